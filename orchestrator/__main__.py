@@ -1,0 +1,5 @@
+"""`python -m orchestrator` is `raycluster`."""
+
+from orchestrator.cli.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""Talking to people: the only room that prints."""

@@ -1,0 +1,128 @@
+"""The cluster as the rest of the program sees it: resolved, merged, frozen."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a node is to Ray: the head runs the GCS, workers dial it."""
+
+    HEAD = "head"
+    WORKER = "worker"
+
+
+class Accelerator(StrEnum):
+    """The kind of device that containers are given."""
+
+    NVIDIA = "nvidia"
+    AMD = "amd"
+    INTEL = "intel"
+    ASCEND = "ascend"
+    NONE = "none"
+
+
+class Rdma(StrEnum):
+    """Whether containers are given the host's InfiniBand devices; `auto`: where the host has them."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class Pull(StrEnum):
+    """When an image is pulled before its container is started."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Auth(StrEnum):
+    """Ray's token authentication; `auto`: wherever the image's Ray has it (2.52 and later)."""
+
+    AUTO = "auto"
+    TOKEN = "token"  # noqa: S105 - a mode, not a token
+    DISABLED = "disabled"
+
+
+class HostKeys(StrEnum):
+    """What happens to a host key nobody has seen before, in OpenSSH's meaning."""
+
+    STRICT = "strict"
+    ACCEPT_NEW = "accept-new"
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How to reach a host. None: as `~/.ssh/config` has it."""
+
+    user: str | None = None
+    port: int | None = None
+    key: str | None = None
+    jump: str | None = None
+    host_keys: HostKeys = HostKeys.STRICT
+    connect_timeout: float = 10.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """How containers are run on a host."""
+
+    command: tuple[str, ...] = ("docker",)
+    gpus: str = "all"
+    shm_size: str = "10.24g"
+    restart: str = "unless-stopped"
+    pull: Pull = Pull.MISSING
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ray:
+    """What holds for the whole Ray cluster."""
+
+    port: int = 6379
+    auth: Auth = Auth.AUTO
+    install: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One host of the inventory, with everything that holds for it merged in.
+
+    `host` is where to SSH; `ip` is the data address, both VLLM_HOST_IP and Ray's node address. It is
+    None where the file gives only `network`, a CIDR: the host's one address in it is then the `ip`.
+    """
+
+    name: str
+    host: str
+    role: Role
+    ip: str | None
+    network: str | None = None
+    ssh: Ssh = Ssh()
+    docker: Docker = Docker()
+    env: tuple[tuple[str, str], ...] = ()
+    hf_home: str = "~/.cache/huggingface"
+    accelerator: Accelerator = Accelerator.NVIDIA
+    rdma: Rdma = Rdma.AUTO
+    num_gpus: int | None = None
+    ray_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A whole inventory. `secrets` are names of variables in the laptop's environment."""
+
+    name: str
+    image: str
+    head: Node
+    workers: tuple[Node, ...] = ()
+    ray: Ray = Ray()
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return (self.head, *self.workers)
+
+    def container(self, node: Node) -> str:
+        """The name of the node's container."""
+        return f"raycluster-{self.name}-{node.name}"

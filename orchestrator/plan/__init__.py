@@ -1,0 +1,1 @@
+"""What to do: facts in, plans out. Pure; commands and plans are values."""

@@ -1,0 +1,1 @@
+"""Making it so: the only room that opens sockets or starts processes."""

@@ -1,0 +1,63 @@
+"""How a command reaches a host, and the three ways that can end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Event
+from typing import Protocol
+
+from orchestrator.plan.command import Command
+
+
+class FailureKind(StrEnum):
+    """Why a host gave no good answer. Only UNREACHABLE is worth another try."""
+
+    UNREACHABLE = "unreachable"
+    HOST_KEY = "host-key"
+    AUTH = "auth"
+    EXIT = "exit"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A command that ran to its end, whatever its exit code."""
+
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No answer, or not a good one: what happened, its last words, and what to do about it."""
+
+    kind: FailureKind
+    message: str
+    exit_code: int | None = None
+    detail: str = ""
+    fix: str = ""
+
+
+class Transport(Protocol):
+    """One host, one connection, opened by the first command and kept until `close`."""
+
+    def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
+        """Run to the end. After `timeout` seconds TIMEOUT; soon after `cancel` is set CANCELLED.
+
+        The remote process is not ended by either (sshd leaves it), so a command that changes
+        something bounds itself with `timeout`.
+        """
+        ...
+
+    def stream(
+        self, command: Command, tell: Callable[[str], None], *, timeout: float, cancel: Event
+    ) -> Output | Failure:
+        """Run, handing each line of standard output to `tell` as it comes.
+
+        Standard input stays open until the end: a command that watches it knows when nobody listens.
+        """
+        ...
+
+    def close(self) -> None: ...
