@@ -1,0 +1,50 @@
+# Everything one does with this checkout. Needs make and a Debian machine; the rest is installed.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+LAB := tests/lab/lab
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+CONSTRAINTS := $(wildcard constraints.txt)
+DEBIAN_PYTHON := python3 python3-venv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages check test demo lab lab-down clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## make the Python environment, in .venv
+
+# Written last, so that an installation which was interrupted is done again.
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || \
+	  { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y --no-install-recommends $(DEBIAN_PYTHON); }
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' $(addprefix -c ,$(CONSTRAINTS))
+	@touch $@
+
+packages: ## install the Debian packages that the lab needs
+	$(LAB) packages
+
+check: setup ## what a commit must pass, in under a minute: format, lint, types, layers, tests without the lab
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m 'not lab'
+
+test: setup packages check ## everything, the lab with its real hosts included
+	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest tests/lab
+
+demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it
+	tests/lab/demo
+
+lab: packages ## bring up the lab's hosts and leave them standing
+	$(LAB) up
+
+lab-down: ## end the lab
+	$(LAB) down
+
+clean: ## remove what was made here: the environment, caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist *.egg-info
+	find orchestrator tests -name __pycache__ -prune -exec rm -rf {} +

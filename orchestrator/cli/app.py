@@ -1,0 +1,46 @@
+"""The `raycluster` program: its commands, and the one place where an error becomes an exit code."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator import __version__
+from orchestrator.cli.down import down
+from orchestrator.cli.status import status
+from orchestrator.cli.trust import trust
+from orchestrator.cli.up import up
+
+app = typer.Typer(
+    name="raycluster",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (up, status, down, trust):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"raycluster {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Turn a YAML list of GPU machines into a running Ray cluster for vLLM, from a laptop, over SSH.
+
+    What it says is true: `up` succeeds only when Ray itself lists every host, `down` only when the
+    containers are seen to be gone. Exit codes: 0 done or healthy, 1 something failed on a host,
+    2 usage or inventory (nothing was contacted), 3 not healthy, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

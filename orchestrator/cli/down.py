@@ -1,0 +1,59 @@
+"""`raycluster down`: workers, then the head; then a second look."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.cli.acting import Done
+    from orchestrator.model.cluster import Cluster
+
+
+def down(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    limit: options.Limit = None,
+    dry_run: options.DryRun = False,
+    offline: options.Offline = False,
+    output: options.PlanForm = Form.TEXT,
+    jobs: options.Jobs = JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Take the cluster down: workers, then the head, gracefully; then look again.
+
+    Only containers that carry this cluster's label are touched. A host that could not be asked is a
+    failure, never a success. A second `down` changes nothing and says so.
+    """
+    from orchestrator.cli.acting import carry_out, preview
+    from orchestrator.plan.assumed import all_there
+    from orchestrator.plan.down import plan_down
+    from orchestrator.plan.steps import Plan
+
+    plan_only = options.plan_only(output, dry_run=dry_run, offline=offline)
+    cluster = files.load(inventory, file)
+    only, pace = files.only(cluster, limit), options.Pace(jobs, verbose)
+    planner = partial(plan_down, cluster, only=only)
+    if plan_only:
+        raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))
+    done = carry_out("down", cluster, planner, lambda _: Plan("nothing to undo"), pace)
+    _conclude(cluster, done)
+    raise typer.Exit(done.exit_code)
+
+
+def _conclude(cluster: "Cluster", done: "Done") -> None:
+    from orchestrator.cli.failures import show_failures
+    from orchestrator.cli.screen import answer
+
+    if done.exit_code:
+        headline = f"cluster {cluster.name} is not known to be down: {len(done.failed)} hosts failed"
+        show_failures(headline, done, "Once this is mended, `raycluster down` takes down what remains.")
+    elif done.plan.phases:
+        told = f"its containers are gone from {len(done.plan.changes)} hosts ({done.seconds:.1f} s)"
+        answer().print(f"cluster {cluster.name} is down: {told}")
+    else:
+        answer().print(f"cluster {cluster.name} is down already: no container of it is on any of its hosts")

@@ -1,0 +1,80 @@
+"""A failed run as people read it: what, where, the last words, what to do, what was not attempted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from orchestrator.cli.acting import Done
+from orchestrator.cli.journal import Mask
+from orchestrator.cli.screen import notice, printable
+from orchestrator.plan.hints import hint
+from orchestrator.plan.steps import Run
+from orchestrator.remote.report import Report, StepEnded
+
+LAST_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One failure, the same on all of its hosts."""
+
+    what: str
+    detail: str
+    fix: str
+
+
+def show_failures(headline: str, done: Done, what_now: str) -> None:
+    """Prints a failed run on standard error."""
+    notice().print(Text(f"✗ {headline}", "bold red"))
+    for trouble, hosts in _grouped(done).items():
+        _show(trouble, hosts, done.mask)
+    for line in _not_attempted(done.report):
+        notice().print(f"  not attempted: {line}")
+    notice().print(what_now)
+    if done.log:
+        notice().print(f"log: {done.log}", style="dim")
+
+
+def _grouped(done: Done) -> dict[Trouble, list[str]]:
+    grouped: dict[Trouble, list[str]] = {}
+    for host, trouble in _troubles(done):
+        grouped.setdefault(trouble, []).append(host)
+    return grouped
+
+
+def _troubles(done: Done) -> Iterator[tuple[str, Trouble]]:
+    for refusal in done.plan.refusals:
+        yield refusal.host, Trouble(refusal.why, "", refusal.fix)
+    for result in done.report.failed:
+        yield result.step.host, _trouble(result, done.last_words.get(result.step.host, ""))
+    for result in done.undone.failed:
+        yield result.step.host, _trouble(result, "")
+
+
+def _trouble(result: StepEnded, last_words: str) -> Trouble:
+    failure, step = result.failure, result.step
+    assert failure  # noqa: S101 - a failed step has one
+    said = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
+    otherwise = step.fix if isinstance(step, Run) else ""
+    fix = failure.fix or hint(failure.exit_code, f"{failure.message}\n{said}") or otherwise
+    return Trouble(f"{step.title}: {failure.message}", said, fix)
+
+
+def _show(trouble: Trouble, hosts: list[str], mask: Mask) -> None:
+    notice().print(Text.assemble("  ", (", ".join(hosts), "bold"), f"  {_clean(trouble.what, mask)}"))
+    for line in _clean(trouble.detail, mask).splitlines()[-LAST_LINES:]:
+        notice().print(Text(f"      | {line}", "dim"))
+    if trouble.fix:
+        notice().print(Text(f"      → {_clean(trouble.fix, mask)}", "yellow"))
+
+
+def _clean(text: str, mask: Mask) -> str:
+    return printable(mask(text)).strip()
+
+
+def _not_attempted(report: Report) -> Iterator[str]:
+    hosts: dict[str, list[str]] = {}
+    for result in report.not_run:
+        hosts.setdefault(result.step.title, []).append(result.step.host)
+    return (f"{title} ({', '.join(names)})" for title, names in hosts.items())

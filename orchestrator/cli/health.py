@@ -1,0 +1,77 @@
+"""A cluster's health as a table for people and as JSON for programs."""
+
+import json
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.screen import answer, printable
+from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
+
+STYLE = {
+    Verdict.HEALTHY: "green",
+    Verdict.DEGRADED: "yellow",
+    Verdict.DOWN: "red",
+    Verdict.UNKNOWN: "magenta",
+}
+COLUMNS = ("host", "role", "ip", "verdict", "container", "ray", "joined", "gpus", "up", "restarts", "image")
+
+
+def show_health(health: ClusterHealth) -> None:
+    """Prints the verdict, the table, and what is wrong."""
+    joined = sum(1 for host in health.hosts if host.joined)
+    gpus = sum(host.gpus or 0 for host in health.hosts)
+    told = f": Ray {health.ray_version} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
+    verdict = Text.assemble(
+        f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
+    )
+    answer().print(verdict + Text(told if health.ray_version else ""))
+    answer().print(_table(health))
+    for host in health.hosts:
+        for note in host.notes:
+            answer().print(Text.assemble((host.name, "bold"), f": {printable(note)}"))
+    for note in health.notes:
+        answer().print(Text(printable(note), "yellow"))
+
+
+def show_json(health: ClusterHealth) -> None:
+    """Prints the health as one JSON object, `"version": 1`."""
+    answer().print(json.dumps({"version": 1} | asdict(health), indent=2), soft_wrap=True)
+
+
+def _table(health: ClusterHealth) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in COLUMNS:
+        table.add_column(
+            name.upper(), no_wrap=True, justify="right" if name in {"restarts", "up"} else "left"
+        )
+    for host in health.hosts:
+        table.add_row(*_cells(host))
+    return table
+
+
+def _cells(host: HostHealth) -> tuple[str | Text, ...]:
+    return (
+        host.name,
+        host.role,
+        host.ip or "?",
+        Text(host.verdict, STYLE[host.verdict]),
+        host.container or "?",
+        _yes(host.ray),
+        _yes(host.joined),
+        _gpus(host),
+        "-" if host.uptime is None else age(host.uptime),
+        "-" if host.restarts is None else str(host.restarts),
+        host.image or "-",
+    )
+
+
+def _yes(fact: bool | None) -> str:
+    return "?" if fact is None else "yes" if fact else "no"
+
+
+def _gpus(host: HostHealth) -> str:
+    if host.gpus is None:
+        return "-" if host.gpus_expected is None else f"-/{host.gpus_expected}"
+    return f"{host.gpus}/{host.gpus_expected}"

@@ -1,0 +1,57 @@
+"""From the command line to a cluster: finding the file, reading it, selecting hosts; or exit code 2."""
+
+import os
+from collections.abc import Mapping
+from typing import NoReturn
+
+import typer
+
+from orchestrator.model.cluster import Cluster
+from orchestrator.model.secret import Secret
+
+DEFAULT = "inventory.yaml"
+
+
+def load(argument: str | None, option: str | None) -> Cluster:
+    """The cluster of the inventory, or every problem of the file and exit code 2."""
+    from orchestrator.model.load import load as load_file
+    from orchestrator.model.problem import Problems
+
+    path = argument or option or DEFAULT
+    loaded = load_file(path)
+    if isinstance(loaded, Problems):
+        refuse(loaded.text())
+    return loaded
+
+
+def only(cluster: Cluster, limit: str | None) -> frozenset[str] | None:
+    """The names that `--limit` selects; None without it."""
+    from orchestrator.model.select import NoMatch, select
+
+    if limit is None:
+        return None
+    selected = select(cluster, limit)
+    if isinstance(selected, NoMatch):
+        refuse(f"--limit: {selected}")
+    return frozenset(node.name for node in selected)
+
+
+def secrets(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> tuple[Secret, ...]:
+    """The values of the inventory's `secrets`, from the laptop's environment."""
+    missing = [name for name in cluster.secrets if not environment.get(name)]
+    if missing:
+        refuse(
+            f"secrets: {', '.join(missing)} not set in this shell's environment: export it, then try again"
+        )
+    broken = [name for name in cluster.secrets if "\n" in environment[name]]
+    if broken:
+        refuse(f"secrets: {', '.join(broken)} holds a line break, which Docker cannot pass on")
+    return tuple(Secret(name, environment[name]) for name in cluster.secrets)
+
+
+def refuse(text: str) -> NoReturn:
+    """Says what is wrong with what the user gave, and that nothing was done."""
+    from orchestrator.cli.screen import notice
+
+    notice().print(text, style="red")
+    raise typer.Exit(2)

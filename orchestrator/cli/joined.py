@@ -1,0 +1,55 @@
+"""What `up` says at the end: what Ray lists, and what a person does next."""
+
+import shlex
+
+from rich.text import Text
+
+from orchestrator.cli.acting import Done
+from orchestrator.cli.screen import answer, notice
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.facts import RayNode, RayTable
+from orchestrator.plan.health import ray_table
+from orchestrator.plan.ray import parse_table
+from orchestrator.plan.settle import addresses
+
+
+def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
+    """Prints the hosts as Ray lists them, then how to run vLLM on them."""
+    table = parse_table(done.report.watched) if done.report.watched else ray_table(cluster, done.facts)
+    assert isinstance(table, RayTable)  # noqa: S101 - `up` succeeds only when Ray has told
+    ips = addresses(cluster, done.facts)
+    nodes = {name: node for name, ip in ips.items() if (node := table.alive(ip))}
+    gpus = sum(node.gpus for node in nodes.values())
+    state = "is up" if done.plan.phases else "is up already, nothing to do"
+    count = f"all {len(nodes)} hosts" if len(nodes) == len(cluster.nodes) else f"{len(nodes)} of its hosts"
+    told = f": Ray {table.version} lists {count}, {gpus} GPUs"
+    answer().print(
+        Text.assemble((f"cluster {cluster.name} {state}", "bold green"), told, f" ({done.seconds:.1f} s)")
+    )
+    _show_strangers(table, set(ips.values()))
+    if done.plan.phases:
+        _show_next(cluster, nodes, path)
+
+
+def _show_strangers(table: RayTable, known: set[str]) -> None:
+    for ip in sorted({node.ip for node in table.nodes if node.alive} - known):
+        notice().print(f"Ray also lists a node at {ip} that is not in the inventory", style="yellow")
+
+
+def _show_next(cluster: Cluster, nodes: dict[str, RayNode], path: str | None) -> None:
+    width = max(len(name) for name in nodes)
+    for name, node in nodes.items():
+        answer().print(f"  {name:<{width}}  {node.ip}  {node.gpus} GPUs{'  head' if node.is_head else ''}")
+    file = f" {shlex.quote(path)}" if path else ""
+    answer().print("\nRun vLLM on it, in the head's container:")
+    answer().print(Text(f"  {_serve(cluster, nodes)}", "cyan"))
+    answer().print(f"Look at it: raycluster status{file}    Take it down: raycluster down{file}")
+
+
+def _serve(cluster: Cluster, nodes: dict[str, RayNode]) -> str:
+    """Tensor parallel within a host, pipeline parallel across: what vLLM's documentation advises."""
+    smallest = min(node.gpus for node in nodes.values()) or 1
+    head, login = cluster.head, f"{cluster.head.ssh.user}@" if cluster.head.ssh.user else ""
+    inside = shlex.join((*head.docker.command, "exec", "-it", cluster.container(head)))
+    sizes = f"--tensor-parallel-size {smallest} --pipeline-parallel-size {len(nodes)}"
+    return f"ssh -t {login}{head.host} {inside} vllm serve MODEL --distributed-executor-backend ray {sizes}"

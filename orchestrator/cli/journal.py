@@ -1,0 +1,93 @@
+"""The full log of a run that changes things, kept where the platform keeps state; secrets are masked."""
+
+import os
+import time
+from pathlib import Path
+from threading import Lock
+from typing import TextIO
+
+from orchestrator.model.secret import Secret
+from orchestrator.plan.steps import Step, Wait
+from orchestrator.remote.report import (
+    Happening,
+    HostSeen,
+    LookBegan,
+    PhaseBegan,
+    StepBegan,
+    StepEnded,
+    StepWaits,
+)
+
+
+class Mask:
+    """Puts a secret's name wherever its value stands in a text."""
+
+    def __init__(self, secrets: tuple[Secret, ...] = ()) -> None:
+        self._secrets = {secret for secret in secrets if secret.value}
+
+    def add(self, secret: Secret) -> None:
+        self._secrets.add(secret)
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret.value, str(secret))
+        return text
+
+
+class Journal:
+    """A listener that writes everything down. Times are seconds since the run began."""
+
+    def __init__(self, path: Path, mask: Mask) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self.path = path
+        self._file: TextIO = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        self._mask, self._began, self._lock = mask, time.monotonic(), Lock()
+
+    def __call__(self, happening: Happening) -> None:
+        self.write(_told(happening))
+
+    def write(self, text: str) -> None:
+        if not text:
+            return
+        with self._lock:
+            self._file.write(f"{time.monotonic() - self._began:8.2f}  {self._mask(text)}\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def path_for(command: str) -> Path:
+    """A new log's path, named for the moment and the command."""
+    from platformdirs import user_state_path
+
+    moment = time.strftime("%Y-%m-%dT%H-%M-%S")
+    return user_state_path("raycluster") / "log" / f"{moment}-{os.getpid()}-{command}.log"
+
+
+def command_of(step: Step) -> str:
+    """The line that a step sends."""
+    return step.probe.line() if isinstance(step, Wait) else step.command.line()
+
+
+def _told(happening: Happening) -> str:
+    match happening:
+        case LookBegan(hosts):
+            return f"look at {', '.join(hosts)}"
+        case HostSeen(host, trouble):
+            return f"{host}: {trouble or 'seen'}"
+        case PhaseBegan(phase):
+            return f"== {phase.title}"
+        case StepBegan(step):
+            return f"{step.host}: {step.title}\n          $ {command_of(step)}"
+        case StepWaits(step, why):
+            return f"{step.host}: {step.title}: {why}"
+        case StepEnded():
+            return _ended(happening)
+
+
+def _ended(ended: StepEnded) -> str:
+    head = f"{ended.step.host}: {ended.step.title}: {ended.status} after {ended.seconds:.2f} s"
+    output = (ended.output.stdout, ended.output.stderr) if ended.output else ()
+    failure = (ended.failure.message, ended.failure.detail) if ended.failure else ()
+    return "\n          ".join((head, *filter(None, (text.strip() for text in (*output, *failure)))))

@@ -1,0 +1,87 @@
+"""The options that commands share, each described once."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Form(StrEnum):
+    """How a plan or a status is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SH = "sh"
+
+
+Inventory = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[INVENTORY]",
+        help="The inventory file; - is standard input. Default: -i, else ./inventory.yaml.",
+        show_default=False,
+    ),
+]
+InventoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "-i",
+        "--inventory",
+        metavar="FILE",
+        envvar="RAYCLUSTER_INVENTORY",
+        help="The inventory, where it is not given as an argument.",
+        show_default=False,
+    ),
+]
+Limit = Annotated[
+    str | None,
+    typer.Option(
+        "-l",
+        "--limit",
+        metavar="HOSTS",
+        help="Only these hosts: names, globs, head, workers, !x; several with commas.",
+        show_default=False,
+    ),
+]
+Jobs = Annotated[
+    int, typer.Option("-j", "--jobs", min=1, metavar="N", help="How many hosts are worked on at once.")
+]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "-v", "--verbose", count=True, help="Show commands; -vv their output too.", show_default=False
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the hosts, show the plan, change nothing.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="With --dry-run: plan without looking at the hosts.")
+]
+PlanForm = Annotated[
+    Form,
+    typer.Option(
+        "-o", "--output", metavar="text|sh", help="sh: print the plan as a script, and change nothing."
+    ),
+]
+StatusForm = Annotated[Form, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")]
+
+JOBS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many hosts are worked on at once, and how much of it is shown."""
+
+    jobs: int
+    verbose: int
+
+
+def plan_only(output: Form, *, dry_run: bool, offline: bool) -> bool:
+    """Whether the plan is only shown; exit code 2 where the options contradict each other."""
+    if output is Form.JSON:
+        raise typer.BadParameter("text or sh", param_hint="-o")
+    if offline and not (dry_run or output is Form.SH):
+        raise typer.BadParameter(
+            "goes with --dry-run: nothing can be done without the hosts", param_hint="--offline"
+        )
+    return dry_run or output is Form.SH

@@ -1,0 +1,42 @@
+"""Plans as text. Only commands that fit a line are shown; `-o sh` has all of them."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from orchestrator.cli.screen import answer, printable
+from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
+
+
+def show_plan(plan: Plan) -> None:
+    """Prints what would be done, and that nothing was."""
+    answer().print(Text(f"Plan: {plan.title}", "bold"))
+    for change in plan.changes:
+        answer().print(f"  {change.host}  {printable(change.what)}")
+    for refusal in plan.refusals:
+        answer().print(Text(f"  {refusal.host}  cannot: {printable(refusal.why)}", "red"))
+        if refusal.fix:
+            answer().print(Text(f"      → {refusal.fix}", "yellow"))
+    for number, phase in enumerate(plan.phases, 1):
+        _show_phase(number, phase)
+    answer().print("\nNothing was changed." if plan.phases else "Nothing to do.")
+
+
+def _show_phase(number: int, phase: Phase) -> None:
+    answer().print(Text(f"\n{number}. {phase.title}", "bold"))
+    for host, steps in phase.lanes().items():
+        for line in _lines(host, steps):
+            answer().print(line)
+
+
+def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:
+    name = host
+    for step in steps:
+        yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), "  ", _said(step))
+        name = ""
+        if isinstance(step, Run) and not any("\n" in part for part in step.command.argv):
+            yield Text(f"   {'':<{len(host)}}    {step.command.line()}", "dim")
+
+
+def _said(step: Step) -> str:
+    return f"{step.title} (at most {step.within:g} s)" if isinstance(step, Wait) else step.title

@@ -1,0 +1,34 @@
+"""The two consoles: standard output carries the answer, standard error everything else."""
+
+from functools import cache
+
+from rich.console import Console
+
+WIDE = 400
+"""Columns where nobody looks: a pipe must not break lines."""
+
+
+@cache
+def answer() -> Console:
+    """Standard output."""
+    return _console(stderr=False)
+
+
+@cache
+def notice() -> Console:
+    """Standard error."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    return (
+        console
+        if console.is_terminal
+        else Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=WIDE)
+    )
+
+
+def printable(text: str) -> str:
+    """What a host sent back, unable to steer the terminal: control characters become visible."""
+    return "".join(char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -1,0 +1,46 @@
+"""`raycluster status`: four facts for each host, one verdict."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.plan.health import ClusterHealth
+
+NOT_HEALTHY = 3
+
+
+def status(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    output: options.StatusForm = Form.TEXT,
+    jobs: options.Jobs = JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Show each host's container, Ray, place in the cluster and GPUs, and one verdict.
+
+    Exit code 0 means healthy: every host of the inventory is in Ray, with its GPUs. Else it is 3.
+    """
+    from orchestrator.cli.health import show_health, show_json
+    from orchestrator.cli.session import INTERRUPTED, session
+    from orchestrator.plan.health import assess
+
+    if output is Form.SH:
+        raise typer.BadParameter("text or json", param_hint="-o")
+    cluster = files.load(inventory, file)
+    with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
+        health = assess(cluster, run.observe())
+    if run.cancel.is_set():
+        raise typer.Exit(INTERRUPTED)
+    (show_json if output is Form.JSON else show_health)(health)
+    raise typer.Exit(_exit_code(health))
+
+
+def _exit_code(health: "ClusterHealth") -> int:
+    from orchestrator.plan.health import Verdict
+
+    return 0 if health.verdict is Verdict.HEALTHY else NOT_HEALTHY

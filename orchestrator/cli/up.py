@@ -1,0 +1,82 @@
+"""`raycluster up`: head first, then the workers, until Ray lists them all."""
+
+import secrets as random
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.cli.acting import Done
+    from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.up import Sealed
+
+
+def up(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    limit: options.Limit = None,
+    dry_run: options.DryRun = False,
+    offline: options.Offline = False,
+    output: options.PlanForm = Form.TEXT,
+    jobs: options.Jobs = JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Bring the cluster up: head first, then the workers, until Ray lists every host with its GPUs.
+
+    A second `up` changes nothing and says so. After a change of the inventory, or after a failure, it
+    changes only the hosts concerned, and says why.
+    """
+    from orchestrator.cli.acting import carry_out, preview
+    from orchestrator.plan.assumed import nothing_there
+    from orchestrator.plan.up import plan_aftermath, plan_up
+
+    plan_only = options.plan_only(output, dry_run=dry_run, offline=offline)
+    cluster = files.load(inventory, file)
+    only, sealed, pace = files.only(cluster, limit), _sealed(cluster), options.Pace(jobs, verbose)
+    planner = partial(plan_up, cluster, sealed=sealed, only=only)
+    if plan_only:
+        raise typer.Exit(preview(cluster, planner, output, pace, nothing_there(cluster) if offline else None))
+    aftermath = partial(plan_aftermath, cluster)
+    done = carry_out("up", cluster, planner, aftermath, pace, (*sealed.secrets, sealed.token))
+    _conclude(cluster, done, inventory or file)
+    raise typer.Exit(done.exit_code)
+
+
+def _sealed(cluster: "Cluster") -> "Sealed":
+    from orchestrator.model.secret import Secret
+    from orchestrator.plan.host import TOKEN
+    from orchestrator.plan.up import Sealed
+
+    return Sealed(files.secrets(cluster), Secret(TOKEN, random.token_hex(32)))
+
+
+def _conclude(cluster: "Cluster", done: "Done", path: str | None) -> None:
+    from orchestrator.cli.failures import show_failures
+    from orchestrator.cli.joined import show_joined
+
+    if done.exit_code == 0:
+        show_joined(cluster, done, path)
+    else:
+        show_failures(_headline(cluster, done), done, _what_now(cluster, done))
+
+
+def _headline(cluster: "Cluster", done: "Done") -> str:
+    failed = done.failed
+    if done.interrupted:
+        return f"up was interrupted: cluster {cluster.name} is as it was, but for what is said here"
+    if cluster.head.name in failed:
+        return f"cluster {cluster.name} is not up: its head failed"
+    return f"cluster {cluster.name} is not complete: {len(failed)} of {len(cluster.nodes)} hosts failed"
+
+
+def _what_now(cluster: "Cluster", done: "Done") -> str:
+    if done.interrupted:
+        return "What this run had started was removed again."
+    if cluster.head.name in done.failed:
+        return "What this run had started was removed again; `raycluster up` tries anew."
+    return "The other hosts stay up; once this is mended, `raycluster up` completes the cluster."

@@ -1,0 +1,217 @@
+"""What a user may write. Nothing is filled in or merged here: what is not written is None."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from orchestrator.model import addresses, arguments, ranges, reference, values
+from orchestrator.model.cluster import Accelerator, Auth, HostKeys, Pull, Rdma
+from orchestrator.model.problem import Path
+
+Text = Annotated[str, BeforeValidator(values.text)]
+Word = Annotated[str, BeforeValidator(values.word)]
+Port = Annotated[int, BeforeValidator(values.port), Field(ge=1, le=65535)]
+Gpus = Annotated[int, BeforeValidator(values.whole(0)), Field(ge=0)]
+Variable = Annotated[str, BeforeValidator(values.variable)]
+Value = Annotated[
+    str, BeforeValidator(values.scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+DockerArgument = Annotated[str, BeforeValidator(arguments.docker)]
+RayArgument = Annotated[str, BeforeValidator(arguments.ray)]
+
+Error = dict[str, Any]
+
+
+def _few_enough(workers: object) -> object:
+    """Counted before anything is expanded: a range is a few characters, whatever it stands for."""
+    total = sum(map(_count, workers)) if isinstance(workers, list) else 0
+    if total > ranges.MOST:
+        raise ValueError(f"stands for {total:,} hosts; a cluster has at most {ranges.MOST:,}")
+    return workers
+
+
+def _count(worker: object) -> int:
+    host = worker.get("host") if isinstance(worker, dict) else None
+    return ranges.count(host) if isinstance(host, str) else 1
+
+
+class Written(BaseModel):
+    """A map of the file. `example` is what to show a user who wrote something else in its place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    example: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, data: Any) -> Any:
+        """`env:` with nothing after it, because every line of it is commented out, is no `env`."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+    def given(self) -> dict[str, Any]:
+        """What is written, without what is not."""
+        return {key: value for key, value in self if value is not None}
+
+
+class Ssh(Written):
+    """How to reach a host; what is not written is as `~/.ssh/config` has it."""
+
+    example = "{user: ubuntu}"
+    user: Word | None = Field(default=None, description="The user to log in as.")
+    port: Port | None = Field(default=None, description="The port of the SSH server.")
+    key: Text | None = Field(
+        default=None, description="A private key's file on this machine; ~ is your home."
+    )
+    jump: Word | None = Field(
+        default=None, description="A host to go through, [user@]host[:port], as in ProxyJump."
+    )
+    host_keys: Annotated[HostKeys, BeforeValidator(values.choice(HostKeys))] | None = Field(
+        default=None,
+        description="Unknown host keys are refused (strict, the default) or recorded (accept-new).",
+    )
+    connect_timeout: Annotated[float, BeforeValidator(values.seconds), Field(gt=0, le=3600)] | None = Field(
+        default=None, description="Seconds to wait for a connection; 10 if not given."
+    )
+
+
+class Docker(Written):
+    """How containers are run."""
+
+    example = "{shm_size: 32g}"
+    command: Annotated[str, BeforeValidator(values.command)] | None = Field(
+        default=None, description='The command, such as "sudo -n docker" or "podman"; docker if not given.'
+    )
+    gpus: Text | None = Field(
+        default=None,
+        description="Docker's --gpus, such as all (the default), 4 or device=0,1; for accelerator nvidia.",
+    )
+    shm_size: Annotated[str, BeforeValidator(values.shm_size)] | None = Field(
+        default=None, description="The size of /dev/shm; 10.24g if not given."
+    )
+    restart: Annotated[str, BeforeValidator(values.restart)] | None = Field(
+        default=None,
+        description="no, always, unless-stopped (the default), on-failure or on-failure:N.",
+    )
+    pull: Annotated[Pull, BeforeValidator(values.choice(Pull))] | None = Field(
+        default=None, description="When the image is pulled: missing (the default), always or never."
+    )
+    args: tuple[DockerArgument, ...] | None = Field(
+        default=None,
+        description="Further arguments of docker run, one item each; a host's come after the cluster's.",
+    )
+
+
+class HostRay(Written):
+    """What a host may say of Ray for itself."""
+
+    example = "{num_gpus: 4}"
+    args: tuple[RayArgument, ...] | None = Field(
+        default=None,
+        description="Further arguments of ray start, one item each; a host's come after the cluster's.",
+    )
+    num_gpus: Gpus | None = Field(
+        default=None, description="How many GPUs Ray is told of; as many as Ray finds if not given."
+    )
+
+
+class Ray(HostRay):
+    """Ray, for the whole cluster."""
+
+    example = "{port: 6379}"
+    port: Port | None = Field(
+        default=None, description="The port of Ray's GCS on the head; 6379 if not given."
+    )
+    auth: Annotated[Auth, BeforeValidator(values.choice(Auth))] | None = Field(
+        default=None,
+        description="Token authentication: token, disabled or auto (the default: token where Ray has it).",
+    )
+    install: Text | None = Field(
+        default=None, description='A pip requirement for images without Ray, such as "ray[default]==2.56.*".'
+    )
+
+
+class _Shared(Written):
+    """What may be written for the whole cluster and for a host; the host's own is merged in."""
+
+    ssh: Ssh | None = Field(default=None, description="How to reach the hosts.")
+    docker: Docker | None = Field(default=None, description="How containers are run.")
+    env: dict[Variable, Value] | None = Field(
+        default=None, description="Environment variables of the containers."
+    )
+    hf_home: Annotated[str, BeforeValidator(values.hf_home)] | None = Field(
+        default=None,
+        description="The folder on the host for Hugging Face downloads; ~/.cache/huggingface if not given.",
+    )
+    accelerator: Annotated[Accelerator, BeforeValidator(values.choice(Accelerator))] | None = Field(
+        default=None, description="The kind of device: nvidia (the default), amd, intel, ascend or none."
+    )
+    rdma: Annotated[Rdma, BeforeValidator(values.choice(Rdma))] | None = Field(
+        default=None,
+        description="InfiniBand devices for the containers: auto (where there are any), on or off.",
+    )
+
+
+class Host(_Shared):
+    """One machine, or a range of them."""
+
+    example = "{host: gpu1.example.com, ip: 10.0.0.1}"
+    host: Annotated[str, BeforeValidator(addresses.host)] = Field(
+        description="Where to SSH: a name or an address; gpu[2-9] stands for eight workers."
+    )
+    ip: Annotated[str, BeforeValidator(addresses.ip)] | None = Field(
+        default=None,
+        description="The address the hosts reach each other at: VLLM_HOST_IP and Ray's node address.",
+    )
+    name: Annotated[str, BeforeValidator(addresses.name)] | None = Field(
+        default=None,
+        description="What the host is called here and in its container's name; host if not given.",
+    )
+    ray: HostRay | None = Field(default=None, description="Ray on this host.")
+
+
+class Inventory(_Shared):
+    """A file: one cluster."""
+
+    example = "{cluster: demo, image: ..., head: {...}}"
+    cluster: Annotated[str, BeforeValidator(values.cluster_name)] = Field(
+        description="The cluster's name; in the names and labels of its containers."
+    )
+    image: Annotated[str, BeforeValidator(reference.image)] = Field(
+        description="The Docker image, with tag or digest."
+    )
+    head: Host = Field(description="The machine that the others join.")
+    workers: Annotated[tuple[Host, ...], BeforeValidator(_few_enough)] | None = Field(
+        default=None, description="The other machines."
+    )
+    network: Annotated[str, BeforeValidator(addresses.network)] | None = Field(
+        default=None,
+        description="A network such as 10.0.0.0/24; a host without ip uses its one address in it.",
+    )
+    secrets: tuple[Variable, ...] | None = Field(
+        default=None,
+        description="Variables of your own environment, given to the containers and shown nowhere.",
+    )
+    ray: Ray | None = Field(default=None, description="Ray, on all hosts.")
+
+    def hosts(self) -> Iterator[tuple[Path, Host]]:
+        """Every host, and where it is written."""
+        yield ("head",), self.head
+        yield from ((("workers", i), worker) for i, worker in enumerate(self.workers or ()))
+
+
+def validate(data: object) -> Inventory | list[Error]:
+    """The inventory, or what is wrong with its parts, in pydantic's terms."""
+    try:
+        return Inventory.model_validate(data)
+    except ValidationError as error:
+        return [dict(each) for each in error.errors(include_url=False)]

@@ -1,0 +1,62 @@
+"""A source → the inventory it holds, or everything that is wrong with it."""
+
+from copy import deepcopy
+from typing import Any
+
+from orchestrator.model.inventory import Host, Inventory, validate
+from orchestrator.model.problem import Fault, Path, Problems
+from orchestrator.model.rules import broken
+from orchestrator.model.source import Source
+from orchestrator.model.wording import described
+
+_UNREAD = Host.model_construct(host="")  # keeps the place of a host that cannot be read
+_MOST = 1000  # errors looked at; nobody reads more, and each takes its time
+_ANY_NETWORK = "0.0.0.0/1"
+
+
+def parse(source: Source) -> Inventory | Problems:
+    """The inventory, if nothing at all is wrong: in the YAML, in a value, or between hosts."""
+    read = validate(source.data)
+    if isinstance(read, Inventory):
+        faults = list(broken(read))
+    else:
+        faults = _with_broken_rules(source.data, described(read[:_MOST]))
+    if isinstance(read, Inventory) and not faults and not source.problems:
+        return read
+    return Problems.of([*source.problems, *map(source.problem, faults)])
+
+
+def _with_broken_rules(data: object, faults: list[Fault]) -> list[Fault]:
+    """A file with a faulty value is still checked for what is wrong between the rest of it."""
+    rest = _salvage(data, faults) if isinstance(data, dict) else None
+    return [*faults, *broken(rest)] if rest else faults
+
+
+def _salvage(data: dict[str, Any], faults: list[Fault]) -> Inventory | None:
+    """What can be read of a faulty file."""
+    rest = deepcopy(data)
+    for fault in faults:
+        _take_out(rest, _spoiled(fault.path))
+    if any(fault.path[:1] == ("network",) or len(fault.path) == 1 for fault in faults):
+        rest["network"] = _ANY_NETWORK  # an unknown key may have been meant to be `network`
+    read = validate({"cluster": "unread", "image": "unread", "head": _UNREAD} | rest)
+    return read if isinstance(read, Inventory) else None
+
+
+def _spoiled(path: Path) -> Path:
+    """A fault in what a host is spoils the host; one further in, `ssh.port` for example, only itself."""
+    host = {"head": path[:1], "workers": path[:2]}.get(str(path[0]), ()) if path else ()
+    return host if len(path) <= len(host) + 1 and host else path
+
+
+def _take_out(data: Any, path: Path) -> None:
+    """Remove what is at a path; in a list, put something harmless in its place."""
+    try:
+        for key in path[:-1]:
+            data = data[key]
+    except (KeyError, TypeError):  # taken out before
+        return
+    if isinstance(data, dict):
+        data.pop(path[-1], None)
+    elif isinstance(data, list):
+        data[int(path[-1])] = _UNREAD if path[0] == "workers" and len(path) == 2 else f"unread{path[-1]}"  # noqa: PLR2004

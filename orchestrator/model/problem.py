@@ -1,0 +1,109 @@
+"""What is wrong with an inventory, and where: values that know how to read as text."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from unicodedata import east_asian_width
+
+Path = tuple[str | int, ...]  # of keys and indexes, from the top of the file: ("workers", 1, "host")
+
+_PLAIN_KEY = re.compile(r"[\w.-]{1,60}")
+_WIDEST_QUOTE = 60
+_WIDEST_LINE = 100
+_MOST_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands. Line 0: the file as a whole."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A problem that still has to be placed. `at_key`: the key is at fault, not its value."""
+
+    path: Path
+    message: str
+    at_key: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing to correct, with the line it stands on."""
+
+    place: Place
+    path: str
+    message: str
+    line: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (str(self.place), self.path, self.message)))
+
+    def text(self) -> str:
+        """The message, and under it the line with a caret."""
+        return f"{self}\n{self._snippet()}" if self.place.line else str(self)
+
+    def _snippet(self) -> str:
+        caret = self.place.column - 1
+        start = max(0, caret - _WIDEST_LINE // 2) if len(self.line) > _WIDEST_LINE else 0
+        shown = _printable(self.line[start : start + _WIDEST_LINE])
+        under = "".join(map(_blank, shown[: caret - start]))
+        return f"{self.place.line:>5} | {shown}\n      | {under}^"
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Everything wrong with one file, in the order of its lines. Never empty."""
+
+    problems: tuple[Problem, ...]
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> "Problems":
+        return cls(tuple(sorted(set(problems))))
+
+    def text(self) -> str:
+        """All of them as people read them, without a newline at the end."""
+        shown = [problem.text() for problem in self.problems[:_MOST_SHOWN]]
+        more = len(self.problems) > len(shown)
+        return "\n".join([*shown, "There is more; this much first."] if more else shown)
+
+
+def dotted(path: Path) -> str:
+    """A data path as people write it: `workers[1].docker.args[0]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if _PLAIN_KEY.fullmatch(part) else quoted(part))
+    return text
+
+
+def quoted(text: str) -> str:
+    """What the user wrote, in quotes: short, and harmless on a terminal."""
+    short = text if len(text) <= _WIDEST_QUOTE else f"{text[:_WIDEST_QUOTE]}…"
+    return '"' + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short) + '"'
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word; empty where nothing is near."""
+    near = get_close_matches(word[:_WIDEST_QUOTE], known, 1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def _blank(character: str) -> str:
+    if character == "\t":
+        return "\t"
+    return "  " if east_asian_width(character) in "WF" else " "

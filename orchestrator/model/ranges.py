@@ -1,0 +1,43 @@
+"""`gpu[2-9]` stands for eight machines; `gpu[01-16]` for sixteen, zeros kept."""
+
+import re
+
+MOST = 1024  # machines in one cluster
+
+_RANGE = re.compile(r"\[(\d{1,9})-(\d{1,9})\]")
+
+
+def is_range(text: str) -> bool:
+    return "[" in text or "]" in text
+
+
+def count(text: str) -> int:
+    """How many a text stands for, without writing them out."""
+    found = _RANGE.search(text)
+    return int(found[2]) - int(found[1]) + 1 if found else 1
+
+
+def expand(text: str) -> tuple[str, ...]:
+    """Everything a text stands for; a text without a range, itself. ValueError: a range that is none."""
+    if not is_range(text):
+        return (text,)
+    before, first, last, after = _parts(text)
+    if int(first) > int(last):
+        raise ValueError(f"the range [{first}-{last}] runs backwards; write [{last}-{first}]")
+    if (size := count(text)) > MOST:
+        raise ValueError(f"stands for {size:,} hosts; a cluster has at most {MOST:,}")
+    return tuple(f"{before}{n:0{_width(first)}}{after}" for n in range(int(first), int(last) + 1))
+
+
+def _parts(text: str) -> tuple[str, str, str, str]:
+    match _RANGE.split(text):
+        case [before, first, last, after] if not is_range(before + after):
+            return before, first, last, after
+        case [_, _, _, _, _, _, *_]:
+            raise ValueError("has more than one range in brackets; write a host for each instead")
+        case _:
+            raise ValueError("has brackets that hold no range such as [2-9] or [01-16]")
+
+
+def _width(first: str) -> int:
+    return len(first) if first.startswith("0") else 0

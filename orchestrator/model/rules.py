@@ -1,0 +1,159 @@
+"""What has to hold between the parts of an inventory: between a host's keys, and between hosts."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from orchestrator.model import addresses, arguments
+from orchestrator.model.inventory import Host, Inventory
+from orchestrator.model.members import Member, members, size
+from orchestrator.model.problem import Fault, Path, dotted, quoted
+from orchestrator.model.ranges import count, is_range
+from orchestrator.model.select import RESERVED
+
+VLLM_HOST_IP = "VLLM_HOST_IP"
+_LABEL = "raycluster."
+_REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
+
+Hosts = dict[Path, Host]
+Machines = dict[Path, tuple[Member, ...]]
+
+
+def broken(inventory: Inventory) -> Iterator[Fault]:
+    """Every rule that does not hold."""
+    hosts = {path: host for path, host in inventory.hosts() if host.host}
+    even = {path: host for path, host in hosts.items() if not any(_uneven(path, host))}
+    machines = {path: members(host) for path, host in even.items()}
+    yield from chain.from_iterable(_uneven(path, host) for path, host in hosts.items())
+    yield from _addressless(inventory, hosts)
+    yield from _unnameable(hosts)
+    yield from _reserved_names(hosts, machines)
+    yield from _taken_twice(hosts, machines)
+    yield from _secrets(inventory, hosts)
+    yield from _labels(inventory, hosts)
+    yield from _other_ips(inventory, even, machines)
+
+
+def _uneven(path: Path, host: Host) -> Iterator[Fault]:
+    """Ranges that do not stand for equally many machines."""
+    if path == ("head",) and is_range(host.host):
+        yield Fault((*path, "host"), "the head is one host; a range stands for workers")
+        return
+    for key, written in (("ip", host.ip), ("name", host.name)):
+        if written and count(written) != size(host):
+            yield Fault(
+                (*path, key), f"stands for {_many(count(written), key)}, but {_many(size(host), 'host')}"
+            )
+
+
+def _addressless(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+    for path, host in hosts.items():
+        if not host.ip and not inventory.network:
+            yield Fault(path, 'needs an "ip", or the file a "network" to find it in')
+
+
+def _unnameable(hosts: Hosts) -> Iterator[Fault]:
+    for path, host in hosts.items():
+        if not host.name and not addresses.is_name(host.host.replace("[", "").replace("]", "")):
+            yield Fault(
+                (*path, "host"),
+                f'{quoted(host.host)} cannot be in a container\'s name; give the host a "name"',
+            )
+
+
+def _reserved_names(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
+    for path, found in machines.items():
+        for member in found:
+            if member.name in RESERVED and (path, member.name) != (("head",), "head"):
+                message = (
+                    f'{quoted(member.name)} means the {member.name} in --limit; give the host another "name"'
+                )
+                yield Fault(_name(path, hosts[path]), message)
+
+
+def _taken_twice(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
+    """Names and addresses that another machine above has."""
+    names: dict[str, Path] = {}
+    ips: dict[str, Path] = {}
+    for path, found in machines.items():
+        for member in found:
+            if member.name in names:
+                yield Fault(
+                    _name(path, hosts[path]),
+                    f"{quoted(member.name)} is also the name of {dotted(names[member.name])}",
+                )
+            if member.ip in ips:
+                yield Fault((*path, "ip"), f"{quoted(member.ip)} is also the ip of {dotted(ips[member.ip])}")
+            names.setdefault(member.name, path)
+            if member.ip:
+                ips.setdefault(member.ip, path)
+
+
+def _secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+    plain = set(inventory.env or ()).union(*(host.env or () for host in hosts.values()))
+    seen: set[str] = set()
+    for i, name in enumerate(inventory.secrets or ()):
+        if name in seen:
+            yield Fault(("secrets", i), f"{quoted(name)} is listed twice")
+        if name in plain:
+            yield Fault(("secrets", i), f'{quoted(name)} is also in "env"; a secret belongs here alone')
+        if name == VLLM_HOST_IP:
+            yield Fault(("secrets", i), f"{name} is no secret; {_REMOVE_IT}")
+        seen.add(name)
+
+
+def _labels(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+    for path, args in _docker_args(inventory, hosts):
+        for i, label in arguments.labels(args):
+            if label.startswith(_LABEL):
+                yield Fault((*path, i), f"labels that start with {quoted(_LABEL)} are raycluster's own")
+
+
+def _other_ips(inventory: Inventory, hosts: Hosts, machines: Machines) -> Iterator[Fault]:
+    """A VLLM_HOST_IP that is not the `ip` of each machine it holds for."""
+    everyone = tuple(chain.from_iterable(machines.values()))
+    for path, written in _host_ips(inventory, hosts):
+        concerned = next(
+            (found for where, found in machines.items() if path[: len(where)] == where), everyone
+        )
+        if message := _contradiction(addresses.normal(written), concerned):
+            yield Fault(path, message)
+
+
+def _host_ips(inventory: Inventory, hosts: Hosts) -> Iterator[tuple[Path, str]]:
+    for path, part in _parts(inventory, hosts):
+        if part.env and VLLM_HOST_IP in part.env:
+            yield (*path, "env", VLLM_HOST_IP), part.env[VLLM_HOST_IP]
+    for path, args in _docker_args(inventory, hosts):
+        for i, variable in arguments.variables(args):
+            if variable.startswith(f"{VLLM_HOST_IP}="):
+                yield (*path, i), variable.partition("=")[2]
+
+
+def _contradiction(written: str, machines: tuple[Member, ...]) -> str:
+    if all(member.ip == written for member in machines):
+        return ""
+    if len(machines) > 1:
+        return f"{VLLM_HOST_IP} would be the same on {len(machines)} hosts; {_REMOVE_IT}"
+    if not machines[0].ip:
+        return f'{VLLM_HOST_IP} is set from the host\'s "ip"; write ip: {written} instead'
+    return f'{VLLM_HOST_IP} is {quoted(written)}, but the host\'s ip is "{machines[0].ip}"; {_REMOVE_IT}'
+
+
+def _docker_args(inventory: Inventory, hosts: Hosts) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    for path, part in _parts(inventory, hosts):
+        if part.docker and part.docker.args:
+            yield (*path, "docker", "args"), part.docker.args
+
+
+def _parts(inventory: Inventory, hosts: Hosts) -> Iterator[tuple[Path, Inventory | Host]]:
+    yield (), inventory
+    yield from hosts.items()
+
+
+def _name(path: Path, host: Host) -> Path:
+    """Where a host's name is written."""
+    return (*path, "name" if host.name else "host")
+
+
+def _many(number: int, noun: str) -> str:
+    return f"one {noun}" if number == 1 else f"{number} {noun}s"

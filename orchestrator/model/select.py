@@ -1,0 +1,50 @@
+"""Which hosts a command is for: `--limit`."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.model.problem import did_you_mean, quoted
+
+RESERVED = {"head": Role.HEAD, "workers": Role.WORKER}
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """A limit that selects nothing, or a part of it that does."""
+
+    pattern: str
+    known: tuple[str, ...]
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.pattern.removeprefix("!"), self.known)
+        names = ", ".join(self.known[:_MOST_NAMED])
+        more = f" and {len(self.known) - _MOST_NAMED} more" if len(self.known) > _MOST_NAMED else ""
+        return f"no host matches {quoted(self.pattern)}{hint or ';'} the hosts are {names}{more}"
+
+
+def select(cluster: Cluster, limit: str) -> tuple[Node, ...] | NoMatch:
+    """The hosts of a limit such as `head,gpu[1-3]*,!gpu2`, in the order of the inventory.
+
+    Each part has to match: a mistyped `!gpu2` would otherwise act on the very host it should spare.
+    """
+    names = tuple(node.name for node in cluster.nodes)
+    patterns = [pattern.strip() for pattern in limit.split(",")]
+    for pattern in patterns:
+        if not any(_matches(node, pattern.removeprefix("!")) for node in cluster.nodes):
+            return NoMatch(pattern, names)
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")] or ["*"]
+    spared = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    chosen = tuple(node for node in cluster.nodes if _any(node, wanted) and not _any(node, spared))
+    return chosen or NoMatch(limit, names)
+
+
+def _any(node: Node, patterns: list[str]) -> bool:
+    return any(_matches(node, pattern) for pattern in patterns)
+
+
+def _matches(node: Node, pattern: str) -> bool:
+    if pattern in RESERVED:
+        return node.role is RESERVED[pattern]
+    return fnmatchcase(node.name, pattern)

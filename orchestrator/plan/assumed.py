@@ -1,0 +1,38 @@
+"""What `--offline` supposes of hosts; what only a look can tell stands in angle brackets."""
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.facts import Address, Container, Facts, HostFacts
+
+
+def nothing_there(cluster: Cluster) -> Facts:
+    """Hosts in good order on which the cluster has never been: what `up --offline` plans for."""
+    return {node.name: _host(cluster, node, ()) for node in cluster.nodes}
+
+
+def all_there(cluster: Cluster) -> Facts:
+    """Hosts on which the cluster runs: what `down --offline` plans for."""
+    return {node.name: _host(cluster, node, (_container(cluster, node),)) for node in cluster.nodes}
+
+
+def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> HostFacts:
+    ip = node.ip or f"<the host's address in {node.network}>"
+    return HostFacts(
+        now=0.0,
+        home="<home>",
+        addresses=(Address(f"<interface of {ip}>", ip),),
+        infiniband=False,
+        gpus=None,
+        docker=containers,
+        image_id=cluster.image,
+        processes=frozenset(),
+        token=None,
+        ray=None,
+    )
+
+
+def _container(cluster: Cluster, node: Node) -> Container:
+    return Container(
+        id="", name=cluster.container(node), cluster=cluster.name, role=node.role, spec="", status="running",
+        running=True, exit_code=0, oom_killed=False, error="", started=0.0, finished=0.0, restarts=0,
+        image=cluster.image, image_id="", command="", env=frozenset(),
+    )  # fmt: skip

@@ -1,0 +1,185 @@
+"""What `up` decides for each host: leave it out, keep its container, or start one; and why."""
+
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import Cluster, Node, Pull, Role
+from orchestrator.model.secret import Secret
+from orchestrator.plan import docker
+from orchestrator.plan.command import Command
+from orchestrator.plan.docker import Place
+from orchestrator.plan.facts import (
+    Container,
+    DockerTrouble,
+    Facts,
+    HostFacts,
+    RayTable,
+    RayTrouble,
+    Silent,
+)
+from orchestrator.plan.health import age, own, ray_table
+from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.ray import expected_gpus
+from orchestrator.plan.settle import settle
+from orchestrator.plan.steps import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The host's container is as the inventory has it, and Ray lists it."""
+
+    place: Place
+    gpus: int
+    command: Command
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The host gets a new container. `replaces`: an old one of this cluster's goes first."""
+
+    place: Place
+    gpus: int
+    command: Command
+    why: str
+    replaces: bool
+    restarts: int = 0
+
+
+Decision = Refusal | Keep | Start
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What holds for every host: the cluster, Ray's table, and where the head is."""
+
+    cluster: Cluster
+    table: RayTable | RayTrouble | None
+    head_ip: str
+    secrets: tuple[Secret, ...]
+
+
+def decide_all(
+    cluster: Cluster, facts: Facts, secrets: tuple[Secret, ...], only: frozenset[str] | None
+) -> dict[str, Decision]:
+    """A decision for each host of `only` (all if None), and for the head in any case."""
+    seen = _Seen(cluster, ray_table(cluster, facts), _ip_of_head(cluster, facts), secrets)
+    head = _head(seen, facts[cluster.head.name], only)
+    decided: dict[str, Decision] = {cluster.head.name: head}
+    for node in cluster.workers:
+        if only is None or node.name in only:
+            worker = _decide(seen, node, facts[node.name])
+            decided[node.name] = _with_new_head(worker) if isinstance(head, Start) else worker
+    return decided
+
+
+def _head(seen: _Seen, facts: HostFacts | Silent, only: frozenset[str] | None) -> Decision:
+    node = seen.cluster.head
+    decision = _decide(seen, node, facts)
+    if only is None or node.name in only or not isinstance(decision, Start):
+        return decision
+    return Refusal(
+        node.name, f"is left out, but is needed first: {decision.why}", "let `up` include the head"
+    )
+
+
+def _ip_of_head(cluster: Cluster, facts: Facts) -> str:
+    head = facts[cluster.head.name]
+    place = settle(cluster.head, head) if isinstance(head, HostFacts) else ""
+    return place.ip if isinstance(place, Place) else ""
+
+
+def _with_new_head(worker: Decision) -> Decision:
+    """A worker of the old head would find nobody it knows: Ray ends it a minute later."""
+    if isinstance(worker, Keep):
+        return Start(worker.place, worker.gpus, worker.command, "its head is started anew", replaces=True)
+    return worker
+
+
+def _decide(seen: _Seen, node: Node, facts: HostFacts | Silent) -> Decision:
+    if isinstance(facts, Silent):
+        return Refusal(node.name, facts.why, facts.fix)
+    if isinstance(facts.docker, DockerTrouble):
+        return Refusal(node.name, facts.docker.text, docker_fix(facts.docker))
+    place = settle(node, facts)
+    if isinstance(place, str):
+        return Refusal(node.name, place, "correct `ip` (or `network`) in the inventory")
+    return _compare(seen, node, facts, place)
+
+
+def _compare(seen: _Seen, node: Node, facts: HostFacts, place: Place) -> Decision:
+    gpus, command = (
+        expected_gpus(node, facts),
+        docker.run(seen.cluster, node, place, seen.head_ip, seen.secrets),
+    )
+    container = own(seen.cluster, node, facts)
+    if container is None:
+        refusal = _cannot_start(seen.cluster, node, facts, container)
+        return refusal or Start(place, gpus, command, "has no container yet", replaces=False)
+    keep = Keep(place, gpus, command, container.restarts)
+    why = _outdated(facts, container, command) or _out_of_ray(seen, node, facts, container, keep)
+    if isinstance(why, Refusal) or not why:
+        return why or keep
+    refusal = _cannot_start(seen.cluster, node, facts, container)
+    return refusal or Start(place, gpus, command, why, replaces=True)
+
+
+def _cannot_start(
+    cluster: Cluster, node: Node, facts: HostFacts, container: Container | None
+) -> Refusal | None:
+    name = cluster.container(node)
+    if container is None and facts.named(name):
+        fix = f"rename or remove it: {' '.join(node.docker.command)} rename {name} {name}-other"
+        return Refusal(node.name, f"a container named {name} is there that is not this cluster's", fix)
+    if node.docker.pull is Pull.NEVER and not facts.image_id and not cluster.ray.install:
+        fix = "bring the image there, or set `docker: {pull: missing}`"
+        return Refusal(
+            node.name, f"image {cluster.image} is not on this host, and `docker.pull` is never", fix
+        )
+    return None
+
+
+def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:
+    """Why the container itself is not the wanted one any more."""
+    if not container.running:
+        ago = f", {age(facts.now - container.finished)} ago" if container.finished else ""
+        return f"its container {container.ended}{ago}"
+    if container.spec != docker.spec(wanted):
+        return f"the inventory has changed: {_difference(container, wanted)}"
+    if facts.image_id and container.image_id != facts.image_id:
+        return f"{container.image} is another image on this host now"
+    return ""
+
+
+def _out_of_ray(seen: _Seen, node: Node, facts: HostFacts, container: Container, keep: Keep) -> str | Refusal:
+    """Why a container that runs as wanted is of no use to Ray."""
+    if facts.processes and "raylet" not in facts.processes:
+        return "its container runs, but no Ray runs in it"
+    if isinstance(seen.table, RayTable):
+        listed = seen.table.alive(keep.place.ip, container.started)
+        if listed is None:
+            return f"its container has run for {age(facts.now - container.started)}, but Ray does not list it"
+        return f"Ray sees {listed.gpus} of its {keep.gpus} GPUs" if listed.gpus < keep.gpus else ""
+    if node.role is Role.HEAD and isinstance(seen.table, RayTrouble):
+        return _mute_head(node, seen.table)
+    return ""
+
+
+def _mute_head(node: Node, trouble: RayTrouble) -> str | Refusal:
+    """A GCS that refuses connections is gone; one that is only slow may be at work, and is left alone."""
+    if trouble.gone:
+        return "its container runs, but " + trouble.text
+    fix = "try again; if it stays so: `raycluster down`, then `raycluster up`"
+    return Refusal(node.name, f"Ray on the head gives no answer: {trouble.text}", fix)
+
+
+def _difference(container: Container, wanted: Command) -> str:
+    """What of the command line is another, in a few words."""
+    argv = wanted.argv
+    image, command = argv[-3], argv[-1]
+    if container.image != image:
+        return f"image {container.image} → {image}"
+    if not container.command.endswith(command):
+        return f"command «{container.command.removeprefix('-c exec ')}» → «{command.removeprefix('exec ')}»"
+    given = {argv[i + 1] for i, part in enumerate(argv) if part == "-e"}
+    names = sorted(pair.partition("=")[0] for pair in given - container.env)
+    return f"env {', '.join(names)}" if names else "its docker options"

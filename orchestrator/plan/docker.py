@@ -1,0 +1,188 @@
+"""Docker's command lines. Nothing else builds one."""
+
+import hashlib
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node, Rdma
+from orchestrator.model.secret import Secret
+from orchestrator.plan import ray, scripts
+from orchestrator.plan.command import Command
+
+STOP_SECONDS = 45
+"""A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
+
+ASCEND_DEVICES = ("davinci_manager", "devmm_svm", "hisi_hdc")
+
+ACCELERATOR = {
+    Accelerator.NVIDIA: (),
+    Accelerator.NONE: (),
+    Accelerator.AMD: (
+        *("--device", "/dev/kfd", "--device", "/dev/dri", "--group-add", "video", "--ipc", "host"),
+        *("--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined"),
+    ),
+    Accelerator.INTEL: ("--device", "/dev/dri", "-v", "/dev/dri/by-path:/dev/dri/by-path"),
+    Accelerator.ASCEND: (
+        *(part for i in range(8) for part in ("--device", f"/dev/davinci{i}")),
+        *(part for name in ASCEND_DEVICES for part in ("--device", f"/dev/{name}")),
+        *("-v", "/usr/local/dcmi:/usr/local/dcmi", "-v", "/usr/local/bin/npu-smi:/usr/local/bin/npu-smi"),
+        *("-v", "/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64"),
+        *("-v", "/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info"),
+        *("-v", "/etc/ascend_install.info:/etc/ascend_install.info"),
+    ),
+}
+"""What each vendor's documentation gives a container, besides NVIDIA's `--gpus`."""
+
+RDMA = (
+    *("--device", "/dev/infiniband", "--cap-add", "IPC_LOCK"),
+    *("--ulimit", "memlock=-1", "--ulimit", "stack=67108864"),
+)
+"""Without these NCCL falls back to TCP and says nothing (vllm-project/vllm#42075)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a container's command line takes from its host."""
+
+    ip: str
+    interface: str
+    home: str
+    infiniband: bool
+
+
+def run(cluster: Cluster, node: Node, place: Place, head_ip: str, secrets: tuple[Secret, ...]) -> Command:
+    """`docker run` for the node. Secrets travel on standard input; the line holds only that they do."""
+    before = ("run", "--detach", "--name", cluster.container(node), *_labels(cluster, node))
+    after = (*_options(cluster, node, place), *_image_and_command(cluster, node, place, head_ip))
+    spec = hashlib.sha256(shlex.join((*before, *after, *cluster.secrets)).encode()).hexdigest()[:12]
+    argv = (*node.docker.command, *before, "--label", f"raycluster.spec={spec}", *after)
+    return Command(argv, tuple(_env_file(secrets)))
+
+
+def spec(command: Command) -> str:
+    """The spec hash that a `run` line carries."""
+    label = next(part for part in command.argv if part.startswith("raycluster.spec="))
+    return label.partition("=")[2]
+
+
+def image(cluster: Cluster) -> str:
+    """The image that containers run: the user's, or the one derived from it that has Ray."""
+    if cluster.ray.install is None:
+        return cluster.image
+    return f"raycluster-ray:{hashlib.sha256(_dockerfile(cluster).encode()).hexdigest()[:12]}"
+
+
+def build(cluster: Cluster, node: Node) -> Command:
+    """Adds `ray.install` to the image in one layer; the recipe travels on standard input."""
+    argv = (*node.docker.command, "build", "--network", "host", "--tag", image(cluster), "-")
+    return Command(argv, (_dockerfile(cluster),))
+
+
+def pull(cluster: Cluster, node: Node) -> Command:
+    return Command((*node.docker.command, "pull", "--quiet", cluster.image))
+
+
+def remove(cluster: Cluster, node: Node, name: str = "") -> Command:
+    """Stops and removes this cluster's containers on the host; with `name` only that one."""
+    return _script(scripts.REMOVE, "remove", node, cluster.name, name)
+
+
+def absent(cluster: Cluster, node: Node) -> Command:
+    """Succeeds when none of this cluster's containers is on the host."""
+    return _script(scripts.ABSENT, "absent", node, cluster.name)
+
+
+def last_words(cluster: Cluster, node: Node) -> Command:
+    """The end of the container's log, both streams."""
+    return _script(scripts.LAST_WORDS, "last-words", node, cluster.container(node))
+
+
+def state(cluster: Cluster, node: Node) -> Command:
+    """The container's `State` and count of restarts, as JSON."""
+    shown = '{"state":{{json .State}},"restarts":{{.RestartCount}}}'
+    argv = ("container", "inspect", "--format", shown, cluster.container(node))
+    return Command((*node.docker.command, *argv))
+
+
+def listening(cluster: Cluster, node: Node, ip: str) -> Command:
+    """Succeeds when `ip` answers on the GCS port; else prints the container's `State`, as `state` does."""
+    return _script(scripts.LISTENING, "listening", node, ip, str(cluster.ray.port), cluster.container(node))
+
+
+def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:
+    """Tells changes of Ray's node table from inside the head's container, while standard input is open."""
+    inside = ("python3", "-c", ray.node_table_script(), ray.address(ip, cluster.ray.port), f"{seconds:g}")
+    return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))
+
+
+def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
+    """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty."""
+    asked = (
+        cluster.name,
+        cluster.container(node),
+        image(cluster),
+        gcs,
+        ray.node_table_script() if gcs else "",
+    )
+    return _script(scripts.OBSERVE, "observe", node, *asked)
+
+
+def _script(text: str, name: str, node: Node, *arguments: str) -> Command:
+    """A fixed script; what the user wrote reaches it as arguments and is never read as code."""
+    return Command(("sh", "-c", text, name, shlex.join(node.docker.command), *arguments))
+
+
+def _labels(cluster: Cluster, node: Node) -> tuple[str, ...]:
+    return ("--label", f"raycluster.cluster={cluster.name}", "--label", f"raycluster.role={node.role}")
+
+
+def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+    gpus = ("--gpus", node.docker.gpus) if node.accelerator is Accelerator.NVIDIA else ()
+    hf_home = node.hf_home.replace("~", place.home, 1) if node.hf_home.startswith("~") else node.hf_home
+    return (
+        *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
+        *("--shm-size", node.docker.shm_size, *gpus, "--stop-timeout", str(STOP_SECONDS)),
+        *("-v", f"{hf_home}:/root/.cache/huggingface"),
+        *_environment(node, place),
+        *(("--env-file", "/dev/stdin") if cluster.secrets else ()),
+        *_token(cluster, place),
+        *ACCELERATOR[node.accelerator],
+        *(RDMA if _rdma(node, place) else ()),
+        *node.docker.args,
+    )
+
+
+def _environment(node: Node, place: Place) -> Iterator[str]:
+    ours = {
+        "VLLM_HOST_IP": place.ip,
+        "GLOO_SOCKET_IFNAME": place.interface,
+        "NCCL_SOCKET_IFNAME": place.interface,
+    }
+    return (part for name, value in (ours | dict(node.env)).items() for part in ("-e", f"{name}={value}"))
+
+
+def _token(cluster: Cluster, place: Place) -> tuple[str, ...]:
+    """Ray before 2.52 ignores the variables, so `auto` needs no look into the image."""
+    if cluster.ray.auth is Auth.DISABLED:
+        return ("-e", "RAY_AUTH_MODE=disabled")
+    folder = f"{place.home}/.raycluster/{cluster.name}/token:{ray.TOKEN_IN_CONTAINER}:ro"
+    return ("-v", folder, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={ray.TOKEN_IN_CONTAINER}")
+
+
+def _rdma(node: Node, place: Place) -> bool:
+    return node.rdma is Rdma.ON or (node.rdma is Rdma.AUTO and place.infiniband)
+
+
+def _image_and_command(cluster: Cluster, node: Node, place: Place, head_ip: str) -> tuple[str, ...]:
+    return (image(cluster), "-c", ray.start(cluster, node, place.ip, head_ip))
+
+
+def _env_file(secrets: tuple[Secret, ...]) -> Iterator[str | Secret]:
+    for secret in secrets:
+        yield from (f"{secret.name}=", secret, "\n")
+
+
+def _dockerfile(cluster: Cluster) -> str:
+    requirement = shlex.quote(cluster.ray.install or "")
+    return f"FROM {cluster.image}\nRUN python3 -m pip install --no-cache-dir {requirement}\n"

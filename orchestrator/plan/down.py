@@ -1,0 +1,57 @@
+"""The plan of `down`: the workers, then the head, then a second look."""
+
+from collections.abc import Iterator
+
+from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.plan import docker
+from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.host import forget_token
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
+
+STOP_TIMEOUT = 2.0 * docker.STOP_SECONDS
+
+
+def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
+    """What takes this cluster's containers, and nothing else, off its hosts (of `only`; all if None)."""
+    nodes = [node for node in cluster.nodes if only is None or node.name in only]
+    ours = {node.name: _ours(cluster, facts[node.name]) for node in nodes}
+    return Plan(
+        f"take down cluster {cluster.name}",
+        tuple(_phases(cluster, [node for node in nodes if ours[node.name]])),
+        tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
+        tuple(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
+    )
+
+
+def _phases(cluster: Cluster, nodes: list[Node]) -> Iterator[Phase]:
+    for role, title in ((Role.WORKER, "Stop the workers"), (Role.HEAD, "Stop the head")):
+        steps = tuple(step for node in nodes if node.role is role for step in _stop(cluster, node))
+        if steps:
+            yield Phase(title, steps, OnFailure.KEEP_GOING)
+    looks = tuple(Run(node.name, "see that nothing is left", docker.absent(cluster, node)) for node in nodes)
+    if looks:
+        yield Phase("Look again", looks, OnFailure.KEEP_GOING)
+
+
+def _stop(cluster: Cluster, node: Node) -> Iterator[Step]:
+    yield Run(node.name, "stop and remove its container", docker.remove(cluster, node), timeout=STOP_TIMEOUT)
+    yield Run(node.name, "forget Ray's token", forget_token(cluster))
+
+
+def _ours(cluster: Cluster, facts: HostFacts | Silent) -> tuple[Container, ...]:
+    if isinstance(facts, Silent) or isinstance(facts.docker, DockerTrouble):
+        return ()
+    return tuple(container for container in facts.docker if container.cluster == cluster.name)
+
+
+def _told(containers: tuple[Container, ...]) -> str:
+    return ", ".join(f"{container.name} ({container.ended or 'running'})" for container in containers)
+
+
+def _refusal(node: Node, facts: HostFacts | Silent) -> Refusal | None:
+    if isinstance(facts, Silent):
+        return Refusal(node.name, facts.why, facts.fix)
+    if isinstance(facts.docker, DockerTrouble):
+        return Refusal(node.name, facts.docker.text, docker_fix(facts.docker))
+    return None

@@ -1,0 +1,139 @@
+"""What is known of a host after looking at it. Plain values; `probes` makes them, the planners read them."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from orchestrator.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A host that could not be asked, and why."""
+
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address on one of the host's interfaces."""
+
+    interface: str
+    ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as `docker inspect` describes it. Times: seconds since the epoch, by the host."""
+
+    id: str
+    name: str
+    cluster: str
+    role: str
+    spec: str
+    status: str
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    error: str
+    started: float
+    finished: float
+    restarts: int
+    image: str
+    image_id: str
+    command: str
+    env: frozenset[str]
+
+    @property
+    def ended(self) -> str:
+        """Why it is not running, in a few words; empty while it runs."""
+        if self.running:
+            return ""
+        if self.status == "created":
+            return f"created but never started{': ' + self.error if self.error else ''}"
+        cause = "out of memory" if self.oom_killed else self.error
+        return f"{self.status} with code {self.exit_code}{' (' + cause + ')' if cause else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerTrouble:
+    """Docker on this host did not answer: the exit code of `docker ps` and its words."""
+
+    exit_code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RayNode:
+    """A row of Ray's node table. `started` is the raylet's own clock, in seconds since the epoch."""
+
+    ip: str
+    alive: bool
+    is_head: bool
+    gpus: int
+    started: float
+    hostname: str = ""
+    death: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RayTable:
+    """Ray's node table as its GCS tells it."""
+
+    version: str
+    nodes: tuple[RayNode, ...]
+
+    def alive(self, ip: str, since: float = 0.0) -> RayNode | None:
+        """The living node at `ip` that started after `since`.
+
+        Ray lists a node as alive for some 15 s after it was killed, so a node that is older than the
+        container on its host is a ghost of the last one.
+        """
+        living = (node for node in self.nodes if node.ip == ip and node.alive and node.started >= since)
+        return next(living, None)
+
+    def death(self, ip: str) -> str:
+        """What Ray says of the last node at `ip` that it lost."""
+        lost = [node for node in self.nodes if node.ip == ip and not node.alive]
+        return max(lost, key=lambda node: node.started).death if lost else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RayTrouble:
+    """Ray's GCS gave no node table. `gone`: its port refuses, so no Ray is there at all."""
+
+    text: str
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """One look at one host. `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold."""
+
+    now: float
+    home: str
+    addresses: tuple[Address, ...]
+    infiniband: bool
+    gpus: int | None
+    docker: tuple[Container, ...] | DockerTrouble
+    image_id: str
+    processes: frozenset[str]
+    token: Secret | None
+    ray: RayTable | RayTrouble | None
+
+    def interface(self, ip: str) -> str | None:
+        """The interface that carries `ip`."""
+        return next((a.interface for a in self.addresses if a.ip == ip), None)
+
+    def within(self, network: str) -> tuple[Address, ...]:
+        """The addresses that lie in the CIDR `network`."""
+        return tuple(a for a in self.addresses if ip_address(a.ip) in ip_network(network, strict=False))
+
+    def named(self, name: str) -> Container | None:
+        """The container of that name, whoever made it."""
+        found = () if isinstance(self.docker, DockerTrouble) else self.docker
+        return next((container for container in found if container.name == name), None)
+
+
+Facts = dict[str, HostFacts | Silent]
+"""What is known of each host, by its name in the inventory."""

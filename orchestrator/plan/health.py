@@ -1,0 +1,220 @@
+"""What the facts say of the cluster: four facts for each host, and one verdict."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.plan.facts import (
+    Container,
+    DockerTrouble,
+    Facts,
+    HostFacts,
+    RayNode,
+    RayTable,
+    RayTrouble,
+    Silent,
+)
+from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.ray import expected_gpus
+from orchestrator.plan.settle import settle
+
+
+class Verdict(StrEnum):
+    """What can be said of a host or of the whole cluster."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealth:
+    """One host. `container`, `ray`, `joined` and `gpus` are the four facts; None: could not be learned.
+
+    `uptime` is in seconds; `notes` say what is wrong and what to do.
+    """
+
+    name: str
+    role: Role
+    ip: str | None
+    verdict: Verdict
+    container: str | None = None
+    ray: bool | None = None
+    joined: bool | None = None
+    gpus: int | None = None
+    gpus_expected: int | None = None
+    uptime: float | None = None
+    restarts: int | None = None
+    image: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterHealth:
+    """The cluster: a verdict, its hosts, and what belongs to none of them."""
+
+    cluster: str
+    verdict: Verdict
+    hosts: tuple[HostHealth, ...]
+    notes: tuple[str, ...] = ()
+    ray_version: str | None = None
+
+
+def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
+    """Judges what was seen."""
+    table = ray_table(cluster, facts)
+    hosts = tuple(_host(cluster, node, facts[node.name], table) for node in cluster.nodes)
+    notes = _strangers(cluster, facts, table)
+    version = table.version if isinstance(table, RayTable) else None
+    return ClusterHealth(cluster.name, _verdict(hosts, notes), hosts, notes, version)
+
+
+def ray_table(cluster: Cluster, facts: Facts) -> RayTable | RayTrouble | None:
+    """What the head's GCS told; None where nobody could ask it."""
+    head = facts[cluster.head.name]
+    container = own(cluster, cluster.head, head)
+    return head.ray if isinstance(head, HostFacts) and container and container.running else None
+
+
+def own(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
+    """The node's container, if it is there and ours."""
+    found = facts.named(cluster.container(node)) if isinstance(facts, HostFacts) else None
+    return found if found and found.cluster == cluster.name else None
+
+
+def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...]) -> Verdict:
+    head, verdicts = hosts[0], {host.verdict for host in hosts}
+    if head.verdict is Verdict.UNKNOWN:
+        return Verdict.UNKNOWN
+    if verdicts <= {Verdict.DOWN, Verdict.UNKNOWN}:
+        return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.DOWN
+    return Verdict.HEALTHY if verdicts == {Verdict.HEALTHY} and not notes else Verdict.DEGRADED
+
+
+def _host(
+    cluster: Cluster, node: Node, facts: HostFacts | Silent, table: RayTable | RayTrouble | None
+) -> HostHealth:
+    if isinstance(facts, Silent):
+        return _unknown(node, (facts.why, facts.fix))
+    if isinstance(facts.docker, DockerTrouble):
+        return _unknown(node, (f"docker: {facts.docker.text}", docker_fix(facts.docker)))
+    container = own(cluster, node, facts)
+    if container is None:
+        return _absent(cluster, node, facts)
+    return _present(node, facts, container, table)
+
+
+def _unknown(node: Node, notes: tuple[str, ...]) -> HostHealth:
+    return HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN, notes=tuple(filter(None, notes)))
+
+
+def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
+    name = cluster.container(node)
+    foreign = f"a container named {name} is there that is not this cluster's" if facts.named(name) else ""
+    return HostHealth(
+        node.name, node.role, _ip(node, facts), Verdict.DOWN, container="missing", ray=False, joined=False,
+        notes=tuple(filter(None, (foreign,))),
+    )  # fmt: skip
+
+
+def _present(
+    node: Node, facts: HostFacts, container: Container, table: RayTable | RayTrouble | None
+) -> HostHealth:
+    ip, expected = _ip(node, facts), expected_gpus(node, facts)
+    listed = (
+        table.alive(ip, container.started)
+        if isinstance(table, RayTable) and ip and container.running
+        else None
+    )
+    notes = _notes(node, facts, container, table, listed)
+    good = listed is not None and listed.gpus >= expected
+    return HostHealth(
+        name=node.name,
+        role=node.role,
+        ip=ip,
+        verdict=Verdict.HEALTHY if good else Verdict.DEGRADED if container.running else Verdict.DOWN,
+        container=container.status if container.running else f"{container.status} ({container.exit_code})",
+        ray=_runs_ray(facts, container),
+        joined=listed is not None if isinstance(table, RayTable) or not container.running else None,
+        gpus=listed.gpus if listed else None,
+        gpus_expected=expected,
+        uptime=facts.now - container.started if container.running else None,
+        restarts=container.restarts,
+        image=container.image,
+        notes=notes,
+    )
+
+
+def _runs_ray(facts: HostFacts, container: Container) -> bool | None:
+    if not container.running:
+        return False
+    return "raylet" in facts.processes if facts.processes else None
+
+
+def _notes(
+    node: Node,
+    facts: HostFacts,
+    container: Container,
+    table: RayTable | RayTrouble | None,
+    listed: RayNode | None,
+) -> tuple[str, ...]:
+    if not container.running:
+        ago = f", {age(facts.now - container.finished)} ago" if container.finished else ""
+        return (f"its container {container.ended}{ago}",)
+    if listed:
+        expected = expected_gpus(node, facts)
+        return () if listed.gpus >= expected else (f"Ray sees {listed.gpus} of its {expected} GPUs",)
+    return _unlisted(node, facts, container, table)
+
+
+def _unlisted(
+    node: Node, facts: HostFacts, container: Container, table: RayTable | RayTrouble | None
+) -> tuple[str, ...]:
+    since = age(facts.now - container.started)
+    if _runs_ray(facts, container) is False:
+        return (f"its container has run for {since}, but no Ray runs in it",)
+    if isinstance(table, RayTrouble):
+        return ("Ray on the head gives no answer: " + table.text,)
+    if table is None:
+        return ("its container runs, but there is no head to ask whether it has joined",)
+    death = table.death(_ip(node, facts) or "")
+    return (f"up for {since} but not joined{': Ray says ' + repr(death) if death else ''}",)
+
+
+def _strangers(cluster: Cluster, facts: Facts, table: RayTable | RayTrouble | None) -> tuple[str, ...]:
+    return (*_unlisted_containers(cluster, facts), *_unlisted_nodes(cluster, facts, table))
+
+
+def _unlisted_containers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
+    ours = {cluster.container(node) for node in cluster.nodes}
+    return tuple(
+        f"{name} also runs {container.name} of this cluster, which is not in the inventory"
+        for name, host in facts.items()
+        if isinstance(host, HostFacts) and not isinstance(host.docker, DockerTrouble)
+        for container in host.docker
+        if container.cluster == cluster.name and container.name not in ours
+    )
+
+
+def _unlisted_nodes(cluster: Cluster, facts: Facts, table: RayTable | RayTrouble | None) -> tuple[str, ...]:
+    if not isinstance(table, RayTable):
+        return ()
+    known = {_ip(node, facts[node.name]) for node in cluster.nodes}
+    strangers = sorted({node.ip for node in table.nodes if node.alive} - known)
+    return tuple(f"Ray lists a node at {ip} that is not in the inventory" for ip in strangers)
+
+
+def _ip(node: Node, facts: HostFacts | Silent) -> str | None:
+    if isinstance(facts, Silent):
+        return node.ip
+    settled = settle(node, facts)
+    return node.ip if isinstance(settled, str) else settled.ip
+
+
+def age(seconds: float) -> str:
+    """A span as people say it: 42 s, 7 min, 3 h, 12 d."""
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:.0f} d"

@@ -1,0 +1,28 @@
+"""Commands for a host that are not Docker's: the network, and the token file."""
+
+from orchestrator.model.cluster import Cluster
+from orchestrator.model.secret import Secret
+from orchestrator.plan import scripts
+from orchestrator.plan.command import Command
+
+TOKEN = "ray-token"  # noqa: S105 - the name that it is shown by
+
+
+def reach(ip: str, port: int) -> Command:
+    """Succeeds when this host can open a TCP connection to `ip`:`port` within 5 s."""
+    return Command(("sh", "-c", scripts.REACH, "reach", ip, str(port)))
+
+
+def keep_token(cluster: Cluster, token: Secret) -> Command:
+    """Writes Ray's token, readable by its owner alone, from standard input."""
+    return Command(("sh", "-c", scripts.KEEP_TOKEN, "keep-token", cluster.name), (token,))
+
+
+def read_token(cluster: Cluster) -> Command:
+    """Prints the token that the host has; fails where it has none."""
+    return Command(("cat", f".raycluster/{cluster.name}/token"))
+
+
+def forget_token(cluster: Cluster) -> Command:
+    """Removes Ray's token from the host."""
+    return Command(("sh", "-c", scripts.FORGET_TOKEN, "forget-token", cluster.name))

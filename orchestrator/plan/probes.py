@@ -1,0 +1,116 @@
+"""Reads what `docker.observe` prints on a host into facts, and what a container's state says."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from orchestrator.model.secret import Secret
+from orchestrator.plan import ray
+from orchestrator.plan.facts import Address, Container, DockerTrouble, HostFacts, RayTable, RayTrouble, Silent
+from orchestrator.plan.host import TOKEN
+
+RECORD, END = "\x1e", "\x1f"
+
+
+class _Section:
+    """A part of the answer: what one probe printed, its complaints, and its exit code."""
+
+    def __init__(self, told: str, complaint: str) -> None:
+        self.text, _, code = told.partition(END)
+        self.exit_code = int(code or 1)
+        self.complaint = complaint.strip()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+def parse(stdout: str, stderr: str) -> HostFacts | Silent:
+    """The facts in one answer of `docker.observe`."""
+    told, complaints = _records(stdout), _records(stderr)
+    sections = {name: _Section(text, complaints.get(name, "")) for name, text in told.items()}
+    try:
+        return _facts(sections)
+    except (KeyError, ValueError, IndexError) as error:
+        return Silent(
+            f"gave an answer that could not be read ({type(error).__name__}: {error}): {stderr.strip()}"
+        )
+
+
+def _facts(sections: Mapping[str, _Section]) -> HostFacts:
+    now, home, infiniband, gpus = sections["host"].lines
+    image, token = sections["image"], sections["token"]
+    return HostFacts(
+        now=float(now),
+        home=home,
+        addresses=_addresses(sections["addresses"]),
+        infiniband=infiniband != "none",
+        gpus=int(gpus) or None,
+        docker=_containers(sections["containers"]),
+        image_id="" if image.exit_code else image.text.strip(),
+        processes=frozenset(line.split()[-1] for line in sections["processes"].lines if line.split()),
+        token=None if token.exit_code else Secret(TOKEN, token.text.strip()),
+        ray=_ray(sections.get("ray")),
+    )
+
+
+def _records(text: str) -> dict[str, str]:
+    """What stands under each name; anything before the first, such as a host's greeting, is left out."""
+    named = (record.partition("\n") for record in text.split(RECORD)[1:])
+    return {name: body for name, _, body in named}
+
+
+def _addresses(section: _Section) -> tuple[Address, ...]:
+    interfaces = json.loads(section.text)
+    return tuple(
+        Address(interface["ifname"], address["local"])
+        for interface in interfaces
+        for address in interface.get("addr_info", ())
+        if address.get("scope") == "global"
+    )
+
+
+def _containers(section: _Section) -> tuple[Container, ...] | DockerTrouble:
+    if section.exit_code:
+        return DockerTrouble(section.exit_code, section.complaint)
+    found = json.loads(section.text or "[]")
+    return tuple({each["Id"]: _container(each) for each in found}.values())
+
+
+def _container(inspected: dict[str, Any]) -> Container:
+    state, config = inspected["State"], inspected["Config"]
+    labels = config["Labels"] or {}
+    return Container(
+        id=inspected["Id"],
+        name=inspected["Name"].lstrip("/"),
+        cluster=labels.get("raycluster.cluster", ""),
+        role=labels.get("raycluster.role", ""),
+        spec=labels.get("raycluster.spec", ""),
+        status=state["Status"],
+        running=state["Running"] and not state["Restarting"],
+        exit_code=state["ExitCode"],
+        oom_killed=state["OOMKilled"],
+        error=state["Error"],
+        started=seconds(state["StartedAt"]),
+        finished=seconds(state["FinishedAt"]),
+        restarts=inspected["RestartCount"],
+        image=config["Image"],
+        image_id=inspected["Image"],
+        command=" ".join(inspected["Args"]),
+        env=frozenset(config["Env"] or ()),
+    )
+
+
+def _ray(section: _Section | None) -> RayTable | RayTrouble | None:
+    if section is None:
+        return None
+    if section.exit_code:
+        return RayTrouble(section.complaint or f"exit code {section.exit_code}", gone=False)
+    return ray.parse_table(section.text)
+
+
+def seconds(timestamp: str) -> float:
+    """Docker's RFC 3339 time as seconds since the epoch; its year 1 for "never" becomes 0."""
+    moment = datetime.fromisoformat(timestamp)
+    return moment.timestamp() if moment.year > 1 else 0.0

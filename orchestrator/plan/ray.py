@@ -1,0 +1,81 @@
+"""Ray's command lines, and the reader of its node table."""
+
+import json
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
+from orchestrator.plan.facts import HostFacts, RayNode, RayTable, RayTrouble
+
+TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
+
+
+def address(ip: str, port: int) -> str:
+    """`ip:port`, with the brackets that IPv6 needs."""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
+    """What bash runs in the node's container."""
+    port = cluster.ray.port
+    place = (
+        ("--head", f"--node-ip-address={ip}", f"--port={port}")
+        if node.role is Role.HEAD
+        else (f"--address={address(head_ip, port)}", f"--node-ip-address={ip}")
+    )
+    gpus = () if node.num_gpus is None else (f"--num-gpus={node.num_gpus}",)
+    return "exec " + shlex.join(("ray", "start", "--block", *place, *gpus, *node.ray_args))
+
+
+def expected_gpus(node: Node, facts: HostFacts) -> int:
+    """How many GPUs Ray must at least list for this node."""
+    if node.num_gpus is not None:
+        return node.num_gpus
+    if node.accelerator is Accelerator.NONE:
+        return 0
+    if node.accelerator is not Accelerator.NVIDIA:
+        return 1
+    return _nvidia_gpus(node.docker.gpus, facts.gpus)
+
+
+def _nvidia_gpus(wanted: str, found: int | None) -> int:
+    match wanted.strip("\"'").partition("="):
+        case "all", _, _:
+            return found or 1
+        case number, "", _ if number.isdigit():
+            return int(number)
+        case "device", _, devices:
+            return len(devices.split(","))
+        case _:
+            return 1
+
+
+@cache
+def node_table_script() -> str:
+    """The text of the program that tells the node table inside the head's container."""
+    return Path(__file__).with_name("node_table.py").read_text(encoding="utf-8")
+
+
+def parse_table(line: str) -> RayTable | RayTrouble:
+    """One line of `node_table`."""
+    try:
+        told = json.loads(line)
+        if "error" in told:
+            return RayTrouble(told["error"], told["gone"])
+        return RayTable(told["ray"], tuple(_node(row) for row in told["nodes"]))
+    except (ValueError, KeyError, TypeError):
+        return RayTrouble(line.strip() or "no answer from Python in the head's container", gone=False)
+
+
+def _node(row: dict[str, Any]) -> RayNode:
+    return RayNode(
+        ip=row["ip"],
+        alive=row["alive"],
+        is_head=row["head"],
+        gpus=row["gpus"],
+        started=row["started"],
+        hostname=row["hostname"],
+        death=row["death"],
+    )

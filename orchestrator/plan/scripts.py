@@ -1,0 +1,80 @@
+"""The fixed shell programs that run on hosts. What varies reaches them as arguments, never as text.
+
+`$docker` stands unquoted: it is `docker.command`, words split at blanks, with globbing off. Records
+are set apart by the ASCII separators 30 and 31, which no answer of Docker's contains.
+"""
+
+OBSERVE = r"""
+set -f
+docker=$1 cluster=$2 container=$3 image=$4 gcs=$5 nodes=$6
+section() {
+    printf '\036%s\n' "$1"
+    printf '\036%s\n' "$1" >&2
+    shift
+    "$@"
+    printf '\037%s\n' "$?"
+}
+host() {
+    date +%s.%N
+    printf '%s\n' "$HOME"
+    ls -d /dev/infiniband 2>/dev/null || echo none
+    ls /proc/driver/nvidia/gpus 2>/dev/null | wc -l
+}
+containers() {
+    mine="label=raycluster.cluster=$cluster"
+    ids=$(timeout 20 $docker ps --all --quiet --no-trunc --filter "$mine") || return
+    timeout 20 $docker container inspect "$container" $ids 2>/dev/null || true
+}
+processes() { timeout 20 $docker top "$container" -eo pid,comm 2>/dev/null; }
+section host host
+section addresses ip -json address
+section containers containers
+section image timeout 20 $docker image inspect --format '{{.Id}}' "$image"
+section processes processes
+section token cat "$HOME/.raycluster/$cluster/token"
+if [ "$gcs" ]; then
+    section ray timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"
+fi
+"""
+
+REMOVE = r"""
+set -f
+docker=$1
+ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2" ${3:+--filter "name=^$3\$"}) || exit
+[ -z "$ids" ] || { $docker stop $ids && $docker rm $ids; }
+"""
+
+ABSENT = r"""
+set -f
+docker=$1
+left=$($docker ps --all --filter "label=raycluster.cluster=$2" --format '{{.Names}} ({{.Status}})') || exit
+[ -z "$left" ] || { printf '%s\n' "$left" >&2; exit 1; }
+"""
+
+LISTENING = r"""
+set -f
+docker=$1
+timeout 2 bash -c '</dev/tcp/$0/$1' "$2" "$3" 2>/dev/null && exit
+$docker container inspect --format '{"state":{{json .State}},"restarts":{{.RestartCount}}}' "$4"
+exit 1
+"""
+
+LAST_WORDS = r"""
+set -f
+docker=$1
+$docker logs --tail 20 "$2" 2>&1
+"""
+
+REACH = r"""
+bash -c '</dev/tcp/$0/$1' "$1" "$2"
+"""
+
+KEEP_TOKEN = r"""
+umask 077
+mkdir -p "$HOME/.raycluster/$1" && cat >"$HOME/.raycluster/$1/token"
+"""
+
+FORGET_TOKEN = r"""
+rm -f "$HOME/.raycluster/$1/token"
+rmdir "$HOME/.raycluster/$1" "$HOME/.raycluster" 2>/dev/null || true
+"""

@@ -1,0 +1,141 @@
+"""A plan as a value: phases of steps that can be shown, counted, printed as a script, and run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from orchestrator.plan.command import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What was waited for has come."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Not so far; `why` is what to say if time runs out now."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """It cannot come any more."""
+
+    why: str
+    exit_code: int | None = None
+
+
+Verdict = Ready | NotYet | Never
+
+
+class Until(Protocol):
+    """Judges a wait from its probe's answer and the last line of the phase's watch.
+
+    Implementations are frozen dataclasses, so plans stay comparable and printable.
+    """
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One command on one host. Times are seconds.
+
+    `starts`: the container that it may leave there. `fix`: what to do should it fail for no known cause.
+    """
+
+    host: str
+    title: str
+    command: Command
+    timeout: float = 60.0
+    starts: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Asks `probe` again and again until `until` is satisfied, or gives up. Times are seconds."""
+
+    host: str
+    title: str
+    probe: Command
+    until: Until
+    within: float
+    every: float = 1.0
+
+
+Step = Run | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A long-lived command that prints a line for each change while its phase runs.
+
+    `alone`: arguments that make it end by itself when all has come, for a script that nobody watches.
+    """
+
+    host: str
+    title: str
+    command: Command
+    alone: tuple[str, ...]
+    within: float
+
+
+class OnFailure(StrEnum):
+    """What a failed step means for what follows."""
+
+    STOP = "stop"  # nothing later runs
+    DROP_HOST = "drop"  # the host leaves, the others go on
+    KEEP_GOING = "keep"  # later phases visit the host all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Steps of one host run in order, hosts side by side; the next phase starts when all have ended."""
+
+    title: str
+    steps: tuple[Step, ...]
+    on_failure: OnFailure
+    watch: Watch | None = None
+
+    def lanes(self) -> Mapping[str, tuple[Step, ...]]:
+        """The steps of each host."""
+        lanes: dict[str, list[Step]] = {}
+        for step in self.steps:
+            lanes.setdefault(step.host, []).append(step)
+        return {host: tuple(steps) for host, steps in lanes.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A host that is left out, known before anything is done: why, and what to do about it."""
+
+    host: str
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What will change on a host, and why."""
+
+    host: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one command will do. No phases: there is nothing to do."""
+
+    title: str
+    phases: tuple[Phase, ...] = ()
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    def __iter__(self) -> Iterator[Step]:
+        return (step for phase in self.phases for step in phase.steps)

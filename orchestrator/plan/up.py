@@ -1,0 +1,165 @@
+"""The plan of `up`: images, then the head, then the workers, until Ray lists every host."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import Auth, Cluster, Node, Pull
+from orchestrator.model.secret import Secret
+from orchestrator.plan import docker, waits
+from orchestrator.plan.decide import Decision, Keep, Start, decide_all
+from orchestrator.plan.docker import Place
+from orchestrator.plan.facts import Facts, HostFacts
+from orchestrator.plan.host import keep_token, reach
+from orchestrator.plan.ray import address
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step, Wait, Watch
+
+PULL_SECONDS = 3600.0
+HEAD_SECONDS = 120.0
+JOIN_SECONDS = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What `up` sends to hosts but never shows: the user's secrets, and a token should the head have none."""
+
+    secrets: tuple[Secret, ...]
+    token: Secret
+
+
+def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str] | None = None) -> Plan:
+    """What makes Ray list every host of the inventory; with `only`, what those hosts need for it."""
+    decided = decide_all(cluster, facts, sealed.secrets, only)
+    refusals = tuple(each for each in decided.values() if isinstance(each, Refusal))
+    title = f"bring up cluster {cluster.name}"
+    if isinstance(decided[cluster.head.name], Refusal) or not _changes(decided):
+        return Plan(title, refusals=refusals)
+    up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
+    return Plan(title, tuple(up.phases()), _changes(decided), refusals)
+
+
+@dataclass(frozen=True, slots=True)
+class Wreck:
+    """How a run failed: where it started a container, where a step failed, whether a person stopped it."""
+
+    started: frozenset[str]
+    failed: frozenset[str]
+    interrupted: bool = False
+
+
+def plan_aftermath(cluster: Cluster, wreck: Wreck) -> Plan:
+    """After a failure: what the failed containers said last, then the removal of what this run started.
+
+    Workers that started well stay. Without its head nothing is of use, so then all of it goes, as it does
+    when a person stopped the run.
+    """
+    everything = wreck.interrupted or cluster.head.name in wreck.failed
+    gone = wreck.started if everything else wreck.started & wreck.failed
+    lanes = (step for node in cluster.nodes if node.name in gone for step in _undo(cluster, node, wreck))
+    steps = tuple(lanes)
+    return Plan("clean up", (Phase("Clean up", steps, OnFailure.KEEP_GOING),) if steps else ())
+
+
+def _undo(cluster: Cluster, node: Node, wreck: Wreck) -> Iterator[Step]:
+    if node.name in wreck.failed:
+        yield Run(node.name, LAST_WORDS, docker.last_words(cluster, node))
+    yield Run(node.name, REMOVE, docker.remove(cluster, node, cluster.container(node)), timeout=90)
+
+
+LAST_WORDS = "read its container's log"
+REMOVE = "remove its container"
+
+
+def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
+    return tuple(Change(host, each.why) for host, each in decided.items() if isinstance(each, Start))
+
+
+def _token(cluster: Cluster, facts: Facts, sealed: Sealed) -> Secret | None:
+    """The head's token, so that hosts added later get the one that the cluster runs with."""
+    if cluster.ray.auth is Auth.DISABLED:
+        return None
+    head = facts[cluster.head.name]
+    return (head.token if isinstance(head, HostFacts) else None) or sealed.token
+
+
+@dataclass(frozen=True, slots=True)
+class _Up:
+    cluster: Cluster
+    facts: Facts
+    decided: Mapping[str, Decision]
+    token: Secret | None
+
+    def phases(self) -> Iterator[Phase]:
+        image = tuple(step for node in self.cluster.nodes for step in self._image(node))
+        head = tuple(self._head())
+        if image:
+            yield Phase("Get the image", image, OnFailure.DROP_HOST)
+        if head:
+            yield Phase("Start the head", head, OnFailure.STOP)
+        title = "Join the workers" if self.cluster.workers else "Join"
+        yield Phase(title, tuple(self._joins()), OnFailure.DROP_HOST, self._watch())
+
+    def _image(self, node: Node) -> Iterator[Step]:
+        facts = self.facts[node.name]
+        if not isinstance(self.decided.get(node.name), Start) or not isinstance(facts, HostFacts):
+            return
+        if self.cluster.ray.install:
+            if not facts.image_id:
+                title = f"add {self.cluster.ray.install} to the image"
+                yield Run(node.name, title, docker.build(self.cluster, node), timeout=PULL_SECONDS)
+        elif node.docker.pull is Pull.ALWAYS or not facts.image_id:
+            title = f"pull {self.cluster.image}"
+            yield Run(node.name, title, docker.pull(self.cluster, node), timeout=PULL_SECONDS)
+
+    def _head(self) -> Iterator[Step]:
+        cluster, node = self.cluster, self.cluster.head
+        match self.decided[node.name]:
+            case Start() as start:
+                yield from self._start(node, start)
+                probe = docker.listening(cluster, node, start.place.ip)
+                title = f"wait for its GCS on port {cluster.ray.port}"
+                until = waits.Answers(cluster.ray.port)
+                yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
+
+    def _joins(self) -> Iterator[Step]:
+        for node in self.cluster.nodes:
+            decision = self.decided.get(node.name)
+            if isinstance(decision, Start) and node is not self.cluster.head:
+                yield self._reach(node)
+                yield from self._start(node, decision)
+            if isinstance(decision, Start | Keep):
+                yield self._join(node, decision)
+
+    def _reach(self, node: Node) -> Run:
+        ip, port = self._head_ip, self.cluster.ray.port
+        fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
+        return Run(node.name, f"reach the head at {address(ip, port)}", reach(ip, port), timeout=5, fix=fix)
+
+    def _start(self, node: Node, start: Start) -> Iterator[Step]:
+        name = self.cluster.container(node)
+        if start.replaces:
+            remove = docker.remove(self.cluster, node, name)
+            yield Run(node.name, "remove its old container", remove, timeout=90)
+        if self.token:
+            yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, self.token))
+        yield Run(node.name, "start its container", start.command, starts=name)
+
+    def _join(self, node: Node, decision: Start | Keep) -> Wait:
+        until = waits.Joined(decision.place.ip, decision.gpus, decision.restarts)
+        probe = docker.state(self.cluster, node)
+        return Wait(node.name, "wait until Ray lists it", probe, until, within=JOIN_SECONDS)
+
+    def _watch(self) -> Watch:
+        places = [each for each in self.decided.values() if isinstance(each, Start | Keep)]
+        expected = tuple(f"{each.place.ip}={each.gpus}" for each in places)
+        command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, JOIN_SECONDS)
+        title = f"watch Ray's node table until it lists {len(places)} host{'' if len(places) == 1 else 's'}"
+        return Watch(self.cluster.head.name, title, command, expected, within=JOIN_SECONDS)
+
+    @property
+    def _head_ip(self) -> str:
+        return self._place(self.cluster.head).ip
+
+    def _place(self, node: Node) -> Place:
+        decision = self.decided[node.name]
+        assert not isinstance(decision, Refusal)  # noqa: S101 - a refused head has no phases
+        return decision.place

@@ -1,0 +1,107 @@
+"""One command on an open connection: fed, heard and waited for, all by the thread that asked."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from select import POLLIN, poll
+from threading import Event
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import paramiko
+
+SLICE = 0.25  # seconds after which the clock and the cancel flag are looked at again
+FULL = 0.01  # the same while the host's window is full: nothing wakes us when it opens
+CHUNK = 1 << 20
+NO_STATUS = -1  # paramiko's, for a command that ended by a signal
+
+Hear = Callable[[bytes], None]
+
+
+class Patience:
+    """How long somebody waits: some seconds from now, or until told to stop."""
+
+    def __init__(self, seconds: float, cancel: Event) -> None:
+        self.seconds = seconds
+        self.cancel = cancel
+        self.deadline = monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        return self.cancel.is_set() or monotonic() >= self.deadline
+
+    def slice(self, longest: float = SLICE) -> float:
+        """A wait after which to look again."""
+        return max(0.0, min(longest, self.deadline - monotonic()))
+
+
+@dataclass
+class Conversation:
+    """A command and its three streams."""
+
+    channel: "paramiko.Channel"
+    stdin: bytes
+    hold_open: bool
+    on_stdout: Hear
+    on_stderr: Hear
+    _sent: int = field(default=0, init=False)
+
+    def last(self, patience: Patience) -> bool:
+        """Until the command has ended: True. False where patience ended first."""
+        poller = poll()
+        poller.register(self.channel.fileno(), POLLIN)
+        while not self._said_all():
+            if patience.over:
+                return False
+            poller.poll(1000 * patience.slice(SLICE if self._feed() else FULL))
+            self._hear()
+        self._hear()
+        return self._await_status(patience)
+
+    def _said_all(self) -> bool:
+        return bool(self.channel.eof_received) or self.channel.closed
+
+    def _feed(self) -> bool:
+        """Send what the host's window takes. True once everything is sent."""
+        with suppress(OSError):  # a command may end, and its channel close, without reading all
+            while self._sent < len(self.stdin) and self.channel.send_ready():
+                self._sent += self.channel.send(self.stdin[self._sent : self._sent + CHUNK])
+                self._hear()
+        done = self._sent == len(self.stdin)
+        if done and not self.hold_open and not self.channel.eof_sent:
+            self.channel.shutdown_write()
+        return done
+
+    def _hear(self) -> None:
+        # Asked each time rather than believing the poll: paramiko's pipe can miss a beat when both
+        # streams speak at once.
+        while self.channel.recv_ready():
+            self.on_stdout(self.channel.recv(CHUNK))
+        while self.channel.recv_stderr_ready():
+            self.on_stderr(self.channel.recv_stderr(CHUNK))
+
+    def _await_status(self, patience: Patience) -> bool:
+        """A command may close its output and go on, so the exit status has a wait of its own."""
+        while not self.channel.status_event.wait(patience.slice()):
+            if patience.over:
+                return False
+        return True
+
+
+@dataclass
+class Lines:
+    """Hands on whole lines. Cut as bytes, so no character is ever cut in two."""
+
+    tell: Callable[[str], None]
+    _rest: bytes = field(default=b"", init=False)
+
+    def hear(self, heard: bytes) -> None:
+        *lines, self._rest = (self._rest + heard).split(b"\n")
+        for line in lines:
+            self.tell(line.decode(errors="replace"))
+
+    def end(self) -> None:
+        """What came last may lack its newline."""
+        if self._rest:
+            self.tell(self._rest.decode(errors="replace"))

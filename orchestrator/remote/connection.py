@@ -1,0 +1,181 @@
+"""The connection to a host: hop by hop through its jump hosts, with Fabric."""
+
+import logging
+import math
+import random
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from orchestrator.model.cluster import HostKeys
+from orchestrator.remote.dial import dial
+from orchestrator.remote.explain import explain, hung_up
+from orchestrator.remote.hostkeys import Guard, known_types
+from orchestrator.remote.identity import Keys
+from orchestrator.remote.refused import Refused
+from orchestrator.remote.sshconfig import Settings
+
+if TYPE_CHECKING:
+    import paramiko
+
+PAUSES = (0.2, 0.4, 0.8)  # seconds before a host that took the call and hung up is tried again
+NEVER = math.inf
+FAREWELL = 1  # seconds for a connection's thread to end
+KEEPALIVE = 15  # seconds between signs of life
+
+
+class Login(Protocol):
+    """How to become somebody on a hop: paramiko's authentication strategy."""
+
+    def authenticate(self, transport: "paramiko.Transport") -> None: ...
+
+
+def connect(
+    hops: Sequence[Settings],
+    policy: HostKeys,
+    deadline: float,
+    login: Callable[[Settings, float], Login] = Keys,
+) -> "Connection":
+    """Open every hop, or raise Refused. `login` is for the last one; jump hosts always need keys."""
+    *jumps, host = hops
+    connection = Connection(host, policy, deadline)
+    try:
+        for jump in jumps:
+            connection.reach(jump, Keys(jump, deadline))
+        connection.reach(host, login(host, deadline))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def import_fabric() -> None:
+    """Apart from the rest because it takes a third of a second, which is no time spent on a host."""
+    import fabric  # noqa: F401, PLC0415
+
+    # paramiko reports every broken connection to a log, and a log without a reader is printed.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+@dataclass
+class Connection:
+    """Open hops, each through the one before; in the end, the last is the host."""
+
+    host: Settings
+    policy: HostKeys
+    deadline: float
+    _open: list[Any] = field(default_factory=list)  # Fabric has no types
+    _via: Settings | None = None
+    _undo: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def transport(self) -> "paramiko.Transport":
+        transport: paramiko.Transport = self._open[-1].transport
+        return transport
+
+    @property
+    def alive(self) -> bool:
+        return self.transport.is_active()
+
+    def reach(self, hop: Settings, login: Login) -> None:
+        """One hop further. A server that hangs up before the login is tried again."""
+        for pause in (*PAUSES, NEVER):
+            problem = self._attempt(hop, login)
+            if problem is None:
+                return
+            wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 - only so that hosts do not come back all at once
+            if not hung_up(problem) or monotonic() + wait > self.deadline:
+                raise Refused(explain(problem, hop, self._via, self.deadline)) from problem
+            time.sleep(wait)
+
+    def _attempt(self, hop: Settings, login: Login) -> Exception | None:
+        try:
+            self._step(hop, login)
+        except Refused:
+            raise
+        except Exception as error:  # noqa: BLE001 - a server that talks nonsense can cause any
+            return error
+        return None
+
+    def _step(self, hop: Settings, login: Login) -> None:
+        with ExitStack() as undo:
+            fabric = self._fabric(hop, login, undo)
+            # Fabric accepts any host key unless told otherwise, of gateways too.
+            fabric.client.set_missing_host_key_policy(Guard(hop, self.policy))
+            undo.callback(_close, fabric)
+            fabric.open()
+            fabric.transport.set_keepalive(KEEPALIVE)
+            self._open.append(fabric)
+            self._via = hop
+            self._undo.push(undo.pop_all())
+
+    def _fabric(self, hop: Settings, login: Login, undo: ExitStack) -> Any:
+        import fabric  # noqa: PLC0415 - slow to import
+        import paramiko  # noqa: PLC0415
+
+        left = max(self.deadline - monotonic(), 0.001)
+        options = {
+            "timeout": left,
+            "banner_timeout": left,
+            "auth_timeout": left,
+            "channel_timeout": left,
+            "auth_strategy": login,
+            "transport_factory": _prefer(known_types(hop)),
+        }
+        if not self._open:
+            options["sock"] = dial(hop, self.deadline, undo)
+        return fabric.Connection(
+            hop.host,
+            user=hop.user,
+            port=hop.port,
+            gateway=self._open[-1] if self._open else None,
+            forward_agent=False,
+            connect_kwargs=options,
+            # Of its own config files Fabric is to read none: `settings` has been through ssh's.
+            config=fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig()),
+        )
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._undo.close()
+
+
+def _close(fabric: Any) -> None:
+    """Fabric's own close leaves a connection alone that never became one, and its thread with it."""
+    transport = fabric.client.get_transport()
+    if transport is not None:
+        _hang_up(transport)
+    fabric.client.close()
+
+
+def _hang_up(transport: "paramiko.Transport") -> None:
+    # Before the socket is closed: paramiko's thread still reads from it, and would go on to read
+    # from whatever gets its number next.
+    wire = transport.sock
+    with suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR) if isinstance(wire, socket.socket) else wire.close()
+    with suppress(RuntimeError):  # it was never started
+        transport.join(FAREWELL)
+
+
+def _prefer(types: list[str]) -> Any:
+    """Makes transports that ask for the host key types on file before others."""
+
+    def transport(wire: socket.socket, **options: Any) -> "paramiko.Transport":
+        import paramiko  # noqa: PLC0415 - slow to import
+
+        made = paramiko.Transport(wire, **options)
+        security = made.get_security_options()
+        security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
+        return made
+
+    return transport
+
+
+def _signs_with(algorithm: str) -> str:
+    """The type of key behind a signature algorithm."""
+    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm

@@ -1,0 +1,77 @@
+"""Why a connection did not come about: an exception in, a Failure out."""
+
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from orchestrator.remote.sshconfig import Settings
+from orchestrator.remote.transport import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from orchestrator.plan.command import Command
+
+SHOWN = 80  # characters of a command line in a message
+LAST, LINES = 4096, 10  # of a command's last words
+
+
+def hung_up(error: BaseException) -> bool:
+    """Whether the server took the call and dropped it, as a busy sshd does (MaxStartups)."""
+    dropped = (EOFError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+    return isinstance(error, dropped) or isinstance(error.__context__, dropped)
+
+
+def explain(error: Exception, hop: Settings, via: Settings | None, deadline: float) -> Failure:
+    detail = f"on the way through {via.login}" if via else ""
+    what, fix = _from_gateway(error, hop, via) or _from_network(error, hop, deadline) or _from_ssh(error, hop)
+    return Failure(
+        FailureKind.UNREACHABLE, f"{hop.address} {what}", detail=detail, fix=fix or f"try: {_by_hand(hop)}"
+    )
+
+
+def _by_hand(hop: Settings) -> str:
+    return f"ssh -p {hop.port} {hop.user}@{hop.name}"
+
+
+def _from_gateway(error: Exception, hop: Settings, via: Settings | None) -> tuple[str, str] | None:
+    import paramiko  # noqa: PLC0415 - slow to import
+
+    if via and isinstance(error, paramiko.ChannelException):
+        return f"cannot be reached from {via.address}: {error.text}", f"try on {via.name}: {_by_hand(hop)}"
+    return None
+
+
+def _from_network(error: Exception, hop: Settings, deadline: float) -> tuple[str, str] | None:
+    match error:
+        case socket.gaierror():
+            return "cannot be looked up: its host name does not resolve", f"try: getent hosts {hop.host}"
+        case ConnectionRefusedError():
+            return "refuses connections", "is sshd running there, and on this port?"
+        case _ if isinstance(error, TimeoutError) or monotonic() >= deadline:
+            return "does not answer", "is the host up, and the port open in its firewall?"
+        case OSError() if error.strerror and not hung_up(error):
+            return f"cannot be reached: {error.strerror}", ""
+    return None
+
+
+def _from_ssh(error: Exception, hop: Settings) -> tuple[str, str]:
+    if hung_up(error):
+        return "hangs up before the login", f"is its sshd busy (MaxStartups)? try: {_by_hand(hop)}"
+    return f"does not speak SSH as it should: {error or type(error).__name__}", ""
+
+
+def lost(host: Settings, command: "Command") -> Failure:
+    return Failure(
+        FailureKind.UNREACHABLE,
+        f"the connection to {host.address} was lost while running {shown(command)}",
+        fix="the command may still be running there; look before doing it again",
+    )
+
+
+def shown(command: "Command") -> str:
+    line = command.line()
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+
+
+def last_lines(heard: bytearray) -> str:
+    """The end of what a command said, for below a message."""
+    return "\n".join(heard[-LAST:].decode(errors="replace").splitlines()[-LINES:])

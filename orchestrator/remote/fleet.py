@@ -1,0 +1,48 @@
+"""The hosts of a run: one transport each, and a bound on how many are at work at once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore, Event
+from types import TracebackType
+from typing import Self
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.command import Command
+from orchestrator.remote.transport import Failure, Output, Transport
+
+Open = Callable[[Node], Transport]
+
+
+class _Bounded:
+    """A transport that takes one of the fleet's places while it runs a command."""
+
+    def __init__(self, inner: Transport, places: BoundedSemaphore) -> None:
+        self._inner, self._places = inner, places
+        self.stream = inner.stream  # waits rather than works, so it takes no place
+        self.close = inner.close
+
+    def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
+        with self._places:
+            return self._inner.run(command, timeout=timeout, cancel=cancel)
+
+
+class Fleet:
+    """Every host of the cluster, by its name in the inventory. Close it, or use it as a context."""
+
+    def __init__(self, cluster: Cluster, open_: Open, jobs: int) -> None:
+        self.jobs = jobs
+        places = BoundedSemaphore(jobs)
+        self._transports = {node.name: _Bounded(open_(node), places) for node in cluster.nodes}
+
+    def __getitem__(self, host: str) -> Transport:
+        return self._transports[host]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with ThreadPoolExecutor(self.jobs) as pool:
+            for transport in self._transports.values():
+                pool.submit(transport.close)

@@ -1,0 +1,41 @@
+"""Looks at the hosts, side by side, with one command each."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.plan import docker, probes, ray
+from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.report import HostSeen, LookBegan, Tell
+from orchestrator.remote.transport import Failure
+
+LOOK_SECONDS = 90.0
+"""Longer than the probes' own limits together."""
+
+
+def observe(cluster: Cluster, fleet: Fleet, tell: Tell, cancel: Event) -> Facts:
+    """The facts of every host; those that could not be asked are `Silent`."""
+
+    def look(node: Node) -> tuple[str, HostFacts | Silent]:
+        facts = _look(cluster, node, fleet, cancel)
+        tell(HostSeen(node.name, facts.why if isinstance(facts, Silent) else ""))
+        return node.name, facts
+
+    tell(LookBegan(tuple(node.name for node in cluster.nodes)))
+    with ThreadPoolExecutor(fleet.jobs) as pool:
+        return dict(pool.map(look, cluster.nodes))
+
+
+def _look(cluster: Cluster, node: Node, fleet: Fleet, cancel: Event) -> HostFacts | Silent:
+    got = fleet[node.name].run(
+        docker.observe(cluster, node, _gcs(cluster, node)), timeout=LOOK_SECONDS, cancel=cancel
+    )
+    if isinstance(got, Failure):
+        return Silent(got.message, got.fix)
+    return probes.parse(got.stdout, got.stderr)
+
+
+def _gcs(cluster: Cluster, node: Node) -> str:
+    """Where the head's container finds its own GCS, which listens on every address."""
+    return ray.address(node.ip or "127.0.0.1", cluster.ray.port) if node.role is Role.HEAD else ""

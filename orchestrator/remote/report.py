@@ -1,0 +1,96 @@
+"""What happens while hosts are looked at and plans run, as values for listeners to show or write down."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
+from orchestrator.remote.transport import Failure, Output
+
+
+class Status(StrEnum):
+    """How a step ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class LookBegan:
+    """These hosts are asked what is there."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """A host has answered, or has failed to: then `trouble` says how."""
+
+    host: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseBegan:
+    """A phase starts now."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class StepBegan:
+    """A step starts now."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepWaits:
+    """A wait is not over; `why` has changed."""
+
+    step: Wait
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step and how it ended, after `seconds`."""
+
+    phase: str
+    step: Step
+    status: Status
+    seconds: float = 0.0
+    output: Output | None = None
+    failure: Failure | None = None
+
+
+Happening = LookBegan | HostSeen | PhaseBegan | StepBegan | StepWaits | StepEnded
+Tell = Callable[[Happening], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a plan: a result for each of its steps, and the last line its watch told."""
+
+    plan: Plan
+    results: tuple[StepEnded, ...]
+    watched: str = ""
+
+    @property
+    def failed(self) -> tuple[StepEnded, ...]:
+        return tuple(result for result in self.results if result.status is Status.FAILED)
+
+    @property
+    def not_run(self) -> tuple[StepEnded, ...]:
+        return tuple(result for result in self.results if result.status is Status.NOT_RUN)
+
+    @property
+    def ok(self) -> bool:
+        return all(result.status is Status.OK for result in self.results)
+
+    @property
+    def started(self) -> frozenset[str]:
+        """The hosts on which a container may have been started."""
+        tried = (result.step for result in self.results if result.status is not Status.NOT_RUN)
+        return frozenset(step.host for step in tried if isinstance(step, Run) and step.starts)

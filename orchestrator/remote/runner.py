@@ -1,0 +1,200 @@
+"""Executes a plan and reports what became of each step. The only place where a step becomes an effect."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Condition, Event, Thread
+from typing import Protocol, Self
+
+from orchestrator.plan.command import Command
+from orchestrator.plan.steps import Never, NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
+from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, StepEnded, StepWaits, Tell
+from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
+
+PROBE_SECONDS = 20.0
+TIMED_OUT = 124
+"""The exit code of coreutils' `timeout`."""
+
+
+class Hosts(Protocol):
+    """Where steps are sent: a transport for each host's name."""
+
+    def __getitem__(self, host: str) -> Transport: ...
+
+
+def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
+    """Runs the phases in order, the hosts of a phase side by side."""
+    results: list[StepEnded] = []
+    out: set[str] = set()
+    stopped, watched = False, ""
+    for phase in plan.phases:
+        if stopped or cancel.is_set():
+            results += _skip(phase)
+            continue
+        with _Watching(phase.watch, hosts) as watching:
+            ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching), out)
+        results += ended
+        watched = watching.line or watched
+        bad = {result.step.host for result in ended if result.status is not Status.OK}
+        stopped = bool(bad and phase.on_failure is OnFailure.STOP)
+        out |= bad if phase.on_failure is OnFailure.DROP_HOST else set()
+    return Report(plan, tuple(results), watched)
+
+
+def _skip(phase: Phase) -> list[StepEnded]:
+    return [_not_run(phase, step) for step in phase.steps]
+
+
+def _not_run(phase: Phase, step: Step) -> StepEnded:
+    return StepEnded(phase.title, step, Status.NOT_RUN)
+
+
+def _phase(phase: Phase, lane: "_Lane", out: set[str]) -> list[StepEnded]:
+    lane.tell(PhaseBegan(phase))
+    lanes = phase.lanes()
+    left_out = [_not_run(phase, step) for host, steps in lanes.items() if host in out for step in steps]
+    going = [steps for host, steps in lanes.items() if host not in out]
+    with ThreadPoolExecutor(max(1, len(going))) as pool:
+        return left_out + [result for ended in pool.map(lane.run, going) for result in ended]
+
+
+class _Watching:
+    """A phase's watch while it runs: its last line, and why it ended if it has."""
+
+    def __init__(self, watch: Watch | None, hosts: Hosts) -> None:
+        self.line = ""
+        self.ended: str | None = None
+        self._watch, self._hosts = watch, hosts
+        self._changed, self._over = Condition(), Event()
+        self._thread = Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._watch:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._watch:
+            self._thread.join()
+
+    def wait(self, seconds: float) -> None:
+        """Until the watch has something new to tell, at most `seconds`."""
+        with self._changed:
+            line, ended = self.line, self.ended
+            self._changed.wait_for(lambda: (self.line, self.ended) != (line, ended), timeout=seconds)
+
+    def _follow(self) -> None:
+        assert self._watch  # noqa: S101 - started only with one
+        via = self._hosts[self._watch.host]
+        got = via.stream(self._watch.command, self._tell, timeout=self._watch.within, cancel=self._over)
+        why = (
+            got.message if isinstance(got, Failure) else (got.stderr.strip() or f"exit code {got.exit_code}")
+        )
+        with self._changed:
+            self.ended = f"nobody tells of Ray's nodes any more: {self._watch.host}: {why}"
+            self._changed.notify_all()
+
+    def _tell(self, line: str) -> None:
+        with self._changed:
+            self.line = line
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """Runs one host's steps of a phase, in order, until one fails."""
+
+    phase: Phase
+    hosts: Hosts
+    tell: Tell
+    cancel: Event
+    watching: _Watching
+
+    def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
+        results: list[StepEnded] = []
+        for step in steps:
+            failed = results and results[-1].status is not Status.OK
+            results.append(_not_run(self.phase, step) if failed or self.cancel.is_set() else self._step(step))
+        return results
+
+    def _step(self, step: Step) -> StepEnded:
+        self.tell(StepBegan(step))
+        began = time.monotonic()
+        got = self._do(step, self.hosts[step.host])
+        status, output = (Status.FAILED, None) if isinstance(got, Failure) else (Status.OK, got)
+        failure = got if isinstance(got, Failure) else None
+        ended = StepEnded(self.phase.title, step, status, time.monotonic() - began, output, failure)
+        self.tell(ended)
+        return ended
+
+    def _do(self, step: Step, via: Transport) -> Output | Failure:
+        match step:
+            case Run():
+                return _run(step, via, self.cancel)
+            case Wait():
+                return _wait(step, via, self)
+
+
+def _run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
+    got = via.run(_bounded(step.command, step.timeout), timeout=step.timeout + 10, cancel=cancel)
+    if isinstance(got, Failure) or got.exit_code == 0:
+        return got
+    if got.exit_code == TIMED_OUT:
+        return Failure(FailureKind.TIMEOUT, f"did not end within {step.timeout:g} s", detail=_words(got))
+    return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
+
+
+def _bounded(command: Command, seconds: float) -> Command:
+    """A closed connection does not end a remote process, so each ends itself."""
+    return Command(("timeout", "-k", "5", f"{seconds:g}", *command.argv), command.stdin)
+
+
+def _last_line(output: Output) -> str:
+    return (output.stderr.strip().splitlines() or [f"exit code {output.exit_code}"])[-1]
+
+
+def _words(output: Output) -> str:
+    return (output.stderr.strip() or output.stdout.strip()).removesuffix("\n")
+
+
+def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
+    deadline, told = time.monotonic() + step.within, ""
+    while True:
+        got = via.run(_bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
+        if isinstance(got, Failure):
+            return got
+        ended = _judge(step, got, lane, deadline)
+        if not isinstance(ended, NotYet):
+            return ended
+        if ended.why != told:
+            lane.tell(StepWaits(step, told := ended.why))
+
+
+def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Failure | NotYet:
+    """Judges the probe's answer anew each time the watch tells something, until it is time to probe again."""
+    again = time.monotonic() + step.every
+    while True:
+        verdict = step.until(got.exit_code, got.stdout, lane.watching.line)
+        match verdict:
+            case Ready(detail):
+                return Output(0, detail)
+            case Never(why, exit_code):
+                return Failure(FailureKind.EXIT, why, exit_code)
+            case NotYet(why):
+                if over := _over(step, why, lane, deadline):
+                    return over
+        left = again - time.monotonic()
+        if left <= 0:
+            return verdict
+        lane.watching.wait(min(left, 0.5))
+
+
+def _over(step: Wait, why: str, lane: _Lane, deadline: float) -> Failure | None:
+    if lane.cancel.is_set():
+        return Failure(FailureKind.CANCELLED, "interrupted")
+    if lane.watching.ended:
+        return Failure(FailureKind.UNREACHABLE, lane.watching.ended)
+    if time.monotonic() >= deadline:
+        return Failure(FailureKind.TIMEOUT, f"{why}, after {step.within:g} s")
+    return None

@@ -1,0 +1,47 @@
+"""Host keys of hosts that nobody vouches for yet, for a person to look at."""
+
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote.connection import connect, import_fabric
+from orchestrator.remote.hostkeys import Changed, HostKeyRefused, Known, Unknown, record
+from orchestrator.remote.knownhosts import HostKey
+from orchestrator.remote.refused import Refused
+from orchestrator.remote.sshconfig import Settings, route
+from orchestrator.remote.transport import Failure
+
+if TYPE_CHECKING:
+    import paramiko
+
+__all__ = ["Changed", "Known", "Unknown", "examine", "record"]
+
+
+def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown | Changed | Failure:
+    """The first hop to a host whose key is not known; else the host's own. Nobody logs in to it.
+
+    A host behind a jump host can only be seen once the jump host is trusted: record what is
+    Unknown, then look again.
+    """
+    import_fabric()
+    deadline = monotonic() + ssh.connect_timeout
+    try:
+        hops = route(host, ssh, config)
+        with closing(connect(hops, HostKeys.STRICT, deadline, login=_Visitor)) as connection:
+            key = connection.transport.get_remote_server_key()
+            return Known(hops[-1].known_as, HostKey(key.get_name(), key.get_base64()))
+    except HostKeyRefused as refused:
+        found = refused.verdict
+        return found if isinstance(found, Unknown | Changed) else refused.failure
+    except Refused as refused:
+        return refused.failure
+
+
+class _Visitor:
+    """Sees the host's key and leaves without logging in."""
+
+    def __init__(self, hop: Settings, deadline: float) -> None: ...
+
+    def authenticate(self, transport: "paramiko.Transport") -> None: ...

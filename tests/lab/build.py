@@ -1,0 +1,62 @@
+"""Building the image, once, on a host of its own that lasts no longer."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from . import image, processes
+from .host import Host
+from .processes import UnavailableError
+
+Say = Callable[[str], None]
+# Its own processes, to be ended as one after a crash; its own mounts, because debootstrap makes some.
+NAMESPACES = ("--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
+
+
+def build(work: Path, say: Say) -> None:
+    """Make the template unless it is there; an interrupted build leaves nothing that looks like one."""
+    template = image.template()
+    if template.exists():
+        return
+    say(f"building the image with {image.RAY}; this happens once and takes about two minutes")
+    builder = Host("template", "192.0.2.254", work)
+    builder.furnish(authorized_key="")
+    builder.power_on()
+    _make_root(work / "tmp/image", work.parent / "image.log")
+    _import(builder)
+    builder.power_off()
+    for old in image.cache().glob("template-*"):
+        shutil.rmtree(old)
+    (work / "var/lib/docker").rename(template)
+    shutil.rmtree(work)
+
+
+def _make_root(root: Path, log: Path) -> None:
+    pip = _python_with_pip(root.parent / "venv")
+    recipe: list[str | Path] = ["bash", image.RECIPE, root, pip, image.RAY]
+    with log.open("w") as output:
+        done = subprocess.run(
+            processes.marked("builder", "unshare", *NAMESPACES, *recipe),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+    if done.returncode:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+        raise UnavailableError(f"the image could not be built:\n{last}")
+
+
+def _python_with_pip(folder: Path) -> Path:
+    """A Python with pip: the one that runs us may have none, and Debian's own refuses to install."""
+    processes.run(sys.executable, "-m", "venv", folder)
+    return folder / "bin/python"
+
+
+def _import(builder: Host) -> None:
+    changes = " ".join(f"--change '{change}'" for change in image.CHANGES)
+    builder.start_docker()
+    builder.run("bash", "-c", f"tar -C /tmp/image -c . | docker import {changes} - {image.TAG}", timeout=600)
+    builder.stop_docker()

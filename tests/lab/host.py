@@ -1,0 +1,221 @@
+"""A host: what a rented GPU machine would be, with the switches that a test wants within reach."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import image, network, processes
+from .files import empty
+from .processes import LabError, run, wait_until
+
+BOOT = Path(__file__).with_name("boot.sh")
+NAMESPACES = (
+    "--mount",
+    "--propagation",
+    "slave",
+    "--uts",
+    "--net",
+    "--pid",
+    "--mount-proc",
+    "--fork",
+    "--kill-child",
+)
+PLACES = ("var/lib/docker", "etc/docker", "etc/ssh", "etc/shadow", "root", "tmp", "run")
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+GPU_HOOK = "run/gpu-hook"
+
+SSHD_CONFIG = """\
+ListenAddress {address}
+HostKey /etc/ssh/ssh_host_ed25519_key
+PidFile /run/sshd.pid
+AuthorizedKeysFile /etc/ssh/authorized_keys
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+StrictModes no
+UsePAM no
+MaxStartups 200:30:400
+Subsystem sftp internal-sftp
+"""
+# Layers are mounted at each start, because a dockerd that stops unmounts all that is in its folder.
+START_DOCKER = """\
+for layer in /run/layers/*/diff; do
+  place=/var/lib/docker/overlay2/${{layer#/run/layers/}}
+  if [ -d "$place" ] && ! mountpoint -q "$place"; then mount --bind "$layer" "$place"; fi
+done
+PATH=/{hook}:$PATH exec dockerd >>/run/dockerd.log 2>&1
+"""
+# Without PAM, sshd turns away an account whose password is locked, as root's often is.
+SHADOW = "root:*:19000:0:99999:7:::\n"
+
+
+@dataclass(frozen=True)
+class Host:
+    name: str
+    address: str
+    folder: Path
+    template: Path | None = None  # whose images it is born with
+
+    @property
+    def entry(self) -> dict[str, str]:
+        """The host as an inventory names it."""
+        return {"name": self.name, "host": self.address, "ip": self.address}
+
+    @property
+    def public_key(self) -> str:
+        return " ".join((self.folder / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
+
+    def furnish(self, authorized_key: str) -> None:
+        """Fill the folder: keys, settings, images. Everything a host will ever write stays in it."""
+        for place in PLACES:
+            (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / "etc/shadow").write_text(SHADOW)
+        self._furnish_ssh(authorized_key)
+        self._furnish_docker()
+        self.empty_home()
+
+    def _furnish_ssh(self, authorized_key: str) -> None:
+        ssh = self.folder / "etc/ssh"
+        ssh.mkdir()
+        key = ssh / "ssh_host_ed25519_key"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", key)
+        (ssh / "sshd_config").write_text(SSHD_CONFIG.format(address=self.address))
+        (ssh / "authorized_keys").write_text(authorized_key)
+
+    def _furnish_docker(self) -> None:
+        image.copy_into(self.folder / "var/lib/docker", self.template)
+        settings = {
+            "bridge": "none",
+            "iptables": False,
+            "cgroup-parent": f"/raycluster-lab/{self.name}",
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
+            "features": {"containerd-snapshotter": False},
+        }
+        (self.folder / "etc/docker").mkdir()
+        (self.folder / "etc/docker/daemon.json").write_text(json.dumps(settings))
+
+    def empty_home(self) -> None:
+        empty(self.folder / "root")
+
+    def power_on(self) -> None:
+        """Boot without services: an address, a hostname, and files of its own."""
+        for place in ("run", "tmp"):
+            empty(self.folder / place)
+        (self.folder / "tmp").chmod(0o1777)
+        (self.folder / "run/sshd").mkdir()
+        boot = ["bash", BOOT, self.name, self.folder, self.template or "/none", *PLACES]
+        processes.start(self.name, self.folder / "boot.log", "unshare", *NAMESPACES, *boot)
+        network.plug(self.name, self.address)
+
+    def power_off(self) -> None:
+        """As a power cut: nothing gets to say goodbye."""
+        processes.end(self.name)
+
+    def reboot(self) -> None:
+        self.power_off()
+        self.power_on()
+        self.start_services()
+
+    def start_services(self) -> None:
+        self.start_ssh()
+        self.start_docker()
+
+    def run(
+        self, *argv: str, check: bool = True, stdin: str = "", timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on the host itself, without SSH: it works whatever is cut or stopped."""
+        return run(*self.command(argv), check=check, stdin=stdin, timeout=timeout)
+
+    def command(self, argv: Iterable[str]) -> list[str]:
+        """The command line that runs `argv` here, as a service of the host would run."""
+        enter = ["nsenter", "--target", str(processes.pid_of(self.name)), "--all"]
+        return [*enter, "env", "-i", f"PATH={SEARCH_PATH}", "HOME=/root", "LANG=C.UTF-8", *argv]
+
+    def docker(self, *words: str, check: bool = True, timeout: float = 120) -> str:
+        return self.run("docker", *words, check=check, timeout=timeout).stdout.strip()
+
+    def variant(self, tag: str, script: str, base: str = "raylab:latest") -> None:
+        """Make another image by running `script` in one: `variant("lab:bare", "rm /usr/local/bin/ray")`."""
+        builder = "variant-" + tag.translate(str.maketrans(":/", "--"))
+        self.docker("rm", "--force", builder, check=False)
+        self.docker("run", "--name", builder, "--network", "host", base, "sh", "-ec", script)
+        self.docker("commit", "--change", 'CMD ["bash"]', builder, tag)
+        self.docker("rm", builder)
+
+    def remove_containers(self) -> None:
+        containers = self.docker("ps", "--all", "--quiet").split()
+        if containers:
+            self.docker("rm", "--force", "--volumes", *containers)
+
+    def cut(self) -> None:
+        """Pull the network cable."""
+        network.cut(self.name)
+
+    def mend(self) -> None:
+        network.mend(self.name)
+
+    @property
+    def is_plugged(self) -> bool:
+        return network.is_plugged(self.name)
+
+    @property
+    def is_on(self) -> bool:
+        return processes.find(self.name) is not None
+
+    @property
+    def ssh_runs(self) -> bool:
+        return self._answers(f"</dev/tcp/{self.address}/22")
+
+    @property
+    def docker_runs(self) -> bool:
+        return self._answers("docker version")
+
+    def _answers(self, script: str) -> bool:
+        return self.is_on and self.run("bash", "-c", script, check=False).returncode == 0
+
+    def start_ssh(self) -> None:
+        if not self.ssh_runs:
+            self.run("/usr/sbin/sshd", "-E", "/run/sshd.log")
+            self._wait("sshd answers", lambda: self.ssh_runs, "sshd.log")
+
+    def stop_ssh(self) -> None:
+        """Stop listening; connections that stand live on, as after `systemctl stop ssh`."""
+        self._stop("sshd")
+
+    def start_docker(self, gpu_hook: bool = False) -> None:
+        """Start the Engine; with `gpu_hook` it takes the host for one with NVIDIA's toolkit installed."""
+        if gpu_hook != self.has_gpu_hook:
+            self.stop_docker()
+        if not self.docker_runs:
+            self._set_gpu_hook(gpu_hook)
+            self.run("setsid", "--fork", "bash", "-c", START_DOCKER.format(hook=GPU_HOOK))
+            self._wait("dockerd answers", lambda: self.docker_runs, "dockerd.log")
+
+    @property
+    def has_gpu_hook(self) -> bool:
+        return (self.folder / GPU_HOOK / "nvidia-container-runtime-hook").exists()
+
+    def _set_gpu_hook(self, wanted: bool) -> None:
+        empty(self.folder / GPU_HOOK)
+        if wanted:
+            script = self.folder / GPU_HOOK / "nvidia-container-runtime-hook"
+            script.write_text("#!/bin/sh\nexit 0\n")
+            script.chmod(0o755)
+
+    def stop_docker(self) -> None:
+        """Stop the Engine and with it the containers, as `systemctl stop docker` does."""
+        self._stop("docker")
+
+    def _stop(self, daemon: str) -> None:
+        record = self.folder / f"run/{daemon}.pid"
+        pid = record.read_text().strip() if record.exists() else ""
+        if pid and self._answers(f"kill {pid}"):
+            wait_until(f"{daemon} on {self.name} has ended", lambda: not self._answers(f"kill -0 {pid}"), 90)
+
+    def _wait(self, what: str, holds: Callable[[], bool], log: str) -> None:
+        try:
+            wait_until(f"{what} on {self.name}", holds)
+        except LabError as problem:
+            last = (self.folder / "run" / log).read_text().splitlines()[-15:]
+            raise LabError("\n".join([str(problem), *last])) from None

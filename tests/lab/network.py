@@ -1,0 +1,51 @@
+"""One switch, and a cable from it to each machine."""
+
+import contextlib
+from pathlib import Path
+
+from .processes import LabError, find, pid_of, run, start
+
+NETWORK = "192.0.2"
+LAPTOP = f"{NETWORK}.1"
+SWITCH = "switch"
+
+
+def address_of(number: int) -> str:
+    return f"{NETWORK}.{10 + number}"
+
+
+def start_switch(log: Path) -> None:
+    if find(SWITCH) is None:
+        hold = f'exec -a "raycluster-lab: {SWITCH}" sleep infinity'
+        start(SWITCH, log, "unshare", "--net", "bash", "-c", hold)
+    _ip(SWITCH, "link", "add", "br0", "type", "bridge")
+    _ip(SWITCH, "link", "set", "br0", "up")
+
+
+def plug(name: str, address: str) -> None:
+    """Lay a cable from the switch to the machine's eth0; it vanishes with either end."""
+    # A network card of its own keeps its address over a reboot, and others remember it.
+    card = ["name", "eth0", "address", f"02:00:00:00:02:{int(address.rpartition('.')[2]):02x}"]
+    _ip(SWITCH, "link", "add", name, "type", "veth", "peer", *card, "netns", str(pid_of(name)))
+    _ip(SWITCH, "link", "set", name, "master", "br0", "up")
+    _ip(name, "link", "set", "lo", "up")
+    _ip(name, "address", "add", f"{address}/24", "dev", "eth0")
+    _ip(name, "link", "set", "eth0", "up")
+
+
+def cut(name: str) -> None:
+    _ip(SWITCH, "link", "set", name, "down")
+
+
+def mend(name: str) -> None:
+    _ip(SWITCH, "link", "set", name, "up")
+
+
+def is_plugged(name: str) -> bool:
+    with contextlib.suppress(LabError):
+        return ",UP" in _ip(SWITCH, "link", "show", name)
+    return False
+
+
+def _ip(machine: str, *words: str) -> str:
+    return run("nsenter", "--target", str(pid_of(machine)), "--net", "ip", *words).stdout

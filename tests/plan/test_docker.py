@@ -1,0 +1,151 @@
+"""The `docker run` lines, word for word."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ray, Rdma, Role
+from orchestrator.model.secret import Secret
+from orchestrator.plan import docker, ray
+from orchestrator.plan.docker import Place
+
+HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
+WORKER = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
+SMALLEST = Cluster("demo", "vllm/vllm-openai:v0.17.1", HEAD, (WORKER,))
+
+
+def line(cluster: Cluster, node: Node, *secrets: Secret, infiniband: bool = False) -> str:
+    """The line, with the spec hash made short so that it can be read."""
+    place = Place(node.ip or "", "eth1", "/home/ana", infiniband)
+    command = docker.run(cluster, node, place, "10.0.0.1", secrets)
+    return command.line().replace(docker.spec(command), "HASH")
+
+
+def test_the_head_of_the_smallest_inventory() -> None:
+    assert line(SMALLEST, HEAD) == (
+        "docker run --detach --name raycluster-demo-gpu1 --label raycluster.cluster=demo"
+        " --label raycluster.role=head --label raycluster.spec=HASH --restart unless-stopped"
+        " --entrypoint /bin/bash --network host --shm-size 10.24g --gpus all --stop-timeout 45"
+        " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
+        " -e VLLM_HOST_IP=10.0.0.1 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
+        " -v /home/ana/.raycluster/demo/token:/run/raycluster/token:ro"
+        " -e RAY_AUTH_MODE=token -e RAY_AUTH_TOKEN_PATH=/run/raycluster/token"
+        " vllm/vllm-openai:v0.17.1"
+        " -c 'exec ray start --block --head --node-ip-address=10.0.0.1 --port=6379'"
+    )
+
+
+def test_a_worker_of_the_smallest_inventory() -> None:
+    assert line(SMALLEST, WORKER) == (
+        "docker run --detach --name raycluster-demo-gpu2 --label raycluster.cluster=demo"
+        " --label raycluster.role=worker --label raycluster.spec=HASH --restart unless-stopped"
+        " --entrypoint /bin/bash --network host --shm-size 10.24g --gpus all --stop-timeout 45"
+        " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
+        " -e VLLM_HOST_IP=10.0.0.2 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
+        " -v /home/ana/.raycluster/demo/token:/run/raycluster/token:ro"
+        " -e RAY_AUTH_MODE=token -e RAY_AUTH_TOKEN_PATH=/run/raycluster/token"
+        " vllm/vllm-openai:v0.17.1"
+        " -c 'exec ray start --block --address=10.0.0.1:6379 --node-ip-address=10.0.0.2'"
+    )
+
+
+def test_everything_a_host_may_set_has_its_place() -> None:
+    node = replace(
+        WORKER,
+        hf_home="/data/hf",
+        env=(("NCCL_DEBUG", "INFO"), ("NCCL_SOCKET_IFNAME", "ib0"), ("GREETING", "two words")),
+        docker=Docker(
+            command=("sudo", "-n", "docker"),
+            gpus='"device=0,1"',
+            shm_size="16g",
+            restart="no",
+            args=("--ulimit", "nofile=65536", "-v", "/models:/models"),
+        ),
+        num_gpus=2,
+        ray_args=("--resources", '{"big": 1}'),
+    )
+    cluster = replace(SMALLEST, ray=Ray(port=6400, auth=Auth.DISABLED))
+    assert line(cluster, node, infiniband=True) == (
+        "sudo -n docker run --detach --name raycluster-demo-gpu2 --label raycluster.cluster=demo"
+        " --label raycluster.role=worker --label raycluster.spec=HASH --restart no"
+        " --entrypoint /bin/bash --network host --shm-size 16g --gpus '\"device=0,1\"' --stop-timeout 45"
+        " -v /data/hf:/root/.cache/huggingface"
+        " -e VLLM_HOST_IP=10.0.0.2 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=ib0"
+        " -e NCCL_DEBUG=INFO -e 'GREETING=two words' -e RAY_AUTH_MODE=disabled"
+        " --device /dev/infiniband --cap-add IPC_LOCK --ulimit memlock=-1 --ulimit stack=67108864"
+        " --ulimit nofile=65536 -v /models:/models"
+        " vllm/vllm-openai:v0.17.1"
+        " -c 'exec ray start --block --address=10.0.0.1:6400 --node-ip-address=10.0.0.2 --num-gpus=2"
+        " --resources '\"'\"'{\"big\": 1}'\"'\"''"
+    )
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "given"),
+    [
+        (Accelerator.NONE, ""),
+        (
+            Accelerator.AMD,
+            " --device /dev/kfd --device /dev/dri --group-add video --ipc host --cap-add SYS_PTRACE"
+            " --security-opt seccomp=unconfined",
+        ),
+        (Accelerator.INTEL, " --device /dev/dri -v /dev/dri/by-path:/dev/dri/by-path"),
+    ],
+)
+def test_an_accelerator_that_is_not_nvidia_gets_its_own_flags_and_no_gpus(
+    accelerator: Accelerator, given: str
+) -> None:
+    shown = line(SMALLEST, replace(HEAD, accelerator=accelerator))
+    assert "--gpus" not in shown
+    assert f"RAY_AUTH_TOKEN_PATH=/run/raycluster/token{given} vllm/" in shown
+
+
+def test_ascend_gets_its_devices_and_driver() -> None:
+    shown = line(SMALLEST, replace(HEAD, accelerator=Accelerator.ASCEND))
+    assert "--device /dev/davinci0 " in shown
+    assert "--device /dev/hisi_hdc " in shown
+    assert "-v /usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64" in shown
+
+
+@pytest.mark.parametrize(
+    ("rdma", "infiniband", "given"),
+    [
+        (Rdma.AUTO, True, True),
+        (Rdma.AUTO, False, False),
+        (Rdma.ON, False, True),
+        (Rdma.OFF, True, False),
+    ],
+)
+def test_rdma_devices_are_given_where_they_are_or_where_told(
+    rdma: Rdma, infiniband: bool, given: bool
+) -> None:
+    assert (
+        "--device /dev/infiniband" in line(SMALLEST, replace(HEAD, rdma=rdma), infiniband=infiniband)
+    ) is given
+
+
+def test_an_ipv6_head_is_dialled_in_brackets() -> None:
+    command = ray.start(SMALLEST, WORKER, "fd00::2", "fd00::1")
+    assert command == "exec ray start --block '--address=[fd00::1]:6379' --node-ip-address=fd00::2"
+
+
+def test_a_secret_travels_on_standard_input_and_its_name_alone_enters_the_spec() -> None:
+    cluster = replace(SMALLEST, secrets=("HF_TOKEN",))
+    place = Place("10.0.0.1", "eth0", "/root", infiniband=False)
+    one = docker.run(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_one"),))
+    two = docker.run(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_two"),))
+    assert one.input() == b"HF_TOKEN=hf_one\n"
+    assert "--env-file /dev/stdin" in one.line()
+    assert "hf_one" not in one.line() + repr(one)
+    assert docker.spec(one) == docker.spec(two)
+    assert docker.spec(one) != docker.spec(docker.run(SMALLEST, HEAD, place, "10.0.0.1", ()))
+
+
+def test_ray_install_derives_an_image_named_by_its_recipe() -> None:
+    cluster = replace(SMALLEST, ray=Ray(install="ray[default]==2.56.*"))
+    build = docker.build(cluster, HEAD)
+    assert build.line() == f"docker build --network host --tag {docker.image(cluster)} -"
+    assert build.input().decode() == (
+        "FROM vllm/vllm-openai:v0.17.1\nRUN python3 -m pip install --no-cache-dir 'ray[default]==2.56.*'\n"
+    )
+    assert f" {docker.image(cluster)} -c 'exec ray start" in line(cluster, HEAD)

@@ -1,0 +1,321 @@
+"""What `up` decides and in which order, from what was seen on the hosts."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Auth, Cluster, Docker, Pull, Ray
+from orchestrator.model.secret import Secret
+from orchestrator.plan.facts import Address, DockerTrouble, Facts, RayTrouble, Silent
+from orchestrator.plan.steps import OnFailure, Plan, Refusal, Run, Wait
+from orchestrator.plan.up import Sealed, Wreck, plan_aftermath, plan_up
+from orchestrator.plan.waits import Joined
+from tests.plan.worlds import (
+    NOW,
+    SEALED,
+    bare,
+    bare_host,
+    cluster,
+    container,
+    node,
+    ray_node,
+    standing,
+    with_container,
+    with_host,
+    with_table,
+)
+
+
+def outline(plan: Plan) -> list[tuple[str, list[str]]]:
+    return [(phase.title, [f"{step.host}: {step.title}" for step in phase.steps]) for phase in plan.phases]
+
+
+def reasons(plan: Plan) -> dict[str, str]:
+    return {change.host: change.what for change in plan.changes}
+
+
+def up(of: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
+    return plan_up(of, facts, SEALED, only)
+
+
+def test_from_nothing_the_head_is_started_and_answers_before_any_worker_starts() -> None:
+    demo = cluster(workers=1)
+    assert outline(up(demo, bare(demo))) == [
+        (
+            "Start the head",
+            [
+                "gpu1: keep Ray's token there",
+                "gpu1: start its container",
+                "gpu1: wait for its GCS on port 6379",
+            ],
+        ),
+        (
+            "Join the workers",
+            [
+                "gpu1: wait until Ray lists it",
+                "gpu2: reach the head at 10.0.0.1:6379",
+                "gpu2: keep Ray's token there",
+                "gpu2: start its container",
+                "gpu2: wait until Ray lists it",
+            ],
+        ),
+    ]
+
+
+def test_a_failure_of_the_head_stops_everything_and_one_of_a_worker_only_drops_it() -> None:
+    demo = cluster()
+    assert [phase.on_failure for phase in up(demo, bare(demo)).phases] == [
+        OnFailure.STOP,
+        OnFailure.DROP_HOST,
+    ]
+
+
+def test_a_cluster_that_stands_needs_nothing() -> None:
+    demo = cluster()
+    assert up(demo, standing(demo)) == Plan("bring up cluster demo")
+
+
+def test_only_a_worker_added_to_the_file_is_started_and_all_are_waited_for() -> None:
+    demo = cluster(workers=2)
+    facts = standing(cluster(workers=1)) | {"gpu3": bare_host(node(3))}
+    plan = up(demo, facts)
+    assert reasons(plan) == {"gpu3": "has no container yet"}
+    assert {step.host for step in plan if isinstance(step, Run)} == {"gpu3"}
+    assert [step.host for step in plan if isinstance(step, Wait)] == ["gpu1", "gpu2", "gpu3"]
+
+
+def test_a_worker_added_later_gets_the_token_that_the_head_has() -> None:
+    demo = cluster(workers=2)
+    plan = up(demo, standing(cluster(workers=1)) | {"gpu3": bare_host(node(3))})
+    sent = [step.command.stdin for step in plan if isinstance(step, Run) and step.command.stdin]
+    assert sent == [(Secret("ray-token", "the head's"),)]
+
+
+def test_without_a_token_on_the_head_all_hosts_get_the_new_one() -> None:
+    demo = cluster()
+    sent = [
+        step.command.stdin for step in up(demo, bare(demo)) if isinstance(step, Run) and step.command.stdin
+    ]
+    assert sent == [(SEALED.token,)] * 3
+
+
+def test_with_auth_disabled_no_token_goes_anywhere() -> None:
+    demo = replace(cluster(), ray=Ray(auth=Auth.DISABLED))
+    assert not [step for step in up(demo, bare(demo)) if isinstance(step, Run) and step.command.stdin]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"running": False, "status": "exited", "exit_code": 1, "finished": NOW - 180},
+            "its container exited with code 1, 3 min ago",
+        ),
+        (
+            {"running": False, "status": "exited", "exit_code": 137, "oom_killed": True, "finished": NOW - 9},
+            "its container exited with code 137 (out of memory), 9 s ago",
+        ),
+        (
+            {"spec": "other", "image": "old:1"},
+            "the inventory has changed: image old:1 → vllm/vllm-openai:v0.17.1",
+        ),
+        ({"spec": "other", "env": frozenset({"VLLM_HOST_IP=10.0.0.2"})}, "the inventory has changed: env "),
+        ({"spec": "other"}, "the inventory has changed: its docker options"),
+        (
+            {"spec": "other", "command": "-c exec ray start --block"},
+            "the inventory has changed: command «ray start --block» → «ray start --block --address",
+        ),
+        ({"image_id": "sha256:two"}, "vllm/vllm-openai:v0.17.1 is another image on this host now"),
+    ],
+)
+def test_a_worker_whose_container_is_not_the_wanted_one_is_replaced_and_the_reason_said(
+    changes: dict[str, object], why: str
+) -> None:
+    demo = cluster()
+    plan = up(demo, with_container(standing(demo), "gpu2", **changes))
+    assert list(reasons(plan)) == ["gpu2"]
+    assert reasons(plan)["gpu2"].startswith(why)
+    assert "gpu2: remove its old container" in outline(plan)[0][1]
+
+
+def test_a_container_that_runs_without_ray_is_replaced() -> None:
+    demo = cluster()
+    plan = up(demo, with_host(standing(demo), "gpu2", processes=frozenset({"bash"})))
+    assert reasons(plan) == {"gpu2": "its container runs, but no Ray runs in it"}
+
+
+def test_a_worker_that_runs_but_is_not_in_rays_table_is_replaced() -> None:
+    demo = cluster()
+    plan = up(demo, with_table(standing(demo), ray_node(demo.head), ray_node(node(3))))
+    assert reasons(plan) == {"gpu2": "its container has run for 60 s, but Ray does not list it"}
+
+
+def test_a_node_that_is_older_than_its_container_is_a_ghost_and_does_not_count() -> None:
+    demo = cluster(workers=1)
+    ghost = ray_node(node(2), started=NOW - 3600)
+    plan = up(demo, with_table(standing(demo), ray_node(demo.head), ghost))
+    assert list(reasons(plan)) == ["gpu2"]
+
+
+def test_a_worker_with_too_few_gpus_is_started_anew() -> None:
+    demo = cluster(workers=1)
+    plan = up(demo, with_table(standing(demo), ray_node(demo.head), ray_node(node(2), gpus=4)))
+    assert reasons(plan) == {"gpu2": "Ray sees 4 of its 8 GPUs"}
+
+
+def test_with_a_new_head_every_worker_is_started_anew() -> None:
+    demo = cluster()
+    plan = up(demo, with_container(standing(demo), "gpu1", running=False, status="exited", exit_code=1))
+    assert reasons(plan)["gpu2"] == reasons(plan)["gpu3"] == "its head is started anew"
+
+
+def test_a_head_whose_gcs_refuses_is_replaced_but_one_that_is_only_slow_is_left_alone() -> None:
+    demo = cluster()
+    gone = with_host(standing(demo), "gpu1", ray=RayTrouble("nothing listens on 10.0.0.1:6379", gone=True))
+    slow = with_host(standing(demo), "gpu1", ray=RayTrouble("10.0.0.1:6379: timed out", gone=False))
+    assert list(reasons(up(demo, gone))) == ["gpu1", "gpu2", "gpu3"]
+    assert up(demo, slow).phases == ()
+    assert up(demo, slow).refusals[0].why == "Ray on the head gives no answer: 10.0.0.1:6379: timed out"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"docker": DockerTrouble(1, "Cannot connect to the Docker daemon")},
+            "Cannot connect to the Docker daemon",
+        ),
+        (
+            {"addresses": (Address("eth0", "192.0.2.7"),)},
+            "ip 10.0.0.2 is on no interface of this host, which has 192.0.2.7 (eth0)",
+        ),
+    ],
+)
+def test_a_worker_that_cannot_be_used_is_left_out_by_name_and_the_others_go_on(
+    changes: dict[str, object], why: str
+) -> None:
+    demo = cluster()
+    plan = up(demo, with_host(bare(demo), "gpu2", **changes))
+    assert [(refusal.host, refusal.why) for refusal in plan.refusals] == [("gpu2", why)]
+    assert {step.host for step in plan} == {"gpu1", "gpu3"}
+
+
+def test_a_silent_worker_is_left_out_with_what_to_do() -> None:
+    demo = cluster()
+    plan = up(demo, bare(demo) | {"gpu2": Silent("connection refused", "start sshd")})
+    assert plan.refusals == (Refusal("gpu2", "connection refused", "start sshd"),)
+
+
+def test_when_the_head_cannot_be_used_nothing_starts_anywhere() -> None:
+    demo = cluster()
+    plan = up(demo, bare(demo) | {"gpu1": Silent("connection refused")})
+    assert plan.phases == ()
+    assert [refusal.host for refusal in plan.refusals] == ["gpu1"]
+
+
+def test_a_container_of_that_name_that_is_not_ours_is_never_touched() -> None:
+    demo = cluster()
+    foreign = container(demo, node(2), cluster="")
+    plan = up(demo, with_host(bare(demo), "gpu2", docker=(foreign,)))
+    assert (
+        plan.refusals[0].why == "a container named raycluster-demo-gpu2 is there that is not this cluster's"
+    )
+    assert "gpu2" not in {step.host for step in plan}
+
+
+def test_an_absent_image_is_pulled_first_and_everywhere_side_by_side() -> None:
+    demo = cluster()
+    facts = with_host(with_host(bare(demo), "gpu1", image_id=""), "gpu3", image_id="")
+    assert outline(up(demo, facts))[0] == (
+        "Get the image",
+        ["gpu1: pull vllm/vllm-openai:v0.17.1", "gpu3: pull vllm/vllm-openai:v0.17.1"],
+    )
+
+
+def test_pull_always_pulls_where_a_container_is_started_and_never_refuses_an_absent_image() -> None:
+    always = cluster(workers=1, head=node(1, docker=Docker(pull=Pull.ALWAYS)))
+    assert outline(up(always, bare(always)))[0] == ("Get the image", ["gpu1: pull vllm/vllm-openai:v0.17.1"])
+    never = cluster(workers=1, head=node(1, docker=Docker(pull=Pull.NEVER)))
+    plan = up(never, with_host(bare(never), "gpu1", image_id=""))
+    assert plan.phases == ()
+    assert "is not on this host, and `docker.pull` is never" in plan.refusals[0].why
+
+
+def test_ray_install_builds_the_derived_image_where_it_is_absent() -> None:
+    demo = replace(cluster(workers=1), ray=Ray(install="ray==2.56.*"))
+    plan = up(demo, with_host(bare(demo), "gpu2", image_id=""))
+    assert outline(plan)[0] == ("Get the image", ["gpu2: add ray==2.56.* to the image"])
+
+
+def test_a_host_without_ip_uses_its_one_address_in_the_network() -> None:
+    demo = cluster(workers=1, head=node(1, ip=None, network="10.0.0.0/24"))
+    facts = with_host(
+        bare(demo), "gpu1", addresses=(Address("lan", "192.0.2.1"), Address("ib0", "10.0.0.77"))
+    )
+    run = next(step for step in up(demo, facts) if isinstance(step, Run) and step.starts)
+    assert "VLLM_HOST_IP=10.0.0.77 -e GLOO_SOCKET_IFNAME=ib0" in run.command.line()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "why"),
+    [
+        (
+            (Address("eth0", "192.0.2.1"),),
+            "no address of this host lies in network 10.0.0.0/24: it has 192.0.2.1 (eth0)",
+        ),
+        (
+            (Address("a", "10.0.0.1"), Address("b", "10.0.0.2")),
+            "several addresses of this host lie in network 10.0.0.0/24: 10.0.0.1 (a), 10.0.0.2 (b)",
+        ),
+    ],
+)
+def test_no_address_or_two_in_the_network_is_an_error_that_lists_them(
+    addresses: tuple[Address, ...], why: str
+) -> None:
+    demo = cluster(workers=1, head=node(1, ip=None, network="10.0.0.0/24"))
+    assert up(demo, with_host(bare(demo), "gpu1", addresses=addresses)).refusals[0].why == why
+
+
+def test_limit_touches_only_the_named_hosts_and_needs_a_head_that_stands() -> None:
+    demo = cluster(workers=3)
+    facts = standing(cluster(workers=1)) | {"gpu3": bare_host(node(3)), "gpu4": bare_host(node(4))}
+    assert set(reasons(up(demo, facts, frozenset({"gpu4"})))) == {"gpu4"}
+    headless = up(demo, bare(demo), frozenset({"gpu4"}))
+    assert headless.phases == ()
+    assert headless.refusals[0].why == "is left out, but is needed first: has no container yet"
+
+
+def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() -> None:
+    demo = cluster(workers=2)
+    facts = with_container(standing(demo), "gpu2", restarts=3)
+    facts = with_container(facts, "gpu3", running=False, status="exited", exit_code=1)
+    waits = {step.host: step.until for step in up(demo, facts) if isinstance(step, Wait)}
+    assert waits["gpu2"] == Joined("10.0.0.2", 8, restarts=3)
+    assert waits["gpu3"] == Joined("10.0.0.3", 8, restarts=0)
+
+
+def test_after_a_workers_failure_its_log_is_read_and_its_own_container_removed() -> None:
+    demo = cluster()
+    plan = plan_aftermath(demo, Wreck(frozenset({"gpu1", "gpu2", "gpu3"}), frozenset({"gpu3"})))
+    assert outline(plan) == [("Clean up", ["gpu3: read its container's log", "gpu3: remove its container"])]
+
+
+def test_after_the_heads_failure_or_ctrl_c_all_that_was_started_is_removed() -> None:
+    demo = cluster()
+    started = frozenset({"gpu1", "gpu2"})
+    removed = {"gpu1: remove its container", "gpu2: remove its container"}
+    assert removed <= set(outline(plan_aftermath(demo, Wreck(started, frozenset({"gpu1"}))))[0][1])
+    assert removed == set(outline(plan_aftermath(demo, Wreck(started, frozenset(), interrupted=True)))[0][1])
+
+
+def test_a_host_on_which_nothing_was_started_is_left_as_it_was() -> None:
+    demo = cluster()
+    assert plan_aftermath(demo, Wreck(frozenset(), frozenset({"gpu2"}))).phases == ()
+
+
+def test_secrets_of_the_user_reach_docker_run_alone() -> None:
+    demo = cluster(workers=1, secrets=("HF_TOKEN",))
+    sealed = Sealed((Secret("HF_TOKEN", "hf_x"),), SEALED.token)
+    plan = plan_up(demo, bare(demo), sealed)
+    carrying = [step for step in plan if isinstance(step, Run) and sealed.secrets[0] in step.command.stdin]
+    assert [step.title for step in carrying] == ["start its container"] * 2

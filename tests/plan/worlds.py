@@ -1,0 +1,119 @@
+"""Clusters and hosts for the tests of planning: small, and changed one field at a time with `replace`."""
+
+from dataclasses import replace
+
+from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
+from orchestrator.model.secret import Secret
+from orchestrator.plan import docker
+from orchestrator.plan.docker import Place
+from orchestrator.plan.facts import Address, Container, Facts, HostFacts, RayNode, RayTable
+from orchestrator.plan.settle import settle
+from orchestrator.plan.up import Sealed
+
+NOW = 1_000_000.0
+SEALED = Sealed((), Secret("ray-token", "generated"))
+
+
+def node(number: int, **changes: object) -> Node:
+    made = Node(
+        name=f"gpu{number}",
+        host=f"gpu{number}.example.com",
+        role=Role.HEAD if number == 1 else Role.WORKER,
+        ip=f"10.0.0.{number}",
+        accelerator=Accelerator.NONE,
+        num_gpus=8,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def cluster(workers: int = 2, **changes: object) -> Cluster:
+    nodes = tuple(node(number) for number in range(2, workers + 2))
+    return replace(Cluster("demo", "vllm/vllm-openai:v0.17.1", node(1), nodes), **changes)  # type: ignore[arg-type]
+
+
+def bare_host(of: Node, **changes: object) -> HostFacts:
+    """A host in good order on which the cluster has never been."""
+    made = HostFacts(
+        now=NOW,
+        home="/home/ana",
+        addresses=(Address("eth0", of.ip or "10.0.0.9"),),
+        infiniband=False,
+        gpus=None,
+        docker=(),
+        image_id="sha256:one",
+        processes=frozenset(),
+        token=None,
+        ray=None,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def bare(of: Cluster) -> Facts:
+    return {each.name: bare_host(each) for each in of.nodes}
+
+
+def container(of: Cluster, for_: Node, **changes: object) -> Container:
+    """The container that `up` would start there, running for a minute."""
+    place = settle(for_, bare_host(for_))
+    assert isinstance(place, Place)
+    argv = docker.run(of, for_, place, of.head.ip or "", ()).argv
+    made = Container(
+        id=f"id-of-{for_.name}",
+        name=of.container(for_),
+        cluster=of.name,
+        role=for_.role,
+        spec=docker.spec(docker.run(of, for_, place, of.head.ip or "", ())),
+        status="running",
+        running=True,
+        exit_code=0,
+        oom_killed=False,
+        error="",
+        started=NOW - 60,
+        finished=0.0,
+        restarts=0,
+        image=of.image,
+        image_id="sha256:one",
+        command=f"-c {argv[-1]}",
+        env=frozenset(argv[i + 1] for i, part in enumerate(argv) if part == "-e"),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def ray_node(of: Node, **changes: object) -> RayNode:
+    made = RayNode(of.ip or "", alive=True, is_head=of.role is Role.HEAD, gpus=8, started=NOW - 55)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def standing(of: Cluster) -> Facts:
+    """The hosts after a good `up`."""
+    table = RayTable("2.60.0", tuple(ray_node(each) for each in of.nodes))
+    return {
+        each.name: bare_host(
+            each,
+            docker=(container(of, each),),
+            processes=frozenset({"ray", "raylet"}),
+            token=Secret("ray-token", "the head's"),
+            ray=table if each is of.head else None,
+        )
+        for each in of.nodes
+    }
+
+
+def seen(facts: Facts, host: str) -> HostFacts:
+    here = facts[host]
+    assert isinstance(here, HostFacts)
+    return here
+
+
+def with_host(facts: Facts, host: str, **changes: object) -> Facts:
+    return facts | {host: replace(seen(facts, host), **changes)}  # type: ignore[arg-type]
+
+
+def with_container(facts: Facts, host: str, **changes: object) -> Facts:
+    here = seen(facts, host)
+    assert isinstance(here.docker, tuple)
+    return with_host(facts, host, docker=(replace(here.docker[0], **changes),))  # type: ignore[arg-type]
+
+
+def with_table(facts: Facts, *nodes: RayNode) -> Facts:
+    return with_host(facts, "gpu1", ray=RayTable("2.60.0", nodes))

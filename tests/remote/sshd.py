@@ -1,0 +1,187 @@
+"""Real OpenSSH servers on loopback addresses, and the laptop that dials them."""
+
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Self
+
+from orchestrator.model.cluster import Ssh
+from orchestrator.model.secret import Secret
+from orchestrator.plan.command import Command
+from orchestrator.remote.ssh import SshTransport
+from orchestrator.remote.transport import Failure, FailureKind, Output
+
+SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
+ME = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def keygen(file: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
+    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", file.name, "-f", str(file)]
+    subprocess.run(argv, check=True)
+    return file
+
+
+def public(key: Path) -> str:
+    return key.with_name(key.name + ".pub").read_text().strip()
+
+
+def fingerprint(key: Path) -> str:
+    shown = subprocess.run(["ssh-keygen", "-lf", str(key)], capture_output=True, text=True, check=True)
+    return shown.stdout.split()[1]
+
+
+def free_port(address: str) -> int:
+    with socket.socket() as listener:
+        listener.bind((address, 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class Sshd:
+    """One server. It lets in whoever holds a key in `authorized`."""
+
+    home: Path
+    address: str
+    authorized: tuple[Path, ...] = ()
+    host_keys: tuple[str, ...] = ("ed25519",)
+    options: tuple[str, ...] = ()
+    port: int = 0
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.home.mkdir()
+        self.port = self.port or free_port(self.address)
+        self._write_config()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd, as root, insists on it
+        log = (self.home / "log").open("wb")
+        argv = [str(SSHD), "-D", "-e", "-f", str(self.home / "config")]
+        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        log.close()
+        self._await()
+
+    def stop(self) -> None:
+        if self._process:
+            for session in self.sessions():
+                os.kill(session, 9)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def sessions(self) -> list[int]:
+        """The processes that serve one connection each."""
+        assert self._process
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def key(self, kind: str = "ed25519") -> Path:
+        return self.home / f"host_{kind}"
+
+    def log(self) -> str:
+        return (self.home / "log").read_text(errors="replace")
+
+    def known_hosts_line(self, kind: str = "ed25519") -> str:
+        kind_and_key = " ".join(public(self.key(kind)).split()[:2])
+        return f"[{self.address}]:{self.port} {kind_and_key}\n"
+
+    def _write_config(self) -> None:
+        keys = [
+            self.key(kind) if self.key(kind).exists() else keygen(self.key(kind), kind)
+            for kind in self.host_keys
+        ]
+        (self.home / "authorized_keys").write_text("".join(public(key) + "\n" for key in self.authorized))
+        lines = [
+            *self.options,
+            f"ListenAddress {self.address}",
+            f"Port {self.port}",
+            *(f"HostKey {key}" for key in keys),
+            f"AuthorizedKeysFile {self.home / 'authorized_keys'}",
+            "PidFile none",
+            "StrictModes no",
+            "UsePAM no",
+            "PermitRootLogin yes",
+            "PasswordAuthentication no",
+            "KbdInteractiveAuthentication no",
+            "MaxStartups 200",
+        ]
+        (self.home / "config").write_text("\n".join(lines) + "\n")
+
+    def _await(self) -> None:
+        assert self._process
+        while self._process.poll() is None:
+            with socket.socket() as caller:
+                if caller.connect_ex((self.address, self.port)) == 0:
+                    return
+        raise AssertionError(self.log())
+
+
+@dataclass
+class Laptop:
+    """A laptop's SSH set-up in a directory of its own."""
+
+    home: Path
+    key: Path = field(init=False)
+    config: Path = field(init=False)
+    known_hosts: Path = field(init=False)
+    transports: list[SshTransport] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.home.mkdir()
+        self.key = keygen(self.home / "key")
+        self.config = self.home / "config"
+        self.known_hosts = self.home / "known_hosts"
+        self.config.touch()
+
+    def host(self, name: str, server: Sshd, *options: str) -> None:
+        """Add a host to the SSH config. Options given here win."""
+        lines = [
+            f"Host {name}",
+            *options,
+            f"HostName {server.address}",
+            f"Port {server.port}",
+            f"User {ME}",
+            f"IdentityFile {self.key}",
+            "IdentityAgent none",
+            f"UserKnownHostsFile {self.known_hosts}",
+            "GlobalKnownHostsFile none",
+        ]
+        with self.config.open("a") as config:
+            config.write("\n  ".join(lines) + "\n")
+
+    def knows(self, *servers: Sshd) -> None:
+        with self.known_hosts.open("a") as file:
+            file.writelines(server.known_hosts_line(kind) for server in servers for kind in server.host_keys)
+
+    def dial(self, name: str, ssh: Ssh | None = None) -> SshTransport:
+        transport = SshTransport(name, ssh or Ssh(), self.config)
+        self.transports.append(transport)
+        return transport
+
+    def close(self) -> None:
+        for transport in self.transports:
+            transport.close()
+
+
+def sh(script: str, *stdin: str | Secret) -> Command:
+    return Command(("sh", "-c", script), stdin)
+
+
+def run(transport: SshTransport, command: Command, timeout: float = 30) -> Output | Failure:
+    return transport.run(command, timeout=timeout, cancel=Event())
+
+
+def failed(ended: Output | Failure, kind: FailureKind) -> Failure:
+    assert isinstance(ended, Failure), ended
+    assert ended.kind is kind, ended
+    return ended
