@@ -29,15 +29,24 @@ def show_health(health: ClusterHealth) -> None:
     answer().print(verdict + Text(told if health.ray_version else ""))
     answer().print(_table(health))
     for host in health.hosts:
-        for note in host.notes:
-            answer().print(Text.assemble((host.name, "bold"), f": {printable(note)}"))
+        if host.trouble:
+            answer().print(Text.assemble((host.name, "bold"), f": {printable(host.trouble)}"))
     for note in health.notes:
         answer().print(Text(printable(note), "yellow"))
+    for fix in _what_to_do(health):
+        answer().print(Text(f"→ {printable(fix)}", "yellow"))
+
+
+def _what_to_do(health: ClusterHealth) -> tuple[str, ...]:
+    """Each remedy once; where none is known for a cluster that should stand, `up` is the remedy."""
+    fixes = dict.fromkeys(host.fix for host in health.hosts if host.fix)
+    mendable = any(host.trouble and not host.fix for host in health.hosts)
+    return (*fixes, *(["`raycluster up` completes the cluster"] if mendable else []))
 
 
 def show_json(health: ClusterHealth) -> None:
     """Prints the health as one JSON object, `"version": 1`."""
-    answer().print(json.dumps({"version": 1} | asdict(health), indent=2), soft_wrap=True)
+    answer().print(json.dumps({"version": 1} | asdict(health), indent=2))
 
 
 def _table(health: ClusterHealth) -> Table:

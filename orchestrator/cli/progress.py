@@ -50,7 +50,7 @@ class _Lines:
 
     def __call__(self, happening: Happening) -> None:
         match happening:
-            case HostSeen(host, trouble) if trouble:
+            case HostSeen(host, trouble) if trouble and self._verbose:
                 self._say(f"{host}: {trouble}", "red")
             case PhaseBegan(phase):
                 self._say(phase.title, "bold")

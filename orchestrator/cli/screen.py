@@ -5,7 +5,7 @@ from functools import cache
 from rich.console import Console
 
 WIDE = 400
-"""Columns where nobody looks: a pipe must not break lines."""
+"""Columns for tables where nobody looks: a pipe must not cut a cell short."""
 
 
 @cache
@@ -22,11 +22,9 @@ def notice() -> Console:
 
 def _console(*, stderr: bool) -> Console:
     console = Console(stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=True)
-    return (
-        console
-        if console.is_terminal
-        else Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=WIDE)
-    )
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
 
 
 def printable(text: str) -> str:

@@ -5,13 +5,34 @@ from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
+from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.host import TOKEN, read_token
+from orchestrator.plan.ray import node_table_script
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait, Watch
 
 HEADER = r"""#!/usr/bin/env bash
 # raycluster: {title}
 set -euo pipefail
+exec </dev/null
+
+quoted() {{
+    local rest=$1 done=''
+    while [[ $rest == *\'* ]]; do
+        done+="${{rest%%\'*}}'\\''"
+        rest=${{rest#*\'}}
+    done
+    printf "'%s' " "$done$rest"
+}}
+
+on() {{ # HOST COMMAND...: over SSH, each word quoted for the shell there
+    local host=$1 line='' word
+    shift
+    for word; do line+=$(quoted "$word"); done
+    case $host in
+{hosts}
+    esac
+}}
 
 wait_for() {{ # SECONDS COMMAND...
     local end=$((SECONDS + $1))
@@ -28,82 +49,93 @@ NEW_TOKEN = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"  # noqa: S105 - how t
 
 def script(cluster: Cluster, plan: Plan) -> str:
     """The whole script. Secrets stand in it as variables that the person sets."""
-    return "\n".join((HEADER.format(title=plan.title), *_Script(cluster).lines(plan)))
+    hosts = "\n".join(f'        {shlex.quote(node.name)}) {_ssh(node)} "$line" ;;' for node in cluster.nodes)
+    header = HEADER.format(title=plan.title, hosts=hosts)
+    return "\n".join((header, *_texts(plan), *_variables(cluster, plan), *_body(plan), ""))
 
 
-class _Script:
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._nodes = {node.name: node for node in cluster.nodes}
-
-    def lines(self, plan: Plan) -> Iterator[str]:
-        for refusal in plan.refusals:
-            yield f"# left out: {refusal.host}: {refusal.why}"
-        yield from self._variables(plan)
-        for phase in plan.phases:
-            yield from self._phase(phase)
-
-    def _variables(self, plan: Plan) -> Iterator[str]:
-        sent = {
-            part.name
-            for step in plan
-            if isinstance(step, Run)
-            for part in step.command.stdin
-            if isinstance(part, Secret)
-        }
-        for name in sorted(sent - {TOKEN}):
-            yield f': "${{{name}:?export it first}}"'
-        if TOKEN in sent:
-            old = self._ssh(self._cluster.head.name, read_token(self._cluster))
-            yield f"{_variable(TOKEN)}=$({old} || {NEW_TOKEN})"
-
-    def _phase(self, phase: Phase) -> Iterator[str]:
-        yield f"\n# {phase.title}"
-        for step in phase.steps:
-            if not (phase.watch and isinstance(step, Wait)):
-                yield from self._step(step)
-        if phase.watch:
-            yield from self._watch(phase.watch)
-
-    def _step(self, step: Step) -> Iterator[str]:
-        yield f"# {step.host}: {step.title}"
-        match step:
-            case Wait():
-                yield f"wait_for {step.within:g} {self._ssh(step.host, step.probe)}"
-            case Run():
-                yield f"{_input(step.command)}{self._ssh(step.host, step.command)}"
-
-    def _watch(self, watch: Watch) -> Iterator[str]:
-        command = Command((*watch.command.argv, *watch.alone))
-        yield f"# {watch.host}: {watch.title}"
-        yield f"{self._ssh(watch.host, command, reads=True)} < <(sleep {watch.within:g})"
-
-    def _ssh(self, host: str, command: Command, *, reads: bool = False) -> str:
-        node = self._nodes[host]
-        quiet = () if reads or command.stdin else ("-n",)
-        return shlex.join(("ssh", *quiet, *_settings(node), node.host, "--", command.line()))
+def _ssh(node: Node) -> str:
+    ssh = node.ssh
+    flags = (("-l", ssh.user), ("-p", ssh.port), ("-i", ssh.key), ("-J", ssh.jump))
+    given = (part for flag, value in flags if value is not None for part in (flag, str(value)))
+    return shlex.join(("ssh", "-o", "BatchMode=yes", *given, node.host, "--"))
 
 
-def _settings(node: Node) -> Iterator[str]:
-    yield from ("-o", "BatchMode=yes")
-    for flag, value in (
-        ("-l", node.ssh.user),
-        ("-p", node.ssh.port),
-        ("-i", node.ssh.key),
-        ("-J", node.ssh.jump),
-    ):
-        if value is not None:
-            yield from (flag, str(value))
+def _texts(plan: Plan) -> Iterator[str]:
+    """The programs that the plan sends, once each."""
+    sent = {part for command in _commands(plan) for part in command.argv}
+    for text, name in _named_texts().items():
+        if text in sent:
+            yield f"{name}={shlex.quote(text)}\n"
+
+
+def _named_texts() -> dict[str, str]:
+    named = {text: name for name, text in vars(scripts).items() if name.isupper()}
+    return named | {node_table_script(): "NODE_TABLE"}
+
+
+def _commands(plan: Plan) -> Iterator[Command]:
+    for step in plan:
+        yield step.command if isinstance(step, Run) else step.probe
+    yield from (phase.watch.command for phase in plan.phases if phase.watch)
+
+
+def _variables(cluster: Cluster, plan: Plan) -> Iterator[str]:
+    sent = {part.name for command in _commands(plan) for part in command.stdin if isinstance(part, Secret)}
+    for name in sorted(sent - {TOKEN}):
+        yield f': "${{{name}:?export it first}}"'
+    if TOKEN in sent:
+        old = _on(cluster.head.name, read_token(cluster))
+        yield f"{_variable(TOKEN)}=$({old} 2>/dev/null || {NEW_TOKEN})"
+
+
+def _body(plan: Plan) -> Iterator[str]:
+    for phase in plan.phases:
+        yield from _phase(phase)
+    for refusal in plan.refusals:
+        yield f"echo {shlex.quote(f'left out: {refusal.host}: {refusal.why}')} >&2"
+    if plan.refusals:
+        yield "exit 1"
+
+
+def _phase(phase: Phase) -> Iterator[str]:
+    yield f"\n# {phase.title}"
+    for step in phase.steps:
+        if not (phase.watch and isinstance(step, Wait)):
+            yield from _step(step)
+    if phase.watch:
+        yield from _watch(phase.watch)
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f"# {step.host}: {step.title}"
+    match step:
+        case Wait():
+            yield f"wait_for {step.within:g} {_on(step.host, step.probe)}"
+        case Run():
+            yield f"{_input(step.command)}{_on(step.host, step.command)}"
+
+
+def _watch(watch: Watch) -> Iterator[str]:
+    command = Command((*watch.command.argv, *watch.alone))
+    yield f"# {watch.host}: {watch.title}"
+    yield f"{_on(watch.host, command)} < <(sleep {watch.within:g})"
+
+
+def _on(host: str, command: Command) -> str:
+    named = _named_texts()
+    words = (f'"${named[part]}"' if part in named else shlex.quote(part) for part in command.argv)
+    return " ".join(("on", shlex.quote(host), *words))
 
 
 def _input(command: Command) -> str:
     if not command.stdin:
         return ""
-    parts = "".join(
+    parts = (
         f'"${_variable(part.name)}"' if isinstance(part, Secret) else shlex.quote(part)
         for part in command.stdin
     )
-    return f"printf %s {parts} | "
+    return f"printf %s {' '.join(parts)} | "
 
 
 def _variable(name: str) -> str:

@@ -23,7 +23,7 @@ Port = Annotated[int, BeforeValidator(values.port), Field(ge=1, le=65535)]
 Gpus = Annotated[int, BeforeValidator(values.whole(0)), Field(ge=0)]
 Variable = Annotated[str, BeforeValidator(values.variable)]
 Value = Annotated[
-    str, BeforeValidator(values.scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
+    str, BeforeValidator(values.variable_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
 DockerArgument = Annotated[str, BeforeValidator(arguments.docker)]
 RayArgument = Annotated[str, BeforeValidator(arguments.ray)]
@@ -56,7 +56,8 @@ class Written(BaseModel):
         """`env:` with nothing after it, because every line of it is commented out, is no `env`."""
         if not isinstance(data, dict):
             return data
-        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {key: value for key, value in data.items() if value is not None or key not in optional}
 
     def given(self) -> dict[str, Any]:
         """What is written, without what is not."""

@@ -3,6 +3,7 @@
 import re
 
 from orchestrator.model.problem import quoted
+from orchestrator.model.values import scalar
 
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _REGISTRY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(?::\d+)?")
@@ -11,8 +12,9 @@ _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,}")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def image(written: str) -> str:
+def image(value: object) -> str:
     """`registry/path:tag@digest`, only the path required."""
+    written = scalar(value)
     if not written or written.startswith("-") or re.search(r"\s", written):
         raise ValueError(_expected(written))
     named, at, digest = written.partition("@")

@@ -18,7 +18,7 @@ LARGEST = 1_000_000  # bytes; a thousand hosts written one by one take a tenth o
 
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _YAML_ERRORS = {
-    r"character '\t'": "a tab cannot indent a line; use spaces",
+    r"character '\t'": "a tab cannot stand here; use spaces",
     "mapping values are not allowed": 'there is a ":" too many; put quotes around a text that holds ": "',
     "<block end>": "the indentation does not fit the lines above",
     "could not find expected ':'": 'expected "key: value"',

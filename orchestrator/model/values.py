@@ -42,7 +42,7 @@ def scalar(written: object) -> str:
         case str():
             return written
         case None:
-            raise ValueError('should have a value; write "" for an empty one')
+            raise ValueError("should have a value")
         case _:
             raise ValueError(f"should be text, not {kind(written)}")
 
@@ -111,12 +111,16 @@ def variable(written: object) -> str:
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         return name
     if re.match(r"[A-Za-z_][A-Za-z0-9_]*=", name):
-        raise ValueError(
-            f"should be the name of a variable alone, without {quoted(name[name.index('=') :][:1])} and value"
-        )
+        raise ValueError('should be the name of a variable alone, without "=" and a value')
     raise ValueError(
         f"should be a variable's name: letters, digits and _, not starting with a digit; not {quoted(name)}"
     )
+
+
+def variable_value(written: object) -> str:
+    if written is None:
+        raise ValueError('should have a value; write "" for an empty one')
+    return scalar(written)
 
 
 def hf_home(written: object) -> str:

@@ -29,7 +29,7 @@ def _fault(error: Error) -> Fault:
         case "extra_forbidden":
             return Fault(path, _unknown_key(path), at_key=True)
         case "missing":
-            return Fault(path, _missing_key(str(path[-1]), written), at_key=True)
+            return Fault(path, f"required key {quoted(str(path[-1]))} is missing", at_key=True)
         case "tuple_type":
             return Fault(path, _no_list(written))
         case "value_error" if path[-1] == "[key]":
@@ -97,11 +97,6 @@ def _describe_unknown(key: str, known: Iterable[str], homes: Mapping[str, str]) 
     known = tuple(known)
     hint = did_you_mean(key, known) or f"; the keys here are {', '.join(known)}"
     return f"unknown key {quoted(key)}{hint}"
-
-
-def _missing_key(key: str, written: object) -> str:
-    has_it = isinstance(written, dict) and key in written
-    return f"required key {quoted(key)} {'has no value' if has_it else 'is missing'}"
 
 
 def _no_map(example: str, written: object) -> str:

@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 class HostHealth:
     """One host. `container`, `ray`, `joined` and `gpus` are the four facts; None: could not be learned.
 
-    `uptime` is in seconds; `notes` say what is wrong and what to do.
+    `uptime` is in seconds; `trouble` says what is wrong, `fix` what to do.
     """
 
     name: str
@@ -47,7 +47,8 @@ class HostHealth:
     uptime: float | None = None
     restarts: int | None = None
     image: str | None = None
-    notes: tuple[str, ...] = ()
+    trouble: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +97,32 @@ def _host(
     cluster: Cluster, node: Node, facts: HostFacts | Silent, table: RayTable | RayTrouble | None
 ) -> HostHealth:
     if isinstance(facts, Silent):
-        return _unknown(node, (facts.why, facts.fix))
+        return _unknown(node, facts.why, facts.fix)
     if isinstance(facts.docker, DockerTrouble):
-        return _unknown(node, (f"docker: {facts.docker.text}", docker_fix(facts.docker)))
+        return _unknown(node, facts.docker.text, docker_fix(facts.docker))
     container = own(cluster, node, facts)
     if container is None:
         return _absent(cluster, node, facts)
     return _present(node, facts, container, table)
 
 
-def _unknown(node: Node, notes: tuple[str, ...]) -> HostHealth:
-    return HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN, notes=tuple(filter(None, notes)))
+def _unknown(node: Node, trouble: str, fix: str) -> HostHealth:
+    return HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN, trouble=trouble, fix=fix)
 
 
 def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
     name = cluster.container(node)
     foreign = f"a container named {name} is there that is not this cluster's" if facts.named(name) else ""
     return HostHealth(
-        node.name, node.role, _ip(node, facts), Verdict.DOWN, container="missing", ray=False, joined=False,
-        notes=tuple(filter(None, (foreign,))),
-    )  # fmt: skip
+        node.name,
+        node.role,
+        _ip(node, facts),
+        Verdict.DOWN,
+        container="missing",
+        ray=False,
+        joined=False,
+        trouble=foreign,
+    )
 
 
 def _present(
@@ -127,7 +134,6 @@ def _present(
         if isinstance(table, RayTable) and ip and container.running
         else None
     )
-    notes = _notes(node, facts, container, table, listed)
     good = listed is not None and listed.gpus >= expected
     return HostHealth(
         name=node.name,
@@ -142,7 +148,7 @@ def _present(
         uptime=facts.now - container.started if container.running else None,
         restarts=container.restarts,
         image=container.image,
-        notes=notes,
+        trouble=_trouble(node, facts, container, table, listed),
     )
 
 
@@ -152,34 +158,32 @@ def _runs_ray(facts: HostFacts, container: Container) -> bool | None:
     return "raylet" in facts.processes if facts.processes else None
 
 
-def _notes(
+def _trouble(
     node: Node,
     facts: HostFacts,
     container: Container,
     table: RayTable | RayTrouble | None,
     listed: RayNode | None,
-) -> tuple[str, ...]:
+) -> str:
     if not container.running:
         ago = f", {age(facts.now - container.finished)} ago" if container.finished else ""
-        return (f"its container {container.ended}{ago}",)
+        return f"its container {container.ended}{ago}"
     if listed:
         expected = expected_gpus(node, facts)
-        return () if listed.gpus >= expected else (f"Ray sees {listed.gpus} of its {expected} GPUs",)
+        return "" if listed.gpus >= expected else f"Ray sees {listed.gpus} of its {expected} GPUs"
     return _unlisted(node, facts, container, table)
 
 
-def _unlisted(
-    node: Node, facts: HostFacts, container: Container, table: RayTable | RayTrouble | None
-) -> tuple[str, ...]:
+def _unlisted(node: Node, facts: HostFacts, container: Container, table: RayTable | RayTrouble | None) -> str:
     since = age(facts.now - container.started)
     if _runs_ray(facts, container) is False:
-        return (f"its container has run for {since}, but no Ray runs in it",)
+        return f"its container has run for {since}, but no Ray runs in it"
     if isinstance(table, RayTrouble):
-        return ("Ray on the head gives no answer: " + table.text,)
+        return "Ray on the head gives no answer: " + table.text
     if table is None:
-        return ("its container runs, but there is no head to ask whether it has joined",)
+        return "its container runs, but there is no head to ask whether it has joined"
     death = table.death(_ip(node, facts) or "")
-    return (f"up for {since} but not joined{': Ray says ' + repr(death) if death else ''}",)
+    return f"up for {since} but not joined{': Ray says ' + repr(death) if death else ''}"
 
 
 def _strangers(cluster: Cluster, facts: Facts, table: RayTable | RayTrouble | None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import paramiko
 
-SLICE = 0.25  # seconds after which the clock and the cancel flag are looked at again
+SLICE = 0.5  # seconds after which the clock and the cancel flag are looked at again
 FULL = 0.01  # the same while the host's window is full: nothing wakes us when it opens
 CHUNK = 1 << 20
 NO_STATUS = -1  # paramiko's, for a command that ended by a signal

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PAUSES = (0.2, 0.4, 0.8)  # seconds before a host that took the call and hung up is tried again
 NEVER = math.inf
+IDLE = 1  # seconds that paramiko's thread sleeps between looks; its own tenth costs 1 ms of CPU a second
 FAREWELL = 1  # seconds for a connection's thread to end
 KEEPALIVE = 15  # seconds between signs of life
 
@@ -109,6 +110,7 @@ class Connection:
             undo.callback(_close, fabric)
             fabric.open()
             fabric.transport.set_keepalive(KEEPALIVE)
+            fabric.transport.sock.settimeout(IDLE)
             self._open.append(fabric)
             self._via = hop
             self._undo.push(undo.pop_all())
@@ -165,10 +167,10 @@ def _hang_up(transport: "paramiko.Transport") -> None:
 def _prefer(types: list[str]) -> Any:
     """Makes transports that ask for the host key types on file before others."""
 
-    def transport(wire: socket.socket, **options: Any) -> "paramiko.Transport":
+    def transport(wire: Any, **options: Any) -> "paramiko.Transport":
         import paramiko  # noqa: PLC0415 - slow to import
 
-        made = paramiko.Transport(wire, **options)
+        made = paramiko.Transport(wire if isinstance(wire, socket.socket) else _Tunnel(wire), **options)
         security = made.get_security_options()
         security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
         return made
@@ -179,3 +181,21 @@ def _prefer(types: list[str]) -> Any:
 def _signs_with(algorithm: str) -> str:
     """The type of key behind a signature algorithm."""
     return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+class _Tunnel:
+    """A jump host's channel, as the wire of the next hop.
+
+    It closes in peace where the jump host is gone already: paramiko's thread would die of that, and
+    Python print its last words.
+    """
+
+    def __init__(self, channel: "paramiko.Channel") -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def close(self) -> None:
+        with suppress(EOFError, OSError):
+            self._channel.close()

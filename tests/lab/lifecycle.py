@@ -57,9 +57,10 @@ def _make(count: int, say: Say) -> Lab:
     network.start_switch(_folder() / "switch.log")
     build(_folder() / "template", say)
     lab = _lab(count, image.template())
+    lab.boot()
+    # Written last: a lab that was interrupted on its way up is none.
     record = {"count": count, "template": str(image.template())}
     (_folder() / "lab.json").write_text(json.dumps(record))
-    lab.boot()
     return lab
 
 

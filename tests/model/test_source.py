@@ -91,7 +91,11 @@ def test_a_problem_shows_its_line_with_a_caret() -> None:
 
 
 def test_the_caret_stands_right_after_wide_characters_and_tabs() -> None:
-    assert source("{模: \tc}").problem(Fault(("模",), "wrong")).text().endswith("\n      |     \t^")
+    text = '{模: "\t", b: c}'
+    assert (
+        source(text).problem(Fault(("b",), "wrong")).text()
+        == f"f:1:13: b: wrong\n    1 | {text}\n      |       \t      ^"
+    )
 
 
 def test_a_long_line_is_cut_around_the_caret() -> None:
@@ -116,7 +120,7 @@ TOO_MANY = "the file stands for more than 100,000 values, aliases included; this
         ("\n\n", EMPTY),
         ("# a comment\n", EMPTY),
         ("---\n", EMPTY),
-        ("a:\n\tb: 1", "f:2:1: a tab cannot indent a line; use spaces"),
+        ("a:\n\tb: 1", "f:2:1: a tab cannot stand here; use spaces"),
         ("a: b: c", 'f:1:5: there is a ":" too many; put quotes around a text that holds ": "'),
         ("a:\n  b: 1\n c: 1", "f:3:2: the indentation does not fit the lines above"),
         ("a: 1\nb\nc: 2", 'f:3:1: expected "key: value"'),

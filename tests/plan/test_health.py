@@ -37,7 +37,7 @@ def test_all_four_facts_on_every_host_are_healthy() -> None:
         8,
         8,
     )
-    assert (gpu2.uptime, gpu2.notes) == (60, ())
+    assert (gpu2.uptime, gpu2.trouble) == (60, "")
 
 
 def test_nothing_anywhere_is_down() -> None:
@@ -59,7 +59,7 @@ def test_a_killed_worker_degrades_the_cluster_and_is_told_with_code_and_time() -
         False,
         False,
     )
-    assert gpu2.notes == ("its container exited with code 137, 30 s ago",)
+    assert gpu2.trouble == "its container exited with code 137, 30 s ago"
 
 
 def test_out_of_memory_is_said() -> None:
@@ -72,8 +72,9 @@ def test_out_of_memory_is_said() -> None:
         oom_killed=True,
         finished=NOW - 30,
     )
-    assert host(assess(DEMO, facts), "gpu2").notes == (
-        "its container exited with code 137 (out of memory), 30 s ago",
+    assert (
+        host(assess(DEMO, facts), "gpu2").trouble
+        == "its container exited with code 137 (out of memory), 30 s ago"
     )
 
 
@@ -82,13 +83,13 @@ def test_up_but_not_joined_is_its_own_state_with_rays_reason() -> None:
     health = assess(DEMO, with_table(standing(DEMO), ray_node(DEMO.head), ray_node(node(3)), lost))
     gpu2 = host(health, "gpu2")
     assert (gpu2.verdict, gpu2.ray, gpu2.joined) == (Verdict.DEGRADED, True, False)
-    assert gpu2.notes == ("up for 60 s but not joined: Ray says 'missed too many heartbeats'",)
+    assert gpu2.trouble == "up for 60 s but not joined: Ray says 'missed too many heartbeats'"
 
 
 def test_a_container_up_without_ray_is_told_apart() -> None:
     facts = with_host(standing(DEMO), "gpu2", processes=frozenset({"bash"}))
     health = assess(DEMO, with_table(facts, ray_node(DEMO.head), ray_node(node(3))))
-    assert host(health, "gpu2").notes == ("its container has run for 60 s, but no Ray runs in it",)
+    assert host(health, "gpu2").trouble == "its container has run for 60 s, but no Ray runs in it"
 
 
 def test_the_ghost_of_a_killed_node_does_not_make_its_successor_joined() -> None:
@@ -102,7 +103,7 @@ def test_too_few_gpus_degrade() -> None:
         DEMO, with_table(standing(DEMO), ray_node(DEMO.head), ray_node(node(2), gpus=4), ray_node(node(3)))
     )
     assert health.verdict is Verdict.DEGRADED
-    assert host(health, "gpu2").notes == ("Ray sees 4 of its 8 GPUs",)
+    assert host(health, "gpu2").trouble == "Ray sees 4 of its 8 GPUs"
 
 
 def test_a_silent_worker_is_unknown_and_the_cluster_degraded() -> None:
@@ -110,7 +111,7 @@ def test_a_silent_worker_is_unknown_and_the_cluster_degraded() -> None:
     assert health.verdict is Verdict.DEGRADED
     gpu2 = host(health, "gpu2")
     assert (gpu2.verdict, gpu2.container) == (Verdict.UNKNOWN, None)
-    assert gpu2.notes == ("no route to host", "plug it in")
+    assert (gpu2.trouble, gpu2.fix) == ("no route to host", "plug it in")
 
 
 def test_a_silent_head_makes_the_cluster_unknown() -> None:
@@ -127,7 +128,7 @@ def test_a_host_whose_docker_is_stopped_is_unknown_with_the_remedy() -> None:
     trouble = DockerTrouble(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
     gpu2 = host(assess(DEMO, with_host(standing(DEMO), "gpu2", docker=trouble)), "gpu2")
     assert gpu2.verdict is Verdict.UNKNOWN
-    assert gpu2.notes[1] == "start Docker on this host: sudo systemctl start docker"
+    assert gpu2.fix == "start Docker on this host: sudo systemctl start docker"
 
 
 def test_a_head_that_gives_no_answer_leaves_joining_unknown() -> None:
@@ -135,13 +136,13 @@ def test_a_head_that_gives_no_answer_leaves_joining_unknown() -> None:
     health = assess(DEMO, facts)
     assert health.verdict is Verdict.DEGRADED
     assert host(health, "gpu2").joined is None
-    assert host(health, "gpu2").notes == ("Ray on the head gives no answer: timed out",)
+    assert host(health, "gpu2").trouble == "Ray on the head gives no answer: timed out"
 
 
 def test_a_container_of_that_name_that_is_not_ours_is_said() -> None:
     foreign = container(DEMO, node(2), cluster="")
     gpu2 = host(assess(DEMO, with_host(standing(DEMO), "gpu2", docker=(foreign,))), "gpu2")
-    assert gpu2.notes == ("a container named raycluster-demo-gpu2 is there that is not this cluster's",)
+    assert gpu2.trouble == "a container named raycluster-demo-gpu2 is there that is not this cluster's"
 
 
 def test_a_node_in_ray_that_is_not_in_the_file_degrades_and_is_named() -> None:

@@ -3,6 +3,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from .sshd import SSHD, Laptop, Sshd
 
 Start = Callable[..., Sshd]

@@ -20,7 +20,8 @@ ME = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).s
 
 
 def keygen(file: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
-    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", file.name, "-f", str(file)]
+    bits = ["-b", "2048"] if kind == "rsa" else []  # soon made
+    argv = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-C", file.name, "-f", str(file)]
     subprocess.run(argv, check=True)
     return file
 
@@ -114,6 +115,7 @@ class Sshd:
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "MaxStartups 200",
+            "SetEnv SHLVL=2",  # or else Debian's bash reads ~/.bashrc, which can take long
         ]
         (self.home / "config").write_text("\n".join(lines) + "\n")
 

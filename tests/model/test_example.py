@@ -1,0 +1,59 @@
+"""`inventory.example.yaml` is the reference of the format: it is right, and it is complete."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from orchestrator.model.inventory import Host, HostRay, Inventory, Ray, Written
+from orchestrator.model.load import load
+from orchestrator.model.parse import parse
+from orchestrator.model.problem import Problems
+from orchestrator.model.source import Source, read
+
+EXAMPLE = Path(__file__).parents[2] / "inventory.example.yaml"
+
+
+def models(annotation: object = Inventory) -> Iterator[type[Written]]:
+    """Every model in the schema."""
+    if isinstance(annotation, type) and issubclass(annotation, Written):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from models(field.annotation)
+    for part in get_args(annotation):
+        yield from models(part)
+
+
+def written(model: object) -> Iterator[tuple[type[Written], str]]:
+    """Every key that the example has, with the model it belongs to."""
+    for part in model if isinstance(model, tuple) else (model,):
+        if isinstance(part, Written):
+            for key, value in part.given().items():
+                yield type(part), key
+                yield from written(value)
+
+
+def test_the_example_is_an_inventory() -> None:
+    found = load(str(EXAMPLE))
+    assert not isinstance(found, Problems), found.text()
+
+
+def test_the_example_has_every_key() -> None:
+    source = read(str(EXAMPLE))
+    assert isinstance(source, Source)
+    known = {(model, key) for model in models() for key in model.model_fields}
+    assert known - set(written(parse(source))) == set()
+
+
+def test_the_models_are_found() -> None:
+    assert {Inventory, Host, HostRay, Ray} < set(models())
+
+
+def test_every_key_is_described() -> None:
+    fields = [field for model in models() for field in model.model_fields.values()]
+    assert all(field.description and field.description.endswith(".") for field in fields)
+
+
+def test_the_models_have_a_json_schema() -> None:
+    schema = Inventory.model_json_schema()
+    assert schema["properties"]["cluster"]["type"] == "string"
+    assert set(schema["required"]) == {"cluster", "image", "head"}

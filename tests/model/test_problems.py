@@ -1,0 +1,499 @@
+"""Every rule of the inventory: what breaks it, and the very line that says so."""
+
+import pytest
+
+from orchestrator.model.parse import parse
+from orchestrator.model.problem import Problems
+from orchestrator.model.source import Source, from_text
+
+TOP = "cluster: demo\nimage: vllm\n"
+HEAD = "head: {host: gpu1, ip: 10.0.0.1}\n"
+LINE_4 = TOP + HEAD
+WORKER = LINE_4 + "workers:\n"
+
+
+def problems(text: str) -> list[str]:
+    source = from_text(text, "f")
+    assert isinstance(source, Source)
+    found = parse(source)
+    return [str(problem) for problem in found.problems] if isinstance(found, Problems) else []
+
+
+def cluster(name: str) -> str:
+    return f"cluster: {name}\nimage: vllm\n{HEAD}"
+
+
+def image(name: str) -> str:
+    return f"cluster: demo\nimage: {name}\n{HEAD}"
+
+
+def head(pairs: str) -> str:
+    return f"{TOP}head: {{{pairs}}}\n"
+
+
+def host(name: str) -> str:
+    return head(f"ip: 10.0.0.1, host: {name}")
+
+
+def ip(address: str) -> str:
+    return head(f"host: gpu1, ip: {address}")
+
+
+def worker(*pairs: str) -> str:
+    return WORKER + "  - " + "\n    ".join(pairs)
+
+
+def docker_arg(*args: str) -> str:
+    return f"{LINE_4}docker: {{args: [{', '.join(args)}]}}"
+
+
+def ray_arg(*args: str) -> str:
+    return f"{LINE_4}ray: {{args: [{', '.join(args)}]}}"
+
+
+CLUSTER = (
+    'f:1:10: cluster: should be lower-case letters, digits and "-", starting with a letter or digit, not'
+)
+KEYS = "the keys here are ssh, docker, env, hf_home, accelerator, rdma"
+IMAGE = 'f:2:8: image: should be a Docker image such as "vllm/vllm-openai:v0.17.1", not'
+HOST = "f:3:28: head.host:"
+HOST_NAME = f"{HOST} should be a host name, an address or a name from ~/.ssh/config, not"
+IP = "f:3:24: head.ip:"
+NO_IP = f'{IP} should be an IP address such as "10.0.0.2", not'
+NAME = 'should be letters, digits, "_", "." and "-", the first a letter or digit, not'
+VARIABLE = "should be a variable's name: letters, digits and _, not starting with a digit; not"
+REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
+ARG = "f:4:17: docker.args[0]:"
+RAY_ARG = "f:4:14: ray.args[0]:"
+
+KEY_CASES = [
+    (LINE_4 + "netwrok: 1", 'f:4:1: netwrok: unknown key "netwrok"; did you mean "network"?'),
+    (
+        LINE_4 + "zzz: 1",
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+    ),
+    (
+        LINE_4 + "zzz:",
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+    ),
+    (LINE_4 + "user: me", 'f:4:1: user: "user" goes under "ssh"'),
+    (LINE_4 + "port: 1", 'f:4:1: port: "port" goes under "ssh" or "ray"'),
+    (LINE_4 + "ip: 10.0.0.1", 'f:4:1: ip: "ip" belongs to a host; write it under "head" or in "workers"'),
+    (
+        LINE_4 + "docker: {shm-size: 1g}",
+        'f:4:10: docker.shm-size: unknown key "shm-size"; did you mean "shm_size"?',
+    ),
+    (worker("hsot: a", "ip: 10.0.0.2"), 'f:5:5: workers[0].hsot: unknown key "hsot"; did you mean "host"?'),
+    (
+        worker("host: a", "ip: 10.0.0.2", "image: b"),
+        'f:7:5: workers[0].image: "image" holds for the whole cluster; write it at the top level',
+    ),
+    *(
+        (
+            worker("host: a", "ip: 10.0.0.2", f"ray: {{{key}: 1}}"),
+            f'f:7:11: workers[0].ray.{key}: "{key}" holds for the whole cluster; write it under the top-level "ray"',
+        )
+        for key in ("port", "auth", "install")
+    ),
+    (f"image: a\n{HEAD}", 'f:1:1: cluster: required key "cluster" is missing'),
+    (f"cluster: a\n{HEAD}", 'f:1:1: image: required key "image" is missing'),
+    (TOP, 'f:1:1: head: required key "head" is missing'),
+    (
+        TOP + "head:",
+        "f:3:6: head: should be a map such as {host: gpu1.example.com, ip: 10.0.0.1}, not nothing",
+    ),
+    (cluster(""), "f:1:9: cluster: should have a value"),
+    (worker("ip: 10.0.0.2"), 'f:5:5: workers[0].host: required key "host" is missing'),
+    ("hello", 'f:1:1: should be a map such as {cluster: demo, image: ..., head: {...}}, not "hello"'),
+    ("- a", "f:1:1: should be a map such as {cluster: demo, image: ..., head: {...}}, not a list"),
+    (
+        TOP + "head: gpu1",
+        'f:3:7: head: should be a map such as {host: gpu1.example.com, ip: 10.0.0.1}, not "gpu1"',
+    ),
+    (
+        WORKER + "  -",
+        "f:5:4: workers[0]: should be a map such as {host: gpu1.example.com, ip: 10.0.0.1}, not nothing",
+    ),
+    (LINE_4 + "ssh: me", 'f:4:6: ssh: should be a map such as {user: ubuntu}, not "me"'),
+    (LINE_4 + "env: [A=1]", "f:4:6: env: should be a map, not a list"),
+    (WORKER + "  host: a", 'f:5:3: workers: should be a list, not a map; start each item with "- "'),
+    (LINE_4 + "secrets: HF_TOKEN", 'f:4:10: secrets: should be a list such as ["HF_TOKEN"], not "HF_TOKEN"'),
+    (
+        LINE_4 + "docker: {args: --cap-add SYS_PTRACE}",
+        'f:4:16: docker.args: should be a list such as ["--cap-add", "SYS_PTRACE"], not "--cap-add SYS_PTRACE"',
+    ),
+    (LINE_4 + 'ray: {args: "it\'s"}', 'f:4:13: ray.args: should be a list, not "it\'s"'),
+    (LINE_4 + "hf_home: [a]", "f:4:10: hf_home: should be text, not a list"),
+    (LINE_4 + "hf_home: {a: b}", "f:4:10: hf_home: should be text, not a map"),
+]
+
+VALUE_CASES = [
+    (cluster("My_Demo"), f'{CLUSTER} "My_Demo"'),
+    (cluster("-demo"), f'{CLUSTER} "-demo"'),
+    (cluster("a" * 41), "f:1:10: cluster: should have at most 40 characters, not 41"),
+    (image("'a b'"), f'{IMAGE} "a b"'),
+    (image("-a"), f'{IMAGE} "-a"'),
+    (image("''"), f'{IMAGE} ""'),
+    (image("a//b"), f'{IMAGE} "a//b"'),
+    (image("https://a/b"), 'f:2:8: image: has a registry that is no host name: "https:"'),
+    (
+        image("VLLM/vllm:v1"),
+        'f:2:8: image: an image\'s name is lower case: write "vllm/vllm", not "VLLM/vllm"',
+    ),
+    (image("a:-x"), 'f:2:8: image: has a tag that no image can have: "-x"'),
+    (image("a@md5"), 'f:2:8: image: has a digest that is none: "md5"; expected sha256: and 64 hex digits'),
+    (
+        image("a@sha256:" + "0" * 60),
+        "f:2:8: image: has an incomplete digest: sha256 has 64 hex digits, not 60",
+    ),
+    (host("-oProxyCommand=x"), f'{HOST} should not start with "-", as "-oProxyCommand=x" does'),
+    (host("''"), f"{HOST} should not be empty"),
+    (host("gpu 1"), f'{HOST_NAME} "gpu 1"'),
+    (host("gpu;1"), f'{HOST_NAME} "gpu;1"'),
+    (host('"a\\nb"'), f"{HOST} should be one line"),
+    (host("me@gpu1"), f'{HOST} should be the host alone; the user of "me@gpu1" goes under ssh.user'),
+    (host("gpu1:22"), f'{HOST} should be the host alone; the port of "gpu1:22" goes under ssh.port'),
+    (host("10.0.0"), f'{HOST} "10.0.0" is not a complete IPv4 address'),
+    (host("10.0.0.256"), f'{HOST} "10.0.0.256" is not a complete IPv4 address'),
+    (host("fd00::1"), f'{HOST} "fd00::1" cannot be in a container\'s name; give the host a "name"'),
+    (host("_gpu"), f'{HOST} "_gpu" cannot be in a container\'s name; give the host a "name"'),
+    (host("'[fd00::1]'"), f"{HOST} has brackets that hold no range such as [2-9] or [01-16]"),
+    (ip("gpu1"), f'{NO_IP} "gpu1"'),
+    (ip("10.0.0.01"), f'{NO_IP} "10.0.0.01"'),
+    (ip("10.0.0.1/24"), f'{NO_IP} "10.0.0.1/24"; write "10.0.0.1"'),
+    (ip("0.0.0.0"), f'{IP} "0.0.0.0" stands for any address; write the host\'s own'),
+    (ip("'::'"), f'{IP} "::" stands for any address; write the host\'s own'),
+    (ip("127.0.1.1"), f'{IP} "127.0.1.1" is a loopback address, which other hosts cannot reach'),
+    (ip("'::1'"), f'{IP} "::1" is a loopback address, which other hosts cannot reach'),
+    (ip("224.0.0.1"), f'{IP} "224.0.0.1" is the address of a group, not of a host'),
+    (ip("255.255.255.255"), f'{IP} "255.255.255.255" is the address of a group, not of a host'),
+    (
+        ip("fe80::1%eth0"),
+        f'{IP} "fe80::1%eth0" names an interface; write an address that is the same on every host',
+    ),
+    (head("host: gpu1, ip: 10.0.0.1, name: a b"), f'f:3:40: head.name: {NAME} "a b"'),
+    (head("host: gpu1, ip: 10.0.0.1, name: -a"), f'f:3:40: head.name: {NAME} "-a"'),
+    (
+        LINE_4 + "network: 10.0.0.0",
+        'f:4:10: network: should be a network such as "10.0.0.0/24", not "10.0.0.0"',
+    ),
+    (LINE_4 + "network: lan", 'f:4:10: network: should be a network such as "10.0.0.0/24", not "lan"'),
+    (
+        LINE_4 + "network: 10.0.0.7/24",
+        'f:4:10: network: "10.0.0.7/24" is an address in a network; did you mean "10.0.0.0/24"?',
+    ),
+    (
+        LINE_4 + "network: 127.0.0.0/8",
+        'f:4:10: network: "127.0.0.0/8" is a loopback address, which other hosts cannot reach',
+    ),
+    (
+        LINE_4 + "accelerator: nvida",
+        'f:4:14: accelerator: should be one of nvidia, amd, intel, ascend, none, not "nvida"; did you mean "nvidia"?',
+    ),
+    (LINE_4 + "rdma: yes", 'f:4:7: rdma: should be one of auto, on, off, not "yes"'),
+    (
+        LINE_4 + "hf_home: cache",
+        'f:4:10: hf_home: should be an absolute path, or start with "~/", unlike "cache"',
+    ),
+    (
+        LINE_4 + "hf_home: ~me/x",
+        'f:4:10: hf_home: should be an absolute path, or start with "~/", unlike "~me/x"',
+    ),
+    (
+        LINE_4 + "hf_home: /a:/b",
+        'f:4:10: hf_home: should have no ":", which Docker takes for the end of the path',
+    ),
+    (LINE_4 + "env: {A-B: 1}", f'f:4:7: env.A-B: {VARIABLE} "A-B"'),
+    (LINE_4 + "env: {1A: 1}", f'f:4:7: env.1A: {VARIABLE} "1A"'),
+    (LINE_4 + "env: {A: }", 'f:4:10: env.A: should have a value; write "" for an empty one'),
+    (LINE_4 + "env: {A: [1]}", "f:4:10: env.A: should be text, not a list"),
+    (LINE_4 + 'env: {A: "x\\0"}', 'f:4:10: env.A: the character "\\x00" cannot be sent to a host'),
+    (LINE_4 + "secrets: [A B]", f'f:4:11: secrets[0]: {VARIABLE} "A B"'),
+    (
+        LINE_4 + "secrets: [A=1]",
+        'f:4:11: secrets[0]: should be the name of a variable alone, without "=" and a value',
+    ),
+    (LINE_4 + "secrets: [A, B, A]", 'f:4:17: secrets[2]: "A" is listed twice'),
+    (
+        LINE_4 + "env: {A: 1}\nsecrets: [A]",
+        'f:5:11: secrets[0]: "A" is also in "env"; a secret belongs here alone',
+    ),
+    (LINE_4 + "secrets: [VLLM_HOST_IP]", f"f:4:11: secrets[0]: VLLM_HOST_IP is no secret; {REMOVE_IT}"),
+    *(
+        (
+            LINE_4 + f"ssh: {{port: {port}}}",
+            f'f:4:13: ssh.port: should be a whole number from 1 to 65535, not "{port}"',
+        )
+        for port in ("0", "65536", "-1", "22.0", "0x16", "2_2", "ssh")
+    ),
+    (
+        LINE_4 + "ray: {port: 99999}",
+        'f:4:13: ray.port: should be a whole number from 1 to 65535, not "99999"',
+    ),
+    (
+        LINE_4 + "ray: {num_gpus: 0.5}",
+        'f:4:17: ray.num_gpus: should be a whole number of at least 0, not "0.5"',
+    ),
+    (LINE_4 + "ray: {auth: none}", 'f:4:13: ray.auth: should be one of auto, token, disabled, not "none"'),
+    (LINE_4 + "ray: {install: -r x}", 'f:4:16: ray.install: should not start with "-", as "-r x" does'),
+    (LINE_4 + 'ray: {install: "a\\nb"}', "f:4:16: ray.install: should be one line"),
+    *(
+        (
+            LINE_4 + f"ssh: {{connect_timeout: {written}}}",
+            f'f:4:24: ssh.connect_timeout: should be seconds, above 0 and at most 3600, not "{written}"',
+        )
+        for written in ("0", "-1", "nan", "inf", "10s", "3601")
+    ),
+    (
+        LINE_4 + "ssh: {host_keys: off}",
+        'f:4:18: ssh.host_keys: should be one of strict, accept-new, not "off"',
+    ),
+    (LINE_4 + "ssh: {user: -l}", 'f:4:13: ssh.user: should not start with "-", as "-l" does'),
+    (LINE_4 + "ssh: {jump: a b}", 'f:4:13: ssh.jump: should have no spaces, as "a b" has'),
+    (LINE_4 + "docker: {command: ''}", "f:4:19: docker.command: should not be empty"),
+    (
+        LINE_4 + "docker: {command: sudo 'a}",
+        'f:4:19: docker.command: has quotes that are never closed: "sudo \'a"',
+    ),
+    (LINE_4 + "docker: {command: [a, b]}", "f:4:19: docker.command: should be text, not a list"),
+    (LINE_4 + "docker: {gpus: --x}", 'f:4:16: docker.gpus: should not start with "-", as "--x" does'),
+    *(
+        (
+            LINE_4 + f"docker: {{shm_size: {size}}}",
+            f'f:4:20: docker.shm_size: should be a size such as "10.24g" or "512m", not "{size}"',
+        )
+        for size in ("big", "-1g", "0", "10gg", "1e3")
+    ),
+    (
+        LINE_4 + "docker: {restart: allways}",
+        "f:4:19: docker.restart: should be one of no, always, unless-stopped, on-failure, "
+        'not "allways"; did you mean "always"?',
+    ),
+    (
+        LINE_4 + "docker: {restart: 5}",
+        "f:4:19: docker.restart: should be one of no, always, unless-stopped, on-failure; "
+        'on-failure may end in :5, for 5 tries, not "5"',
+    ),
+    (
+        LINE_4 + "docker: {pull: yes}",
+        'f:4:16: docker.pull: should be one of missing, always, never, not "yes"',
+    ),
+]
+
+ARGUMENT_CASES = [
+    *(
+        (docker_arg(written), f"{ARG} {option} cannot be given here: {reason}")
+        for option, value, reason in (
+            ("--name", "=x", 'containers are named by "cluster" and the host\'s "name"'),
+            ("--detach", "=false", "raycluster sets it itself"),
+            ("-d", "", "raycluster sets it itself"),
+            ("--rm", "=true", "raycluster removes containers itself"),
+            ("--network", "=x", "it is always host, as Ray and NCCL need it"),
+            ("--net", "=x", "it is always host, as Ray and NCCL need it"),
+            ("--entrypoint", "=x", "raycluster sets it itself"),
+            ("--restart", "=no", "use docker.restart"),
+            ("--gpus", "=all", "use docker.gpus"),
+            ("--shm-size", "=1g", "use docker.shm_size"),
+            ("--pull", "=never", "use docker.pull"),
+        )
+        for written in {option, option + value}
+    ),
+    (docker_arg("-itd"), f"{ARG} -d cannot be given here: raycluster sets it itself"),
+    *(
+        (docker_arg(*args), f'{ARG} labels that start with "raycluster." are raycluster\'s own')
+        for args in (
+            ("-l", "raycluster.role=x"),
+            ("-lraycluster.role=x",),
+            ("--label", "raycluster.role=x"),
+            ("--label=raycluster.role=x",),
+        )
+    ),
+    (docker_arg("-v /a:/b"), f'{ARG} "-v /a:/b" is two arguments in one; write them as "-v", "/a:/b"'),
+    (docker_arg("''"), f"{ARG} should not be empty"),
+    (docker_arg("[a]"), f"{ARG} should be text, not a list"),
+    *(
+        (ray_arg(written), f"{RAY_ARG} {option} cannot be given here: {reason}")
+        for option, value, reason in (
+            ("--head", "", "raycluster sets it itself"),
+            ("--block", "", "raycluster sets it itself"),
+            ("--address", "=x", 'raycluster sets it from the head\'s "ip"'),
+            ("--node-ip-address", "=x", 'raycluster sets it from the host\'s "ip"'),
+            ("--port", "=1", "use ray.port"),
+            ("--num-gpus", "=1", "use ray.num_gpus"),
+        )
+        for written in {option, option + value}
+    ),
+    (ray_arg("--a 1"), f'{RAY_ARG} "--a 1" is two arguments in one; write them as "--a", "1"'),
+    (
+        worker("host: a", "ip: 10.0.0.2", "docker:", "  args: [-t, --name]"),
+        "f:8:18: workers[0].docker.args[1]: --name cannot be given here: "
+        'containers are named by "cluster" and the host\'s "name"',
+    ),
+    (
+        worker("host: a", "ip: 10.0.0.2", "ray: {args: [--head]}"),
+        "f:7:18: workers[0].ray.args[0]: --head cannot be given here: raycluster sets it itself",
+    ),
+]
+
+NEIGHBOUR_CASES = [
+    (worker("host: gpu2"), 'f:5:5: workers[0]: needs an "ip", or the file a "network" to find it in'),
+    (worker("host: gpu1", "ip: 10.0.0.2"), 'f:5:11: workers[0].host: "gpu1" is also the name of head'),
+    (
+        worker("host: a", "ip: 10.0.0.2", "name: gpu1"),
+        'f:7:11: workers[0].name: "gpu1" is also the name of head',
+    ),
+    (worker("host: a", "ip: 10.0.0.1"), 'f:6:9: workers[0].ip: "10.0.0.1" is also the ip of head'),
+    (
+        worker("host: a", "ip: fd00::1") + "\n  - {host: b, ip: 'fd00:0::1'}",
+        'f:7:19: workers[1].ip: "fd00::1" is also the ip of workers[0]',
+    ),
+    (
+        worker("host: a", "ip: 10.0.0.2", "name: head"),
+        'f:7:11: workers[0].name: "head" means the head in --limit; give the host another "name"',
+    ),
+    (
+        worker("host: workers", "ip: 10.0.0.2"),
+        'f:5:11: workers[0].host: "workers" means the workers in --limit; give the host another "name"',
+    ),
+]
+
+RANGE_CASES = [
+    (worker("host: a[2-3]", "ip: 10.0.0.2"), "f:6:9: workers[0].ip: stands for one ip, but 2 hosts"),
+    (worker("host: a[2-3]", "ip: 10.0.0.[2-5]"), "f:6:9: workers[0].ip: stands for 4 ips, but 2 hosts"),
+    (worker("host: a", "ip: 10.0.0.[2-5]"), "f:6:9: workers[0].ip: stands for 4 ips, but one host"),
+    (
+        worker("host: a[2-3]", "ip: 10.0.0.[2-3]", "name: b"),
+        "f:7:11: workers[0].name: stands for one name, but 2 hosts",
+    ),
+    (
+        worker("host: a[2-3]", "ip: 10.0.0.[1-2]"),
+        'f:6:9: workers[0].ip: "10.0.0.1" is also the ip of head',
+    ),
+    (
+        worker("host: 10.0.0.[254-256]", "ip: 10.0.0.[2-4]"),
+        'f:5:11: workers[0].host: "10.0.0.256" is not a complete IPv4 address',
+    ),
+    (
+        worker("host: a[3-2]", "ip: 10.0.0.2"),
+        "f:5:11: workers[0].host: the range [3-2] runs backwards; write [2-3]",
+    ),
+    (
+        worker("host: a[1-2]b[1-2]", "ip: 10.0.0.2"),
+        "f:5:11: workers[0].host: has more than one range in brackets; write a host for each instead",
+    ),
+    *(
+        (
+            worker(f"host: {written}", "ip: 10.0.0.2"),
+            f"f:5:11: workers[0].host: has brackets that hold no range {such}",
+        )
+        for written in ("a[1,2]", "a[1-]", "a[", "a]", "a[[1-2]]", "a[1-2")
+        for such in ["such as [2-9] or [01-16]"]
+    ),
+    (
+        worker("host: a[1-999999999]", "ip: 10.0.0.2"),
+        "f:5:3: workers: stands for 999,999,999 hosts; a cluster has at most 1,024",
+    ),
+    (
+        worker("host: a", "ip: 10.[0-999999999].0.2"),
+        "f:6:9: workers[0].ip: stands for 1,000,000,000 hosts; a cluster has at most 1,024",
+    ),
+    (
+        head("ip: '10.0.0.[1-2]', host: 'gpu[1-2]'"),
+        "f:3:35: head.host: the head is one host; a range stands for workers",
+    ),
+    (head("host: gpu1, ip: '10.0.0.[1-2]'"), "f:3:24: head.ip: stands for 2 ips, but one host"),
+]
+
+SAME_ON_2 = f"VLLM_HOST_IP would be the same on 2 hosts; {REMOVE_IT}"
+OTHER_IP = f'VLLM_HOST_IP is "10.0.0.9", but the host\'s ip is "10.0.0.1"; {REMOVE_IT}'
+
+VLLM_HOST_IP_CASES = [
+    (LINE_4 + "env: {VLLM_HOST_IP: 10.0.0.9}", f"f:4:21: env.VLLM_HOST_IP: {OTHER_IP}"),
+    *(
+        (docker_arg(*args), f"{ARG} {OTHER_IP}")
+        for args in (
+            ("-e", "VLLM_HOST_IP=10.0.0.9"),
+            ("-eVLLM_HOST_IP=10.0.0.9",),
+            ("-e=VLLM_HOST_IP=10.0.0.9",),
+            ("--env", "VLLM_HOST_IP=10.0.0.9"),
+            ("--env=VLLM_HOST_IP=10.0.0.9",),
+        )
+    ),
+    (
+        LINE_4 + "env: {VLLM_HOST_IP: 10.0.0.1}\nworkers: [{host: a, ip: 10.0.0.2}]",
+        f"f:4:21: env.VLLM_HOST_IP: {SAME_ON_2}",
+    ),
+    (
+        worker("host: a[2-3]", "ip: 10.0.0.[2-3]", "env: {VLLM_HOST_IP: 10.0.0.2}"),
+        f"f:7:25: workers[0].env.VLLM_HOST_IP: {SAME_ON_2}",
+    ),
+    (
+        worker("host: a", "ip: 10.0.0.2", "docker: {args: [-t, -eVLLM_HOST_IP=10.0.0.3]}"),
+        'f:7:25: workers[0].docker.args[1]: VLLM_HOST_IP is "10.0.0.3", '
+        f'but the host\'s ip is "10.0.0.2"; {REMOVE_IT}',
+    ),
+    (
+        LINE_4 + "network: 10.0.0.0/8\nworkers: [{host: a, env: {VLLM_HOST_IP: 10.0.0.2}}]",
+        'f:5:41: workers[0].env.VLLM_HOST_IP: VLLM_HOST_IP is set from the host\'s "ip"; write ip: 10.0.0.2 instead',
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [*KEY_CASES, *VALUE_CASES, *ARGUMENT_CASES, *NEIGHBOUR_CASES, *RANGE_CASES, *VLLM_HOST_IP_CASES],
+)
+def test_a_broken_rule_is_one_line_with_its_place(text: str, expected: str) -> None:
+    assert problems(text) == [expected]
+
+
+def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:
+    text = """\
+cluster: Demo
+image: vllm
+image: vllm
+head: {host: gpu1, ip: 10.0.0.1, ssh: {port: 0}}
+env: {A-B: 1, VLLM_HOST_IP: 10.0.0.1}
+docker: {pull: no, args: [--rm, -e, VLLM_HOST_IP=10.0.0.9]}
+workers:
+  - {hsot: gpu2}
+  - {host: gpu3, ip: 10.0.0.1}
+  - {host: gpu3, ip: 10.0.0.3, rdma: maybe}
+  - {host: gpu3, ip: 10.0.0.4, docker: {restart: 1}}
+"""
+    assert [problem.split(": ")[:2] for problem in problems(text)] == [
+        ["f:1:10", "cluster"],
+        ["f:3:1", "image"],
+        ["f:4:46", "head.ssh.port"],
+        ["f:5:7", "env.A-B"],
+        ["f:5:29", "env.VLLM_HOST_IP"],
+        ["f:6:16", "docker.pull"],
+        ["f:6:27", "docker.args[0]"],
+        ["f:6:33", "docker.args[1]"],
+        ["f:8:6", "workers[0].hsot"],
+        ["f:9:22", "workers[1].ip"],
+        ["f:10:38", "workers[2].rdma"],
+        ["f:11:12", "workers[3].host"],
+        ["f:11:50", "workers[3].docker.restart"],
+    ]
+
+
+def test_a_mistyped_network_is_not_also_missed_on_each_host() -> None:
+    assert len(problems(TOP + "netwrok: 10.0.0.0/8\nhead: {host: gpu1}")) == 1
+    assert len(problems(TOP + "network: 10.0.0.0\nhead: {host: gpu1}")) == 1
+
+
+def test_a_hostile_name_is_shown_harmless_and_short() -> None:
+    (shown,) = problems(LINE_4 + f'ssh: {{user: "-\\e[31m{"x" * 500}"}}')
+    assert "\\x1b[31m" in shown
+    assert shown.isprintable()
+    assert len(shown) < 150
+
+
+def test_more_problems_than_anyone_reads_are_cut() -> None:
+    source = from_text(LINE_4 + "".join(f"x{i}: 1\n" for i in range(3000)), "f")
+    assert isinstance(source, Source)
+    found = parse(source)
+    assert isinstance(found, Problems)
+    assert len(found.text().splitlines()) == 301
+    assert found.text().endswith("\nThere is more; this much first.")

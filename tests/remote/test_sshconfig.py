@@ -1,0 +1,169 @@
+"""What the SSH config and the inventory say together."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from orchestrator.model.cluster import Ssh
+from orchestrator.remote.refused import Refused
+from orchestrator.remote.sshconfig import Settings, expand, route, settings
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config"
+
+
+@pytest.fixture(params=["ssh", "no ssh"])
+def with_or_without_ssh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "no ssh":
+        monkeypatch.setenv("PATH", "/nowhere")
+
+
+@pytest.mark.usefixtures("with_or_without_ssh")
+def test_a_host_has_what_the_ssh_config_says(config: Path, tmp_path: Path) -> None:
+    config.write_text(
+        f"""
+        Host gpu*
+          HostName %h.example.com
+          Port 2222
+          User ray
+          IdentityFile {tmp_path}/%r_key
+          IdentityFile {tmp_path}/other
+          IdentitiesOnly yes
+          IdentityAgent {tmp_path}/agent
+          UserKnownHostsFile {tmp_path}/known {tmp_path}/known2
+          GlobalKnownHostsFile {tmp_path}/global
+          HostKeyAlias the-gpu
+          AddressFamily inet
+        """
+    )
+    assert settings("gpu1", Ssh(), config) == Settings(
+        name="gpu1",
+        host="gpu1.example.com",
+        port=2222,
+        user="ray",
+        identity_files=(tmp_path / "ray_key", tmp_path / "other"),
+        identities_only=True,
+        agent=tmp_path / "agent",
+        known_hosts=(tmp_path / "known", tmp_path / "known2"),
+        global_known_hosts=(tmp_path / "global",),
+        host_key_alias="the-gpu",
+        family=socket.AF_INET,
+    )
+
+
+@pytest.mark.usefixtures("with_or_without_ssh")
+def test_a_host_nobody_mentions_has_defaults(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    config.touch()
+    found = settings("10.0.0.7", Ssh(), config)
+    assert (found.host, found.port, found.agent, found.proxy_jump) == ("10.0.0.7", 22, None, ())
+    assert "id_ed25519" in {file.name for file in found.identity_files}
+    assert found.known_hosts[0].name == "known_hosts"
+
+
+@pytest.mark.usefixtures("with_or_without_ssh")
+def test_the_inventory_wins(config: Path, tmp_path: Path) -> None:
+    config.write_text("Host gpu1\n User a\n Port 1\n IdentityFile /a\n ProxyJump x\n")
+    key = tmp_path / "key"
+    key.touch()
+    found = settings("gpu1", Ssh(user="b", port=2, key=str(key), jump="y,z"), config)
+    assert (found.user, found.port, found.identity_files, found.proxy_jump) == ("b", 2, (key,), ("y", "z"))
+
+
+def test_included_files_and_matches_count(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").write_text("Host gpu1\n HostName 10.0.0.1\n")
+    config.write_text(f'Include {tmp_path}/more\nMatch host 10.0.0.1 user ray exec "true"\n Port 2222\n')
+    assert settings("gpu1", Ssh(user="ray"), config).address == "10.0.0.1:2222"
+    assert settings("gpu1", Ssh(user="me"), config).address == "10.0.0.1:22"
+
+
+def test_a_jump_host_of_the_inventory_replaces_a_proxy_command(config: Path) -> None:
+    config.write_text("Host gpu1\n ProxyCommand nc %h %p\n")
+    assert settings("gpu1", Ssh(), config).proxy_command == "nc gpu1 22"
+    assert settings("gpu1", Ssh(jump="x"), config).proxy_command is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("none", None), ("$AGENT", Path("/a")), ("SSH_AUTH_SOCK", Path("/s"))]
+)
+def test_the_agent_is_the_one_the_config_names(
+    config: Path, monkeypatch: pytest.MonkeyPatch, said: str, meant: Path | None
+) -> None:
+    monkeypatch.setenv("AGENT", "/a")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/s")
+    config.write_text(f"IdentityAgent {said}\n")
+    assert settings("gpu1", Ssh(), config).agent == meant
+
+
+def test_none_means_no_files(config: Path) -> None:
+    config.write_text("IdentityFile none\nUserKnownHostsFile none\nGlobalKnownHostsFile none\n")
+    found = settings("gpu1", Ssh(), config)
+    assert (found.identity_files, found.known_hosts, found.global_known_hosts) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "alias", "name"),
+    [
+        ("Gpu1", 22, None, "gpu1"),
+        ("gpu1", 2222, None, "[gpu1]:2222"),
+        ("fe80::1", 22, None, "fe80::1"),
+        ("fe80::1", 2222, None, "[fe80::1]:2222"),
+        ("gpu1", 2222, "Alias", "alias"),
+    ],
+)
+def test_known_hosts_files_have_a_host_by_name_and_port(
+    host: str, port: int, alias: str | None, name: str
+) -> None:
+    assert Settings(host, host, port, "me", host_key_alias=alias).known_as == name
+
+
+def test_tokens_and_variables_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHERE", "/w")
+    hop = Settings("gpu1", "10.0.0.1", 2222, "ray")
+    assert expand("${WHERE}/%n-%h-%p-%r-%%h", hop) == "/w/gpu1-10.0.0.1-2222-ray-%h"
+
+
+def test_the_route_leads_through_every_jump_host(config: Path) -> None:
+    config.write_text(
+        """
+        Host gpu1
+          ProxyJump a,ssh://bob@b:2200
+          User ray
+        Host a
+          ProxyJump first
+        Host b
+          ProxyJump ignored
+        """
+    )
+    hops = route("gpu1", Ssh(port=2222), config)
+    me = hops[0].user
+    assert [hop.login for hop in hops] == [f"{me}@first:22", f"{me}@a:22", "bob@b:2200", "ray@gpu1:2222"]
+
+
+def test_a_jump_host_may_have_an_ipv6_address(config: Path) -> None:
+    config.touch()
+    jump, _ = route("gpu1", Ssh(jump="me@[fe80::1]:2200"), config)
+    assert jump.login == "me@[fe80::1]:2200"
+
+
+@pytest.mark.usefixtures("with_or_without_ssh")
+def test_a_route_in_a_circle_is_refused(config: Path) -> None:
+    config.write_text("Host a\n ProxyJump b\nHost b\n ProxyJump a\n")
+    with pytest.raises(Refused, match="the way to a leads through a"):
+        route("a", Ssh(), config)
+
+
+def test_a_broken_config_is_refused_in_sshs_own_words(config: Path) -> None:
+    config.write_text("Nonsense yes\n")
+    with pytest.raises(Refused, match="the SSH config is of no use for gpu1") as refused:
+        settings("gpu1", Ssh(), config)
+    assert "Bad configuration option: nonsense" in refused.value.failure.detail
+
+
+def test_a_match_that_hangs_is_given_up(config: Path) -> None:
+    config.write_text('Match exec "sleep 60"\n Port 1\n')
+    with pytest.raises(Refused, match="does not end"):
+        settings("gpu1", Ssh(connect_timeout=0.2), config)
