@@ -16,7 +16,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.facts import Facts
 from orchestrator.plan.steps import Plan
 from orchestrator.plan.up import LAST_WORDS, Wreck
-from orchestrator.remote.report import Report
+from orchestrator.remote.report import Planned, Report
 
 Planner = Callable[[Facts], Plan]
 
@@ -81,6 +81,7 @@ def carry_out(
     with session(cluster, command, pace, logged=True, secrets=secrets) as run:
         facts = run.observe()
         plan = planner(facts)
+        run.tell(Planned(plan))
         report = run.execute(plan)
         failed = frozenset(result.step.host for result in report.failed)
         interrupted = run.cancel.is_set()

@@ -47,13 +47,15 @@ def down(
 
 def _conclude(cluster: "Cluster", done: "Done") -> None:
     from orchestrator.cli.failures import show_failures
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.screen import answer, plural
 
     if done.exit_code:
-        headline = f"cluster {cluster.name} is not known to be down: {len(done.failed)} hosts failed"
+        headline = (
+            f"cluster {cluster.name} is not known to be down: {plural(len(done.failed), 'host')} failed"
+        )
         show_failures(headline, done, "Once this is mended, `raycluster down` takes down what remains.")
     elif done.plan.phases:
-        told = f"its containers are gone from {len(done.plan.changes)} hosts ({done.seconds:.1f} s)"
+        told = f"its containers are gone from {plural(len(done.plan.changes), 'host')} ({done.seconds:.1f} s)"
         answer().print(f"cluster {cluster.name} is down: {told}")
     else:
         answer().print(f"cluster {cluster.name} is down already: no container of it is on any of its hosts")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from rich.text import Text
 
@@ -10,7 +11,7 @@ from orchestrator.cli.journal import Mask
 from orchestrator.cli.screen import notice, printable
 from orchestrator.plan.hints import hint
 from orchestrator.plan.steps import Run
-from orchestrator.remote.report import Report, StepEnded
+from orchestrator.remote.report import Status, StepEnded
 
 LAST_LINES = 12
 
@@ -29,8 +30,8 @@ def show_failures(headline: str, done: Done, what_now: str) -> None:
     notice().print(Text(f"✗ {headline}", "bold red"))
     for trouble, hosts in _grouped(done).items():
         _show(trouble, hosts, done.mask)
-    for line in _not_attempted(done.report):
-        notice().print(f"  not attempted: {line}")
+    if untouched := _untouched(done):
+        notice().print(f"  Nothing was done on {', '.join(untouched)}.")
     notice().print(what_now)
     if done.log:
         notice().print(f"log: {done.log}", style="dim")
@@ -63,18 +64,24 @@ def _trouble(result: StepEnded, last_words: str) -> Trouble:
 
 def _show(trouble: Trouble, hosts: list[str], mask: Mask) -> None:
     notice().print(Text.assemble("  ", (", ".join(hosts), "bold"), f"  {_clean(trouble.what, mask)}"))
-    for line in _clean(trouble.detail, mask).splitlines()[-LAST_LINES:]:
+    for line in _told_once(_clean(trouble.detail, mask).splitlines())[-LAST_LINES:]:
         notice().print(Text(f"      | {line}", "dim"))
     if trouble.fix:
         notice().print(Text(f"      → {_clean(trouble.fix, mask)}", "yellow"))
+
+
+def _told_once(lines: list[str]) -> list[str]:
+    """A container that is started again and again says the same each time."""
+    return [
+        f"{line} ({count} times)" if (count := len([*same])) > 1 else line for line, same in groupby(lines)
+    ]
 
 
 def _clean(text: str, mask: Mask) -> str:
     return printable(mask(text)).strip()
 
 
-def _not_attempted(report: Report) -> Iterator[str]:
-    hosts: dict[str, list[str]] = {}
-    for result in report.not_run:
-        hosts.setdefault(result.step.title, []).append(result.step.host)
-    return (f"{title} ({', '.join(names)})" for title, names in hosts.items())
+def _untouched(done: Done) -> list[str]:
+    """The hosts of the plan that no step has reached."""
+    tried = {result.step.host for result in done.report.results if result.status is not Status.NOT_RUN}
+    return [change.host for change in done.plan.changes if change.host not in tried]

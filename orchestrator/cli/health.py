@@ -40,8 +40,15 @@ def show_health(health: ClusterHealth) -> None:
 def _what_to_do(health: ClusterHealth) -> tuple[str, ...]:
     """Each remedy once; where none is known for a cluster that should stand, `up` is the remedy."""
     fixes = dict.fromkeys(host.fix for host in health.hosts if host.fix)
-    mendable = any(host.trouble and not host.fix for host in health.hosts)
-    return (*fixes, *(["`raycluster up` completes the cluster"] if mendable else []))
+    mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
+    return (
+        *fixes,
+        *(
+            ["`raycluster up` completes the cluster"]
+            if mendable and health.verdict is Verdict.DEGRADED
+            else []
+        ),
+    )
 
 
 def show_json(health: ClusterHealth) -> None:

@@ -2,17 +2,19 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
 from orchestrator.model.secret import Secret
-from orchestrator.plan.steps import Step, Wait
+from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.report import (
     Happening,
     HostSeen,
     LookBegan,
     PhaseBegan,
+    Planned,
     StepBegan,
     StepEnded,
     StepWaits,
@@ -70,12 +72,22 @@ def command_of(step: Step) -> str:
     return step.probe.line() if isinstance(step, Wait) else step.command.line()
 
 
-def _told(happening: Happening) -> str:
+def changes(plan: Plan) -> Iterator[str]:
+    """What changes and why, the same on several hosts said once."""
+    hosts: dict[str, list[str]] = {}
+    for change in plan.changes:
+        hosts.setdefault(change.what, []).append(change.host)
+    return (f"{', '.join(names)}: {what}" for what, names in hosts.items())
+
+
+def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
     match happening:
         case LookBegan(hosts):
             return f"look at {', '.join(hosts)}"
         case HostSeen(host, trouble):
             return f"{host}: {trouble or 'seen'}"
+        case Planned(plan):
+            return "\n          ".join((f"plan: {plan.title}", *changes(plan)))
         case PhaseBegan(phase):
             return f"== {phase.title}"
         case StepBegan(step):

@@ -10,7 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.journal import Mask, command_of
+from orchestrator.cli.journal import Mask, changes, command_of
 from orchestrator.cli.screen import notice, printable
 from orchestrator.plan.steps import Wait
 from orchestrator.remote.report import (
@@ -18,6 +18,7 @@ from orchestrator.remote.report import (
     HostSeen,
     LookBegan,
     PhaseBegan,
+    Planned,
     Status,
     StepBegan,
     StepEnded,
@@ -52,6 +53,9 @@ class _Lines:
         match happening:
             case HostSeen(host, trouble) if trouble and self._verbose:
                 self._say(f"{host}: {trouble}", "red")
+            case Planned(plan):
+                for change in changes(plan):
+                    self._say(change, "")
             case PhaseBegan(phase):
                 self._say(phase.title, "bold")
             case StepBegan(step) if self._verbose:
@@ -88,6 +92,9 @@ class _LiveTable:
                     self._rows |= {host: _Row("asked what is there") for host in hosts}
                 case HostSeen(host, trouble):
                     self._rows[host] = _Row(trouble or "seen", "failed" if trouble else "ok")
+                case Planned(plan):
+                    for change in changes(plan):
+                        notice().print(printable(change))
                 case PhaseBegan(phase):
                     self._title = phase.title
                 case StepBegan(step):

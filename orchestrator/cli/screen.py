@@ -30,3 +30,8 @@ def _console(*, stderr: bool) -> Console:
 def printable(text: str) -> str:
     """What a host sent back, unable to steer the terminal: control characters become visible."""
     return "".join(char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def plural(count: int, thing: str) -> str:
+    """`1 host`, `3 hosts`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -11,7 +11,7 @@ from orchestrator.model.wording import described
 
 _UNREAD = Host.model_construct(host="")  # keeps the place of a host that cannot be read
 _MOST = 1000  # errors looked at; nobody reads more, and each takes its time
-_ANY_NETWORK = "0.0.0.0/1"
+_ANY_NETWORK = "10.0.0.0/8"
 
 
 def parse(source: Source) -> Inventory | Problems:

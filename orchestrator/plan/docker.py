@@ -13,6 +13,9 @@ from orchestrator.plan.command import Command
 STOP_SECONDS = 45
 """A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
 
+REMOVE_SECONDS = 2.0 * STOP_SECONDS
+"""How long a container's graceful end and removal may take."""
+
 ASCEND_DEVICES = ("davinci_manager", "devmm_svm", "hisi_hdc")
 
 ACCELERATOR = {

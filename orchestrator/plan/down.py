@@ -9,8 +9,6 @@ from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
-STOP_TIMEOUT = 2.0 * docker.STOP_SECONDS
-
 
 def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
     """What takes this cluster's containers, and nothing else, off its hosts (of `only`; all if None)."""
@@ -35,7 +33,12 @@ def _phases(cluster: Cluster, nodes: list[Node]) -> Iterator[Phase]:
 
 
 def _stop(cluster: Cluster, node: Node) -> Iterator[Step]:
-    yield Run(node.name, "stop and remove its container", docker.remove(cluster, node), timeout=STOP_TIMEOUT)
+    yield Run(
+        node.name,
+        "stop and remove its container",
+        docker.remove(cluster, node),
+        timeout=docker.REMOVE_SECONDS,
+    )
     yield Run(node.name, "forget Ray's token", forget_token(cluster))
 
 

@@ -9,13 +9,14 @@ from orchestrator.plan import docker, waits
 from orchestrator.plan.decide import Decision, Keep, Start, decide_all
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Facts, HostFacts
-from orchestrator.plan.host import keep_token, reach
+from orchestrator.plan.host import forget_token, keep_token, reach
 from orchestrator.plan.ray import address
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step, Wait, Watch
 
 PULL_SECONDS = 3600.0
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
+LAST_WORDS = "read its container's log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,9 @@ def plan_aftermath(cluster: Cluster, wreck: Wreck) -> Plan:
 def _undo(cluster: Cluster, node: Node, wreck: Wreck) -> Iterator[Step]:
     if node.name in wreck.failed:
         yield Run(node.name, LAST_WORDS, docker.last_words(cluster, node))
-    yield Run(node.name, REMOVE, docker.remove(cluster, node, cluster.container(node)), timeout=90)
-
-
-LAST_WORDS = "read its container's log"
-REMOVE = "remove its container"
+    remove = docker.remove(cluster, node, cluster.container(node))
+    yield Run(node.name, "remove its container", remove, timeout=docker.REMOVE_SECONDS)
+    yield Run(node.name, "forget Ray's token", forget_token(cluster))
 
 
 def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
@@ -138,7 +137,7 @@ class _Up:
         name = self.cluster.container(node)
         if start.replaces:
             remove = docker.remove(self.cluster, node, name)
-            yield Run(node.name, "remove its old container", remove, timeout=90)
+            yield Run(node.name, "remove its old container", remove, timeout=docker.REMOVE_SECONDS)
         if self.token:
             yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, self.token))
         yield Run(node.name, "start its container", start.command, starts=name)

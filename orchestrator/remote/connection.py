@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,6 +55,7 @@ def connect(
     return connection
 
 
+@cache
 def import_fabric() -> None:
     """Apart from the rest because it takes a third of a second, which is no time spent on a host."""
     import fabric  # noqa: F401, PLC0415
@@ -170,7 +172,8 @@ def _prefer(types: list[str]) -> Any:
     def transport(wire: Any, **options: Any) -> "paramiko.Transport":
         import paramiko  # noqa: PLC0415 - slow to import
 
-        made = paramiko.Transport(wire if isinstance(wire, socket.socket) else _Tunnel(wire), **options)
+        end: Any = wire if isinstance(wire, socket.socket) else _Tunnel(wire)
+        made = paramiko.Transport(end, **options)
         security = made.get_security_options()
         security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
         return made

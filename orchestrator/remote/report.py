@@ -32,6 +32,13 @@ class HostSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """What will be done is known now."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseBegan:
     """A phase starts now."""
 
@@ -65,7 +72,7 @@ class StepEnded:
     failure: Failure | None = None
 
 
-Happening = LookBegan | HostSeen | PhaseBegan | StepBegan | StepWaits | StepEnded
+Happening = LookBegan | HostSeen | Planned | PhaseBegan | StepBegan | StepWaits | StepEnded
 Tell = Callable[[Happening], None]
 
 

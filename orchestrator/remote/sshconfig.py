@@ -21,6 +21,7 @@ JUMP = re.compile(r"(?:(?P<user>.+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(?::
 # What OpenSSH has compiled in, for where there is no OpenSSH to ask.
 KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2",)
+AGENT = ("SSH_AUTH_SOCK",)
 GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",)
 
 
@@ -109,7 +110,7 @@ def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
     )
     return replace(
         hop,
-        agent=_agent(one.get("identityagent"), told, hop),
+        agent=_agent(told.get("identityagent", AGENT)[0], hop),
         identity_files=_identities(ssh.key, told.get("identityfile", KEYS), hop),
         known_hosts=_files(told.get("userknownhostsfile", KNOWN_HOSTS), hop),
         global_known_hosts=_files(told.get("globalknownhostsfile", GLOBAL_KNOWN_HOSTS), hop),
@@ -168,7 +169,9 @@ def _read_config(host: str, config: Path | None) -> Mapping[str, Sequence[str]]:
                     read.parse(lines)
         found = read.lookup(host)
     except paramiko.SSHException as error:
-        raise _unusable(f"the SSH config is of no use for {host}", fix="", detail=str(error)) from error
+        raise _unusable(
+            f"the SSH config is of no use for {host}", fix="check ~/.ssh/config", detail=str(error)
+        ) from error
     return {key: [value] if isinstance(value, str) else value for key, value in found.items()}
 
 
@@ -190,13 +193,10 @@ def named_key(key: str) -> Path:
     return file
 
 
-def _agent(said: str | None, told: Mapping[str, Sequence[str]], hop: Settings) -> Path | None:
-    if said is None:
-        said = "none" if told.get("identityagent") else "SSH_AUTH_SOCK"
-    if said == "SSH_AUTH_SOCK":
-        said = "$SSH_AUTH_SOCK"
-    place = os.environ.get(said[1:], "") if re.fullmatch(r"\$\w+", said) else expand(said, hop)
-    return Path(place).expanduser() if place not in ("", "none") else None
+def _agent(said: str, hop: Settings) -> Path | None:
+    variable = re.fullmatch(r"\$(\w+)|(SSH_AUTH_SOCK)", said)
+    place = os.environ.get(variable[1] or variable[2], "none") if variable else expand(said, hop)
+    return None if place in ("", "none") else Path(place).expanduser()
 
 
 def _files(said: Sequence[str], hop: Settings) -> tuple[Path, ...]:

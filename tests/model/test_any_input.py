@@ -43,7 +43,7 @@ def check(text: str) -> None:
     found = understood(text)
     if isinstance(found, Problems):
         assert found.problems
-        assert found.text().isprintable() or "\n" in found.text()
+        assert all(c.isprintable() or c in "\t\n" for c in found.text())
         assert all(problem.place.line >= 1 and problem.place.column >= 1 for problem in found.problems)
         found.text().encode()
 

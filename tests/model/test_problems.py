@@ -205,7 +205,7 @@ VALUE_CASES = [
     ),
     (LINE_4 + "env: {A-B: 1}", f'f:4:7: env.A-B: {VARIABLE} "A-B"'),
     (LINE_4 + "env: {1A: 1}", f'f:4:7: env.1A: {VARIABLE} "1A"'),
-    (LINE_4 + "env: {A: }", 'f:4:10: env.A: should have a value; write "" for an empty one'),
+    (LINE_4 + "env: {A: }", 'f:4:9: env.A: should have a value; write "" for an empty one'),
     (LINE_4 + "env: {A: [1]}", "f:4:10: env.A: should be text, not a list"),
     (LINE_4 + 'env: {A: "x\\0"}', 'f:4:10: env.A: the character "\\x00" cannot be sent to a host'),
     (LINE_4 + "secrets: [A B]", f'f:4:11: secrets[0]: {VARIABLE} "A B"'),
@@ -399,7 +399,7 @@ RANGE_CASES = [
     ),
     (
         head("ip: '10.0.0.[1-2]', host: 'gpu[1-2]'"),
-        "f:3:35: head.host: the head is one host; a range stands for workers",
+        "f:3:34: head.host: the head is one host; a range stands for workers",
     ),
     (head("host: gpu1, ip: '10.0.0.[1-2]'"), "f:3:24: head.ip: stands for 2 ips, but one host"),
 ]

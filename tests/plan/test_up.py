@@ -297,7 +297,12 @@ def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() ->
 def test_after_a_workers_failure_its_log_is_read_and_its_own_container_removed() -> None:
     demo = cluster()
     plan = plan_aftermath(demo, Wreck(frozenset({"gpu1", "gpu2", "gpu3"}), frozenset({"gpu3"})))
-    assert outline(plan) == [("Clean up", ["gpu3: read its container's log", "gpu3: remove its container"])]
+    assert outline(plan) == [
+        (
+            "Clean up",
+            ["gpu3: read its container's log", "gpu3: remove its container", "gpu3: forget Ray's token"],
+        )
+    ]
 
 
 def test_after_the_heads_failure_or_ctrl_c_all_that_was_started_is_removed() -> None:
@@ -305,7 +310,7 @@ def test_after_the_heads_failure_or_ctrl_c_all_that_was_started_is_removed() -> 
     started = frozenset({"gpu1", "gpu2"})
     removed = {"gpu1: remove its container", "gpu2: remove its container"}
     assert removed <= set(outline(plan_aftermath(demo, Wreck(started, frozenset({"gpu1"}))))[0][1])
-    assert removed == set(outline(plan_aftermath(demo, Wreck(started, frozenset(), interrupted=True)))[0][1])
+    assert removed <= set(outline(plan_aftermath(demo, Wreck(started, frozenset(), interrupted=True)))[0][1])
 
 
 def test_a_host_on_which_nothing_was_started_is_left_as_it_was() -> None:

@@ -106,7 +106,8 @@ def seen(facts: Facts, host: str) -> HostFacts:
 
 
 def with_host(facts: Facts, host: str, **changes: object) -> Facts:
-    return facts | {host: replace(seen(facts, host), **changes)}  # type: ignore[arg-type]
+    changed: HostFacts = replace(seen(facts, host), **changes)  # type: ignore[arg-type]
+    return facts | {host: changed}
 
 
 def with_container(facts: Facts, host: str, **changes: object) -> Facts:

@@ -1,6 +1,7 @@
 """Commands on real OpenSSH servers."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ from orchestrator.model.cluster import Ssh
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh import SshTransport
-from orchestrator.remote.transport import FailureKind, Output
+from orchestrator.remote.transport import Failure, FailureKind, Output
 
+from .conftest import Start
 from .sshd import Laptop, Sshd, failed, run, sh
 
 pytestmark = pytest.mark.sshd
@@ -142,6 +144,30 @@ def test_a_connection_that_drops_is_told_at_once_and_opened_again(server: Sshd, 
     ended = gpu1.stream(sh("echo begun; cat"), drop, timeout=60, cancel=Event())
     assert "was lost while running sh -c" in failed(ended, FailureKind.UNREACHABLE).message
     assert run(gpu1, sh("echo again")) == Output(0, "again\n")
+
+
+def test_a_host_that_hangs_is_given_up(server: Sshd, laptop: Laptop) -> None:
+    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=1))
+    assert run(gpu1, sh("echo in")) == Output(0, "in\n")
+    for session in server.sessions():
+        os.kill(session, signal.SIGSTOP)
+    failure = failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE)
+    assert "does not start sh -c true" in failure.message
+
+
+def test_a_host_that_opens_no_more_sessions_says_so(laptop: Laptop, start: Start) -> None:
+    server = start("127.0.0.2", "MaxSessions 1")
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    gpu1 = laptop.dial("gpu1")
+    failures: list[Output | Failure] = []
+
+    def tell(_: str) -> None:
+        failures.append(run(gpu1, sh("true")))
+        gpu1.close()
+
+    gpu1.stream(sh("echo begun; cat"), tell, timeout=30, cancel=Event())
+    assert "MaxSessions" in failed(failures[0], FailureKind.UNREACHABLE).fix
 
 
 def test_closing_ends_commands_and_may_be_repeated(gpu1: SshTransport) -> None:
