@@ -16,7 +16,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.facts import Facts
 from orchestrator.plan.steps import Plan
 from orchestrator.plan.up import LAST_WORDS, Wreck
-from orchestrator.remote.report import Planned, Report
+from orchestrator.remote.report import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
 
@@ -37,8 +37,13 @@ class Done:
     @property
     def failed(self) -> frozenset[str]:
         """The hosts on which something failed, or was refused from the start."""
-        steps = (result.step.host for result in (*self.report.failed, *self.undone.failed))
+        steps = (result.step.host for result in (*self.report.failed, *self.left))
         return frozenset((*steps, *(refusal.host for refusal in self.plan.refusals)))
+
+    @property
+    def left(self) -> tuple[StepEnded, ...]:
+        """The steps of the cleaning up that failed. A log that could not be read leaves nothing behind."""
+        return tuple(result for result in self.undone.failed if result.step.title != LAST_WORDS)
 
     @property
     def last_words(self) -> dict[str, str]:
@@ -50,7 +55,7 @@ class Done:
     def exit_code(self) -> int:
         if self.interrupted:
             return INTERRUPTED
-        return 1 if self.plan.refusals or not (self.report.ok and self.undone.ok) else 0
+        return 1 if self.plan.refusals or not self.report.ok else 0
 
 
 def preview(cluster: Cluster, planner: Planner, output: Form, pace: Pace, assumed: Facts | None) -> int:

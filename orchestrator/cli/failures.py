@@ -49,7 +49,7 @@ def _troubles(done: Done) -> Iterator[tuple[str, Trouble]]:
         yield refusal.host, Trouble(refusal.why, "", refusal.fix)
     for result in done.report.failed:
         yield result.step.host, _trouble(result, done.last_words.get(result.step.host, ""))
-    for result in done.undone.failed:
+    for result in done.left:
         yield result.step.host, _trouble(result, "")
 
 
@@ -58,7 +58,7 @@ def _trouble(result: StepEnded, last_words: str) -> Trouble:
     assert failure  # noqa: S101 - a failed step has one
     said = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
     otherwise = step.fix if isinstance(step, Run) else ""
-    fix = failure.fix or hint(failure.exit_code, f"{failure.message}\n{said}") or otherwise
+    fix = otherwise or failure.fix or hint(failure.exit_code, f"{failure.message}\n{said}")
     return Trouble(f"{step.title}: {failure.message}", said, fix)
 
 

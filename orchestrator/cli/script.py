@@ -14,7 +14,6 @@ from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait, Watch
 HEADER = r"""#!/usr/bin/env bash
 # raycluster: {title}
 set -euo pipefail
-exec </dev/null
 
 quoted() {{
     local rest=$1 done=''
@@ -51,7 +50,8 @@ def script(cluster: Cluster, plan: Plan) -> str:
     """The whole script. Secrets stand in it as variables that the person sets."""
     hosts = "\n".join(f'        {shlex.quote(node.name)}) {_ssh(node)} "$line" ;;' for node in cluster.nodes)
     header = HEADER.format(title=plan.title, hosts=hosts)
-    return "\n".join((header, *_texts(plan), *_variables(cluster, plan), *_body(plan), ""))
+    body = "\n".join(("{", *_variables(cluster, plan), *_body(plan), "}"))
+    return "\n".join((header, *_texts(plan), f"{body} </dev/null", ""))
 
 
 def _ssh(node: Node) -> str:
@@ -90,6 +90,7 @@ def _variables(cluster: Cluster, plan: Plan) -> Iterator[str]:
 
 
 def _body(plan: Plan) -> Iterator[str]:
+    yield ":"  # bash wants a command between braces
     for phase in plan.phases:
         yield from _phase(phase)
     for refusal in plan.refusals:
@@ -119,7 +120,7 @@ def _step(step: Step) -> Iterator[str]:
 def _watch(watch: Watch) -> Iterator[str]:
     command = Command((*watch.command.argv, *watch.alone))
     yield f"# {watch.host}: {watch.title}"
-    yield f"{_on(watch.host, command)} < <(sleep {watch.within:g})"
+    yield _on(watch.host, command)
 
 
 def _on(host: str, command: Command) -> str:

@@ -1,7 +1,88 @@
-"""`raycluster trust`: shows the fingerprint of each unknown host key, and records it after a yes."""
+"""`raycluster trust`: shows each unknown host key's fingerprint, and records it after a yes."""
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import inventory as files
 from orchestrator.cli import options
+from orchestrator.cli.options import JOBS
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster
+    from orchestrator.remote.hostkeys import Known, Unknown
+    from orchestrator.remote.transport import Failure
+
+    Verdicts = dict[str, Known | Unknown | Failure]
+
+WHERE_TO_LOOK = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 
 
-def trust(inventory: options.Inventory = None, file: options.InventoryOption = None) -> None:
-    """Show each unknown host's key fingerprint, and record it in known_hosts after a yes."""
+def trust(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    limit: options.Limit = None,
+    jobs: options.Jobs = JOBS,
+) -> None:
+    """Show each unknown host's key fingerprint, and record it in known_hosts after a yes.
+
+    Jump hosts come first: what stands behind one is shown once the jump host is trusted. A key that has
+    changed is never recorded.
+    """
+    from orchestrator.remote.hostkeys import Unknown
+
+    cluster = files.load(inventory, file)
+    only = files.only(cluster, limit)
+    while True:
+        verdicts = _examine(cluster, only, jobs)
+        unknown = {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, Unknown)}
+        if not unknown:
+            raise typer.Exit(_conclude(verdicts))
+        _record(unknown)
+
+
+def _examine(cluster: "Cluster", only: frozenset[str] | None, jobs: int) -> "Verdicts":
+    from orchestrator.remote.trust import examine
+
+    nodes = [node for node in cluster.nodes if only is None or node.name in only]
+    with ThreadPoolExecutor(jobs) as pool:
+        verdicts = pool.map(lambda node: examine(node.host, node.ssh), nodes)
+        return dict(zip((node.name for node in nodes), verdicts, strict=True))
+
+
+def _record(unknown: "dict[str, Unknown]") -> None:
+    """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
+    from orchestrator.cli.screen import notice, plural
+    from orchestrator.remote.hostkeys import record
+
+    keys = {(verdict.name, verdict.key.fingerprint): verdict for verdict in unknown.values()}
+    for name, verdict in unknown.items():
+        notice().print(f"{name}  {verdict.name}  {verdict.key.kind} {verdict.key.fingerprint}")
+    notice().print(f"Compare with what each host says of itself, on its console: {WHERE_TO_LOOK}")
+    if not typer.confirm(f"Record {plural(len(keys), 'key')} in known_hosts?", err=True):
+        notice().print("nothing was recorded")
+        raise typer.Exit(1)
+    failures = [failure for verdict in keys.values() if (failure := record(verdict))]
+    for failure in failures:
+        notice().print(f"✗ {failure.message}", style="red")
+    if failures:
+        raise typer.Exit(1)
+
+
+def _conclude(verdicts: "Verdicts") -> int:
+    """Says what is known now, and what is wrong; the exit code."""
+    from orchestrator.cli.screen import answer, notice, plural
+    from orchestrator.remote.hostkeys import Known
+    from orchestrator.remote.transport import Failure
+
+    known = sum(isinstance(verdict, Known) for verdict in verdicts.values())
+    answer().print(f"the host keys of {plural(known, 'host')} are known")
+    for name, verdict in verdicts.items():
+        if isinstance(verdict, Failure):
+            notice().print(f"✗ {name}  {verdict.message}", style="red")
+            for line in filter(
+                None, (*verdict.detail.splitlines(), f"→ {verdict.fix}" if verdict.fix else "")
+            ):
+                notice().print(f"      {line}")
+    return 0 if known == len(verdicts) else 1

@@ -55,16 +55,21 @@ def plan_aftermath(cluster: Cluster, wreck: Wreck) -> Plan:
     """
     everything = wreck.interrupted or cluster.head.name in wreck.failed
     gone = wreck.started if everything else wreck.started & wreck.failed
-    lanes = (step for node in cluster.nodes if node.name in gone for step in _undo(cluster, node, wreck))
-    steps = tuple(lanes)
-    return Plan("clean up", (Phase("Clean up", steps, OnFailure.KEEP_GOING),) if steps else ())
+    nodes = [node for node in cluster.nodes if node.name in gone]
+    words = tuple(_last_words(cluster, node) for node in nodes if node.name in wreck.failed)
+    undo = tuple(step for node in nodes for step in _undo(cluster, node))
+    phases = (Phase("Read logs", words, OnFailure.KEEP_GOING), Phase("Clean up", undo, OnFailure.KEEP_GOING))
+    return Plan("clean up", tuple(phase for phase in phases if phase.steps))
 
 
-def _undo(cluster: Cluster, node: Node, wreck: Wreck) -> Iterator[Step]:
-    if node.name in wreck.failed:
-        yield Run(node.name, LAST_WORDS, docker.last_words(cluster, node))
+def _last_words(cluster: Cluster, node: Node) -> Run:
+    return Run(node.name, LAST_WORDS, docker.last_words(cluster, node), timeout=10)
+
+
+def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
     remove = docker.remove(cluster, node, cluster.container(node))
-    yield Run(node.name, "remove its container", remove, timeout=docker.REMOVE_SECONDS)
+    fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
+    yield Run(node.name, "remove its container", remove, timeout=docker.REMOVE_SECONDS, fix=fix)
     yield Run(node.name, "forget Ray's token", forget_token(cluster))
 
 

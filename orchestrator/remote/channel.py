@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 SLICE = 0.5  # seconds after which the clock and the cancel flag are looked at again
 FULL = 0.01  # the same while the host's window is full: nothing wakes us when it opens
 CHUNK = 1 << 20
-NO_STATUS = -1  # paramiko's, for a command that ended by a signal
 
 Hear = Callable[[bytes], None]
 
@@ -56,7 +55,8 @@ class Conversation:
                 return False
             poller.poll(1000 * patience.slice(SLICE if self._feed() else FULL))
             self._hear()
-        self._hear()
+        while self._hear():
+            pass
         return self._await_status(patience)
 
     def _said_all(self) -> bool:
@@ -64,22 +64,29 @@ class Conversation:
 
     def _feed(self) -> bool:
         """Send what the host's window takes. True once everything is sent."""
-        with suppress(OSError):  # a command may end, and its channel close, without reading all
-            while self._sent < len(self.stdin) and self.channel.send_ready():
+        with suppress(OSError, EOFError):  # a command may end, and its channel close, without reading all
+            while not self._fed and self.channel.send_ready():
                 self._sent += self.channel.send(self.stdin[self._sent : self._sent + CHUNK])
-                self._hear()
-        done = self._sent == len(self.stdin)
-        if done and not self.hold_open and not self.channel.eof_sent:
-            self.channel.shutdown_write()
-        return done
+            if self._fed and not self.hold_open and not self.channel.eof_sent:
+                self.channel.shutdown_write()
+        return self._fed
 
-    def _hear(self) -> None:
-        # Asked each time rather than believing the poll: paramiko's pipe can miss a beat when both
-        # streams speak at once.
-        while self.channel.recv_ready():
+    @property
+    def _fed(self) -> bool:
+        return self._sent == len(self.stdin)
+
+    def _hear(self) -> bool:
+        """Take some of what is there, but come back: a command may say more than we can ever hear.
+
+        Asked each time rather than believing the poll, because paramiko's pipe can miss a beat when
+        both streams speak at once.
+        """
+        out, err = self.channel.recv_ready(), self.channel.recv_stderr_ready()
+        if out:
             self.on_stdout(self.channel.recv(CHUNK))
-        while self.channel.recv_stderr_ready():
+        if err:
             self.on_stderr(self.channel.recv_stderr(CHUNK))
+        return out or err
 
     def _await_status(self, patience: Patience) -> bool:
         """A command may close its output and go on, so the exit status has a wait of its own."""
@@ -105,3 +112,20 @@ class Lines:
         """What came last may lack its newline."""
         if self._rest:
             self.tell(self._rest.decode(errors="replace"))
+
+
+@dataclass
+class Tail:
+    """The last `limit` bytes of what was heard; all of it where there is no limit."""
+
+    limit: int | None
+    heard: bytearray = field(default_factory=bytearray)
+
+    def hear(self, heard: bytes) -> None:
+        self.heard += heard
+        if self.limit is not None:
+            del self.heard[: -self.limit]
+
+    @property
+    def text(self) -> str:
+        return self.heard.decode(errors="replace")

@@ -17,6 +17,7 @@ from orchestrator.remote.dial import dial
 from orchestrator.remote.explain import explain, hung_up
 from orchestrator.remote.hostkeys import Guard, known_types
 from orchestrator.remote.identity import Keys
+from orchestrator.remote.packets import orderly_packetizer
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.sshconfig import Settings
 
@@ -173,7 +174,7 @@ def _prefer(types: list[str]) -> Any:
         import paramiko  # noqa: PLC0415 - slow to import
 
         end: Any = wire if isinstance(wire, socket.socket) else _Tunnel(wire)
-        made = paramiko.Transport(end, **options)
+        made = paramiko.Transport(end, packetizer_class=orderly_packetizer(), **options)
         security = made.get_security_options()
         security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
         return made

@@ -2,16 +2,10 @@
 
 import socket
 from time import monotonic
-from typing import TYPE_CHECKING
 
+from orchestrator.remote.channel import Patience
 from orchestrator.remote.sshconfig import Settings
 from orchestrator.remote.transport import Failure, FailureKind
-
-if TYPE_CHECKING:
-    from orchestrator.plan.command import Command
-
-SHOWN = 80  # characters of a command line in a message
-LAST, LINES = 4096, 10  # of a command's last words
 
 
 def hung_up(error: BaseException) -> bool:
@@ -54,24 +48,22 @@ def _from_network(error: Exception, hop: Settings, deadline: float) -> tuple[str
 
 
 def _from_ssh(error: Exception, hop: Settings) -> tuple[str, str]:
+    if hung_up(error) and hop.proxy_command:
+        return f"cannot be reached through its ProxyCommand: {hop.proxy_command}", ""
     if hung_up(error):
         return "hangs up before the login", f"is its sshd busy (MaxStartups)? try: {_by_hand(hop)}"
     return f"does not speak SSH as it should: {error or type(error).__name__}", ""
 
 
-def lost(host: Settings, command: "Command") -> Failure:
+def out_of_patience(patience: Patience, detail: str = "") -> Failure:
+    if patience.cancel.is_set():
+        return Failure(FailureKind.CANCELLED, "interrupted", detail=detail)
+    return Failure(FailureKind.TIMEOUT, f"no answer within {patience.seconds:g} s", detail=detail)
+
+
+def lost(host: Settings) -> Failure:
     return Failure(
         FailureKind.UNREACHABLE,
-        f"the connection to {host.address} was lost while running {shown(command)}",
-        fix="the command may still be running there; look before doing it again",
+        f"the connection to {host.address} was lost",
+        fix="what was begun there may still be going on; look before doing it again",
     )
-
-
-def shown(command: "Command") -> str:
-    line = command.line()
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
-
-
-def last_lines(heard: bytearray) -> str:
-    """The end of what a command said, for below a message."""
-    return "\n".join(heard[-LAST:].decode(errors="replace").splitlines()[-LINES:])

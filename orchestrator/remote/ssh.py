@@ -3,24 +3,22 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import BoundedSemaphore, Event, Lock, Timer
+from threading import BoundedSemaphore, Event, Lock
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
-from orchestrator.remote.channel import NO_STATUS, Conversation, Hear, Lines, Patience
+from orchestrator.remote.channel import Conversation, Hear, Lines, Patience, Tail
 from orchestrator.remote.connection import Connection, connect, import_fabric
-from orchestrator.remote.explain import last_lines, lost, shown
+from orchestrator.remote.explain import out_of_patience
 from orchestrator.remote.opening import Opening
 from orchestrator.remote.refused import Refused
+from orchestrator.remote.session import exit_code, last_words, started
 from orchestrator.remote.sshconfig import route
 from orchestrator.remote.transport import Failure, FailureKind, Output
 
-if TYPE_CHECKING:
-    import paramiko
-
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
+KEPT = 1 << 16  # bytes of standard error that a stream keeps: it may last for days
 GRACE = 0.5  # seconds beyond its time after which an opening connection is left to itself
 
 
@@ -38,17 +36,21 @@ class SshTransport:
         self._closed = False
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
-        stdout, stderr = bytearray(), bytearray()
+        stdout, stderr = bytearray(), Tail(None)
         ended = self._do(command, stdout.extend, stderr, hold_open=False, timeout=timeout, cancel=cancel)
-        return ended if isinstance(ended, Failure) else Output(ended, _text(stdout), _text(stderr))
+        return (
+            ended
+            if isinstance(ended, Failure)
+            else Output(ended, stdout.decode(errors="replace"), stderr.text)
+        )
 
     def stream(
         self, command: Command, tell: Callable[[str], None], *, timeout: float, cancel: Event
     ) -> Output | Failure:
-        lines, stderr = Lines(tell), bytearray()
+        lines, stderr = Lines(tell), Tail(KEPT)
         ended = self._do(command, lines.hear, stderr, hold_open=True, timeout=timeout, cancel=cancel)
         lines.end()
-        return ended if isinstance(ended, Failure) else Output(ended, stderr=_text(stderr))
+        return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
 
     def close(self) -> None:
         with self._lock:
@@ -60,7 +62,7 @@ class SshTransport:
         self,
         command: Command,
         hear: Hear,
-        stderr: bytearray,
+        stderr: Tail,
         *,
         hold_open: bool,
         timeout: float,
@@ -70,13 +72,19 @@ class SshTransport:
         try:
             connection = self._connection(cancel)
             patience = Patience(timeout, cancel)
-            with self._slot(command, patience), self._started(connection, command, patience) as channel:
-                talk = Conversation(channel, command.input(), hold_open, hear, stderr.extend)
+            with (
+                self._slot(patience),
+                started(connection, command, patience, self._ssh.connect_timeout) as channel,
+            ):
+                talk = Conversation(channel, command.input(), hold_open, hear, stderr.hear)
                 if not talk.last(patience):
-                    return _impatient(command, patience, last_lines(stderr))
-                return self._outcome(connection, command, channel.exit_status, stderr)
+                    return out_of_patience(patience, last_words(stderr.heard))
+                return exit_code(connection, channel.exit_status, stderr.heard)
         except Refused as refused:
-            return refused.failure
+            return self._closed_failure() if self._closed else refused.failure
+
+    def _closed_failure(self) -> Failure:
+        return Failure(FailureKind.CANCELLED, f"the connection to {self._host} was closed")
 
     def _connection(self, cancel: Event) -> Connection:
         import_fabric()
@@ -92,7 +100,7 @@ class SshTransport:
     def _current(self) -> Opening:
         with self._lock:
             if self._closed:
-                raise Refused(Failure(FailureKind.CANCELLED, f"the connection to {self._host} was closed"))
+                raise Refused(self._closed_failure())
             if self._opening is None or not self._opening.worth_keeping:
                 self._forget()
                 self._opening = Opening(self._connect)
@@ -120,84 +128,11 @@ class SshTransport:
         )
 
     @contextmanager
-    def _slot(self, command: Command, patience: Patience) -> Iterator[None]:
+    def _slot(self, patience: Patience) -> Iterator[None]:
         while not self._slots.acquire(timeout=patience.slice()):
             if patience.over:
-                raise Refused(_impatient(command, patience, f"waited for {CHANNELS} others on {self._host}"))
+                raise Refused(out_of_patience(patience, f"It waited for {CHANNELS} others there."))
         try:
             yield
         finally:
             self._slots.release()
-
-    @contextmanager
-    def _started(
-        self, connection: Connection, command: Command, patience: Patience
-    ) -> "Iterator[paramiko.Channel]":
-        import paramiko  # noqa: PLC0415 - slow to import
-
-        wait = max(patience.slice(self._ssh.connect_timeout), 0.001)
-        try:
-            channel = connection.transport.open_session(timeout=wait)
-            with _alarm(wait, channel.close):
-                channel.exec_command(command.line())
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise Refused(self._not_started(connection, command, error)) from error
-        try:
-            yield channel
-        finally:
-            channel.close()
-
-    def _not_started(self, connection: Connection, command: Command, error: Exception) -> Failure:
-        if not connection.alive:
-            return self._lost(connection, command)
-        return Failure(
-            FailureKind.UNREACHABLE,
-            f"{connection.host.address} does not start {shown(command)}",
-            detail=str(error),
-            fix=f"is the host overloaded, or its sshd's MaxSessions below {CHANNELS}? try: ssh {self._host}",
-        )
-
-    def _outcome(
-        self, connection: Connection, command: Command, status: int, stderr: bytearray
-    ) -> int | Failure:
-        if status != NO_STATUS:
-            return status
-        # A connection that breaks ends its channels first and says so a moment later.
-        connection.transport.join(0.1)
-        if not connection.alive:
-            return self._lost(connection, command)
-        return Failure(
-            FailureKind.EXIT,
-            f"{shown(command)} was killed by a signal on {self._host}",
-            detail=last_lines(stderr),
-            fix="was the host out of memory? try: sudo dmesg | tail",
-        )
-
-    def _lost(self, connection: Connection, command: Command) -> Failure:
-        if self._closed:
-            return Failure(FailureKind.CANCELLED, f"the connection to {self._host} was closed")
-        return lost(connection.host, command)
-
-
-@contextmanager
-def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
-    """For a host that never accepts the command: paramiko alone would wait for it without end."""
-    timer = Timer(seconds, ring)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _impatient(command: Command, patience: Patience, detail: str) -> Failure:
-    if patience.cancel.is_set():
-        return Failure(FailureKind.CANCELLED, f"cancelled: {shown(command)}", detail=detail)
-    return Failure(
-        FailureKind.TIMEOUT, f"no end after {patience.seconds:g} s: {shown(command)}", detail=detail
-    )
-
-
-def _text(heard: bytearray) -> str:
-    return heard.decode(errors="replace")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.model.cluster import HostKeys, Ssh
 from orchestrator.remote.connection import connect, import_fabric
-from orchestrator.remote.hostkeys import Changed, HostKeyRefused, Known, Unknown, record
+from orchestrator.remote.hostkeys import HostKeyRefused, Known, Unknown
 from orchestrator.remote.knownhosts import HostKey
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.sshconfig import Settings, route
@@ -16,10 +16,8 @@ from orchestrator.remote.transport import Failure
 if TYPE_CHECKING:
     import paramiko
 
-__all__ = ["Changed", "Known", "Unknown", "examine", "record"]
 
-
-def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown | Changed | Failure:
+def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown | Failure:
     """The first hop to a host whose key is not known; else the host's own. Nobody logs in to it.
 
     A host behind a jump host can only be seen once the jump host is trusted: record what is
@@ -33,8 +31,7 @@ def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown 
             key = connection.transport.get_remote_server_key()
             return Known(hops[-1].known_as, HostKey(key.get_name(), key.get_base64()))
     except HostKeyRefused as refused:
-        found = refused.verdict
-        return found if isinstance(found, Unknown | Changed) else refused.failure
+        return refused.verdict if isinstance(refused.verdict, Unknown) else refused.failure
     except Refused as refused:
         return refused.failure
 

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -74,11 +76,16 @@ class Sshd:
 
     def stop(self) -> None:
         if self._process:
-            for session in self.sessions():
-                os.kill(session, 9)
+            self.drop()
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def drop(self) -> None:
+        """End every connection as a power cut would."""
+        for session in self.sessions():
+            with suppress(ProcessLookupError):
+                os.kill(session, signal.SIGKILL)
 
     def sessions(self) -> list[int]:
         """The processes that serve one connection each."""

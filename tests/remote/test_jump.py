@@ -120,4 +120,4 @@ def test_a_proxy_command_carries_the_connection(laptop: Laptop, gpu: Sshd, start
 def test_a_proxy_command_that_ends_is_unreachable(laptop: Laptop, gpu: Sshd) -> None:
     laptop.host("gpu", gpu, "ProxyCommand false")
     failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.UNREACHABLE)
-    assert "hangs up before the login" in failure.message
+    assert "cannot be reached through its ProxyCommand: false" in failure.message

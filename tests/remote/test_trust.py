@@ -3,8 +3,9 @@
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote.hostkeys import Known, Unknown, record
 from orchestrator.remote.transport import Failure, FailureKind
-from orchestrator.remote.trust import Changed, Known, Unknown, examine, record
+from orchestrator.remote.trust import examine
 
 from .conftest import Start
 from .sshd import Laptop, Sshd, fingerprint
@@ -44,14 +45,15 @@ def test_the_jump_host_comes_first(laptop: Laptop, start: Start) -> None:
     assert isinstance(examine("gpu", Ssh(), laptop.config), Known)
 
 
-def test_a_changed_key_is_told_apart(laptop: Laptop, start: Start) -> None:
+def test_a_changed_key_is_a_failure_that_names_its_line(laptop: Laptop, start: Start) -> None:
     server, impostor = start("127.0.0.2"), start("127.0.0.2")
     laptop.host("gpu1", server)
     name, key = server.known_hosts_line().split()[0], impostor.known_hosts_line().split(maxsplit=1)[1]
     laptop.known_hosts.write_text(f"{name} {key}")
     found = examine("gpu1", Ssh(), laptop.config)
-    assert isinstance(found, Changed)
-    assert (found.file, found.line) == (laptop.known_hosts, 1)
+    assert isinstance(found, Failure)
+    assert found.message == f"the host key of {server.address}:{server.port} has changed"
+    assert f"{laptop.known_hosts}:1" in found.detail
 
 
 def test_a_host_that_cannot_be_reached_is_a_failure(laptop: Laptop, server: Sshd) -> None:

@@ -1,0 +1,63 @@
+"""What the lab's tests look at: the program's answers, and the hosts themselves."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from .lab import Lab
+
+Answer = subprocess.CompletedProcess[str]
+
+SUCCESS = ("is up", "is down", "healthy")
+"""The words that may never be said when something failed."""
+
+
+def health(lab: Lab, inventory: Path) -> dict[str, Any]:
+    """`status -o json`, with the hosts by name."""
+    told: dict[str, Any] = json.loads(lab.raycluster("status", inventory, "-o", "json").stdout)
+    return told | {"hosts": {host["name"]: host for host in told["hosts"]}}
+
+
+def verdict(lab: Lab, inventory: Path) -> str:
+    return str(health(lab, inventory)["verdict"])
+
+
+def brought_up(lab: Lab, inventory: Path) -> Path:
+    """The inventory, its cluster standing."""
+    answer = lab.raycluster("up", inventory)
+    assert answer.returncode == 0, answer.stderr
+    return inventory
+
+
+def containers(lab: Lab, label: str = "raycluster.cluster") -> dict[str, str]:
+    """The state of each container of ours, by name, as Docker on its host has it."""
+    shown = ("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}} {{.State}}")
+    lines = (line for host in lab.hosts.values() for line in host.docker(*shown).splitlines())
+    return dict(line.split() for line in lines)
+
+
+def ids(lab: Lab) -> set[str]:
+    """The containers of ours, told apart from their successors."""
+    return {
+        each
+        for host in lab.hosts.values()
+        for each in host.docker("ps", "--all", "--quiet", "--filter", "label=raycluster.cluster").split()
+    }
+
+
+def says_nothing_good(answer: Answer) -> bool:
+    """Whether no word of success was said, on either stream."""
+    said = answer.stdout + answer.stderr
+    return not any(f" {word}" in said for word in SUCCESS)
+
+
+def two_hosts(lab: Lab, **changes: Any) -> Path:
+    """The lab's inventory with gpu1 and gpu2 alone, `worker` changing gpu2's entry."""
+    worker = {**lab.hosts["gpu2"].entry, **changes.pop("worker", {})}
+    return lab.inventory(workers=[worker], **changes)
+
+
+def environment(lab: Lab, host: str) -> list[str]:
+    """What the host's container has been given, as NAME=VALUE."""
+    return lab.hosts[host].docker("exec", f"raycluster-lab-{host}", "env").splitlines()

@@ -1,0 +1,243 @@
+"""Faults, made for real on real hosts: what a user sees, the exit code, and what repairs them."""
+
+import pytest
+
+from .lab import Lab
+from .processes import wait_until
+from .seeing import Answer, brought_up, containers, environment, health, says_nothing_good, two_hosts, verdict
+
+NO_LUCK = "printf '#!/bin/sh\\necho no luck today >&2; exit 3\\n' >/usr/local/bin/ray"
+
+
+def failed(answer: Answer, *said: str) -> None:
+    """Pins exit code 1, no word of success, and what is said."""
+    assert answer.returncode == 1, answer.stderr
+    assert says_nothing_good(answer), answer.stdout + answer.stderr
+    for words in said:
+        assert words in answer.stderr
+    assert "log: " in answer.stderr
+
+
+def repaired(lab: Lab, inventory: object) -> None:
+    """A later `up` makes it whole."""
+    up = lab.raycluster("up", str(inventory))
+    assert up.returncode == 0, up.stderr
+    assert verdict(lab, inventory) == "healthy"  # type: ignore[arg-type]
+
+
+def test_a_worker_without_the_image_that_no_registry_gives(lab: Lab) -> None:
+    lab.hosts["gpu2"].docker("tag", "raylab:latest", "raylab:kept")
+    lab.hosts["gpu2"].docker("rmi", "raylab:latest")
+    inventory = two_hosts(lab, docker={"pull": "missing"})
+    try:
+        up = lab.raycluster("up", inventory)
+        failed(
+            up,
+            "cluster lab is not complete: 1 of 2 hosts failed",
+            "gpu2  pull raylab:latest: exit code 1",
+            "→",
+        )
+        assert containers(lab) == {"raycluster-lab-gpu1": "running"}
+    finally:
+        lab.hosts["gpu2"].docker("tag", "raylab:kept", "raylab:latest")
+    repaired(lab, inventory)
+
+
+def test_an_absent_image_that_may_not_be_pulled_is_known_before_anything_starts(lab: Lab) -> None:
+    up = lab.raycluster("up", two_hosts(lab, image="raylab:absent"))
+    failed(up, "gpu1  image raylab:absent is not on this host, and `docker.pull` is never")
+    assert containers(lab) == {}
+
+
+def test_docker_run_failing_on_a_worker(lab: Lab) -> None:
+    up = lab.raycluster("up", two_hosts(lab, worker={"accelerator": "nvidia"}))
+    failed(
+        up,
+        "gpu2  start its container: exit code 125",
+        "could not select device driver",
+        "→ install the NVIDIA container toolkit",
+        "The other hosts stay up",
+    )
+    assert containers(lab) == {"raycluster-lab-gpu1": "running"}
+    repaired(lab, two_hosts(lab))
+
+
+def test_gpus_are_given_where_dockers_nvidia_hook_is_there(lab: Lab) -> None:
+    """The hook is a stand-in that does nothing: this host has no GPU, and the container is told so."""
+    lab.hosts["gpu2"].stop_docker()
+    lab.hosts["gpu2"].start_docker(gpu_hook=True)
+    brought_up(lab, two_hosts(lab, worker={"accelerator": "nvidia"}))
+    assert "NVIDIA_VISIBLE_DEVICES=all" in environment(lab, "gpu2")
+
+
+def test_a_worker_whose_container_exits_at_once(lab: Lab) -> None:
+    lab.hosts["gpu2"].variant("raylab:broken", NO_LUCK)
+    lab.hosts["gpu2"].docker("tag", "raylab:latest", "raylab:kept")
+    lab.hosts["gpu2"].docker("tag", "raylab:broken", "raylab:latest")
+    inventory = two_hosts(lab)
+    try:
+        up = lab.raycluster("up", inventory)
+        failed(
+            up,
+            "gpu2  wait until Ray lists it: its container ended",
+            "| no luck today",
+            "The other hosts stay up",
+        )
+        assert containers(lab) == {"raycluster-lab-gpu1": "running"}
+        assert verdict(lab, inventory) == "degraded"
+    finally:
+        lab.hosts["gpu2"].docker("tag", "raylab:kept", "raylab:latest")
+    repaired(lab, inventory)
+
+
+def test_an_image_without_ray(lab: Lab) -> None:
+    lab.hosts["gpu1"].variant("raylab:noray", "rm /usr/local/bin/ray")
+    up = lab.raycluster("up", two_hosts(lab, image="raylab:noray"))
+    failed(
+        up,
+        "cluster lab is not up: its head failed",
+        "its container ended with exit code 127",
+        "ray: not found",
+        "ray: {install: 'ray[default]==2.56.*'}",
+        "vllm/vllm-openai:v0.17.1",
+        "Nothing was done on gpu2.",
+    )
+    assert containers(lab) == {}
+
+
+def test_an_ip_that_is_on_no_interface(lab: Lab) -> None:
+    up = lab.raycluster("up", two_hosts(lab, worker={"ip": "192.0.2.99"}))
+    failed(
+        up, "gpu2  ip 192.0.2.99 is on no interface of this host, which has 192.0.2.12 (eth0)", "correct `ip`"
+    )
+    repaired(lab, two_hosts(lab))
+
+
+def test_a_worker_that_cannot_be_reached(lab: Lab) -> None:
+    lab.hosts["gpu2"].stop_ssh()
+    inventory = two_hosts(lab)
+    failed(
+        lab.raycluster("up", inventory), "gpu2  192.0.2.12:22 refuses connections", "→ is sshd running there"
+    )
+    told = health(lab, inventory)
+    assert (told["verdict"], told["hosts"]["gpu2"]["verdict"]) == ("degraded", "unknown")
+    failed(lab.raycluster("down", inventory), "cluster lab is not known to be down", "gpu2  192.0.2.12:22")
+    lab.hosts["gpu2"].start_ssh()
+    repaired(lab, inventory)
+
+
+def test_a_head_that_cannot_be_reached(lab: Lab) -> None:
+    lab.hosts["gpu1"].stop_ssh()
+    inventory = two_hosts(lab)
+    failed(lab.raycluster("up", inventory), "its head failed", "gpu1  192.0.2.11:22 refuses connections")
+    assert containers(lab) == {}
+    assert verdict(lab, inventory) == "unknown"
+
+
+def test_docker_stopped_on_one_host(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab))
+    lab.hosts["gpu2"].stop_docker()
+    told = health(lab, inventory)["hosts"]["gpu2"]
+    assert told["verdict"] == "unknown"
+    assert "Cannot connect to the Docker daemon" in told["trouble"]
+    assert told["fix"] == "start Docker on this host: sudo systemctl start docker"
+    failed(lab.raycluster("up", inventory), "gpu2  Cannot connect to the Docker daemon")
+    failed(lab.raycluster("down", inventory), "gpu2  Cannot connect to the Docker daemon")
+    lab.hosts["gpu2"].start_docker()
+    repaired(lab, inventory)
+
+
+@pytest.mark.parametrize("victim", ["gpu1", "gpu2"])
+def test_a_killed_container_is_told_with_its_exit_code_and_replaced(lab: Lab, victim: str) -> None:
+    inventory = brought_up(lab, two_hosts(lab))
+    lab.hosts[victim].docker("kill", f"raycluster-lab-{victim}")
+    status = lab.raycluster("status", inventory)
+    assert status.returncode == 3
+    assert f"{victim}: its container exited with code 137, " in status.stdout
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert f"{victim}: its container exited with code 137" in up.stderr
+    assert verdict(lab, inventory) == "healthy"
+
+
+def test_ray_stopped_inside_a_container_that_stays_up(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab))
+    lab.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "ray", "stop")
+    told = health(lab, inventory)["hosts"]["gpu2"]
+    assert (told["container"], told["ray"], told["joined"]) == ("running", False, False)
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert "gpu2: its container runs, but no Ray runs in it" in up.stderr
+
+
+def test_a_container_of_that_name_that_is_not_ours(lab: Lab) -> None:
+    lab.hosts["gpu2"].docker("run", "--detach", "--name", "raycluster-lab-gpu2", "raylab", "sleep", "300")
+    inventory = two_hosts(lab)
+    failed(
+        lab.raycluster("up", inventory), "gpu2  a container named raycluster-lab-gpu2 is there that is not"
+    )
+    assert "not this cluster's" in health(lab, inventory)["hosts"]["gpu2"]["trouble"]
+    assert lab.raycluster("down", inventory).returncode == 0
+    assert "raycluster-lab-gpu2" in lab.hosts["gpu2"].docker("ps")
+
+
+def test_a_cable_cut_during_status_holds_nobody_up(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab, ssh={"connect_timeout": 3}))
+    lab.hosts["gpu2"].cut()
+    told = health(lab, inventory)
+    assert told["verdict"] == "degraded"
+    assert told["hosts"]["gpu1"]["verdict"] == "healthy"
+    assert told["hosts"]["gpu2"]["trouble"] == "192.0.2.12:22 does not answer"
+
+
+def test_a_cable_cut_during_up(lab: Lab) -> None:
+    inventory = two_hosts(lab)
+    up = lab.raycluster_popen("up", inventory)
+    wait_until("gpu2's container", lambda: "raycluster-lab-gpu2" in containers(lab))
+    lab.hosts["gpu2"].cut()
+    stdout, stderr = up.communicate(timeout=120)
+    failed(Answer([], up.returncode, stdout, stderr), "1 of 2 hosts failed", "gpu2  ")
+    assert "its container may still be there" in stderr
+    lab.hosts["gpu2"].mend()
+    repaired(lab, inventory)
+
+
+def test_a_cable_cut_during_down(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab, ssh={"connect_timeout": 3}))
+    lab.hosts["gpu2"].cut()
+    failed(
+        lab.raycluster("down", inventory),
+        "not known to be down: 1 host failed",
+        "gpu2  192.0.2.12:22 does not answer",
+    )
+    lab.hosts["gpu2"].mend()
+    down = lab.raycluster("down", inventory)
+    assert down.returncode == 0, down.stderr
+    assert containers(lab) == {}
+
+
+def test_ctrl_c_removes_what_the_run_had_started(lab: Lab) -> None:
+    up = lab.raycluster_popen("up", two_hosts(lab))
+    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    up.send_signal(2)
+    stdout, stderr = up.communicate(timeout=120)
+    assert up.returncode == 130
+    assert stdout == ""
+    assert "interrupted" in stderr
+    assert containers(lab) == {}
+
+
+def test_an_unknown_host_key_is_refused_until_trusted(lab: Lab) -> None:
+    (lab.home / ".ssh/known_hosts").unlink()
+    inventory = two_hosts(lab)
+    failed(
+        lab.raycluster("up", inventory),
+        "the host key of 192.0.2.11:22 is not known: ED25519 SHA256:",
+        "raycluster trust",
+    )
+    assert lab.raycluster("trust", inventory, input="n\n").returncode == 1
+    assert not (lab.home / ".ssh/known_hosts").exists()
+    trust = lab.raycluster("trust", inventory, input="y\n")
+    assert trust.returncode == 0, trust.stderr
+    assert trust.stdout == "the host keys of 2 hosts are known\n"
+    repaired(lab, inventory)

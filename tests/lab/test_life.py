@@ -1,0 +1,181 @@
+"""A cluster's life on real hosts: up, seen, changed, down."""
+
+import json
+
+from .lab import Lab
+from .processes import wait_until
+from .seeing import brought_up, containers, environment, health, ids, two_hosts, verdict
+
+ALL = {"raycluster-lab-gpu1": "running", "raycluster-lab-gpu2": "running", "raycluster-lab-gpu3": "running"}
+
+
+def test_up_again_status_down_and_down_again(lab: Lab) -> None:
+    inventory = lab.inventory()
+
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert "cluster lab is up: Ray 2.60.0 lists all 3 hosts, 24 GPUs" in up.stdout
+    assert "vllm serve MODEL --distributed-executor-backend ray" in up.stdout
+    assert containers(lab) == ALL
+    before = ids(lab)
+
+    again = lab.raycluster("up", inventory)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "is up already, nothing to do: Ray 2.60.0 lists all 3 hosts, 24 GPUs" in again.stdout
+    assert ids(lab) == before
+
+    status = lab.raycluster("status", inventory)
+    assert (status.returncode, status.stderr) == (0, "")
+    assert status.stdout.startswith("cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs\n")
+
+    down = lab.raycluster("down", inventory)
+    assert down.returncode == 0, down.stderr
+    assert "cluster lab is down: its containers are gone from 3 hosts" in down.stdout
+    assert containers(lab) == {}
+    assert {host.run("ls", "-A", "/root").stdout for host in lab.hosts.values()} == {".cache\n"}
+
+    gone = lab.raycluster("down", inventory)
+    assert (gone.returncode, gone.stderr) == (0, "")
+    assert "is down already" in gone.stdout
+    assert lab.raycluster("status", inventory).returncode == 3
+
+
+def test_the_four_facts_of_each_host_are_told_as_json(lab: Lab) -> None:
+    told = health(lab, brought_up(lab, two_hosts(lab)))
+    assert (told["version"], told["cluster"], told["verdict"]) == (1, "lab", "healthy")
+    gpu2 = told["hosts"]["gpu2"]
+    facts = {key: gpu2[key] for key in ("container", "ray", "joined", "gpus", "gpus_expected", "restarts")}
+    assert facts == {
+        "container": "running",
+        "ray": True,
+        "joined": True,
+        "gpus": 8,
+        "gpus_expected": 8,
+        "restarts": 0,
+    }
+
+
+def test_a_worker_added_to_the_file_joins_the_cluster_that_runs(lab: Lab) -> None:
+    brought_up(lab, two_hosts(lab))
+    before = ids(lab)
+    up = lab.raycluster("up", lab.inventory())
+    assert up.returncode == 0, up.stderr
+    assert "gpu3: has no container yet" in up.stderr
+    assert "gpu1: start" not in up.stderr
+    assert before < ids(lab)
+    assert containers(lab) == ALL
+
+
+def test_a_worker_that_left_the_file_is_named(lab: Lab) -> None:
+    brought_up(lab, lab.inventory())
+    told = health(lab, two_hosts(lab))
+    assert told["verdict"] == "degraded"
+    assert told["notes"] == ["Ray lists a node at 192.0.2.13 that is not in the inventory"]
+
+
+def test_a_changed_inventory_changes_only_the_host_it_concerns_and_says_why(lab: Lab) -> None:
+    brought_up(lab, two_hosts(lab))
+    before = ids(lab)
+    up = lab.raycluster("up", two_hosts(lab, worker={"env": {"NCCL_DEBUG": "INFO"}}))
+    assert up.returncode == 0, up.stderr
+    assert "gpu2: the inventory has changed: env NCCL_DEBUG" in up.stderr
+    assert len(before & ids(lab)) == 1
+
+
+def test_the_containers_outlive_the_laptops_connection_and_keep_their_environment(lab: Lab) -> None:
+    brought_up(lab, two_hosts(lab, env={"GREETING": 'it\'s $HOME & "more"'}))
+    environment = lab.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "env")
+    assert 'GREETING=it\'s $HOME & "more"\n' in environment
+    assert "VLLM_HOST_IP=192.0.2.12\n" in environment
+    assert "GLOO_SOCKET_IFNAME=eth0\n" in environment
+
+
+def test_without_the_token_ray_lets_nobody_in(lab: Lab) -> None:
+    brought_up(lab, two_hosts(lab))
+    inside = ("exec", "-e", "RAY_AUTH_TOKEN_PATH=/nowhere", "raycluster-lab-gpu2")
+    status = ("ray", "status", "--address", "192.0.2.11:6379")
+    without = lab.hosts["gpu2"].run("docker", *inside, *status, check=False)
+    assert "authentication" in (without.stdout + without.stderr).lower()
+    assert without.returncode != 0
+    assert "Node status" in lab.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", *status)
+
+
+def test_a_secret_reaches_the_container_and_no_argument_list(lab: Lab) -> None:
+    inventory = two_hosts(lab, secrets=["HF_TOKEN"])
+    up = lab.raycluster("up", inventory, "-vv", env={"HF_TOKEN": "hf_very_secret"})
+    assert up.returncode == 0, up.stderr
+    assert "hf_very_secret" not in up.stdout + up.stderr
+    assert "HF_TOKEN=hf_very_secret" in environment(lab, "gpu2")
+
+
+def test_a_dry_run_shows_the_lines_and_changes_nothing(lab: Lab) -> None:
+    shown = lab.raycluster("up", lab.inventory(), "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert "docker run --detach --name raycluster-lab-gpu2 --label raycluster.cluster=lab" in shown.stdout
+    assert shown.stdout.endswith("Nothing was changed.\n")
+    assert containers(lab) == {}
+
+
+def test_offline_asks_no_host(lab: Lab) -> None:
+    for host in lab.hosts.values():
+        host.cut()
+    shown = lab.raycluster("up", lab.inventory(), "--dry-run", "--offline")
+    assert shown.returncode == 0, shown.stderr
+    assert "GLOO_SOCKET_IFNAME=<interface of 192.0.2.12>" in shown.stdout
+
+
+def test_the_printed_script_run_with_bash_makes_a_healthy_cluster_and_takes_it_down(lab: Lab) -> None:
+    inventory = lab.inventory()
+    script = lab.raycluster("up", inventory, "-o", "sh")
+    assert script.returncode == 0, script.stderr
+    assert containers(lab) == {}
+    ran = lab.laptop(["bash", "-s"], input=script.stdout)
+    assert ran.returncode == 0, ran.stderr
+    assert verdict(lab, inventory) == "healthy"
+    assert "nothing to do" in lab.raycluster("up", inventory).stdout
+
+    script = lab.raycluster("down", inventory, "-o", "sh")
+    ran = lab.laptop(["bash", "-s"], input=script.stdout)
+    assert ran.returncode == 0, ran.stderr
+    assert containers(lab) == {}
+
+
+def test_two_clusters_on_the_same_hosts_do_not_touch_each_other(lab: Lab) -> None:
+    for host in lab.hosts.values():
+        host.docker(
+            "run",
+            "--detach",
+            "--name",
+            "bystander",
+            "--label",
+            "raycluster.cluster=other",
+            "raylab",
+            "sleep",
+            "300",
+        )
+    inventory = brought_up(lab, two_hosts(lab))
+    assert lab.raycluster("down", inventory).returncode == 0
+    assert set(containers(lab)) == {"bystander"}
+
+
+def test_a_busy_actor_is_waited_for_when_the_cluster_goes_down(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab))
+    actor = (
+        "import ray; ray.init(address='auto', namespace='n')\n"
+        "@ray.remote(num_gpus=8, lifetime='detached', name='busy')\n"
+        "class Busy:\n    def ping(self): return ray.util.get_node_ip_address()\n"
+        "print(ray.get(Busy.remote().ping.remote()))"
+    )
+    lab.hosts["gpu1"].docker("exec", "raycluster-lab-gpu1", "python3", "-c", actor)
+    down = lab.raycluster("down", inventory)
+    assert down.returncode == 0, down.stderr
+    assert containers(lab) == {}
+
+
+def test_a_head_whose_process_is_killed_heals_without_the_laptop(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab))
+    lab.hosts["gpu1"].run("pkill", "-KILL", "-x", "gcs_server")
+    wait_until("degraded", lambda: verdict(lab, inventory) != "healthy", seconds=30)
+    wait_until("healthy again", lambda: verdict(lab, inventory) == "healthy", seconds=150)
+    assert health(lab, inventory)["hosts"]["gpu1"]["restarts"] == 1
+    assert json.loads(lab.raycluster("status", inventory, "-o", "json").stdout)["notes"] == []
