@@ -1,5 +1,6 @@
 """`raycluster trust`: shows each unknown host key's fingerprint, and records it after a yes."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ def _record(unknown: "dict[str, Unknown]") -> None:
     for name, verdict in unknown.items():
         notice().print(f"{name}  {verdict.name}  {verdict.key.kind} {verdict.key.fingerprint}")
     notice().print(f"Compare with what each host says of itself, on its console: {WHERE_TO_LOOK}")
-    if not typer.confirm(f"Record {plural(len(keys), 'key')} in known_hosts?", err=True):
+    notice().print(f"Record {plural(len(keys), 'key')} in known_hosts? [y/N] ", end="")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         notice().print("nothing was recorded")
         raise typer.Exit(1)
     failures = [failure for verdict in keys.values() if (failure := record(verdict))]

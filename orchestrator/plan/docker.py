@@ -86,9 +86,14 @@ def pull(cluster: Cluster, node: Node) -> Command:
     return Command((*node.docker.command, "pull", "--quiet", cluster.image))
 
 
-def remove(cluster: Cluster, node: Node, name: str = "") -> Command:
-    """Stops and removes this cluster's containers on the host; with `name` only that one."""
-    return _script(scripts.REMOVE, "remove", node, cluster.name, name)
+def remove(cluster: Cluster, node: Node) -> Command:
+    """Stops this cluster's containers on the host in good order, and removes them."""
+    return _script(scripts.REMOVE, "remove", node, cluster.name)
+
+
+def discard(cluster: Cluster, node: Node) -> Command:
+    """Kills and removes the node's container: one that is of no use has nothing to finish."""
+    return _script(scripts.DISCARD, "discard", node, cluster.name, cluster.container(node))
 
 
 def absent(cluster: Cluster, node: Node) -> Command:

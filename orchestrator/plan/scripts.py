@@ -40,8 +40,15 @@ fi
 REMOVE = r"""
 set -f
 docker=$1
-ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2" ${3:+--filter "name=^$3\$"}) || exit
+ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2") || exit
 [ -z "$ids" ] || { $docker stop $ids && $docker rm $ids; }
+"""
+
+DISCARD = r"""
+set -f
+docker=$1
+ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2" --filter "name=^$3\$") || exit
+[ -z "$ids" ] || $docker rm --force $ids
 """
 
 ABSENT = r"""

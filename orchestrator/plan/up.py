@@ -67,9 +67,8 @@ def _last_words(cluster: Cluster, node: Node) -> Run:
 
 
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
-    remove = docker.remove(cluster, node, cluster.container(node))
     fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
-    yield Run(node.name, "remove its container", remove, timeout=docker.REMOVE_SECONDS, fix=fix)
+    yield Run(node.name, "remove its container", docker.discard(cluster, node), fix=fix)
     yield Run(node.name, "forget Ray's token", forget_token(cluster))
 
 
@@ -141,8 +140,7 @@ class _Up:
     def _start(self, node: Node, start: Start) -> Iterator[Step]:
         name = self.cluster.container(node)
         if start.replaces:
-            remove = docker.remove(self.cluster, node, name)
-            yield Run(node.name, "remove its old container", remove, timeout=docker.REMOVE_SECONDS)
+            yield Run(node.name, "remove its old container", docker.discard(self.cluster, node))
         if self.token:
             yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, self.token))
         yield Run(node.name, "start its container", start.command, starts=name)

@@ -59,5 +59,6 @@ def two_hosts(lab: Lab, **changes: Any) -> Path:
 
 
 def environment(lab: Lab, host: str) -> list[str]:
-    """What the host's container has been given, as NAME=VALUE."""
-    return lab.hosts[host].docker("exec", f"raycluster-lab-{host}", "env").splitlines()
+    """What the first process of the host's container has been given, as NAME=VALUE."""
+    given = lab.hosts[host].docker("exec", f"raycluster-lab-{host}", "cat", "/proc/1/environ")
+    return given.split("\0")

@@ -45,7 +45,7 @@ def test_a_worker_without_the_image_that_no_registry_gives(lab: Lab) -> None:
 
 def test_an_absent_image_that_may_not_be_pulled_is_known_before_anything_starts(lab: Lab) -> None:
     up = lab.raycluster("up", two_hosts(lab, image="raylab:absent"))
-    failed(up, "gpu1  image raylab:absent is not on this host, and `docker.pull` is never")
+    failed(up, "gpu1, gpu2  image raylab:absent is not on this host, and `docker.pull` is never")
     assert containers(lab) == {}
 
 
@@ -91,7 +91,8 @@ def test_a_worker_whose_container_exits_at_once(lab: Lab) -> None:
 
 
 def test_an_image_without_ray(lab: Lab) -> None:
-    lab.hosts["gpu1"].variant("raylab:noray", "rm /usr/local/bin/ray")
+    for name in ("gpu1", "gpu2"):
+        lab.hosts[name].variant("raylab:noray", "rm /usr/local/bin/ray")
     up = lab.raycluster("up", two_hosts(lab, image="raylab:noray"))
     failed(
         up,
