@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -85,39 +86,40 @@ class _LiveTable:
         self._spinner = Spinner("dots", style="cyan")
 
     def __call__(self, happening: Happening) -> None:
+        if isinstance(happening, Planned):
+            for change in changes(happening.plan):
+                notice().print(printable(change))  # outside the lock: Rich draws this table while it prints
         with self._lock:
-            match happening:
-                case LookBegan(hosts):
-                    self._title = "Look at the hosts"
-                    self._rows |= {host: _Row("asked what is there") for host in hosts}
-                case HostSeen(host, trouble):
-                    self._rows[host] = _Row(trouble or "seen", "failed" if trouble else "ok")
-                case Planned(plan):
-                    for change in changes(plan):
-                        notice().print(printable(change))
-                case PhaseBegan(phase):
-                    self._title = phase.title
-                case StepBegan(step):
-                    self._rows[step.host] = _Row(step.title)
-                case StepWaits(step, why):
-                    self._rows[step.host].what = f"{step.title} ({why})"
-                case StepEnded():
-                    self._rows[happening.step.host] = _row_at_end(happening)
+            self._take(happening)
 
-    def __rich__(self) -> Table:
+    def _take(self, happening: Happening) -> None:
+        match happening:
+            case LookBegan(hosts):
+                self._title = "Look at the hosts"
+                self._rows |= {host: _Row("asked what is there") for host in hosts}
+            case HostSeen(host, trouble):
+                self._rows[host] = _Row(trouble or "seen", "failed" if trouble else "ok")
+            case PhaseBegan(phase):
+                self._title = phase.title
+            case StepBegan(step):
+                self._rows[step.host] = _Row(step.title)
+            case StepWaits(step, why):
+                self._rows[step.host].what = why
+            case StepEnded():
+                self._rows[happening.step.host] = _row_at_end(happening)
+
+    def __rich__(self) -> Group:
         with self._lock:
-            table = Table(box=None, show_header=False, pad_edge=False, expand=False)
+            title = Text.assemble((self._title, "bold"), (f"  {time.monotonic() - self._began:.0f} s", "dim"))
+            table = Table(box=None, show_header=False, pad_edge=False)
             table.add_column(width=1)
             table.add_column(no_wrap=True)
-            table.add_column(overflow="ellipsis", no_wrap=True)
+            table.add_column(overflow="ellipsis", no_wrap=True, max_width=max(20, notice().width - 40))
             table.add_column(justify="right", no_wrap=True)
-            table.add_row(
-                "", Text(self._title, "bold"), "", Text(f"{time.monotonic() - self._began:.0f} s", "dim")
-            )
             for host, row in self._fitting():
                 mark = self._spinner if row.state == "busy" else Text(MARK[row.state], STYLE[row.state])
                 table.add_row(mark, host, Text(printable(row.what), STYLE[row.state]), row.seconds())
-            return table
+            return Group(title, table)
 
     def _fitting(self) -> list[tuple[str, "_Row"]]:
         """The rows that the screen has room for: those that failed or are busy first."""
@@ -142,6 +144,4 @@ def _row_at_end(ended: StepEnded) -> _Row:
     if ended.failure:
         return _Row(f"{ended.step.title}: {ended.failure.message}", "failed")
     done = ended.output.stdout.strip() if ended.output and isinstance(ended.step, Wait) else ""
-    return _Row(
-        f"{ended.step.title}{': ' + done if done else ''}", "ok" if ended.status is Status.OK else "failed"
-    )
+    return _Row(done or ended.step.title, "ok" if ended.status is Status.OK else "failed")

@@ -20,7 +20,7 @@ class Answers:
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
         if exit_code == 0:
-            return Ready()
+            return Ready(f"port {self.port} answers")
         return _ended(stdout, restarts=0) or NotYet(f"nothing answers on port {self.port}")
 
 
@@ -44,14 +44,12 @@ class Joined:
         if not isinstance(table, RayTable):
             return NotYet(f"no word from Ray on the head yet{f' ({table.text})' if table else ''}")
         node = table.alive(self.ip, since)
-        return (
-            self._equipped(node) if node else NotYet(f"its container runs, but Ray does not list {self.ip}")
-        )
+        return self._equipped(node) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")
 
     def _equipped(self, node: RayNode) -> Verdict:
         if node.gpus < self.gpus:
             return Never(f"Ray sees {node.gpus} of its {self.gpus} GPUs")
-        return Ready(gpu_count(node.gpus))
+        return Ready(f"joined, {gpu_count(node.gpus)}")
 
 
 def gpu_count(gpus: int) -> str:
