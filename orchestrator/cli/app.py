@@ -1,5 +1,6 @@
 """The `raycluster` program: its commands, and the one place where an error becomes an exit code."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ app = typer.Typer(
     name="raycluster",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -33,14 +35,24 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Turn a YAML list of GPU machines into a running Ray cluster for vLLM, from a laptop, over SSH.
+    r"""Turn a YAML list of GPU machines into a running Ray cluster for vLLM, from a laptop, over SSH.
 
     What it says is true: `up` succeeds only when Ray itself lists every host, `down` only when the
-    containers are seen to be gone. Exit codes: 0 done or healthy, 1 something failed on a host,
-    2 usage or inventory (nothing was contacted), 3 not healthy, 130 interrupted.
+    containers are seen to be gone.
+
+    \b
+    Exit codes:
+      0    done; or healthy
+      1    something failed on at least one host
+      2    usage or inventory; nothing was contacted
+      3    status: not healthy
+      130  interrupted
     """
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. Output that cannot be written, as on a full disk, is told in a line."""
+    try:
+        app()
+    except OSError as error:
+        sys.exit(f"raycluster: {error}")

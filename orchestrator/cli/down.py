@@ -24,10 +24,11 @@ def down(
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Take the cluster down: workers, then the head, gracefully; then look again.
+    """Take the cluster down, and see that it is gone.
 
-    Only containers that carry this cluster's label are touched. A host that could not be asked is a
-    failure, never a success. A second `down` changes nothing and says so.
+    Workers are stopped first, then the head, in good order; then all are looked at again. Only containers
+    that carry this cluster's label are touched. A host that could not be asked is a failure, never a
+    success. A second `down` changes nothing and says so.
     """
     from orchestrator.cli.acting import carry_out, preview
     from orchestrator.plan.assumed import all_there

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -18,6 +19,8 @@ def load(argument: str | None, option: str | None) -> Cluster:
     from orchestrator.model.problem import Problems
 
     path = argument or option or DEFAULT
+    if not (argument or option or Path(DEFAULT).exists()):
+        refuse(f"no inventory: name a file, or write ./{DEFAULT} (inventory.example.yaml shows every key)")
     loaded = load_file(path)
     if isinstance(loaded, Problems):
         refuse(loaded.text())

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
+from orchestrator.cli.screen import notice
 from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.report import (
@@ -57,6 +58,15 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+
+def keep_journal(command: str, mask: Mask) -> Journal | None:
+    """The run's journal; a notice and None where it cannot be kept, which is no reason not to act."""
+    try:
+        return Journal(path_for(command), mask)
+    except OSError as error:
+        notice().print(f"this run keeps no log: {error}", style="yellow")
+        return None
 
 
 def path_for(command: str) -> Path:

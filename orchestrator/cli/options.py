@@ -18,7 +18,7 @@ class Form(StrEnum):
 Inventory = Annotated[
     str | None,
     typer.Argument(
-        metavar="[INVENTORY]",
+        metavar="INVENTORY",
         help="The inventory file; - is standard input. Default: -i, else ./inventory.yaml.",
         show_default=False,
     ),

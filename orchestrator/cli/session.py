@@ -3,12 +3,12 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from orchestrator.cli.journal import Journal, Mask, path_for
+from orchestrator.cli.journal import Mask, keep_journal
 from orchestrator.cli.options import Pace
 from orchestrator.cli.progress import display
 from orchestrator.cli.screen import notice
@@ -66,7 +66,9 @@ def session(
         listeners = [
             stack.enter_context(display(tuple(node.name for node in cluster.nodes), pace.verbose, mask))
         ]
-        journal = stack.enter_context(closing(Journal(path_for(command), mask))) if logged else None
+        journal = keep_journal(command, mask) if logged else None
+        if journal:
+            stack.callback(journal.close)
         fleet = stack.enter_context(Fleet(cluster, lambda node: SshTransport(node.host, node.ssh), pace.jobs))
         run = Session(
             cluster,

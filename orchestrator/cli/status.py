@@ -21,9 +21,10 @@ def status(
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Show each host's container, Ray, place in the cluster and GPUs, and one verdict.
+    """Show the state of every host, and one verdict.
 
-    Exit code 0 means healthy: every host of the inventory is in Ray, with its GPUs. Else it is 3.
+    For each host: its container, whether Ray runs in it, whether it has joined, and its GPUs. Exit code 0
+    means healthy: every host of the inventory is in Ray, with its GPUs. Else it is 3.
     """
     from orchestrator.cli.health import show_health, show_json
     from orchestrator.cli.session import INTERRUPTED, session

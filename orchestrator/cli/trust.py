@@ -26,10 +26,10 @@ def trust(
     limit: options.Limit = None,
     jobs: options.Jobs = JOBS,
 ) -> None:
-    """Show each unknown host's key fingerprint, and record it in known_hosts after a yes.
+    """Show unknown host keys, and record them after a yes.
 
-    Jump hosts come first: what stands behind one is shown once the jump host is trusted. A key that has
-    changed is never recorded.
+    They go to your known_hosts file, as ssh would put them. Jump hosts come first: what stands behind one
+    is shown once the jump host is trusted. A key that has changed is never recorded.
     """
     from orchestrator.remote.hostkeys import Unknown
 

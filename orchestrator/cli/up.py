@@ -26,10 +26,11 @@ def up(
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Bring the cluster up: head first, then the workers, until Ray lists every host with its GPUs.
+    """Bring the cluster up, until Ray lists every host.
 
-    A second `up` changes nothing and says so. After a change of the inventory, or after a failure, it
-    changes only the hosts concerned, and says why.
+    The head is started first, then the workers; done means that Ray itself lists every host of the
+    inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,
+    or after a failure, it changes only the hosts concerned, and says why.
     """
     from orchestrator.cli.acting import carry_out, preview
     from orchestrator.plan.assumed import nothing_there
@@ -76,7 +77,15 @@ def _headline(cluster: "Cluster", done: "Done") -> str:
 
 def _what_now(cluster: "Cluster", done: "Done") -> str:
     if done.interrupted:
-        return "What this run had started was removed again."
+        return _undone(done)
     if cluster.head.name in done.failed:
-        return "What this run had started was removed again; `raycluster up` tries anew."
-    return "The other hosts stay up; once this is mended, `raycluster up` completes the cluster."
+        return f"{_undone(done)} Once this is mended, `raycluster up` tries anew."
+    return "The other hosts stay as they are; once this is mended, `raycluster up` completes the cluster."
+
+
+def _undone(done: "Done") -> str:
+    if not done.report.started:
+        return "Nothing was started."
+    return "What this run had started was removed again" + (
+        ", but for what is said above." if done.left else "."
+    )
