@@ -87,6 +87,7 @@ def _ctrl_c(cancel: Event) -> Iterator[None]:
 
     def interrupt(*_: object) -> None:
         if cancel.is_set():
+            notice().show_cursor()
             os._exit(INTERRUPTED)
         cancel.set()
         notice().print("interrupted: undoing what this run began (Ctrl-C again leaves at once)")

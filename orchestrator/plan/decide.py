@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Cluster, Node, Pull, Role
+from orchestrator.model.cluster import Auth, Cluster, Node, Pull, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.command import Command
@@ -154,6 +154,8 @@ def _out_of_ray(seen: _Seen, node: Node, facts: HostFacts, container: Container,
     """Why a container that runs as wanted is of no use to Ray."""
     if facts.processes and "raylet" not in facts.processes:
         return "its container runs, but no Ray runs in it"
+    if node.role is Role.HEAD and seen.cluster.ray.auth is not Auth.DISABLED and not facts.token:
+        return "Ray's token is gone from this host, so no worker could join"
     if isinstance(seen.table, RayTable):
         listed = seen.table.alive(keep.place.ip, container.started)
         if listed is None:

@@ -30,6 +30,10 @@ def parse(stdout: str, stderr: str) -> HostFacts | Silent:
     """The facts in one answer of `docker.observe`."""
     told, complaints = _records(stdout), _records(stderr)
     sections = {name: _Section(text, complaints.get(name, "")) for name, text in told.items()}
+    if "addresses" in sections and sections["addresses"].exit_code:
+        return Silent(
+            f"cannot tell its addresses: {sections['addresses'].complaint}", "install iproute2 there"
+        )
     try:
         return _facts(sections)
     except (KeyError, ValueError, IndexError) as error:

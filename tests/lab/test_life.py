@@ -1,6 +1,10 @@
 """A cluster's life on real hosts: up, seen, changed, down."""
 
 import json
+import os
+import pty
+import re
+from contextlib import suppress
 
 from .lab import Lab
 from .processes import wait_until
@@ -106,6 +110,26 @@ def test_a_secret_reaches_the_container_and_no_argument_list(lab: Lab) -> None:
     assert up.returncode == 0, up.stderr
     assert "hf_very_secret" not in up.stdout + up.stderr
     assert "HF_TOKEN=hf_very_secret" in environment(lab, "gpu2")
+
+
+def test_on_a_terminal_the_hosts_are_shown_live_and_the_end_stays(lab: Lab) -> None:
+    ours, theirs = pty.openpty()
+    up = lab.raycluster_popen("up", two_hosts(lab), stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = _all_of(ours)
+    assert up.wait(timeout=120) == 0
+    assert "gpu2  start its container" in shown
+    assert "✓  gpu2  joined, 8 GPUs" in shown
+    assert "cluster lab is up: Ray 2.60.0 lists all 2 hosts, 16 GPUs" in shown
+
+
+def _all_of(terminal: int) -> str:
+    """What a terminal shows until its program ends, without colours."""
+    said = b""
+    with suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as screen:
+        while piece := screen.read(65536):
+            said += piece
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
 
 
 def test_a_dry_run_shows_the_lines_and_changes_nothing(lab: Lab) -> None:

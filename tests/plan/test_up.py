@@ -91,6 +91,12 @@ def test_a_worker_added_later_gets_the_token_that_the_head_has() -> None:
     assert sent == [(Secret("ray-token", "the head's"),)]
 
 
+def test_a_head_that_has_lost_its_token_is_started_anew_because_nobody_could_join_it() -> None:
+    demo = cluster()
+    plan = up(demo, with_host(standing(demo), "gpu1", token=None))
+    assert reasons(plan)["gpu1"] == "Ray's token is gone from this host, so no worker could join"
+
+
 def test_without_a_token_on_the_head_all_hosts_get_the_new_one() -> None:
     demo = cluster()
     sent = [
