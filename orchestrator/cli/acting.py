@@ -13,9 +13,9 @@ from orchestrator.cli.script import script
 from orchestrator.cli.session import INTERRUPTED, session
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
+from orchestrator.plan.aftermath import LAST_WORDS, Wreck
 from orchestrator.plan.facts import Facts
 from orchestrator.plan.steps import Plan
-from orchestrator.plan.up import LAST_WORDS, Wreck
 from orchestrator.remote.report import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]

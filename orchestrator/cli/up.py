@@ -33,8 +33,9 @@ def up(
     or after a failure, it changes only the hosts concerned, and says why.
     """
     from orchestrator.cli.acting import carry_out, preview
+    from orchestrator.plan.aftermath import plan_aftermath
     from orchestrator.plan.assumed import nothing_there
-    from orchestrator.plan.up import plan_aftermath, plan_up
+    from orchestrator.plan.up import plan_up
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline)
     cluster = files.load(inventory, file)

@@ -107,20 +107,22 @@ def _decide(seen: _Seen, node: Node, facts: HostFacts | Silent) -> Decision:
 
 
 def _compare(seen: _Seen, node: Node, facts: HostFacts, place: Place) -> Decision:
-    gpus, command = (
-        expected_gpus(node, facts),
-        docker.run(seen.cluster, node, place, seen.head_ip, seen.secrets),
-    )
+    command = docker.run(seen.cluster, node, place, seen.head_ip, seen.secrets)
     container = own(seen.cluster, node, facts)
-    if container is None:
-        refusal = _cannot_start(seen.cluster, node, facts, container)
-        return refusal or Start(place, gpus, command, "has no container yet", replaces=False)
-    keep = Keep(place, gpus, command, container.restarts)
-    why = _outdated(facts, container, command) or _out_of_ray(seen, node, facts, container, keep)
+    keep = Keep(place, expected_gpus(node, facts), command, container.restarts if container else 0)
+    why = _why_not_kept(seen, node, facts, container, keep)
     if isinstance(why, Refusal) or not why:
         return why or keep
     refusal = _cannot_start(seen.cluster, node, facts, container)
-    return refusal or Start(place, gpus, command, why, replaces=True)
+    return refusal or Start(place, keep.gpus, command, why, replaces=container is not None)
+
+
+def _why_not_kept(
+    seen: _Seen, node: Node, facts: HostFacts, container: Container | None, keep: Keep
+) -> str | Refusal:
+    if container is None:
+        return "has no container yet"
+    return _outdated(facts, container, keep.command) or _out_of_ray(seen, node, facts, container, keep)
 
 
 def _cannot_start(

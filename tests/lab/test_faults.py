@@ -56,7 +56,7 @@ def test_docker_run_failing_on_a_worker(lab: Lab) -> None:
         "gpu2  start its container: exit code 125",
         "could not select device driver",
         "→ install the NVIDIA container toolkit",
-        "The other hosts stay up",
+        "The other hosts stay as they are",
     )
     assert containers(lab) == {"raycluster-lab-gpu1": "running"}
     repaired(lab, two_hosts(lab))
@@ -81,7 +81,7 @@ def test_a_worker_whose_container_exits_at_once(lab: Lab) -> None:
             up,
             "gpu2  wait until Ray lists it: its container ended",
             "| no luck today",
-            "The other hosts stay up",
+            "The other hosts stay as they are",
         )
         assert containers(lab) == {"raycluster-lab-gpu1": "running"}
         assert verdict(lab, inventory) == "degraded"

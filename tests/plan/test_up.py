@@ -6,9 +6,10 @@ import pytest
 
 from orchestrator.model.cluster import Auth, Cluster, Docker, Pull, Ray
 from orchestrator.model.secret import Secret
+from orchestrator.plan.aftermath import Wreck, plan_aftermath
 from orchestrator.plan.facts import Address, DockerTrouble, Facts, RayTrouble, Silent
 from orchestrator.plan.steps import OnFailure, Plan, Refusal, Run, Wait
-from orchestrator.plan.up import Sealed, Wreck, plan_aftermath, plan_up
+from orchestrator.plan.up import Sealed, plan_up
 from orchestrator.plan.waits import Joined
 from tests.plan.worlds import (
     NOW,

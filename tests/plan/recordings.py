@@ -1,0 +1,115 @@
+"""What hosts answer to `docker.observe`, as recorded, changed one section at a time."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+NEVER = "0001-01-01T00:00:00Z"
+STARTED = "2026-03-01T12:00:00.123456789Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one probe printed, its complaints and its exit code."""
+
+    text: str = ""
+    complaint: str = ""
+    exit_code: int = 0
+
+
+def addresses(*pairs: tuple[str, str]) -> Said:
+    """What `ip -json address` tells of a host with these interfaces and addresses, besides loopback."""
+    loopback = {"ifname": "lo", "addr_info": [_address("127.0.0.1", "host"), _address("::1", "host")]}
+    others = [
+        {"ifindex": 2, "ifname": name, "operstate": "UP", "addr_info": [_address(ip, "global"), LINK_LOCAL]}
+        for name, ip in pairs
+    ]
+    return Said(json.dumps([loopback, *others, {"ifname": "eth9", "operstate": "DOWN", "addr_info": []}]))
+
+
+def _address(ip: str, scope: str) -> dict[str, object]:
+    family, length = ("inet6", 64) if ":" in ip else ("inet", 24)
+    return {"family": family, "local": ip, "prefixlen": length, "scope": scope, "label": "eth0"}
+
+
+LINK_LOCAL = _address("fe80::42:acff:fe11:2", "link")
+
+BARE = {
+    "host": Said("1772366460.987654321\n/home/ana\nnone\n0\n"),
+    "addresses": addresses(("eth0", "10.0.0.1")),
+    "containers": Said("[]\n"),
+    "image": Said("", "Error response from daemon: No such image: vllm/vllm-openai:v0.17.1\n", 1),
+    "processes": Said("", "", 1),
+    "token": Said("", "cat: /home/ana/.raycluster/demo/token: No such file or directory\n", 1),
+}
+"""A host in good order on which the cluster has never been."""
+
+
+def answer(**changed: Said) -> tuple[str, str]:
+    """Standard output and standard error of a bare host, with other answers in these sections."""
+    said = BARE | changed
+    out = "".join(f"\036{name}\n{each.text}\037{each.exit_code}\n" for name, each in said.items())
+    return out, "".join(f"\036{name}\n{each.complaint}" for name, each in said.items())
+
+
+def inspected(name: str = "raycluster-demo-gpu1", **changes: Any) -> dict[str, Any]:
+    """What `docker container inspect` tells of a container that runs as `up` starts it."""
+    role = "head" if name.endswith("gpu1") else "worker"
+    labels = {"raycluster.cluster": "demo", "raycluster.role": role, "raycluster.spec": "0123456789ab"}
+    told: dict[str, Any] = {
+        "Id": f"id-of-{name}",
+        "Created": "2026-03-01T11:59:59.9Z",
+        "Path": "/bin/bash",
+        "Args": ["-c", "exec ray start --block"],
+        "State": state(),
+        "Image": "sha256:one",
+        "Name": f"/{name}",
+        "RestartCount": 0,
+        "Config": {"Env": ["VLLM_HOST_IP=10.0.0.1", "PATH=/usr/bin"], "Image": "vllm/vllm-openai:v0.17.1"},
+    }
+    told["Config"]["Labels"] = changes.pop("labels", labels)
+    return told | changes
+
+
+def state(**changes: Any) -> dict[str, Any]:
+    """The `State` of a container that runs."""
+    told = {
+        "Status": "running",
+        "Running": True,
+        "Paused": False,
+        "Restarting": False,
+        "OOMKilled": False,
+        "Dead": False,
+        "Pid": 4711,
+        "ExitCode": 0,
+        "Error": "",
+        "StartedAt": STARTED,
+        "FinishedAt": NEVER,
+    }
+    return told | changes
+
+
+def containers(*found: dict[str, Any]) -> Said:
+    return Said(json.dumps(found))
+
+
+def standing(name: str = "raycluster-demo-gpu1", **changes: Any) -> dict[str, Said]:
+    """The sections of a host on which the cluster runs."""
+    return {
+        "containers": containers(inspected(name, **changes)),
+        "image": Said("sha256:one\n"),
+        "processes": Said(
+            "PID                 COMMAND\n4711                ray\n4760                raylet\n"
+        ),
+        "token": Said("c0ffee"),
+    }
+
+
+def ray_row(ip: str = "10.0.0.1", **changes: Any) -> dict[str, Any]:
+    """A row of Ray's node table, as the program in the head's container tells it."""
+    told: dict[str, Any] = {"ip": ip, "alive": True, "head": ip.endswith(".1"), "gpus": 8}
+    return told | {"started": 1772366405.0, "hostname": "gpu1", "death": ""} | changes
+
+
+def ray_line(*rows: dict[str, Any]) -> str:
+    return json.dumps({"ray": "2.56.0", "nodes": rows})
