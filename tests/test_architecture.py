@@ -1,0 +1,84 @@
+"""The rules of the four rooms that import-linter cannot say."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted((ROOT / "orchestrator").rglob("*.py"))
+IN_THE_CONTAINER = ROOT / "orchestrator/plan/node_table.py"
+SLOW = ("fabric", "paramiko", "yaml", "rich.live")  # Typer itself brings pydantic
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """The modules that a file imports, and whether it does so at its top level."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from ((name, node in tree.body) for name in names)
+
+
+def importers(module: str, *, top_level: bool = False) -> set[str]:
+    """The files of the program that import a module."""
+    return {
+        str(path.relative_to(ROOT / "orchestrator"))
+        for path in SOURCES
+        if path != IN_THE_CONTAINER
+        for name, at_top in imports(path)
+        if name.partition(".")[0] == module and (at_top or not top_level)
+    }
+
+
+def calls(path: Path, *names: str) -> bool:
+    nodes = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    return any(ast.unparse(function) in names for function in nodes)
+
+
+def test_only_remote_opens_sockets_and_starts_processes() -> None:
+    assert {path.partition("/")[0] for path in importers("subprocess") | importers("socket")} == {"remote"}
+
+
+def test_only_cli_talks_to_people() -> None:
+    talking = {path for path in SOURCES if calls(path, "print", "typer.echo", "sys.stdout.write")}
+    assert {path.relative_to(ROOT / "orchestrator").parts[0] for path in talking - {IN_THE_CONTAINER}} <= {
+        "cli"
+    }
+    assert {path.partition("/")[0] for path in importers("rich") | importers("typer")} == {"cli"}
+
+
+def test_only_the_inventory_knows_pydantic() -> None:
+    assert importers("pydantic") == {"model/inventory.py"}
+
+
+@pytest.mark.parametrize("module", ["fabric", "paramiko"])
+def test_fabric_and_paramiko_stay_in_remote_and_are_imported_late(module: str) -> None:
+    assert {path.partition("/")[0] for path in importers(module)} == {"remote"}
+    assert importers(module, top_level=True) == set()
+
+
+def test_only_docker_names_a_docker_command() -> None:
+    """Elsewhere in `plan`, a container is something that `docker.py` was asked for."""
+    naming = {
+        path.name for path in SOURCES if path.parent.name == "plan" and "docker.command," in path.read_text()
+    }
+    assert naming == {"docker.py"}
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["up", "--help"], ["down", "--help"], ["status", "--help"]]
+)
+def test_help_imports_nothing_that_only_work_needs(words: list[str]) -> None:
+    told = f"import sys; sys.argv = ['raycluster', *{words}]\nfrom orchestrator.cli.app import main\n"
+    told += "try: main()\nfinally: sys.stderr.write(' '.join(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(SLOW) & set(ran.stderr.split()) == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_fits_in_a_head(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 250
