@@ -1,0 +1,97 @@
+"""The program as a person runs it, on hosts that are not there: every answer is scripted."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from orchestrator.cli.app import app
+from orchestrator.model.cluster import Ssh
+from orchestrator.plan.command import Command
+from orchestrator.remote.transport import Output
+from tests.plan.recordings import Said, addresses, answer, ray_line, ray_row, standing
+from tests.remote.fakes import FakeFleet, FakeHost
+
+INVENTORY = """\
+cluster: demo
+image: vllm/vllm-openai:v0.17.1
+accelerator: none
+ray: {num_gpus: 8}
+head: {host: gpu1, ip: 10.0.0.1}
+workers:
+  - {host: gpu2, ip: 10.0.0.2}
+"""
+RUNNING = json.dumps({"state": {"Status": "running", "StartedAt": "2026-03-01T12:00:00Z"}, "restarts": 0})
+
+Raycluster = Callable[..., Result]
+
+
+def asks_state(command: Command) -> bool:
+    return "inspect" in command.argv
+
+
+def sent(name: str) -> Callable[[Command], bool]:
+    """Whether a command is the fixed script of that name."""
+    return lambda command: name in command.argv
+
+
+def seen(ip: str, **said: Said) -> Output:
+    return Output(0, *answer(**{"image": Said("sha256:one\n"), "addresses": addresses(("eth0", ip)), **said}))
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
+    """Two hosts on which nothing runs yet and everything works."""
+    fleet = FakeFleet()
+    fleet.on("gpu1", sent("observe"), seen("10.0.0.1"))
+    fleet.on("gpu2", sent("observe"), seen("10.0.0.2"))
+    for name in (
+        "keep-token",
+        "forget-token",
+        "listening",
+        "reach",
+        "discard",
+        "remove",
+        "absent",
+        "last-words",
+    ):
+        fleet.on("*", sent(name), Output(0))
+    fleet.on("*", sent("run"), Output(0, "a-container-id\n"))
+    fleet.on("*", asks_state, Output(0, RUNNING))
+    fleet.streams("gpu1", sent("exec"), ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
+
+    def open_(host: str, _ssh: Ssh) -> FakeHost:
+        return fleet[host]
+
+    monkeypatch.setattr("orchestrator.remote.ssh.SshTransport", open_)
+    yield fleet
+    fleet.check()
+
+
+@pytest.fixture
+def cluster_stands(hosts: FakeFleet) -> FakeFleet:
+    """The same hosts with the cluster on them, though not as this inventory would start it."""
+    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
+    hosts.on("gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1"), ray=table))
+    hosts.on("gpu2", sent("observe"), seen("10.0.0.2", **standing("raycluster-demo-gpu2")))
+    return hosts
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the program runs: an inventory, and a place for its log."""
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("RAYCLUSTER_INVENTORY", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def raycluster(folder: Path) -> Raycluster:  # noqa: ARG001 - it runs there
+    def run(*words: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(app, words, input=stdin)
+
+    return run

@@ -1,0 +1,106 @@
+"""`raycluster status` and `down`, as a person sees them."""
+
+import json
+
+import pytest
+
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.cli.conftest import Raycluster, seen, sent
+from tests.plan.recordings import Said, ray_line, ray_row, standing, state
+from tests.remote.fakes import FakeFleet
+
+
+def test_a_cluster_whose_hosts_are_all_in_ray_is_healthy(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    status = raycluster("status")
+    assert status.exit_code == 0, status.stdout
+    assert status.stdout.startswith("cluster demo is healthy: Ray 2.56.0 lists 2 of 2 hosts, 16 GPUs\n")
+    assert len(cluster_stands.sent) == 2
+
+
+def test_an_exited_container_is_told_with_its_code(cluster_stands: FakeFleet, raycluster: Raycluster) -> None:
+    ended = state(
+        Status="exited", Running=False, ExitCode=137, OOMKilled=True, FinishedAt="2026-03-01T12:00:30Z"
+    )
+    cluster_stands.on(
+        "gpu2", sent("observe"), seen("10.0.0.2", **standing("raycluster-demo-gpu2", State=ended))
+    )
+    status = raycluster("status")
+    assert status.exit_code == 3
+    assert "gpu2: its container exited with code 137 (out of memory), 31 s ago" in status.stdout
+    assert "→ `raycluster up` completes the cluster" in status.stdout
+
+
+def test_a_host_that_cannot_be_asked_is_unknown_and_its_remedy_said(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    cluster_stands.on(
+        "gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "does not answer", fix="plug it in")
+    )
+    status = raycluster("status")
+    assert status.exit_code == 3
+    assert "gpu2: does not answer\n→ plug it in\n" in status.stdout
+
+
+def test_json_has_a_version_and_the_four_facts(cluster_stands: FakeFleet, raycluster: Raycluster) -> None:
+    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2", gpus=4)))
+    cluster_stands.on(
+        "gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1"), ray=table)
+    )
+    told = json.loads(raycluster("status", "-o", "json").stdout)
+    assert (told["version"], told["verdict"], told["ray_version"]) == (1, "degraded", "2.56.0")
+    facts = {
+        key: told["hosts"][1][key]
+        for key in ("container", "ray", "joined", "gpus", "gpus_expected", "trouble")
+    }
+    assert facts == {
+        "container": "running",
+        "ray": True,
+        "joined": True,
+        "gpus": 4,
+        "gpus_expected": 8,
+        "trouble": "Ray sees 4 of its 8 GPUs",
+    }
+
+
+@pytest.mark.usefixtures("cluster_stands")
+def test_down_says_that_the_containers_are_gone(raycluster: Raycluster) -> None:
+    down = raycluster("down")
+    assert down.exit_code == 0, down.stderr
+    assert down.stdout.startswith("cluster demo is down: its containers are gone from 2 hosts (")
+
+
+def test_down_of_nothing_is_a_success_that_touches_nothing(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    down = raycluster("down")
+    assert (down.exit_code, down.stderr) == (0, "")
+    assert down.stdout == "cluster demo is down already: no container of it is on any of its hosts\n"
+    assert len(hosts.sent) == 2
+
+
+def test_a_container_that_remains_is_a_failure_by_name(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    cluster_stands.on("gpu2", sent("absent"), Output(1, "", "raycluster-demo-gpu2 (Up 2 minutes)"))
+    down = raycluster("down")
+    assert (down.exit_code, down.stdout) == (1, "")
+    assert (
+        "gpu2  see that nothing is left: exit code 1\n      | raycluster-demo-gpu2 (Up 2 minutes)"
+        in down.stderr
+    )
+
+
+def test_a_host_that_could_not_be_asked_is_never_called_down(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    cluster_stands.on("gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "does not answer"))
+    down = raycluster("down")
+    assert (down.exit_code, down.stdout) == (1, "")
+    assert "✗ cluster demo is not known to be down: 1 host failed\n  gpu2  does not answer\n" in down.stderr
+    assert any("remove" in each.command.argv for each in cluster_stands.sent if each.host == "gpu1")
+
+
+def test_down_as_a_script_needs_no_host(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    script = raycluster("down", "-o", "sh", "--offline")
+    assert (script.exit_code, hosts.sent) == (0, [])
+    assert 'on gpu2 sh -c "$REMOVE" remove docker demo\n' in script.stdout

@@ -1,0 +1,160 @@
+"""`raycluster up`, as a person sees it."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan.command import Command
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.cli.conftest import INVENTORY, Raycluster, sent
+from tests.remote.fakes import Answer, FakeFleet
+
+CHANGING = ("docker run", "keep-token", "remove", "discard", "pull", "forget-token")
+
+
+def changed(hosts: FakeFleet) -> list[str]:
+    """The commands that were sent and could change a host."""
+    return [
+        each.command.line()
+        for each in hosts.sent
+        if set(CHANGING) & set(each.command.argv) or "run" in each.command.argv
+    ]
+
+
+def test_success_is_the_answer_and_everything_else_goes_to_standard_error(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    up = raycluster("up")
+    assert up.exit_code == 0, up.stderr
+    assert up.stdout.startswith("cluster demo is up: Ray 2.56.0 lists all 2 hosts, 16 GPUs (")
+    assert "--tensor-parallel-size 8 --pipeline-parallel-size 2" in up.stdout
+    assert "gpu1, gpu2: has no container yet" in up.stderr
+    assert "gpu2: start its container: ok" in up.stderr
+    assert "start its container" not in up.stdout
+    assert hosts.closed == {"gpu1", "gpu2"}
+
+
+def test_a_worker_that_fails_is_named_with_cause_remedy_and_log(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    hosts.on("gpu2", sent("run"), Output(125, "", "docker: could not select device driver"))
+    up = raycluster("up")
+    assert (up.exit_code, up.stdout) == (1, "")
+    assert "✗ cluster demo is not complete: 1 of 2 hosts failed" in up.stderr
+    assert (
+        "  gpu2  start its container: exit code 125\n      | docker: could not select device driver\n"
+        in up.stderr
+    )
+    assert "→ install the NVIDIA container toolkit" in up.stderr
+    (log,) = (folder / "state").rglob("*-up.log")
+    assert f"log: {log}" in up.stderr
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert "docker run --detach" in log.read_text()
+
+
+def test_identical_failures_are_said_once(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    for name in ("gpu1", "gpu2"):
+        hosts.on(name, sent("observe"), Failure(FailureKind.UNREACHABLE, "does not answer", fix="plug it in"))
+    up = raycluster("up")
+    assert up.exit_code == 1
+    assert "  gpu1, gpu2  does not answer\n      → plug it in\nNothing was started." in up.stderr
+
+
+def test_a_head_that_fails_starts_nothing_else_and_leaves_nothing_behind(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    ended = '{"state": {"Status": "exited", "ExitCode": 127, "OOMKilled": false}, "restarts": 0}'
+    hosts.on("gpu1", sent("listening"), Output(1, ended))
+    hosts.on("gpu1", sent("last-words"), Output(0, "ray: not found\nray: not found\n"))
+    up = raycluster("up")
+    assert up.exit_code == 1
+    assert (
+        "its container ended with exit code 127\n      | ray: not found (2 times)\n      → the image has no Ray"
+        in up.stderr
+    )
+    assert "Nothing was done on gpu2." in up.stderr
+    assert [line for line in changed(hosts) if "docker run" in line and "gpu2" in line] == []
+    assert any("discard" in line for line in hosts.lines("gpu1"))
+
+
+def test_what_a_host_says_cannot_steer_the_terminal(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.on("gpu2", sent("run"), Output(1, "", "\x1b]0;owned\x07\x1b[2Jbad"))
+    up = raycluster("up")
+    assert "\x1b" not in up.stderr
+    assert "\\x1b]0;owned\\x07\\x1b[2Jbad" in up.stderr
+
+
+def test_a_dry_run_looks_and_changes_nothing(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    shown = raycluster("up", "--dry-run")
+    assert shown.exit_code == 0
+    assert "docker run --detach --name raycluster-demo-gpu1" in shown.stdout
+    assert shown.stdout.endswith("Nothing was changed.\n")
+    assert changed(hosts) == []
+
+
+@pytest.mark.usefixtures("hosts")
+def test_offline_contacts_nobody(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    assert raycluster("up", "--dry-run", "--offline").exit_code == 0
+    assert hosts.sent == []
+
+
+def test_offline_alone_is_a_contradiction(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    up = raycluster("up", "--offline")
+    assert (up.exit_code, hosts.sent) == (2, [])
+    assert "goes with --dry-run" in up.stderr
+
+
+def test_the_script_is_bash_and_holds_no_secret(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + "secrets: [HF_TOKEN]\n")
+    monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
+    script = raycluster("up", "-o", "sh")
+    assert script.exit_code == 0
+    assert subprocess.run(["bash", "-n"], input=script.stdout, text=True, check=False).returncode == 0
+    assert "hf_very_secret" not in script.stdout
+    assert 'printf %s HF_TOKEN= "$HF_TOKEN" ' in script.stdout
+    assert changed(hosts) == []
+
+
+def test_a_secret_is_shown_nowhere_even_when_the_container_says_it(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + "secrets: [HF_TOKEN]\n")
+    monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
+    hosts.on("gpu2", sent("run"), Output(1, "", "bad token hf_very_secret"))
+    up = raycluster("up", "-vv")
+    (log,) = (folder / "state").rglob("*.log")
+    assert "bad token <HF_TOKEN>" in up.stderr
+    assert "hf_very_secret" not in up.stdout + up.stderr + log.read_text()
+
+
+def test_a_secret_that_is_not_set_is_asked_for_before_anything_happens(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + "secrets: [NOBODY_SET_THIS]\n")
+    up = raycluster("up")
+    assert (up.exit_code, hosts.sent) == (2, [])
+    assert "NOBODY_SET_THIS not set in this shell's environment" in up.stderr
+
+
+def test_ctrl_c_removes_what_was_started_and_ends_with_130(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    def interrupted(_command: Command, cancel: object) -> Answer:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert cancel.wait(20)  # type: ignore[attr-defined]
+        return Failure(FailureKind.CANCELLED, "interrupted")
+
+    hosts.on("gpu1", sent("listening"), interrupted)
+    up = raycluster("up")
+    assert (up.exit_code, up.stdout) == (130, "")
+    assert any("discard" in line for line in hosts.lines("gpu1"))
+    assert "What this run had started was removed again." in up.stderr
+
+
+def test_limit_that_matches_nobody_is_usage(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    up = raycluster("up", "-l", "gpu9")
+    assert (up.exit_code, hosts.sent) == (2, [])
+    assert 'no host matches "gpu9"' in up.stderr

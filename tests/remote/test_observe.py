@@ -1,0 +1,111 @@
+"""Looking at the hosts: one command each, side by side, and what a host that cannot be asked becomes."""
+
+from collections.abc import Iterator
+from threading import Barrier, Event
+
+import pytest
+
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.command import Command
+from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.ray import node_table_script
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.observe import observe
+from orchestrator.remote.report import Happening, HostSeen, LookBegan
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.plan.recordings import answer
+from tests.plan.worlds import cluster, node
+from tests.remote.fakes import SOON, Answer, FakeFleet
+
+DEMO = cluster()
+BARE = Output(0, *answer())
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeFleet]:
+    fake = FakeFleet()
+    fake.on("*", "observe", BARE)
+    yield fake
+    fake.check()
+
+
+def looked(fake: FakeFleet, told: list[Happening] | None = None, of: Cluster = DEMO) -> Facts:
+    with Fleet(of, lambda node: fake[node.name], fake.jobs) as fleet:
+        return observe(of, fleet, (told if told is not None else []).append, Event())
+
+
+def test_each_host_is_sent_one_command_for_itself(fake: FakeFleet) -> None:
+    looked(fake)
+    named = {each.host: each.command.argv[4:8] for each in fake.sent}
+    assert len(fake.sent) == 3
+    assert named["gpu2"] == ("docker", "demo", "raycluster-demo-gpu2", DEMO.image)
+    assert named["gpu3"] == ("docker", "demo", "raycluster-demo-gpu3", DEMO.image)
+
+
+def test_the_head_alone_is_asked_for_ray_at_its_own_address(fake: FakeFleet) -> None:
+    looked(fake)
+    asked = {each.host: each.command.argv[8:] for each in fake.sent}
+    assert asked == {"gpu1": ("10.0.0.1:6379", node_table_script()), "gpu2": ("", ""), "gpu3": ("", "")}
+
+
+def test_a_head_whose_address_is_not_known_yet_is_asked_on_loopback(fake: FakeFleet) -> None:
+    looked(fake, of=cluster(workers=0, head=node(1, ip=None, network="10.0.0.0/24")))
+    assert fake.sent[0].command.argv[8] == "127.0.0.1:6379"
+
+
+def test_hosts_are_looked_at_side_by_side(fake: FakeFleet) -> None:
+    together = Barrier(3)
+
+    def meet(_command: Command, _cancel: Event) -> Answer:
+        together.wait(SOON)  # breaks unless all three are here at once
+        return BARE
+
+    fake.on("*", "observe", meet)
+    assert all(isinstance(facts, HostFacts) for facts in looked(fake).values())
+
+
+def test_no_more_hosts_are_looked_at_at_once_than_jobs_allow(fake: FakeFleet) -> None:
+    fake.jobs, at_work = 1, Event()
+
+    def alone(_command: Command, _cancel: Event) -> Answer:
+        crowded = at_work.is_set()
+        at_work.set()
+        again = fake["gpu1"].run(Command(("yield",)), timeout=1, cancel=Event())
+        at_work.clear()
+        return Failure(FailureKind.EXIT, "crowded") if crowded else again
+
+    fake.on("*", "yield", BARE)
+    fake.on("*", "observe", alone)
+    assert all(isinstance(facts, HostFacts) for facts in looked(fake).values())
+
+
+def test_a_host_that_cannot_be_asked_is_silent_with_the_reason_and_the_remedy(fake: FakeFleet) -> None:
+    fake.on("gpu2", "observe", Failure(FailureKind.UNREACHABLE, "no route to host", fix="plug it in"))
+    facts = looked(fake)
+    assert facts["gpu2"] == Silent("no route to host", "plug it in")
+    assert isinstance(facts["gpu1"], HostFacts)
+
+
+def test_an_answer_that_cannot_be_read_is_silent_with_the_hosts_complaint(fake: FakeFleet) -> None:
+    fake.on("gpu2", "observe", Output(127, stderr="sh: command not found"))
+    here = looked(fake)["gpu2"]
+    assert isinstance(here, Silent)
+    assert here.why.endswith("sh: command not found")
+
+
+def test_listeners_hear_who_is_asked_and_how_each_host_answered(fake: FakeFleet) -> None:
+    fake.on("gpu2", "observe", Failure(FailureKind.AUTH, "no key is accepted"))
+    told: list[Happening] = []
+    looked(fake, told)
+    assert told[0] == LookBegan(("gpu1", "gpu2", "gpu3"))
+    seen = {each.host: each.trouble for each in told if isinstance(each, HostSeen)}
+    assert seen == {"gpu1": "", "gpu2": "no key is accepted", "gpu3": ""}
+
+
+def test_the_facts_are_in_the_order_of_the_inventory(fake: FakeFleet) -> None:
+    assert list(looked(fake)) == ["gpu1", "gpu2", "gpu3"]
+
+
+def test_connections_are_closed_at_the_end(fake: FakeFleet) -> None:
+    looked(fake)
+    assert fake.closed == {"gpu1", "gpu2", "gpu3"}
