@@ -26,7 +26,7 @@ class Sent:
     command: Command
 
 
-class Unmatched(AssertionError):
+class UnmatchedError(AssertionError):
     """A command for which a test has no answer."""
 
 
@@ -94,7 +94,7 @@ class FakeFleet:
                 if rule.fits(host, command, streams=streams):
                     return rule
             self.unmatched.append(self.sent[-1])
-        raise Unmatched(f"{host} has no answer to: {command.line()}")
+        raise UnmatchedError(f"{host} has no answer to: {command.line()}")
 
     def next_reply(self, rule: _Rule) -> Reply:
         with self._lock:
@@ -127,7 +127,7 @@ class FakeHost:
         assert timeout > 0
         try:
             rule = self.fleet.take(self.name, command, streams=True)
-        except Unmatched as unmatched:  # nobody would hear of it in the thread of a watch
+        except UnmatchedError as unmatched:  # nobody would hear of it in the thread of a watch
             return Failure(FailureKind.EXIT, str(unmatched))
         return _tell(rule.lines or (), tell, command, cancel)
 

@@ -1,7 +1,7 @@
 """Looking at the hosts: one command each, side by side, and what a host that cannot be asked becomes."""
 
 from collections.abc import Iterator
-from threading import Barrier, Event
+from threading import Barrier, Event, Semaphore
 
 import pytest
 
@@ -65,18 +65,19 @@ def test_hosts_are_looked_at_side_by_side(fake: FakeFleet) -> None:
 
 
 def test_no_more_hosts_are_looked_at_at_once_than_jobs_allow(fake: FakeFleet) -> None:
-    fake.jobs, at_work = 1, Event()
+    fake.jobs, pair, at_work, most = 2, Barrier(2), Semaphore(0), []
 
-    def alone(_command: Command, _cancel: Event) -> Answer:
-        crowded = at_work.is_set()
-        at_work.set()
-        again = fake["gpu1"].run(Command(("yield",)), timeout=1, cancel=Event())
-        at_work.clear()
-        return Failure(FailureKind.EXIT, "crowded") if crowded else again
+    def meet(_command: Command, _cancel: Event) -> Answer:
+        at_work.release()
+        pair.wait(SOON)
+        most.append(at_work._value)  # noqa: SLF001
+        pair.wait(SOON)
+        at_work.acquire()
+        return BARE
 
-    fake.on("*", "yield", BARE)
-    fake.on("*", "observe", alone)
-    assert all(isinstance(facts, HostFacts) for facts in looked(fake).values())
+    fake.on("*", "observe", meet)
+    looked(fake, of=cluster(workers=3))
+    assert max(most) == 2
 
 
 def test_a_host_that_cannot_be_asked_is_silent_with_the_reason_and_the_remedy(fake: FakeFleet) -> None:

@@ -1,0 +1,73 @@
+"""The remedy for a failure, from the words that programs really say."""
+
+import pytest
+
+from orchestrator.plan import hints
+from orchestrator.plan.facts import DockerTrouble
+from orchestrator.plan.hints import docker_fix, hint
+
+SAID = [
+    ("/bin/bash: line 1: exec: ray: not found", hints.NO_RAY),
+    ("bash: ray: command not found", hints.NO_RAY),
+    (
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
+        hints.NO_TOOLKIT,
+    ),
+    ("nvidia-container-cli: initialization error: nvml error: driver not loaded", hints.NO_TOOLKIT),
+    ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", hints.NO_TOOLKIT),
+    (
+        "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+        hints.NO_RIGHT,
+    ),
+    ("Got permission denied while trying to connect to the Docker daemon socket", hints.NO_RIGHT),
+    ("dial unix /var/run/docker.sock: connect: permission denied", hints.NO_RIGHT),
+    ("sudo: a password is required", hints.NO_PASSWORD),
+    ("sudo: a terminal is required to read the password", hints.NO_PASSWORD),
+    (
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        hints.NO_DAEMON,
+    ),
+    ("sh: 1: docker: not found", hints.NO_DOCKER),
+    ("bash: docker: command not found", hints.NO_DOCKER),
+    ("pull access denied for vllm/vllm, repository does not exist", hints.NO_IMAGE),
+    ("manifest for vllm/vllm-openai:v9 not found: manifest unknown", hints.NO_IMAGE),
+    ("dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: server misbehaving", hints.NO_IMAGE),
+    ("dial tcp: lookup registry.lan: no such host", hints.NO_IMAGE),
+    ("write /var/lib/docker/tmp/x: no space left on device", hints.NO_ROOM),
+    ("Failed to start the grpc server. The specified port is 6379", hints.PORT_TAKEN),
+    ("AuthenticationError: InvalidAuthToken", hints.OTHER_TOKEN),
+    (
+        "RuntimeError: Version mismatch: The cluster was started with Ray: 2.56.0",
+        "let all hosts run the same",
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "fix"), SAID)
+def test_what_programs_say_has_its_remedy(said: str, fix: str) -> None:
+    assert hint(1, said).startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "said", "fix"),
+    [
+        (127, "", hints.NO_RAY),
+        (127, "sh: 1: docker: not found", hints.NO_DOCKER),
+        (1, "", ""),
+        (None, "", ""),
+        (1, "the moon is full", ""),
+    ],
+)
+def test_the_exit_code_speaks_only_where_words_do_not(exit_code: int | None, said: str, fix: str) -> None:
+    assert hint(exit_code, said) == fix
+
+
+@pytest.mark.parametrize(
+    ("trouble", "fix"),
+    [
+        (DockerTrouble(1, "Cannot connect to the Docker daemon"), hints.NO_DAEMON),
+        (DockerTrouble(124, ""), "look at Docker on this host: docker info"),
+    ],
+)
+def test_docker_in_trouble_always_has_something_to_try(trouble: DockerTrouble, fix: str) -> None:
+    assert docker_fix(trouble) == fix

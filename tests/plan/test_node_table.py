@@ -1,0 +1,231 @@
+"""The program that tells Ray's node table, really run, with a Ray that reads its rows from a file."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.plan.facts import RayNode, RayTable
+from orchestrator.plan.ray import node_table_script, parse_table
+
+RAYLET = """
+import json, os
+from types import SimpleNamespace
+
+looks = 0
+
+
+class GcsClient:
+    def __init__(self, address):
+        self.address = address
+
+    def get_all_node_info(self):
+        global looks
+        with open(os.environ["TABLES"]) as file:
+            tables = json.load(file)
+        table = tables[min(looks, len(tables) - 1)]
+        looks += 1
+        if isinstance(table, str):
+            raise RuntimeError(table)
+        return {row["node_manager_address"]: node(row) for row in table}
+
+
+def node(row):
+    death = SimpleNamespace(reason_message=row.pop("death"))
+    return SimpleNamespace(death_info=death, **row)
+"""
+
+
+def row(ip: str = "10.0.0.1", *, alive: bool = True, gpus: int = 8, **changes: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "node_manager_address": ip,
+        "state": 0 if alive else 1,
+        "is_head_node": ip == "10.0.0.1",
+        "resources_total": {"CPU": 64.0, "GPU": float(gpus), f"node:{ip}": 1.0},
+        "start_time_ms": 1772366405500,
+        "node_manager_hostname": "gpu1",
+        "death": "",
+    }
+    return told | changes
+
+
+Table = list[dict[str, Any]] | str
+
+
+@dataclass
+class Head:
+    """The head's container: Python, a stub of Ray, and a port that answers like the GCS's."""
+
+    folder: Path
+    listener: socket.socket
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def tells(self, *tables: Table) -> None:
+        """The table of each look; the last one stays. A text is an error that Ray raises."""
+        fresh = self.folder / "fresh.json"
+        fresh.write_text(json.dumps(tables))
+        fresh.replace(self.folder / "tables.json")
+
+    def run(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", node_table_script(), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(self.folder), "TABLES": str(self.folder / "tables.json")},
+        )
+        self.running.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in self.running:
+            process.kill()
+            process.communicate()
+        self.listener.close()
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Iterator[Head]:
+    package = tmp_path / "ray"
+    package.mkdir()
+    (package / "__init__.py").write_text('__version__ = "2.56.0"\n')
+    (package / "_raylet.py").write_text(RAYLET)
+    head = Head(tmp_path, socket.create_server(("127.0.0.1", 0)))
+    yield head
+    head.close()
+
+
+def line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout
+    told: dict[str, Any] = json.loads(process.stdout.readline())
+    return told
+
+
+def rest(process: subprocess.Popen[str]) -> list[list[tuple[str, bool]]]:
+    """The nodes of each further line."""
+    assert process.stdout
+    lines = map(json.loads, process.stdout.read().splitlines())
+    return [[(node["ip"], node["alive"]) for node in told["nodes"]] for told in lines]
+
+
+def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
+    head.tells([row(), row("10.0.0.2", alive=False, gpus=4, death="missed too many heartbeats")])
+    process = head.run(head.address)
+    stdout, _ = process.communicate()
+    assert process.returncode == 0
+    assert parse_table(stdout) == RayTable(
+        "2.56.0",
+        (
+            RayNode("10.0.0.1", alive=True, is_head=True, gpus=8, started=1772366405.5, hostname="gpu1"),
+            RayNode(
+                *("10.0.0.2", False, False, 4, 1772366405.5, "gpu1", "missed too many heartbeats"),
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus"), [({"GPU": 8.0}, 8), ({"NPU": 16.0, "CPU": 4.0}, 16), ({"CPU": 4.0}, 0)]
+)
+def test_npus_count_as_gpus_and_a_node_may_have_none(
+    head: Head, resources: dict[str, float], gpus: int
+) -> None:
+    head.tells([row(resources_total=resources)])
+    assert line(head.run(head.address))["nodes"][0]["gpus"] == gpus
+
+
+def test_nodes_stand_in_the_order_in_which_they_started(head: Head) -> None:
+    head.tells([row("10.0.0.2", start_time_ms=2000), row("10.0.0.1", start_time_ms=1000)])
+    assert [node["ip"] for node in line(head.run(head.address))["nodes"]] == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_a_port_that_refuses_means_that_ray_is_gone(head: Head) -> None:
+    address = head.address
+    head.listener.close()
+    process = head.run(address)
+    assert line(process) == {"error": f"nothing listens on {address}", "gone": True}
+    assert process.wait() == 0
+
+
+def test_an_error_of_ray_is_told_and_does_not_mean_that_it_is_gone(head: Head) -> None:
+    head.tells("deadline exceeded")
+    told = line(head.run(head.address))
+    assert told == {"error": f"{head.address}: RuntimeError: deadline exceeded", "gone": False}
+
+
+def test_an_image_without_ray_is_told(head: Head) -> None:
+    (head.folder / "ray" / "_raylet.py").unlink()
+    told = line(head.run(head.address))
+    assert "ModuleNotFoundError" in told["error"]
+    assert told["gone"] is False
+
+
+def test_following_tells_changes_alone(head: Head) -> None:
+    one, two = [row()], [row(), row("10.0.0.2")]
+    head.tells(one, one, one, two, two, one, two)
+    process = head.run(head.address, "60", "10.0.0.9=0")
+    told = [[node["ip"] for node in line(process)["nodes"]] for _ in range(4)]
+    assert told == [["10.0.0.1"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1"], ["10.0.0.1", "10.0.0.2"]]
+
+
+def test_following_sees_a_file_that_changes_later(head: Head) -> None:
+    head.tells([row()])
+    process = head.run(head.address, "60")
+    assert len(line(process)["nodes"]) == 1
+    head.tells([row(), row("10.0.0.2")])
+    assert len(line(process)["nodes"]) == 2
+
+
+def test_following_goes_on_after_an_error(head: Head) -> None:
+    head.tells("deadline exceeded", [row()])
+    process = head.run(head.address, "60")
+    assert "error" in line(process)
+    assert line(process)["nodes"][0]["ip"] == "10.0.0.1"
+
+
+def test_it_ends_well_when_all_that_are_expected_are_alive_with_their_gpus(head: Head) -> None:
+    head.tells(
+        [row()],
+        [row(), row("10.0.0.2", alive=False)],
+        [row(), row("10.0.0.2", gpus=4)],
+        [row(), row("10.0.0.2")],
+        [row()],
+    )
+    process = head.run(head.address, "60", "10.0.0.1=8", "10.0.0.2=8")
+    assert process.wait() == 0
+    assert [nodes[1:] for nodes in rest(process)] == [
+        *([], [("10.0.0.2", False)], [("10.0.0.2", True)], [("10.0.0.2", True)])
+    ]
+
+
+def test_it_needs_no_standard_input_where_it_knows_what_to_expect(head: Head) -> None:
+    head.tells([], [row()])
+    process = head.run(head.address, "60", "10.0.0.1=8")
+    assert process.stdin
+    process.stdin.close()
+    assert process.wait() == 0
+
+
+def test_it_ends_when_nobody_listens_any_more(head: Head) -> None:
+    head.tells([row()])
+    process = head.run(head.address, "60")
+    line(process)
+    assert process.stdin
+    process.stdin.close()
+    assert process.wait() == 1
+
+
+def test_it_ends_when_its_time_is_over(head: Head) -> None:
+    head.tells([row()])
+    assert head.run(head.address, "0", "10.0.0.1=8").wait() == 1

@@ -1,0 +1,200 @@
+"""The script that looks at a host, really run by `sh` with a Docker that only tells what it was given."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.model.cluster import Cluster, Docker
+from orchestrator.model.secret import Secret
+from orchestrator.plan import docker
+from orchestrator.plan.facts import Address, DockerTrouble, HostFacts, RayTable
+from orchestrator.plan.probes import parse
+from tests.plan.recordings import addresses, inspected, ray_line, ray_row
+from tests.plan.worlds import cluster, node
+
+STUB = """\
+#!/bin/sh
+for word; do printf '%s\\0' "$word"; done >>"$CALLS"
+printf '\\n' >>"$CALLS"
+for word; do
+    case $word in
+        ps | top | image | exec) exec cat "$ANSWERS/$word" ;;
+        inspect) exec cat "$ANSWERS/container" ;;
+    esac
+done
+"""
+IP = """\
+#!/bin/sh
+[ "$*" = "-json address" ] && exec cat "$ANSWERS/addresses"
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine whose `docker` and `ip` answer from files, and write down how they were called."""
+
+    folder: Path
+
+    def program(self, name: str, text: str) -> None:
+        self._write(f"bin/{name}", text).chmod(0o755)
+
+    def answers(self, name: str, text: str) -> None:
+        self._write(f"answers/{name}", text)
+
+    def _write(self, path: str, text: str) -> Path:
+        file = self.folder / path
+        file.parent.mkdir(exist_ok=True, parents=True)
+        file.write_text(text)
+        return file
+
+    def look(self, of: Cluster, gcs: str = "10.0.0.1:6379") -> HostFacts:
+        line = docker.observe(of, of.head, gcs).line()
+        ran = subprocess.run(
+            ["sh", "-c", line],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+                "HOME": str(self.folder / "home"),
+                "ANSWERS": str(self.folder / "answers"),
+                "CALLS": str(self.folder / "calls"),
+            },
+        )
+        found = parse(ran.stdout, ran.stderr)
+        assert isinstance(found, HostFacts), found
+        return found
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """The arguments of each call of Docker."""
+        lines = (self.folder / "calls").read_text().split("\0\n")
+        return [line.split("\0") for line in lines if line]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """One on which the cluster stands."""
+    machine = Machine(tmp_path)
+    machine.program("docker", STUB)
+    machine.program("ip", IP)
+    machine.answers("addresses", addresses(("eth0", "10.0.0.1")).text)
+    machine.answers("ps", "id-of-raycluster-demo-gpu1\n")
+    machine.answers("container", json.dumps([inspected()]))
+    machine.answers("image", "sha256:one\n")
+    machine.answers("top", "PID COMMAND\n1 ray\n2 raylet\n")
+    machine.answers("exec", ray_line(ray_row()))
+    machine._write("home/.raycluster/demo/token", "c0ffee\n")  # noqa: SLF001
+    return machine
+
+
+def test_what_the_script_prints_the_parser_reads(machine: Machine) -> None:
+    found = machine.look(cluster())
+    assert found.home == str(machine.folder / "home")
+    assert found.addresses == (Address("eth0", "10.0.0.1"),)
+    assert isinstance(found.docker, tuple)
+    assert [each.name for each in found.docker] == ["raycluster-demo-gpu1"]
+    assert (found.image_id, found.token) == ("sha256:one", Secret("ray-token", "c0ffee"))
+    assert {"ray", "raylet"} <= found.processes
+    assert isinstance(found.ray, RayTable)
+
+
+def test_the_hosts_clock_is_the_present(machine: Machine) -> None:
+    written = (machine.folder / "answers" / "ps").stat().st_mtime
+    assert written - 1 <= machine.look(cluster()).now < written + 60
+
+
+def test_docker_is_asked_for_the_clusters_containers_and_for_the_name(machine: Machine) -> None:
+    machine.look(cluster())
+    assert machine.calls[0] == [
+        *("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=raycluster.cluster=demo")
+    ]
+    assert machine.calls[1] == [
+        *("container", "inspect", "raycluster-demo-gpu1", "id-of-raycluster-demo-gpu1")
+    ]
+
+
+def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None:
+    machine.look(cluster())
+    assert {" ".join(call[:2]) for call in machine.calls} == {
+        "ps --all",
+        "container inspect",
+        "image inspect",
+        "top raycluster-demo-gpu1",
+        "exec raycluster-demo-gpu1",
+    }
+
+
+def test_ray_is_asked_only_where_there_is_a_gcs_to_ask(machine: Machine) -> None:
+    assert machine.look(cluster(), gcs="").ray is None
+    assert not [call for call in machine.calls if call[0] == "exec"]
+
+
+@pytest.mark.parametrize(
+    ("stub", "exit_code", "words"),
+    [
+        (
+            "echo 'Cannot connect to the Docker daemon' >&2; exit 1",
+            1,
+            "Cannot connect to the Docker daemon",
+        ),
+        ("echo 'permission denied' >&2; exit 1", 1, "permission denied"),
+    ],
+)
+def test_docker_that_fails_is_told_with_its_code_and_words(
+    machine: Machine, stub: str, exit_code: int, words: str
+) -> None:
+    machine.program("docker", f"#!/bin/sh\n{stub}\n")
+    found = machine.look(cluster())
+    assert found.docker == DockerTrouble(exit_code, words)
+    assert (found.image_id, found.processes) == ("", frozenset())
+
+
+def test_a_docker_command_that_is_not_there_is_told(machine: Machine) -> None:
+    of = cluster(head=node(1, docker=Docker(command=("no-such-docker",))))
+    found = machine.look(of).docker
+    assert isinstance(found, DockerTrouble)
+    assert found.exit_code == 127
+    assert "no-such-docker" in found.text
+
+
+def test_a_docker_command_of_several_words_is_called_so(machine: Machine) -> None:
+    of = cluster(head=node(1, docker=Docker(command=("env", "A=1", "docker"))))
+    assert machine.look(of).image_id == "sha256:one"
+
+
+def test_without_a_token_file_there_is_no_token(machine: Machine) -> None:
+    (machine.folder / "home/.raycluster/demo/token").unlink()
+    assert machine.look(cluster()).token is None
+
+
+HOSTILE = [
+    "$(touch hacked)",
+    "`touch hacked`",
+    "'; touch hacked; '",
+    '"; touch hacked; "',
+    "two words",
+    "*",
+    "--privileged",
+    "-v",
+    "a\nb",
+    "a\\",
+    "größe",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_whatever_the_inventory_says_arrives_as_data(machine: Machine, value: str) -> None:
+    of = replace(cluster(), name=value, image=value)
+    machine.look(of, gcs=value)
+    calls = {call[0]: call for call in machine.calls}
+    assert calls["ps"][-1] == f"label=raycluster.cluster={value}"
+    assert calls["container"][2] == of.container(of.head)
+    assert calls["image"][-1] == value
+    assert calls["exec"][-1] == value
+    assert not (machine.folder / "hacked").exists()

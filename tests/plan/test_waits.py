@@ -1,0 +1,96 @@
+"""When a wait is over, from what a probe and the watch told."""
+
+import json
+
+import pytest
+
+from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
+from orchestrator.plan.waits import Answers, Joined, gpu_count
+from tests.plan.recordings import STARTED, ray_line, ray_row, state
+
+ANSWERS = Answers(6379)
+JOINED = Joined("10.0.0.2", gpus=8)
+GONE = Never("Docker tells nothing of its container any more")
+
+
+def container(restarts: int = 0, **changes: object) -> str:
+    return json.dumps({"state": state(**changes), "restarts": restarts})
+
+
+def ended(**changes: object) -> str:
+    return container(Status="exited", Running=False, ExitCode=137, **changes)
+
+
+def listed(**changes: object) -> str:
+    return ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2", **changes))
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stdout", "verdict"),
+    [
+        (0, "", Ready("port 6379 answers")),
+        (1, container(), NotYet("nothing answers on port 6379")),
+        (1, ended(), Never("its container ended with exit code 137", 137)),
+        (1, ended(OOMKilled=True), Never("its container ended with exit code 137 (out of memory)", 137)),
+        (1, container(restarts=1), Never("its container ended and Docker had to restart it")),
+        (1, "", GONE),
+        (124, "", GONE),
+        (1, "Cannot connect to the Docker daemon", GONE),
+        (1, "[]", GONE),
+    ],
+)
+def test_the_head_answers_or_its_container_has_ended(exit_code: int, stdout: str, verdict: Verdict) -> None:
+    assert ANSWERS(exit_code, stdout, "") == verdict
+
+
+@pytest.mark.parametrize(
+    ("watched", "verdict"),
+    [
+        (listed(), Ready("joined, 8 GPUs")),
+        (listed(gpus=9), Ready("joined, 9 GPUs")),
+        (listed(gpus=4), Never("Ray sees 4 of its 8 GPUs")),
+        (ray_line(ray_row("10.0.0.1")), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
+        (listed(alive=False), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
+        (listed(started=1772366399.0), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
+        ("", NotYet("no word from Ray on the head yet")),
+        ('{"error": "nothing listens", "gone": true}', NotYet("no word from Ray on the head yet (nothing listens)")),
+        ("Traceback", NotYet("no word from Ray on the head yet (Traceback)")),
+    ],
+)  # fmt: skip
+def test_a_node_has_joined_when_ray_lists_its_present_life_with_all_gpus(
+    watched: str, verdict: Verdict
+) -> None:
+    assert JOINED(0, container(), watched) == verdict
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stdout", "verdict"),
+    [
+        (0, ended(), Never("its container ended with exit code 137", 137)),
+        (0, container(restarts=1), Never("its container ended and Docker had to restart it")),
+        (1, "", GONE),
+        (124, container(), GONE),
+    ],
+)
+def test_what_ray_still_lists_does_not_count_once_the_container_has_ended(
+    exit_code: int, stdout: str, verdict: Verdict
+) -> None:
+    assert JOINED(exit_code, stdout, listed()) == verdict
+
+
+def test_restarts_from_before_this_run_are_no_crash() -> None:
+    until = Joined("10.0.0.2", gpus=8, restarts=3)
+    assert until(0, container(restarts=3), listed()) == Ready("joined, 8 GPUs")
+    assert until(0, container(restarts=4), listed()) == Never(
+        "its container ended and Docker had to restart it"
+    )
+
+
+def test_a_node_that_started_with_its_container_counts() -> None:
+    assert STARTED.startswith("2026-03-01T12:00:00.123456")
+    assert JOINED(0, container(), listed(started=1772366400.123456)) == Ready("joined, 8 GPUs")
+
+
+@pytest.mark.parametrize(("gpus", "said"), [(0, "0 GPUs"), (1, "1 GPU"), (2, "2 GPUs")])
+def test_gpus_are_counted_as_people_do(gpus: int, said: str) -> None:
+    assert gpu_count(gpus) == said
