@@ -42,21 +42,28 @@ def down(
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))
     done = carry_out("down", cluster, planner, lambda _: Plan("nothing to undo"), pace)
-    _conclude(cluster, done)
+    _conclude(_named(cluster, only), done)
     raise typer.Exit(done.exit_code)
 
 
-def _conclude(cluster: "Cluster", done: "Done") -> None:
+def _named(cluster: "Cluster", only: frozenset[str] | None) -> str:
+    """What is taken down: the cluster, or the hosts that `--limit` left of it."""
+    if only is None:
+        return f"cluster {cluster.name}"
+    names = ", ".join(node.name for node in cluster.nodes if node.name in only)
+    return f"cluster {cluster.name} on {names}"
+
+
+def _conclude(what: str, done: "Done") -> None:
     from orchestrator.cli.failures import show_failures
     from orchestrator.cli.screen import answer, plural
 
     if done.exit_code:
-        headline = (
-            f"cluster {cluster.name} is not known to be down: {plural(len(done.failed), 'host')} failed"
-        )
+        failed = f"{plural(len(done.failed), 'host')} failed"
+        headline = f"{what} is not known to be down: {'interrupted' if done.interrupted else failed}"
         show_failures(headline, done, "Once this is mended, `raycluster down` takes down what remains.")
     elif done.plan.phases:
         told = f"its containers are gone from {plural(len(done.plan.changes), 'host')} ({done.seconds:.1f} s)"
-        answer().print(f"cluster {cluster.name} is down: {told}")
+        answer().print(f"{what} is down: {told}")
     else:
-        answer().print(f"cluster {cluster.name} is down already: no container of it is on any of its hosts")
+        answer().print(f"{what} is down already: no container of it is there")

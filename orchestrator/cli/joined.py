@@ -20,8 +20,9 @@ def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
     ips = addresses(cluster, done.facts)
     nodes = {name: node for name, ip in ips.items() if (node := table.alive(ip))}
     gpus = sum(node.gpus for node in nodes.values())
-    state = "is up" if done.plan.phases else "is up already, nothing to do"
-    count = f"all {len(nodes)} hosts" if len(nodes) == len(cluster.nodes) else f"{len(nodes)} of its hosts"
+    whole = len(nodes) == len(cluster.nodes)
+    state = ("is up" if whole else "is up in part") + ("" if done.plan.phases else " already, nothing to do")
+    count = f"all {len(nodes)} hosts" if whole else f"{len(nodes)} of {len(cluster.nodes)} hosts"
     told = f": Ray {table.version} lists {count}, {gpus} GPUs"
     answer().print(
         Text.assemble((f"cluster {cluster.name} {state}", "bold green"), told, f" ({done.seconds:.1f} s)")

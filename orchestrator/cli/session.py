@@ -90,7 +90,7 @@ def _ctrl_c(cancel: Event) -> Iterator[None]:
             notice().show_cursor()
             os._exit(INTERRUPTED)
         cancel.set()
-        notice().print("interrupted: undoing what this run began (Ctrl-C again leaves at once)")
+        notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:

@@ -78,7 +78,9 @@ def _addresses(section: _Section) -> tuple[Address, ...]:
 def _containers(section: _Section) -> tuple[Container, ...] | DockerTrouble:
     if section.exit_code:
         return DockerTrouble(section.exit_code, section.complaint)
-    found = json.loads(section.text or "[]")
+    if not section.text.strip():
+        return DockerTrouble(1, section.complaint or "docker tells nothing of its containers")
+    found = json.loads(section.text)
     return tuple({each["Id"]: _container(each) for each in found}.values())
 
 

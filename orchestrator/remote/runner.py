@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
@@ -12,6 +12,7 @@ from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, St
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 PROBE_SECONDS = 20.0
+CONFIRM_SECONDS = 3.0
 TIMED_OUT = 124
 """The exit code of coreutils' `timeout`."""
 
@@ -55,7 +56,8 @@ def _phase(phase: Phase, lane: "_Lane", out: set[str]) -> list[StepEnded]:
     left_out = [_not_run(phase, step) for host, steps in lanes.items() if host in out for step in steps]
     going = [steps for host, steps in lanes.items() if host not in out]
     with ThreadPoolExecutor(max(1, len(going))) as pool:
-        return left_out + [result for ended in pool.map(lane.run, going) for result in ended]
+        ended = [result for results in pool.map(lane.run, going) for result in results]
+        return left_out + (list(pool.map(lane.confirm, ended)) if phase.watch else ended)
 
 
 class _Watching:
@@ -117,6 +119,18 @@ class _Lane:
             failed = results and results[-1].status is not Status.OK
             results.append(_not_run(self.phase, step) if failed or self.cancel.is_set() else self._step(step))
         return results
+
+    def confirm(self, result: StepEnded) -> StepEnded:
+        """What was true of one host while others were waited for has to be true of all in the end."""
+        if not isinstance(result.step, Wait) or result.status is not Status.OK or self.cancel.is_set():
+            return result
+        got = _wait(replace(result.step, within=CONFIRM_SECONDS), self.hosts[result.step.host], self)
+        if isinstance(got, Output):
+            return result
+        failure = replace(got, message=f"was so, but is no more: {got.message}")
+        failed = replace(result, status=Status.FAILED, output=None, failure=failure)
+        self.tell(failed)
+        return failed
 
     def _step(self, step: Step) -> StepEnded:
         self.tell(StepBegan(step))

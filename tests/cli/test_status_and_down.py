@@ -74,7 +74,7 @@ def test_down_says_that_the_containers_are_gone(raycluster: Raycluster) -> None:
 def test_down_of_nothing_is_a_success_that_touches_nothing(hosts: FakeFleet, raycluster: Raycluster) -> None:
     down = raycluster("down")
     assert (down.exit_code, down.stderr) == (0, "")
-    assert down.stdout == "cluster demo is down already: no container of it is on any of its hosts\n"
+    assert down.stdout == "cluster demo is down already: no container of it is there\n"
     assert len(hosts.sent) == 2
 
 
@@ -104,3 +104,11 @@ def test_down_as_a_script_needs_no_host(hosts: FakeFleet, raycluster: Raycluster
     script = raycluster("down", "-o", "sh", "--offline")
     assert (script.exit_code, hosts.sent) == (0, [])
     assert 'on gpu2 sh -c "$REMOVE" remove docker demo\n' in script.stdout
+
+
+def test_what_a_limit_leaves_standing_is_not_called_down(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    down = raycluster("down", "-l", "workers")
+    assert down.stdout.startswith("cluster demo on gpu2 is down: its containers are gone from 1 host (")
+    assert not [each for each in cluster_stands.sent if each.host == "gpu1" and "remove" in each.command.argv]

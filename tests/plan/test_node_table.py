@@ -91,7 +91,8 @@ class Head:
     def close(self) -> None:
         for process in self.running:
             process.kill()
-            process.communicate()
+            with process:  # which closes its pipes
+                process.wait()
         self.listener.close()
 
 
@@ -129,7 +130,13 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
         (
             RayNode("10.0.0.1", alive=True, is_head=True, gpus=8, started=1772366405.5, hostname="gpu1"),
             RayNode(
-                *("10.0.0.2", False, False, 4, 1772366405.5, "gpu1", "missed too many heartbeats"),
+                "10.0.0.2",
+                alive=False,
+                is_head=False,
+                gpus=4,
+                started=1772366405.5,
+                hostname="gpu1",
+                death="missed too many heartbeats",
             ),
         ),
     )

@@ -1,5 +1,7 @@
 """What is read from a host's answer, from recorded ones."""
 
+from typing import Any
+
 import pytest
 
 from orchestrator.model.secret import Secret
@@ -23,7 +25,7 @@ def silent(**said: Said) -> Silent:
     return found
 
 
-def container(**changes: object) -> Container:
+def container(**changes: Any) -> Container:
     found = facts(containers=containers(inspected(**changes))).docker
     assert isinstance(found, tuple)
     (only,) = found
@@ -125,8 +127,8 @@ def test_a_container_that_is_found_by_name_and_by_label_is_one() -> None:
     assert facts(containers=containers(inspected(), inspected())).docker == (container(),)
 
 
-def test_where_docker_inspects_nothing_there_is_nothing() -> None:
-    assert facts(containers=Said("")).docker == ()
+def test_where_docker_says_nothing_at_all_it_is_not_taken_for_nothing_there() -> None:
+    assert facts(containers=Said("")).docker == DockerTrouble(1, "docker tells nothing of its containers")
 
 
 @pytest.mark.parametrize(

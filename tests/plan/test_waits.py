@@ -1,6 +1,7 @@
 """When a wait is over, from what a probe and the watch told."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def container(restarts: int = 0, **changes: object) -> str:
     return json.dumps({"state": state(**changes), "restarts": restarts})
 
 
-def ended(**changes: object) -> str:
+def ended(**changes: Any) -> str:
     return container(Status="exited", Running=False, ExitCode=137, **changes)
 
 

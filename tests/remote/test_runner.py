@@ -267,13 +267,13 @@ def wait(until: Until, *, within: float = SOON, every: float = 0, host: str = "g
     return Wait(host, "wait", Command(("probe", "--all")), until, within, every)
 
 
-def says(exit_code: int, stdout: str, _watched: str) -> Verdict:
+def says(exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG001
     """What the probe tells is the verdict."""
     known: dict[str, Verdict] = {"ready": Ready("it is there"), "never": Never("it ended", 137)}
     return known.get(stdout, NotYet(f"{stdout or 'nothing'} ({exit_code})"))
 
 
-def hears(_exit_code: int, _stdout: str, watched: str) -> Verdict:
+def hears(exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG001
     return Ready(watched) if watched == "all" else NotYet("not all yet")
 
 
@@ -360,7 +360,7 @@ def test_what_the_watch_tells_reaches_the_wait_before_the_next_probe(fleet: Fake
     fleet.streams("gpu1", "table", "some", probed, "all")
     report = carried_out(fleet, watching(wait(hears, host="gpu2", every=SOON)))
     assert (report.ok, report.watched) == (True, "all")
-    assert fleet.lines("gpu2") == ["timeout -k 5 20 probe --all"]
+    assert fleet.lines("gpu2") == ["timeout -k 5 20 probe --all"] * 2  # the second confirms, in the end
 
 
 def test_the_watch_itself_is_sent_as_it_stands_and_not_bounded(fleet: FakeFleet) -> None:
@@ -403,3 +403,30 @@ def test_a_watch_ends_with_its_phase_and_before_the_next(fleet: FakeFleet) -> No
     fleet.on("gpu2", "during", lambda *_: OK if reached(begun) and not ended.is_set() else BROKEN)
     fleet.on("gpu2", "after", lambda *_: OK if ended.is_set() else BROKEN)
     assert carried_out(fleet, watching(run("gpu2", "during")), phase("next", run("gpu2", "after"))).ok
+
+
+def test_who_was_ready_while_others_were_waited_for_has_to_be_so_in_the_end(
+    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.remote.runner.CONFIRM_SECONDS", 0.0)
+    first_is_ready = Event()
+
+    def lists(name: str) -> Until:
+        def judge(exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG001
+            return Ready() if name in watched else NotYet(f"{name} is not listed")
+
+        return judge
+
+    def heard(happening: Happening) -> None:
+        if isinstance(happening, StepEnded) and happening.step.host == "gpu1":
+            first_is_ready.set()
+
+    fleet.streams("gpu1", "table", "gpu1", first_is_ready, "gpu2")
+    waits = (wait(lists("gpu1")), wait(lists("gpu2"), host="gpu2"))
+    fleet.on("*", "probe", OK)
+    report = execute(Plan("test", (watching(*waits),)), fleet, heard, Event())
+    assert [(result.step.host, result.status) for result in report.results] == [
+        ("gpu1", Status.FAILED),
+        ("gpu2", Status.OK),
+    ]
+    assert only_failure(report).message == "was so, but is no more: gpu1 is not listed, after 0 s"
