@@ -67,10 +67,7 @@ def test_a_second_up_changes_nothing_and_says_so(up_already: FakeFleet, rayclust
 @pytest.mark.usefixtures("up_already")
 def test_a_dry_run_of_nothing_says_so(raycluster: Raycluster) -> None:
     shown = raycluster("up", "--dry-run")
-    assert (shown.exit_code, shown.stdout) == (
-        0,
-        "Plan: bring up cluster demo\n\nNothing to do.\n".replace("\n\n", "\n"),
-    )
+    assert (shown.exit_code, shown.stdout) == (0, "Plan: bring up cluster demo\nNothing to do.\n")
 
 
 @pytest.mark.usefixtures("up_already")
@@ -159,8 +156,8 @@ def test_help_mentions_every_option_and_fits_the_screen(command: str, raycluster
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_help_names_every_command_and_exit_code(raycluster: Raycluster) -> None:
+def test_help_names_every_command(raycluster: Raycluster) -> None:
     shown = raycluster("--help")
     assert shown.exit_code == 0
-    for word in (*COMMANDS, "--version", "130"):
+    for word in (*COMMANDS, "--version"):
         assert re.search(rf"(?m)^ +{word}\b", shown.stdout), word

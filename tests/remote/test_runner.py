@@ -430,3 +430,21 @@ def test_who_was_ready_while_others_were_waited_for_has_to_be_so_in_the_end(
         ("gpu2", Status.OK),
     ]
     assert only_failure(report).message == "was so, but is no more: gpu1 is not listed, after 0 s"
+
+
+def test_what_was_so_of_one_host_has_to_be_so_of_all_in_the_end(fleet: FakeFleet) -> None:
+    fleet.on("gpu1", "probe", Output(0, "ready"), Output(0, "never"))
+    fleet.on("gpu2", "probe", Output(0, "ready"))
+    fleet.streams("gpu1", "table")
+    told: list[Happening] = []
+    phases = (watching(wait(says), wait(says, host="gpu2")),)
+    report = execute(Plan("test", phases), fleet, told.append, Event())
+    assert only_failure(report).message == "was so, but is no more: it ended"
+    assert statuses(report) == {"gpu1 wait": Status.FAILED, "gpu2 wait": Status.OK}
+    assert told[-1] == report.failed[0]
+
+
+def test_without_a_watch_nothing_is_asked_twice(fleet: FakeFleet) -> None:
+    fleet.on("gpu1", "probe", Output(0, "ready"))
+    carried_out(fleet, phase("p", wait(says)))
+    assert len(fleet.sent) == 1
