@@ -24,7 +24,7 @@ looks = 0
 
 class GcsClient:
     def __init__(self, address):
-        self.address = address
+        self.lost = False
 
     def get_all_node_info(self):
         global looks
@@ -32,7 +32,8 @@ class GcsClient:
             tables = json.load(file)
         table = tables[min(looks, len(tables) - 1)]
         looks += 1
-        if isinstance(table, str):
+        if self.lost or isinstance(table, str):
+            self.lost = True  # as a connection: once broken, it stays so
             raise RuntimeError(table)
         return {row["node_manager_address"]: node(row) for row in table}
 
@@ -194,7 +195,7 @@ def test_following_sees_a_file_that_changes_later(head: Head) -> None:
     assert len(line(process)["nodes"]) == 2
 
 
-def test_following_goes_on_after_an_error(head: Head) -> None:
+def test_following_goes_on_with_a_new_connection_after_an_error(head: Head) -> None:
     head.tells("deadline exceeded", [row()])
     process = head.run(head.address, "60")
     assert "error" in line(process)

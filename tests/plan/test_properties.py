@@ -22,9 +22,9 @@ from tests.plan.worlds import SEALED, bare, cluster, node, standing
 AWKWARD = st.sampled_from(
     [*" \t\n'\"\\$`*?[]{}()|&;<>#~!=%-", "$HOME", "$(id)", "`id`", "é", "日", "\U0001f680"]
 )
-TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0QXZ"), max_size=20)
 WORDS = st.lists(st.lists(AWKWARD, max_size=8).map("".join) | TEXTS, max_size=6)
-SECRETS = st.text("QXZ789", min_size=12, max_size=40)
+SECRETS = st.text("QXZ", min_size=12, max_size=40)  # in no other text
 
 
 @given(st.lists(WORDS, min_size=1, max_size=6))

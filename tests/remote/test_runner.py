@@ -248,9 +248,10 @@ def test_events_are_told_in_order(fleet: FakeFleet) -> None:
 def test_nothing_begins_once_it_is_cancelled(fleet: FakeFleet) -> None:
     cancel = Event()
     cancel.set()
-    report = execute(Plan("test", (phase("p", run("gpu1", "good")),)), fleet, lambda _: None, cancel)
+    told: list[Happening] = []
+    report = execute(Plan("test", (phase("p", run("gpu1", "good")),)), fleet, told.append, cancel)
     assert [result.status for result in report.results] == [Status.NOT_RUN]
-    assert fleet.sent == []
+    assert (fleet.sent, told) == ([], [])
 
 
 def test_a_plan_without_phases_is_done_at_once(fleet: FakeFleet) -> None:
