@@ -63,6 +63,8 @@ def preview(cluster: Cluster, planner: Planner, output: Form, pace: Pace, assume
     if assumed is None:
         with session(cluster, "plan", pace, logged=False) as run:
             facts = run.observe()
+        if run.cancel.is_set():
+            return INTERRUPTED
     else:
         facts = assumed
     plan = planner(facts)

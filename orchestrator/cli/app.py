@@ -35,7 +35,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    r"""Turn a YAML list of GPU machines into a running Ray cluster for vLLM, from a laptop, over SSH.
+    """Turn a YAML list of GPU machines into a running Ray cluster for vLLM, from a laptop, over SSH.
 
     What it says is true: `up` succeeds only when Ray itself lists every host, `down` only when the
     containers are seen to be gone.
@@ -47,7 +47,7 @@ def root(
       2    usage or inventory; nothing was contacted
       3    status: not healthy
       130  interrupted
-    """
+    """  # noqa: D301 - the help needs the real character
 
 
 def main() -> None:

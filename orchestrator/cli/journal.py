@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
@@ -29,10 +30,11 @@ class Mask:
         self._secrets = {secret for secret in secrets if secret.value}
 
     def add(self, secret: Secret) -> None:
-        self._secrets.add(secret)
+        if secret.value:
+            self._secrets.add(secret)
 
     def __call__(self, text: str) -> str:
-        for secret in self._secrets:
+        for secret in sorted(self._secrets, key=lambda each: -len(each.value)):
             text = text.replace(secret.value, str(secret))
         return text
 
@@ -44,7 +46,9 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self.path = path
-        self._file: TextIO = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+        self._file: TextIO = os.fdopen(
+            descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1
+        )
         self._mask, self._began, self._lock = mask, time.monotonic(), Lock()
 
     def __call__(self, happening: Happening) -> None:
@@ -53,11 +57,12 @@ class Journal:
     def write(self, text: str) -> None:
         if not text:
             return
-        with self._lock:
+        with self._lock, suppress(OSError):  # a full disk is no reason to stop half way
             self._file.write(f"{time.monotonic() - self._began:8.2f}  {self._mask(text)}\n")
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
 
 def keep_journal(command: str, mask: Mask) -> Journal | None:

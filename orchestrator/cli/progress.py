@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 
 from rich.console import Group
 from rich.live import Live
@@ -82,7 +82,7 @@ class _LiveTable:
 
     def __init__(self, hosts: tuple[str, ...]) -> None:
         self._rows = {host: _Row("") for host in hosts}
-        self._began, self._title, self._lock = time.monotonic(), "", Lock()
+        self._began, self._title, self._lock = time.monotonic(), "", RLock()
         self._spinner = Spinner("dots", style="cyan")
 
     def __call__(self, happening: Happening) -> None:

@@ -68,25 +68,39 @@ def _conclude(cluster: "Cluster", done: "Done", path: str | None) -> None:
 
 
 def _headline(cluster: "Cluster", done: "Done") -> str:
-    failed = done.failed
     if done.interrupted:
-        return f"up was interrupted: cluster {cluster.name} is as it was, but for what is said here"
-    if cluster.head.name in failed:
+        return f"up of cluster {cluster.name} was interrupted"
+    if _headless(cluster, done):
         return f"cluster {cluster.name} is not up: its head failed"
-    return f"cluster {cluster.name} is not complete: {len(failed)} of {len(cluster.nodes)} hosts failed"
+    return f"cluster {cluster.name} is not complete: {len(done.failed)} of {len(cluster.nodes)} hosts failed"
+
+
+def _headless(cluster: "Cluster", done: "Done") -> bool:
+    """Whether there is no head: it was refused, or this run failed to start it."""
+    stood = cluster.head.name not in {change.host for change in done.plan.changes}
+    refused = {refusal.host for refusal in done.plan.refusals}
+    return cluster.head.name in (refused if stood else done.failed)
 
 
 def _what_now(cluster: "Cluster", done: "Done") -> str:
     if done.interrupted:
         return _undone(done)
-    if cluster.head.name in done.failed:
+    if _headless(cluster, done):
         return f"{_undone(done)} Once this is mended, `raycluster up` tries anew."
     return "The other hosts stay as they are; once this is mended, `raycluster up` completes the cluster."
 
 
 def _undone(done: "Done") -> str:
     if not done.report.started:
-        return "Nothing was started."
-    return "What this run had started was removed again" + (
-        ", but for what is said above." if done.left else "."
-    )
+        return f"Nothing was started.{_replaced(done)}"
+    but = ", but for what is said above" if done.left else ""
+    return f"What this run had started was removed again{but}.{_replaced(done)}"
+
+
+def _replaced(done: "Done") -> str:
+    from orchestrator.plan.up import REMOVE_OLD
+    from orchestrator.remote.report import Status
+
+    tried = (result for result in done.report.results if result.status is not Status.NOT_RUN)
+    hosts = dict.fromkeys(result.step.host for result in tried if result.step.title == REMOVE_OLD)
+    return f" The old container is gone from {', '.join(hosts)}." if hosts else ""

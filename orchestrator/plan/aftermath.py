@@ -23,10 +23,10 @@ class Wreck:
 def plan_aftermath(cluster: Cluster, wreck: Wreck) -> Plan:
     """Workers that started well stay.
 
-    Without its head nothing is of use, so then all that this run started goes, as it does when a person
-    stopped the run.
+    Without a head that this run had to start nothing is of use, so then all that it started goes, as it
+    does when a person stopped the run. A head that stood before is not lost because it could not be asked.
     """
-    everything = wreck.interrupted or cluster.head.name in wreck.failed
+    everything = wreck.interrupted or cluster.head.name in wreck.failed & wreck.started
     gone = wreck.started if everything else wreck.started & wreck.failed
     nodes = [node for node in cluster.nodes if node.name in gone]
     words = tuple(_last_words(cluster, node) for node in nodes if node.name in wreck.failed)

@@ -157,7 +157,7 @@ def _out_of_ray(seen: _Seen, node: Node, facts: HostFacts, container: Container,
     if facts.processes and "raylet" not in facts.processes:
         return "its container runs, but no Ray runs in it"
     if node.role is Role.HEAD and seen.cluster.ray.auth is not Auth.DISABLED and not facts.token:
-        return "Ray's token is gone from this host, so no worker could join"
+        return _without_token(seen, node, container, keep)
     if isinstance(seen.table, RayTable):
         listed = seen.table.alive(keep.place.ip, container.started)
         if listed is None:
@@ -166,6 +166,14 @@ def _out_of_ray(seen: _Seen, node: Node, facts: HostFacts, container: Container,
     if node.role is Role.HEAD and isinstance(seen.table, RayTrouble):
         return _mute_head(node, seen.table)
     return ""
+
+
+def _without_token(seen: _Seen, node: Node, container: Container, keep: Keep) -> str | Refusal:
+    """A head at work is not ended because a file cannot be read; one that is not at work may as well be."""
+    why = "Ray's token cannot be read on this host, so no worker could join"
+    if isinstance(seen.table, RayTable) and seen.table.alive(keep.place.ip, container.started):
+        return Refusal(node.name, why, "`raycluster down`, then `raycluster up`, makes a new one")
+    return why
 
 
 def _mute_head(node: Node, trouble: RayTrouble) -> str | Refusal:

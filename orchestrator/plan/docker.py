@@ -138,7 +138,7 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
 
 def _script(text: str, name: str, node: Node, *arguments: str) -> Command:
     """A fixed script; what the user wrote reaches it as arguments and is never read as code."""
-    return Command(("sh", "-c", text, name, shlex.join(node.docker.command), *arguments))
+    return Command(("sh", "-c", text, name, " ".join(node.docker.command), *arguments))
 
 
 def _labels(cluster: Cluster, node: Node) -> tuple[str, ...]:

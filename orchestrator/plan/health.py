@@ -88,7 +88,7 @@ def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...]) -> Verdict:
     head, verdicts = hosts[0], {host.verdict for host in hosts}
     if head.verdict is Verdict.UNKNOWN:
         return Verdict.UNKNOWN
-    if verdicts <= {Verdict.DOWN, Verdict.UNKNOWN}:
+    if verdicts <= {Verdict.DOWN, Verdict.UNKNOWN} and not notes:
         return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.DOWN
     return Verdict.HEALTHY if verdicts == {Verdict.HEALTHY} and not notes else Verdict.DEGRADED
 
@@ -134,14 +134,15 @@ def _present(
         if isinstance(table, RayTable) and ip and container.running
         else None
     )
-    good = listed is not None and listed.gpus >= expected
+    ray = _runs_ray(facts, container)
+    good = listed is not None and listed.gpus >= expected and ray is not False
     return HostHealth(
         name=node.name,
         role=node.role,
         ip=ip,
         verdict=Verdict.HEALTHY if good else Verdict.DEGRADED if container.running else Verdict.DOWN,
         container=container.status if container.running else f"{container.status} ({container.exit_code})",
-        ray=_runs_ray(facts, container),
+        ray=ray,
         joined=listed is not None if isinstance(table, RayTable) or not container.running else None,
         gpus=listed.gpus if listed else None,
         gpus_expected=expected,
@@ -168,7 +169,7 @@ def _trouble(
     if not container.running:
         ago = f", {age(facts.now - container.finished)} ago" if container.finished else ""
         return f"its container {container.ended}{ago}"
-    if listed:
+    if listed and _runs_ray(facts, container) is not False:
         expected = expected_gpus(node, facts)
         return "" if listed.gpus >= expected else f"Ray sees {listed.gpus} of its {expected} GPUs"
     return _unlisted(node, facts, container, table)
@@ -205,6 +206,8 @@ def _unlisted_nodes(cluster: Cluster, facts: Facts, table: RayTable | RayTrouble
     if not isinstance(table, RayTable):
         return ()
     known = {_ip(node, facts[node.name]) for node in cluster.nodes}
+    if None in known:  # the stranger may be the host whose address nobody could learn
+        return ()
     strangers = sorted({node.ip for node in table.nodes if node.alive} - known)
     return tuple(f"Ray lists a node at {ip} that is not in the inventory" for ip in strangers)
 

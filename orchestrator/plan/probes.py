@@ -29,17 +29,15 @@ class _Section:
 def parse(stdout: str, stderr: str) -> HostFacts | Silent:
     """The facts in one answer of `docker.observe`."""
     told, complaints = _records(stdout), _records(stderr)
-    sections = {name: _Section(text, complaints.get(name, "")) for name, text in told.items()}
-    if "addresses" in sections and sections["addresses"].exit_code:
-        return Silent(
-            f"cannot tell its addresses: {sections['addresses'].complaint}", "install iproute2 there"
-        )
     try:
+        sections = {name: _Section(text, complaints.get(name, "")) for name, text in told.items()}
+        if sections["addresses"].exit_code:
+            complaint = sections["addresses"].complaint
+            return Silent(f"cannot tell its addresses: {complaint}", "install iproute2 there")
         return _facts(sections)
-    except (KeyError, ValueError, IndexError) as error:
-        return Silent(
-            f"gave an answer that could not be read ({type(error).__name__}: {error}): {stderr.strip()}"
-        )
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+        words = " ".join(" ".join((stderr.partition(RECORD)[0], *complaints.values())).split())
+        return Silent(f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}")
 
 
 def _facts(sections: Mapping[str, _Section]) -> HostFacts:
@@ -54,7 +52,7 @@ def _facts(sections: Mapping[str, _Section]) -> HostFacts:
         docker=_containers(sections["containers"]),
         image_id="" if image.exit_code else image.text.strip(),
         processes=frozenset(line.split()[-1] for line in sections["processes"].lines if line.split()),
-        token=None if token.exit_code else Secret(TOKEN, token.text.strip()),
+        token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
         ray=_ray(sections.get("ray")),
     )
 

@@ -23,7 +23,9 @@ host() {
 containers() {
     mine="label=raycluster.cluster=$cluster"
     ids=$(timeout 20 $docker ps --all --quiet --no-trunc --filter "$mine") || return
-    timeout 20 $docker container inspect "$container" $ids 2>/dev/null || true
+    told=$(timeout 20 $docker container inspect "$container" $ids 2>/dev/null) || [ -z "$ids" ] ||
+        told=$(timeout 20 $docker container inspect $ids) || return
+    printf '%s\n' "$told"
 }
 processes() { timeout 20 $docker top "$container" -eo pid,comm 2>/dev/null; }
 section host host

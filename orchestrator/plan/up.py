@@ -13,9 +13,12 @@ from orchestrator.plan.host import keep_token, reach
 from orchestrator.plan.ray import address
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step, Wait, Watch
 
+REMOVE_OLD = "remove its old container"
 PULL_SECONDS = 3600.0
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
+WATCH_SECONDS = JOIN_SECONDS + 240.0
+"""The steps before a host's wait take their time too, and the watch has to outlast them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class _Up:
     def _start(self, node: Node, start: Start) -> Iterator[Step]:
         name = self.cluster.container(node)
         if start.replaces:
-            yield Run(node.name, "remove its old container", docker.discard(self.cluster, node))
+            yield Run(node.name, REMOVE_OLD, docker.discard(self.cluster, node))
         if self.token:
             yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, self.token))
         yield Run(node.name, "start its container", start.command, starts=name)
@@ -118,9 +121,9 @@ class _Up:
     def _watch(self) -> Watch:
         places = [each for each in self.decided.values() if isinstance(each, Start | Keep)]
         expected = tuple(f"{each.place.ip}={each.gpus}" for each in places)
-        command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, JOIN_SECONDS)
+        command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, WATCH_SECONDS)
         title = f"watch Ray's node table until it lists {len(places)} host{'' if len(places) == 1 else 's'}"
-        return Watch(self.cluster.head.name, title, command, expected, within=JOIN_SECONDS)
+        return Watch(self.cluster.head.name, title, command, expected, within=WATCH_SECONDS)
 
     @property
     def _head_ip(self) -> str:

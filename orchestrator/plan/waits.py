@@ -81,4 +81,4 @@ def _state(stdout: str) -> dict[str, Any]:
         told = json.loads(stdout)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return told if isinstance(told, dict) and "state" in told else {}

@@ -90,9 +90,7 @@ class _Watching:
         assert self._watch  # noqa: S101 - started only with one
         via = self._hosts[self._watch.host]
         got = via.stream(self._watch.command, self._tell, timeout=self._watch.within, cancel=self._over)
-        why = (
-            got.message if isinstance(got, Failure) else (got.stderr.strip() or f"exit code {got.exit_code}")
-        )
+        why = got.message if isinstance(got, Failure) else _last_line(got)
         with self._changed:
             self.ended = f"nobody tells of Ray's nodes any more: {self._watch.host}: {why}"
             self._changed.notify_all()
@@ -125,7 +123,7 @@ class _Lane:
         if not isinstance(result.step, Wait) or result.status is not Status.OK or self.cancel.is_set():
             return result
         got = _wait(replace(result.step, within=CONFIRM_SECONDS), self.hosts[result.step.host], self)
-        if isinstance(got, Output):
+        if isinstance(got, Output) or got.kind is FailureKind.CANCELLED:
             return result
         failure = replace(got, message=f"was so, but is no more: {got.message}")
         failed = replace(result, status=Status.FAILED, output=None, failure=failure)

@@ -1,5 +1,7 @@
 """The four facts and the verdict, from what was seen."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.plan.facts import DockerTrouble, RayTrouble, Silent
@@ -166,3 +168,21 @@ def test_a_container_of_this_cluster_that_is_not_in_the_file_is_named() -> None:
 )
 def test_ages_are_said_as_people_say_them(seconds: float, said: str) -> None:
     assert age(seconds) == said
+
+
+def test_a_host_that_ray_still_lists_but_on_which_no_ray_runs_is_not_healthy() -> None:
+    health = assess(DEMO, with_host(standing(DEMO), "gpu2", processes=frozenset({"bash"})))
+    assert health.verdict is Verdict.DEGRADED
+    assert host(health, "gpu2").trouble == "its container has run for 60 s, but no Ray runs in it"
+
+
+def test_a_container_that_left_the_file_keeps_the_cluster_from_being_called_down() -> None:
+    stray = container(DEMO, node(2), name="raycluster-demo-gpu9")
+    assert assess(DEMO, with_host(bare(DEMO), "gpu2", docker=(stray,))).verdict is Verdict.DEGRADED
+
+
+def test_a_silent_host_whose_address_is_not_known_is_not_taken_for_a_stranger() -> None:
+    demo = cluster(workers=1)
+    nameless = node(2, ip=None, network="10.0.0.0/24")
+    facts = standing(demo) | {"gpu2": Silent("no route to host")}
+    assert assess(replace(demo, workers=(nameless,)), facts).notes == ()

@@ -92,10 +92,11 @@ def test_a_worker_added_later_gets_the_token_that_the_head_has() -> None:
     assert sent == [(Secret("ray-token", "the head's"),)]
 
 
-def test_a_head_that_has_lost_its_token_is_started_anew_because_nobody_could_join_it() -> None:
+def test_a_head_at_work_whose_token_cannot_be_read_is_left_alone() -> None:
     demo = cluster()
     plan = up(demo, with_host(standing(demo), "gpu1", token=None))
-    assert reasons(plan)["gpu1"] == "Ray's token is gone from this host, so no worker could join"
+    assert plan.phases == ()
+    assert plan.refusals[0].why == "Ray's token cannot be read on this host, so no worker could join"
 
 
 def test_without_a_token_on_the_head_all_hosts_get_the_new_one() -> None:
@@ -316,6 +317,12 @@ def test_after_the_heads_failure_or_ctrl_c_all_that_was_started_is_removed() -> 
     removed = {"gpu1: remove its container", "gpu2: remove its container"}
     assert removed <= set(outline(plan_aftermath(demo, Wreck(started, frozenset({"gpu1"}))))[-1][1])
     assert removed <= set(outline(plan_aftermath(demo, Wreck(started, frozenset(), interrupted=True)))[-1][1])
+
+
+def test_workers_stay_when_a_head_that_stood_before_could_only_not_be_asked() -> None:
+    demo = cluster()
+    wreck = Wreck(started=frozenset({"gpu2", "gpu3"}), failed=frozenset({"gpu1"}))
+    assert plan_aftermath(demo, wreck).phases == ()
 
 
 def test_a_host_on_which_nothing_was_started_is_left_as_it_was() -> None:
