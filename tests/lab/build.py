@@ -35,7 +35,8 @@ def build(work: Path, say: Say) -> None:
 
 def _make_root(root: Path, log: Path) -> None:
     pip = _python_with_pip(root.parent / "venv")
-    recipe: list[str | Path] = ["bash", image.RECIPE, root, pip, image.RAY]
+    layers = [word for tag, packages in image.LAYERS.items() for word in (_layer(root, tag), packages)]
+    recipe: list[str | Path] = ["bash", image.RECIPE, root, pip, image.RAY, *layers]
     with log.open("w") as output:
         done = subprocess.run(
             processes.marked("builder", "unshare", *NAMESPACES, *recipe),
@@ -49,6 +50,10 @@ def _make_root(root: Path, log: Path) -> None:
         raise UnavailableError(f"the image could not be built:\n{last}")
 
 
+def _layer(root: Path, tag: str) -> Path:
+    return root.with_name(tag.replace(":", "-"))
+
+
 def _python_with_pip(folder: Path) -> Path:
     """A Python with pip: the one that runs us may have none, and Debian's own refuses to install."""
     processes.run(sys.executable, "-m", "venv", folder)
@@ -59,4 +64,7 @@ def _import(builder: Host) -> None:
     changes = " ".join(f"--change '{change}'" for change in image.CHANGES)
     builder.start_docker()
     builder.run("bash", "-c", f"tar -C /tmp/image -c . | docker import {changes} - {image.TAG}", timeout=600)
+    for tag in image.LAYERS:
+        folder = _layer(Path("/tmp/image"), tag)
+        builder.variant(tag, image.LAYER_RECIPE.read_text(), "--volume", f"{folder}:/layer:ro")
     builder.stop_docker()

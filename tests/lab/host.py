@@ -135,11 +135,11 @@ class Host:
     def docker(self, *words: str, check: bool = True, timeout: float = 120) -> str:
         return self.run("docker", *words, check=check, timeout=timeout).stdout.strip()
 
-    def variant(self, tag: str, script: str, base: str = "raylab:latest") -> None:
-        """Make another image by running `script` in one: `variant("lab:bare", "rm /usr/local/bin/ray")`."""
+    def variant(self, tag: str, script: str, *args: str) -> None:
+        """Make another image by running `script` in ours: `variant("lab:bare", "rm /usr/local/bin/ray")`."""
         builder = "variant-" + tag.translate(str.maketrans(":/", "--"))
         self.docker("rm", "--force", builder, check=False)
-        self.docker("run", "--name", builder, "--network", "host", base, "sh", "-ec", script)
+        self.docker("run", "--name", builder, "--network", "host", *args, image.TAG, "sh", "-ec", script)
         self.docker("commit", "--change", 'CMD ["bash"]', builder, tag)
         self.docker("rm", builder)
 

@@ -1,4 +1,4 @@
-"""The image that all hosts are born with: kept as a Docker data folder, shared by its layers."""
+"""The images that all hosts are born with: kept as a Docker data folder, shared by their layers."""
 
 import hashlib
 import os
@@ -10,6 +10,9 @@ from .processes import run
 RAY = "ray==2.60.0"
 TAG = "raylab:latest"
 RECIPE = Path(__file__).with_name("image.sh")
+# Each a layer of packages on top of the first image, for the tests that want it: no other is slower for it.
+LAYERS = {"raylab:old": "ray==2.54.0", "raylab:dashboard": f"ray[default]{RAY.removeprefix('ray')}"}
+LAYER_RECIPE = Path(__file__).with_name("layer.sh")
 CHANGES = (
     "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "ENV HOME=/root",
@@ -24,7 +27,7 @@ def cache() -> Path:
 def template() -> Path:
     """Where the template stands, or will; a changed recipe, Ray or Docker has another."""
     docker = run("dockerd", "--version").stdout
-    recipe = "\n".join([RAY, docker, RECIPE.read_text(), *CHANGES])
+    recipe = "\n".join([RAY, docker, RECIPE.read_text(), *CHANGES, str(LAYERS), LAYER_RECIPE.read_text()])
     return cache() / f"template-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 

@@ -65,6 +65,17 @@ def test_the_image_has_ray(lab: Lab) -> None:
     assert "2.60.0" in run_container(lab.hosts["gpu1"], "ray", "--version")
 
 
+def test_an_image_has_an_older_ray(lab: Lab) -> None:
+    assert "2.54.0" in run_container(lab.hosts["gpu1"], "ray", "--version", image="raylab:old")
+
+
+def test_an_image_has_what_rays_dashboard_needs(lab: Lab) -> None:
+    needs = "from ray.dashboard import optional_deps, head; import ray; print(ray.__version__)"
+    assert run_container(lab.hosts["gpu1"], "python3", "-c", needs, image="raylab:dashboard") == "2.60.0"
+    with pytest.raises(LabError, match="ModuleNotFoundError"):
+        run_container(lab.hosts["gpu1"], "python3", "-c", needs)
+
+
 def test_hosts_share_the_image_and_see_no_write_of_each_other(lab: Lab) -> None:
     first, second = lab.hosts["gpu1"], lab.hosts["gpu2"]
     first.docker("run", "--name", "writer", IMAGE, "sh", "-c", "echo mine >/etc/motd; rm /usr/local/bin/ray")
