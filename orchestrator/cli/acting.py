@@ -5,15 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.journal import Mask
 from orchestrator.cli.options import Form, Pace
 from orchestrator.cli.render import show_plan
 from orchestrator.cli.screen import answer
 from orchestrator.cli.script import script
-from orchestrator.cli.session import INTERRUPTED, session
+from orchestrator.cli.session import session
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
-from orchestrator.plan.aftermath import LAST_WORDS, Wreck
+from orchestrator.plan.aftermath import LAST_WORDS, REMOVE, Wreck
 from orchestrator.plan.facts import Facts
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.report import Planned, Report, StepEnded
@@ -23,13 +24,14 @@ Planner = Callable[[Facts], Plan]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A run that is over. `undone`: the cleaning up after its failures."""
+    """A run that is over. `undone`: the cleaning up after its failures; `lost`: why it had to stop."""
 
     facts: Facts
     plan: Plan
     report: Report
     undone: Report
     interrupted: bool
+    lost: str
     seconds: float
     log: Path | None
     mask: Mask
@@ -46,6 +48,11 @@ class Done:
         return tuple(result for result in self.undone.failed if result.step.title != LAST_WORDS)
 
     @property
+    def removed(self) -> frozenset[str]:
+        """The hosts on which the cleaning up was to remove what the run had started."""
+        return frozenset(step.host for step in self.undone.plan if step.title == REMOVE)
+
+    @property
     def last_words(self) -> dict[str, str]:
         """What failed containers logged last, by host."""
         read = (result for result in self.undone.results if result.step.title == LAST_WORDS)
@@ -55,7 +62,7 @@ class Done:
     def exit_code(self) -> int:
         if self.interrupted:
             return INTERRUPTED
-        return 1 if self.plan.refusals or not self.report.ok else 0
+        return 1 if self.lost or self.plan.refusals or not self.report.ok else 0
 
 
 def preview(cluster: Cluster, planner: Planner, output: Form, pace: Pace, assumed: Facts | None) -> int:
@@ -83,15 +90,23 @@ def carry_out(
     pace: Pace,
     secrets: tuple[Secret, ...] = (),
 ) -> Done:
-    """Does it. `aftermath` plans the cleaning up, also after Ctrl-C."""
+    """Does it, with the cluster's lock. `aftermath` plans the cleaning up, also after Ctrl-C.
+
+    A run that has lost the lock cleans up nothing: what is there may be another's by now.
+    """
     began = time.monotonic()
-    with session(cluster, command, pace, logged=True, secrets=secrets) as run:
-        facts = run.observe()
+    with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:
+        facts = run.observe() | head
         plan = planner(facts)
         run.tell(Planned(plan))
         report = run.execute(plan)
-        failed = frozenset(result.step.host for result in report.failed)
-        interrupted = run.cancel.is_set()
-        undone = run.clean_up(aftermath(Wreck(report.started, failed, interrupted)))
+        lost = "; ".join(run.lost)
+        interrupted = run.cancel.is_set() and not lost
+        undone = run.clean_up(Plan("leave it") if lost else aftermath(_wreck(plan, report, interrupted)))
         seconds = time.monotonic() - began
-    return Done(facts, plan, report, undone, interrupted, seconds, run.log, run.mask)
+    return Done(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
+
+
+def _wreck(plan: Plan, report: Report, interrupted: bool) -> Wreck:
+    failed = [result.step.host for result in report.failed]
+    return Wreck(report.started, frozenset((*failed, *(each.host for each in plan.refusals))), interrupted)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
+from orchestrator.cli import lock
 from orchestrator.cli.down import down
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
@@ -21,6 +22,7 @@ app = typer.Typer(
 
 for command in (up, status, down, trust):
     app.command()(command)
+app.add_typer(lock.app, name="lock")
 
 
 def _version(wanted: bool) -> None:
@@ -46,6 +48,7 @@ def root(
       1    something failed on at least one host
       2    usage or inventory; nothing was contacted
       3    status: not healthy
+      4    another run holds the cluster's lock
       130  interrupted
     """  # noqa: D301 - the help needs the real character
 

@@ -60,7 +60,8 @@ def _conclude(what: str, done: "Done") -> None:
 
     if done.exit_code:
         failed = f"{plural(len(done.failed), 'host')} failed"
-        headline = f"{what} is not known to be down: {'interrupted' if done.interrupted else failed}"
+        why = done.lost or ("interrupted" if done.interrupted else failed)
+        headline = f"{what} is not known to be down: {why}"
         show_failures(headline, done, "Once this is mended, `raycluster down` takes down what remains.")
     elif done.plan.phases:
         told = f"its containers are gone from {plural(len(done.plan.changes), 'host')} ({done.seconds:.1f} s)"

@@ -46,7 +46,7 @@ def _grouped(done: Done) -> dict[Trouble, list[str]]:
 
 def _troubles(done: Done) -> Iterator[tuple[str, Trouble]]:
     for refusal in done.plan.refusals:
-        yield refusal.host, Trouble(refusal.why, "", refusal.fix)
+        yield refusal.host, Trouble(refusal.why, refusal.detail, refusal.fix)
     for result in done.report.failed:
         yield result.step.host, _trouble(result, done.last_words.get(result.step.host, ""))
     for result in done.left:

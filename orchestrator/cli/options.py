@@ -64,6 +64,13 @@ PlanForm = Annotated[
     ),
 ]
 StatusForm = Annotated[Form, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+Rollback = Annotated[
+    bool, typer.Option("--rollback", help="Should anything fail, remove all that this run has started.")
+]
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Should anything fail, remove nothing, so that one can look at it.")
+]
 
 JOBS = 32
 
@@ -74,6 +81,13 @@ class Pace:
 
     jobs: int
     verbose: int
+
+
+def text_or_json(output: Form) -> Form:
+    """The form for what only reads; exit code 2 for any other."""
+    if output is Form.SH:
+        raise typer.BadParameter("text or json", param_hint="-o")
+    return output
 
 
 def plan_only(output: Form, *, dry_run: bool, offline: bool) -> bool:

@@ -1,7 +1,9 @@
 """The two consoles: standard output carries the answer, standard error everything else."""
 
 from functools import cache
+from typing import NoReturn
 
+import typer
 from rich.console import Console
 
 WIDE = 400
@@ -30,6 +32,14 @@ def _console(*, stderr: bool) -> Console:
 def printable(text: str) -> str:
     """What a host sent back, unable to steer the terminal: control characters become visible."""
     return "".join(char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def failed(host: str, why: str, fix: str) -> NoReturn:
+    """Says what failed on a host and what to do; exit code 1."""
+    notice().print(f"✗ {host}  {printable(why)}", style="red")
+    if fix:
+        notice().print(f"      → {printable(fix)}", style="yellow")
+    raise typer.Exit(1)
 
 
 def plural(count: int, thing: str) -> str:

@@ -1,32 +1,36 @@
 """One run over SSH: the fleet, Ctrl-C, and who is told what happens."""
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from orchestrator.cli.interrupt import stopped_by_signals
 from orchestrator.cli.journal import Mask, keep_journal
+from orchestrator.cli.lock import refuse_locked
 from orchestrator.cli.options import Pace
 from orchestrator.cli.progress import display
-from orchestrator.cli.screen import notice
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts import Facts, HostFacts
+from orchestrator.plan import lock
+from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.lock import Holder
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.lock import Lock, ourselves
 from orchestrator.remote.observe import observe
 from orchestrator.remote.report import Happening, Report, Tell
 from orchestrator.remote.runner import execute
-
-INTERRUPTED = 130
+from orchestrator.remote.transport import Failure
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run: looks at hosts and executes plans on them, telling all listeners."""
+    """A run: looks at hosts and executes plans on them, telling all listeners.
+
+    `lost` has the reason once the run has lost the cluster's lock, and with it its right to go on.
+    """
 
     cluster: Cluster
     fleet: Fleet
@@ -34,6 +38,7 @@ class Session:
     mask: Mask
     log: Path | None
     cancel: Event = field(default_factory=Event)
+    lost: list[str] = field(default_factory=list)
 
     def tell(self, happening: Happening) -> None:
         for listener in self.listeners:
@@ -45,6 +50,31 @@ class Session:
             if isinstance(host, HostFacts) and host.token:
                 self.mask.add(host.token)
         return facts
+
+    @contextmanager
+    def locked(self, command: str) -> Iterator[Facts]:
+        """With the cluster's lock; exit code 4 where another run has it.
+
+        Yields what is known of the head where it could not be asked for the lock: nothing else is done there.
+        """
+        head = self.cluster.head.name
+        taken = Lock(self.fleet[head], lock.hold(self.cluster, ourselves(), command), self._lose).take(
+            self.cancel
+        )
+        match taken:
+            case Holder():
+                refuse_locked(self.cluster, taken)
+            case Failure():
+                yield {head: Silent(taken.message, taken.fix, taken.detail)}
+            case Lock():
+                try:
+                    yield {}
+                finally:
+                    taken.free()
+
+    def _lose(self, why: str) -> None:
+        self.lost.append(f"its lock on {self.cluster.head.name} was lost: {why}")
+        self.cancel.set()
 
     def execute(self, plan: Plan) -> Report:
         return execute(plan, self.fleet, self.tell, self.cancel)
@@ -77,23 +107,5 @@ def session(
             mask,
             journal.path if journal else None,
         )
-        stack.enter_context(_ctrl_c(run.cancel))
+        stack.enter_context(stopped_by_signals(run.cancel))
         yield run
-
-
-@contextmanager
-def _ctrl_c(cancel: Event) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop in good order, the second leaves at once."""
-
-    def interrupt(*_: object) -> None:
-        if cancel.is_set():
-            notice().show_cursor()
-            os._exit(INTERRUPTED)
-        cancel.set()
-        notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -27,11 +27,11 @@ def status(
     means healthy: every host of the inventory is in Ray, with its GPUs. Else it is 3.
     """
     from orchestrator.cli.health import show_health, show_json
-    from orchestrator.cli.session import INTERRUPTED, session
+    from orchestrator.cli.interrupt import INTERRUPTED
+    from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
 
-    if output is Form.SH:
-        raise typer.BadParameter("text or json", param_hint="-o")
+    output = options.text_or_json(output)
     cluster = files.load(inventory, file)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe())

@@ -13,6 +13,7 @@ from orchestrator.cli.options import JOBS, Form
 if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
     from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.aftermath import Undo
     from orchestrator.plan.up import Sealed
 
 
@@ -23,6 +24,8 @@ def up(
     dry_run: options.DryRun = False,
     offline: options.Offline = False,
     output: options.PlanForm = Form.TEXT,
+    rollback: options.Rollback = False,
+    keep: options.Keep = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -37,16 +40,24 @@ def up(
     from orchestrator.plan.assumed import nothing_there
     from orchestrator.plan.up import plan_up
 
+    if rollback and keep:
+        raise typer.BadParameter("--rollback and --keep contradict each other")
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline)
     cluster = files.load(inventory, file)
     only, sealed, pace = files.only(cluster, limit), _sealed(cluster), options.Pace(jobs, verbose)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, nothing_there(cluster) if offline else None))
-    aftermath = partial(plan_aftermath, cluster)
+    aftermath = partial(plan_aftermath, cluster, undo=_undo(rollback=rollback, keep=keep))
     done = carry_out("up", cluster, planner, aftermath, pace, (*sealed.secrets, sealed.token))
     _conclude(cluster, done, inventory or file)
     raise typer.Exit(done.exit_code)
+
+
+def _undo(*, rollback: bool, keep: bool) -> "Undo":
+    from orchestrator.plan.aftermath import Undo
+
+    return Undo.ALL if rollback else Undo.NOTHING if keep else Undo.USELESS
 
 
 def _sealed(cluster: "Cluster") -> "Sealed":
@@ -68,8 +79,8 @@ def _conclude(cluster: "Cluster", done: "Done", path: str | None) -> None:
 
 
 def _headline(cluster: "Cluster", done: "Done") -> str:
-    if done.interrupted:
-        return f"up of cluster {cluster.name} was interrupted"
+    if done.interrupted or done.lost:
+        return f"up of cluster {cluster.name} was interrupted{done.lost and ': ' + done.lost}"
     if _headless(cluster, done):
         return f"cluster {cluster.name} is not up: its head failed"
     return f"cluster {cluster.name} is not complete: {len(done.failed)} of {len(cluster.nodes)} hosts failed"
@@ -83,16 +94,23 @@ def _headless(cluster: "Cluster", done: "Done") -> bool:
 
 
 def _what_now(cluster: "Cluster", done: "Done") -> str:
+    if done.lost:
+        return (
+            "What it had started is still there; once the other run is over, `raycluster up` goes on from it."
+        )
     if done.interrupted:
         return _undone(done)
     if _headless(cluster, done):
         return f"{_undone(done)} Once this is mended, `raycluster up` tries anew."
-    return "The other hosts stay as they are; once this is mended, `raycluster up` completes the cluster."
+    rest = "The other hosts stay as they are." if done.removed < done.report.started else _undone(done)
+    return f"{rest} Once this is mended, `raycluster up` completes the cluster."
 
 
 def _undone(done: "Done") -> str:
     if not done.report.started:
         return f"Nothing was started.{_replaced(done)}"
+    if not done.removed:
+        return f"What this run had started stays, on {', '.join(sorted(done.report.started))}."
     but = ", but for what is said above" if done.left else ""
     return f"What this run had started was removed again{but}.{_replaced(done)}"
 

@@ -97,7 +97,7 @@ def _with_new_head(worker: Decision) -> Decision:
 
 def _decide(seen: _Seen, node: Node, facts: HostFacts | Silent) -> Decision:
     if isinstance(facts, Silent):
-        return Refusal(node.name, facts.why, facts.fix)
+        return Refusal(node.name, facts.why, facts.fix, facts.detail)
     if isinstance(facts.docker, DockerTrouble):
         return Refusal(node.name, facts.docker.text, docker_fix(facts.docker))
     place = settle(node, facts)

@@ -54,7 +54,7 @@ def _told(containers: tuple[Container, ...]) -> str:
 
 def _refusal(node: Node, facts: HostFacts | Silent) -> Refusal | None:
     if isinstance(facts, Silent):
-        return Refusal(node.name, facts.why, facts.fix)
+        return Refusal(node.name, facts.why, facts.fix, facts.detail)
     if isinstance(facts.docker, DockerTrouble):
         return Refusal(node.name, facts.docker.text, docker_fix(facts.docker))
     return None

@@ -8,10 +8,11 @@ from orchestrator.model.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A host that could not be asked, and why."""
+    """A host that could not be asked: why, what to do about it, and what was said meanwhile."""
 
     why: str
     fix: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,42 @@ FORGET_TOKEN = r"""
 rm -f "$HOME/.raycluster/$1/token"
 rmdir "$HOME/.raycluster/$1" "$HOME/.raycluster" 2>/dev/null || true
 """
+
+HOLD = r"""
+umask 077
+folder=$HOME/.raycluster/$1
+file=$folder/lock
+for try in 1 2 3 4 5; do
+    mkdir -p "$folder" && exec 9<>"$file" || { sleep 0.1; continue; }
+    flock --nonblock 9 || { cat "$file"; date +%s; exit 75; }
+    [ "$file" -ef /proc/self/fd/9 ] && break
+done
+[ "$file" -ef /proc/self/fd/9 ] || exit
+printf '%s\n' "$$" "$(date +%s)" "$2" "$3" >"$file"
+echo held
+while read -r -t "$4"; do :; done
+rm -f "$file"
+rmdir "$folder" "$HOME/.raycluster" 2>/dev/null
+exit 0
+"""
+"""The one who left last removes the file, so who opens it looks whether it is still the one there is.
+
+Ends with standard input, or when nothing was read from it for `$4` seconds. Needs bash, for `read -t`.
+"""
+
+HOLDER = r"""
+file=$HOME/.raycluster/$1/lock
+[ -e "$file" ] || exit 0
+exec 9<"$file" || exit
+flock --nonblock 9 && exit
+[ "$?" = 1 ] || exit 2
+cat "$file"
+date +%s
+"""
+
+RELEASE = r"""
+file=$HOME/.raycluster/$1/lock
+[ "/proc/$2/fd/9" -ef "$file" ] || exit 0
+kill "$2" || exit
+while [ "/proc/$2/fd/9" -ef "$file" ]; do sleep 0.1; done
+"""

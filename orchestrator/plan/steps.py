@@ -113,11 +113,12 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A host that is left out, known before anything is done: why, and what to do about it."""
+    """A host that is left out, known before anything is done: why, what to do, and what was said."""
 
     host: str
     why: str
     fix: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

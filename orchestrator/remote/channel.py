@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SLICE = 0.5  # seconds after which the clock and the cancel flag are looked at again
 FULL = 0.01  # the same while the host's window is full: nothing wakes us when it opens
 CHUNK = 1 << 20
+PULSE = 5.0  # seconds between signs of life on a standard input that is held open
 
 Hear = Callable[[bytes], None]
 
@@ -45,6 +46,7 @@ class Conversation:
     on_stdout: Hear
     on_stderr: Hear
     _sent: int = field(default=0, init=False)
+    _beat: float = field(default_factory=monotonic, init=False)
 
     def last(self, patience: Patience) -> bool:
         """Until the command has ended: True. False where patience ended first."""
@@ -67,9 +69,15 @@ class Conversation:
         with suppress(OSError, EOFError):  # a command may end, and its channel close, without reading all
             while not self._fed and self.channel.send_ready():
                 self._sent += self.channel.send(self.stdin[self._sent : self._sent + CHUNK])
-            if self._fed and not self.hold_open and not self.channel.eof_sent:
-                self.channel.shutdown_write()
+            if self._fed and not self.channel.eof_sent:
+                self._pulse() if self.hold_open else self.channel.shutdown_write()
         return self._fed
+
+    def _pulse(self) -> None:
+        """An empty line now and then: who reads it knows that we live, and we learn whether it can be sent."""
+        if monotonic() >= self._beat + PULSE and self.channel.send_ready():
+            self._beat = monotonic()
+            self.channel.send(b"\n")
 
     @property
     def _fed(self) -> bool:

@@ -32,7 +32,7 @@ def _look(cluster: Cluster, node: Node, fleet: Fleet, cancel: Event) -> HostFact
         docker.observe(cluster, node, _gcs(cluster, node)), timeout=LOOK_SECONDS, cancel=cancel
     )
     if isinstance(got, Failure):
-        return Silent(got.message, got.fix)
+        return Silent(got.message, got.fix, got.detail)
     return probes.parse(got.stdout, got.stderr)
 
 

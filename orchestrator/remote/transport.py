@@ -56,7 +56,8 @@ class Transport(Protocol):
     ) -> Output | Failure:
         """Run, handing each line of standard output to `tell` as it comes.
 
-        Standard input stays open until the end: a command that watches it knows when nobody listens.
+        Standard input stays open until the end, with an empty line every few seconds: a command that
+        reads it knows when nobody listens, also where a cable was cut and no end ever comes.
         """
         ...
 

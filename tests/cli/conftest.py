@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from orchestrator.cli.app import app
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
+from orchestrator.plan.lock import HELD
 from orchestrator.remote.transport import Output
 from tests.plan.recordings import Said, addresses, answer, ray_line, ray_row, standing
 from tests.remote.fakes import FakeFleet, FakeHost
@@ -37,6 +38,11 @@ def sent(name: str) -> Callable[[Command], bool]:
     return lambda command: name in command.argv
 
 
+def only_looked(fleet: FakeFleet) -> bool:
+    """Whether nothing was sent but a look at each host, and what holds the lock meanwhile."""
+    return all({"observe", "hold-lock"} & set(each.command.argv) for each in fleet.sent)
+
+
 def seen(ip: str, **said: Said) -> Output:
     return Output(0, *answer(**{"image": Said("sha256:one\n"), "addresses": addresses(("eth0", ip)), **said}))
 
@@ -60,6 +66,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
         fleet.on("*", sent(name), Output(0))
     fleet.on("*", sent("run"), Output(0, "a-container-id\n"))
     fleet.on("*", asks_state, Output(0, RUNNING))
+    fleet.streams("gpu1", sent("hold-lock"), HELD)
     fleet.streams("gpu1", sent("exec"), ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
 
     def open_(host: str, _ssh: Ssh) -> FakeHost:

@@ -17,7 +17,7 @@ from orchestrator.plan.probes import parse
 from orchestrator.plan.steps import Run
 from orchestrator.plan.up import Sealed, plan_up
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.cli.conftest import Raycluster, seen, sent
+from tests.cli.conftest import Raycluster, only_looked, seen, sent
 from tests.plan.recordings import Said, containers, inspected, ray_line, ray_row
 from tests.remote.fakes import Answer, FakeFleet, held
 
@@ -61,7 +61,7 @@ def test_a_second_up_changes_nothing_and_says_so(up_already: FakeFleet, rayclust
         r"cluster demo is up already, nothing to do: Ray 2\.56\.0 lists all 2 hosts, 16 GPUs \(\d+\.\d s\)\n",
         up.stdout,
     )
-    assert len(up_already.sent) == 2
+    assert only_looked(up_already)
 
 
 @pytest.mark.usefixtures("up_already")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.cli.conftest import Raycluster, seen, sent
+from tests.cli.conftest import Raycluster, only_looked, seen, sent
 from tests.plan.recordings import Said, ray_line, ray_row, standing, state
 from tests.remote.fakes import FakeFleet
 
@@ -75,7 +75,7 @@ def test_down_of_nothing_is_a_success_that_touches_nothing(hosts: FakeFleet, ray
     down = raycluster("down")
     assert (down.exit_code, down.stderr) == (0, "")
     assert down.stdout == "cluster demo is down already: no container of it is there\n"
-    assert len(hosts.sent) == 2
+    assert only_looked(hosts)
 
 
 def test_a_container_that_remains_is_a_failure_by_name(

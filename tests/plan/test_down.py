@@ -4,11 +4,7 @@ from orchestrator.plan.assumed import all_there
 from orchestrator.plan.down import plan_down
 from orchestrator.plan.facts import DockerTrouble, Silent
 from orchestrator.plan.steps import OnFailure, Plan
-from tests.plan.worlds import bare, cluster, container, node, standing, with_host
-
-
-def outline(plan: Plan) -> list[tuple[str, list[str]]]:
-    return [(phase.title, [f"{step.host}: {step.title}" for step in phase.steps]) for phase in plan.phases]
+from tests.plan.worlds import bare, cluster, container, node, outline, standing, with_host
 
 
 def test_workers_go_before_the_head_and_then_all_are_looked_at_again() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from orchestrator.model.cluster import Auth, Cluster, Docker, Pull, Ray
 from orchestrator.model.secret import Secret
-from orchestrator.plan.aftermath import Wreck, plan_aftermath
 from orchestrator.plan.facts import Address, DockerTrouble, Facts, RayTrouble, Silent
 from orchestrator.plan.steps import OnFailure, Plan, Refusal, Run, Wait
 from orchestrator.plan.up import Sealed, plan_up
@@ -19,16 +18,13 @@ from tests.plan.worlds import (
     cluster,
     container,
     node,
+    outline,
     ray_node,
     standing,
     with_container,
     with_host,
     with_table,
 )
-
-
-def outline(plan: Plan) -> list[tuple[str, list[str]]]:
-    return [(phase.title, [f"{step.host}: {step.title}" for step in phase.steps]) for phase in plan.phases]
 
 
 def reasons(plan: Plan) -> dict[str, str]:
@@ -300,34 +296,6 @@ def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() ->
     waits = {step.host: step.until for step in up(demo, facts) if isinstance(step, Wait)}
     assert waits["gpu2"] == Joined("10.0.0.2", 8, restarts=3)
     assert waits["gpu3"] == Joined("10.0.0.3", 8, restarts=0)
-
-
-def test_after_a_workers_failure_its_log_is_read_and_its_own_container_removed() -> None:
-    demo = cluster()
-    plan = plan_aftermath(demo, Wreck(frozenset({"gpu1", "gpu2", "gpu3"}), frozenset({"gpu3"})))
-    assert outline(plan) == [
-        ("Read logs", ["gpu3: read its container's log"]),
-        ("Clean up", ["gpu3: remove its container", "gpu3: forget Ray's token"]),
-    ]
-
-
-def test_after_the_heads_failure_or_ctrl_c_all_that_was_started_is_removed() -> None:
-    demo = cluster()
-    started = frozenset({"gpu1", "gpu2"})
-    removed = {"gpu1: remove its container", "gpu2: remove its container"}
-    assert removed <= set(outline(plan_aftermath(demo, Wreck(started, frozenset({"gpu1"}))))[-1][1])
-    assert removed <= set(outline(plan_aftermath(demo, Wreck(started, frozenset(), interrupted=True)))[-1][1])
-
-
-def test_workers_stay_when_a_head_that_stood_before_could_only_not_be_asked() -> None:
-    demo = cluster()
-    wreck = Wreck(started=frozenset({"gpu2", "gpu3"}), failed=frozenset({"gpu1"}))
-    assert plan_aftermath(demo, wreck).phases == ()
-
-
-def test_a_host_on_which_nothing_was_started_is_left_as_it_was() -> None:
-    demo = cluster()
-    assert plan_aftermath(demo, Wreck(frozenset(), frozenset({"gpu2"}))).phases == ()
 
 
 def test_secrets_of_the_user_reach_docker_run_alone() -> None:

@@ -8,6 +8,7 @@ from orchestrator.plan import docker
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Address, Container, Facts, HostFacts, RayNode, RayTable
 from orchestrator.plan.settle import settle
+from orchestrator.plan.steps import Plan
 from orchestrator.plan.up import Sealed
 
 NOW = 1_000_000.0
@@ -118,3 +119,8 @@ def with_container(facts: Facts, host: str, **changes: object) -> Facts:
 
 def with_table(facts: Facts, *nodes: RayNode) -> Facts:
     return with_host(facts, "gpu1", ray=RayTable("2.60.0", nodes))
+
+
+def outline(plan: Plan) -> list[tuple[str, list[str]]]:
+    """A plan's phases, and in each what is done on which host."""
+    return [(phase.title, [f"{step.host}: {step.title}" for step in phase.steps]) for phase in plan.phases]

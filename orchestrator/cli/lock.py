@@ -1,0 +1,121 @@
+"""`raycluster lock`: who works on the cluster, and ending a run that is stuck."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import Form
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.command import Command
+    from orchestrator.plan.lock import Holder
+
+LOCKED = 4
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="See who works on the cluster; end a run that is stuck.",
+)
+
+
+@app.command()
+def status(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    output: options.StatusForm = Form.TEXT,
+) -> None:
+    """Show which run holds the cluster's lock.
+
+    `up` and `down` hold it on the head while they run, so that only one changes the cluster at a time.
+    Exit code 0: it is free. 4: somebody holds it.
+    """
+    cluster, output = files.load(inventory, file), options.text_or_json(output)
+    holder = _ask(cluster)
+    (_show_json if output is Form.JSON else _show)(cluster, holder)
+    raise typer.Exit(LOCKED if holder else 0)
+
+
+@app.command()
+def release(
+    inventory: options.Inventory = None, file: options.InventoryOption = None, yes: options.Yes = False
+) -> None:
+    """End the run that holds the lock.
+
+    For a run that is stuck, or whose machine nobody can find. It stops where it is and cleans up nothing; the
+    next `up` or `down` sees to what it left. The lock of a run that has died needs no release.
+    """
+    from orchestrator.cli.consent import consent
+    from orchestrator.cli.screen import answer
+
+    cluster = files.load(inventory, file)
+    holder = _ask(cluster)
+    if holder is None:
+        _show(cluster, None)
+        return
+    consent(f"{locked(cluster, holder)}. End that run?", given=yes)
+    _release(cluster, holder)
+    answer().print(f"the lock of cluster {cluster.name} is free: the run of {holder.by} was ended")
+
+
+def refuse_locked(cluster: "Cluster", holder: "Holder") -> NoReturn:
+    """Says who works on the cluster, and that nothing was done."""
+    from orchestrator.cli.screen import notice
+
+    notice().print(f"✗ {locked(cluster, holder)}", style="bold red")
+    notice().print("Nothing was done. Wait until it has ended; should it be stuck: raycluster lock release")
+    raise typer.Exit(LOCKED)
+
+
+def locked(cluster: "Cluster", holder: "Holder") -> str:
+    """Who holds the lock, in a sentence."""
+    from orchestrator.cli.screen import printable
+    from orchestrator.plan.health import age
+
+    who = printable(f"{holder.by} has run `raycluster {holder.command}` for {age(holder.seconds)}")
+    return f"cluster {cluster.name} is locked: {who}"
+
+
+def _ask(cluster: "Cluster") -> "Holder | None":
+    from orchestrator.plan import lock
+
+    told = _on_head(cluster, lock.ask(cluster))
+    return lock.parse(told)
+
+
+def _release(cluster: "Cluster", holder: "Holder") -> None:
+    from orchestrator.plan import lock
+
+    _on_head(cluster, lock.release(cluster, holder))
+
+
+def _on_head(cluster: "Cluster", command: "Command") -> str:
+    """What a command on the head says; exit code 1 where it fails."""
+    from orchestrator.cli.screen import failed
+    from orchestrator.cli.session import session
+    from orchestrator.remote.lock import ask
+    from orchestrator.remote.transport import Failure
+
+    with session(cluster, "lock", options.Pace(1, 0), logged=False) as run:
+        told = ask(run.fleet[cluster.head.name], command, run.cancel)
+    if isinstance(told, Failure):
+        failed(cluster.head.name, told.message, told.fix)
+    return told
+
+
+def _show(cluster: "Cluster", holder: "Holder | None") -> None:
+    from orchestrator.cli.screen import answer
+
+    answer().print(locked(cluster, holder) if holder else f"cluster {cluster.name} is not locked")
+
+
+def _show_json(cluster: "Cluster", holder: "Holder | None") -> None:
+    from orchestrator.cli.screen import answer
+
+    told = {"version": 1, "cluster": cluster.name, "holder": asdict(holder) if holder else None}
+    answer().print(json.dumps(told, indent=2))
