@@ -53,7 +53,8 @@ def test_rollback_removes_all_that_the_run_started_when_anything_failed() -> Non
 
 
 @pytest.mark.parametrize(
-    "wreck", [Wreck(BOTH, frozenset({"gpu1"})), Wreck(BOTH, frozenset({"gpu2"})), Wreck(BOTH, BOTH, True)]
+    "wreck",
+    [Wreck(BOTH, frozenset({"gpu1"})), Wreck(BOTH, frozenset({"gpu2"})), Wreck(BOTH, BOTH, interrupted=True)],
 )
 def test_keep_removes_nothing_and_still_reads_what_failed_containers_said(wreck: Wreck) -> None:
     assert removes(wreck, Undo.NOTHING) == set()
