@@ -85,7 +85,7 @@ def _variables(cluster: Cluster, plan: Plan) -> Iterator[str]:
     for name in sorted(sent - {TOKEN}):
         yield f': "${{{name}:?export it first}}"'
     if TOKEN in sent:
-        old = _on(cluster.head.name, read_token(cluster))
+        old = _on(cluster.head.name, read_token(cluster, cluster.head))
         yield f"{_variable(TOKEN)}=$({old} 2>/dev/null || {NEW_TOKEN})"
 
 

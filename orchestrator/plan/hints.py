@@ -29,6 +29,8 @@ NO_PASSWORD = "allow `sudo -n docker` without a password (sudoers: NOPASSWD)"  #
 NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
 NO_DOCKER = "install Docker on this host, or set `docker: {command: …}`"
 
+FIREWALL = "let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
+
 HINTS = {
     r"ray: (command )?not found": NO_RAY,
     r"could not select device driver|nvidia-container-cli|unresolvable CDI devices": NO_TOOLKIT,
@@ -40,6 +42,7 @@ HINTS = {
     r"no space left on device": NO_ROOM,
     r"Failed to start the grpc server|Address already in use": PORT_TAKEN,
     r"Version mismatch|Could not read 'temp_dir' from GCS": "let all hosts run the same image and Ray",
+    r"the head cannot reach it": FIREWALL,
     r"AuthenticationError|InvalidAuthToken": OTHER_TOKEN,
 }
 
