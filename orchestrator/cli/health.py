@@ -22,7 +22,7 @@ def show_health(health: ClusterHealth) -> None:
     """Prints the verdict, the table, and what is wrong."""
     joined = sum(1 for host in health.hosts if host.joined)
     gpus = sum(host.gpus or 0 for host in health.hosts)
-    told = f": Ray {health.ray_version} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
+    told = f": Ray {printable(health.ray_version or '')} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )
@@ -31,6 +31,8 @@ def show_health(health: ClusterHealth) -> None:
     for host in health.hosts:
         if host.trouble:
             answer().print(Text.assemble((host.name, "bold"), f": {printable(host.trouble)}"))
+        for line in printable(host.detail).splitlines():
+            answer().print(Text(f"    | {line}", "dim"))
     for note in health.notes:
         answer().print(Text(printable(note), "yellow"))
     for fix in _what_to_do(health):
@@ -71,15 +73,15 @@ def _cells(host: HostHealth) -> tuple[str | Text, ...]:
     return (
         host.name,
         host.role,
-        host.ip or "?",
+        printable(host.ip or "?"),
         Text(host.verdict, STYLE[host.verdict]),
-        host.container or "?",
+        printable(host.container or "?"),
         _yes(host.ray),
         _yes(host.joined),
         _gpus(host),
         "-" if host.uptime is None else age(host.uptime),
         "-" if host.restarts is None else str(host.restarts),
-        host.image or "-",
+        printable(host.image or "-"),
     )
 
 

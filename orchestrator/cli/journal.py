@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
-from orchestrator.cli.screen import notice
+from orchestrator.cli.screen import notice, printable
 from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.report import (
@@ -58,7 +58,7 @@ class Journal:
         if not text:
             return
         with self._lock, suppress(OSError):  # a full disk is no reason to stop half way
-            self._file.write(f"{time.monotonic() - self._began:8.2f}  {self._mask(text)}\n")
+            self._file.write(f"{time.monotonic() - self._began:8.2f}  {printable(self._mask(text))}\n")
 
     def close(self) -> None:
         with suppress(OSError):
@@ -102,7 +102,7 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
         case HostSeen(host, trouble):
             return f"{host}: {trouble or 'seen'}"
         case Planned(plan):
-            return "\n          ".join((f"plan: {plan.title}", *changes(plan)))
+            return "\n          ".join((f"plan: {plan.title}", *changes(plan), *_refused(plan)))
         case PhaseBegan(phase):
             return f"== {phase.title}"
         case StepBegan(step):
@@ -111,6 +111,10 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
             return f"{step.host}: {step.title}: {why}"
         case StepEnded():
             return _ended(happening)
+
+
+def _refused(plan: Plan) -> Iterator[str]:
+    return (f"{each.host}: cannot: {each.why}" for each in plan.refusals)
 
 
 def _ended(ended: StepEnded) -> str:

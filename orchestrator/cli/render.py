@@ -16,7 +16,7 @@ def show_plan(plan: Plan) -> None:
     for refusal in plan.refusals:
         answer().print(Text(f"  {refusal.host}  cannot: {printable(refusal.why)}", "red"))
         if refusal.fix:
-            answer().print(Text(f"      → {refusal.fix}", "yellow"))
+            answer().print(Text(f"      → {printable(refusal.fix)}", "yellow"))
     for number, phase in enumerate(plan.phases, 1):
         _show_phase(number, phase)
     answer().print("\nNothing was changed." if plan.phases else "Nothing to do.")
@@ -35,7 +35,7 @@ def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:
         yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), "  ", _said(step))
         name = ""
         if isinstance(step, Run) and not any("\n" in part for part in step.command.argv):
-            yield Text(f"   {'':<{len(host)}}    {step.command.line()}", "dim")
+            yield Text(f"   {'':<{len(host)}}    {printable(step.command.line())}", "dim")
 
 
 def _said(step: Step) -> str:

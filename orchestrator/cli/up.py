@@ -95,9 +95,7 @@ def _headless(cluster: "Cluster", done: "Done") -> bool:
 
 def _what_now(cluster: "Cluster", done: "Done") -> str:
     if done.lost:
-        return (
-            "What it had started is still there; once the other run is over, `raycluster up` goes on from it."
-        )
+        return "What it had started was left there, and `raycluster up` goes on from it."
     if done.interrupted:
         return _undone(done)
     if _headless(cluster, done):

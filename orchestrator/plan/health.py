@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 class HostHealth:
     """One host. `container`, `ray`, `joined` and `gpus` are the four facts; None: could not be learned.
 
-    `uptime` is in seconds; `trouble` says what is wrong, `fix` what to do.
+    `uptime` is in seconds; `trouble` says what is wrong, `detail` what was said meanwhile, `fix` what to do.
     """
 
     name: str
@@ -49,6 +49,7 @@ class HostHealth:
     image: str | None = None
     trouble: str = ""
     fix: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _host(
     cluster: Cluster, node: Node, facts: HostFacts | Silent, table: RayTable | RayTrouble | None
 ) -> HostHealth:
     if isinstance(facts, Silent):
-        return _unknown(node, facts.why, facts.fix)
+        return _unknown(node, facts.why, facts.fix, facts.detail)
     if isinstance(facts.docker, DockerTrouble):
         return _unknown(node, facts.docker.text, docker_fix(facts.docker))
     container = own(cluster, node, facts)
@@ -106,8 +107,8 @@ def _host(
     return _present(node, facts, container, table)
 
 
-def _unknown(node: Node, trouble: str, fix: str) -> HostHealth:
-    return HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN, trouble=trouble, fix=fix)
+def _unknown(node: Node, trouble: str, fix: str, detail: str = "") -> HostHealth:
+    return HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN, trouble=trouble, fix=fix, detail=detail)
 
 
 def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:

@@ -27,6 +27,7 @@ PORT_TAKEN = "another program holds the port: stop it, or set another `ray: {por
 OTHER_TOKEN = "its Ray token is another than the head's: `raycluster down`, then `up`"  # noqa: S105
 NO_PASSWORD = "allow `sudo -n docker` without a password (sudoers: NOPASSWD)"  # noqa: S105
 NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
+HANGS = "does Docker hang there? try on the host: docker ps; if it does: sudo systemctl restart docker"
 NO_DOCKER = "install Docker on this host, or set `docker: {command: …}`"
 
 FIREWALL = "let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
@@ -46,15 +47,22 @@ HINTS = {
     r"AuthenticationError|InvalidAuthToken": OTHER_TOKEN,
 }
 
+TIMED_OUT = 124
+"""The exit code of coreutils' `timeout`."""
+
+BY_EXIT_CODE = {TIMED_OUT: HANGS, 127: NO_RAY}
+"""127 is the shell's "command not found"."""
+
 
 def hint(exit_code: int | None, text: str) -> str:
     """The remedy for a failure, empty where none is known."""
     for pattern, fix in HINTS.items():
         if re.search(pattern, text, re.IGNORECASE):
             return fix
-    return NO_RAY if exit_code == 127 else ""  # noqa: PLR2004 - the shell's "command not found"
+    return BY_EXIT_CODE.get(exit_code or 0, "")
 
 
 def docker_fix(trouble: DockerTrouble) -> str:
     """What to do where Docker itself did not answer."""
-    return hint(None, trouble.text) or "look at Docker on this host: docker info"
+    known = HANGS if trouble.exit_code == TIMED_OUT else hint(None, trouble.text)
+    return known or "look at Docker on this host: docker info"

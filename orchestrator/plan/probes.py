@@ -20,6 +20,7 @@ from orchestrator.plan.facts import (
     RayTrouble,
     Silent,
 )
+from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
 
 RECORD, END = "\x1e", "\x1f"
@@ -115,11 +116,15 @@ def _listener(columns: list[str]) -> Listener:
 
 def _containers(section: _Section) -> tuple[Container, ...] | DockerTrouble:
     if section.exit_code:
-        return DockerTrouble(section.exit_code, section.complaint)
+        return DockerTrouble(section.exit_code, section.complaint or _wordless(section.exit_code))
     if not section.text.strip():
         return DockerTrouble(1, section.complaint or "docker tells nothing of its containers")
     found = json.loads(section.text)
     return tuple({each["Id"]: _container(each) for each in found}.values())
+
+
+def _wordless(exit_code: int) -> str:
+    return "Docker gives no answer" if exit_code == TIMED_OUT else f"docker ps: exit code {exit_code}"
 
 
 def _container(inspected: dict[str, Any]) -> Container:

@@ -6,14 +6,17 @@ are set apart by the ASCII separators 30 and 31, which no answer of Docker's con
 
 OBSERVE = r"""
 set -f
-docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8
+docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 mute=
 section() {
     printf '\036%s\n' "$1"
     printf '\036%s\n' "$1" >&2
     shift
     "$@"
-    printf '\037%s\n' "$?"
+    set -- "$?"
+    printf '\037%s\n' "$1"
+    return "$1"
 }
+ask() { [ -z "$mute" ] && timeout 20 $docker "$@"; }
 host() {
     date +%s.%N
     printf '%s\n' "$HOME"
@@ -34,24 +37,25 @@ machine() {
 }
 containers() {
     mine="label=raycluster.cluster=$cluster"
-    ids=$(timeout 20 $docker ps --all --quiet --no-trunc --filter "$mine") || return
-    told=$(timeout 20 $docker container inspect "$container" $ids 2>/dev/null) || [ -z "$ids" ] ||
-        told=$(timeout 20 $docker container inspect $ids) || return
+    ids=$(ask ps --all --quiet --no-trunc --filter "$mine") || return
+    told=$(ask container inspect "$container" $ids 2>/dev/null) || [ -z "$ids" ] ||
+        told=$(ask container inspect $ids) || return
     printf '%s\n' "$told"
 }
-processes() { timeout 20 $docker top "$container" -eo pid,comm 2>/dev/null; }
+processes() { ask top "$container" -eo pid,comm 2>/dev/null; }
 section host host
 section addresses ip -json address
 section machine machine
 section listeners ss -Hltnp
-section containers containers
-section image timeout 20 $docker image inspect --format '{{.Id}}' "$image"
+section containers containers || mute=yes
+section image ask image inspect --format '{{.Id}}' "$image"
 section processes processes
 section token cat "$HOME/.raycluster/$cluster/$node.token"
-if [ "$gcs" ]; then
+if [ "$gcs" ] && [ -z "$mute" ]; then
     section ray timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"
 fi
 """
+"""A Docker that does not tell of its containers is asked no more: one that hangs would hang each time."""
 
 REMOVE = r"""
 set -f

@@ -5,9 +5,9 @@ import math
 import random
 import socket
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,12 +48,25 @@ def connect(
     connection = Connection(host, policy, deadline)
     try:
         for jump in jumps:
-            connection.reach(jump, Keys(jump, deadline))
+            with _on_the_way_to(host):
+                connection.reach(jump, Keys(jump, deadline))
         connection.reach(host, login(host, deadline))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def _on_the_way_to(host: Settings) -> Iterator[None]:
+    """A jump host's refusal is told under the name of the host behind it, so it says what they have to do."""
+    try:
+        yield
+    except Refused as refused:
+        why = f"It is a jump host on the way to {host.address}."
+        detail = "\n".join(filter(None, (why, refused.failure.detail)))
+        refused.failure = replace(refused.failure, detail=detail)
+        raise
 
 
 @cache

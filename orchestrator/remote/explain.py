@@ -16,7 +16,9 @@ def hung_up(error: BaseException) -> bool:
 
 def explain(error: Exception, hop: Settings, via: Settings | None, deadline: float) -> Failure:
     detail = f"on the way through {via.login}" if via else ""
-    what, fix = _from_gateway(error, hop, via) or _from_network(error, hop, deadline) or _from_ssh(error, hop)
+    what, fix = (
+        _from_gateway(error, hop, via) or _from_network(error, hop, via, deadline) or _from_ssh(error, hop)
+    )
     return Failure(
         FailureKind.UNREACHABLE, f"{hop.address} {what}", detail=detail, fix=fix or f"try: {_by_hand(hop)}"
     )
@@ -34,14 +36,18 @@ def _from_gateway(error: Exception, hop: Settings, via: Settings | None) -> tupl
     return None
 
 
-def _from_network(error: Exception, hop: Settings, deadline: float) -> tuple[str, str] | None:
+def _from_network(
+    error: Exception, hop: Settings, via: Settings | None, deadline: float
+) -> tuple[str, str] | None:
     match error:
         case socket.gaierror():
             return "cannot be looked up: its host name does not resolve", f"try: getent hosts {hop.host}"
         case ConnectionRefusedError():
             return "refuses connections", "is sshd running there, and on this port?"
-        case _ if isinstance(error, TimeoutError) or monotonic() >= deadline:
+        case _ if isinstance(error, TimeoutError) or (via and monotonic() >= deadline):
             return "does not answer", "is the host up, and the port open in its firewall?"
+        case _ if monotonic() >= deadline:
+            return "takes the call, but says nothing", f"is its sshd stuck, or the host? try: {_by_hand(hop)}"
         case OSError() if error.strerror and not hung_up(error):
             return f"cannot be reached: {error.strerror}", ""
     return None

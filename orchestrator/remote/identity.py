@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import paramiko
 
 LOCKED = "needs its passphrase"
+AGENT = "the agent at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ class Keys:
         self.outcomes: list[tuple[Offer, str]] = []
 
     def authenticate(self, transport: "paramiko.Transport") -> None:
-        with agent_keys(self.hop.agent, self.deadline) as held:
+        with agent_keys(self.hop.agent, self.deadline) as (held, problem):
+            if problem:
+                self.outcomes.append((Offer(f"{AGENT} {self.hop.agent}"), problem))
             for offer in offers(self.hop, held):
                 if self._try(transport, offer):
                     return
@@ -111,7 +114,10 @@ class Keys:
         key = next(iter(files), None)
         named = f"-i {shlex.quote(str(key))} " if key else ""
         copy = f"ssh-copy-id {named}-p {self.hop.port} {self.hop.user}@{self.hop.name}"
-        return copy if self.outcomes else f"ssh-keygen -t ed25519, then {copy}"
+        if any(not offer.label.startswith(AGENT) for offer, _ in self.outcomes):
+            return copy
+        start = "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or " if self.outcomes else ""
+        return f"{start}ssh-keygen -t ed25519, then {copy}"
 
 
 def offers(hop: Settings, held: "tuple[paramiko.AgentKey, ...]") -> Iterator[Offer]:
@@ -179,12 +185,12 @@ def _public_part(file: Path) -> bytes:
 
 
 @contextmanager
-def agent_keys(place: Path | None, deadline: float) -> "Iterator[tuple[paramiko.AgentKey, ...]]":
-    """The keys an agent holds; none where there is no agent. They sign for as long as this is open."""
+def agent_keys(place: Path | None, deadline: float) -> "Iterator[tuple[tuple[paramiko.AgentKey, ...], str]]":
+    """The keys an agent holds, which sign for as long as this is open; and why it cannot be asked."""
     import paramiko  # noqa: PLC0415 - slow to import
     from paramiko.agent import AgentSSH  # noqa: PLC0415
 
-    agent = AgentSSH()
+    agent, problem = AgentSSH(), ""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(max(deadline - monotonic(), 0.1))
         try:
@@ -192,6 +198,8 @@ def agent_keys(place: Path | None, deadline: float) -> "Iterator[tuple[paramiko.
                 connection.connect(str(place))
                 # paramiko's own Agent knows only $SSH_AUTH_SOCK, not IdentityAgent.
                 agent._connect(connection)  # type: ignore[attr-defined] # noqa: SLF001
-        except (OSError, paramiko.SSHException):
-            pass
-        yield agent.get_keys()
+        except OSError as error:
+            problem = f"cannot be asked: {error.strerror or error}"
+        except paramiko.SSHException as error:
+            problem = f"cannot be asked: {error}"
+        yield agent.get_keys(), problem

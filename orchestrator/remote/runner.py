@@ -7,14 +7,13 @@ from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
 from orchestrator.plan.command import Command
+from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.steps import Never, NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
 from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, StepEnded, StepWaits, Tell
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 PROBE_SECONDS = 20.0
 CONFIRM_SECONDS = 3.0
-TIMED_OUT = 124
-"""The exit code of coreutils' `timeout`."""
 
 
 class Hosts(Protocol):
@@ -153,7 +152,7 @@ def _run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
     if isinstance(got, Failure) or got.exit_code == 0:
         return got
     if got.exit_code == TIMED_OUT:
-        return Failure(FailureKind.TIMEOUT, f"did not end within {step.timeout:g} s", detail=_words(got))
+        return Failure(FailureKind.TIMEOUT, f"did not end within {step.timeout:g} s", TIMED_OUT, _words(got))
     return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
 
 

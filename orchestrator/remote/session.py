@@ -27,12 +27,14 @@ def started(
     """The command's channel, once the host has accepted the command; `reply` seconds it has for that."""
     import paramiko  # noqa: PLC0415 - slow to import
 
+    channel = None
     try:
         channel = _session(connection, Patience(patience.slice(reply), patience.cancel))
         with _alarm(reply, channel.close):
             channel.exec_command(command.line())
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise Refused(_not_started(connection, patience, error)) from error
+        silent = channel is None and not isinstance(error, paramiko.ChannelException)
+        raise Refused(_not_started(connection, patience, error, silent=silent)) from error
     try:
         yield channel
     finally:
@@ -65,11 +67,16 @@ def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def _not_started(connection: Connection, patience: Patience, error: Exception) -> Failure:
+def _not_started(connection: Connection, patience: Patience, error: Exception, *, silent: bool) -> Failure:
     if patience.over:
         return out_of_patience(patience)
     if not connection.alive:
         return lost(connection.host)
+    if silent:
+        fix = "is the host still up, and the network to it?"
+        return Failure(
+            FailureKind.UNREACHABLE, f"{connection.host.address} does not answer any more", fix=fix
+        )
     return Failure(
         FailureKind.UNREACHABLE,
         f"{connection.host.address} does not start the command",

@@ -43,6 +43,31 @@ def test_a_host_that_cannot_be_asked_is_unknown_and_its_remedy_said(
     assert "gpu2: does not answer\n→ plug it in\n" in status.stdout
 
 
+def test_what_was_said_on_the_way_to_a_host_is_shown_below_its_trouble(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    refused = Failure(FailureKind.AUTH, "refuses every key", detail="id_ed25519: refused\nagent key: refused")
+    cluster_stands.on("gpu2", sent("observe"), refused)
+    shown = "gpu2: refuses every key\n    | id_ed25519: refused\n    | agent key: refused\n"
+    assert shown in raycluster("status").stdout
+
+
+def test_no_part_of_the_table_can_steer_the_terminal(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    steering = "\x1b]0;owned\x07"
+    config = {"Env": [], "Image": steering, "Labels": {"raycluster.cluster": "demo"}}
+    ended = state(Status=steering, Running=False)
+    hostile = standing("raycluster-demo-gpu2", State=ended, Config=config)
+    cluster_stands.on("gpu2", sent("observe"), seen("10.0.0.2", **hostile))
+    table = json.dumps({"ray": steering, "nodes": [ray_row("10.0.0.1"), ray_row(steering)]})
+    head = standing("raycluster-demo-gpu1")
+    cluster_stands.on("gpu1", sent("observe"), seen("10.0.0.1", **head, ray=Said(table)))
+    status = raycluster("status")
+    assert status.stdout.count("owned") == 5
+    assert "\x1b" not in status.stdout
+
+
 def test_json_has_a_version_and_the_four_facts(cluster_stands: FakeFleet, raycluster: Raycluster) -> None:
     table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2", gpus=4)))
     cluster_stands.on(

@@ -109,11 +109,11 @@ def test_too_few_gpus_degrade() -> None:
 
 
 def test_a_silent_worker_is_unknown_and_the_cluster_degraded() -> None:
-    health = assess(DEMO, standing(DEMO) | {"gpu2": Silent("no route to host", "plug it in")})
+    health = assess(DEMO, standing(DEMO) | {"gpu2": Silent("no route to host", "plug it in", "in vain")})
     assert health.verdict is Verdict.DEGRADED
     gpu2 = host(health, "gpu2")
     assert (gpu2.verdict, gpu2.container) == (Verdict.UNKNOWN, None)
-    assert (gpu2.trouble, gpu2.fix) == ("no route to host", "plug it in")
+    assert (gpu2.trouble, gpu2.fix, gpu2.detail) == ("no route to host", "plug it in", "in vain")
 
 
 def test_a_silent_head_makes_the_cluster_unknown() -> None:

@@ -53,6 +53,7 @@ def test_what_programs_say_has_its_remedy(said: str, fix: str) -> None:
     [
         (127, "", hints.NO_RAY),
         (127, "sh: 1: docker: not found", hints.NO_DOCKER),
+        (124, "did not end within 60 s", hints.HANGS),
         (1, "", ""),
         (None, "", ""),
         (1, "the moon is full", ""),
@@ -66,7 +67,8 @@ def test_the_exit_code_speaks_only_where_words_do_not(exit_code: int | None, sai
     ("trouble", "fix"),
     [
         (DockerTrouble(1, "Cannot connect to the Docker daemon"), hints.NO_DAEMON),
-        (DockerTrouble(124, ""), "look at Docker on this host: docker info"),
+        (DockerTrouble(124, "Docker gives no answer"), hints.HANGS),
+        (DockerTrouble(125, "the moon is full"), "look at Docker on this host: docker info"),
     ],
 )
 def test_docker_in_trouble_always_has_something_to_try(trouble: DockerTrouble, fix: str) -> None:

@@ -155,6 +155,13 @@ def test_docker_that_fails_is_told_with_its_code_and_words(
     assert (found.image_id, found.processes) == ("", frozenset())
 
 
+def test_docker_that_fails_once_is_asked_no_more(machine: Machine) -> None:
+    """One that hangs would hang for each question anew."""
+    machine.program("docker", STUB.replace("ps | top", "ps) exit 124 ;;\n        top"))
+    assert machine.look(cluster()).docker == DockerTrouble(124, "Docker gives no answer")
+    assert [call[0] for call in machine.calls] == ["ps"]
+
+
 def test_a_docker_command_that_is_not_there_is_told(machine: Machine) -> None:
     of = cluster(head=node(1, docker=Docker(command=("no-such-docker",))))
     found = machine.look(of).docker

@@ -141,13 +141,19 @@ def test_where_docker_says_nothing_at_all_it_is_not_taken_for_nothing_there() ->
         ),
         (127, "timeout: failed to run command 'docker': No such file or directory"),
         (1, "permission denied while trying to connect to the Docker daemon socket"),
-        (124, ""),
     ],
 )
 def test_docker_that_does_not_answer_is_kept_apart_with_its_words(exit_code: int, complaint: str) -> None:
     found = facts(containers=Said("", complaint + "\n", exit_code))
     assert found.docker == DockerTrouble(exit_code, complaint)
     assert found.home == "/home/ana"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "said"), [(124, "Docker gives no answer"), (2, "docker ps: exit code 2")]
+)
+def test_docker_that_says_nothing_is_told_by_its_exit_code(exit_code: int, said: str) -> None:
+    assert facts(containers=Said("", "", exit_code)).docker == DockerTrouble(exit_code, said)
 
 
 def test_a_complaint_belongs_to_the_probe_that_made_it() -> None:

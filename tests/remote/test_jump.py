@@ -75,6 +75,7 @@ def test_an_unknown_jump_host_is_refused(laptop: Laptop, bastion: Sshd, gpu: Ssh
     failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.HOST_KEY)
     assert f"{bastion.address}:{bastion.port} is not known" in failure.message
     assert fingerprint(bastion.key()) in failure.message
+    assert failure.detail == f"It is a jump host on the way to {gpu.address}:{gpu.port}."
     assert "Accepted" not in bastion.log()
 
 

@@ -145,6 +145,21 @@ def test_a_missing_agent_is_no_obstacle(laptop: Laptop, start: Start, tmp_path: 
     assert run(laptop.dial("gpu1"), sh("echo in")) == IN
 
 
+def test_a_missing_agent_is_named_where_there_is_no_other_key(
+    laptop: Laptop, start: Start, tmp_path: Path
+) -> None:
+    server, place = start(), tmp_path / "nothing"
+    laptop.key.unlink()
+    laptop.host("gpu1", server, f"IdentityAgent {place}")
+    laptop.knows(server)
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert failure.message.startswith("no key to show to ")
+    assert failure.detail == f"the agent at {place}: cannot be asked: No such file or directory"
+    assert failure.fix.startswith(
+        "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or ssh-keygen -t ed25519, then"
+    )
+
+
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
 def test_every_kind_of_key_opens(laptop: Laptop, start: Start, tmp_path: Path, kind: str) -> None:
     key = keygen(tmp_path / kind, kind)

@@ -157,7 +157,7 @@ def test_what_a_command_reads_goes_with_it(fleet: FakeFleet) -> None:
 def test_exit_code_124_means_that_the_time_was_over(fleet: FakeFleet) -> None:
     fleet.on("gpu1", "slow", Output(124, stderr="still at it"))
     failure = only_failure(carried_out(fleet, phase("p", run("gpu1", "slow", timeout=90))))
-    assert failure == Failure(FailureKind.TIMEOUT, "did not end within 90 s", detail="still at it")
+    assert failure == Failure(FailureKind.TIMEOUT, "did not end within 90 s", 124, "still at it")
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_host_that_hangs_is_given_up(server: Sshd, laptop: Laptop) -> None:
     for session in server.sessions():
         os.kill(session, signal.SIGSTOP)
     failure = failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE)
-    assert "does not start the command" in failure.message
+    assert failure.message == f"{server.address}:{server.port} does not answer any more"
 
 
 def test_a_host_that_opens_no_more_sessions_says_so(laptop: Laptop, start: Start) -> None:
@@ -214,7 +214,7 @@ def test_a_host_that_never_speaks_is_given_up_in_time(laptop: Laptop, silence: i
     began = monotonic()
     failure = failed(run(laptop.dial("gpu1", Ssh(connect_timeout=1)), sh("true")), FailureKind.UNREACHABLE)
     assert monotonic() - began < 2
-    assert failure.message == f"127.0.0.2:{silence} does not answer"
+    assert failure.message == f"127.0.0.2:{silence} takes the call, but says nothing"
 
 
 def test_a_name_that_does_not_resolve_is_unreachable(laptop: Laptop) -> None:
