@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
-from orchestrator.cli.screen import notice
+from orchestrator.cli.screen import notice, printable
 from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.report import (
@@ -58,7 +58,7 @@ class Journal:
         if not text:
             return
         with self._lock, suppress(OSError):  # a full disk is no reason to stop half way
-            self._file.write(f"{time.monotonic() - self._began:8.2f}  {self._mask(text)}\n")
+            self._file.write(f"{time.monotonic() - self._began:8.2f}  {printable(self._mask(text))}\n")
 
     def close(self) -> None:
         with suppress(OSError):
@@ -84,7 +84,7 @@ def path_for(command: str) -> Path:
 
 def command_of(step: Step) -> str:
     """The line that a step sends."""
-    return step.probe.line() if isinstance(step, Wait) else step.command.line()
+    return step.probe.shown() if isinstance(step, Wait) else step.command.shown()
 
 
 def changes(plan: Plan) -> Iterator[str]:

@@ -38,7 +38,7 @@ def display(hosts: tuple[str, ...], verbose: int, mask: Mask) -> Iterator[Tell]:
     if verbose or not notice().is_terminal:
         yield lines
         return
-    table = _LiveTable(hosts)
+    table = _LiveTable(hosts, mask)
     with Live(table, console=notice(), transient=True, refresh_per_second=8):
         yield table
 
@@ -69,7 +69,7 @@ class _Lines:
         style = "red" if ended.failure else ""
         self._say(f"{ended.step.host}: {ended.step.title}: {ended.status}{failure}", style)
         if self._verbose > 1 and ended.output:
-            for line in (ended.output.stdout + ended.output.stderr).splitlines():
+            for line in self._mask(ended.output.stdout + ended.output.stderr).splitlines():
                 self._say(f"{ended.step.host}: | {line}", "dim")
 
     def _say(self, text: str, style: str) -> None:
@@ -80,7 +80,8 @@ class _Lines:
 class _LiveTable:
     """A row for each host: what it is doing, and for how long; the phase above them."""
 
-    def __init__(self, hosts: tuple[str, ...]) -> None:
+    def __init__(self, hosts: tuple[str, ...], mask: Mask) -> None:
+        self._mask = mask
         self._rows = {host: _Row("") for host in hosts}
         self._began, self._title, self._lock = time.monotonic(), "", RLock()
         self._spinner = Spinner("dots", style="cyan")
@@ -118,7 +119,9 @@ class _LiveTable:
             table.add_column(justify="right", no_wrap=True)
             for host, row in self._fitting():
                 mark = self._spinner if row.state == "busy" else Text(MARK[row.state], STYLE[row.state])
-                table.add_row(mark, host, Text(printable(row.what), STYLE[row.state]), row.seconds())
+                table.add_row(
+                    mark, host, Text(printable(self._mask(row.what)), STYLE[row.state]), row.seconds()
+                )
             return Group(title, table)
 
     def _fitting(self) -> list[tuple[str, "_Row"]]:

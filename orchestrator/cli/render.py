@@ -1,4 +1,4 @@
-"""Plans as text. Only commands that fit a line are shown; `-o sh` has all of them."""
+"""Plans as text. Only commands that a person might type are shown; `-o sh` has all of them."""
 
 from collections.abc import Iterator
 
@@ -34,8 +34,8 @@ def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:
     for step in steps:
         yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), "  ", _said(step))
         name = ""
-        if isinstance(step, Run) and not any("\n" in part for part in step.command.argv):
-            yield Text(f"   {'':<{len(host)}}    {step.command.line()}", "dim")
+        if isinstance(step, Run) and not step.command.is_script:
+            yield Text(f"   {'':<{len(host)}}    {step.command.shown()}", "dim")
 
 
 def _said(step: Step) -> str:
