@@ -8,7 +8,7 @@ from rich.text import Text
 
 from orchestrator.cli.acting import Done
 from orchestrator.cli.journal import Mask
-from orchestrator.cli.screen import notice
+from orchestrator.cli.screen import notice, printable
 from orchestrator.plan.hints import hint
 from orchestrator.plan.steps import Run
 from orchestrator.remote.report import Status, StepEnded
@@ -78,7 +78,7 @@ def _told_once(lines: list[str]) -> list[str]:
 
 
 def _clean(text: str, mask: Mask) -> str:
-    return mask(text).strip()
+    return printable(mask(text)).strip()  # before Rich's Text, which drops some of what it does not like
 
 
 def _untouched(done: Done) -> list[str]:
