@@ -1,6 +1,7 @@
 """The rules of the four rooms that import-linter cannot say."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,13 @@ def test_only_cli_talks_to_people() -> None:
         "cli"
     }
     assert {path.partition("/")[0] for path in importers("rich") | importers("typer")} == {"cli"}
+
+
+def test_only_the_screen_makes_a_console_and_nothing_goes_around_it() -> None:
+    making = {path.name for path in SOURCES if calls(path, "Console", "Screen")}
+    assert making == {"screen.py"}
+    around = re.compile(r"\.(out|print_json|log|control)\(|sys\.std(out|err)\b")
+    assert not [path for path in SOURCES if path.parent.name == "cli" and around.search(path.read_text())]
 
 
 def test_only_the_inventory_knows_pydantic() -> None:

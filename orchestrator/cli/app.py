@@ -58,4 +58,6 @@ def main() -> None:
     try:
         app()
     except OSError as error:
-        sys.exit(f"raycluster: {error}")
+        from orchestrator.cli.screen import printable
+
+        sys.exit(printable(f"raycluster: {error}"))

@@ -78,7 +78,7 @@ def _told_once(lines: list[str]) -> list[str]:
 
 
 def _clean(text: str, mask: Mask) -> str:
-    return printable(mask(text)).strip()
+    return printable(mask(text)).strip()  # before Rich's Text, which drops some of what it does not like
 
 
 def _untouched(done: Done) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.screen import answer, printable
+from orchestrator.cli.screen import answer
 from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
 
 STYLE = {
@@ -22,7 +22,7 @@ def show_health(health: ClusterHealth) -> None:
     """Prints the verdict, the table, and what is wrong."""
     joined = sum(1 for host in health.hosts if host.joined)
     gpus = sum(host.gpus or 0 for host in health.hosts)
-    told = f": Ray {printable(health.ray_version or '')} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
+    told = f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )
@@ -30,13 +30,13 @@ def show_health(health: ClusterHealth) -> None:
     answer().print(_table(health))
     for host in health.hosts:
         if host.trouble:
-            answer().print(Text.assemble((host.name, "bold"), f": {printable(host.trouble)}"))
-        for line in printable(host.detail).splitlines():
+            answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
+        for line in host.detail.splitlines():
             answer().print(Text(f"    | {line}", "dim"))
     for note in health.notes:
-        answer().print(Text(printable(note), "yellow"))
+        answer().print(Text(note, "yellow"))
     for fix in _what_to_do(health):
-        answer().print(Text(f"→ {printable(fix)}", "yellow"))
+        answer().print(Text(f"→ {fix}", "yellow"))
 
 
 def _what_to_do(health: ClusterHealth) -> tuple[str, ...]:
@@ -73,15 +73,15 @@ def _cells(host: HostHealth) -> tuple[str | Text, ...]:
     return (
         host.name,
         host.role,
-        printable(host.ip or "?"),
+        host.ip or "?",
         Text(host.verdict, STYLE[host.verdict]),
-        printable(host.container or "?"),
+        host.container or "?",
         _yes(host.ray),
         _yes(host.joined),
         _gpus(host),
         "-" if host.uptime is None else age(host.uptime),
         "-" if host.restarts is None else str(host.restarts),
-        printable(host.image or "-"),
+        host.image or "-",
     )
 
 

@@ -5,7 +5,7 @@ import shlex
 from rich.text import Text
 
 from orchestrator.cli.acting import Done
-from orchestrator.cli.screen import answer, notice, printable
+from orchestrator.cli.screen import answer, notice
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.facts import RayNode, RayTable
 from orchestrator.plan.health import ray_table
@@ -23,7 +23,7 @@ def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
     whole = len(nodes) == len(cluster.nodes)
     state = ("is up" if whole else "is up in part") + ("" if done.plan.phases else " already, nothing to do")
     count = f"all {len(nodes)} hosts" if whole else f"{len(nodes)} of {len(cluster.nodes)} hosts"
-    told = f": Ray {printable(table.version)} lists {count}, {gpus} GPUs"
+    told = f": Ray {table.version} lists {count}, {gpus} GPUs"
     answer().print(
         Text.assemble((f"cluster {cluster.name} {state}", "bold green"), told, f" ({done.seconds:.1f} s)")
     )
@@ -34,9 +34,7 @@ def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
 
 def _show_strangers(table: RayTable, known: set[str]) -> None:
     for ip in sorted({node.ip for node in table.nodes if node.alive} - known):
-        notice().print(
-            f"Ray also lists a node at {printable(ip)} that is not in the inventory", style="yellow"
-        )
+        notice().print(f"Ray also lists a node at {ip} that is not in the inventory", style="yellow")
 
 
 def _show_next(cluster: Cluster, nodes: dict[str, RayNode], path: str | None) -> None:

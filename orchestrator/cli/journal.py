@@ -84,7 +84,7 @@ def path_for(command: str) -> Path:
 
 def command_of(step: Step) -> str:
     """The line that a step sends."""
-    return step.probe.line() if isinstance(step, Wait) else step.command.line()
+    return step.probe.shown() if isinstance(step, Wait) else step.command.shown()
 
 
 def changes(plan: Plan) -> Iterator[str]:

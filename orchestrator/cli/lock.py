@@ -74,10 +74,9 @@ def refuse_locked(cluster: "Cluster", holder: "Holder") -> NoReturn:
 
 def locked(cluster: "Cluster", holder: "Holder") -> str:
     """Who holds the lock, in a sentence."""
-    from orchestrator.cli.screen import printable
     from orchestrator.plan.health import age
 
-    who = printable(f"{holder.by} has run `raycluster {holder.command}` for {age(holder.seconds)}")
+    who = f"{holder.by} has run `raycluster {holder.command}` for {age(holder.seconds)}"
     return f"cluster {cluster.name} is locked: {who}"
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.journal import Mask, changes, command_of
-from orchestrator.cli.screen import notice, printable
+from orchestrator.cli.screen import notice
 from orchestrator.plan.steps import Wait
 from orchestrator.remote.report import (
     Happening,
@@ -38,7 +38,7 @@ def display(hosts: tuple[str, ...], verbose: int, mask: Mask) -> Iterator[Tell]:
     if verbose or not notice().is_terminal:
         yield lines
         return
-    table = _LiveTable(hosts)
+    table = _LiveTable(hosts, mask)
     with Live(table, console=notice(), transient=True, refresh_per_second=8):
         yield table
 
@@ -69,18 +69,19 @@ class _Lines:
         style = "red" if ended.failure else ""
         self._say(f"{ended.step.host}: {ended.step.title}: {ended.status}{failure}", style)
         if self._verbose > 1 and ended.output:
-            for line in (ended.output.stdout + ended.output.stderr).splitlines():
+            for line in self._mask(ended.output.stdout + ended.output.stderr).splitlines():
                 self._say(f"{ended.step.host}: | {line}", "dim")
 
     def _say(self, text: str, style: str) -> None:
         seconds = time.monotonic() - self._began
-        notice().print(f"{seconds:6.1f} s  {printable(self._mask(text))}", style=style)
+        notice().print(f"{seconds:6.1f} s  {self._mask(text)}", style=style)
 
 
 class _LiveTable:
     """A row for each host: what it is doing, and for how long; the phase above them."""
 
-    def __init__(self, hosts: tuple[str, ...]) -> None:
+    def __init__(self, hosts: tuple[str, ...], mask: Mask) -> None:
+        self._mask = mask
         self._rows = {host: _Row("") for host in hosts}
         self._began, self._title, self._lock = time.monotonic(), "", RLock()
         self._spinner = Spinner("dots", style="cyan")
@@ -88,7 +89,7 @@ class _LiveTable:
     def __call__(self, happening: Happening) -> None:
         if isinstance(happening, Planned):
             for change in changes(happening.plan):
-                notice().print(printable(change))  # outside the lock: Rich draws this table while it prints
+                notice().print(change)  # outside the lock: Rich draws this table while it prints
         with self._lock:
             self._take(happening)
 
@@ -118,7 +119,7 @@ class _LiveTable:
             table.add_column(justify="right", no_wrap=True)
             for host, row in self._fitting():
                 mark = self._spinner if row.state == "busy" else Text(MARK[row.state], STYLE[row.state])
-                table.add_row(mark, host, Text(printable(row.what), STYLE[row.state]), row.seconds())
+                table.add_row(mark, host, Text(self._mask(row.what), STYLE[row.state]), row.seconds())
             return Group(title, table)
 
     def _fitting(self) -> list[tuple[str, "_Row"]]:

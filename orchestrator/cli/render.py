@@ -1,10 +1,10 @@
-"""Plans as text. Only commands that fit a line are shown; `-o sh` has all of them."""
+"""Plans as text. Only commands that a person might type are shown; `-o sh` has all of them."""
 
 from collections.abc import Iterator
 
 from rich.text import Text
 
-from orchestrator.cli.screen import answer, printable
+from orchestrator.cli.screen import answer
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
 
 
@@ -12,11 +12,11 @@ def show_plan(plan: Plan) -> None:
     """Prints what would be done, and that nothing was."""
     answer().print(Text(f"Plan: {plan.title}", "bold"))
     for change in plan.changes:
-        answer().print(f"  {change.host}  {printable(change.what)}")
+        answer().print(f"  {change.host}  {change.what}")
     for refusal in plan.refusals:
-        answer().print(Text(f"  {refusal.host}  cannot: {printable(refusal.why)}", "red"))
+        answer().print(Text(f"  {refusal.host}  cannot: {refusal.why}", "red"))
         if refusal.fix:
-            answer().print(Text(f"      → {printable(refusal.fix)}", "yellow"))
+            answer().print(Text(f"      → {refusal.fix}", "yellow"))
     for number, phase in enumerate(plan.phases, 1):
         _show_phase(number, phase)
     answer().print("\nNothing was changed." if plan.phases else "Nothing to do.")
@@ -34,8 +34,8 @@ def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:
     for step in steps:
         yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), "  ", _said(step))
         name = ""
-        if isinstance(step, Run) and not any("\n" in part for part in step.command.argv):
-            yield Text(f"   {'':<{len(host)}}    {printable(step.command.line())}", "dim")
+        if isinstance(step, Run) and not step.command.is_script:
+            yield Text(f"   {'':<{len(host)}}    {step.command.shown()}", "dim")
 
 
 def _said(step: Step) -> str:

@@ -1,13 +1,31 @@
 """The two consoles: standard output carries the answer, standard error everything else."""
 
+from collections.abc import Iterable
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 WIDE = 400
 """Columns for tables where nobody looks: a pipe must not cut a cell short."""
+
+
+class Screen(Console):
+    """A console whose text cannot steer the terminal, wherever it comes from: only Rich's own codes do.
+
+    Texts are made printable twice: before Rich measures them, so that tables fit, and once more when all
+    is drawn, for whatever came ready-made.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 @cache
@@ -23,22 +41,27 @@ def notice() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    console = Screen(stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = WIDE
     return console
 
 
 def printable(text: str) -> str:
-    """What a host sent back, unable to steer the terminal: control characters become visible."""
-    return "".join(char if char in "\n\t" or char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    """Control characters, and those that reorder what stands around them, made visible."""
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    harmless = character in "\n\t" or character.isprintable()
+    return character if harmless else character.encode("unicode_escape").decode()
 
 
 def failed(host: str, why: str, fix: str) -> NoReturn:
     """Says what failed on a host and what to do; exit code 1."""
-    notice().print(f"✗ {host}  {printable(why)}", style="red")
+    notice().print(f"✗ {host}  {why}", style="red")
     if fix:
-        notice().print(f"      → {printable(fix)}", style="yellow")
+        notice().print(f"      → {fix}", style="yellow")
     raise typer.Exit(1)
 
 

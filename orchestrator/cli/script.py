@@ -1,12 +1,11 @@
 """A plan as a bash script that does by hand what the plan does, one host after the other."""
 
-import shlex
 from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import scripts
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, quoted
 from orchestrator.plan.host import TOKEN, read_token
 from orchestrator.plan.ray import node_table_script
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait, Watch
@@ -48,7 +47,7 @@ NEW_TOKEN = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"  # noqa: S105 - how t
 
 def script(cluster: Cluster, plan: Plan) -> str:
     """The whole script. Secrets stand in it as variables that the person sets."""
-    hosts = "\n".join(f'        {shlex.quote(node.name)}) {_ssh(node)} "$line" ;;' for node in cluster.nodes)
+    hosts = "\n".join(f'        {quoted(node.name)}) {_ssh(node)} "$line" ;;' for node in cluster.nodes)
     header = HEADER.format(title=plan.title, hosts=hosts)
     body = "\n".join(("{", *_variables(cluster, plan), *_body(plan), "}"))
     return "\n".join((header, *_texts(plan), f"{body} </dev/null", ""))
@@ -58,7 +57,7 @@ def _ssh(node: Node) -> str:
     ssh = node.ssh
     flags = (("-l", ssh.user), ("-p", ssh.port), ("-i", ssh.key), ("-J", ssh.jump))
     given = (part for flag, value in flags if value is not None for part in (flag, str(value)))
-    return shlex.join(("ssh", "-o", "BatchMode=yes", *given, node.host, "--"))
+    return Command(("ssh", "-o", "BatchMode=yes", *given, node.host, "--")).shown()
 
 
 def _texts(plan: Plan) -> Iterator[str]:
@@ -66,7 +65,7 @@ def _texts(plan: Plan) -> Iterator[str]:
     sent = {part for command in _commands(plan) for part in command.argv}
     for text, name in _named_texts().items():
         if text in sent:
-            yield f"{name}={shlex.quote(text)}\n"
+            yield f"{name}={quoted(text)}\n"
 
 
 def _named_texts() -> dict[str, str]:
@@ -85,7 +84,7 @@ def _variables(cluster: Cluster, plan: Plan) -> Iterator[str]:
     for name in sorted(sent - {TOKEN}):
         yield f': "${{{name}:?export it first}}"'
     if TOKEN in sent:
-        old = _on(cluster.head.name, read_token(cluster))
+        old = _on(cluster.head.name, read_token(cluster, cluster.head))
         yield f"{_variable(TOKEN)}=$({old} 2>/dev/null || {NEW_TOKEN})"
 
 
@@ -94,7 +93,7 @@ def _body(plan: Plan) -> Iterator[str]:
     for phase in plan.phases:
         yield from _phase(phase)
     for refusal in plan.refusals:
-        yield f"echo {shlex.quote(f'left out: {refusal.host}: {refusal.why}')} >&2"
+        yield f"echo {quoted(f'left out: {refusal.host}: {refusal.why}')} >&2"
     if plan.refusals:
         yield "exit 1"
 
@@ -125,16 +124,15 @@ def _watch(watch: Watch) -> Iterator[str]:
 
 def _on(host: str, command: Command) -> str:
     named = _named_texts()
-    words = (f'"${named[part]}"' if part in named else shlex.quote(part) for part in command.argv)
-    return " ".join(("on", shlex.quote(host), *words))
+    words = (f'"${named[part]}"' if part in named else quoted(part) for part in command.argv)
+    return " ".join(("on", quoted(host), *words))
 
 
 def _input(command: Command) -> str:
     if not command.stdin:
         return ""
     parts = (
-        f'"${_variable(part.name)}"' if isinstance(part, Secret) else shlex.quote(part)
-        for part in command.stdin
+        f'"${_variable(part.name)}"' if isinstance(part, Secret) else quoted(part) for part in command.stdin
     )
     return f"printf %s {' '.join(parts)} | "
 

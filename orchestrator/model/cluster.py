@@ -45,6 +45,20 @@ class Auth(StrEnum):
     DISABLED = "disabled"
 
 
+class Ports(StrEnum):
+    """Which ports Ray listens on: those it finds free, or the fixed ones that follow `ray.port`."""
+
+    RANDOM = "random"
+    PINNED = "pinned"
+
+
+PINNED_PORTS = 10
+"""How many fixed ports there are, `ray.port` included."""
+
+WORKER_PORTS = range(10002, 20000)
+"""Where Ray's worker processes listen, whatever the other ports are; no other port of Ray's may be there."""
+
+
 class HostKeys(StrEnum):
     """What happens to a host key nobody has seen before, in OpenSSH's meaning."""
 
@@ -81,6 +95,7 @@ class Ray:
     """What holds for the whole Ray cluster."""
 
     port: int = 6379
+    ports: Ports = Ports.RANDOM
     auth: Auth = Auth.AUTO
     install: str | None = None
 

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from orchestrator.model import addresses, arguments, ranges, reference, values
-from orchestrator.model.cluster import Accelerator, Auth, HostKeys, Pull, Rdma
+from orchestrator.model.cluster import Accelerator, Auth, HostKeys, Ports, Pull, Rdma
 from orchestrator.model.problem import Path
 
 Text = Annotated[str, BeforeValidator(values.text)]
@@ -131,6 +131,10 @@ class Ray(HostRay):
     example = "{port: 6379}"
     port: Port | None = Field(
         default=None, description="The port of Ray's GCS on the head; 6379 if not given."
+    )
+    ports: Annotated[Ports, BeforeValidator(values.choice(Ports))] | None = Field(
+        default=None,
+        description="random (the default): Ray takes free ports; pinned: the ten from ray.port on.",
     )
     auth: Annotated[Auth, BeforeValidator(values.choice(Auth))] | None = Field(
         default=None,

@@ -19,7 +19,7 @@ def resolve(inventory: Inventory) -> Cluster:
         image=inventory.image,
         head=head,
         workers=tuple(workers),
-        ray=Ray(**{key: ray[key] for key in ("port", "auth", "install") if key in ray}),
+        ray=Ray(**{key: ray[key] for key in ("port", "ports", "auth", "install") if key in ray}),
         secrets=inventory.secrets or (),
     )
 

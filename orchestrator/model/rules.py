@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from orchestrator.model import addresses, arguments
+from orchestrator.model.cluster import PINNED_PORTS, WORKER_PORTS, Ports
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.members import Member, members, size
 from orchestrator.model.problem import Fault, Path, dotted, quoted
 from orchestrator.model.ranges import count, is_range
 from orchestrator.model.select import RESERVED
+from orchestrator.model.values import HIGHEST_PORT
 
 VLLM_HOST_IP = "VLLM_HOST_IP"
 _LABEL = "raycluster."
@@ -28,6 +30,7 @@ def broken(inventory: Inventory) -> Iterator[Fault]:
     yield from _unnameable(hosts)
     yield from _reserved_names(hosts, machines)
     yield from _taken_twice(hosts, machines)
+    yield from _ports(inventory)
     yield from _secrets(inventory, hosts)
     yield from _labels(inventory, hosts)
     yield from _other_ips(inventory, even, machines)
@@ -86,6 +89,22 @@ def _taken_twice(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
             names.setdefault(member.name, path)
             if member.ip:
                 ips.setdefault(member.ip, path)
+
+
+def _ports(inventory: Inventory) -> Iterator[Fault]:
+    """Ray refuses to start with a port of its own among those of its workers."""
+    if inventory.ray is None or inventory.ray.port is None:
+        return
+    pinned = inventory.ray.ports is Ports.PINNED
+    taken = range(inventory.ray.port, inventory.ray.port + (PINNED_PORTS if pinned else 1))
+    what = (
+        f"ports {taken.start} to {taken.stop - 1} are Ray's own" if pinned else f"{taken.start} is Ray's own"
+    )
+    if taken.stop - 1 > HIGHEST_PORT:
+        yield Fault(("ray", "port"), f"{what}, and the highest port is {HIGHEST_PORT}; write a lower one")
+    elif set(taken) & set(WORKER_PORTS):
+        workers = f"{WORKER_PORTS.start} to {WORKER_PORTS.stop - 1} are its workers'"
+        yield Fault(("ray", "port"), f"{what}, but {workers}; write one outside")
 
 
 def _secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 _LONGEST_CLUSTER = 40
 _LONGEST_TIMEOUT = 3600
-_HIGHEST_PORT = 65535
+HIGHEST_PORT = 65535
 
 
 def text(written: object) -> str:
@@ -92,7 +92,7 @@ def whole(lowest: int, highest: int | None = None) -> Callable[[object], int]:
     return number
 
 
-port = whole(1, _HIGHEST_PORT)
+port = whole(1, HIGHEST_PORT)
 
 
 def seconds(written: object) -> float:

@@ -12,12 +12,13 @@ from orchestrator.plan.facts import (
     DockerTrouble,
     Facts,
     HostFacts,
+    RayNode,
     RayTable,
     RayTrouble,
     Silent,
 )
 from orchestrator.plan.health import age, own, ray_table
-from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.hints import FIREWALL, docker_fix
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.settle import settle
 from orchestrator.plan.steps import Refusal
@@ -162,10 +163,17 @@ def _out_of_ray(seen: _Seen, node: Node, facts: HostFacts, container: Container,
         listed = seen.table.alive(keep.place.ip, container.started)
         if listed is None:
             return f"its container has run for {age(facts.now - container.started)}, but Ray does not list it"
-        return f"Ray sees {listed.gpus} of its {keep.gpus} GPUs" if listed.gpus < keep.gpus else ""
+        return _listed(node, listed, keep)
     if node.role is Role.HEAD and isinstance(seen.table, RayTrouble):
         return _mute_head(node, seen.table)
     return ""
+
+
+def _listed(node: Node, listed: RayNode, keep: Keep) -> str | Refusal:
+    """A new container is no cure for a firewall."""
+    if listed.out_of_reach:
+        return Refusal(node.name, listed.out_of_reach, FIREWALL)
+    return f"Ray sees {listed.gpus} of its {keep.gpus} GPUs" if listed.gpus < keep.gpus else ""
 
 
 def _without_token(seen: _Seen, node: Node, container: Container, keep: Keep) -> str | Refusal:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node, Rdma
 from orchestrator.model.secret import Secret
-from orchestrator.plan import ray, scripts
+from orchestrator.plan import ports, ray, scripts
 from orchestrator.plan.command import Command
 
 STOP_SECONDS = 45
@@ -128,8 +128,10 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
     """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty."""
     asked = (
         cluster.name,
+        node.name,
         cluster.container(node),
         image(cluster),
+        node.hf_home,
         gcs,
         ray.node_table_script() if gcs else "",
     )
@@ -152,30 +154,31 @@ def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
         *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
         *("--shm-size", node.docker.shm_size, *gpus, "--stop-timeout", str(STOP_SECONDS)),
         *("-v", f"{hf_home}:/root/.cache/huggingface"),
-        *_environment(node, place),
+        *_environment(cluster, node, place),
         *(("--env-file", "/dev/stdin") if cluster.secrets else ()),
-        *_token(cluster, place),
+        *_token(cluster, node, place),
         *ACCELERATOR[node.accelerator],
         *(RDMA if _rdma(node, place) else ()),
         *node.docker.args,
     )
 
 
-def _environment(node: Node, place: Place) -> Iterator[str]:
+def _environment(cluster: Cluster, node: Node, place: Place) -> Iterator[str]:
     ours = {
         "VLLM_HOST_IP": place.ip,
         "GLOO_SOCKET_IFNAME": place.interface,
         "NCCL_SOCKET_IFNAME": place.interface,
+        **ports.variables(cluster, node),
     }
     return (part for name, value in (ours | dict(node.env)).items() for part in ("-e", f"{name}={value}"))
 
 
-def _token(cluster: Cluster, place: Place) -> tuple[str, ...]:
+def _token(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
     """Ray before 2.52 ignores the variables, so `auto` needs no look into the image."""
     if cluster.ray.auth is Auth.DISABLED:
         return ("-e", "RAY_AUTH_MODE=disabled")
-    folder = f"{place.home}/.raycluster/{cluster.name}/token:{ray.TOKEN_IN_CONTAINER}:ro"
-    return ("-v", folder, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={ray.TOKEN_IN_CONTAINER}")
+    file = f"{place.home}/.raycluster/{cluster.name}/{node.name}.token:{ray.TOKEN_IN_CONTAINER}:ro"
+    return ("-v", file, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={ray.TOKEN_IN_CONTAINER}")
 
 
 def _rdma(node: Node, place: Place) -> bool:

@@ -39,7 +39,7 @@ def _stop(cluster: Cluster, node: Node) -> Iterator[Step]:
         docker.remove(cluster, node),
         timeout=docker.REMOVE_SECONDS,
     )
-    yield Run(node.name, "forget Ray's token", forget_token(cluster))
+    yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 
 
 def _ours(cluster: Cluster, facts: HostFacts | Silent) -> tuple[Container, ...]:

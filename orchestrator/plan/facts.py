@@ -17,10 +17,41 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An IP address on one of the host's interfaces."""
+    """An IP address on one of the host's interfaces; `mtu` in bytes, `card`: the interface's MAC address."""
 
     interface: str
     ip: str
+    mtu: int = 0
+    card: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A TCP port that something listens on. `address`: `*` for all. `by`: who, as far as we may know."""
+
+    address: str
+    port: int
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder on the host, there or not; `free`: bytes, None if untold."""
+
+    path: str
+    exists: bool
+    writable: bool
+    free: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The host itself. `resolves_to`: the address of its own name there; `memory`: bytes, 0 if untold."""
+
+    hostname: str
+    resolves_to: str
+    memory: int
+    hf_home: Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +97,10 @@ class DockerTrouble:
 
 @dataclass(frozen=True, slots=True)
 class RayNode:
-    """A row of Ray's node table. `started` is the raylet's own clock, in seconds since the epoch."""
+    """A row of Ray's node table. `started` is the raylet's own clock, in seconds since the epoch.
+
+    `reached`: whether the head can connect to the node's `port`; None where it is not known yet.
+    """
 
     ip: str
     alive: bool
@@ -75,6 +109,16 @@ class RayNode:
     started: float
     hostname: str = ""
     death: str = ""
+    port: int = 0
+    reached: bool | None = True
+
+    @property
+    def out_of_reach(self) -> str:
+        """What is wrong with a node that only seems to have joined; empty for a good one."""
+        if self.reached is not False:
+            return ""
+        where = f"[{self.ip}]" if ":" in self.ip else self.ip
+        return f"Ray lists it, but the head cannot reach it at {where}:{self.port}, and will soon give it up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +165,8 @@ class HostFacts:
     processes: frozenset[str]
     token: Secret | None
     ray: RayTable | RayTrouble | None
+    machine: Machine | None = None
+    listeners: tuple[Listener, ...] | None = None
 
     def interface(self, ip: str) -> str | None:
         """The interface that carries `ip`."""

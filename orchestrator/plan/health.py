@@ -14,7 +14,7 @@ from orchestrator.plan.facts import (
     RayTrouble,
     Silent,
 )
-from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.hints import FIREWALL, docker_fix
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.settle import settle
 
@@ -136,7 +136,8 @@ def _present(
         else None
     )
     ray = _runs_ray(facts, container)
-    good = listed is not None and listed.gpus >= expected and ray is not False
+    sound = listed is not None and not listed.out_of_reach and listed.gpus >= expected
+    good = sound and ray is not False
     return HostHealth(
         name=node.name,
         role=node.role,
@@ -151,6 +152,7 @@ def _present(
         restarts=container.restarts,
         image=container.image,
         trouble=_trouble(node, facts, container, table, listed),
+        fix=FIREWALL if listed and listed.out_of_reach else "",
     )
 
 
@@ -172,7 +174,8 @@ def _trouble(
         return f"its container {container.ended}{ago}"
     if listed and _runs_ray(facts, container) is not False:
         expected = expected_gpus(node, facts)
-        return "" if listed.gpus >= expected else f"Ray sees {listed.gpus} of its {expected} GPUs"
+        few = f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
+        return listed.out_of_reach or few
     return _unlisted(node, facts, container, table)
 
 

@@ -30,6 +30,8 @@ NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
 HANGS = "does Docker hang there? try on the host: docker ps; if it does: sudo systemctl restart docker"
 NO_DOCKER = "install Docker on this host, or set `docker: {command: …}`"
 
+FIREWALL = "let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
+
 HINTS = {
     r"ray: (command )?not found": NO_RAY,
     r"could not select device driver|nvidia-container-cli|unresolvable CDI devices": NO_TOOLKIT,
@@ -41,6 +43,7 @@ HINTS = {
     r"no space left on device": NO_ROOM,
     r"Failed to start the grpc server|Address already in use": PORT_TAKEN,
     r"Version mismatch|Could not read 'temp_dir' from GCS": "let all hosts run the same image and Ray",
+    r"the head cannot reach it": FIREWALL,
     r"AuthenticationError|InvalidAuthToken": OTHER_TOKEN,
 }
 

@@ -1,6 +1,6 @@
 """Commands for a host that are not Docker's: the network, and the token file."""
 
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
@@ -13,16 +13,19 @@ def reach(ip: str, port: int) -> Command:
     return Command(("sh", "-c", scripts.REACH, "reach", ip, str(port)))
 
 
-def keep_token(cluster: Cluster, token: Secret) -> Command:
-    """Writes Ray's token, readable by its owner alone, from standard input."""
-    return Command(("sh", "-c", scripts.KEEP_TOKEN, "keep-token", cluster.name), (token,))
+def keep_token(cluster: Cluster, node: Node, token: Secret) -> Command:
+    """Writes Ray's token, readable by its owner alone, from standard input.
+
+    A file for each node: hosts may share one home over the network, and each takes away its own.
+    """
+    return Command(("sh", "-c", scripts.KEEP_TOKEN, "keep-token", cluster.name, node.name), (token,))
 
 
-def read_token(cluster: Cluster) -> Command:
-    """Prints the token that the host has; fails where it has none."""
-    return Command(("cat", f".raycluster/{cluster.name}/token"))
+def read_token(cluster: Cluster, node: Node) -> Command:
+    """Prints the token that the node has; fails where it has none."""
+    return Command(("cat", f".raycluster/{cluster.name}/{node.name}.token"))
 
 
-def forget_token(cluster: Cluster) -> Command:
-    """Removes Ray's token from the host."""
-    return Command(("sh", "-c", scripts.FORGET_TOKEN, "forget-token", cluster.name))
+def forget_token(cluster: Cluster, node: Node) -> Command:
+    """Removes the node's token from the host."""
+    return Command(("sh", "-c", scripts.FORGET_TOKEN, "forget-token", cluster.name, node.name))

@@ -11,6 +11,7 @@ It uses what `ray status` uses inside (ray._raylet.GcsClient), which answers in 
 `ray status` takes 1.8 s. Only the standard library and the image's own Ray are there.
 """
 
+import concurrent.futures
 import functools
 import json
 import os
@@ -22,9 +23,47 @@ import time
 ALIVE = 0  # ray.core.generated.gcs_pb2.GcsNodeInfo.GcsNodeState
 
 
-def knock(address):
+def knock(address, timeout=5):
     host, _, port = address.rpartition(":")
-    socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
+
+
+class Reached:
+    """Which nodes can be reached from here. Ray lists a node half a minute before it notices that it cannot.
+
+    `tries` each, and at most `patience` seconds before a look is told with some of them still open.
+    """
+
+    tries, patience = 1, None
+
+    def __init__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(64)
+        self.nodes = {}
+
+    def look_for(self, nodes):
+        for node in nodes:
+            if node.state == ALIVE and node.node_id not in self.nodes:
+                where = (node.node_manager_address, node.node_manager_port)
+                self.nodes[node.node_id] = self.pool.submit(self.reach, *where)
+        concurrent.futures.wait(self.nodes.values(), self.patience)
+
+    def reach(self, ip, port):
+        for _ in range(self.tries):
+            try:
+                knock(f"{ip}:{port}", timeout=2)
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return True
+        return False
+
+    def __call__(self, node):
+        """True, False, or None while it is being tried."""
+        tried = self.nodes.get(node.node_id)
+        return tried.result() if tried and tried.done() else None
+
+
+reached = Reached()
 
 
 @functools.cache
@@ -44,15 +83,17 @@ def row(node):
         "gpus": int(resources.get("GPU", resources.get("NPU", 0))),
         "started": node.start_time_ms / 1000,
         "hostname": node.node_manager_hostname,
+        "port": node.node_manager_port,
+        "reached": reached(node),
         "death": node.death_info.reason_message,
     }
 
 
 def table(address):
-    nodes = sorted(
-        (row(node) for node in gcs(address).get_all_node_info().values()), key=lambda node: node["started"]
-    )
-    return {"ray": sys.modules["ray"].__version__, "nodes": nodes}
+    nodes = list(gcs(address).get_all_node_info().values())
+    reached.look_for(nodes)
+    rows = sorted(map(row, nodes), key=lambda node: node["started"])
+    return {"ray": sys.modules["ray"].__version__, "nodes": rows}
 
 
 def look(address):
@@ -66,7 +107,7 @@ def look(address):
 
 
 def complete(seen, wanted):
-    alive = {node["ip"]: node["gpus"] for node in seen.get("nodes", ()) if node["alive"]}
+    alive = {node["ip"]: node["gpus"] for node in seen.get("nodes", ()) if node["alive"] and node["reached"]}
     return bool(wanted) and all(alive.get(ip, -1) >= gpus for ip, gpus in wanted.items())
 
 
@@ -99,9 +140,12 @@ def main(address, seconds=None, *expected):
     if seconds is None:
         print(json.dumps(look(address)))
         return 0
+    reached.tries, reached.patience = 3, 0.1
     wanted = {ip: int(gpus) for ip, _, gpus in (each.rpartition("=") for each in expected)}
     return follow(address, float(seconds), wanted)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    code = main(*sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)  # whoever is still being tried is of no interest any more

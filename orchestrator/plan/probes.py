@@ -1,17 +1,31 @@
 """Reads what `docker.observe` prints on a host into facts, and what a container's state says."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from orchestrator.model.secret import Secret
 from orchestrator.plan import ray
-from orchestrator.plan.facts import Address, Container, DockerTrouble, HostFacts, RayTable, RayTrouble, Silent
+from orchestrator.plan.facts import (
+    Address,
+    Container,
+    DockerTrouble,
+    Folder,
+    HostFacts,
+    Listener,
+    Machine,
+    RayTable,
+    RayTrouble,
+    Silent,
+)
 from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
 
 RECORD, END = "\x1e", "\x1f"
+EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
+KIB = 1024
 
 
 class _Section:
@@ -55,6 +69,8 @@ def _facts(sections: Mapping[str, _Section]) -> HostFacts:
         processes=frozenset(line.split()[-1] for line in sections["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
         ray=_ray(sections.get("ray")),
+        machine=_machine(sections.get("machine")),
+        listeners=_listeners(sections.get("listeners")),
     )
 
 
@@ -67,11 +83,35 @@ def _records(text: str) -> dict[str, str]:
 def _addresses(section: _Section) -> tuple[Address, ...]:
     interfaces = json.loads(section.text)
     return tuple(
-        Address(interface["ifname"], address["local"])
+        Address(interface["ifname"], address["local"], interface.get("mtu", 0), interface.get("address", ""))
         for interface in interfaces
         for address in interface.get("addr_info", ())
         if address.get("scope") == "global"
     )
+
+
+def _machine(section: _Section | None) -> Machine | None:
+    if section is None:
+        return None
+    told = {key: value for key, _, value in (line.partition(" ") for line in section.lines)}
+    free = int(told["free"]) * KIB if told.get("free") else None
+    folder = Folder(told["path"], "exists" in told, "writable" in told, free)
+    return Machine(told["hostname"], told["resolves_to"], int(told["memory"] or 0) * KIB, folder)
+
+
+def _listeners(section: _Section | None) -> tuple[Listener, ...] | None:
+    """What `ss -Hltnp` tells; None where there is no `ss`."""
+    if section is None or section.exit_code:
+        return None
+    return tuple(_listener(line.split(maxsplit=5)) for line in section.lines if line.strip())
+
+
+def _listener(columns: list[str]) -> Listener:
+    address, _, port = columns[3].rpartition(":")
+    by = re.search(r'"(.*?)",pid=(\d+)', " ".join(columns[5:]))
+    bare = address.strip("[]").partition("%")[0].removeprefix("::ffff:")
+    who = f"{by[1]} (pid {by[2]})" if by else ""
+    return Listener("*" if bare in EVERYWHERE else bare, int(port), who)
 
 
 def _containers(section: _Section) -> tuple[Container, ...] | DockerTrouble:

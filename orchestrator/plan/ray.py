@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
+from orchestrator.plan import ports
 from orchestrator.plan.facts import HostFacts, RayNode, RayTable, RayTrouble
 
 TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
@@ -26,7 +27,8 @@ def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
         else (f"--address={address(head_ip, port)}", f"--node-ip-address={ip}")
     )
     gpus = () if node.num_gpus is None else (f"--num-gpus={node.num_gpus}",)
-    return "exec " + shlex.join(("ray", "start", "--block", *place, *gpus, *node.ray_args))
+    words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *gpus, *node.ray_args)
+    return "exec " + shlex.join(words)
 
 
 def expected_gpus(node: Node, facts: HostFacts) -> int:
@@ -78,4 +80,6 @@ def _node(row: dict[str, Any]) -> RayNode:
         started=row["started"],
         hostname=row["hostname"],
         death=row["death"],
+        port=row["port"],
+        reached=row["reached"],
     )

@@ -6,7 +6,7 @@ are set apart by the ASCII separators 30 and 31, which no answer of Docker's con
 
 OBSERVE = r"""
 set -f
-docker=$1 cluster=$2 container=$3 image=$4 gcs=$5 nodes=$6 mute=
+docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 mute=
 section() {
     printf '\036%s\n' "$1"
     printf '\036%s\n' "$1" >&2
@@ -23,6 +23,18 @@ host() {
     ls -d /dev/infiniband 2>/dev/null || echo none
     ls /proc/driver/nvidia/gpus 2>/dev/null | wc -l
 }
+machine() {
+    name=$(hostname)
+    echo "hostname $name"
+    echo "resolves_to $(timeout 2 getent ahosts "$name" | sed -n '1s/ .*//p')"
+    echo "memory $(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
+    case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
+    printf 'path %s\n' "$hf_home"
+    [ ! -d "$hf_home" ] || echo exists yes
+    [ ! -w "$hf_home" ] || echo writable yes
+    while [ ! -e "$hf_home" ]; do hf_home=$(dirname "$hf_home"); done
+    echo "free $(timeout 5 df -Pk "$hf_home" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')"
+}
 containers() {
     mine="label=raycluster.cluster=$cluster"
     ids=$(ask ps --all --quiet --no-trunc --filter "$mine") || return
@@ -33,10 +45,12 @@ containers() {
 processes() { ask top "$container" -eo pid,comm 2>/dev/null; }
 section host host
 section addresses ip -json address
+section machine machine
+section listeners ss -Hltnp
 section containers containers || mute=yes
 section image ask image inspect --format '{{.Id}}' "$image"
 section processes processes
-section token cat "$HOME/.raycluster/$cluster/token"
+section token cat "$HOME/.raycluster/$cluster/$node.token"
 if [ "$gcs" ] && [ -z "$mute" ]; then
     section ray timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"
 fi
@@ -84,11 +98,11 @@ bash -c '</dev/tcp/$0/$1' "$1" "$2"
 
 KEEP_TOKEN = r"""
 umask 077
-mkdir -p "$HOME/.raycluster/$1" && cat >"$HOME/.raycluster/$1/token"
+mkdir -p "$HOME/.raycluster/$1" && cat >"$HOME/.raycluster/$1/$2.token"
 """
 
 FORGET_TOKEN = r"""
-rm -f "$HOME/.raycluster/$1/token"
+rm -f "$HOME/.raycluster/$1/$2.token"
 rmdir "$HOME/.raycluster/$1" "$HOME/.raycluster" 2>/dev/null || true
 """
 

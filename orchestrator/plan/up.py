@@ -110,7 +110,7 @@ class _Up:
         if start.replaces:
             yield Run(node.name, REMOVE_OLD, docker.discard(self.cluster, node))
         if self.token:
-            yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, self.token))
+            yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, node, self.token))
         yield Run(node.name, "start its container", start.command, starts=name)
 
     def _join(self, node: Node, decision: Start | Keep) -> Wait:

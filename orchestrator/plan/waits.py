@@ -49,6 +49,10 @@ class Joined:
     def _equipped(self, node: RayNode) -> Verdict:
         if node.gpus < self.gpus:
             return Never(f"Ray sees {node.gpus} of its {self.gpus} GPUs")
+        if node.out_of_reach:
+            return Never(node.out_of_reach)
+        if node.reached is None:
+            return NotYet("Ray lists it; whether the head can reach it is being tried")
         return Ready(f"joined, {gpu_count(node.gpus)}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model import cluster as resolved
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, HostKeys, Node, Pull, Rdma, Role
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, HostKeys, Node, Ports, Pull, Rdma, Role
 from orchestrator.model.load import load
 from orchestrator.model.parse import parse
 from orchestrator.model.problem import Problems
@@ -127,11 +127,12 @@ def test_everything_of_the_cluster_reaches_its_hosts() -> None:
     found = cluster(
         "docker: {command: 'sudo -n docker', restart: no, pull: always}\n"
         "ssh: {key: ~/.ssh/k, jump: me@j:22, host_keys: accept-new, connect_timeout: 1e1}\n"
-        "ray: {port: 0079, auth: token, install: 'ray[default]==2.56.*', num_gpus: 4}\nsecrets: [HF_TOKEN]"
+        "ray: {port: 0079, ports: pinned, auth: token, install: 'ray[default]==2.56.*', num_gpus: 4}\n"
+        "secrets: [HF_TOKEN]"
     )
     assert found.head.docker == resolved.Docker(("sudo", "-n", "docker"), restart="no", pull=Pull.ALWAYS)
     assert found.head.ssh == resolved.Ssh(None, None, "~/.ssh/k", "me@j:22", HostKeys.ACCEPT_NEW, 10)
-    assert found.ray == resolved.Ray(79, Auth.TOKEN, "ray[default]==2.56.*")
+    assert found.ray == resolved.Ray(79, Ports.PINNED, Auth.TOKEN, "ray[default]==2.56.*")
     assert (found.head.num_gpus, found.secrets) == (4, ("HF_TOKEN",))
 
 

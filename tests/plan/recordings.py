@@ -40,7 +40,7 @@ BARE = {
     "containers": Said("[]\n"),
     "image": Said("", "Error response from daemon: No such image: vllm/vllm-openai:v0.17.1\n", 1),
     "processes": Said("", "", 1),
-    "token": Said("", "cat: /home/ana/.raycluster/demo/token: No such file or directory\n", 1),
+    "token": Said("", "cat: /home/ana/.raycluster/demo/gpu1.token: No such file or directory\n", 1),
 }
 """A host in good order on which the cluster has never been."""
 
@@ -108,7 +108,11 @@ def standing(name: str = "raycluster-demo-gpu1", **changes: Any) -> dict[str, Sa
 def ray_row(ip: str = "10.0.0.1", **changes: Any) -> dict[str, Any]:
     """A row of Ray's node table, as the program in the head's container tells it."""
     told: dict[str, Any] = {"ip": ip, "alive": True, "head": ip.endswith(".1"), "gpus": 8}
-    return told | {"started": 1772366405.0, "hostname": "gpu1", "death": ""} | changes
+    return (
+        told
+        | {"started": 1772366405.0, "hostname": "gpu1", "death": "", "port": 33169, "reached": True}
+        | changes
+    )
 
 
 def ray_line(*rows: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ray, Rdma, Role
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, ray
 from orchestrator.plan.docker import Place
@@ -28,7 +28,7 @@ def test_the_head_of_the_smallest_inventory() -> None:
         " --entrypoint /bin/bash --network host --shm-size 10.24g --gpus all --stop-timeout 45"
         " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
         " -e VLLM_HOST_IP=10.0.0.1 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
-        " -v /home/ana/.raycluster/demo/token:/run/raycluster/token:ro"
+        " -v /home/ana/.raycluster/demo/gpu1.token:/run/raycluster/token:ro"
         " -e RAY_AUTH_MODE=token -e RAY_AUTH_TOKEN_PATH=/run/raycluster/token"
         " vllm/vllm-openai:v0.17.1"
         " -c 'exec ray start --block --head --node-ip-address=10.0.0.1 --port=6379'"
@@ -42,10 +42,34 @@ def test_a_worker_of_the_smallest_inventory() -> None:
         " --entrypoint /bin/bash --network host --shm-size 10.24g --gpus all --stop-timeout 45"
         " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
         " -e VLLM_HOST_IP=10.0.0.2 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
-        " -v /home/ana/.raycluster/demo/token:/run/raycluster/token:ro"
+        " -v /home/ana/.raycluster/demo/gpu2.token:/run/raycluster/token:ro"
         " -e RAY_AUTH_MODE=token -e RAY_AUTH_TOKEN_PATH=/run/raycluster/token"
         " vllm/vllm-openai:v0.17.1"
         " -c 'exec ray start --block --address=10.0.0.1:6379 --node-ip-address=10.0.0.2'"
+    )
+
+
+def test_pinned_ports_of_the_head() -> None:
+    pinned = replace(SMALLEST, ray=Ray(port=7000, ports=Ports.PINNED))
+    shown = line(pinned, HEAD)
+    assert " -e AUTOSCALER_METRIC_PORT=7008 -e DASHBOARD_METRIC_PORT=7009 " in shown
+    assert shown.endswith(
+        " -c 'exec ray start --block --head --node-ip-address=10.0.0.1 --port=7000"
+        " --node-manager-port=7001 --object-manager-port=7002 --runtime-env-agent-port=7003"
+        " --dashboard-agent-grpc-port=7004 --dashboard-agent-listen-port=7005"
+        " --metrics-export-port=7006 --dashboard-port=7007'"
+    )
+
+
+def test_pinned_ports_of_a_worker_hold_nothing_that_is_the_heads_alone() -> None:
+    pinned = replace(SMALLEST, ray=Ray(port=7000, ports=Ports.PINNED))
+    shown = line(pinned, WORKER)
+    assert "METRIC_PORT" not in shown
+    assert shown.endswith(
+        " -c 'exec ray start --block --address=10.0.0.1:7000 --node-ip-address=10.0.0.2"
+        " --node-manager-port=7001 --object-manager-port=7002 --runtime-env-agent-port=7003"
+        " --dashboard-agent-grpc-port=7004 --dashboard-agent-listen-port=7005"
+        " --metrics-export-port=7006'"
     )
 
 

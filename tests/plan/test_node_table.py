@@ -40,18 +40,19 @@ class GcsClient:
 
 def node(row):
     death = SimpleNamespace(reason_message=row.pop("death"))
-    return SimpleNamespace(death_info=death, **row)
+    return SimpleNamespace(death_info=death, **{"node_manager_port": int(os.environ["PORT"])} | row)
 """
 
 
-def row(ip: str = "10.0.0.1", *, alive: bool = True, gpus: int = 8, **changes: Any) -> dict[str, Any]:
+def row(ip: str = "127.0.0.1", *, alive: bool = True, gpus: int = 8, **changes: Any) -> dict[str, Any]:
     told: dict[str, Any] = {
         "node_manager_address": ip,
         "state": 0 if alive else 1,
-        "is_head_node": ip == "10.0.0.1",
+        "is_head_node": ip == "127.0.0.1",
         "resources_total": {"CPU": 64.0, "GPU": float(gpus), f"node:{ip}": 1.0},
         "start_time_ms": 1772366405500,
         "node_manager_hostname": "gpu1",
+        "node_id": ip,
         "death": "",
     }
     return told | changes
@@ -62,15 +63,17 @@ Table = list[dict[str, Any]] | str
 
 @dataclass
 class Head:
-    """The head's container: Python, a stub of Ray, and a port that answers like the GCS's."""
+    """The head's container: Python, a stub of Ray, and a port that answers, there and on another node."""
 
     folder: Path
     listener: socket.socket
+    other: socket.socket
+    port: int
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.listener.getsockname()[1]}"
+        return f"127.0.0.1:{self.port}"
 
     def tells(self, *tables: Table) -> None:
         """The table of each look; the last one stays. A text is an error that Ray raises."""
@@ -84,7 +87,12 @@ class Head:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(self.folder), "TABLES": str(self.folder / "tables.json")},
+            env=os.environ
+            | {
+                "PYTHONPATH": str(self.folder),
+                "TABLES": str(self.folder / "tables.json"),
+                "PORT": str(self.port),
+            },
         )
         self.running.append(process)
         return process
@@ -95,6 +103,7 @@ class Head:
             with process:  # which closes its pipes
                 process.wait()
         self.listener.close()
+        self.other.close()
 
 
 @pytest.fixture
@@ -103,7 +112,9 @@ def head(tmp_path: Path) -> Iterator[Head]:
     package.mkdir()
     (package / "__init__.py").write_text('__version__ = "2.56.0"\n')
     (package / "_raylet.py").write_text(RAYLET)
-    head = Head(tmp_path, socket.create_server(("127.0.0.1", 0)))
+    listener = socket.create_server(("127.0.0.1", 0))
+    other = socket.create_server(("127.0.0.2", listener.getsockname()[1]))
+    head = Head(tmp_path, listener, other, listener.getsockname()[1])
     yield head
     head.close()
 
@@ -122,22 +133,33 @@ def rest(process: subprocess.Popen[str]) -> list[list[tuple[str, bool]]]:
 
 
 def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
-    head.tells([row(), row("10.0.0.2", alive=False, gpus=4, death="missed too many heartbeats")])
+    head.tells([row(), row("127.0.0.2", alive=False, gpus=4, death="missed too many heartbeats")])
     process = head.run(head.address)
     stdout, _ = process.communicate()
     assert process.returncode == 0
     assert parse_table(stdout) == RayTable(
         "2.56.0",
         (
-            RayNode("10.0.0.1", alive=True, is_head=True, gpus=8, started=1772366405.5, hostname="gpu1"),
             RayNode(
-                "10.0.0.2",
+                "127.0.0.1",
+                alive=True,
+                is_head=True,
+                gpus=8,
+                started=1772366405.5,
+                hostname="gpu1",
+                port=head.port,
+                reached=True,
+            ),
+            RayNode(
+                "127.0.0.2",
                 alive=False,
                 is_head=False,
                 gpus=4,
                 started=1772366405.5,
                 hostname="gpu1",
                 death="missed too many heartbeats",
+                port=head.port,
+                reached=None,
             ),
         ),
     )
@@ -154,8 +176,8 @@ def test_npus_count_as_gpus_and_a_node_may_have_none(
 
 
 def test_nodes_stand_in_the_order_in_which_they_started(head: Head) -> None:
-    head.tells([row("10.0.0.2", start_time_ms=2000), row("10.0.0.1", start_time_ms=1000)])
-    assert [node["ip"] for node in line(head.run(head.address))["nodes"]] == ["10.0.0.1", "10.0.0.2"]
+    head.tells([row("127.0.0.2", start_time_ms=2000), row("127.0.0.1", start_time_ms=1000)])
+    assert [node["ip"] for node in line(head.run(head.address))["nodes"]] == ["127.0.0.1", "127.0.0.2"]
 
 
 def test_a_port_that_refuses_means_that_ray_is_gone(head: Head) -> None:
@@ -180,18 +202,18 @@ def test_an_image_without_ray_is_told(head: Head) -> None:
 
 
 def test_following_tells_changes_alone(head: Head) -> None:
-    one, two = [row()], [row(), row("10.0.0.2")]
+    one, two = [row()], [row(), row("127.0.0.2")]
     head.tells(one, one, one, two, two, one, two)
-    process = head.run(head.address, "60", "10.0.0.9=0")
+    process = head.run(head.address, "60", "127.0.0.9=0")
     told = [[node["ip"] for node in line(process)["nodes"]] for _ in range(4)]
-    assert told == [["10.0.0.1"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1"], ["10.0.0.1", "10.0.0.2"]]
+    assert told == [["127.0.0.1"], ["127.0.0.1", "127.0.0.2"], ["127.0.0.1"], ["127.0.0.1", "127.0.0.2"]]
 
 
 def test_following_sees_a_file_that_changes_later(head: Head) -> None:
     head.tells([row()])
     process = head.run(head.address, "60")
     assert len(line(process)["nodes"]) == 1
-    head.tells([row(), row("10.0.0.2")])
+    head.tells([row(), row("127.0.0.2")])
     assert len(line(process)["nodes"]) == 2
 
 
@@ -199,27 +221,27 @@ def test_following_goes_on_with_a_new_connection_after_an_error(head: Head) -> N
     head.tells("deadline exceeded", [row()])
     process = head.run(head.address, "60")
     assert "error" in line(process)
-    assert line(process)["nodes"][0]["ip"] == "10.0.0.1"
+    assert line(process)["nodes"][0]["ip"] == "127.0.0.1"
 
 
 def test_it_ends_well_when_all_that_are_expected_are_alive_with_their_gpus(head: Head) -> None:
     head.tells(
         [row()],
-        [row(), row("10.0.0.2", alive=False)],
-        [row(), row("10.0.0.2", gpus=4)],
-        [row(), row("10.0.0.2")],
+        [row(), row("127.0.0.2", alive=False)],
+        [row(), row("127.0.0.2", gpus=4)],
+        [row(), row("127.0.0.2")],
         [row()],
     )
-    process = head.run(head.address, "60", "10.0.0.1=8", "10.0.0.2=8")
+    process = head.run(head.address, "60", "127.0.0.1=8", "127.0.0.2=8")
     assert process.wait() == 0
     assert [nodes[1:] for nodes in rest(process)] == [
-        *([], [("10.0.0.2", False)], [("10.0.0.2", True)], [("10.0.0.2", True)])
+        *([], [("127.0.0.2", False)], [("127.0.0.2", True)], [("127.0.0.2", True)])
     ]
 
 
 def test_it_needs_no_standard_input_where_it_knows_what_to_expect(head: Head) -> None:
     head.tells([], [row()])
-    process = head.run(head.address, "60", "10.0.0.1=8")
+    process = head.run(head.address, "60", "127.0.0.1=8")
     assert process.stdin
     process.stdin.close()
     assert process.wait() == 0
@@ -236,4 +258,19 @@ def test_it_ends_when_nobody_listens_any_more(head: Head) -> None:
 
 def test_it_ends_when_its_time_is_over(head: Head) -> None:
     head.tells([row()])
-    assert head.run(head.address, "0", "10.0.0.1=8").wait() == 1
+    assert head.run(head.address, "0", "127.0.0.1=8").wait() == 1
+
+
+def test_a_node_that_cannot_be_reached_is_told_as_such_and_never_counts_as_complete(head: Head) -> None:
+    head.other.close()
+    head.tells([row(), row("127.0.0.2")])
+    process = head.run(head.address, "60", "127.0.0.1=8", "127.0.0.2=8")
+    told = next(told for told in iter(lambda: line(process), None) if told["nodes"][1]["reached"] is not None)
+    assert [node["reached"] for node in told["nodes"]] == [True, False]
+    assert process.poll() is None
+
+
+def test_a_single_look_says_of_each_node_whether_it_was_reached(head: Head) -> None:
+    head.other.close()
+    head.tells([row(), row("127.0.0.2")])
+    assert [node["reached"] for node in line(head.run(head.address))["nodes"]] == [True, False]

@@ -89,7 +89,7 @@ def machine(tmp_path: Path) -> Machine:
     machine.answers("image", "sha256:one\n")
     machine.answers("top", "PID COMMAND\n1 ray\n2 raylet\n")
     machine.answers("exec", ray_line(ray_row()))
-    machine._write("home/.raycluster/demo/token", "c0ffee\n")  # noqa: SLF001
+    machine._write("home/.raycluster/demo/gpu1.token", "c0ffee\n")  # noqa: SLF001
     return machine
 
 
@@ -176,7 +176,7 @@ def test_a_docker_command_of_several_words_is_called_so(machine: Machine) -> Non
 
 
 def test_without_a_token_file_there_is_no_token(machine: Machine) -> None:
-    (machine.folder / "home/.raycluster/demo/token").unlink()
+    (machine.folder / "home/.raycluster/demo/gpu1.token").unlink()
     assert machine.look(cluster()).token is None
 
 

@@ -63,7 +63,17 @@ def test_an_address_has_the_brackets_that_ipv6_needs(ip: str, written: str) -> N
 def test_a_table_is_read() -> None:
     assert parse_table(ray_line(ray_row(gpus=4))) == RayTable(
         "2.56.0",
-        (RayNode("10.0.0.1", alive=True, is_head=True, gpus=4, started=1772366405.0, hostname="gpu1"),),
+        (
+            RayNode(
+                "10.0.0.1",
+                alive=True,
+                is_head=True,
+                gpus=4,
+                started=1772366405.0,
+                hostname="gpu1",
+                port=33169,
+            ),
+        ),
     )
 
 

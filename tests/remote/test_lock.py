@@ -90,10 +90,10 @@ def test_nothing_of_it_is_left_once_it_is_free(head: Head) -> None:
 def test_rays_token_beside_it_stays(head: Head) -> None:
     held = head.take()
     assert isinstance(held, Lock)
-    (head.home / FOLDER / "token").write_text("c0ffee")
+    (head.home / FOLDER / "gpu1.token").write_text("c0ffee")
     held.free()
     assert head.free_within(20)
-    assert [path.name for path in (head.home / FOLDER).iterdir()] == ["token"]
+    assert [path.name for path in (head.home / FOLDER).iterdir()] == ["gpu1.token"]
 
 
 def test_two_clusters_have_a_lock_each(head: Head) -> None:

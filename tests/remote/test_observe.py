@@ -36,21 +36,21 @@ def looked(fake: FakeFleet, told: list[Happening] | None = None, of: Cluster = D
 
 def test_each_host_is_sent_one_command_for_itself(fake: FakeFleet) -> None:
     looked(fake)
-    named = {each.host: each.command.argv[4:8] for each in fake.sent}
+    named = {each.host: each.command.argv[4:9] for each in fake.sent}
     assert len(fake.sent) == 3
-    assert named["gpu2"] == ("docker", "demo", "raycluster-demo-gpu2", DEMO.image)
-    assert named["gpu3"] == ("docker", "demo", "raycluster-demo-gpu3", DEMO.image)
+    assert named["gpu2"] == ("docker", "demo", "gpu2", "raycluster-demo-gpu2", DEMO.image)
+    assert named["gpu3"] == ("docker", "demo", "gpu3", "raycluster-demo-gpu3", DEMO.image)
 
 
 def test_the_head_alone_is_asked_for_ray_at_its_own_address(fake: FakeFleet) -> None:
     looked(fake)
-    asked = {each.host: each.command.argv[8:] for each in fake.sent}
+    asked = {each.host: each.command.argv[10:] for each in fake.sent}
     assert asked == {"gpu1": ("10.0.0.1:6379", node_table_script()), "gpu2": ("", ""), "gpu3": ("", "")}
 
 
 def test_a_head_whose_address_is_not_known_yet_is_asked_on_loopback(fake: FakeFleet) -> None:
     looked(fake, of=cluster(workers=0, head=node(1, ip=None, network="10.0.0.0/24")))
-    assert fake.sent[0].command.argv[8] == "127.0.0.1:6379"
+    assert fake.sent[0].command.argv[10] == "127.0.0.1:6379"
 
 
 def test_hosts_are_looked_at_side_by_side(fake: FakeFleet) -> None:

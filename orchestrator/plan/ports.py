@@ -1,0 +1,80 @@
+"""Ray's ports: which each node listens on, how they are pinned, and the firewall's rule for them.
+
+From https://docs.ray.io/en/latest/ray-core/configure.html#ports-configurations, and as Ray 2.60 was seen to
+listen. Left to itself Ray takes free ports for most, from the system's ephemeral range. Ray's client server
+stays at 10001 in either case: an image without `ray[client]` refuses to be told of it.
+"""
+
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import WORKER_PORTS, Cluster, Node, Ports, Role
+
+EPHEMERAL = range(32768, 61000)
+"""Linux's default (ip_local_port_range), which Ray's unpinned ports come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One of Ray's listeners: what it is, its place after `ray.port`, and how Ray is told."""
+
+    what: str
+    offset: int
+    flag: str = ""
+    variable: str = ""
+    on_head_alone: bool = False
+
+
+PORTS = (
+    Port("Ray's GCS", 0, on_head_alone=True),
+    Port("Ray's node manager", 1, "--node-manager-port"),
+    Port("Ray's object manager", 2, "--object-manager-port"),
+    Port("Ray's runtime env agent", 3, "--runtime-env-agent-port"),
+    Port("Ray's dashboard agent (gRPC)", 4, "--dashboard-agent-grpc-port"),
+    Port("Ray's dashboard agent (HTTP)", 5, "--dashboard-agent-listen-port"),
+    Port("Ray's metrics", 6, "--metrics-export-port"),
+    Port("Ray's dashboard", 7, "--dashboard-port", on_head_alone=True),
+    Port("the autoscaler's metrics", 8, variable="AUTOSCALER_METRIC_PORT", on_head_alone=True),
+    Port("the dashboard's metrics", 9, variable="DASHBOARD_METRIC_PORT", on_head_alone=True),
+)
+
+
+def flags(cluster: Cluster, node: Node) -> tuple[str, ...]:
+    """What `ray start` is told of pinned ports, `--port` aside."""
+    return tuple(f"{port.flag}={_pinned(cluster, port)}" for port in _pins(cluster, node) if port.flag)
+
+
+def variables(cluster: Cluster, node: Node) -> dict[str, str]:
+    """The environment that pins what has no flag."""
+    return {port.variable: str(_pinned(cluster, port)) for port in _pins(cluster, node) if port.variable}
+
+
+def needed(cluster: Cluster, node: Node) -> dict[int, str]:
+    """The numbers that have to be free on the node's host, and what for."""
+    if cluster.ray.ports is Ports.PINNED:
+        return {_pinned(cluster, port): port.what for port in _of(node)}
+    return {cluster.ray.port: PORTS[0].what} if node.role is Role.HEAD else {}
+
+
+def open_between_hosts(cluster: Cluster) -> tuple[range, ...]:
+    """The ports at which the hosts must reach each other."""
+    port = cluster.ray.port
+    if cluster.ray.ports is Ports.PINNED:
+        return (range(port, port + len(PORTS)), WORKER_PORTS)
+    return (range(port, port + 1), WORKER_PORTS, EPHEMERAL)
+
+
+def spelled(ports: tuple[range, ...], between: str) -> str:
+    """`6379,10002:19999`, as firewalls write it; `between` stands in a range."""
+    return ",".join(f"{p.start}" if len(p) == 1 else f"{p.start}{between}{p.stop - 1}" for p in ports)
+
+
+def _pins(cluster: Cluster, node: Node) -> tuple[Port, ...]:
+    return _of(node) if cluster.ray.ports is Ports.PINNED else ()
+
+
+def _of(node: Node) -> tuple[Port, ...]:
+    return tuple(port for port in PORTS if node.role is Role.HEAD or not port.on_head_alone)
+
+
+def _pinned(cluster: Cluster, port: Port) -> int:
+    return cluster.ray.port + port.offset
