@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 
-from . import lifecycle, packages
+from . import faults, lifecycle, packages
 from .host import Host
 from .lab import Lab
 from .processes import LabError
@@ -22,6 +22,9 @@ usage: lab COMMAND
   host HOST CMD...         run a command on a host, without SSH
   cut HOST, mend HOST      pull its network cable, plug it back
   stop-docker HOST, start-docker HOST, stop-ssh HOST, start-ssh HOST
+  hang-docker HOST, resume-docker HOST, hang-ssh HOST, resume-ssh HOST
+  drop-ssh HOST            break every SSH connection to it
+  fill-disk HOST, empty-disk HOST
   reboot HOST              as after a power cut
   packages                 install what the lab needs of Debian
 """
@@ -118,6 +121,13 @@ WITH_HOST: dict[str, Callable[[Host], None]] = {
     "start-docker": Host.start_docker,
     "stop-ssh": Host.stop_ssh,
     "start-ssh": Host.start_ssh,
+    "hang-docker": lambda host: faults.hang(host, "docker"),
+    "resume-docker": lambda host: faults.resume(host, "docker"),
+    "hang-ssh": lambda host: faults.hang(host, "sshd"),
+    "resume-ssh": lambda host: faults.resume(host, "sshd"),
+    "drop-ssh": faults.drop_connections,
+    "fill-disk": faults.fill_disk,
+    "empty-disk": faults.empty_disk,
     "reboot": Host.reboot,
 }
 

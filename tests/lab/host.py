@@ -81,7 +81,11 @@ class Host:
         key = ssh / "ssh_host_ed25519_key"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", key)
         (ssh / "sshd_config").write_text(SSHD_CONFIG.format(address=self.address))
-        (ssh / "authorized_keys").write_text(authorized_key)
+        self.authorize(authorized_key)
+
+    def authorize(self, key: str) -> None:
+        """Let in whoever has this key, and nobody else."""
+        (self.folder / "etc/ssh/authorized_keys").write_text(key)
 
     def _furnish_docker(self) -> None:
         image.copy_into(self.folder / "var/lib/docker", self.template)
@@ -163,13 +167,17 @@ class Host:
     def is_on(self) -> bool:
         return processes.find(self.name) is not None
 
+    def runs(self, command: str) -> bool:
+        """Whether a process runs whose command line matches the pattern."""
+        return self.run("pgrep", "--full", command, check=False).returncode == 0
+
     @property
     def ssh_runs(self) -> bool:
         return self._answers(f"</dev/tcp/{self.address}/22")
 
     @property
     def docker_runs(self) -> bool:
-        return self._answers("docker version")
+        return self._answers("timeout 5 docker version")
 
     def _answers(self, script: str) -> bool:
         return self.is_on and self.run("bash", "-c", script, check=False).returncode == 0

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import network, processes
+from . import faults, network, processes
 from .host import Host
 from .inventory import as_yaml, inventory
 from .laptop import CHECKOUT, NAME, Laptop
@@ -107,7 +107,8 @@ class Lab:
             process.kill()
             process.communicate()
         self.started.clear()
-        self._on_each(_restore)
+        network.mend(NAME)
+        self._on_each(partial(_restore, authorized_key=self.desk.public_key))
         self.desk.furnish_home(self.hosts.values())
 
     def boot(self) -> None:
@@ -127,10 +128,12 @@ def _boot(host: Host, authorized_key: str) -> None:
     host.start_services()
 
 
-def _restore(host: Host) -> None:
+def _restore(host: Host, authorized_key: str) -> None:
     if not host.is_on:
         host.power_on()
     host.mend()
+    faults.mend(host)
+    host.authorize(authorized_key)
     host.start_services()
     host.remove_containers()
     host.empty_home()

@@ -52,6 +52,34 @@ def says_nothing_good(answer: Answer) -> bool:
     return not any(f" {word}" in said for word in SUCCESS)
 
 
+def failed(answer: Answer, *said: str) -> None:
+    """Pins exit code 1, no word of success, and what is said."""
+    assert answer.returncode == 1, answer.stderr
+    assert says_nothing_good(answer), answer.stdout + answer.stderr
+    for words in said:
+        assert words in answer.stderr
+    assert "log: " in answer.stderr
+
+
+def finished(running: subprocess.Popen[str], seconds: float = 120) -> Answer:
+    """What a command that was started says when it has ended, within `seconds`."""
+    stdout, stderr = running.communicate(timeout=seconds)
+    return Answer([], running.returncode, stdout, stderr)
+
+
+def repaired(lab: Lab, inventory: Path) -> None:
+    """A later `up` makes it whole."""
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert verdict(lab, inventory) == "healthy"
+
+
+def remedies(answer: Answer) -> list[str]:
+    """What a person is told to do, word for word."""
+    lines = (line.strip() for line in (answer.stdout + answer.stderr).splitlines())
+    return [line.removeprefix("→ ") for line in lines if line.startswith("→ ")]
+
+
 def two_hosts(lab: Lab, **changes: Any) -> Path:
     """The lab's inventory with gpu1 and gpu2 alone, `worker` changing gpu2's entry."""
     worker = {**lab.hosts["gpu2"].entry, **changes.pop("worker", {})}

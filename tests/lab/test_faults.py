@@ -4,25 +4,19 @@ import pytest
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import Answer, brought_up, containers, environment, health, says_nothing_good, two_hosts, verdict
+from .seeing import (
+    brought_up,
+    containers,
+    environment,
+    failed,
+    finished,
+    health,
+    repaired,
+    two_hosts,
+    verdict,
+)
 
 NO_LUCK = "printf '#!/bin/sh\\necho no luck today >&2; exit 3\\n' >/usr/local/bin/ray"
-
-
-def failed(answer: Answer, *said: str) -> None:
-    """Pins exit code 1, no word of success, and what is said."""
-    assert answer.returncode == 1, answer.stderr
-    assert says_nothing_good(answer), answer.stdout + answer.stderr
-    for words in said:
-        assert words in answer.stderr
-    assert "log: " in answer.stderr
-
-
-def repaired(lab: Lab, inventory: object) -> None:
-    """A later `up` makes it whole."""
-    up = lab.raycluster("up", str(inventory))
-    assert up.returncode == 0, up.stderr
-    assert verdict(lab, inventory) == "healthy"  # type: ignore[arg-type]
 
 
 def test_a_worker_without_the_image_that_no_registry_gives(lab: Lab) -> None:
@@ -196,9 +190,7 @@ def test_a_cable_cut_during_up(lab: Lab) -> None:
     up = lab.raycluster_popen("up", inventory)
     wait_until("gpu2's container", lambda: "raycluster-lab-gpu2" in containers(lab))
     lab.hosts["gpu2"].cut()
-    stdout, stderr = up.communicate(timeout=120)
-    failed(Answer([], up.returncode, stdout, stderr), "1 of 2 hosts failed", "gpu2  ")
-    assert "its container may still be there" in stderr
+    failed(finished(up), "1 of 2 hosts failed", "gpu2  ", "its container may still be there")
     lab.hosts["gpu2"].mend()
     repaired(lab, inventory)
 

@@ -1,0 +1,45 @@
+"""What can go wrong on a host that still stands. `Lab.restore` mends all of it."""
+
+from .host import Host
+from .processes import run
+
+CONTAINERS = "/var/lib/docker/containers"
+
+
+def hang(host: Host, daemon: str) -> None:
+    """Docker's or SSH's daemon stands still: the kernel takes calls for it, and nobody ever speaks."""
+    host.run("sh", "-c", f"kill -STOP $(cat /run/{daemon}.pid)")
+
+
+def resume(host: Host, daemon: str) -> None:
+    host.run("sh", "-c", f"kill -CONT $(cat /run/{daemon}.pid)", check=False)
+
+
+def drop_connections(host: Host) -> None:
+    """Every SSH session breaks, as when a router forgets it; what it had started runs on."""
+    host.run("pkill", "-KILL", "-f", "^sshd: root", check=False)
+
+
+def renew_host_key(host: Host) -> None:
+    """As on a host that was installed anew."""
+    host.stop_ssh()
+    key = host.folder / "etc/ssh/ssh_host_ed25519_key"
+    key.unlink()
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", key)
+    host.start_ssh()
+
+
+def fill_disk(host: Host) -> None:
+    """No room is left where Docker keeps what it knows of containers."""
+    host.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", CONTAINERS)
+    host.run("sh", "-c", f"head -c 1M /dev/zero >{CONTAINERS}/filler", check=False)
+
+
+def empty_disk(host: Host) -> None:
+    host.run("umount", CONTAINERS, check=False)
+
+
+def mend(host: Host) -> None:
+    resume(host, "docker")
+    resume(host, "sshd")
+    empty_disk(host)

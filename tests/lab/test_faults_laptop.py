@@ -1,0 +1,65 @@
+"""Faults of the laptop in the middle of `up`: it dies, or its cable is cut. Nobody has to clean up after it."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from . import network
+from .lab import Lab
+from .laptop import NAME
+from .processes import wait_until
+from .seeing import brought_up, containers, failed, finished, repaired, two_hosts
+
+HEAD, WORKER = "raycluster-lab-gpu1", "raycluster-lab-gpu2"
+
+
+def looks(lab: Lab) -> bool:
+    return lab.hosts["gpu1"].runs("^sshd: root")
+
+
+def starts_the_head(lab: Lab) -> bool:
+    return lab.hosts["gpu1"].runs(f"^docker run .*{HEAD} ")
+
+
+def waits_for_the_head(lab: Lab) -> bool:
+    return HEAD in containers(lab)
+
+
+def waits_for_workers(lab: Lab) -> bool:
+    return WORKER in containers(lab)
+
+
+def killed_when(lab: Lab, inventory: object, reached: Callable[[Lab], bool]) -> None:
+    up = lab.raycluster_popen("up", str(inventory))
+    wait_until("that far", lambda: reached(lab))
+    up.kill()
+    assert finished(up).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("reached", [looks, starts_the_head, waits_for_the_head, waits_for_workers])
+def test_a_laptop_that_dies_during_up(lab: Lab, reached: Callable[[Lab], bool]) -> None:
+    inventory = two_hosts(lab)
+    killed_when(lab, inventory, reached)
+    repaired(lab, inventory)
+
+
+def test_a_laptop_that_dies_while_an_old_container_is_replaced(lab: Lab) -> None:
+    brought_up(lab, two_hosts(lab))
+    changed = two_hosts(lab, worker={"env": {"NCCL_DEBUG": "INFO"}})
+    killed_when(lab, changed, lambda lab: WORKER not in containers(lab))
+    repaired(lab, changed)
+
+
+def test_a_laptop_whose_cable_is_cut_during_up(lab: Lab) -> None:
+    inventory = two_hosts(lab)
+    up = lab.raycluster_popen("up", inventory)
+    wait_until("the worker's container", lambda: waits_for_workers(lab))
+    network.cut(NAME)
+    failed(
+        finished(up, 45), "gpu1  wait until Ray lists it: ", "gpu2  ", "What it had started was left there"
+    )
+    network.mend(NAME)
+    # The head hears of it half a minute later than the laptop; until then it may think that the run goes on.
+    assert lab.raycluster("lock", "release", "--yes", inventory).returncode == 0
+    repaired(lab, inventory)
