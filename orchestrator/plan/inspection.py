@@ -46,12 +46,11 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What the second look saw. `now`: the host's clock, seconds since the epoch. Untold parts are None.
+    """What the second look saw. Untold parts are None.
 
     `pullable` is the registry's refusal, empty for its yes, None where it was not asked.
     """
 
-    now: float
     engine: Engine | None
     hardware: Hardware
     neighbours: tuple[Neighbour, ...]
@@ -64,7 +63,6 @@ def parse(stdout: str, stderr: str) -> Inspection | None:
     told = sections(stdout, stderr)
     try:
         return Inspection(
-            now=float(told["clock"].text),
             engine=_engine(told["engine"], told["room"]),
             hardware=_hardware(told["hardware"].pairs),
             neighbours=tuple(_neighbour(line) for line in told["neighbours"].lines),

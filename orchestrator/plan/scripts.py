@@ -189,7 +189,6 @@ neighbours() {
     ask ps --all --no-trunc \
         --format '{{.Names}}\t{{.Label "raycluster.cluster"}}\t{{.State}}\t{{.Command}}'
 }
-section clock date +%s.%N
 section engine ask info --format '{{json .}}'
 section room room
 section hardware hardware

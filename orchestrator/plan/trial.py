@@ -87,10 +87,9 @@ def _trial(told: Mapping[str, Any]) -> Trial:
 
 
 def links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:
-    """What came of trying each of `asked`, addresses by the name of their host."""
-    told = {each["address"]: each for each in map(json.loads, stdout.splitlines())}
+    """What came of trying addresses; `asked` has their hosts."""
+    told = map(json.loads, stdout.splitlines())
     return tuple(
-        Link(source, target, address, Outcome(told[address]["outcome"]), told[address]["alive"])
-        for target, address in asked.items()
-        if address in told
+        Link(source, asked[each["address"]], each["address"], Outcome(each["outcome"]), each["alive"])
+        for each in told
     )

@@ -5,7 +5,7 @@ words. `thorough` adds what `raycluster check` alone asks for: a second look, a 
 each host, and connections between the hosts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import chain
 
 from orchestrator.model.cluster import Cluster, Node
@@ -19,7 +19,7 @@ from orchestrator.plan.checks.tried import tried, versions
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.plan.settle import addresses
 
-__all__ = ["Evidence", "Finding", "Level", "in_the_way", "quick", "thorough"]
+__all__ = ["Evidence", "Finding", "Level", "obstacles", "quick", "reached", "thorough"]
 
 CLOCK_SECONDS = 5.0
 """Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
@@ -38,12 +38,17 @@ def _of_host(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Finding
         yield from notable(cluster, node, facts)
 
 
-def in_the_way(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Finding]:
-    """What keeps a new container of the node from being of use."""
-    here = facts[node.name]
-    found = startable(cluster, node, here) if isinstance(here, HostFacts) else iter(())
-    clash = (each for each in clashes(cluster, facts) if each.host == node.name)
-    return (each for each in chain(found, clash) if each.level is Level.FAILURE)
+def obstacles(cluster: Cluster, facts: Facts) -> Mapping[str, Finding]:
+    """By host, the first thing that keeps a new container there from being of use."""
+    found = chain(
+        *(_starts(cluster, node, facts[node.name]) for node in cluster.nodes), clashes(cluster, facts)
+    )
+    failures = [finding for finding in found if finding.level is Level.FAILURE]
+    return {finding.host: finding for finding in reversed(failures)}
+
+
+def _starts(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings:
+    return startable(cluster, node, facts) if isinstance(facts, HostFacts) else iter(())
 
 
 def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Finding, ...]:

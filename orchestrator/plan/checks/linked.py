@@ -9,18 +9,26 @@ from orchestrator.plan.trial import Link, Outcome
 
 
 def linked(cluster: Cluster, ips: Mapping[str, str], links: tuple[Link, ...]) -> Findings:
-    """A finding for each link, told of the host that should have been reached."""
+    """What came of the connections, told of the host that should have been reached."""
     rule = firewall_rule(cluster, ips)
-    for link in links:
-        yield _link(link, rule)
+    closed = {(link.source, link.target): link for link in links if link.outcome is not Outcome.OPEN}
+    yield from (_closed(link, rule) for link in closed.values())
+    for target in dict.fromkeys(link.target for link in links):
+        sources = dict.fromkeys(link.source for link in links if link.target == target)
+        if reaching := [source for source in sources if (source, target) not in closed]:
+            yield ok(target, "network", _reached_by(cluster, reaching))
     if links:
         yield ok(cluster.head.name, "network", f"Ray's ports between the hosts: {_ports(cluster)}", rule)
 
 
-def _link(link: Link, rule: str) -> Finding:
+def _reached_by(cluster: Cluster, sources: list[str]) -> str:
+    if sources == [cluster.head.name]:
+        return "the head reaches it"
+    return f"{len(sources)} worker{' reaches' if len(sources) == 1 else 's reach'} it"
+
+
+def _closed(link: Link, rule: str) -> Finding:
     there = f"at {link.address}"
-    if link.outcome is Outcome.OPEN:
-        return ok(link.target, "network", f"{link.source} reaches it")
     if link.alive:
         what = "refused" if link.outcome is Outcome.REFUSED else "dropped"
         told = f"{link.source} does not reach it {there}: a firewall, for the host answers, but this port is {what}"
