@@ -136,7 +136,7 @@ def reach(address):
     ip, _, port = address.rpartition(":")
     ip = ip.strip("[]")
     outcome = connect(ip, int(port))
-    alive = outcome in ("open", "refused") or answers_ping(ip) or is_neighbour(ip)
+    alive = outcome in ("open", "refused") or (has_route(ip) and (answers_ping(ip) or is_neighbour(ip)))
     return {"address": address, "outcome": outcome, "alive": alive}
 
 
@@ -148,6 +148,12 @@ def connect(ip, port):
     except OSError as error:
         return OUTCOMES.get(error.errno, "silent")
     return "open"
+
+
+def has_route(ip):
+    """Whether this host knows a way there at all: connecting UDP sends nothing."""
+    with socket.socket(family(ip), socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex((ip, 9)) == 0
 
 
 def answers_ping(ip):

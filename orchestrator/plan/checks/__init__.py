@@ -32,8 +32,9 @@ def quick(cluster: Cluster, facts: Facts) -> tuple[Finding, ...]:
 
 
 def _of_host(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings:
-    yield from reached(node, facts)
-    if isinstance(facts, HostFacts):
+    closed = tuple(reached(node, facts))
+    yield from closed
+    if isinstance(facts, HostFacts) and not closed:
         yield from startable(cluster, node, facts)
         yield from notable(cluster, node, facts)
 

@@ -25,8 +25,8 @@ def tried(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial
         fix = (
             hint(trial.exit_code, trial.words) or "run the line that `raycluster up --dry-run` shows by hand"
         )
-        last = (trial.words.splitlines() or ["it says nothing"])[-1]
-        yield failure(node.name, "image", f"a container from it does not start: {last}", fix, trial.words)
+        why = (trial.words.splitlines() or ["it says nothing"])[0]
+        yield failure(node.name, "image", f"a container from it does not start: {why}", fix, trial.words)
         return
     yield from _ray(cluster, node, trial)
     yield from _gpus(node, facts, trial)
