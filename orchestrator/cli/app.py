@@ -7,6 +7,7 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.cli import lock
+from orchestrator.cli.check import check
 from orchestrator.cli.down import down
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
@@ -20,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, status, down, trust):
+for command in (up, status, down, check, trust):
     app.command()(command)
 app.add_typer(lock.app, name="lock")
 
@@ -47,7 +48,7 @@ def root(
       0    done; or healthy
       1    something failed on at least one host
       2    usage or inventory; nothing was contacted
-      3    status: not healthy
+      3    status, check: not healthy
       4    another run holds the cluster's lock
       130  interrupted
     """  # noqa: D301 - the help needs the real character

@@ -95,6 +95,14 @@ def changes(plan: Plan) -> Iterator[str]:
     return (f"{', '.join(names)}: {what}" for what, names in hosts.items())
 
 
+def warnings(plan: Plan) -> Iterator[str]:
+    """What was noticed of the hosts and does not stop the plan, the same of several said once."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for warning in plan.warnings:
+        hosts.setdefault((warning.why, warning.fix), []).append(warning.host)
+    return (f"! {', '.join(names)}: {why}{fix and ' → ' + fix}" for (why, fix), names in hosts.items())
+
+
 def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
     match happening:
         case LookBegan(hosts):
@@ -102,7 +110,9 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
         case HostSeen(host, trouble):
             return f"{host}: {trouble or 'seen'}"
         case Planned(plan):
-            return "\n          ".join((f"plan: {plan.title}", *changes(plan), *_refused(plan)))
+            return "\n          ".join(
+                (f"plan: {plan.title}", *changes(plan), *warnings(plan), *_refused(plan))
+            )
         case PhaseBegan(phase):
             return f"== {phase.title}"
         case StepBegan(step):

@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.journal import Mask, changes, command_of
+from orchestrator.cli.journal import Mask, changes, command_of, warnings
 from orchestrator.cli.screen import notice
 from orchestrator.plan.steps import Wait
 from orchestrator.remote.report import (
@@ -57,6 +57,8 @@ class _Lines:
             case Planned(plan):
                 for change in changes(plan):
                     self._say(change, "")
+                for warning in warnings(plan):
+                    self._say(warning, "yellow")
             case PhaseBegan(phase):
                 self._say(phase.title, "bold")
             case StepBegan(step) if self._verbose:
@@ -90,14 +92,16 @@ class _LiveTable:
         if isinstance(happening, Planned):
             for change in changes(happening.plan):
                 notice().print(change)  # outside the lock: Rich draws this table while it prints
+            for warning in warnings(happening.plan):
+                notice().print(warning, style="yellow")
         with self._lock:
             self._take(happening)
 
     def _take(self, happening: Happening) -> None:
         match happening:
-            case LookBegan(hosts):
-                self._title = "Look at the hosts"
-                self._rows |= {host: _Row("asked what is there") for host in hosts}
+            case LookBegan(hosts, title, what):
+                self._title = title
+                self._rows |= {host: _Row(what) for host in hosts}
             case HostSeen(host, trouble):
                 self._rows[host] = _Row(trouble or "seen", "failed" if trouble else "ok")
             case PhaseBegan(phase):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from orchestrator.cli.journal import warnings
 from orchestrator.cli.screen import answer
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
 
@@ -13,6 +14,8 @@ def show_plan(plan: Plan) -> None:
     answer().print(Text(f"Plan: {plan.title}", "bold"))
     for change in plan.changes:
         answer().print(f"  {change.host}  {change.what}")
+    for warning in warnings(plan):
+        answer().print(Text(f"  {warning}", "yellow"))
     for refusal in plan.refusals:
         answer().print(Text(f"  {refusal.host}  cannot: {refusal.why}", "red"))
         if refusal.fix:

@@ -1,15 +1,16 @@
 """What `up` decides for each host: leave it out, keep its container, or start one; and why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Auth, Cluster, Node, Pull, Role
+from orchestrator.model.cluster import Auth, Cluster, Node, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
+from orchestrator.plan.checks import Finding, obstacles, reached
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import (
     Container,
-    DockerTrouble,
     Facts,
     HostFacts,
     RayNode,
@@ -18,7 +19,7 @@ from orchestrator.plan.facts import (
     Silent,
 )
 from orchestrator.plan.health import age, own, ray_table
-from orchestrator.plan.hints import FIREWALL, docker_fix
+from orchestrator.plan.hints import FIREWALL
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.settle import settle
 from orchestrator.plan.steps import Refusal
@@ -57,13 +58,15 @@ class _Seen:
     table: RayTable | RayTrouble | None
     head_ip: str
     secrets: tuple[Secret, ...]
+    obstacles: Mapping[str, Finding]
 
 
 def decide_all(
     cluster: Cluster, facts: Facts, secrets: tuple[Secret, ...], only: frozenset[str] | None
 ) -> dict[str, Decision]:
     """A decision for each host of `only` (all if None), and for the head in any case."""
-    seen = _Seen(cluster, ray_table(cluster, facts), _ip_of_head(cluster, facts), secrets)
+    table, head_ip = ray_table(cluster, facts), _ip_of_head(cluster, facts)
+    seen = _Seen(cluster, table, head_ip, secrets, obstacles(cluster, facts))
     head = _head(seen, facts[cluster.head.name], only)
     decided: dict[str, Decision] = {cluster.head.name: head}
     for node in cluster.workers:
@@ -97,14 +100,16 @@ def _with_new_head(worker: Decision) -> Decision:
 
 
 def _decide(seen: _Seen, node: Node, facts: HostFacts | Silent) -> Decision:
-    if isinstance(facts, Silent):
-        return Refusal(node.name, facts.why, facts.fix, facts.detail)
-    if isinstance(facts.docker, DockerTrouble):
-        return Refusal(node.name, facts.docker.text, docker_fix(facts.docker))
+    for finding in reached(node, facts):
+        return _refused(finding)
+    assert isinstance(facts, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
     place = settle(node, facts)
-    if isinstance(place, str):
-        return Refusal(node.name, place, "correct `ip` (or `network`) in the inventory")
+    assert isinstance(place, Place)  # noqa: S101 - nor does one without a place get so far
     return _compare(seen, node, facts, place)
+
+
+def _refused(finding: Finding) -> Refusal:
+    return Refusal(finding.host, finding.text, finding.fix, finding.detail)
 
 
 def _compare(seen: _Seen, node: Node, facts: HostFacts, place: Place) -> Decision:
@@ -114,8 +119,9 @@ def _compare(seen: _Seen, node: Node, facts: HostFacts, place: Place) -> Decisio
     why = _why_not_kept(seen, node, facts, container, keep)
     if isinstance(why, Refusal) or not why:
         return why or keep
-    refusal = _cannot_start(seen.cluster, node, facts, container)
-    return refusal or Start(place, keep.gpus, command, why, replaces=container is not None)
+    if obstacle := seen.obstacles.get(node.name):
+        return _refused(obstacle)
+    return Start(place, keep.gpus, command, why, replaces=container is not None)
 
 
 def _why_not_kept(
@@ -124,21 +130,6 @@ def _why_not_kept(
     if container is None:
         return "has no container yet"
     return _outdated(facts, container, keep.command) or _out_of_ray(seen, node, facts, container, keep)
-
-
-def _cannot_start(
-    cluster: Cluster, node: Node, facts: HostFacts, container: Container | None
-) -> Refusal | None:
-    name = cluster.container(node)
-    if container is None and facts.named(name):
-        fix = f"rename or remove it: {' '.join(node.docker.command)} rename {name} {name}-other"
-        return Refusal(node.name, f"a container named {name} is there that is not this cluster's", fix)
-    if node.docker.pull is Pull.NEVER and not facts.image_id and not cluster.ray.install:
-        fix = "bring the image there, or set `docker: {pull: missing}`"
-        return Refusal(
-            node.name, f"image {cluster.image} is not on this host, and `docker.pull` is never", fix
-        )
-    return None
 
 
 def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:

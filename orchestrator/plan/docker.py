@@ -5,9 +5,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node, Rdma
+from orchestrator.model.cluster import Auth, Cluster, Node
 from orchestrator.model.secret import Secret
-from orchestrator.plan import ports, ray, scripts
+from orchestrator.plan import devices, ports, ray, scripts
+from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 
 STOP_SECONDS = 45
@@ -16,32 +17,7 @@ STOP_SECONDS = 45
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
 """How long a container's graceful end and removal may take."""
 
-ASCEND_DEVICES = ("davinci_manager", "devmm_svm", "hisi_hdc")
-
-ACCELERATOR = {
-    Accelerator.NVIDIA: (),
-    Accelerator.NONE: (),
-    Accelerator.AMD: (
-        *("--device", "/dev/kfd", "--device", "/dev/dri", "--group-add", "video", "--ipc", "host"),
-        *("--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined"),
-    ),
-    Accelerator.INTEL: ("--device", "/dev/dri", "-v", "/dev/dri/by-path:/dev/dri/by-path"),
-    Accelerator.ASCEND: (
-        *(part for i in range(8) for part in ("--device", f"/dev/davinci{i}")),
-        *(part for name in ASCEND_DEVICES for part in ("--device", f"/dev/{name}")),
-        *("-v", "/usr/local/dcmi:/usr/local/dcmi", "-v", "/usr/local/bin/npu-smi:/usr/local/bin/npu-smi"),
-        *("-v", "/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64"),
-        *("-v", "/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info"),
-        *("-v", "/etc/ascend_install.info:/etc/ascend_install.info"),
-    ),
-}
-"""What each vendor's documentation gives a container, besides NVIDIA's `--gpus`."""
-
-RDMA = (
-    *("--device", "/dev/infiniband", "--cap-add", "IPC_LOCK"),
-    *("--ulimit", "memlock=-1", "--ulimit", "stack=67108864"),
-)
-"""Without these NCCL falls back to TCP and says nothing (vllm-project/vllm#42075)."""
+HF_HOME = "/root/.cache/huggingface"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +114,34 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
     return _script(scripts.OBSERVE, "observe", node, *asked)
 
 
+def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:
+    """A second look at the host; `inspection` reads it. `ask_registry`: whether the image could be pulled."""
+    asked = (image(cluster), "yes" if ask_registry else "")
+    return _script(scripts.INSPECT, "inspect", node, *asked)
+
+
+def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[int, ...]) -> Command:
+    """A container as the node's own would be, that tells what is in it and listens; `trial` reads it.
+
+    `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
+    """
+    mount = ("-v", f"{folder}:{HF_HOME}") if folder else ()
+    options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *mount)
+    program = ("-c", trials.program(), "look", node.accelerator, place.ip, *map(str, ports))
+    words = (*options, *_devices(cluster, node, place), "--entrypoint", "python3", image(cluster), *program)
+    return _script(scripts.TRIAL, "trial", node, _trial_name(cluster, node), *words)
+
+
+def reach(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
+    """Tries connections from inside the node's trial; `trial.links` reads it."""
+    words = ("exec", _trial_name(cluster, node), "python3", "-c", trials.program(), "reach", *addresses)
+    return Command((*node.docker.command, *words))
+
+
+def _trial_name(cluster: Cluster, node: Node) -> str:
+    return f"raytrial-{cluster.name}-{node.name}"
+
+
 def _script(text: str, name: str, node: Node, *arguments: str) -> Command:
     """A fixed script; what the user wrote reaches it as arguments and is never read as code."""
     return Command(("sh", "-c", text, name, " ".join(node.docker.command), *arguments))
@@ -148,19 +152,23 @@ def _labels(cluster: Cluster, node: Node) -> tuple[str, ...]:
 
 
 def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
-    gpus = ("--gpus", node.docker.gpus) if node.accelerator is Accelerator.NVIDIA else ()
     hf_home = node.hf_home.replace("~", place.home, 1) if node.hf_home.startswith("~") else node.hf_home
     return (
         *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
-        *("--shm-size", node.docker.shm_size, *gpus, "--stop-timeout", str(STOP_SECONDS)),
-        *("-v", f"{hf_home}:/root/.cache/huggingface"),
+        *("--shm-size", node.docker.shm_size, *devices.gpus(node), "--stop-timeout", str(STOP_SECONDS)),
+        *("-v", f"{hf_home}:{HF_HOME}"),
         *_environment(cluster, node, place),
         *(("--env-file", "/dev/stdin") if cluster.secrets else ()),
         *_token(cluster, node, place),
-        *ACCELERATOR[node.accelerator],
-        *(RDMA if _rdma(node, place) else ()),
+        *devices.devices(node, infiniband=place.infiniband),
         *node.docker.args,
     )
+
+
+def _devices(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+    """All that decides what a container finds in it, secrets and the token aside."""
+    given = (*_environment(cluster, node, place), *devices.devices(node, infiniband=place.infiniband))
+    return ("--shm-size", node.docker.shm_size, *devices.gpus(node), *given, *node.docker.args)
 
 
 def _environment(cluster: Cluster, node: Node, place: Place) -> Iterator[str]:
@@ -179,10 +187,6 @@ def _token(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
         return ("-e", "RAY_AUTH_MODE=disabled")
     file = f"{place.home}/.raycluster/{cluster.name}/{node.name}.token:{ray.TOKEN_IN_CONTAINER}:ro"
     return ("-v", file, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={ray.TOKEN_IN_CONTAINER}")
-
-
-def _rdma(node: Node, place: Place) -> bool:
-    return node.rdma is Rdma.ON or (node.rdma is Rdma.AUTO and place.infiniband)
 
 
 def _image_and_command(cluster: Cluster, node: Node, place: Place, head_ip: str) -> tuple[str, ...]:

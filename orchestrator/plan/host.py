@@ -8,6 +8,11 @@ from orchestrator.plan.command import Command
 TOKEN = "ray-token"  # noqa: S105 - the name that it is shown by
 
 
+def clock() -> Command:
+    """Prints the host's time, in seconds since the epoch."""
+    return Command(("date", "+%s.%N"))
+
+
 def reach(ip: str, port: int) -> Command:
     """Succeeds when this host can open a TCP connection to `ip`:`port` within 5 s."""
     return Command(("sh", "-c", scripts.REACH, "reach", ip, str(port)))

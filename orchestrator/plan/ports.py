@@ -63,6 +63,20 @@ def open_between_hosts(cluster: Cluster) -> tuple[range, ...]:
     return (range(port, port + 1), WORKER_PORTS, EPHEMERAL)
 
 
+def knocks(cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+    """Where to try whether the node can be reached: a port of each kind that others must get through to.
+
+    Of those that Ray would choose freely, one that is not `held`.
+    """
+    gcs = (cluster.ray.port,) if node.role is Role.HEAD else ()
+    node_manager = cluster.ray.port + 1 if cluster.ray.ports is Ports.PINNED else _free(EPHEMERAL, held)
+    return (*gcs, node_manager, _free(WORKER_PORTS, held))
+
+
+def _free(among: range, held: frozenset[int]) -> int:
+    return next(port for port in reversed(among) if port not in held)
+
+
 def spelled(ports: tuple[range, ...], between: str) -> str:
     """`6379,10002:19999`, as firewalls write it; `between` stands in a range."""
     return ",".join(f"{p.start}" if len(p) == 1 else f"{p.start}{between}{p.stop - 1}" for p in ports)

@@ -22,65 +22,45 @@ from orchestrator.plan.facts import (
 )
 from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
+from orchestrator.plan.sections import RECORD, Section, records, sections
 
-RECORD, END = "\x1e", "\x1f"
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 KIB = 1024
 
 
-class _Section:
-    """A part of the answer: what one probe printed, its complaints, and its exit code."""
-
-    def __init__(self, told: str, complaint: str) -> None:
-        self.text, _, code = told.partition(END)
-        self.exit_code = int(code or 1)
-        self.complaint = complaint.strip()
-
-    @property
-    def lines(self) -> list[str]:
-        return self.text.splitlines()
-
-
 def parse(stdout: str, stderr: str) -> HostFacts | Silent:
     """The facts in one answer of `docker.observe`."""
-    told, complaints = _records(stdout), _records(stderr)
     try:
-        sections = {name: _Section(text, complaints.get(name, "")) for name, text in told.items()}
-        if sections["addresses"].exit_code:
-            complaint = sections["addresses"].complaint
+        told = sections(stdout, stderr)
+        if told["addresses"].exit_code:
+            complaint = told["addresses"].complaint
             return Silent(f"cannot tell its addresses: {complaint}", "install iproute2 there")
-        return _facts(sections)
+        return _facts(told)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
-        words = " ".join(" ".join((stderr.partition(RECORD)[0], *complaints.values())).split())
+        words = " ".join(" ".join((stderr.partition(RECORD)[0], *records(stderr).values())).split())
         return Silent(f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}")
 
 
-def _facts(sections: Mapping[str, _Section]) -> HostFacts:
-    now, home, infiniband, gpus = sections["host"].lines
-    image, token = sections["image"], sections["token"]
+def _facts(told: Mapping[str, Section]) -> HostFacts:
+    now, home, infiniband, gpus = told["host"].lines
+    image, token = told["image"], told["token"]
     return HostFacts(
         now=float(now),
         home=home,
-        addresses=_addresses(sections["addresses"]),
+        addresses=_addresses(told["addresses"]),
         infiniband=infiniband != "none",
         gpus=int(gpus) or None,
-        docker=_containers(sections["containers"]),
+        docker=_containers(told["containers"]),
         image_id="" if image.exit_code else image.text.strip(),
-        processes=frozenset(line.split()[-1] for line in sections["processes"].lines if line.split()),
+        processes=frozenset(line.split()[-1] for line in told["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
-        ray=_ray(sections.get("ray")),
-        machine=_machine(sections.get("machine")),
-        listeners=_listeners(sections.get("listeners")),
+        ray=_ray(told.get("ray")),
+        machine=_machine(told.get("machine")),
+        listeners=_listeners(told.get("listeners")),
     )
 
 
-def _records(text: str) -> dict[str, str]:
-    """What stands under each name; anything before the first, such as a host's greeting, is left out."""
-    named = (record.partition("\n") for record in text.split(RECORD)[1:])
-    return {name: body for name, _, body in named}
-
-
-def _addresses(section: _Section) -> tuple[Address, ...]:
+def _addresses(section: Section) -> tuple[Address, ...]:
     interfaces = json.loads(section.text)
     return tuple(
         Address(interface["ifname"], address["local"], interface.get("mtu", 0), interface.get("address", ""))
@@ -90,16 +70,16 @@ def _addresses(section: _Section) -> tuple[Address, ...]:
     )
 
 
-def _machine(section: _Section | None) -> Machine | None:
+def _machine(section: Section | None) -> Machine | None:
     if section is None:
         return None
-    told = {key: value for key, _, value in (line.partition(" ") for line in section.lines)}
+    told = section.pairs
     free = int(told["free"]) * KIB if told.get("free") else None
     folder = Folder(told["path"], "exists" in told, "writable" in told, free)
     return Machine(told["hostname"], told["resolves_to"], int(told["memory"] or 0) * KIB, folder)
 
 
-def _listeners(section: _Section | None) -> tuple[Listener, ...] | None:
+def _listeners(section: Section | None) -> tuple[Listener, ...] | None:
     """What `ss -Hltnp` tells; None where there is no `ss`."""
     if section is None or section.exit_code:
         return None
@@ -114,7 +94,7 @@ def _listener(columns: list[str]) -> Listener:
     return Listener("*" if bare in EVERYWHERE else bare, int(port), who)
 
 
-def _containers(section: _Section) -> tuple[Container, ...] | DockerTrouble:
+def _containers(section: Section) -> tuple[Container, ...] | DockerTrouble:
     if section.exit_code:
         return DockerTrouble(section.exit_code, section.complaint or _wordless(section.exit_code))
     if not section.text.strip():
@@ -151,7 +131,7 @@ def _container(inspected: dict[str, Any]) -> Container:
     )
 
 
-def _ray(section: _Section | None) -> RayTable | RayTrouble | None:
+def _ray(section: Section | None) -> RayTable | RayTrouble | None:
     if section is None:
         return None
     if section.exit_code:

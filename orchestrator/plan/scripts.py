@@ -4,9 +4,8 @@
 are set apart by the ASCII separators 30 and 31, which no answer of Docker's contains.
 """
 
-OBSERVE = r"""
+_SECTION = r"""
 set -f
-docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 mute=
 section() {
     printf '\036%s\n' "$1"
     printf '\036%s\n' "$1" >&2
@@ -16,6 +15,13 @@ section() {
     printf '\037%s\n' "$1"
     return "$1"
 }
+"""
+"""Sets apart what each probe prints, on both streams."""
+
+OBSERVE = (
+    _SECTION
+    + r"""
+docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 mute=
 ask() { [ -z "$mute" ] && timeout 20 $docker "$@"; }
 host() {
     date +%s.%N
@@ -55,6 +61,7 @@ if [ "$gcs" ] && [ -z "$mute" ]; then
     section ray timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"
 fi
 """
+)
 """A Docker that does not tell of its containers is asked no more: one that hangs would hang each time."""
 
 REMOVE = r"""
@@ -144,3 +151,59 @@ file=$HOME/.raycluster/$1/lock
 kill "$2" || exit
 while [ "/proc/$2/fd/9" -ef "$file" ]; do sleep 0.1; done
 """
+
+INSPECT = (
+    _SECTION
+    + r"""
+docker=$1 image=$2 ask_registry=$3
+ask() { timeout 30 $docker "$@"; }
+room() {
+    root=$(ask info --format '{{.DockerRootDir}}' 2>/dev/null) || return
+    timeout 5 df -Pk "$root" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p'
+}
+nvidia_cards() {
+    set +f
+    for card in /sys/bus/pci/devices/*; do
+        [ "$(cat "$card/vendor" 2>/dev/null)" = 0x10de ] || continue
+        case $(cat "$card/class") in 0x0300* | 0x0302*) echo card ;; esac
+    done | wc -l
+    set -f
+}
+toolkit() {
+    for name in nvidia-container-runtime-hook nvidia-container-runtime nvidia-container-cli nvidia-ctk; do
+        command -v "$name" && return
+    done
+}
+count() { find "$1" -maxdepth 1 -name "$2" 2>/dev/null | wc -l; }
+hardware() {
+    echo "nvidia_cards $(nvidia_cards)"
+    echo "nvidia_driver $(sed -n '1s/.*Module  *\([0-9.]*\).*/\1/p' /proc/driver/nvidia/version 2>/dev/null)"
+    echo "nvidia_usable $(timeout 20 nvidia-smi -L 2>/dev/null | grep -c '^GPU')"
+    echo "nvidia_toolkit $(toolkit)"
+    echo "amd $(find /sys/class/kfd/kfd/topology/nodes/ -name gpu_id -exec cat {} +  2>/dev/null | grep -vc '^0$')"
+    echo "intel $(count /dev/dri 'renderD*')"
+    echo "ascend $(count /dev 'davinci[0-9]*')"
+    echo "infiniband" $(ls /sys/class/infiniband 2>/dev/null)
+}
+neighbours() {
+    ask ps --all --no-trunc \
+        --format '{{.Names}}\t{{.Label "raycluster.cluster"}}\t{{.State}}\t{{.Command}}'
+}
+section engine ask info --format '{{json .}}'
+section room room
+section hardware hardware
+section neighbours neighbours
+section sudo timeout 5 sudo -n docker version --format .
+[ -z "$ask_registry" ] || section registry ask manifest inspect "$image"
+"""
+)
+
+TRIAL = r"""
+set -f
+docker=$1 name=$2
+shift 2
+old=$($docker ps --all --quiet --filter "label=raycluster.trial" --filter "name=^$name\$")
+[ -z "$old" ] || $docker rm --force $old >/dev/null
+exec $docker run --name "$name" "$@"
+"""
+"""What a trial that was cut short has left makes room first."""

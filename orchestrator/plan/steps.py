@@ -112,13 +112,18 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A host that is left out, known before anything is done: why, what to do, and what was said."""
+class Remark:
+    """What was found about a host before anything is done: what, what to do, and what was said."""
 
     host: str
     why: str
     fix: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Remark):
+    """Why a host is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that one command will do. No phases: there is nothing to do."""
+    """All that one command will do. No phases: there is nothing to do. `warnings`: what goes on all the same."""
 
     title: str
     phases: tuple[Phase, ...] = ()
     changes: tuple[Change, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    warnings: tuple[Remark, ...] = ()
 
     def __iter__(self) -> Iterator[Step]:
         return (step for phase in self.phases for step in phase.steps)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from orchestrator.model.cluster import Auth, Cluster, Node, Pull
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, waits
+from orchestrator.plan.checks import Level, quick
 from orchestrator.plan.decide import Decision, Keep, Start, decide_all
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Facts, HostFacts
 from orchestrator.plan.host import keep_token, reach
 from orchestrator.plan.ray import address
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step, Wait, Watch
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
 
 REMOVE_OLD = "remove its old container"
 PULL_SECONDS = 3600.0
@@ -37,11 +38,20 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str]
     if isinstance(decided[cluster.head.name], Refusal) or not _changes(decided):
         return Plan(title, refusals=refusals)
     up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
-    return Plan(title, tuple(up.phases()), _changes(decided), refusals)
+    return Plan(title, tuple(up.phases()), _changes(decided), refusals, _warnings(cluster, facts, decided))
 
 
 def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
     return tuple(Change(host, each.why) for host, each in decided.items() if isinstance(each, Start))
+
+
+def _warnings(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> tuple[Remark, ...]:
+    """What is noteworthy of hosts that get a container; of those that stand it was said before."""
+    return tuple(
+        Remark(found.host, found.text, found.fix)
+        for found in quick(cluster, facts)
+        if found.level is Level.WARNING and isinstance(decided.get(found.host), Start)
+    )
 
 
 def _token(cluster: Cluster, facts: Facts, sealed: Sealed) -> Secret | None:

@@ -32,7 +32,9 @@ KEEPALIVE = 5  # seconds between signs of life: without one, a command that wait
 
 
 class Login(Protocol):
-    """How to become somebody on a hop: paramiko's authentication strategy."""
+    """How to become somebody on a hop: paramiko's authentication strategy. `used`: what it took."""
+
+    used: str
 
     def authenticate(self, transport: "paramiko.Transport") -> None: ...
 
@@ -50,7 +52,9 @@ def connect(
         for jump in jumps:
             with _on_the_way_to(host):
                 connection.reach(jump, Keys(jump, deadline))
-        connection.reach(host, login(host, deadline))
+        own = login(host, deadline)
+        connection.reach(host, own)
+        connection.login = f"{host.login}, {own.used}"
     except BaseException:
         connection.close()
         raise
@@ -85,6 +89,7 @@ class Connection:
     host: Settings
     policy: HostKeys
     deadline: float
+    login: str = ""
     _open: list[Any] = field(default_factory=list)  # Fabric has no types
     _via: Settings | None = None
     _undo: ExitStack = field(default_factory=ExitStack)

@@ -21,6 +21,10 @@ class _Bounded:
         self.stream = inner.stream  # waits rather than works, so it takes no place
         self.close = inner.close
 
+    @property
+    def login(self) -> str:
+        return self._inner.login
+
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
         with self._places:
             return self._inner.run(command, timeout=timeout, cancel=cancel)

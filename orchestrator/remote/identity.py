@@ -43,6 +43,7 @@ class Keys:
         self.hop = hop
         self.deadline = deadline
         self.outcomes: list[tuple[Offer, str]] = []
+        self.used = "no key"
 
     def authenticate(self, transport: "paramiko.Transport") -> None:
         with agent_keys(self.hop.agent, self.deadline) as (held, problem):
@@ -50,6 +51,7 @@ class Keys:
                 self.outcomes.append((Offer(f"{AGENT} {self.hop.agent}"), problem))
             for offer in offers(self.hop, held):
                 if self._try(transport, offer):
+                    self.used = f"key {offer.label}"
                     return
                 if not transport.is_active():
                     raise Refused(self._refusal("It hung up after that."))

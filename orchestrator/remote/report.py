@@ -18,9 +18,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LookBegan:
-    """These hosts are asked what is there."""
+    """These hosts are asked what is there. `title` and `what`: as people are shown it."""
 
     hosts: tuple[str, ...]
+    title: str = "Look at the hosts"
+    what: str = "asked what is there"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class SshTransport:
         self._lock = Lock()
         self._opening: Opening | None = None
         self._closed = False
+        self.login = ""
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
         stdout, stderr = bytearray(), Tail(None)
@@ -92,6 +93,7 @@ class SshTransport:
         opening = self._current()
         match opening.wait(patience):
             case Connection() as connection:
+                self.login = connection.login
                 return connection
             case Failure() as failure:
                 raise Refused(failure)

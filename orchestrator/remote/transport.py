@@ -43,6 +43,11 @@ class Failure:
 class Transport(Protocol):
     """One host, one connection, opened by the first command and kept until `close`."""
 
+    @property
+    def login(self) -> str:
+        """As whom the connection was made, to which address, with which key; empty before that."""
+        ...
+
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
         """Run to the end. After `timeout` seconds TIMEOUT; soon after `cancel` is set CANCELLED.
 

@@ -39,6 +39,8 @@ def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown 
 class _Visitor:
     """Sees the host's key and leaves without logging in."""
 
+    used = ""
+
     def __init__(self, hop: Settings, deadline: float) -> None: ...
 
     def authenticate(self, transport: "paramiko.Transport") -> None: ...

@@ -113,6 +113,7 @@ class FakeHost:
 
     name: str
     fleet: FakeFleet
+    login: str = ""
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Answer:
         assert timeout > 0

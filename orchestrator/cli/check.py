@@ -1,0 +1,55 @@
+"""`raycluster check`: everything that could make `up` or vLLM fail, found beforehand, each with its fix."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.checks import Finding
+
+NOT_READY = 3
+
+
+def check(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    output: options.StatusForm = Form.TEXT,
+    jobs: options.Jobs = JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Find beforehand what could make `up` or vLLM fail.
+
+    Looks at each host: SSH, Docker, the image and the Ray in it, GPUs, addresses, ports, room; and whether
+    the hosts reach each other. For that it runs a container from the image for a moment, and changes nothing.
+    Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one.
+    """
+    from orchestrator.cli.findings import show
+    from orchestrator.cli.interrupt import INTERRUPTED
+    from orchestrator.cli.session import session
+    from orchestrator.plan.checks import Level, thorough
+    from orchestrator.remote.check import examine
+
+    output = options.text_or_json(output)
+    cluster = files.load(inventory, file)
+    with session(cluster, "check", options.Pace(jobs, verbose), logged=False) as run:
+        facts = run.observe()
+        evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
+    if run.cancel.is_set():
+        raise typer.Exit(INTERRUPTED)
+    findings = thorough(cluster, facts, evidence)
+    (_show_json if output is Form.JSON else show)(cluster, findings)
+    raise typer.Exit(NOT_READY if any(each.level is Level.FAILURE for each in findings) else 0)
+
+
+def _show_json(cluster: "Cluster", findings: "tuple[Finding, ...]") -> None:
+    from orchestrator.cli.screen import answer
+
+    told = {"version": 1, "cluster": cluster.name, "findings": [asdict(each) for each in findings]}
+    answer().print(json.dumps(told, indent=2))

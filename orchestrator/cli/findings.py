@@ -1,0 +1,56 @@
+"""Findings as people read them: by what they are about, the same on several hosts said once."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rich.text import Text
+
+from orchestrator.cli.screen import answer, plural
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.checks import Finding, Level
+
+TOPICS = (
+    *("ssh", "docker", "address", "clock", "network", "ports"),
+    *("image", "ray", "gpus", "rdma", "memory", "disk", "hf_home", "containers"),
+)
+MARK = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}
+STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
+
+
+def show(cluster: Cluster, findings: tuple[Finding, ...]) -> None:
+    """Prints all findings, and in the end how many of them are bad."""
+    for topic in TOPICS:
+        for finding, hosts in _grouped(each for each in findings if each.topic == topic).items():
+            _show(finding, hosts, len(cluster.nodes))
+    answer().print(_summary(cluster, findings))
+
+
+def _grouped(findings: Iterable[Finding]) -> dict[Finding, list[str]]:
+    """Findings that differ only in their host, the worst last."""
+    hosts: dict[Finding, list[str]] = {}
+    for finding in findings:
+        hosts.setdefault(replace(finding, host=""), []).append(finding.host)
+    return dict(sorted(hosts.items(), key=lambda each: list(Level).index(each[0].level)))
+
+
+def _show(finding: Finding, hosts: list[str], everybody: int) -> None:
+    style = STYLE[finding.level]
+    names = "all hosts" if len(hosts) == everybody > 1 else ", ".join(hosts)
+    answer().print(
+        Text.assemble(
+            (MARK[finding.level], style), f" {finding.topic:<10} ", (names, "bold"), f"  {finding.text}"
+        )
+    )
+    for line in finding.detail.splitlines()[-5:]:
+        answer().print(Text(f"               | {line}", "dim"))
+    if finding.fix:
+        answer().print(Text(f"               → {finding.fix}", "dim" if finding.level is Level.OK else style))
+
+
+def _summary(cluster: Cluster, findings: tuple[Finding, ...]) -> Text:
+    count = {level: sum(1 for each in findings if each.level is level) for level in Level}
+    told = f"{plural(count[Level.FAILURE], 'failure')}, {plural(count[Level.WARNING], 'warning')}"
+    worst = max((each.level for each in findings), key=list(Level).index, default=Level.OK)
+    return Text(
+        f"cluster {cluster.name}: {told} on {plural(len(cluster.nodes), 'host')}", f"bold {STYLE[worst]}"
+    )

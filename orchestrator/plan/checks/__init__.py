@@ -1,0 +1,86 @@
+"""What could make `up` or vLLM fail, found beforehand: facts in, findings out.
+
+`quick` needs nothing but the one look that every command begins with; `up` heeds it too, and says the same
+words. `thorough` adds what `raycluster check` alone asks for: a second look, a container from the image on
+each host, and connections between the hosts.
+"""
+
+from collections.abc import Mapping
+from itertools import chain
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.checks.evidence import Evidence
+from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, warning
+from orchestrator.plan.checks.inspected import inspected
+from orchestrator.plan.checks.linked import linked
+from orchestrator.plan.checks.look import notable, reached, startable
+from orchestrator.plan.checks.together import clashes, differences, seen
+from orchestrator.plan.checks.tried import tried, versions
+from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.settle import addresses
+
+__all__ = ["Evidence", "Finding", "Level", "obstacles", "quick", "reached", "thorough"]
+
+CLOCK_SECONDS = 5.0
+"""Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
+
+
+def quick(cluster: Cluster, facts: Facts) -> tuple[Finding, ...]:
+    """Everything that one look at each host tells."""
+    each = (_of_host(cluster, node, facts[node.name]) for node in cluster.nodes)
+    return tuple(chain(*each, clashes(cluster, facts), differences(cluster, facts)))
+
+
+def _of_host(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings:
+    yield from reached(node, facts)
+    if isinstance(facts, HostFacts):
+        yield from startable(cluster, node, facts)
+        yield from notable(cluster, node, facts)
+
+
+def obstacles(cluster: Cluster, facts: Facts) -> Mapping[str, Finding]:
+    """By host, the first thing that keeps a new container there from being of use."""
+    found = chain(
+        *(_starts(cluster, node, facts[node.name]) for node in cluster.nodes), clashes(cluster, facts)
+    )
+    failures = [finding for finding in found if finding.level is Level.FAILURE]
+    return {finding.host: finding for finding in reversed(failures)}
+
+
+def _starts(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings:
+    return startable(cluster, node, facts) if isinstance(facts, HostFacts) else iter(())
+
+
+def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Finding, ...]:
+    """Everything, in the order of the inventory's hosts."""
+    found = (*_logins(evidence), *quick(cluster, facts), *_by_evidence(cluster, facts, evidence))
+    order = {node.name: index for index, node in enumerate(cluster.nodes)}
+    return tuple(sorted(found, key=lambda finding: order[finding.host]))
+
+
+def _logins(evidence: Evidence) -> Findings:
+    return (ok(host, "ssh", told) for host, told in evidence.logins.items() if told)
+
+
+def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings:
+    hosts = seen(facts)
+    for node in cluster.nodes:
+        if node.name in hosts and node.name in evidence.inspections:
+            yield from inspected(cluster, node, hosts[node.name], evidence.inspections[node.name])
+        if node.name in hosts and node.name in evidence.trials:
+            yield from tried(cluster, node, hosts[node.name], evidence.trials[node.name])
+    yield from versions(evidence.trials)
+    yield from linked(cluster, addresses(cluster, facts), evidence.links)
+    yield from _clocks(evidence)
+
+
+def _clocks(evidence: Evidence) -> Findings:
+    """Told of the host that is off from the first one by more than it can be excused for."""
+    if not evidence.clocks:
+        return
+    first, (least, most) = next(iter(evidence.clocks.items()))
+    for host, (low, high) in evidence.clocks.items():
+        apart = low - most if low > most else high - least if high < least else 0.0
+        if abs(apart) > CLOCK_SECONDS:
+            told = f"its clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} {first}'s"
+            yield warning(host, "clock", told, "sudo timedatectl set-ntp true")

@@ -1,0 +1,58 @@
+"""Whether the hosts reach each other at Ray's ports, and what stands between those that do not."""
+
+from collections.abc import Mapping
+
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan import ports
+from orchestrator.plan.checks.finding import Finding, Findings, failure, ok
+from orchestrator.plan.trial import Link, Outcome
+
+
+def linked(cluster: Cluster, ips: Mapping[str, str], links: tuple[Link, ...]) -> Findings:
+    """What came of the connections, told of the host that should have been reached."""
+    rule = firewall_rule(cluster, ips)
+    closed = {(link.source, link.target): link for link in links if link.outcome is not Outcome.OPEN}
+    yield from (_closed(link, rule) for link in closed.values())
+    for target in dict.fromkeys(link.target for link in links):
+        sources = dict.fromkeys(link.source for link in links if link.target == target)
+        if reaching := [source for source in sources if (source, target) not in closed]:
+            yield ok(target, "network", _reached_by(cluster, reaching))
+    if links:
+        yield ok(cluster.head.name, "network", f"Ray's ports between the hosts: {_ports(cluster)}", rule)
+
+
+def _reached_by(cluster: Cluster, sources: list[str]) -> str:
+    if sources == [cluster.head.name]:
+        return "the head reaches it"
+    return f"{len(sources)} worker{' reaches' if len(sources) == 1 else 's reach'} it"
+
+
+def _closed(link: Link, rule: str) -> Finding:
+    there = f"at {link.address}"
+    if link.alive:
+        what = "refused" if link.outcome is Outcome.REFUSED else "dropped"
+        told = f"{link.source} does not reach it {there}: a firewall, for the host answers, but this port is {what}"
+        return failure(link.target, "network", told, rule)
+    told = f"{link.source} does not reach it {there}, nor at all: no route, a cable, or another network"
+    return failure(
+        link.target, "network", told, f"on {link.source}: ip route get {_ip(link)}; ping {_ip(link)}"
+    )
+
+
+def firewall_rule(cluster: Cluster, ips: Mapping[str, str]) -> str:
+    """The line that lets the hosts in at Ray's ports, for the host on which it is run."""
+    tool = "ip6tables" if any(":" in ip for ip in ips.values()) else "iptables"
+    peers = _network(cluster) or ",".join(ips.values())
+    return f"sudo {tool} -I INPUT -p tcp -s {peers} -m multiport --dports {_ports(cluster)} -j ACCEPT"
+
+
+def _ports(cluster: Cluster) -> str:
+    return ports.spelled(ports.open_between_hosts(cluster), ":")
+
+
+def _network(cluster: Cluster) -> str:
+    return next((node.network for node in cluster.nodes if node.network), "") or ""
+
+
+def _ip(link: Link) -> str:
+    return link.address.rpartition(":")[0].strip("[]")

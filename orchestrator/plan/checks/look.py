@@ -1,0 +1,153 @@
+"""What the one look that every command begins with tells of a host."""
+
+from ipaddress import ip_address
+
+from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
+from orchestrator.plan import ports
+from orchestrator.plan.checks.finding import Findings, failure, ok, warning
+from orchestrator.plan.devices import size
+from orchestrator.plan.docker import Place
+from orchestrator.plan.facts import DockerTrouble, HostFacts, Listener, Machine, Silent
+from orchestrator.plan.health import own
+from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.settle import settle
+
+GIB = 1 << 30
+LITTLE_ROOM = 20 * GIB
+"""A model that is worth several hosts is larger than this."""
+
+
+def reached(node: Node, facts: HostFacts | Silent) -> Findings:
+    """Whether the host can be asked, and has the address that the inventory gives it."""
+    if isinstance(facts, Silent):
+        yield failure(node.name, "ssh", facts.why, facts.fix, facts.detail)
+    elif isinstance(facts.docker, DockerTrouble):
+        yield failure(node.name, "docker", facts.docker.text, docker_fix(facts.docker))
+    elif isinstance(place := settle(node, facts), str):
+        yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
+
+
+def startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+    """What keeps a new container from starting there, or from serving."""
+    yield from _name(cluster, node, facts)
+    yield from _image(cluster, node, facts)
+    yield from _ports(cluster, node, facts)
+
+
+def notable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+    """What does not stop `up`, but somebody will wonder about later."""
+    yield from _address(node, facts)
+    yield from _rdma(node, facts)
+    yield from _gpus(node, facts)
+    if facts.machine:
+        yield from _own_name(node, facts.machine)
+        yield from _memory(node, facts.machine)
+        yield from _hf_home(node, facts.machine)
+    yield from _strangers(cluster, node, facts)
+
+
+def _name(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+    name = cluster.container(node)
+    if facts.named(name) and own(cluster, node, facts) is None:
+        fix = f"rename or remove it: {' '.join(node.docker.command)} rename {name} {name}-other"
+        yield failure(
+            node.name, "containers", f"a container named {name} is there that is not this cluster's", fix
+        )
+
+
+def _image(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+    if node.docker.pull is Pull.NEVER and not facts.image_id and not cluster.ray.install:
+        fix = "bring the image there, or set `docker: {pull: missing}`"
+        told = f"image {cluster.image} is not on this host, and `docker.pull` is never"
+        yield failure(node.name, "image", told, fix)
+
+
+def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+    """A container of ours that stands holds its ports itself, and makes room for its successor."""
+    needed = {} if _stands(cluster, node, facts) else ports.needed(cluster, node)
+    if facts.listeners is None:
+        yield warning(node.name, "ports", "which ports are in use cannot be told", "install iproute2 there")
+        return
+    held = {each.port: each for each in facts.listeners if each.port in needed}
+    for number, listener in held.items():
+        text = f"port {number}, for {needed[number]}, is held by {_holder(listener)}"
+        yield failure(node.name, "ports", text, "stop it, or set another `ray: {port: …}` in the inventory")
+    if needed and not held:
+        free = ports.spelled(tuple(range(n, n + 1) for n in needed), "-")
+        yield ok(node.name, "ports", f"port{'s' if len(needed) > 1 else ''} {free} free")
+
+
+def _stands(cluster: Cluster, node: Node, facts: HostFacts) -> bool:
+    container = own(cluster, node, facts)
+    return container is not None and container.running
+
+
+def _holder(listener: Listener) -> str:
+    return listener.by or f"another user's program (sudo ss -ltnp 'sport = :{listener.port}' names it)"
+
+
+def _address(node: Node, facts: HostFacts) -> Findings:
+    place = settle(node, facts)
+    if not isinstance(place, Place):
+        return
+    yield ok(node.name, "address", f"ip on {place.interface}")
+    if ip_address(place.ip).is_global:
+        told = f"{place.ip} is a public address: Ray and vLLM talk there unencrypted, and run code for whoever may"
+        yield warning(node.name, "address", told, "use an address of a private network as `ip`")
+
+
+def _own_name(node: Node, machine: Machine) -> Findings:
+    if machine.resolves_to.startswith("127."):
+        told = f"its name {machine.hostname} resolves to {machine.resolves_to} there"
+        fix = f"in /etc/hosts there, give {machine.hostname} its `ip`; gloo and NCCL are told their interface anyway"
+        yield warning(node.name, "address", told, fix)
+
+
+def _memory(node: Node, machine: Machine) -> Findings:
+    wanted = size(node.docker.shm_size)
+    if machine.memory and wanted > machine.memory:
+        told = f"/dev/shm is to have {gib(wanted)} of the host's {gib(machine.memory)} of memory"
+        yield warning(node.name, "memory", told, "set a smaller `docker: {shm_size: …}`")
+
+
+def _hf_home(node: Node, machine: Machine) -> Findings:
+    folder = machine.hf_home
+    if not folder.exists:
+        told = f"{folder.path} does not exist there; Docker will make it, as root's"
+        yield warning(node.name, "hf_home", told, f"mkdir -p {folder.path}")
+    if folder.free is not None and folder.free < LITTLE_ROOM:
+        told = f"only {gib(folder.free)} are free for {folder.path}"
+        yield warning(node.name, "hf_home", told, "free some room, or set `hf_home` to a larger disk")
+    elif folder.exists and folder.free is not None:
+        yield ok(node.name, "hf_home", f"{folder.path} has room")
+
+
+def _rdma(node: Node, facts: HostFacts) -> Findings:
+    if facts.infiniband and node.rdma is Rdma.OFF:
+        told = "has RDMA devices that containers do not get: NCCL falls back to TCP and says nothing"
+        yield warning(node.name, "rdma", told, "set `rdma: auto`")
+    elif facts.infiniband:
+        yield ok(node.name, "rdma", "/dev/infiniband is given to containers")
+    elif node.rdma is Rdma.ON:
+        yield failure(node.name, "rdma", "`rdma` is on, but there is no /dev/infiniband", "set `rdma: auto`")
+
+
+def _gpus(node: Node, facts: HostFacts) -> Findings:
+    declared = node.num_gpus or 0
+    if node.accelerator is Accelerator.NVIDIA and facts.gpus and declared > facts.gpus:
+        told = f"`num_gpus` is {declared}, but the host has {facts.gpus} GPUs"
+        yield warning(node.name, "gpus", told, f"set `ray: {{num_gpus: {facts.gpus}}}` for it")
+
+
+def _strangers(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+    ours = {cluster.container(each) for each in cluster.nodes}
+    found = () if isinstance(facts.docker, DockerTrouble) else facts.docker
+    for container in found:
+        if container.cluster == cluster.name and container.name not in ours:
+            told = f"{container.name} of this cluster is there, which is not in the inventory"
+            yield warning(node.name, "containers", told, "`raycluster up --prune` removes it")
+
+
+def gib(size: float) -> str:
+    """A size in the unit that people give memory and disks in."""
+    return f"{size / GIB:.1f} GiB"

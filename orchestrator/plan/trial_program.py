@@ -1,0 +1,193 @@
+"""Runs inside a container of the image, sent there as text: tells what Ray would find, then listens.
+
+    python3 -c TEXT look ACCELERATOR IP PORT…      one line of JSON, then answers on the ports that are free,
+                                                   until standard input ends
+    python3 -c TEXT reach IP:PORT…                 a line of JSON for each
+
+Only the standard library is there.
+"""
+
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+HF_HOME = "/root/.cache/huggingface"
+PATIENCE = 3  # seconds for a connection
+OUTCOMES = {
+    errno.ECONNREFUSED: "refused",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+}
+
+
+def ray_version():
+    try:
+        return importlib.metadata.version("ray")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def nvidia():
+    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        ran = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False)
+    except FileNotFoundError:
+        return [], "there is no nvidia-smi in it, which the NVIDIA container toolkit brings"
+    except subprocess.TimeoutExpired:
+        return [], "nvidia-smi does not end"
+    if ran.returncode:
+        return [], (ran.stdout + ran.stderr).strip()
+    return ran.stdout.split("\n")[:-1], ""
+
+
+def devices(folder, start):
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return [name for name in sorted(names) if name.startswith(start) and name[len(start) :].isdigit()], ""
+
+
+def amd():
+    nodes = "/sys/class/kfd/kfd/topology/nodes"
+    if not os.path.exists("/dev/kfd"):
+        return [], "there is no /dev/kfd in it"
+    with_gpu = [node for node in os.listdir(nodes) if read(f"{nodes}/{node}/gpu_id") not in ("", "0")]
+    return sorted(with_gpu), ""
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+ACCELERATORS = {
+    "nvidia": nvidia,
+    "amd": amd,
+    "intel": lambda: devices("/dev/dri", "renderD"),
+    "ascend": lambda: devices("/dev", "davinci"),
+    "none": lambda: ([], ""),
+}
+
+
+def soft_limit(kind):
+    limit = resource.getrlimit(kind)[0]
+    return -1 if limit == resource.RLIM_INFINITY else limit
+
+
+def shm():
+    space = os.statvfs("/dev/shm")
+    return space.f_blocks * space.f_frsize
+
+
+def family(ip):
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
+
+
+def listen(ip, port):
+    """True where it is ours now. Connections are taken and closed."""
+    server = socket.socket(family(ip), socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind((ip, port))
+        server.listen(64)
+    except OSError:
+        return False
+    threading.Thread(target=answer, args=(server,), daemon=True).start()
+    return True
+
+
+def answer(server):
+    while True:
+        server.accept()[0].close()
+
+
+def look(accelerator, ip, *ports):
+    gpus, trouble = ACCELERATORS[accelerator]()
+    told = {
+        "python": platform.python_version(),
+        "ray": ray_version(),
+        "has_command": shutil.which("ray") is not None,
+        "gpus": gpus,
+        "gpu_trouble": trouble,
+        "shm": shm(),
+        "memlock": soft_limit(resource.RLIMIT_MEMLOCK),
+        "nofile": soft_limit(resource.RLIMIT_NOFILE),
+        "hf_home": os.access(HF_HOME, os.W_OK) if os.path.ismount(HF_HOME) else None,
+        "listens": [int(port) for port in ports if listen(ip, int(port))],
+    }
+    print(json.dumps(told), flush=True)
+    while os.read(0, 65536):
+        pass
+
+
+def reach(address):
+    ip, _, port = address.rpartition(":")
+    ip = ip.strip("[]")
+    outcome = connect(ip, int(port))
+    alive = outcome in ("open", "refused") or answers_ping(ip) or is_neighbour(ip)
+    return {"address": address, "outcome": outcome, "alive": alive}
+
+
+def connect(ip, port):
+    try:
+        socket.create_connection((ip, port), timeout=PATIENCE).close()
+    except TimeoutError:
+        return "silent"
+    except OSError as error:
+        return OUTCOMES.get(error.errno, "silent")
+    return "open"
+
+
+def answers_ping(ip):
+    """Whether an echo request comes back; containers may send them. False for IPv6, which is not tried."""
+    if ":" in ip:
+        return False
+    head = struct.pack("!BBHHH", 8, 0, 0, os.getpid() & 0xFFFF, 1)
+    total = sum(struct.unpack("!4H", head))
+    total = (total >> 16) + (total & 0xFFFF)
+    packet = head[:2] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[4:]
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
+            raw.sendto(packet, (ip, 0))
+            return heard(raw, ip, time.monotonic() + 1)
+    except OSError:
+        return False
+
+
+def heard(raw, ip, until):
+    while time.monotonic() < until:
+        raw.settimeout(max(until - time.monotonic(), 0.01))
+        reply, (sender, _) = raw.recvfrom(1024)
+        if sender == ip and reply[(reply[0] & 0x0F) * 4] == 0:
+            return True
+    return False
+
+
+def is_neighbour(ip):
+    """Whether the host has told its card's address: it is on this network, and alive."""
+    rows = (line.split() for line in read("/proc/net/arp").splitlines()[1:])
+    return any(row[0] == ip and int(row[2], 16) & 2 for row in rows)
+
+
+def main(act, *arguments):
+    if act == "look":
+        return look(*arguments)
+    with ThreadPoolExecutor(max(1, min(64, len(arguments)))) as pool:
+        for told in pool.map(reach, arguments):
+            print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,166 @@
+"""Gathers what `check` asks for beyond the first look: host by host, then from host to host."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TypeVar
+
+from orchestrator.model.cluster import Cluster, Node, Pull
+from orchestrator.plan import docker, inspection, ports, trial
+from orchestrator.plan.checks import Evidence
+from orchestrator.plan.docker import Place
+from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts
+from orchestrator.plan.host import clock
+from orchestrator.plan.inspection import Inspection
+from orchestrator.plan.ray import address
+from orchestrator.plan.settle import settle
+from orchestrator.plan.trial import Link, NoTrial, Trial
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.report import LookBegan, Tell
+from orchestrator.remote.transport import Failure, Output
+
+CLOCK_SECONDS = 20.0
+INSPECT_SECONDS = 150.0
+TRIAL_SECONDS = 90.0
+REACH_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Event) -> Evidence:
+    """Everything more that can be learned of the hosts that answered the first look."""
+    hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
+    tell(LookBegan(tuple(hosts), "Look closer", "tried"))
+    check = _Check(cluster, hosts, fleet, cancel)
+    clocks = check.each(hosts, check.clock)
+    inspections = check.each(hosts, check.inspect)
+    with check.trials() as tried:
+        links = check.each(tried, lambda host: check.links(host, tried))
+    return Evidence(
+        logins={host: fleet[host].login for host in hosts},
+        inspections=_known(inspections),
+        clocks=_known(clocks),
+        trials=tried,
+        links=tuple(link for found in links.values() for link in found),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    cluster: Cluster
+    hosts: Mapping[str, HostFacts]
+    fleet: Fleet
+    cancel: Event
+
+    def each(self, hosts: Iterable[str], act: Callable[[str], T]) -> dict[str, T]:
+        """What comes of doing something on each host, side by side."""
+        names = list(hosts)
+        with ThreadPoolExecutor(self.fleet.jobs) as pool:
+            return dict(zip(names, pool.map(act, names), strict=True))
+
+    def clock(self, host: str) -> tuple[float, float] | None:
+        """By how many seconds the host's clock is ahead of ours, at least and at most."""
+        asked = time.time()
+        got = self.fleet[host].run(clock(), timeout=CLOCK_SECONDS, cancel=self.cancel)
+        answered = time.time()
+        if isinstance(got, Failure) or got.exit_code:
+            return None
+        return float(got.stdout) - answered, float(got.stdout) - asked
+
+    def inspect(self, host: str) -> Inspection | None:
+        node, facts = self._node(host), self.hosts[host]
+        absent = not facts.image_id and not isinstance(facts.docker, DockerTrouble)
+        ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
+        command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
+        got = self.fleet[host].run(command, timeout=INSPECT_SECONDS, cancel=self.cancel)
+        return None if isinstance(got, Failure) else inspection.parse(got.stdout, got.stderr)
+
+    @contextmanager
+    def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
+        """A container from the image on each host that has it, for as long as this lasts."""
+        over = Event()
+        running = {host: _Trial(self, host, place, over) for host, place in self._places().items()}
+        try:
+            yield {host: each.result(self.cancel) for host, each in running.items()}
+        finally:
+            over.set()
+            for each in running.values():
+                each.join()
+
+    def _places(self) -> dict[str, Place]:
+        """Where there is an image to try, and an address to listen at."""
+        having = [
+            node for node in self.cluster.nodes if node.name in self.hosts and self.hosts[node.name].image_id
+        ]
+        settled = {node.name: settle(node, self.hosts[node.name]) for node in having}
+        return {host: place for host, place in settled.items() if isinstance(place, Place)}
+
+    def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...]:
+        """The head tries every worker, each worker the head."""
+        node = self._node(host)
+        asked = {
+            address(place.ip, port): other
+            for other, place in self._places().items()
+            if self._node(other).role is not node.role and isinstance(tried.get(other), Trial)
+            for port in self.knocks(other)
+        }
+        if not asked or not isinstance(tried[host], Trial):
+            return ()
+        command = docker.reach(self.cluster, node, tuple(asked))
+        got = self.fleet[host].run(command, timeout=REACH_SECONDS, cancel=self.cancel)
+        return () if isinstance(got, Failure) or got.exit_code else trial.links(host, asked, got.stdout)
+
+    def knocks(self, host: str) -> tuple[int, ...]:
+        """The ports at which the host is tried."""
+        facts, node = self.hosts[host], self._node(host)
+        held = frozenset(each.port for each in facts.listeners or ())
+        return ports.knocks(self.cluster, node, held)
+
+    def _node(self, host: str) -> Node:
+        return next(node for node in self.cluster.nodes if node.name == host)
+
+
+class _Trial:
+    """A container that tells what is in it, and stays until `over`."""
+
+    def __init__(self, check: _Check, host: str, place: Place, over: Event) -> None:
+        node, facts = check._node(host), check.hosts[host]  # noqa: SLF001 - they are one
+        folder = facts.machine.hf_home if facts.machine else None
+        mounted = folder.path if folder and folder.exists else ""
+        self._command = docker.trial(check.cluster, node, place, mounted, check.knocks(host))
+        self._via, self._over = check.fleet[host], over
+        self._told = Event()
+        self._line = ""
+        self._ended: Output | Failure | None = None
+        self._thread = Thread(target=self._run, name="trial", daemon=True)
+        self._thread.start()
+
+    def result(self, cancel: Event) -> Trial | NoTrial:
+        while not (self._told.wait(0.2) or cancel.is_set()):
+            pass
+        if self._line:
+            return trial.parse(self._line)
+        match self._ended:
+            case Output() as output:
+                return NoTrial(output.exit_code, output.stderr.strip() or f"exit code {output.exit_code}")
+            case Failure() as failure:
+                return NoTrial(None, failure.message)
+        return NoTrial(None, "interrupted")
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._ended = self._via.stream(self._command, self._hear, timeout=TRIAL_SECONDS, cancel=self._over)
+        self._told.set()
+
+    def _hear(self, line: str) -> None:
+        self._line = self._line or line
+        self._told.set()
+
+
+def _known(found: Mapping[str, T | None]) -> dict[str, T]:
+    return {host: each for host, each in found.items() if each is not None}
