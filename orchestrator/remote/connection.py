@@ -28,7 +28,7 @@ PAUSES = (0.2, 0.4, 0.8)  # seconds before a host that took the call and hung up
 NEVER = math.inf
 IDLE = 1  # seconds that paramiko's thread sleeps between looks; its own tenth costs 1 ms of CPU a second
 FAREWELL = 1  # seconds for a connection's thread to end
-KEEPALIVE = 15  # seconds between signs of life
+KEEPALIVE = 5  # seconds between signs of life: without one, a command that waits would never miss its host
 
 
 class Login(Protocol):

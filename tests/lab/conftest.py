@@ -8,6 +8,7 @@ import pytest
 from . import lifecycle
 from .lab import Lab
 from .processes import UnavailableError
+from .seeing import brought_up, two_hosts
 
 HOSTS = 3
 
@@ -38,3 +39,19 @@ def lab(standing_lab: Lab, tmp_path: Path) -> Iterator[Lab]:
     lab = standing_lab.at(tmp_path)
     yield lab
     lab.restore()
+
+
+@pytest.fixture(scope="module")
+def lab_with_cluster(standing_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    yield (lab := standing_lab.at(tmp_path_factory.mktemp("cluster")))
+    lab.restore()
+
+
+@pytest.fixture
+def cluster(lab_with_cluster: Lab) -> Iterator[Lab]:
+    """The lab with a cluster on gpu1 and gpu2: brought up for a module's first test, and only repaired for others."""
+    lab = lab_with_cluster
+    brought_up(lab, two_hosts(lab))
+    yield lab
+    if not lab.is_whole:
+        lab.restore()

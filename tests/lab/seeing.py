@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from .host import Host
 from .lab import Lab
 
 Answer = subprocess.CompletedProcess[str]
@@ -59,6 +60,20 @@ def failed(answer: Answer, *said: str) -> None:
     for words in said:
         assert words in answer.stderr
     assert "log: " in answer.stderr
+
+
+def heard(running: subprocess.Popen[str], words: str) -> None:
+    """Waits until a command that was started says so on standard error; `finished` has what comes after."""
+    assert running.stderr
+    assert any(words in line for line in iter(running.stderr.readline, "")), f"it never said: {words}"
+
+
+def just_asked(host: Host) -> None:
+    """Waits until `up` has asked how the host's container is, and has its answer: no command is under way."""
+    asks = (
+        "pgrep --full 'docker container inspec[t]'"  # the bracket, because pgrep's own shell has these words
+    )
+    host.run("sh", "-c", f"until {asks}; do :; done; while {asks}; do :; done", timeout=20)
 
 
 def finished(running: subprocess.Popen[str], seconds: float = 120) -> Answer:

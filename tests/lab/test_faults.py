@@ -1,7 +1,5 @@
 """Faults, made for real on real hosts: what a user sees, the exit code, and what repairs them."""
 
-import pytest
-
 from .lab import Lab
 from .processes import wait_until
 from .seeing import (
@@ -11,6 +9,8 @@ from .seeing import (
     failed,
     finished,
     health,
+    heard,
+    just_asked,
     repaired,
     two_hosts,
     verdict,
@@ -108,61 +108,12 @@ def test_an_ip_that_is_on_no_interface(lab: Lab) -> None:
     repaired(lab, two_hosts(lab))
 
 
-def test_a_worker_that_cannot_be_reached(lab: Lab) -> None:
-    lab.hosts["gpu2"].stop_ssh()
-    inventory = two_hosts(lab)
-    failed(
-        lab.raycluster("up", inventory), "gpu2  192.0.2.12:22 refuses connections", "→ is sshd running there"
-    )
-    told = health(lab, inventory)
-    assert (told["verdict"], told["hosts"]["gpu2"]["verdict"]) == ("degraded", "unknown")
-    failed(lab.raycluster("down", inventory), "cluster lab is not known to be down", "gpu2  192.0.2.12:22")
-    lab.hosts["gpu2"].start_ssh()
-    repaired(lab, inventory)
-
-
 def test_a_head_that_cannot_be_reached(lab: Lab) -> None:
     lab.hosts["gpu1"].stop_ssh()
     inventory = two_hosts(lab)
     failed(lab.raycluster("up", inventory), "its head failed", "gpu1  192.0.2.11:22 refuses connections")
     assert containers(lab) == {}
     assert verdict(lab, inventory) == "unknown"
-
-
-def test_docker_stopped_on_one_host(lab: Lab) -> None:
-    inventory = brought_up(lab, two_hosts(lab))
-    lab.hosts["gpu2"].stop_docker()
-    told = health(lab, inventory)["hosts"]["gpu2"]
-    assert told["verdict"] == "unknown"
-    assert "Cannot connect to the Docker daemon" in told["trouble"]
-    assert told["fix"] == "start Docker on this host: sudo systemctl start docker"
-    failed(lab.raycluster("up", inventory), "gpu2  Cannot connect to the Docker daemon")
-    failed(lab.raycluster("down", inventory), "gpu2  Cannot connect to the Docker daemon")
-    lab.hosts["gpu2"].start_docker()
-    repaired(lab, inventory)
-
-
-@pytest.mark.parametrize("victim", ["gpu1", "gpu2"])
-def test_a_killed_container_is_told_with_its_exit_code_and_replaced(lab: Lab, victim: str) -> None:
-    inventory = brought_up(lab, two_hosts(lab))
-    lab.hosts[victim].docker("kill", f"raycluster-lab-{victim}")
-    status = lab.raycluster("status", inventory)
-    assert status.returncode == 3
-    assert f"{victim}: its container exited with code 137, " in status.stdout
-    up = lab.raycluster("up", inventory)
-    assert up.returncode == 0, up.stderr
-    assert f"{victim}: its container exited with code 137" in up.stderr
-    assert verdict(lab, inventory) == "healthy"
-
-
-def test_ray_stopped_inside_a_container_that_stays_up(lab: Lab) -> None:
-    inventory = brought_up(lab, two_hosts(lab))
-    lab.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "ray", "stop")
-    told = health(lab, inventory)["hosts"]["gpu2"]
-    assert (told["container"], told["ray"], told["joined"]) == ("running", False, False)
-    up = lab.raycluster("up", inventory)
-    assert up.returncode == 0, up.stderr
-    assert "gpu2: its container runs, but no Ray runs in it" in up.stderr
 
 
 def test_a_container_of_that_name_that_is_not_ours(lab: Lab) -> None:
@@ -176,19 +127,11 @@ def test_a_container_of_that_name_that_is_not_ours(lab: Lab) -> None:
     assert "raycluster-lab-gpu2" in lab.hosts["gpu2"].docker("ps")
 
 
-def test_a_cable_cut_during_status_holds_nobody_up(lab: Lab) -> None:
-    inventory = brought_up(lab, two_hosts(lab, ssh={"connect_timeout": 3}))
-    lab.hosts["gpu2"].cut()
-    told = health(lab, inventory)
-    assert told["verdict"] == "degraded"
-    assert told["hosts"]["gpu1"]["verdict"] == "healthy"
-    assert told["hosts"]["gpu2"]["trouble"] == "192.0.2.12:22 does not answer"
-
-
 def test_a_cable_cut_during_up(lab: Lab) -> None:
-    inventory = two_hosts(lab)
+    inventory = two_hosts(lab, ssh={"connect_timeout": 3})
     up = lab.raycluster_popen("up", inventory)
-    wait_until("gpu2's container", lambda: "raycluster-lab-gpu2" in containers(lab))
+    heard(up, "gpu2: start its container: ok")
+    just_asked(lab.hosts["gpu2"])
     lab.hosts["gpu2"].cut()
     failed(finished(up), "1 of 2 hosts failed", "gpu2  ", "its container may still be there")
     lab.hosts["gpu2"].mend()
@@ -196,7 +139,9 @@ def test_a_cable_cut_during_up(lab: Lab) -> None:
 
 
 def test_a_cable_cut_during_down(lab: Lab) -> None:
-    inventory = brought_up(lab, two_hosts(lab, ssh={"connect_timeout": 3}))
+    # A worker whose head has gone down without it would try for 30 s to hand over its work.
+    hasty = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": 0}
+    inventory = brought_up(lab, two_hosts(lab, ssh={"connect_timeout": 3}, env=hasty))
     lab.hosts["gpu2"].cut()
     failed(
         lab.raycluster("down", inventory),

@@ -2,16 +2,12 @@
 
 from . import faults
 from .lab import Lab
-from .processes import wait_until
 from .seeing import (
-    brought_up,
     containers,
     failed,
     finished,
-    health,
     repaired,
     two_hosts,
-    verdict,
 )
 
 STEERING = r"\033]0;owned\007\033[2J"
@@ -74,21 +70,6 @@ def test_a_worker_with_another_ray(lab: Lab) -> None:
         assert containers(lab) == {"raycluster-lab-gpu1": "running"}
     finally:
         worker.docker("tag", "raylab:kept", "raylab:latest")
-    repaired(lab, inventory)
-
-
-def test_hosts_that_are_switched_off_and_on_again(lab: Lab) -> None:
-    inventory = brought_up(lab, two_hosts(lab))
-    lab.hosts["gpu2"].reboot()
-    told = health(lab, inventory)
-    assert (told["verdict"], told["hosts"]["gpu2"]["joined"]) == ("degraded", False)
-    assert told["hosts"]["gpu1"]["verdict"] == "healthy"
-    wait_until("the worker is back without the laptop", lambda: verdict(lab, inventory) == "healthy", 60)
-
-    lab.hosts["gpu1"].reboot()
-    told = health(lab, inventory)
-    assert told["verdict"] == "degraded"
-    assert not any(host["joined"] for host in told["hosts"].values())
     repaired(lab, inventory)
 
 

@@ -1,13 +1,11 @@
 """A cluster's life on real hosts: up, seen, changed, down."""
 
-import json
 import os
 import pty
 import re
 from contextlib import suppress
 
 from .lab import Lab
-from .processes import wait_until
 from .seeing import brought_up, containers, environment, health, ids, two_hosts, verdict
 
 ALL = {"raycluster-lab-gpu1": "running", "raycluster-lab-gpu2": "running", "raycluster-lab-gpu3": "running"}
@@ -194,12 +192,3 @@ def test_a_busy_actor_is_waited_for_when_the_cluster_goes_down(lab: Lab) -> None
     down = lab.raycluster("down", inventory)
     assert down.returncode == 0, down.stderr
     assert containers(lab) == {}
-
-
-def test_a_head_whose_process_is_killed_heals_without_the_laptop(lab: Lab) -> None:
-    inventory = brought_up(lab, two_hosts(lab))
-    lab.hosts["gpu1"].run("pkill", "-KILL", "-x", "gcs_server")
-    wait_until("degraded", lambda: verdict(lab, inventory) != "healthy", seconds=30)
-    wait_until("healthy again", lambda: verdict(lab, inventory) == "healthy", seconds=150)
-    assert health(lab, inventory)["hosts"]["gpu1"]["restarts"] == 1
-    assert json.loads(lab.raycluster("status", inventory, "-o", "json").stdout)["notes"] == []

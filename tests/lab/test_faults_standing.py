@@ -1,0 +1,95 @@
+"""Faults that befall a cluster which stands. It comes up once: each test leaves it whole again, or it is mended."""
+
+import pytest
+
+from .lab import Lab
+from .processes import wait_until
+from .seeing import failed, health, repaired, two_hosts, verdict
+
+
+def test_a_worker_that_cannot_be_reached(cluster: Lab) -> None:
+    cluster.hosts["gpu2"].stop_ssh()
+    inventory = two_hosts(cluster)
+    failed(
+        cluster.raycluster("up", inventory),
+        "gpu2  192.0.2.12:22 refuses connections",
+        "→ is sshd running there",
+    )
+    told = health(cluster, inventory)
+    assert (told["verdict"], told["hosts"]["gpu2"]["verdict"]) == ("degraded", "unknown")
+    failed(
+        cluster.raycluster("down", inventory), "cluster lab is not known to be down", "gpu2  192.0.2.12:22"
+    )
+    cluster.hosts["gpu2"].start_ssh()
+    repaired(cluster, inventory)
+
+
+def test_docker_stopped_on_one_host(cluster: Lab) -> None:
+    inventory = two_hosts(cluster)
+    cluster.hosts["gpu2"].stop_docker()
+    told = health(cluster, inventory)["hosts"]["gpu2"]
+    assert told["verdict"] == "unknown"
+    assert "Cannot connect to the Docker daemon" in told["trouble"]
+    assert told["fix"] == "start Docker on this host: sudo systemctl start docker"
+    failed(cluster.raycluster("up", inventory), "gpu2  Cannot connect to the Docker daemon")
+    failed(cluster.raycluster("down", inventory), "gpu2  Cannot connect to the Docker daemon")
+    cluster.hosts["gpu2"].start_docker()
+    repaired(cluster, inventory)
+
+
+@pytest.mark.parametrize("victim", ["gpu1", "gpu2"])
+def test_a_killed_container_is_told_with_its_exit_code_and_replaced(cluster: Lab, victim: str) -> None:
+    inventory = two_hosts(cluster)
+    cluster.hosts[victim].docker("kill", f"raycluster-lab-{victim}")
+    status = cluster.raycluster("status", inventory)
+    assert status.returncode == 3
+    assert f"{victim}: its container exited with code 137, " in status.stdout
+    up = cluster.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert f"{victim}: its container exited with code 137" in up.stderr
+    assert verdict(cluster, inventory) == "healthy"
+
+
+def test_ray_stopped_inside_a_container_that_stays_up(cluster: Lab) -> None:
+    inventory = two_hosts(cluster)
+    cluster.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "ray", "stop")
+    told = health(cluster, inventory)["hosts"]["gpu2"]
+    assert (told["container"], told["ray"], told["joined"]) == ("running", False, False)
+    up = cluster.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert "gpu2: its container runs, but no Ray runs in it" in up.stderr
+
+
+def test_a_cable_cut_during_status_holds_nobody_up(cluster: Lab) -> None:
+    inventory = two_hosts(cluster, ssh={"connect_timeout": 3})
+    cluster.hosts["gpu2"].cut()
+    told = health(cluster, inventory)
+    assert told["verdict"] == "degraded"
+    assert told["hosts"]["gpu1"]["verdict"] == "healthy"
+    assert told["hosts"]["gpu2"]["trouble"] == "192.0.2.12:22 does not answer"
+    cluster.hosts["gpu2"].mend()
+
+
+def test_hosts_that_are_switched_off_and_on_again(cluster: Lab) -> None:
+    inventory = two_hosts(cluster)
+    cluster.hosts["gpu2"].reboot()
+    told = health(cluster, inventory)
+    assert (told["verdict"], told["hosts"]["gpu2"]["joined"]) == ("degraded", False)
+    assert told["hosts"]["gpu1"]["verdict"] == "healthy"
+    wait_until("the worker is back without the laptop", lambda: verdict(cluster, inventory) == "healthy", 60)
+
+    cluster.hosts["gpu1"].reboot()
+    told = health(cluster, inventory)
+    assert told["verdict"] == "degraded"
+    assert not any(host["joined"] for host in told["hosts"].values())
+    repaired(cluster, inventory)
+
+
+def test_a_head_whose_process_is_killed_heals_without_the_laptop(cluster: Lab) -> None:
+    inventory = two_hosts(cluster)
+    before = health(cluster, inventory)["hosts"]["gpu1"]["restarts"]
+    cluster.hosts["gpu1"].run("pkill", "-KILL", "-x", "gcs_server")
+    wait_until("degraded", lambda: verdict(cluster, inventory) != "healthy", seconds=30)
+    wait_until("healthy again", lambda: verdict(cluster, inventory) == "healthy", seconds=150)
+    assert health(cluster, inventory)["hosts"]["gpu1"]["restarts"] == before + 1
+    assert health(cluster, inventory)["notes"] == []
