@@ -12,8 +12,11 @@ from orchestrator.model.problem import did_you_mean, quoted
 Choice = TypeVar("Choice", bound=StrEnum)
 
 _LONGEST_CLUSTER = 40
+_LONGEST_TEXT = 4096
 _LONGEST_TIMEOUT = 3600
 HIGHEST_PORT = 65535
+_NO_LOGIN = re.compile(r"[\x00-\x1f\x7f'`\";&<>|(){}]|\\$")  # as OpenSSH has it
+_COMMAND_WORD = re.compile(r"[\w@%+=:,./-]+")
 
 
 def text(written: object) -> str:
@@ -25,6 +28,8 @@ def text(written: object) -> str:
         raise ValueError("should be one line")
     if plain.startswith("-"):
         raise ValueError(f'should not start with "-", as {quoted(plain)} does')
+    if len(plain) > _LONGEST_TEXT:
+        raise ValueError(f"should have at most {_LONGEST_TEXT:,} characters, not {len(plain):,}")
     return plain
 
 
@@ -34,6 +39,15 @@ def word(written: object) -> str:
     if re.search(r"\s", plain):
         raise ValueError(f"should have no spaces, as {quoted(plain)} has")
     return plain
+
+
+def user(written: object) -> str:
+    name = word(written)
+    if odd := _NO_LOGIN.search(name):
+        raise ValueError(
+            f"should be a user's name, which {quoted(odd[0])} cannot be in, unlike {quoted(name)}"
+        )
+    return name
 
 
 def scalar(written: object) -> str:
@@ -133,7 +147,10 @@ def hf_home(written: object) -> str:
 
 
 def command(written: object) -> str:
-    """A command line, kept as text; `shlex.split` is known to split it."""
+    """A command line, kept as text; `shlex.split` is known to split it.
+
+    Its words are plain, because a host's shell splits them again, at blanks and without a look at quotes.
+    """
     line = text(written)
     try:
         words = shlex.split(line)
@@ -141,14 +158,20 @@ def command(written: object) -> str:
         raise ValueError(f"has quotes that are never closed: {quoted(line)}") from None
     if not words or not words[0]:
         raise ValueError(f'should be a command such as "sudo -n docker", not {quoted(line)}')
+    if "=" in words[0]:
+        raise ValueError(f"starts with a variable; write {quoted(f'env {line}')}")
+    if odd := [word for word in words if not _COMMAND_WORD.fullmatch(word)]:
+        raise ValueError(
+            f"has a word that cannot be sent as it is: {quoted(odd[0])}; letters, digits and @%+=:,./_- can"
+        )
     return line
 
 
 def shm_size(written: object) -> str:
     size = scalar(written)
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([kmgtp]?i?b?)", size, re.IGNORECASE) or not re.search(
-        "[1-9]", size
-    ):
+    if not re.fullmatch(
+        r"[0-9]+(\.[0-9]+)? ?([kmgtp]?i?b?)", size, re.IGNORECASE | re.ASCII
+    ) or not re.search("[1-9]", size):
         raise ValueError(f'should be a size such as "10.24g" or "512m", not {quoted(size)}')
     return size
 
