@@ -16,6 +16,7 @@ _LONGEST_TEXT = 4096
 _LONGEST_TIMEOUT = 3600
 HIGHEST_PORT = 65535
 _NO_LOGIN = re.compile(r"[\x00-\x1f\x7f'`\";&<>|(){}]|\\$")  # as OpenSSH has it
+_END_OF_RECORD = "\x1f"
 _COMMAND_WORD = re.compile(r"[\w@%+=:,./-]+")
 
 
@@ -24,7 +25,7 @@ def text(written: object) -> str:
     plain = scalar(written)
     if not plain.strip():
         raise ValueError("should not be empty")
-    if "\n" in plain or "\r" in plain:
+    if plain.splitlines() != [plain]:
         raise ValueError("should be one line")
     if plain.startswith("-"):
         raise ValueError(f'should not start with "-", as {quoted(plain)} does')
@@ -141,6 +142,8 @@ def hf_home(written: object) -> str:
     path = text(written)
     if ":" in path:
         raise ValueError('should have no ":", which Docker takes for the end of the path')
+    if _END_OF_RECORD in path:
+        raise ValueError(f"should have no {quoted(_END_OF_RECORD)}, which ends what a host tells of it")
     if path == "~" or path.startswith(("/", "~/")):
         return path
     raise ValueError(f'should be an absolute path, or start with "~/", unlike {quoted(path)}')

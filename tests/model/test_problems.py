@@ -203,6 +203,11 @@ VALUE_CASES = [
         LINE_4 + "hf_home: ~me/x",
         'f:4:10: hf_home: should be an absolute path, or start with "~/", unlike "~me/x"',
     ),
+    (LINE_4 + 'hf_home: "/a\\u2028b"', "f:4:10: hf_home: should be one line"),
+    (
+        LINE_4 + 'hf_home: "/a\\x1fb"',
+        'f:4:10: hf_home: should have no "\\x1f", which ends what a host tells of it',
+    ),
     (
         LINE_4 + "hf_home: /a:/b",
         'f:4:10: hf_home: should have no ":", which Docker takes for the end of the path',
