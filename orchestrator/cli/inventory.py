@@ -1,6 +1,7 @@
 """From the command line to a cluster: finding the file, reading it, selecting hosts; or exit code 2."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +12,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
 
 DEFAULT = "inventory.yaml"
+LONGEST_SECRET = 65_535  # bytes of a line, its name included
 
 
 def load(argument: str | None, option: str | None) -> Cluster:
@@ -46,10 +48,20 @@ def secrets(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> tu
         refuse(
             f"secrets: {', '.join(missing)} not set in this shell's environment: export it, then try again"
         )
-    broken = [name for name in cluster.secrets if "\n" in environment[name]]
-    if broken:
-        refuse(f"secrets: {', '.join(broken)} holds a line break, which Docker cannot pass on")
+    wrong = [f"{name} {why}" for name in cluster.secrets if (why := _unfit(name, environment[name]))]
+    if wrong:
+        refuse("\n".join(f"secrets: {each}, which Docker cannot pass on" for each in wrong))
     return tuple(Secret(name, environment[name]) for name in cluster.secrets)
+
+
+def _unfit(name: str, value: str) -> str:
+    """Why Docker's reader of `--env-file` would not give a container this very value."""
+    if value.splitlines() != [value]:
+        return "holds a line break"
+    if re.search("[\ud800-\udfff]", value):
+        return "is not UTF-8"
+    size = len(f"{name}={value}".encode())
+    return f"has {size:,} bytes, more than {LONGEST_SECRET:,}" if size > LONGEST_SECRET else ""
 
 
 def refuse(text: str) -> NoReturn:

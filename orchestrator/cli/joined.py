@@ -52,5 +52,6 @@ def _serve(cluster: Cluster, nodes: dict[str, RayNode]) -> str:
     smallest = min(node.gpus for node in nodes.values()) or 1
     head, login = cluster.head, f"{cluster.head.ssh.user}@" if cluster.head.ssh.user else ""
     inside = shlex.join((*head.docker.command, "exec", "-it", cluster.container(head)))
+    target = shlex.quote(f"{login}{head.host}")
     sizes = f"--tensor-parallel-size {smallest} --pipeline-parallel-size {len(nodes)}"
-    return f"ssh -t {login}{head.host} {inside} vllm serve MODEL --distributed-executor-backend ray {sizes}"
+    return f"ssh -t {target} {inside} vllm serve MODEL --distributed-executor-backend ray {sizes}"

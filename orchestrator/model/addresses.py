@@ -6,9 +6,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from orchestrator.model.problem import quoted
 from orchestrator.model.ranges import expand
-from orchestrator.model.values import scalar, text, word
+from orchestrator.model.values import scalar, text, user, word
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}")
+_HOST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_JUMP = re.compile(
+    rf"(?:ssh://)?(?:(.+)@)?(?:{_HOST}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\])(?::[0-9]{{1,5}})?/?"
+)
 
 
 def host(written: object) -> str:
@@ -21,6 +25,19 @@ def name(written: object) -> str:
 
 def ip(written: object) -> str:
     return _each(word(written), _one_ip)
+
+
+def jump(written: object) -> str:
+    hosts = word(written)
+    for one in hosts.split(","):
+        found = _JUMP.fullmatch(one)
+        if not found:
+            raise ValueError(
+                f'should be a host such as "me@bastion:22", several with commas, not {quoted(one)}'
+            )
+        if found[1]:
+            user(found[1])
+    return hosts
 
 
 def network(written: object) -> str:
@@ -62,11 +79,11 @@ def _one_host(written: str) -> None:
         return
     if "@" in written:
         raise ValueError(f"should be the host alone; the user of {quoted(written)} goes under ssh.user")
-    if re.fullmatch(r"[^:]+:\d+", written):
+    if re.fullmatch(r"[^:]+:[0-9]+", written):
         raise ValueError(f"should be the host alone; the port of {quoted(written)} goes under ssh.port")
     if re.fullmatch(r"[\d.]+", written):
         raise ValueError(f"{quoted(written)} is not a complete IPv4 address")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", written):
+    if not re.fullmatch(_HOST, written):
         raise ValueError(
             f"should be a host name, an address or a name from ~/.ssh/config, not {quoted(written)}"
         )
@@ -105,4 +122,5 @@ def _is_ip(written: str) -> bool:
         ip_address(written)
     except ValueError:
         return False
-    return True
+    _, percent, scope = written.partition("%")  # of which Python takes anything
+    return not percent or bool(re.fullmatch(r"[A-Za-z0-9_.-]+", scope))

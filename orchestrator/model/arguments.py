@@ -27,6 +27,7 @@ _RAY = {
     "--port": "use ray.port",
     "--num-gpus": "use ray.num_gpus",
 }
+_SWITCHES = "diPqt"  # the options of one letter that take no value
 _LABELS = ("-l", "--label")
 _VARIABLES = ("-e", "--env")
 
@@ -34,7 +35,7 @@ _VARIABLES = ("-e", "--env")
 def docker(written: object) -> str:
     """One of `docker.args`."""
     argument = _one(written)
-    bundled = re.fullmatch(r"-[itP]*d[itPd]*", argument)
+    bundled = re.fullmatch(rf"-[{_SWITCHES}]*d[{_SWITCHES}]*", argument)
     _refuse("-d" if bundled else argument, _DOCKER)
     return argument
 
@@ -74,12 +75,9 @@ def _refuse(argument: str, refused: dict[str, str]) -> None:
 
 
 def _given(args: tuple[str, ...], short: str, long: str) -> Iterator[tuple[int, str]]:
-    """The values of an option, in all four spellings: `-e X`, `-eX`, `--env X`, `--env=X`."""
+    """The values of an option, in all spellings: `-e X`, `-eX`, `-ite X`, `--env X`, `--env=X`."""
+    spelling = re.compile(rf"(?:-[{_SWITCHES}]*{short[1]}=?|{long}(?:=|\Z))(.*)", re.DOTALL)
     after = (*args[1:], "")
     for i, (argument, following) in enumerate(zip(args, after, strict=True)):
-        if argument in (short, long):
-            yield i, following
-        elif argument.startswith(f"{long}="):
-            yield i, argument.removeprefix(f"{long}=")
-        elif argument.startswith(short) and not argument.startswith("--"):
-            yield i, argument.removeprefix(short).removeprefix("=")
+        if found := spelling.fullmatch(argument):
+            yield i, found[1] or following

@@ -18,7 +18,6 @@ from orchestrator.model.cluster import Accelerator, Auth, HostKeys, Ports, Pull,
 from orchestrator.model.problem import Path
 
 Text = Annotated[str, BeforeValidator(values.text)]
-Word = Annotated[str, BeforeValidator(values.word)]
 Port = Annotated[int, BeforeValidator(values.port), Field(ge=1, le=65535)]
 Gpus = Annotated[int, BeforeValidator(values.whole(0)), Field(ge=0)]
 Variable = Annotated[str, BeforeValidator(values.variable)]
@@ -68,12 +67,14 @@ class Ssh(Written):
     """How to reach a host; what is not written is as `~/.ssh/config` has it."""
 
     example = "{user: ubuntu}"
-    user: Word | None = Field(default=None, description="The user to log in as.")
+    user: Annotated[str, BeforeValidator(values.user)] | None = Field(
+        default=None, description="The user to log in as."
+    )
     port: Port | None = Field(default=None, description="The port of the SSH server.")
     key: Text | None = Field(
         default=None, description="A private key's file on this machine; ~ is your home."
     )
-    jump: Word | None = Field(
+    jump: Annotated[str, BeforeValidator(addresses.jump)] | None = Field(
         default=None, description="A host to go through, [user@]host[:port], as in ProxyJump."
     )
     host_keys: Annotated[HostKeys, BeforeValidator(values.choice(HostKeys))] | None = Field(

@@ -4,7 +4,7 @@ import re
 
 MOST = 1024  # machines in one cluster
 
-_RANGE = re.compile(r"\[(\d{1,9})-(\d{1,9})\]")
+_RANGE = re.compile(r"\[([0-9]{1,9})-([0-9]{1,9})\]")
 
 
 def is_range(text: str) -> bool:

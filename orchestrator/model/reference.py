@@ -5,8 +5,9 @@ import re
 from orchestrator.model.problem import quoted
 from orchestrator.model.values import scalar
 
+_LONGEST_PATH = 255
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
-_REGISTRY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(?::\d+)?")
+_REGISTRY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,}")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
@@ -35,6 +36,8 @@ def _split_tag(named: str) -> tuple[str, str, str]:
 
 
 def _check_path(path: str, written: str) -> None:
+    if len(path) > _LONGEST_PATH:
+        raise ValueError(f"has a name of {len(path):,} characters; Docker takes at most {_LONGEST_PATH}")
     first, slash, rest = path.partition("/")
     has_registry = slash and (re.search(r"[.:]", first) or first == "localhost")
     if has_registry and not _REGISTRY.fullmatch(first):

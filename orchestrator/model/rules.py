@@ -6,6 +6,7 @@ from itertools import chain
 from orchestrator.model import addresses, arguments
 from orchestrator.model.cluster import PINNED_PORTS, WORKER_PORTS, Ports
 from orchestrator.model.inventory import Host, Inventory
+from orchestrator.model.length import LONGEST, lengths
 from orchestrator.model.members import Member, members, size
 from orchestrator.model.problem import Fault, Path, dotted, quoted
 from orchestrator.model.ranges import count, is_range
@@ -33,6 +34,7 @@ def broken(inventory: Inventory) -> Iterator[Fault]:
     yield from _ports(inventory)
     yield from _secrets(inventory, hosts)
     yield from _labels(inventory, hosts)
+    yield from _too_long(inventory, hosts)
     yield from _other_ips(inventory, even, machines)
 
 
@@ -125,6 +127,25 @@ def _labels(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
         for i, label in arguments.labels(args):
             if label.startswith(_LABEL):
                 yield Fault((*path, i), f"labels that start with {quoted(_LABEL)} are raycluster's own")
+
+
+def _too_long(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+    """What is too long for one host is said once, where most of it is written."""
+    shared = lengths(inventory)
+    if sum(shared.values()) > LONGEST:
+        yield _longest((), shared)
+        return
+    for path, host in hosts.items():
+        own = lengths(host)
+        if own and sum((*shared.values(), *own.values())) > LONGEST:
+            yield _longest(path, own)
+
+
+def _longest(path: Path, written: dict[Path, int]) -> Fault:
+    at = max(written, key=lambda each: written[each])
+    return Fault(
+        (*path, *at), f"makes a command line of more than {LONGEST:,} characters, which no host would take"
+    )
 
 
 def _other_ips(inventory: Inventory, hosts: Hosts, machines: Machines) -> Iterator[Fault]:

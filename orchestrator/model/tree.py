@@ -1,5 +1,7 @@
 """YAML nodes → plain data, with bounds on what a hostile or mistaken file can cost."""
 
+import re
+
 import yaml
 
 from orchestrator.model.problem import Path, Place, quoted
@@ -8,6 +10,7 @@ MOST_VALUES = 100_000
 DEEPEST = 30
 TOO_MANY = f"the file stands for more than {MOST_VALUES:,} values, aliases included; this is no inventory"
 
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 _STANDARD = "tag:yaml.org,2002:"
 _NULL, _MERGE, _STR, _MAP, _SEQ = (_STANDARD + kind for kind in ("null", "merge", "str", "map", "seq"))
 
@@ -145,11 +148,10 @@ class Tree:
             return None if node.tag == _NULL else "<<"
         self._check_tag(node, _STR, path)
         text = str(node.value)
-        if bad := next((c for c in text if c == "\0" or "\ud800" <= c <= "\udfff"), None):
-            self.faults.append(
-                (self._place(node), path, f"the character {quoted(bad)} cannot be sent to a host")
-            )
-        return text
+        if bad := _UNSENDABLE.search(text):
+            message = f"the character {quoted(bad[0])} cannot be sent to a host"
+            self.faults.append((self._place(node), path, message))
+        return _UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)  # pydantic stumbles over half a character
 
     def _check_tag(self, node: yaml.Node, expected: str, path: Path) -> None:
         if node.tag != expected:

@@ -12,8 +12,12 @@ from orchestrator.model.problem import did_you_mean, quoted
 Choice = TypeVar("Choice", bound=StrEnum)
 
 _LONGEST_CLUSTER = 40
+_LONGEST_TEXT = 4096
 _LONGEST_TIMEOUT = 3600
 HIGHEST_PORT = 65535
+_NO_LOGIN = re.compile(r"[\x00-\x1f\x7f'`\";&<>|(){}]|\\$")  # as OpenSSH has it
+_END_OF_RECORD = "\x1f"
+_COMMAND_WORD = re.compile(r"[\w@%+=:,./-]+")
 
 
 def text(written: object) -> str:
@@ -21,10 +25,12 @@ def text(written: object) -> str:
     plain = scalar(written)
     if not plain.strip():
         raise ValueError("should not be empty")
-    if "\n" in plain or "\r" in plain:
+    if plain.splitlines() != [plain]:
         raise ValueError("should be one line")
     if plain.startswith("-"):
         raise ValueError(f'should not start with "-", as {quoted(plain)} does')
+    if len(plain) > _LONGEST_TEXT:
+        raise ValueError(f"should have at most {_LONGEST_TEXT:,} characters, not {len(plain):,}")
     return plain
 
 
@@ -34,6 +40,15 @@ def word(written: object) -> str:
     if re.search(r"\s", plain):
         raise ValueError(f"should have no spaces, as {quoted(plain)} has")
     return plain
+
+
+def user(written: object) -> str:
+    name = word(written)
+    if odd := _NO_LOGIN.search(name):
+        raise ValueError(
+            f"should be a user's name, which {quoted(odd[0])} cannot be in, unlike {quoted(name)}"
+        )
+    return name
 
 
 def scalar(written: object) -> str:
@@ -127,13 +142,18 @@ def hf_home(written: object) -> str:
     path = text(written)
     if ":" in path:
         raise ValueError('should have no ":", which Docker takes for the end of the path')
+    if _END_OF_RECORD in path:
+        raise ValueError(f"should have no {quoted(_END_OF_RECORD)}, which ends what a host tells of it")
     if path == "~" or path.startswith(("/", "~/")):
         return path
     raise ValueError(f'should be an absolute path, or start with "~/", unlike {quoted(path)}')
 
 
 def command(written: object) -> str:
-    """A command line, kept as text; `shlex.split` is known to split it."""
+    """A command line, kept as text; `shlex.split` is known to split it.
+
+    Its words are plain, because a host's shell splits them again, at blanks and without a look at quotes.
+    """
     line = text(written)
     try:
         words = shlex.split(line)
@@ -141,14 +161,20 @@ def command(written: object) -> str:
         raise ValueError(f"has quotes that are never closed: {quoted(line)}") from None
     if not words or not words[0]:
         raise ValueError(f'should be a command such as "sudo -n docker", not {quoted(line)}')
+    if "=" in words[0]:
+        raise ValueError(f"starts with a variable; write {quoted(f'env {line}')}")
+    if odd := [word for word in words if not _COMMAND_WORD.fullmatch(word)]:
+        raise ValueError(
+            f"has a word that cannot be sent as it is: {quoted(odd[0])}; letters, digits and @%+=:,./_- can"
+        )
     return line
 
 
 def shm_size(written: object) -> str:
     size = scalar(written)
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([kmgtp]?i?b?)", size, re.IGNORECASE) or not re.search(
-        "[1-9]", size
-    ):
+    if not re.fullmatch(
+        r"[0-9]+(\.[0-9]+)? ?([kmgtp]?i?b?)", size, re.IGNORECASE | re.ASCII
+    ) or not re.search("[1-9]", size):
         raise ValueError(f'should be a size such as "10.24g" or "512m", not {quoted(size)}')
     return size
 

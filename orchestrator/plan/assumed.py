@@ -1,7 +1,17 @@
 """What `--offline` supposes of hosts; what only a look can tell stands in angle brackets."""
 
+from dataclasses import dataclass
+
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.facts import Address, Container, Facts, HostFacts
+
+
+@dataclass(frozen=True, slots=True)
+class _Supposed(HostFacts):
+    """A host whose address nobody has asked for: it lies where it should."""
+
+    def within(self, network: str) -> tuple[Address, ...]:  # noqa: ARG002
+        return self.addresses
 
 
 def nothing_there(cluster: Cluster) -> Facts:
@@ -16,7 +26,7 @@ def all_there(cluster: Cluster) -> Facts:
 
 def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> HostFacts:
     ip = node.ip or f"<the host's address in {node.network}>"
-    return HostFacts(
+    return _Supposed(
         now=0.0,
         home="<home>",
         addresses=(Address(f"<interface of {ip}>", ip),),

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -187,10 +188,11 @@ def _identities(key: str | None, files: Sequence[str], hop: Settings) -> tuple[P
 
 def named_key(key: str) -> Path:
     """The inventory's key, which has to be there: it was asked for by name."""
-    file = Path(key).expanduser()
-    if not file.is_file():
-        raise _unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
-    return file
+    with suppress(OSError, RuntimeError):  # a name too long for any file, a ~user whom nobody knows
+        file = Path(key).expanduser()
+        if file.is_file():
+            return file
+    raise _unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
 
 
 def _agent(said: str, hop: Settings) -> Path | None:

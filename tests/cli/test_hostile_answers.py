@@ -19,6 +19,7 @@ from tests.remote.fakes import FakeFleet
 EVIL = (
     "\x1b[2J\x1b]0;owned\x07\x9b31m\u202ereversed\x85\b\b\b\rcluster demo is healthy\x1b]8;;http://evil\x1b\\"
 )
+LINE = EVIL.replace("\r", "").replace("\x85", "")
 RICHS_OWN = re.compile(r"\x1b\[[0-9;]*m|\r(?=\x1b\[)|\x1b\[2K|\x1b\[[0-9]*A|\x1b\[\?25[lh]")
 COMMANDS = (
     *(["up"], ["up", "-v"], ["up", "-vv"], ["up", "--dry-run"], ["up", "-o", "sh"]),
@@ -66,7 +67,7 @@ def evil_seen(ip: str, **said: Said) -> Output:
         ray_row("10.0.0.1", hostname=EVIL), ray_row(ip, alive=False, death=EVIL), ray_row(EVIL, hostname=EVIL)
     )
     told = {
-        "host": Said(f"1772366460.9\n/home/{EVIL.replace(chr(0x85), '').replace(chr(13), '')}\nnone\n0\n"),
+        "host": Said(f"1772366460.9\n/home/{LINE}\nnone\n0\n"),
         "addresses": addresses((EVIL, ip)),
         "containers": containers(found, stranger),
         "image": Said(EVIL, EVIL),
@@ -180,9 +181,9 @@ def test_host_keys_cannot_steer_the_terminal(raycluster: Raycluster, monkeypatch
 
 OWN_WORDS = f"""\
 env: {{A: {json.dumps(EVIL)}, B: "tab\\there"}}
-docker: {{gpus: {json.dumps(EVIL.replace(chr(13), ""))}, args: [{json.dumps("--label=x=" + EVIL)}]}}
+docker: {{gpus: {json.dumps(LINE)}, args: [{json.dumps("--label=x=" + EVIL)}]}}
 ray: {{args: [{json.dumps(EVIL)}], num_gpus: 8}}
-hf_home: {json.dumps("/data/" + EVIL.replace(chr(13), "").replace(":", ""))}
+hf_home: {json.dumps("/data/" + LINE.replace(":", ""))}
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .image import TAG
 
-PLAIN = re.compile(r"[\w./~-]+(:[\w./-]+)*")
+PLAIN = re.compile(r"(?!null$)[\w/][\w./~-]*(:[\w./-]+)*")
 
 
 def inventory(entries: Iterable[Mapping[str, Any]], changes: Mapping[str, Any]) -> dict[str, Any]:

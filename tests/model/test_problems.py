@@ -61,6 +61,9 @@ HOST_NAME = f"{HOST} should be a host name, an address or a name from ~/.ssh/con
 IP = "f:3:24: head.ip:"
 NO_IP = f'{IP} should be an IP address such as "10.0.0.2", not'
 NAME = 'should be letters, digits, "_", "." and "-", the first a letter or digit, not'
+LOGIN = "should be a user's name, which"
+JUMP = 'should be a host such as "me@bastion:22"'
+WORD, PLAIN = "has a word that cannot be sent as it is:", "letters, digits and @%+=:,./_- can"
 VARIABLE = "should be a variable's name: letters, digits and _, not starting with a digit; not"
 REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
 ARG = "f:4:17: docker.args[0]:"
@@ -151,6 +154,7 @@ VALUE_CASES = [
     (host("gpu 1"), f'{HOST_NAME} "gpu 1"'),
     (host("gpu;1"), f'{HOST_NAME} "gpu;1"'),
     (host('"a\\nb"'), f"{HOST} should be one line"),
+    (host("fe80::1%$(id)"), f'{HOST_NAME} "fe80::1%$(id)"'),
     (host("me@gpu1"), f'{HOST} should be the host alone; the user of "me@gpu1" goes under ssh.user'),
     (host("gpu1:22"), f'{HOST} should be the host alone; the port of "gpu1:22" goes under ssh.port'),
     (host("10.0.0"), f'{HOST} "10.0.0" is not a complete IPv4 address'),
@@ -198,6 +202,11 @@ VALUE_CASES = [
     (
         LINE_4 + "hf_home: ~me/x",
         'f:4:10: hf_home: should be an absolute path, or start with "~/", unlike "~me/x"',
+    ),
+    (LINE_4 + 'hf_home: "/a\\u2028b"', "f:4:10: hf_home: should be one line"),
+    (
+        LINE_4 + 'hf_home: "/a\\x1fb"',
+        'f:4:10: hf_home: should have no "\\x1f", which ends what a host tells of it',
     ),
     (
         LINE_4 + "hf_home: /a:/b",
@@ -255,6 +264,35 @@ VALUE_CASES = [
         LINE_4 + "docker: {command: sudo 'a}",
         'f:4:19: docker.command: has quotes that are never closed: "sudo \'a"',
     ),
+    (LINE_4 + "ssh: {user: me;id}", f'f:4:13: ssh.user: {LOGIN} ";" cannot be in, unlike "me;id"'),
+    (LINE_4 + 'ssh: {user: "a\\e"}', f'f:4:13: ssh.user: {LOGIN} "\\x1b" cannot be in, unlike "a\\x1b"'),
+    *(
+        (LINE_4 + f"ssh: {{jump: '{jump}'}}", f'f:4:13: ssh.jump: {JUMP}, several with commas, not "{one}"')
+        for jump, one in (
+            ("a;b", "a;b"),
+            ("a,", ""),
+            ("me@-oProxyCommand=x", "me@-oProxyCommand=x"),
+            ("a,$(id)", "$(id)"),
+            ("fd00::1", "fd00::1"),
+        )
+    ),
+    (LINE_4 + "ssh: {jump: a`@b}", f'f:4:13: ssh.jump: {LOGIN} "`" cannot be in, unlike "a`"'),
+    (LINE_4 + f"hf_home: /{'x' * 5000}", "f:4:10: hf_home: should have at most 4,096 characters, not 5,001"),
+    *(
+        (LINE_4 + f"docker: {{command: {line}}}", f'f:4:19: docker.command: {WORD} "{word}"; {PLAIN}')
+        for line, word in (
+            ("'\"/opt/my docker/docker\"'", "/opt/my docker/docker"),
+            ("/opt/my\\ docker", "/opt/my docker"),
+            ("docker $(id)", "$(id)"),
+            ("'docker \"\"'", ""),
+            ("docker *", "*"),
+            ("~/docker", "~/docker"),
+        )
+    ),
+    (
+        LINE_4 + "docker: {command: DOCKER_HOST=x docker}",
+        'f:4:19: docker.command: starts with a variable; write "env DOCKER_HOST=x docker"',
+    ),
     (LINE_4 + "docker: {command: [a, b]}", "f:4:19: docker.command: should be text, not a list"),
     (LINE_4 + "docker: {gpus: --x}", 'f:4:16: docker.gpus: should not start with "-", as "--x" does'),
     *(
@@ -262,7 +300,7 @@ VALUE_CASES = [
             LINE_4 + f"docker: {{shm_size: {size}}}",
             f'f:4:20: docker.shm_size: should be a size such as "10.24g" or "512m", not "{size}"',
         )
-        for size in ("big", "-1g", "0", "10gg", "1e3")
+        for size in ("big", "-1g", "0", "10gg", "1e3", "10\N{KELVIN SIGN}")
     ),
     (
         LINE_4 + "docker: {restart: allways}",
@@ -304,6 +342,7 @@ ARGUMENT_CASES = [
         for args in (
             ("-l", "raycluster.role=x"),
             ("-lraycluster.role=x",),
+            ("-itlraycluster.role=x",),
             ("--label", "raycluster.role=x"),
             ("--label=raycluster.role=x",),
         )
@@ -404,6 +443,20 @@ RANGE_CASES = [
     (head("host: gpu1, ip: '10.0.0.[1-2]'"), "f:3:24: head.ip: stands for 2 ips, but one host"),
 ]
 
+TOO_LONG = "makes a command line of more than 100,000 characters, which no host would take"
+LENGTH_CASES = [
+    (LINE_4 + f"env: {{A: b, B: {'x' * 100_000}}}", f"f:4:6: env: {TOO_LONG}"),
+    (
+        LINE_4 + f"env: {{A: {'x' * 60_000}}}\ndocker: {{args: [{'x' * 70_000}]}}",
+        f"f:5:16: docker.args: {TOO_LONG}",
+    ),
+    (
+        LINE_4 + f"env: {{A: {'x' * 60_000}}}\n"
+        f"workers: [{{host: a, ip: 10.0.0.2}}, {{host: b, ip: 10.0.0.3, ray: {{args: [{'x' * 60_000}]}}}}]",
+        f"f:5:72: workers[1].ray.args: {TOO_LONG}",
+    ),
+]
+
 SAME_ON_2 = f"VLLM_HOST_IP would be the same on 2 hosts; {REMOVE_IT}"
 OTHER_IP = f'VLLM_HOST_IP is "10.0.0.9", but the host\'s ip is "10.0.0.1"; {REMOVE_IT}'
 
@@ -415,6 +468,7 @@ VLLM_HOST_IP_CASES = [
             ("-e", "VLLM_HOST_IP=10.0.0.9"),
             ("-eVLLM_HOST_IP=10.0.0.9",),
             ("-e=VLLM_HOST_IP=10.0.0.9",),
+            ("-iteVLLM_HOST_IP=10.0.0.9",),
             ("--env", "VLLM_HOST_IP=10.0.0.9"),
             ("--env=VLLM_HOST_IP=10.0.0.9",),
         )
@@ -441,7 +495,15 @@ VLLM_HOST_IP_CASES = [
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [*KEY_CASES, *VALUE_CASES, *ARGUMENT_CASES, *NEIGHBOUR_CASES, *RANGE_CASES, *VLLM_HOST_IP_CASES],
+    [
+        *KEY_CASES,
+        *VALUE_CASES,
+        *ARGUMENT_CASES,
+        *NEIGHBOUR_CASES,
+        *RANGE_CASES,
+        *LENGTH_CASES,
+        *VLLM_HOST_IP_CASES,
+    ],
 )
 def test_a_broken_rule_is_one_line_with_its_place(text: str, expected: str) -> None:
     assert problems(text) == [expected]
@@ -488,6 +550,11 @@ def test_a_hostile_name_is_shown_harmless_and_short() -> None:
     assert "\\x1b[31m" in shown
     assert shown.isprintable()
     assert len(shown) < 150
+
+
+def test_half_a_character_in_a_key_is_a_problem() -> None:
+    first, _ = problems(LINE_4 + '"\\ud800": x')
+    assert first == 'f:4:1: the character "\\ud800" cannot be sent to a host'
 
 
 def test_more_problems_than_anyone_reads_are_cut() -> None:
