@@ -37,6 +37,7 @@ def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> Ho
         processes=frozenset(),
         token=None,
         ray=None,
+        listeners=(),
     )
 
 

@@ -91,9 +91,16 @@ def _address(node: Node, facts: HostFacts) -> Findings:
     if not isinstance(place, Place):
         return
     yield ok(node.name, "address", f"ip on {place.interface}")
-    if ip_address(place.ip).is_global:
+    if _is_public(place.ip):
         told = f"{place.ip} is a public address: Ray and vLLM talk there unencrypted, and run code for whoever may"
         yield warning(node.name, "address", told, "use an address of a private network as `ip`")
+
+
+def _is_public(ip: str) -> bool:
+    try:
+        return ip_address(ip).is_global
+    except ValueError:  # `--offline` does not know the address yet
+        return False
 
 
 def _own_name(node: Node, machine: Machine) -> Findings:
