@@ -7,6 +7,7 @@ from orchestrator.plan import docker
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
+from orchestrator.plan.prune import left_outside, outsiders, unsure
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
 
@@ -18,8 +19,17 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
         f"take down cluster {cluster.name}",
         tuple(_phases(cluster, [node for node in nodes if ours[node.name]])),
         tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
-        tuple(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
+        (
+            *(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
+            *_left(cluster, facts),
+        ),
     )
+
+
+def _left(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
+    """What would outlive the cluster, on hosts that the inventory does not have."""
+    yield from (Refusal(each.host, each.why, each.fix) for each in left_outside(cluster, facts))
+    yield from unsure(tuple(node for node in outsiders(cluster, facts) if node.name in facts), facts)
 
 
 def _phases(cluster: Cluster, nodes: list[Node]) -> Iterator[Phase]:

@@ -71,6 +71,12 @@ ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2") || exit
 [ -z "$ids" ] || { $docker stop $ids && $docker rm $ids; }
 """
 
+REMOVE_ONE = r"""
+set -f
+docker=$1
+$docker stop "$2" && $docker rm "$2"
+"""
+
 DISCARD = r"""
 set -f
 docker=$1
