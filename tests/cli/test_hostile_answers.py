@@ -23,6 +23,7 @@ LINE = EVIL.replace("\r", "").replace("\x85", "")
 RICHS_OWN = re.compile(r"\x1b\[[0-9;]*m|\r(?=\x1b\[)|\x1b\[2K|\x1b\[[0-9]*A|\x1b\[\?25[lh]")
 COMMANDS = (
     *(["up"], ["up", "-v"], ["up", "-vv"], ["up", "--dry-run"], ["up", "-o", "sh"]),
+    *(["check"], ["check", "-v"], ["check", "-o", "json"]),
     *(["down"], ["down", "-vv"], ["down", "--dry-run"], ["down", "-o", "sh"]),
     *(["status"], ["status", "-v"], ["status", "-o", "json"]),
 )
@@ -34,7 +35,9 @@ def left(written: str) -> str:
 
 
 def told_by(result: Result, folder: Path) -> str:
-    """Everything that one run has written."""
+    """Everything that one run has written; a traceback would be another way to lose the terminal."""
+    if not isinstance(result.exception, SystemExit | None):
+        raise result.exception
     return result.stdout + result.stderr + "".join(log.read_text() for log in folder.rglob("*.log"))
 
 
@@ -83,7 +86,7 @@ def evil(hosts: FakeFleet) -> FakeFleet:
     """Two hosts that work, and say terrible things."""
     for name, ip in (("gpu1", "10.0.0.1"), ("gpu2", "10.0.0.2")):
         hosts.on(name, sent("observe"), evil_seen(ip))
-    for name in ("run", "keep-token", "discard", "remove", "forget-token", "listening", "reach"):
+    for name in ("date", "run", "keep-token", "discard", "remove", "forget-token", "listening", "reach"):
         hosts.on("*", sent(name), Output(0, EVIL, EVIL))
     return hosts
 
@@ -114,6 +117,7 @@ TROUBLES: dict[str, Output | Failure] = {
     "failure": Failure(FailureKind.UNREACHABLE, EVIL, detail=EVIL, fix=EVIL),
     "nonsense": Output(0, EVIL, EVIL),
     "no-addresses": evil_seen("10.0.0.2", addresses=Said("", EVIL, 1)),
+    "no-address": evil_seen(EVIL),
     "docker": broken_docker(),
     "ended": ended(),
     "other-address": evil_seen("10.0.0.9"),
