@@ -78,6 +78,11 @@ def discard(cluster: Cluster, node: Node) -> Command:
     return _script(scripts.DISCARD, "discard", node, cluster.name, cluster.container(node))
 
 
+def discard_all(cluster: Cluster, node: Node) -> Command:
+    """Kills and removes this cluster's containers on the host, whatever their names."""
+    return _script(scripts.DISCARD, "discard", node, cluster.name, "")
+
+
 def absent(cluster: Cluster, node: Node) -> Command:
     """Succeeds when none of this cluster's containers is on the host."""
     return _script(scripts.ABSENT, "absent", node, cluster.name)
