@@ -12,7 +12,9 @@ def test_each_row_on_failures_names_tests_that_exist_in_the_lab() -> None:
     rows = [line for line in section.splitlines() if line.startswith("| ") and "**" not in line][1:]
     there = set(
         re.findall(
-            r"^def (test_\w+)", "\n".join(p.read_text() for p in ROOT.glob("tests/lab/test_*.py")), re.MULTILINE
+            r"^def (test_\w+)",
+            "\n".join(p.read_text() for p in ROOT.glob("tests/lab/test_*.py")),
+            re.MULTILINE,
         )
     )
     named = [re.findall(r"`(test_\w+)`", row) for row in rows]

@@ -113,8 +113,8 @@ def carry_out(
     """
     began = time.monotonic()
     with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:
-        facts, pruned = _look(run, Scope.NAMES if head else scope)
-        plan = planner(facts | head)
+        facts, pruned = _look_without(run, head) if head else _look(run, scope)
+        plan = planner(facts)
         run.tell(Planned(plan))
         report = run.execute(plan).after(pruned)
         lost = "; ".join(run.lost)
@@ -124,16 +124,24 @@ def carry_out(
     return Done(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
 
 
+NOTHING = Report(Plan("prune nothing"), ())
+
+
+def _look_without(run: Session, head: Facts) -> tuple[Facts, Report]:
+    """The facts where those of the head are known already: it could not even be asked for the lock."""
+    others = tuple(node for node in run.cluster.nodes if node.name not in head)
+    return head | run.observe(others), NOTHING
+
+
 def _look(run: Session, scope: Scope) -> tuple[Facts, Report]:
     """The facts, once what the inventory does not have is gone, where one consents to that."""
-    nothing = Report(Plan("prune nothing"), ())
     if scope is Scope.SOME_HOSTS:
-        return run.observe(run.cluster.nodes), nothing
+        return run.observe(run.cluster.nodes), NOTHING
     facts = run.observe_all()
     everywhere = (*run.cluster.nodes, *outsiders(run.cluster, facts))
     plan = plan_prune(run.cluster, everywhere, facts)
     if scope is not Scope.PRUNE or not plan.phases:
-        return facts, nothing
+        return facts, NOTHING
     run.tell(Planned(plan))
     pruned = run.execute(plan)
     return run.observe_all(), pruned
