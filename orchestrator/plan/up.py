@@ -36,10 +36,11 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str]
     decided = decide_all(cluster, facts, sealed.secrets, only)
     refusals = tuple(each for each in decided.values() if isinstance(each, Refusal))
     title = f"bring up cluster {cluster.name}"
-    warnings = (*_warnings(cluster, facts, decided), *left_outside(cluster, facts))
+    outside = tuple(left_outside(cluster, facts))
     if isinstance(decided[cluster.head.name], Refusal) or not _changes(decided):
-        return Plan(title, refusals=refusals, warnings=warnings)
+        return Plan(title, refusals=refusals, warnings=outside)
     up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
+    warnings = (*_warnings(cluster, facts, decided), *outside)
     return Plan(title, tuple(up.phases()), _changes(decided), refusals, warnings)
 
 
