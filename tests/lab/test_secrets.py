@@ -95,14 +95,6 @@ def test_a_container_that_tells_all_it_knows_tells_no_secret(lab: Lab) -> None:
     assert SECRET not in up.stdout + up.stderr + logs(lab)
 
 
-def test_a_worker_added_later_gets_the_clusters_token(lab: Lab) -> None:
-    brought_up(lab, two_hosts(lab))
-    token = token_of(lab, "gpu1")
-    brought_up(lab, lab.inventory())
-    assert {token_of(lab, host) for host in ("gpu1", "gpu2", "gpu3")} == {token}
-    assert lab.hosts["gpu3"].run("stat", "-c", "%a", "/root/.raycluster/lab/gpu3.token").stdout == "600\n"
-
-
 @pytest.mark.parametrize(("auth", "let_in"), [("disabled", True), ("auto", False)])
 def test_a_program_on_another_host_is_let_in_without_a_token_and_refused_with_one(
     lab: Lab, auth: str, *, let_in: bool
