@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import ports
-from orchestrator.plan.checks.finding import Findings, failure, ok, warning
+from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
 from orchestrator.plan.devices import size
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, HostFacts, Listener, Machine, Silent
@@ -20,9 +20,9 @@ LITTLE_ROOM = 20 * GIB
 def reached(node: Node, facts: HostFacts | Silent) -> Findings:
     """Whether the host can be asked, and has the address that the inventory gives it."""
     if isinstance(facts, Silent):
-        yield failure(node.name, "ssh", facts.why, facts.fix, facts.detail)
+        yield quoting(node.name, "ssh", "", facts.why, facts.fix, facts.detail)
     elif isinstance(facts.docker, DockerTrouble):
-        yield failure(node.name, "docker", facts.docker.text, docker_fix(facts.docker))
+        yield quoting(node.name, "docker", "", facts.docker.text, docker_fix(facts.docker))
     elif isinstance(place := settle(node, facts), str):
         yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
 
