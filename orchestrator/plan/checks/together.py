@@ -70,16 +70,18 @@ def apart(
     values: Mapping[str, object], topic: str, shown: Callable[[object], str], fix: str
 ) -> Iterator[Finding]:
     """A warning on each host that is not as most are."""
-    common = most_common(values)
+    for name, other in unlike(values):
+        told = f"has {shown(values[name])}, {other} has {shown(values[other])}"
+        yield warning(name, topic, told, fix)
+
+
+def unlike(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Each host that is not as most are, beside the first that is; of several kinds, the first host's counts."""
+    found = list(values.values())
+    common = max(found, key=found.count, default=None)
     for name, value in values.items():
         if value != common:
-            yield warning(name, topic, f"has {shown(value)}, the other hosts have {shown(common)}", fix)
-
-
-def most_common(values: Mapping[str, object]) -> object:
-    """What most hosts have; of several, what the first of them has."""
-    found = list(values.values())
-    return max(found, key=found.count, default=None)
+            yield name, next(each for each in values if values[each] == common)
 
 
 def _places(cluster: Cluster, facts: Facts) -> dict[str, Place]:

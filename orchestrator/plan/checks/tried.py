@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
 from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
 from orchestrator.plan.checks.look import gib
-from orchestrator.plan.checks.together import most_common
+from orchestrator.plan.checks.together import unlike
 from orchestrator.plan.devices import gives_rdma
 from orchestrator.plan.facts import HostFacts
 from orchestrator.plan.hints import NO_RAY, NO_TOOLKIT, hint
@@ -88,9 +88,6 @@ def versions(trials: Mapping[str, Trial | NoTrial]) -> Findings:
     found = {
         name: _versions(trial) for name, trial in trials.items() if isinstance(trial, Trial) and trial.ray
     }
-    common = most_common(found)
-    for name, shown in found.items():
-        if shown != common:
-            yield failure(
-                name, "ray", f"has {shown}, the other hosts have {common}: Ray joins only equals", SAME_IMAGE
-            )
+    for name, other in unlike(found):
+        told = f"has {found[name]}, {other} has {found[other]}: Ray joins only equals"
+        yield failure(name, "ray", told, SAME_IMAGE)
