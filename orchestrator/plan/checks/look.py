@@ -1,5 +1,6 @@
 """What the one look that every command begins with tells of a host."""
 
+import shlex
 from ipaddress import ip_address
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
@@ -121,7 +122,7 @@ def _hf_home(node: Node, machine: Machine) -> Findings:
     folder = machine.hf_home
     if not folder.exists:
         told = f"{folder.path} does not exist there; Docker will make it, as root's"
-        yield warning(node.name, "hf_home", told, f"mkdir -p {folder.path}")
+        yield warning(node.name, "hf_home", told, f"mkdir -p {shlex.quote(folder.path)}")
     if folder.free is not None and folder.free < LITTLE_ROOM:
         told = f"only {gib(folder.free)} are free for {folder.path}"
         yield warning(node.name, "hf_home", told, "free some room, or set `hf_home` to a larger disk")
@@ -152,7 +153,9 @@ def _strangers(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     for container in found:
         if container.cluster == cluster.name and container.name not in ours:
             told = f"{container.name} of this cluster is there, which is not in the inventory"
-            yield warning(node.name, "containers", told, "`raycluster up --prune` removes it")
+            yield warning(
+                node.name, "containers", told, f"{' '.join(node.docker.command)} rm --force {container.name}"
+            )
 
 
 def gib(size: float) -> str:
