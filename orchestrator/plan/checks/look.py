@@ -33,12 +33,12 @@ def startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     yield from _name(cluster, node, facts)
     yield from _image(cluster, node, facts)
     yield from _ports(cluster, node, facts)
+    yield from _rdma(node, facts)
 
 
 def notable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """What does not stop `up`, but somebody will wonder about later."""
     yield from _address(node, facts)
-    yield from _rdma(node, facts)
     yield from _gpus(node, facts)
     if facts.machine:
         yield from _own_name(node, facts.machine)
