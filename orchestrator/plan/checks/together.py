@@ -55,7 +55,9 @@ def differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not."""
     hosts, places = seen(facts), _places(cluster, facts)
     fix = f"pull it anew on all: docker pull {cluster.image}; or write the image with its digest"
-    images = {name: here.image_id for name, here in hosts.items() if here.image_id}
+    images = {
+        name: here.image_id for name, here in hosts.items() if here.image_id and not cluster.ray.install
+    }
     yield from apart(images, "image", lambda each: f"image {str(each).removeprefix('sha256:')[:12]}", fix)
     mtus = {name: _at(hosts[name], place).mtu for name, place in places.items()}
     yield from apart(
