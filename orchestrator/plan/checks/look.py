@@ -105,7 +105,7 @@ def _is_public(ip: str) -> bool:
 
 
 def _own_name(node: Node, machine: Machine) -> Findings:
-    if machine.resolves_to.startswith("127."):
+    if machine.resolves_to.startswith("127.") or machine.resolves_to == "::1":
         told = f"its name {machine.hostname} resolves to {machine.resolves_to} there"
         fix = f"in /etc/hosts there, give {machine.hostname} its `ip`; gloo and NCCL are told their interface anyway"
         yield warning(node.name, "address", told, fix)
