@@ -37,7 +37,7 @@ def inspected(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection)
 
 def _engine(node: Node, facts: HostFacts, engine: Engine) -> Findings:
     told = f"Engine {engine.version}, {engine.architecture}"
-    if _number(engine.version) < OLDEST_ENGINE:
+    if () < _number(engine.version) < OLDEST_ENGINE:
         yield failure(
             node.name, "docker", f"{told} has no --gpus", "install a Docker Engine of 19.03 or later"
         )
