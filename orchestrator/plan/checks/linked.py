@@ -53,7 +53,9 @@ def _ports(cluster: Cluster) -> str:
 
 
 def _network(cluster: Cluster) -> str:
-    return next((node.network for node in cluster.nodes if node.network), "") or ""
+    """The network that all hosts are in; those with an `ip` of their own may be elsewhere."""
+    networks = {node.network for node in cluster.nodes}
+    return (networks.pop() or "") if len(networks) == 1 else ""
 
 
 def _ip(link: Link) -> str:
