@@ -85,8 +85,8 @@ class _Check:
     @contextmanager
     def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
         """A container from the image on each host that has it, for as long as this lasts."""
-        over = Event()
-        running = {host: _Trial(self, host, place, over) for host, place in self._places().items()}
+        over, places = Event(), {} if self.cancel.is_set() else self._places()
+        running = {host: _Trial(self, host, place, over) for host, place in places.items()}
         try:
             yield {host: each.result(self.cancel) for host, each in running.items()}
         finally:
