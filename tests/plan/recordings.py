@@ -34,6 +34,15 @@ def _address(ip: str, scope: str) -> dict[str, object]:
 
 LINK_LOCAL = _address("fe80::42:acff:fe11:2", "link")
 
+ORDERLY = {
+    "machine": Said(
+        "hostname gpu1\nresolves_to 10.0.0.1\nmemory 527942656\n"
+        "path /data/hf\nexists yes\nwritable yes\nfree 493022904\n"
+    ),
+    "listeners": Said('LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=812,fd=3))\n'),
+}
+"""What such a host tells of itself and of who listens there."""
+
 BARE = {
     "host": Said("1772366460.987654321\n/home/ana\nnone\n0\n"),
     "addresses": addresses(("eth0", "10.0.0.1")),
