@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.cli.interrupt import INTERRUPTED
@@ -11,15 +12,24 @@ from orchestrator.cli.options import Form, Pace
 from orchestrator.cli.render import show_plan
 from orchestrator.cli.screen import answer
 from orchestrator.cli.script import script
-from orchestrator.cli.session import session
+from orchestrator.cli.session import Session, session
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
 from orchestrator.plan.aftermath import LAST_WORDS, REMOVE, Wreck
 from orchestrator.plan.facts import Facts
+from orchestrator.plan.prune import outsiders, plan_prune
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.report import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
+
+
+class Scope(StrEnum):
+    """What a run is about: hosts of `--limit`, or the cluster; and what becomes of what the inventory lacks."""
+
+    SOME_HOSTS = "some hosts"
+    NAMES = "names"  # it is named
+    PRUNE = "prune"  # it is removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +75,16 @@ class Done:
         return 1 if self.lost or self.plan.refusals or not self.report.ok else 0
 
 
+def scope(only: frozenset[str] | None, *, prune: bool) -> Scope:
+    """What the options of a command come to."""
+    return Scope.SOME_HOSTS if only is not None else Scope.PRUNE if prune else Scope.NAMES
+
+
 def preview(cluster: Cluster, planner: Planner, output: Form, pace: Pace, assumed: Facts | None) -> int:
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
     if assumed is None:
         with session(cluster, "plan", pace, logged=False) as run:
-            facts = run.observe()
+            facts = run.observe_all()
         if run.cancel.is_set():
             return INTERRUPTED
     else:
@@ -89,6 +104,8 @@ def carry_out(
     aftermath: Callable[[Wreck], Plan],
     pace: Pace,
     secrets: tuple[Secret, ...] = (),
+    *,
+    scope: Scope,
 ) -> Done:
     """Does it, with the cluster's lock. `aftermath` plans the cleaning up, also after Ctrl-C.
 
@@ -96,15 +113,38 @@ def carry_out(
     """
     began = time.monotonic()
     with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:
-        facts = run.observe() | head
+        facts, pruned = _look_without(run, head) if head else _look(run, scope)
         plan = planner(facts)
         run.tell(Planned(plan))
-        report = run.execute(plan)
+        report = run.execute(plan).after(pruned)
         lost = "; ".join(run.lost)
         interrupted = run.cancel.is_set() and not lost
         undone = run.clean_up(Plan("leave it") if lost else aftermath(_wreck(plan, report, interrupted)))
         seconds = time.monotonic() - began
     return Done(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
+
+
+NOTHING = Report(Plan("prune nothing"), ())
+
+
+def _look_without(run: Session, head: Facts) -> tuple[Facts, Report]:
+    """The facts where those of the head are known already: it could not even be asked for the lock."""
+    others = tuple(node for node in run.cluster.nodes if node.name not in head)
+    return head | run.observe(others), NOTHING
+
+
+def _look(run: Session, scope: Scope) -> tuple[Facts, Report]:
+    """The facts, once what the inventory does not have is gone, where one consents to that."""
+    if scope is Scope.SOME_HOSTS:
+        return run.observe(run.cluster.nodes), NOTHING
+    facts = run.observe_all()
+    everywhere = (*run.cluster.nodes, *outsiders(run.cluster, facts))
+    plan = plan_prune(run.cluster, everywhere, facts)
+    if scope is not Scope.PRUNE or not plan.phases:
+        return facts, NOTHING
+    run.tell(Planned(plan))
+    pruned = run.execute(plan)
+    return run.observe_all(), pruned
 
 
 def _wreck(plan: Plan, report: Report, interrupted: bool) -> Wreck:

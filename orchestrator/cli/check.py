@@ -39,7 +39,7 @@ def check(
     output = options.text_or_json(output)
     cluster = files.load(inventory, file)
     with session(cluster, "check", options.Pace(jobs, verbose), logged=False) as run:
-        facts = run.observe()
+        facts = run.observe(cluster.nodes)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)

@@ -8,7 +8,7 @@ from orchestrator.cli.acting import Done
 from orchestrator.cli.screen import answer, notice
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.facts import RayNode, RayTable
-from orchestrator.plan.health import ray_table
+from orchestrator.plan.found import ray_table
 from orchestrator.plan.ray import parse_table
 from orchestrator.plan.settle import addresses
 

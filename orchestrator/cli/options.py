@@ -64,6 +64,9 @@ PlanForm = Annotated[
     ),
 ]
 StatusForm = Annotated[Form, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Also remove this cluster's containers that the inventory lacks.")
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Rollback = Annotated[
     bool, typer.Option("--rollback", help="Should anything fail, remove all that this run has started.")
@@ -90,8 +93,10 @@ def text_or_json(output: Form) -> Form:
     return output
 
 
-def plan_only(output: Form, *, dry_run: bool, offline: bool) -> bool:
+def plan_only(output: Form, *, dry_run: bool, offline: bool, prune: bool, limit: str | None) -> bool:
     """Whether the plan is only shown; exit code 2 where the options contradict each other."""
+    if prune and (limit or dry_run or output is Form.SH):
+        raise typer.BadParameter("goes with neither --limit nor --dry-run nor -o sh", param_hint="--prune")
     if output is Form.JSON:
         raise typer.BadParameter("text or sh", param_hint="-o")
     if offline and not (dry_run or output is Form.SH):

@@ -11,11 +11,12 @@ from orchestrator.cli.journal import Mask, keep_journal
 from orchestrator.cli.lock import refuse_locked
 from orchestrator.cli.options import Pace
 from orchestrator.cli.progress import display
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import lock
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.plan.lock import Holder
+from orchestrator.plan.prune import outsiders
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.lock import Lock, ourselves
@@ -44,8 +45,17 @@ class Session:
         for listener in self.listeners:
             listener(happening)
 
-    def observe(self) -> Facts:
-        facts = observe(self.cluster, self.fleet, self.tell, self.cancel)
+    def observe_all(self) -> Facts:
+        """The facts of every host, also of those that only Ray knows."""
+        facts = self.observe(self.cluster.nodes)
+        others = outsiders(self.cluster, facts)
+        if not others:
+            return facts
+        self.fleet.add(others)
+        return facts | self.observe(others)
+
+    def observe(self, nodes: tuple[Node, ...]) -> Facts:
+        facts = observe(self.cluster, nodes, self.fleet, self.tell, self.cancel)
         for host in facts.values():
             if isinstance(host, HostFacts) and host.token:
                 self.mask.add(host.token)

@@ -34,7 +34,7 @@ def status(
     output = options.text_or_json(output)
     cluster = files.load(inventory, file)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
-        health = assess(cluster, run.observe())
+        health = assess(cluster, run.observe(cluster.nodes))
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
     (show_json if output is Form.JSON else show_health)(health)

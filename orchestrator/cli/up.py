@@ -24,6 +24,7 @@ def up(
     dry_run: options.DryRun = False,
     offline: options.Offline = False,
     output: options.PlanForm = Form.TEXT,
+    prune: options.Prune = False,
     rollback: options.Rollback = False,
     keep: options.Keep = False,
     jobs: options.Jobs = JOBS,
@@ -35,21 +36,22 @@ def up(
     inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,
     or after a failure, it changes only the hosts concerned, and says why.
     """
-    from orchestrator.cli.acting import carry_out, preview
+    from orchestrator.cli.acting import carry_out, preview, scope
     from orchestrator.plan.aftermath import plan_aftermath
     from orchestrator.plan.assumed import nothing_there
     from orchestrator.plan.up import plan_up
 
     if rollback and keep:
         raise typer.BadParameter("--rollback and --keep contradict each other")
-    plan_only = options.plan_only(output, dry_run=dry_run, offline=offline)
+    plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
     only, sealed, pace = files.only(cluster, limit), _sealed(cluster), options.Pace(jobs, verbose)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, nothing_there(cluster) if offline else None))
     aftermath = partial(plan_aftermath, cluster, undo=_undo(rollback=rollback, keep=keep))
-    done = carry_out("up", cluster, planner, aftermath, pace, (*sealed.secrets, sealed.token))
+    secrets = (*sealed.secrets, sealed.token)
+    done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=prune))
     _conclude(cluster, done, inventory or file)
     raise typer.Exit(done.exit_code)
 

@@ -75,7 +75,7 @@ def _each(written: str, check: Callable[[str], None]) -> str:
 
 
 def _one_host(written: str) -> None:
-    if _is_ip(written):
+    if is_ip(written):
         return
     if "@" in written:
         raise ValueError(f"should be the host alone; the user of {quoted(written)} goes under ssh.user")
@@ -97,9 +97,9 @@ def _one_name(written: str) -> None:
 
 
 def _one_ip(written: str) -> None:
-    if not _is_ip(written):
+    if not is_ip(written):
         bare = written.partition("/")[0]
-        hint = f"; write {quoted(bare)}" if _is_ip(bare) else ""
+        hint = f"; write {quoted(bare)}" if is_ip(bare) else ""
         raise ValueError(f'should be an IP address such as "10.0.0.2", not {quoted(written)}{hint}')
     if reason := _unusable(ip_address(written)):
         raise ValueError(f"{quoted(written)} {reason}")
@@ -117,7 +117,8 @@ def _unusable(address: IPv4Address | IPv6Address) -> str:
     return ""
 
 
-def _is_ip(written: str) -> bool:
+def is_ip(written: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
     try:
         ip_address(written)
     except ValueError:

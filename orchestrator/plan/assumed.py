@@ -25,7 +25,7 @@ def all_there(cluster: Cluster) -> Facts:
 
 
 def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> HostFacts:
-    ip = node.ip or f"<the host's address in {node.network}>"
+    ip = node.ip or f"<{node.name}'s address in {node.network}>"
     return _Supposed(
         now=0.0,
         home="<home>",

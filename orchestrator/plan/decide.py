@@ -18,7 +18,8 @@ from orchestrator.plan.facts import (
     RayTrouble,
     Silent,
 )
-from orchestrator.plan.health import age, own, ray_table
+from orchestrator.plan.found import own, ray_table
+from orchestrator.plan.health import age
 from orchestrator.plan.hints import FIREWALL
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.settle import settle

@@ -10,6 +10,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import devices, ports, ray, scripts
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
+from orchestrator.plan.facts import Container
 
 STOP_SECONDS = 45
 """A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
@@ -67,9 +68,19 @@ def remove(cluster: Cluster, node: Node) -> Command:
     return _script(scripts.REMOVE, "remove", node, cluster.name)
 
 
+def remove_one(node: Node, container: Container) -> Command:
+    """Stops one container in good order, and removes it."""
+    return _script(scripts.REMOVE_ONE, "remove-one", node, container.id)
+
+
 def discard(cluster: Cluster, node: Node) -> Command:
     """Kills and removes the node's container: one that is of no use has nothing to finish."""
     return _script(scripts.DISCARD, "discard", node, cluster.name, cluster.container(node))
+
+
+def discard_all(cluster: Cluster, node: Node) -> Command:
+    """Kills and removes this cluster's containers on the host, whatever their names."""
+    return _script(scripts.DISCARD, "discard", node, cluster.name, "")
 
 
 def absent(cluster: Cluster, node: Node) -> Command:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.found import own
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
+from orchestrator.plan.prune import left_outside, outsiders, unsure
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
 
@@ -16,15 +18,35 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
     ours = {node.name: _ours(cluster, facts[node.name]) for node in nodes}
     return Plan(
         f"take down cluster {cluster.name}",
-        tuple(_phases(cluster, [node for node in nodes if ours[node.name]])),
+        tuple(
+            _phases(cluster, [node for node in nodes if ours[node.name]], _has_lost_its_head(cluster, facts))
+        ),
         tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
-        tuple(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
+        (
+            *(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
+            *_left(cluster, facts),
+        ),
     )
 
 
-def _phases(cluster: Cluster, nodes: list[Node]) -> Iterator[Phase]:
+def _left(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
+    """What would outlive the cluster, on hosts that the inventory does not have."""
+    yield from (Refusal(each.host, each.why, each.fix) for each in left_outside(cluster, facts))
+    yield from unsure(tuple(node for node in outsiders(cluster, facts) if node.name in facts), facts)
+
+
+def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
+    """Whether the head is known not to run: its workers would drain for half a minute, for nobody."""
+    head = facts[cluster.head.name]
+    if isinstance(head, Silent) or isinstance(head.docker, DockerTrouble):
+        return False
+    container = own(cluster, cluster.head, head)
+    return container is None or not container.running
+
+
+def _phases(cluster: Cluster, nodes: list[Node], orphaned: bool) -> Iterator[Phase]:
     for role, title in ((Role.WORKER, "Stop the workers"), (Role.HEAD, "Stop the head")):
-        steps = tuple(step for node in nodes if node.role is role for step in _stop(cluster, node))
+        steps = tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, orphaned))
         if steps:
             yield Phase(title, steps, OnFailure.KEEP_GOING)
     looks = tuple(Run(node.name, "see that nothing is left", docker.absent(cluster, node)) for node in nodes)
@@ -32,13 +54,9 @@ def _phases(cluster: Cluster, nodes: list[Node]) -> Iterator[Phase]:
         yield Phase("Look again", looks, OnFailure.KEEP_GOING)
 
 
-def _stop(cluster: Cluster, node: Node) -> Iterator[Step]:
-    yield Run(
-        node.name,
-        "stop and remove its container",
-        docker.remove(cluster, node),
-        timeout=docker.REMOVE_SECONDS,
-    )
+def _stop(cluster: Cluster, node: Node, orphaned: bool) -> Iterator[Step]:
+    stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
+    yield Run(node.name, "stop and remove its container", stop, timeout=docker.REMOVE_SECONDS)
     yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 
 

@@ -14,9 +14,9 @@ from orchestrator.plan.facts import (
     RayTrouble,
     Silent,
 )
+from orchestrator.plan.found import ip_of, outside, own, ray_table, strays
 from orchestrator.plan.hints import FIREWALL, docker_fix
 from orchestrator.plan.ray import expected_gpus
-from orchestrator.plan.settle import settle
 
 
 class Verdict(StrEnum):
@@ -67,22 +67,9 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     """Judges what was seen."""
     table = ray_table(cluster, facts)
     hosts = tuple(_host(cluster, node, facts[node.name], table) for node in cluster.nodes)
-    notes = _strangers(cluster, facts, table)
+    notes = _strangers(cluster, facts)
     version = table.version if isinstance(table, RayTable) else None
     return ClusterHealth(cluster.name, _verdict(hosts, notes), hosts, notes, version)
-
-
-def ray_table(cluster: Cluster, facts: Facts) -> RayTable | RayTrouble | None:
-    """What the head's GCS told; None where nobody could ask it."""
-    head = facts[cluster.head.name]
-    container = own(cluster, cluster.head, head)
-    return head.ray if isinstance(head, HostFacts) and container and container.running else None
-
-
-def own(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
-    """The node's container, if it is there and ours."""
-    found = facts.named(cluster.container(node)) if isinstance(facts, HostFacts) else None
-    return found if found and found.cluster == cluster.name else None
 
 
 def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...]) -> Verdict:
@@ -117,7 +104,7 @@ def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
     return HostHealth(
         node.name,
         node.role,
-        _ip(node, facts),
+        ip_of(node, facts),
         Verdict.DOWN,
         container="missing",
         ray=False,
@@ -129,7 +116,7 @@ def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
 def _present(
     node: Node, facts: HostFacts, container: Container, table: RayTable | RayTrouble | None
 ) -> HostHealth:
-    ip, expected = _ip(node, facts), expected_gpus(node, facts)
+    ip, expected = ip_of(node, facts), expected_gpus(node, facts)
     listed = (
         table.alive(ip, container.started)
         if isinstance(table, RayTable) and ip and container.running
@@ -187,40 +174,18 @@ def _unlisted(node: Node, facts: HostFacts, container: Container, table: RayTabl
         return "Ray on the head gives no answer: " + table.text
     if table is None:
         return "its container runs, but there is no head to ask whether it has joined"
-    death = table.death(_ip(node, facts) or "")
+    death = table.death(ip_of(node, facts) or "")
     return f"up for {since} but not joined{': Ray says ' + repr(death) if death else ''}"
 
 
-def _strangers(cluster: Cluster, facts: Facts, table: RayTable | RayTrouble | None) -> tuple[str, ...]:
-    return (*_unlisted_containers(cluster, facts), *_unlisted_nodes(cluster, facts, table))
-
-
-def _unlisted_containers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
-    ours = {cluster.container(node) for node in cluster.nodes}
-    return tuple(
-        f"{name} also runs {container.name} of this cluster, which is not in the inventory"
-        for name, host in facts.items()
-        if isinstance(host, HostFacts) and not isinstance(host.docker, DockerTrouble)
-        for container in host.docker
-        if container.cluster == cluster.name and container.name not in ours
+def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
+    return (
+        *(
+            f"{host} also runs {container.name} of this cluster, which is not in the inventory"
+            for host, container in strays(cluster, facts)
+        ),
+        *(f"Ray lists a node at {ip} that is not in the inventory" for ip in outside(cluster, facts)),
     )
-
-
-def _unlisted_nodes(cluster: Cluster, facts: Facts, table: RayTable | RayTrouble | None) -> tuple[str, ...]:
-    if not isinstance(table, RayTable):
-        return ()
-    known = {_ip(node, facts[node.name]) for node in cluster.nodes}
-    if None in known:  # the stranger may be the host whose address nobody could learn
-        return ()
-    strangers = sorted({node.ip for node in table.nodes if node.alive} - known)
-    return tuple(f"Ray lists a node at {ip} that is not in the inventory" for ip in strangers)
-
-
-def _ip(node: Node, facts: HostFacts | Silent) -> str | None:
-    if isinstance(facts, Silent):
-        return node.ip
-    settled = settle(node, facts)
-    return node.ip if isinstance(settled, str) else settled.ip
 
 
 def age(seconds: float) -> str:

@@ -30,6 +30,7 @@ NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
 HANGS = "does Docker hang there? try on the host: docker ps; if it does: sudo systemctl restart docker"
 NO_DOCKER = "install Docker on this host, or set `docker: {command: …}`"
 
+PRUNE = "`raycluster up --prune`, or `down --prune`, removes it"
 FIREWALL = "let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
 
 HINTS = {

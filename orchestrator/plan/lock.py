@@ -16,8 +16,11 @@ HELD = "held"
 TAKEN = 75
 """The exit code for a lock that another run has: sysexits' EX_TEMPFAIL."""
 
-SILENCE_SECONDS = 60
-"""A holder that has shown no sign of life for so long is dead, or behind a cable that was cut."""
+SILENCE_SECONDS = 45
+"""A holder that has shown no sign of life for so long is dead, or behind a cable that was cut.
+
+Longer than the holder itself needs to notice: it must have stopped before another may start.
+"""
 
 
 @dataclass(frozen=True, slots=True)

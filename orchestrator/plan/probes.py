@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 
 from orchestrator.model.secret import Secret
@@ -63,7 +64,12 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
 def _addresses(section: Section) -> tuple[Address, ...]:
     interfaces = json.loads(section.text)
     return tuple(
-        Address(interface["ifname"], address["local"], interface.get("mtu", 0), interface.get("address", ""))
+        Address(
+            interface["ifname"],
+            str(ip_address(address["local"])),
+            interface.get("mtu", 0),
+            interface.get("address", ""),
+        )
         for interface in interfaces
         for address in interface.get("addr_info", ())
         if address.get("scope") == "global"

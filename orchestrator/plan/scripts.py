@@ -71,10 +71,16 @@ ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2") || exit
 [ -z "$ids" ] || { $docker stop $ids && $docker rm $ids; }
 """
 
+REMOVE_ONE = r"""
+set -f
+docker=$1
+$docker stop "$2" && $docker rm "$2"
+"""
+
 DISCARD = r"""
 set -f
 docker=$1
-ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2" --filter "name=^$3\$") || exit
+ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2" ${3:+--filter "name=^$3\$"}) || exit
 [ -z "$ids" ] || $docker rm --force $ids
 """
 

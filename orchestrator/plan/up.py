@@ -11,6 +11,7 @@ from orchestrator.plan.decide import Decision, Keep, Start, decide_all
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Facts, HostFacts
 from orchestrator.plan.host import keep_token, reach
+from orchestrator.plan.prune import left_outside
 from orchestrator.plan.ray import address
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
 
@@ -35,10 +36,12 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str]
     decided = decide_all(cluster, facts, sealed.secrets, only)
     refusals = tuple(each for each in decided.values() if isinstance(each, Refusal))
     title = f"bring up cluster {cluster.name}"
+    outside = tuple(left_outside(cluster, facts))
     if isinstance(decided[cluster.head.name], Refusal) or not _changes(decided):
-        return Plan(title, refusals=refusals)
+        return Plan(title, refusals=refusals, warnings=outside)
     up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
-    return Plan(title, tuple(up.phases()), _changes(decided), refusals, _warnings(cluster, facts, decided))
+    warnings = (*_warnings(cluster, facts, decided), *outside)
+    return Plan(title, tuple(up.phases()), _changes(decided), refusals, warnings)
 
 
 def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:

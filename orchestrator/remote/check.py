@@ -1,5 +1,6 @@
 """Gathers what `check` asks for beyond the first look: host by host, then from host to host."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -69,9 +70,8 @@ class _Check:
         asked = time.time()
         got = self.fleet[host].run(clock(), timeout=CLOCK_SECONDS, cancel=self.cancel)
         answered = time.time()
-        if isinstance(got, Failure) or got.exit_code:
-            return None
-        return float(got.stdout) - answered, float(got.stdout) - asked
+        told = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
+        return (float(told[1]) - answered, float(told[1]) - asked) if told else None
 
     def inspect(self, host: str) -> Inspection | Gap:
         node, facts = self._node(host), self.hosts[host]

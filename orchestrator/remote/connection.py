@@ -54,7 +54,7 @@ def connect(
                 connection.reach(jump, Keys(jump, deadline))
         own = login(host, deadline)
         connection.reach(host, own)
-        connection.login = f"{host.login}, {own.used}"
+        connection.login = f"as {host.user}, {own.used}"
     except BaseException:
         connection.close()
         raise

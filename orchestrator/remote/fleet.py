@@ -35,8 +35,13 @@ class Fleet:
 
     def __init__(self, cluster: Cluster, open_: Open, jobs: int) -> None:
         self.jobs = jobs
-        places = BoundedSemaphore(jobs)
-        self._transports = {node.name: _Bounded(open_(node), places) for node in cluster.nodes}
+        self._open, self._places = open_, BoundedSemaphore(jobs)
+        self._transports: dict[str, _Bounded] = {}
+        self.add(cluster.nodes)
+
+    def add(self, nodes: tuple[Node, ...]) -> None:
+        """Further hosts, such as those that only Ray knows."""
+        self._transports |= {node.name: _Bounded(self._open(node), self._places) for node in nodes}
 
     def __getitem__(self, host: str) -> Transport:
         return self._transports[host]

@@ -51,7 +51,7 @@ class Keys:
                 self.outcomes.append((Offer(f"{AGENT} {self.hop.agent}"), problem))
             for offer in offers(self.hop, held):
                 if self._try(transport, offer):
-                    self.used = f"key {offer.label}"
+                    self.used = f"key {offer.label.replace(str(Path.home()), '~', 1)}"
                     return
                 if not transport.is_active():
                     raise Refused(self._refusal("It hung up after that."))

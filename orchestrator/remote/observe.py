@@ -14,17 +14,17 @@ LOOK_SECONDS = 90.0
 """Longer than the probes' own limits together."""
 
 
-def observe(cluster: Cluster, fleet: Fleet, tell: Tell, cancel: Event) -> Facts:
-    """The facts of every host; those that could not be asked are `Silent`."""
+def observe(cluster: Cluster, nodes: tuple[Node, ...], fleet: Fleet, tell: Tell, cancel: Event) -> Facts:
+    """The facts of every node's host; those that could not be asked are `Silent`."""
 
     def look(node: Node) -> tuple[str, HostFacts | Silent]:
         facts = _look(cluster, node, fleet, cancel)
         tell(HostSeen(node.name, facts.why if isinstance(facts, Silent) else ""))
         return node.name, facts
 
-    tell(LookBegan(tuple(node.name for node in cluster.nodes)))
+    tell(LookBegan(tuple(node.name for node in nodes)))
     with ThreadPoolExecutor(fleet.jobs) as pool:
-        return dict(pool.map(look, cluster.nodes))
+        return dict(pool.map(look, nodes))
 
 
 def _look(cluster: Cluster, node: Node, fleet: Fleet, cancel: Event) -> HostFacts | Silent:

@@ -1,7 +1,7 @@
 """What happens while hosts are looked at and plans run, as values for listeners to show or write down."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
@@ -85,6 +85,10 @@ class Report:
     plan: Plan
     results: tuple[StepEnded, ...]
     watched: str = ""
+
+    def after(self, earlier: "Report") -> "Report":
+        """The same, with what was done before it."""
+        return replace(self, results=(*earlier.results, *self.results))
 
     @property
     def failed(self) -> tuple[StepEnded, ...]:

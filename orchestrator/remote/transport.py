@@ -45,7 +45,7 @@ class Transport(Protocol):
 
     @property
     def login(self) -> str:
-        """As whom the connection was made, to which address, with which key; empty before that."""
+        """As whom the connection was made, and with which key; empty before that."""
         ...
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:

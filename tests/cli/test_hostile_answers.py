@@ -23,6 +23,7 @@ LINE = EVIL.replace("\r", "").replace("\x85", "")
 RICHS_OWN = re.compile(r"\x1b\[[0-9;]*m|\r(?=\x1b\[)|\x1b\[2K|\x1b\[[0-9]*A|\x1b\[\?25[lh]")
 COMMANDS = (
     *(["up"], ["up", "-v"], ["up", "-vv"], ["up", "--dry-run"], ["up", "-o", "sh"]),
+    *(["check"], ["check", "-v"], ["check", "-o", "json"]),
     *(["down"], ["down", "-vv"], ["down", "--dry-run"], ["down", "-o", "sh"]),
     *(["status"], ["status", "-v"], ["status", "-o", "json"]),
 )
@@ -34,7 +35,9 @@ def left(written: str) -> str:
 
 
 def told_by(result: Result, folder: Path) -> str:
-    """Everything that one run has written."""
+    """Everything that one run has written; a traceback would be another way to lose the terminal."""
+    if not isinstance(result.exception, SystemExit | None):
+        raise result.exception
     return result.stdout + result.stderr + "".join(log.read_text() for log in folder.rglob("*.log"))
 
 
@@ -71,6 +74,10 @@ def evil_seen(ip: str, **said: Said) -> Output:
         "addresses": addresses((EVIL, ip)),
         "containers": containers(found, stranger),
         "image": Said(EVIL, EVIL),
+        "machine": Said(
+            f"hostname {LINE}\nresolves_to 127.0.1.1{LINE}\nmemory 1\npath {LINE}\nfree 1\n", EVIL
+        ),
+        "listeners": Said(f'LISTEN 0 9 {LINE.split()[0]}:6379 *:* users:(("{LINE}",pid=1,fd=2))\n', EVIL),
         "processes": Said(f"PID COMMAND\n1 raylet\n2 {EVIL}\n", EVIL),
         "token": Said(f"c0ffee{EVIL}", EVIL),
         "ray": Said(table, EVIL),
@@ -83,8 +90,9 @@ def evil(hosts: FakeFleet) -> FakeFleet:
     """Two hosts that work, and say terrible things."""
     for name, ip in (("gpu1", "10.0.0.1"), ("gpu2", "10.0.0.2")):
         hosts.on(name, sent("observe"), evil_seen(ip))
-    for name in ("run", "keep-token", "discard", "remove", "forget-token", "listening", "reach"):
+    for name in ("date", "run", "keep-token", "discard", "remove", "forget-token", "listening", "reach"):
         hosts.on("*", sent(name), Output(0, EVIL, EVIL))
+    hosts.streams("*", "raycluster.trial", EVIL, Output(1, EVIL, EVIL))
     return hosts
 
 
@@ -114,6 +122,7 @@ TROUBLES: dict[str, Output | Failure] = {
     "failure": Failure(FailureKind.UNREACHABLE, EVIL, detail=EVIL, fix=EVIL),
     "nonsense": Output(0, EVIL, EVIL),
     "no-addresses": evil_seen("10.0.0.2", addresses=Said("", EVIL, 1)),
+    "no-address": evil_seen(EVIL),
     "docker": broken_docker(),
     "ended": ended(),
     "other-address": evil_seen("10.0.0.9"),
@@ -128,7 +137,7 @@ def test_hosts_in_trouble_cannot_steer_the_terminal(
 ) -> None:
     evil.on("gpu2", sent("observe"), trouble)
     told = told_by(raycluster(*words), folder)
-    assert "gpu2" in told
+    assert told
     assert left(told) == ""
 
 

@@ -1,6 +1,7 @@
 """A host: what a rented GPU machine would be, with the switches that a test wants within reach."""
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -170,6 +171,15 @@ class Host:
     def runs(self, command: str) -> bool:
         """Whether a process runs whose command line matches the pattern."""
         return self.run("pgrep", "--full", command, check=False).returncode == 0
+
+    def catch(self, command: str, gone: bool = False) -> None:
+        """Wait for a process, by the pattern of its command line; `gone`: and until it has ended.
+
+        Looked for on the host itself, because one that lasts for a tenth of a second is easily missed.
+        """
+        seen = f"pgrep --full {shlex.quote(command)}"
+        rest = f"while {seen}; do :; done" if gone else ""
+        self.run("timeout", "30", "sh", "-c", f"until {seen}; do :; done; {rest}")
 
     @property
     def ssh_runs(self) -> bool:

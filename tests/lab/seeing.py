@@ -70,10 +70,9 @@ def heard(running: subprocess.Popen[str], words: str) -> None:
 
 def just_asked(host: Host) -> None:
     """Waits until `up` has asked how the host's container is, and has its answer: no command is under way."""
-    asks = (
-        "pgrep --full 'docker container inspec[t]'"  # the bracket, because pgrep's own shell has these words
-    )
-    host.run("sh", "-c", f"until {asks}; do :; done; while {asks}; do :; done", timeout=20)
+    host.catch(
+        "docker container inspec[t]", gone=True
+    )  # the bracket, because the one who looks has these words
 
 
 def finished(running: subprocess.Popen[str], seconds: float = 120) -> Answer:

@@ -3,8 +3,8 @@
 from orchestrator.plan.assumed import all_there
 from orchestrator.plan.down import plan_down
 from orchestrator.plan.facts import DockerTrouble, Silent
-from orchestrator.plan.steps import OnFailure, Plan
-from tests.plan.worlds import bare, cluster, container, node, outline, standing, with_host
+from orchestrator.plan.steps import OnFailure, Plan, Run
+from tests.plan.worlds import bare, cluster, container, node, outline, standing, with_container, with_host
 
 
 def test_workers_go_before_the_head_and_then_all_are_looked_at_again() -> None:
@@ -58,3 +58,23 @@ def test_limit_leaves_the_others_running() -> None:
 def test_offline_supposes_a_container_on_every_host() -> None:
     demo = cluster()
     assert {step.host for step in plan_down(demo, all_there(demo))} == {"gpu1", "gpu2", "gpu3"}
+
+
+def scripts(plan: Plan) -> dict[str, str]:
+    """For each host, the script that removes its container."""
+    steps = (step for step in plan if isinstance(step, Run) and "remove" in step.title)
+    return {step.host: step.command.argv[3] for step in steps}
+
+
+def test_workers_without_a_head_are_killed_since_they_would_drain_for_nobody() -> None:
+    demo = cluster()
+    facts = with_container(standing(demo), "gpu1", running=False, status="exited")
+    assert scripts(plan_down(demo, facts)) == dict.fromkeys(("gpu1", "gpu2", "gpu3"), "discard")
+    facts = with_host(standing(demo), "gpu1", docker=())
+    assert scripts(plan_down(demo, facts)) == dict.fromkeys(("gpu2", "gpu3"), "discard")
+
+
+def test_workers_whose_head_may_still_run_are_stopped_in_good_order() -> None:
+    demo = cluster()
+    assert set(scripts(plan_down(demo, standing(demo))).values()) == {"remove"}
+    assert set(scripts(plan_down(demo, standing(demo) | {"gpu1": Silent("off")})).values()) == {"remove"}

@@ -242,3 +242,8 @@ def test_half_an_answer_is_none(stdout: str, stderr: str) -> None:
 )
 def test_times_of_docker_and_podman(written: str, moment: float) -> None:
     assert seconds(written) == moment
+
+
+def test_an_address_that_is_none_is_an_answer_that_cannot_be_read() -> None:
+    found = silent(addresses=addresses(("eth0", "$(id)\x1b[2J")))
+    assert found.why.startswith("gave an answer that could not be read (ValueError: ")

@@ -31,7 +31,7 @@ def fake() -> Iterator[FakeFleet]:
 
 def looked(fake: FakeFleet, told: list[Happening] | None = None, of: Cluster = DEMO) -> Facts:
     with Fleet(of, lambda node: fake[node.name], fake.jobs) as fleet:
-        return observe(of, fleet, (told if told is not None else []).append, Event())
+        return observe(of, of.nodes, fleet, (told if told is not None else []).append, Event())
 
 
 def test_each_host_is_sent_one_command_for_itself(fake: FakeFleet) -> None:

@@ -36,7 +36,7 @@ def _of_host(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Finding
     yield from closed
     if isinstance(facts, HostFacts) and not closed:
         yield from startable(cluster, node, facts)
-        yield from notable(cluster, node, facts)
+        yield from notable(node, facts)
 
 
 def obstacles(cluster: Cluster, facts: Facts) -> Mapping[str, Finding]:

@@ -9,8 +9,8 @@ from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, war
 from orchestrator.plan.devices import size
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, HostFacts, Listener, Machine, Silent
-from orchestrator.plan.health import own
-from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.found import STRAY, own, strays
+from orchestrator.plan.hints import PRUNE, docker_fix
 from orchestrator.plan.settle import settle
 
 GIB = 1 << 30
@@ -31,12 +31,13 @@ def reached(node: Node, facts: HostFacts | Silent) -> Findings:
 def startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """What keeps a new container from starting there, or from serving."""
     yield from _name(cluster, node, facts)
+    yield from _strays(cluster, node, facts)
     yield from _image(cluster, node, facts)
     yield from _ports(cluster, node, facts)
     yield from _rdma(node, facts)
 
 
-def notable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+def notable(node: Node, facts: HostFacts) -> Findings:
     """What does not stop `up`, but somebody will wonder about later."""
     yield from _address(node, facts)
     yield from _gpus(node, facts)
@@ -44,7 +45,6 @@ def notable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
         yield from _own_name(node, facts.machine)
         yield from _memory(node, facts.machine)
         yield from _hf_home(node, facts.machine)
-    yield from _strangers(cluster, node, facts)
 
 
 def _name(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
@@ -147,15 +147,11 @@ def _gpus(node: Node, facts: HostFacts) -> Findings:
         yield warning(node.name, "gpus", told, f"set `ray: {{num_gpus: {facts.gpus}}}` for it")
 
 
-def _strangers(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
-    ours = {cluster.container(each) for each in cluster.nodes}
-    found = () if isinstance(facts.docker, DockerTrouble) else facts.docker
-    for container in found:
-        if container.cluster == cluster.name and container.name not in ours:
-            told = f"{container.name} of this cluster is there, which is not in the inventory"
-            yield warning(
-                node.name, "containers", told, f"{' '.join(node.docker.command)} rm --force {container.name}"
-            )
+def _strays(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+    """One that runs has the host's address in Ray already."""
+    for _, container in strays(cluster, {node.name: facts}):
+        level = failure if container.running else warning
+        yield level(node.name, "containers", f"{container.name} {STRAY}", PRUNE)
 
 
 def gib(size: float) -> str:

@@ -86,6 +86,16 @@ def test_a_container_of_that_name_that_is_not_ours() -> None:
     ]
 
 
+@pytest.mark.parametrize(("running", "level"), [(True, "failure"), (False, "warning")])
+def test_a_container_of_this_cluster_that_the_inventory_does_not_name(running: bool, level: str) -> None:
+    left = container(ALONE, ALONE.head, name="raycluster-demo-gpu9", running=running)
+    other = container(ALONE, ALONE.head, name="raycluster-big-gpu9", cluster="big")
+    told = "raycluster-demo-gpu9 of this cluster is there, which is not in the inventory"
+    assert found(docker=(left, other)) == [
+        (level, told, "`raycluster up --prune`, or `down --prune`, removes it")
+    ]
+
+
 def test_an_image_that_is_absent_and_never_pulled() -> None:
     never = head(docker=Docker(pull=Pull.NEVER))
     assert found(never, image_id="") == [

@@ -16,7 +16,7 @@ from tests.plan.checks.samples import (
     head,
     machine,
 )
-from tests.plan.worlds import bare_host, container, node
+from tests.plan.worlds import bare_host, node
 
 
 @pytest.mark.parametrize(
@@ -117,18 +117,6 @@ def test_more_gpus_declared_than_there_are(declared: int, there: int | None, war
     told = f"`num_gpus` is {declared}, but the host has {there} GPUs"
     wanted = [("warning", told, "set `ray: {num_gpus: 4}` for it")] if warned else []
     assert found(of, gpus=there) == wanted
-
-
-def test_a_container_of_this_cluster_that_the_inventory_does_not_name() -> None:
-    left = container(ALONE, ALONE.head, name="raycluster-demo-gpu9")
-    other = container(ALONE, ALONE.head, name="raycluster-big-gpu9", cluster="big")
-    assert found(head(docker=Docker(command=("sudo", "-n", "docker"))), docker=(left, other)) == [
-        (
-            "warning",
-            "raycluster-demo-gpu9 of this cluster is there, which is not in the inventory",
-            "sudo -n docker rm --force raycluster-demo-gpu9",
-        )
-    ]
 
 
 def test_a_host_that_tells_nothing_of_its_machine_is_not_judged_by_it() -> None:

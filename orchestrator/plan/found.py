@@ -1,0 +1,50 @@
+"""What of the cluster was found on the hosts, and what of it that the inventory does not have."""
+
+from collections.abc import Iterator
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Silent
+from orchestrator.plan.settle import settle
+
+
+def ray_table(cluster: Cluster, facts: Facts) -> RayTable | RayTrouble | None:
+    """What the head's GCS told; None where nobody could ask it."""
+    head = facts[cluster.head.name]
+    container = own(cluster, cluster.head, head)
+    return head.ray if isinstance(head, HostFacts) and container and container.running else None
+
+
+def own(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
+    """The node's container, if it is there and ours."""
+    found = facts.named(cluster.container(node)) if isinstance(facts, HostFacts) else None
+    return found if found and found.cluster == cluster.name else None
+
+
+def ip_of(node: Node, facts: HostFacts | Silent) -> str | None:
+    """The node's data address, as far as it is known."""
+    if isinstance(facts, Silent):
+        return node.ip
+    settled = settle(node, facts)
+    return node.ip if isinstance(settled, str) else settled.ip
+
+
+STRAY = "of this cluster is there, which is not in the inventory"
+
+
+def strays(cluster: Cluster, facts: Facts) -> Iterator[tuple[str, Container]]:
+    """Containers of this cluster that the inventory does not have, each with the host that it is on."""
+    ours = {cluster.container(node) for node in cluster.nodes}
+    for host, here in facts.items():
+        found = (
+            here.docker if isinstance(here, HostFacts) and not isinstance(here.docker, DockerTrouble) else ()
+        )
+        yield from ((host, each) for each in found if each.cluster == cluster.name and each.name not in ours)
+
+
+def outside(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
+    """The addresses of living nodes that Ray lists and the inventory does not have."""
+    table = ray_table(cluster, facts)
+    known = {ip_of(node, facts[node.name]) for node in cluster.nodes}
+    if not isinstance(table, RayTable) or None in known:  # the unknown one may be it
+        return ()
+    return tuple(sorted({node.ip for node in table.nodes if node.alive} - known))

@@ -1,0 +1,60 @@
+"""What an edited inventory leaves behind is found on real hosts, named, and removed with consent alone."""
+
+from .lab import Lab
+from .seeing import brought_up, containers, two_hosts, verdict
+
+LEFT = "192.0.2.13  raycluster-lab-gpu3 of this cluster is there, which is not in the inventory"
+
+
+def test_a_worker_that_left_the_inventory_is_named_and_removed_with_prune(lab: Lab) -> None:
+    brought_up(lab, lab.inventory())
+    inventory = two_hosts(lab)
+
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert LEFT.replace("  ", ": ") in up.stderr
+    assert "raycluster-lab-gpu3" in containers(lab)
+
+    down = lab.raycluster("down", inventory, "-l", "gpu2")
+    assert down.returncode == 0, down.stderr
+    assert "raycluster-lab-gpu3" in containers(lab)
+
+    up = lab.raycluster("up", inventory, "--prune")
+    assert up.returncode == 0, up.stderr
+    assert "192.0.2.13: raycluster-lab-gpu3 is not in the inventory" in up.stderr
+    assert containers(lab) == {"raycluster-lab-gpu1": "running", "raycluster-lab-gpu2": "running"}
+    assert verdict(lab, inventory) == "healthy"
+    assert lab.hosts["gpu3"].run("ls", "-A", "/root").stdout == ".cache\n"
+
+
+def test_down_is_not_done_while_a_worker_that_left_the_inventory_stands(lab: Lab) -> None:
+    brought_up(lab, lab.inventory())
+    inventory = two_hosts(lab)
+    down = lab.raycluster("down", inventory, "--dry-run")
+    assert LEFT.replace("  ", "  cannot: ") in down.stdout
+
+    down = lab.raycluster("down", inventory, "--prune")
+    assert down.returncode == 0, down.stderr
+    assert containers(lab) == {}
+
+
+def test_a_worker_that_left_the_inventory_keeps_down_from_success(lab: Lab) -> None:
+    brought_up(lab, lab.inventory())
+    down = lab.raycluster("down", two_hosts(lab))
+    assert (down.returncode, down.stdout) == (1, "")
+    assert LEFT in down.stderr
+    assert "→ `raycluster up --prune`, or `down --prune`, removes it" in down.stderr
+    assert set(containers(lab)) == {"raycluster-lab-gpu3"}
+    assert lab.raycluster("down", lab.inventory()).returncode == 0
+
+
+def test_a_host_under_a_new_name_gets_no_second_container_beside_the_old(lab: Lab) -> None:
+    brought_up(lab, two_hosts(lab))
+    renamed = two_hosts(lab, worker={"name": "renamed"})
+    up = lab.raycluster("up", renamed)
+    assert (up.returncode, up.stdout) == (1, "")
+    assert "renamed  raycluster-lab-gpu2 of this cluster is there" in up.stderr
+    assert set(containers(lab)) == {"raycluster-lab-gpu1", "raycluster-lab-gpu2"}
+    up = lab.raycluster("up", renamed, "--prune")
+    assert up.returncode == 0, up.stderr
+    assert set(containers(lab)) == {"raycluster-lab-gpu1", "raycluster-lab-renamed"}

@@ -1,0 +1,71 @@
+"""Two clusters on the same hosts, and a firewall between hosts, on real hosts."""
+
+from pathlib import Path
+
+from .lab import Lab
+from .seeing import brought_up, containers, two_hosts, verdict
+
+
+def another(lab: Lab, name: str, port: int) -> Path:
+    """A second inventory of the same hosts, in a file of its own."""
+    two_hosts(lab, cluster=name, ray={"port": port, "ports": "pinned"}).rename(lab.folder / f"{name}.yaml")
+    return lab.folder / f"{name}.yaml"
+
+
+def test_two_clusters_share_hosts_and_the_end_of_one_leaves_the_other_healthy(lab: Lab) -> None:
+    one = brought_up(lab, another(lab, "one", 6379))
+    two = brought_up(lab, another(lab, "two", 7379))
+    assert (verdict(lab, one), verdict(lab, two)) == ("healthy", "healthy")
+
+    listening = lab.hosts["gpu1"].run("ss", "-Hltn").stdout.split()
+    ports = {int(each.rpartition(":")[2]) for each in listening if each.rpartition(":")[2].isdecimal()}
+    assert {6379, 6380, 6381, 7379, 7380, 7381} <= ports
+    assert not any(32768 <= port < 61000 for port in ports)
+
+    assert lab.raycluster("down", one).returncode == 0
+    assert set(containers(lab)) == {"raycluster-two-gpu1", "raycluster-two-gpu2"}
+    assert verdict(lab, two) == "healthy"
+
+
+def test_a_port_of_another_cluster_is_held_and_said_to_be(lab: Lab) -> None:
+    brought_up(lab, another(lab, "one", 6379))
+    up = lab.raycluster("up", another(lab, "two", 6380))
+    assert up.returncode == 1
+    assert "gpu1  port 638" in up.stderr
+    assert ", is held by ray" in up.stderr
+    assert "set another `ray: {port: …}` in the inventory" in up.stderr
+
+
+def test_a_worker_that_the_head_cannot_reach_never_counts_as_joined(lab: Lab) -> None:
+    inventory, gpu2 = two_hosts(lab), lab.hosts["gpu2"]
+    drop = ("INPUT", "-p", "tcp", "--syn", "-s", "192.0.2.11", "-j", "DROP")
+    gpu2.run("iptables", "-I", *drop)
+    try:
+        up = lab.raycluster("up", inventory)
+    finally:
+        gpu2.run("iptables", "-D", *drop)
+    assert (up.returncode, up.stdout) == (1, "")
+    assert (
+        "gpu2  wait until Ray lists it: Ray lists it, but the head cannot reach it at 192.0.2.12:"
+        in up.stderr
+    )
+    assert (
+        "→ let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
+        in up.stderr
+    )
+    assert set(containers(lab)) == {"raycluster-lab-gpu1"}
+    brought_up(lab, inventory)
+
+
+def test_a_worker_cut_off_by_a_firewall_later_is_not_healthy(lab: Lab) -> None:
+    inventory, gpu2 = brought_up(lab, two_hosts(lab)), lab.hosts["gpu2"]
+    drop = ("INPUT", "-p", "tcp", "--syn", "-s", "192.0.2.11", "-j", "DROP")
+    gpu2.run("iptables", "-I", *drop)
+    try:
+        assert verdict(lab, inventory) == "degraded"
+        up = lab.raycluster("up", inventory)
+        assert up.returncode == 1
+        assert "gpu2  Ray lists it, but the head cannot reach it" in up.stderr
+    finally:
+        gpu2.run("iptables", "-D", *drop)
+    assert verdict(lab, inventory) == "healthy"
