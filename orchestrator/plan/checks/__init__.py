@@ -76,7 +76,7 @@ def _gaps(evidence: Evidence) -> Findings:
 
 
 def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings:
-    hosts = seen(facts)
+    hosts = seen(cluster, facts)
     for node in cluster.nodes:
         if node.name in hosts and node.name in evidence.inspections:
             yield from inspected(cluster, node, hosts[node.name], evidence.inspections[node.name])

@@ -10,14 +10,15 @@ from orchestrator.plan.facts import Address, Facts, HostFacts
 from orchestrator.plan.settle import settle
 
 
-def seen(facts: Facts) -> dict[str, HostFacts]:
-    """The hosts that could be asked."""
-    return {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
+def seen(cluster: Cluster, facts: Facts) -> dict[str, HostFacts]:
+    """The hosts of the inventory that could be asked: Ray may know of others, or these by another address."""
+    each = ((node.name, facts[node.name]) for node in cluster.nodes)
+    return {name: here for name, here in each if isinstance(here, HostFacts)}
 
 
 def clashes(cluster: Cluster, facts: Facts) -> Findings:
     """Two entries of the inventory that are one machine, or two machines with one address."""
-    hosts, places = seen(facts), _places(cluster, facts)
+    hosts, places = seen(cluster, facts), _places(cluster, facts)
     carrying = {_at(hosts[name], place).card for name, place in places.items()}
     for one, other in combinations(hosts, 2):
         used = {places[name].ip for name in (one, other) if name in places}
@@ -53,7 +54,7 @@ def _made_up(card: str) -> bool:
 
 def differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not."""
-    hosts, places = seen(facts), _places(cluster, facts)
+    hosts, places = seen(cluster, facts), _places(cluster, facts)
     fix = f"pull it anew on all: docker pull {cluster.image}; or write the image with its digest"
     images = {
         name: here.image_id for name, here in hosts.items() if here.image_id and not cluster.ray.install
@@ -87,7 +88,7 @@ def unlike(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _places(cluster: Cluster, facts: Facts) -> dict[str, Place]:
-    hosts = seen(facts)
+    hosts = seen(cluster, facts)
     settled = {node.name: settle(node, hosts[node.name]) for node in cluster.nodes if node.name in hosts}
     return {name: place for name, place in settled.items() if isinstance(place, Place)}
 

@@ -126,19 +126,19 @@ def well_told(finding: Finding) -> bool:
 
 
 @given(clusters(), FACTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_one_look_is_always_told_well(of: Cluster, facts: Facts) -> None:
     assert [each for each in quick(of, facts) if not well_told(each)] == []
 
 
 @given(clusters(), FACTS, EVIDENCE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_all_evidence_is_always_told_well(of: Cluster, facts: Facts, evidence: Evidence) -> None:
     assert [each for each in thorough(of, facts, evidence) if not well_told(each)] == []
 
 
 @given(clusters(), FACTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_failure_keeps_a_host_from_a_new_container_and_nothing_else_does(of: Cluster, facts: Facts) -> None:
     failed = {each.host for each in quick(of, facts) if each.level is Level.FAILURE}
     plan = plan_up(of, facts, SEALED)

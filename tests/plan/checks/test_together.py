@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Ray
-from orchestrator.plan.checks.together import clashes, differences, unlike
+from orchestrator.plan.checks.together import clashes, differences, seen, unlike
 from orchestrator.plan.facts import Address, Facts, Silent
 from tests.plan.checks.samples import brief, good
 from tests.plan.worlds import cluster, node, with_host
@@ -77,6 +77,14 @@ def test_an_ip_that_another_machine_has_too_is_found_on_either_side(ip: str, hos
         ("gpu1", "failure", told.format("gpu2"), ONE_EACH),
         ("gpu2", "failure", told.format("gpu1"), ONE_EACH),
     ]
+
+
+def test_a_host_that_only_ray_knows_is_no_entry_of_the_inventory() -> None:
+    """As where the inventory has given a machine another of its addresses."""
+    both = (eth("10.0.0.2", "02:00:00:00:00:02"), eth("10.0.0.22", "02:00:00:00:00:02"))
+    made = facts(gpu2=both)
+    made["10.0.0.22"] = replace(seen(DEMO, made)["gpu2"], image_id="sha256:another")
+    assert list(clashes(DEMO, made)) == list(differences(DEMO, made)) == []
 
 
 def test_an_address_that_is_nobodys_ip_may_be_on_all_hosts() -> None:
