@@ -31,6 +31,7 @@ def clocks(**ahead: tuple[float, float]) -> list[tuple[str, str, str, str]]:
         ((100.0, 101.0), (95.0, 95.9), None),
         ((100.0, 101.0), (93.0, 94.9), "its clock is 5 s behind gpu1's"),
         ((100.0, 101.0), (100.5, 300.0), None),  # a slow answer tells little
+        ((100.0, 101.0), (99.0, 300.0), None),
         ((1e6, 1e6 + 1), (1e6, 1e6 + 1), None),  # it is ours that is off
     ],
 )
