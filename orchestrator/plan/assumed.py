@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.cluster import Cluster, Node, Rdma
 from orchestrator.plan.facts import Address, Container, Facts, HostFacts
 
 
@@ -30,7 +30,7 @@ def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> Ho
         now=0.0,
         home="<home>",
         addresses=(Address(f"<interface of {ip}>", ip),),
-        infiniband=False,
+        infiniband=node.rdma is Rdma.ON,
         gpus=None,
         docker=containers,
         image_id=cluster.image,

@@ -74,12 +74,13 @@ def parse(stdout: str, stderr: str) -> Inspection | None:
 
 
 def _engine(info: Section, room: Section) -> Engine | None:
-    if info.exit_code:
+    """None also for what is not Docker's own, as podman's."""
+    told: dict[str, Any] = {} if info.exit_code else json.loads(info.text)
+    if not told.get("ServerVersion"):
         return None
-    told: dict[str, Any] = json.loads(info.text)
     free = room.text.strip()
     return Engine(
-        version=str(told.get("ServerVersion", "")),
+        version=str(told["ServerVersion"]),
         architecture=str(told.get("Architecture", "")),
         root=str(told.get("DockerRootDir", "")),
         free=int(free) * KIB if free.isdecimal() else None,

@@ -183,7 +183,7 @@ toolkit() {
 count() { find "$1" -maxdepth 1 -name "$2" 2>/dev/null | wc -l; }
 hardware() {
     echo "nvidia_cards $(nvidia_cards)"
-    echo "nvidia_driver $(sed -n '1s/.*Module  *\([0-9.]*\).*/\1/p' /proc/driver/nvidia/version 2>/dev/null)"
+    echo "nvidia_driver $(sed -n '1s/.*Module[^.]* \([0-9][0-9.]*\).*/\1/p' /proc/driver/nvidia/version 2>/dev/null)"
     echo "nvidia_usable $(timeout 20 nvidia-smi -L 2>/dev/null | grep -c '^GPU')"
     echo "nvidia_toolkit $(toolkit)"
     echo "amd $(find /sys/class/kfd/kfd/topology/nodes/ -name gpu_id -exec cat {} +  2>/dev/null | grep -vc '^0$')"

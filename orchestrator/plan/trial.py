@@ -63,6 +63,11 @@ def program() -> str:
     return Path(__file__).with_name("trial_program.py").read_text(encoding="utf-8")
 
 
+def is_answer(line: str) -> bool:
+    """Whether the program said this, rather than a host that greets whoever logs in."""
+    return line.startswith("{")
+
+
 def parse(line: str) -> Trial | NoTrial:
     """The program's first line."""
     try:
@@ -88,7 +93,7 @@ def _trial(told: Mapping[str, Any]) -> Trial:
 
 def links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:
     """What came of trying addresses; `asked` has their hosts."""
-    told = map(json.loads, stdout.splitlines())
+    told = map(json.loads, filter(is_answer, stdout.splitlines()))
     return tuple(
         Link(source, asked[each["address"]], each["address"], Outcome(each["outcome"]), each["alive"])
         for each in told

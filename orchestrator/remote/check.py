@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.plan import docker, inspection, ports, trial
-from orchestrator.plan.checks import Evidence
+from orchestrator.plan.checks import Evidence, Gap
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts
 from orchestrator.plan.host import clock
@@ -25,8 +25,10 @@ from orchestrator.remote.transport import Failure, Output
 
 CLOCK_SECONDS = 20.0
 INSPECT_SECONDS = 150.0
-TRIAL_SECONDS = 90.0
+START_SECONDS = 60.0
 REACH_SECONDS = 30.0
+TRIAL_SECONDS = START_SECONDS + 2 * REACH_SECONDS
+"""A trial that was quick waits for the slowest, and for what is tried then."""
 
 T = TypeVar("T")
 
@@ -42,10 +44,11 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
         links = check.each(tried, lambda host: check.links(host, tried))
     return Evidence(
         logins={host: fleet[host].login for host in hosts},
-        inspections=_known(inspections),
-        clocks=_known(clocks),
+        inspections={host: each for host, each in inspections.items() if isinstance(each, Inspection)},
+        clocks={host: each for host, each in clocks.items() if each},
         trials=tried,
-        links=tuple(link for found in links.values() for link in found),
+        links=tuple(link for found in links.values() if not isinstance(found, Gap) for link in found),
+        gaps=tuple(each for each in (*inspections.values(), *links.values()) if isinstance(each, Gap)),
     )
 
 
@@ -70,19 +73,20 @@ class _Check:
         told = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
         return (float(told[1]) - answered, float(told[1]) - asked) if told else None
 
-    def inspect(self, host: str) -> Inspection | None:
+    def inspect(self, host: str) -> Inspection | Gap:
         node, facts = self._node(host), self.hosts[host]
         absent = not facts.image_id and not isinstance(facts.docker, DockerTrouble)
         ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
         command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
         got = self.fleet[host].run(command, timeout=INSPECT_SECONDS, cancel=self.cancel)
-        return None if isinstance(got, Failure) else inspection.parse(got.stdout, got.stderr)
+        found = None if isinstance(got, Failure) else inspection.parse(got.stdout, got.stderr)
+        return found or _gap(host, "a closer look at it", got)
 
     @contextmanager
     def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
         """A container from the image on each host that has it, for as long as this lasts."""
-        over = Event()
-        running = {host: _Trial(self, host, place, over) for host, place in self._places().items()}
+        over, places = Event(), {} if self.cancel.is_set() else self._places()
+        running = {host: _Trial(self, host, place, over) for host, place in places.items()}
         try:
             yield {host: each.result(self.cancel) for host, each in running.items()}
         finally:
@@ -98,20 +102,29 @@ class _Check:
         settled = {node.name: settle(node, self.hosts[node.name]) for node in having}
         return {host: place for host, place in settled.items() if isinstance(place, Place)}
 
-    def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...]:
+    def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...] | Gap:
         """The head tries every worker, each worker the head."""
         node = self._node(host)
         asked = {
             address(place.ip, port): other
             for other, place in self._places().items()
-            if self._node(other).role is not node.role and isinstance(tried.get(other), Trial)
-            for port in self.knocks(other)
+            if self._node(other).role is not node.role
+            for port in self._answered(other, place, tried.get(other))
         }
         if not asked or not isinstance(tried[host], Trial):
             return ()
         command = docker.reach(self.cluster, node, tuple(asked))
         got = self.fleet[host].run(command, timeout=REACH_SECONDS, cancel=self.cancel)
-        return () if isinstance(got, Failure) or got.exit_code else trial.links(host, asked, got.stdout)
+        if isinstance(got, Failure) or got.exit_code:
+            return _gap(host, "trying connections from it", got)
+        return trial.links(host, asked, got.stdout)
+
+    def _answered(self, host: str, place: Place, tried: Trial | NoTrial | None) -> tuple[int, ...]:
+        """The ports at which the trial listens, or who was there before. Any other refuses without a firewall."""
+        if not isinstance(tried, Trial):
+            return ()
+        before = {each.port for each in self.hosts[host].listeners or () if each.address in ("*", place.ip)}
+        return tuple(port for port in self.knocks(host) if port in tried.listens or port in before)
 
     def knocks(self, host: str) -> tuple[int, ...]:
         """The ports at which the host is tried."""
@@ -132,14 +145,14 @@ class _Trial:
         mounted = folder.path if folder and folder.exists else ""
         self._command = docker.trial(check.cluster, node, place, mounted, check.knocks(host))
         self._via, self._over = check.fleet[host], over
-        self._told = Event()
+        self._told, self._until = Event(), time.monotonic() + START_SECONDS
         self._line = ""
         self._ended: Output | Failure | None = None
         self._thread = Thread(target=self._run, name="trial", daemon=True)
         self._thread.start()
 
     def result(self, cancel: Event) -> Trial | NoTrial:
-        while not (self._told.wait(0.2) or cancel.is_set()):
+        while not (self._told.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
             pass
         if self._line:
             return trial.parse(self._line)
@@ -148,7 +161,7 @@ class _Trial:
                 return NoTrial(output.exit_code, output.stderr.strip() or f"exit code {output.exit_code}")
             case Failure() as failure:
                 return NoTrial(None, failure.message)
-        return NoTrial(None, "interrupted")
+        return NoTrial(None, f"it says nothing for {START_SECONDS:.0f} s")
 
     def join(self) -> None:
         self._thread.join()
@@ -158,9 +171,12 @@ class _Trial:
         self._told.set()
 
     def _hear(self, line: str) -> None:
-        self._line = self._line or line
-        self._told.set()
+        if trial.is_answer(line) and not self._line:  # a host may greet before
+            self._line = line
+            self._told.set()
 
 
-def _known(found: Mapping[str, T | None]) -> dict[str, T]:
-    return {host: each for host, each in found.items() if each is not None}
+def _gap(host: str, what: str, got: Output | Failure) -> Gap:
+    if isinstance(got, Failure):
+        return Gap(host, what, got.message, got.fix)
+    return Gap(host, what, got.stderr.strip() or f"exit code {got.exit_code}")

@@ -22,7 +22,7 @@ from tests.plan.recordings import Said, containers, inspected, ray_line, ray_row
 from tests.remote.fakes import Answer, FakeFleet, held
 
 SEALED = Sealed((), Secret("ray-token", "generated"))
-COMMANDS = ["up", "down", "status", "trust"]
+COMMANDS = ["up", "down", "status", "check", "trust"]
 
 
 def started(of: Cluster, name: str, bare: dict[str, HostFacts]) -> dict[str, Said]:
@@ -145,6 +145,7 @@ OPTIONS = {
     "up": ["--inventory", "--limit", "--dry-run", "--offline", "--output", "--jobs", "--verbose"],
     "down": ["--inventory", "--limit", "--dry-run", "--offline", "--output", "--jobs", "--verbose"],
     "status": ["--inventory", "--output", "--jobs", "--verbose"],
+    "check": ["--inventory", "--output", "--jobs", "--verbose"],
     "trust": ["--inventory", "--limit", "--jobs"],
 }
 

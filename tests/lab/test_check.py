@@ -168,7 +168,7 @@ def test_two_versions_of_ray(lab: Lab) -> None:
     finally:
         gpu2.docker("tag", "raylab:kept", "raylab:latest")
     said = {(each["host"], each["topic"]): each["text"] for each in found}
-    assert said["gpu2", "ray"].startswith("has Ray 2.54.0, Python 3.11.2, the other hosts have Ray 2.60.0, ")
+    assert said["gpu2", "ray"].startswith("has Ray 2.54.0, Python 3.11.2, gpu1 has Ray 2.60.0, ")
     assert said["gpu2", "image"].startswith("has image ")
 
 
@@ -218,7 +218,7 @@ def test_one_machine_twice_and_up_says_the_same(lab: Lab) -> None:
             "ip link set eth0 mtu 1400",
             "ip link set eth0 mtu 1500",
             {},
-            *("gpu2", "address", "has MTU 1400, the other hosts have MTU 1500", "one MTU"),
+            *("gpu2", "address", "has MTU 1400, gpu1 has MTU 1500", "one MTU"),
         ),
         (
             "mkdir -p /root/.cache && mount -t tmpfs -o size=1m,ro none /root/.cache",

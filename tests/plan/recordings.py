@@ -34,6 +34,15 @@ def _address(ip: str, scope: str) -> dict[str, object]:
 
 LINK_LOCAL = _address("fe80::42:acff:fe11:2", "link")
 
+ORDERLY = {
+    "machine": Said(
+        "hostname gpu1\nresolves_to 10.0.0.1\nmemory 527942656\n"
+        "path /data/hf\nexists yes\nwritable yes\nfree 493022904\n"
+    ),
+    "listeners": Said('LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=812,fd=3))\n'),
+}
+"""What such a host tells of itself and of who listens there."""
+
 BARE = {
     "host": Said("1772366460.987654321\n/home/ana\nnone\n0\n"),
     "addresses": addresses(("eth0", "10.0.0.1")),
@@ -47,7 +56,11 @@ BARE = {
 
 def answer(**changed: Said) -> tuple[str, str]:
     """Standard output and standard error of a bare host, with other answers in these sections."""
-    said = BARE | changed
+    return told(BARE | changed)
+
+
+def told(said: dict[str, Said]) -> tuple[str, str]:
+    """The answer of a script with these sections, on both streams."""
     out = "".join(f"\036{name}\n{each.text}\037{each.exit_code}\n" for name, each in said.items())
     return out, "".join(f"\036{name}\n{each.complaint}" for name, each in said.items())
 
@@ -117,3 +130,30 @@ def ray_row(ip: str = "10.0.0.1", **changes: Any) -> dict[str, Any]:
 
 def ray_line(*rows: dict[str, Any]) -> str:
     return json.dumps({"ray": "2.56.0", "nodes": rows})
+
+
+INSPECTED = {
+    "engine": Said(
+        '{"ServerVersion": "27.3.1", "Architecture": "x86_64", "DockerRootDir": "/var/lib/docker"}\n'
+    ),
+    "room": Said("493022904\n"),
+    "hardware": Said(
+        "nvidia_cards 0\nnvidia_driver \nnvidia_usable 0\nnvidia_toolkit \namd 0\nintel 0\nascend 0\ninfiniband\n"
+    ),
+    "neighbours": Said(""),
+    "sudo": Said("", "sudo: a password is required\n", 1),
+}
+"""What `docker.inspect` tells of a host in good order without an accelerator."""
+
+
+def trial_line(**changes: Any) -> str:
+    """The first line of a trial's program in an image with Ray."""
+    told: dict[str, Any] = {"python": "3.12.3", "ray": "2.56.0", "has_command": True}
+    told |= {"gpus": [], "gpu_trouble": "", "shm": 10 << 30, "memlock": -1, "nofile": 1048576}
+    return json.dumps(told | {"hf_home": True, "listens": [6379, 60999, 19999]} | changes)
+
+
+def links_told(*addresses: str, outcome: str = "open", alive: bool = True) -> str:
+    """What comes of trying these addresses from inside a trial."""
+    told = ({"address": each, "outcome": outcome, "alive": alive} for each in addresses)
+    return "".join(f"{json.dumps(each)}\n" for each in told)

@@ -1,9 +1,7 @@
 """The script that looks at a host, really run by `sh` with a Docker that only tells what it was given."""
 
 import json
-import os
-import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,12 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.facts import Address, DockerTrouble, HostFacts, RayTable
 from orchestrator.plan.probes import parse
+from tests.plan.machines import NOTE, Machine
 from tests.plan.recordings import addresses, inspected, ray_line, ray_row
 from tests.plan.worlds import cluster, node
 
-STUB = """\
-#!/bin/sh
-for word; do printf '%s\\0' "$word"; done >>"$CALLS"
-printf '\\n' >>"$CALLS"
+STUB = f"""\
+{NOTE}
 for word; do
     case $word in
         ps | top | image | exec) exec cat "$ANSWERS/$word" ;;
@@ -33,48 +30,11 @@ IP = """\
 """
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A machine whose `docker` and `ip` answer from files, and write down how they were called."""
-
-    folder: Path
-
-    def program(self, name: str, text: str) -> None:
-        self._write(f"bin/{name}", text).chmod(0o755)
-
-    def answers(self, name: str, text: str) -> None:
-        self._write(f"answers/{name}", text)
-
-    def _write(self, path: str, text: str) -> Path:
-        file = self.folder / path
-        file.parent.mkdir(exist_ok=True, parents=True)
-        file.write_text(text)
-        return file
-
-    def look(self, of: Cluster, gcs: str = "10.0.0.1:6379") -> HostFacts:
-        line = docker.observe(of, of.head, gcs).line()
-        ran = subprocess.run(
-            ["sh", "-c", line],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={
-                "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
-                "HOME": str(self.folder / "home"),
-                "ANSWERS": str(self.folder / "answers"),
-                "CALLS": str(self.folder / "calls"),
-            },
-        )
-        found = parse(ran.stdout, ran.stderr)
-        assert isinstance(found, HostFacts), found
-        return found
-
-    @property
-    def calls(self) -> list[list[str]]:
-        """The arguments of each call of Docker."""
-        lines = (self.folder / "calls").read_text().split("\0\n")
-        return [line.split("\0") for line in lines if line]
+def look(machine: Machine, of: Cluster, gcs: str = "10.0.0.1:6379") -> HostFacts:
+    ran = machine.run(docker.observe(of, of.head, gcs))
+    found = parse(ran.stdout, ran.stderr)
+    assert isinstance(found, HostFacts), found
+    return found
 
 
 @pytest.fixture
@@ -89,12 +49,12 @@ def machine(tmp_path: Path) -> Machine:
     machine.answers("image", "sha256:one\n")
     machine.answers("top", "PID COMMAND\n1 ray\n2 raylet\n")
     machine.answers("exec", ray_line(ray_row()))
-    machine._write("home/.raycluster/demo/gpu1.token", "c0ffee\n")  # noqa: SLF001
+    machine.file("home/.raycluster/demo/gpu1.token", "c0ffee\n")
     return machine
 
 
 def test_what_the_script_prints_the_parser_reads(machine: Machine) -> None:
-    found = machine.look(cluster())
+    found = look(machine, cluster())
     assert found.home == str(machine.folder / "home")
     assert found.addresses == (Address("eth0", "10.0.0.1"),)
     assert isinstance(found.docker, tuple)
@@ -106,11 +66,11 @@ def test_what_the_script_prints_the_parser_reads(machine: Machine) -> None:
 
 def test_the_hosts_clock_is_the_present(machine: Machine) -> None:
     written = (machine.folder / "answers" / "ps").stat().st_mtime
-    assert written - 1 <= machine.look(cluster()).now < written + 60
+    assert written - 1 <= look(machine, cluster()).now < written + 60
 
 
 def test_docker_is_asked_for_the_clusters_containers_and_for_the_name(machine: Machine) -> None:
-    machine.look(cluster())
+    look(machine, cluster())
     assert machine.calls[0] == [
         *("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=raycluster.cluster=demo")
     ]
@@ -120,7 +80,7 @@ def test_docker_is_asked_for_the_clusters_containers_and_for_the_name(machine: M
 
 
 def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None:
-    machine.look(cluster())
+    look(machine, cluster())
     assert {" ".join(call[:2]) for call in machine.calls} == {
         "ps --all",
         "container inspect",
@@ -131,7 +91,7 @@ def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None
 
 
 def test_ray_is_asked_only_where_there_is_a_gcs_to_ask(machine: Machine) -> None:
-    assert machine.look(cluster(), gcs="").ray is None
+    assert look(machine, cluster(), gcs="").ray is None
     assert not [call for call in machine.calls if call[0] == "exec"]
 
 
@@ -150,7 +110,7 @@ def test_docker_that_fails_is_told_with_its_code_and_words(
     machine: Machine, stub: str, exit_code: int, words: str
 ) -> None:
     machine.program("docker", f"#!/bin/sh\n{stub}\n")
-    found = machine.look(cluster())
+    found = look(machine, cluster())
     assert found.docker == DockerTrouble(exit_code, words)
     assert (found.image_id, found.processes) == ("", frozenset())
 
@@ -158,13 +118,13 @@ def test_docker_that_fails_is_told_with_its_code_and_words(
 def test_docker_that_fails_once_is_asked_no_more(machine: Machine) -> None:
     """One that hangs would hang for each question anew."""
     machine.program("docker", STUB.replace("ps | top", "ps) exit 124 ;;\n        top"))
-    assert machine.look(cluster()).docker == DockerTrouble(124, "Docker gives no answer")
+    assert look(machine, cluster()).docker == DockerTrouble(124, "Docker gives no answer")
     assert [call[0] for call in machine.calls] == ["ps"]
 
 
 def test_a_docker_command_that_is_not_there_is_told(machine: Machine) -> None:
     of = cluster(head=node(1, docker=Docker(command=("no-such-docker",))))
-    found = machine.look(of).docker
+    found = look(machine, of).docker
     assert isinstance(found, DockerTrouble)
     assert found.exit_code == 127
     assert "no-such-docker" in found.text
@@ -172,12 +132,12 @@ def test_a_docker_command_that_is_not_there_is_told(machine: Machine) -> None:
 
 def test_a_docker_command_of_several_words_is_called_so(machine: Machine) -> None:
     of = cluster(head=node(1, docker=Docker(command=("env", "A=1", "docker"))))
-    assert machine.look(of).image_id == "sha256:one"
+    assert look(machine, of).image_id == "sha256:one"
 
 
 def test_without_a_token_file_there_is_no_token(machine: Machine) -> None:
     (machine.folder / "home/.raycluster/demo/gpu1.token").unlink()
-    assert machine.look(cluster()).token is None
+    assert look(machine, cluster()).token is None
 
 
 HOSTILE = [
@@ -198,7 +158,7 @@ HOSTILE = [
 @pytest.mark.parametrize("value", HOSTILE)
 def test_whatever_the_inventory_says_arrives_as_data(machine: Machine, value: str) -> None:
     of = replace(cluster(), name=value, image=value)
-    machine.look(of, gcs=value)
+    look(machine, of, gcs=value)
     calls = {call[0]: call for call in machine.calls}
     assert calls["ps"][-1] == f"label=raycluster.cluster={value}"
     assert calls["container"][2] == of.container(of.head)

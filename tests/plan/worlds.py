@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
+from orchestrator.model.cluster import Accelerator, Cluster, Node, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.docker import Place
@@ -38,7 +38,7 @@ def bare_host(of: Node, **changes: object) -> HostFacts:
         now=NOW,
         home="/home/ana",
         addresses=(Address("eth0", of.ip or "10.0.0.9"),),
-        infiniband=False,
+        infiniband=of.rdma is Rdma.ON,
         gpus=None,
         docker=(),
         image_id="sha256:one",

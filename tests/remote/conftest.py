@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from .checking import Hosts
 from .sshd import SSHD, Laptop, Sshd
 
 Start = Callable[..., Sshd]
@@ -38,3 +39,10 @@ def server(start: Start, laptop: Laptop) -> Sshd:
     laptop.host("gpu1", server)
     laptop.knows(server)
     return server
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    hosts = Hosts()
+    yield hosts
+    hosts.fake.check()

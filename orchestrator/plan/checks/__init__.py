@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from itertools import chain
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.checks.evidence import Evidence
-from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, warning
+from orchestrator.plan.checks.evidence import Evidence, Gap
+from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, quoting, warning
 from orchestrator.plan.checks.inspected import inspected
 from orchestrator.plan.checks.linked import linked
 from orchestrator.plan.checks.look import notable, reached, startable
@@ -19,7 +19,7 @@ from orchestrator.plan.checks.tried import tried, versions
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.plan.settle import addresses
 
-__all__ = ["Evidence", "Finding", "Level", "obstacles", "quick", "reached", "thorough"]
+__all__ = ["Evidence", "Finding", "Gap", "Level", "obstacles", "quick", "reached", "thorough"]
 
 CLOCK_SECONDS = 5.0
 """Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
@@ -54,7 +54,12 @@ def _starts(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings
 
 def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Finding, ...]:
     """Everything, in the order of the inventory's hosts."""
-    found = (*_logins(evidence), *quick(cluster, facts), *_by_evidence(cluster, facts, evidence))
+    found = (
+        *_logins(evidence),
+        *quick(cluster, facts),
+        *_by_evidence(cluster, facts, evidence),
+        *_gaps(evidence),
+    )
     order = {node.name: index for index, node in enumerate(cluster.nodes)}
     return tuple(sorted(found, key=lambda finding: order[finding.host]))
 
@@ -63,8 +68,15 @@ def _logins(evidence: Evidence) -> Findings:
     return (ok(host, "ssh", told) for host, told in evidence.logins.items() if told)
 
 
+def _gaps(evidence: Evidence) -> Findings:
+    """What nobody could learn is no good news."""
+    for gap in evidence.gaps:
+        fix = gap.fix or "`raycluster check -v` again, once the host is at rest"
+        yield quoting(gap.host, "ssh", f"{gap.what} failed: ", gap.why, fix)
+
+
 def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings:
-    hosts = seen(facts)
+    hosts = seen(cluster, facts)
     for node in cluster.nodes:
         if node.name in hosts and node.name in evidence.inspections:
             yield from inspected(cluster, node, hosts[node.name], evidence.inspections[node.name])

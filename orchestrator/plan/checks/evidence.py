@@ -8,6 +8,16 @@ from orchestrator.plan.trial import Link, NoTrial, Trial
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that could not be learned of a host, and why."""
+
+    host: str
+    what: str
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """By host: how it was logged in to, its second look, how far its clock is from ours, its trial.
 
@@ -19,3 +29,4 @@ class Evidence:
     clocks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     trials: Mapping[str, Trial | NoTrial] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
+    gaps: tuple[Gap, ...] = ()

@@ -38,3 +38,9 @@ def warning(host: str, topic: str, text: str, fix: str = "") -> Finding:
 
 def failure(host: str, topic: str, text: str, fix: str = "", detail: str = "") -> Finding:
     return Finding(host, topic, Level.FAILURE, text, fix, detail)
+
+
+def quoting(host: str, topic: str, before: str, words: str, fix: str, detail: str = "") -> Finding:
+    """A failure that is told in a program's own words: their first line, and where there are more, all below."""
+    first, *more = words.strip().splitlines() or ["it says nothing"]
+    return failure(host, topic, before + first, fix, detail or (words.strip() if more else ""))

@@ -1,7 +1,7 @@
 """What the second look at a host tells: Docker, the hardware, room, and who else is there."""
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
-from orchestrator.plan.checks.finding import Findings, failure, ok, warning
+from orchestrator.plan.checks.finding import Finding, Findings, failure, ok, warning
 from orchestrator.plan.checks.look import gib
 from orchestrator.plan.facts import DockerTrouble, HostFacts
 from orchestrator.plan.hints import NO_IMAGE, NO_TOOLKIT
@@ -37,7 +37,7 @@ def inspected(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection)
 
 def _engine(node: Node, facts: HostFacts, engine: Engine) -> Findings:
     told = f"Engine {engine.version}, {engine.architecture}"
-    if engine.version and _number(engine.version) < OLDEST_ENGINE:
+    if () < _number(engine.version) < OLDEST_ENGINE:
         yield failure(
             node.name, "docker", f"{told} has no --gpus", "install a Docker Engine of 19.03 or later"
         )
@@ -59,16 +59,24 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) -> Findings:
+    install = cluster.ray.install
+    image = f"{cluster.image} with {install}" if install else cluster.image
     if facts.image_id:
-        yield ok(
-            node.name, "image", f"{cluster.image} is there ({facts.image_id.removeprefix('sha256:')[:12]})"
-        )
-    elif node.docker.pull is not Pull.NEVER and found.pullable:
-        told = f"{cluster.image} is not there, and cannot be pulled: {found.pullable.splitlines()[-1]}"
-        yield failure(node.name, "image", told, NO_IMAGE)
+        yield ok(node.name, "image", f"{image} is there ({facts.image_id.removeprefix('sha256:')[:12]})")
+    elif install:
+        told = f"{image} is not there; `up` will build it, and what is in it cannot be told before"
+        yield warning(node.name, "image", told, "after `up`, `raycluster check` tells more")
     elif node.docker.pull is not Pull.NEVER:
-        told = f"{cluster.image} is not there; `up` will pull it, and what is in it cannot be told before"
-        yield warning(node.name, "image", told, f"{' '.join(node.docker.command)} pull {cluster.image}")
+        yield _absent(node, image, found.pullable or "")
+
+
+def _absent(node: Node, image: str, refusal: str) -> Finding:
+    """An image that `up` will pull. `refusal`: what the registry has against that."""
+    if refusal:
+        told = f"{image} is not there, and cannot be pulled: {refusal.splitlines()[-1]}"
+        return failure(node.name, "image", told, NO_IMAGE)
+    told = f"{image} is not there; `up` will pull it, and what is in it cannot be told before"
+    return warning(node.name, "image", told, f"{' '.join(node.docker.command)} pull {image}")
 
 
 def _accelerator(node: Node, hardware: Hardware) -> Findings:

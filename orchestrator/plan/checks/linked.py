@@ -7,6 +7,8 @@ from orchestrator.plan import ports
 from orchestrator.plan.checks.finding import Finding, Findings, failure, ok
 from orchestrator.plan.trial import Link, Outcome
 
+REFUSALS = {Outcome.REFUSED: "refused", Outcome.SILENT: "dropped", Outcome.UNREACHABLE: "rejected"}
+
 
 def linked(cluster: Cluster, ips: Mapping[str, str], links: tuple[Link, ...]) -> Findings:
     """What came of the connections, told of the host that should have been reached."""
@@ -30,7 +32,7 @@ def _reached_by(cluster: Cluster, sources: list[str]) -> str:
 def _closed(link: Link, rule: str) -> Finding:
     there = f"at {link.address}"
     if link.alive:
-        what = "refused" if link.outcome is Outcome.REFUSED else "dropped"
+        what = REFUSALS[link.outcome]
         told = f"{link.source} does not reach it {there}: a firewall, for the host answers, but this port is {what}"
         return failure(link.target, "network", told, rule)
     told = f"{link.source} does not reach it {there}, nor at all: no route, a cable, or another network"
@@ -51,7 +53,9 @@ def _ports(cluster: Cluster) -> str:
 
 
 def _network(cluster: Cluster) -> str:
-    return next((node.network for node in cluster.nodes if node.network), "") or ""
+    """The network that all hosts are in; those with an `ip` of their own may be elsewhere."""
+    networks = {node.network for node in cluster.nodes}
+    return (networks.pop() or "") if len(networks) == 1 else ""
 
 
 def _ip(link: Link) -> str:

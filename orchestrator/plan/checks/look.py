@@ -1,10 +1,11 @@
 """What the one look that every command begins with tells of a host."""
 
+import shlex
 from ipaddress import ip_address
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import ports
-from orchestrator.plan.checks.finding import Findings, failure, ok, warning
+from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
 from orchestrator.plan.devices import size
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, HostFacts, Listener, Machine, Silent
@@ -20,9 +21,9 @@ LITTLE_ROOM = 20 * GIB
 def reached(node: Node, facts: HostFacts | Silent) -> Findings:
     """Whether the host can be asked, and has the address that the inventory gives it."""
     if isinstance(facts, Silent):
-        yield failure(node.name, "ssh", facts.why, facts.fix, facts.detail)
+        yield quoting(node.name, "ssh", "", facts.why, facts.fix, facts.detail)
     elif isinstance(facts.docker, DockerTrouble):
-        yield failure(node.name, "docker", facts.docker.text, docker_fix(facts.docker))
+        yield quoting(node.name, "docker", "", facts.docker.text, docker_fix(facts.docker))
     elif isinstance(place := settle(node, facts), str):
         yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
 
@@ -33,12 +34,12 @@ def startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     yield from _strays(cluster, node, facts)
     yield from _image(cluster, node, facts)
     yield from _ports(cluster, node, facts)
+    yield from _rdma(node, facts)
 
 
 def notable(node: Node, facts: HostFacts) -> Findings:
     """What does not stop `up`, but somebody will wonder about later."""
     yield from _address(node, facts)
-    yield from _rdma(node, facts)
     yield from _gpus(node, facts)
     if facts.machine:
         yield from _own_name(node, facts.machine)
@@ -104,7 +105,7 @@ def _is_public(ip: str) -> bool:
 
 
 def _own_name(node: Node, machine: Machine) -> Findings:
-    if machine.resolves_to.startswith("127."):
+    if machine.resolves_to.startswith("127.") or machine.resolves_to == "::1":
         told = f"its name {machine.hostname} resolves to {machine.resolves_to} there"
         fix = f"in /etc/hosts there, give {machine.hostname} its `ip`; gloo and NCCL are told their interface anyway"
         yield warning(node.name, "address", told, fix)
@@ -121,7 +122,7 @@ def _hf_home(node: Node, machine: Machine) -> Findings:
     folder = machine.hf_home
     if not folder.exists:
         told = f"{folder.path} does not exist there; Docker will make it, as root's"
-        yield warning(node.name, "hf_home", told, f"mkdir -p {folder.path}")
+        yield warning(node.name, "hf_home", told, f"mkdir -p {shlex.quote(folder.path)}")
     if folder.free is not None and folder.free < LITTLE_ROOM:
         told = f"only {gib(folder.free)} are free for {folder.path}"
         yield warning(node.name, "hf_home", told, "free some room, or set `hf_home` to a larger disk")

@@ -6,53 +6,61 @@ from itertools import combinations
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks.finding import Finding, Findings, failure, warning
 from orchestrator.plan.docker import Place
-from orchestrator.plan.facts import Facts, HostFacts
+from orchestrator.plan.facts import Address, Facts, HostFacts
 from orchestrator.plan.settle import settle
 
 
-def seen(facts: Facts) -> dict[str, HostFacts]:
-    """The hosts that could be asked."""
-    return {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
+def seen(cluster: Cluster, facts: Facts) -> dict[str, HostFacts]:
+    """The hosts of the inventory that could be asked: Ray may know of others, or these by another address."""
+    each = ((node.name, facts[node.name]) for node in cluster.nodes)
+    return {name: here for name, here in each if isinstance(here, HostFacts)}
 
 
 def clashes(cluster: Cluster, facts: Facts) -> Findings:
     """Two entries of the inventory that are one machine, or two machines with one address."""
-    hosts, places = seen(facts), _places(cluster, facts)
+    hosts, places = seen(cluster, facts), _places(cluster, facts)
+    carrying = {_at(hosts[name], place).card for name, place in places.items()}
     for one, other in combinations(hosts, 2):
-        shared = _cards(hosts[one]) & _cards(hosts[other])
-        if shared:
-            yield from _both(
-                one, other, "is the same machine as {}: both have the network card " + min(shared)
-            )
-        elif one in places and places[one].ip in {address.ip for address in hosts[other].addresses}:
-            yield from _both(
-                one, other, f"has the address {places[one].ip}, and so has {{}}, another machine"
-            )
+        used = {places[name].ip for name in (one, other) if name in places}
+        if cards := carrying & _cards(hosts[one]) & _cards(hosts[other]):
+            after = f": both have the network card {min(cards)}"
+            yield from _both(one, other, "is the same machine as ", after)
+        elif ips := used & _ips(hosts[one]) & _ips(hosts[other]):
+            yield from _both(one, other, f"has the address {min(ips)}, and so has ", ", another machine")
 
 
-def _both(one: str, other: str, told: str) -> Findings:
+def _both(one: str, other: str, before: str, after: str) -> Findings:
     fix = "give each machine one entry, and each entry its own machine's `host` and `ip`"
-    yield failure(one, "address", told.format(other), fix)
-    yield failure(other, "address", told.format(one), fix)
+    yield failure(one, "address", before + other + after, fix)
+    yield failure(other, "address", before + one + after, fix)
+
+
+def _ips(facts: HostFacts) -> set[str]:
+    return {each.ip for each in facts.addresses}
 
 
 def _cards(facts: HostFacts) -> set[str]:
-    """The cards of the machine itself: those that hold no address of the others, as docker0's, are made up."""
+    """The machine's cards. Of these only one that carries an `ip` tells machines apart.
+
+    Others are alike on machines that have nothing to do with each other: bridges, tunnels, the BMC's USB.
+    """
     return {each.card for each in facts.addresses if each.card and not _made_up(each.card)}
 
 
 def _made_up(card: str) -> bool:
-    """Docker's bridges, whose cards may be alike on all hosts."""
-    return card.startswith(("02:42:", "00:00:00:00:00:00"))
+    """Of Docker's bridges, of loopback, and of tunnels, where it is an IP."""
+    return "." in card or card.startswith(("02:42:", "00:00:00:00:00:00"))
 
 
 def differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not."""
-    hosts, places = seen(facts), _places(cluster, facts)
+    hosts, places = seen(cluster, facts), _places(cluster, facts)
     fix = f"pull it anew on all: docker pull {cluster.image}; or write the image with its digest"
-    images = {name: here.image_id for name, here in hosts.items() if here.image_id}
+    images = {
+        name: here.image_id for name, here in hosts.items() if here.image_id and not cluster.ray.install
+    }
     yield from apart(images, "image", lambda each: f"image {str(each).removeprefix('sha256:')[:12]}", fix)
-    mtus = {name: _mtu(hosts[name], place) for name, place in places.items()}
+    mtus = {name: _at(hosts[name], place).mtu for name, place in places.items()}
     yield from apart(
         {name: mtu for name, mtu in mtus.items() if mtu},
         "address",
@@ -65,23 +73,25 @@ def apart(
     values: Mapping[str, object], topic: str, shown: Callable[[object], str], fix: str
 ) -> Iterator[Finding]:
     """A warning on each host that is not as most are."""
-    common = most_common(values)
+    for name, other in unlike(values):
+        told = f"has {shown(values[name])}, {other} has {shown(values[other])}"
+        yield warning(name, topic, told, fix)
+
+
+def unlike(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Each host that is not as most are, beside the first that is; of several kinds, the first host's counts."""
+    found = list(values.values())
+    common = max(found, key=found.count, default=None)
     for name, value in values.items():
         if value != common:
-            yield warning(name, topic, f"has {shown(value)}, the other hosts have {shown(common)}", fix)
-
-
-def most_common(values: Mapping[str, object]) -> object:
-    """What most hosts have; of several, what the first of them has."""
-    found = list(values.values())
-    return max(found, key=found.count, default=None)
+            yield name, next(each for each in values if values[each] == common)
 
 
 def _places(cluster: Cluster, facts: Facts) -> dict[str, Place]:
-    hosts = seen(facts)
+    hosts = seen(cluster, facts)
     settled = {node.name: settle(node, hosts[node.name]) for node in cluster.nodes if node.name in hosts}
     return {name: place for name, place in settled.items() if isinstance(place, Place)}
 
 
-def _mtu(facts: HostFacts, place: Place) -> int:
-    return next((each.mtu for each in facts.addresses if each.ip == place.ip), 0)
+def _at(facts: HostFacts, place: Place) -> Address:
+    return next(each for each in facts.addresses if each.ip == place.ip)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
-from orchestrator.plan.checks.finding import Findings, failure, ok, warning
+from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
 from orchestrator.plan.checks.look import gib
-from orchestrator.plan.checks.together import most_common
+from orchestrator.plan.checks.together import unlike
 from orchestrator.plan.devices import gives_rdma
 from orchestrator.plan.facts import HostFacts
 from orchestrator.plan.hints import NO_RAY, NO_TOOLKIT, hint
@@ -25,8 +25,7 @@ def tried(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial
         fix = (
             hint(trial.exit_code, trial.words) or "run the line that `raycluster up --dry-run` shows by hand"
         )
-        why = (trial.words.splitlines() or ["it says nothing"])[0]
-        yield failure(node.name, "image", f"a container from it does not start: {why}", fix, trial.words)
+        yield quoting(node.name, "image", "a container from it does not start: ", trial.words, fix)
         return
     yield from _ray(cluster, node, trial)
     yield from _gpus(node, facts, trial)
@@ -63,12 +62,13 @@ def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     if node.accelerator is Accelerator.NONE:
         return
     expected, found = expected_gpus(node, facts), len(trial.gpus)
-    if trial.gpu_trouble or found < expected:
-        why = f": {trial.gpu_trouble}" if trial.gpu_trouble else ""
-        told = f"containers see {found} of the {expected} GPUs{why}"
-        fix = NO_TOOLKIT if node.accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
+    told = f"containers see {found} of the {expected} GPUs"
+    fix = NO_TOOLKIT if node.accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
+    if trial.gpu_trouble:
+        yield quoting(node.name, "gpus", f"{told}: ", trial.gpu_trouble, fix)
+    elif found < expected:
         yield failure(node.name, "gpus", told, fix)
-    else:
+    elif found:
         yield ok(node.name, "gpus", f"containers see {found}: {', '.join(sorted(set(trial.gpus)))}")
 
 
@@ -88,9 +88,6 @@ def versions(trials: Mapping[str, Trial | NoTrial]) -> Findings:
     found = {
         name: _versions(trial) for name, trial in trials.items() if isinstance(trial, Trial) and trial.ray
     }
-    common = most_common(found)
-    for name, shown in found.items():
-        if shown != common:
-            yield failure(
-                name, "ray", f"has {shown}, the other hosts have {common}: Ray joins only equals", SAME_IMAGE
-            )
+    for name, other in unlike(found):
+        told = f"has {found[name]}, {other} has {found[other]}: Ray joins only equals"
+        yield failure(name, "ray", told, SAME_IMAGE)

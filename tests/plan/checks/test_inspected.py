@@ -1,0 +1,223 @@
+"""What the second look at a host tells."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Accelerator, Docker, Pull, Ray, Rdma
+from orchestrator.plan.checks.inspected import inspected
+from orchestrator.plan.facts import DockerTrouble
+from orchestrator.plan.hints import NO_IMAGE, NO_TOOLKIT
+from orchestrator.plan.inspection import Inspection
+from tests.plan.checks.samples import (
+    ALONE,
+    ENGINE,
+    GIB,
+    Told,
+    brief,
+    fine,
+    hardware,
+    head,
+    inspection,
+    neighbour,
+)
+from tests.plan.worlds import bare_host
+
+DRIVER = "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
+MOVE = "docker system prune; or move Docker's data-root to a larger disk"
+IMAGE = "vllm/vllm-openai:v0.17.1"
+
+
+def bad(found: Inspection, **changes: object) -> Told:
+    """What is not good on an NVIDIA host; `changes` are to its entry."""
+    of = head(**{"accelerator": Accelerator.NVIDIA, **changes})
+    return [
+        (level, text, fix) for _, level, text, fix in brief(inspected(of, of.head, bare_host(of.head), found))
+    ]
+
+
+def test_a_good_host() -> None:
+    of = head(accelerator=Accelerator.NVIDIA)
+    found = list(inspected(of, of.head, bare_host(of.head), inspection()))
+    assert brief(found) == []
+    assert fine(found) == [
+        ("gpu1", "docker", "Engine 27.3.1, x86_64"),
+        ("gpu1", "disk", "/var/lib/docker has room"),
+        ("gpu1", "image", f"{IMAGE} is there (one)"),
+        ("gpu1", "gpus", "driver 570.86.15 lists 8 GPUs"),
+    ]
+
+
+@pytest.mark.parametrize("sudo", [True, False])
+def test_docker_in_trouble_that_answers_to_sudo_is_told_how_to_use_it(sudo: bool) -> None:
+    of = head(accelerator=Accelerator.NVIDIA)
+    facts = bare_host(of.head, docker=DockerTrouble(1, "permission denied"), image_id="")
+    found = list(inspected(of, of.head, facts, inspection(engine=None, sudo_docker=sudo)))
+    told = [(each.level, each.topic, each.text, each.fix) for each in found]
+    how = "set `docker: {command: sudo -n docker}` for it"
+    assert told == ([("ok", "docker", "Docker answers there to `sudo -n docker`", how)] if sudo else [])
+
+
+@pytest.mark.parametrize(
+    ("version", "old"), [("18.09.9", True), ("19.03.0", False), ("20.10.5+dfsg1", False), ("dev", False)]
+)
+def test_an_engine_that_knows_no_gpus(version: str, old: bool) -> None:
+    told = f"Engine {version}, x86_64 has no --gpus"
+    wanted = [("failure", told, "install a Docker Engine of 19.03 or later")] if old else []
+    assert bad(inspection(engine=replace(ENGINE, version=version))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("image_id", "free", "told"),
+    [
+        ("sha256:one", 2 * GIB, None),
+        ("sha256:one", GIB, "only 1.0 GiB are free in /var/lib/docker, and containers write there"),
+        ("sha256:one", None, None),
+    ],
+)
+def test_room_for_containers(image_id: str, free: int | None, told: str | None) -> None:
+    found = inspected(
+        ALONE,
+        ALONE.head,
+        bare_host(ALONE.head, image_id=image_id),
+        inspection(engine=replace(ENGINE, free=free)),
+    )
+    disk = [(each.level, each.text, each.fix) for each in found if each.topic == "disk"]
+    good = [] if free is None else [("ok", "/var/lib/docker has room", "")]
+    assert disk == ([("warning", told, MOVE)] if told else good)
+
+
+def test_an_image_that_is_still_to_come_needs_more_room() -> None:
+    few = inspection(engine=replace(ENGINE, free=29 * GIB))
+    found = inspected(ALONE, ALONE.head, bare_host(ALONE.head, image_id=""), few)
+    told = "only 29.0 GiB are free in /var/lib/docker, and the image has to go there"
+    assert [(each.level, each.text) for each in found if each.topic == "disk"] == [("warning", told)]
+
+
+@pytest.mark.parametrize(
+    ("pull", "pullable", "wanted"),
+    [
+        (Pull.NEVER, None, []),  # the first look has told it
+        (
+            Pull.MISSING,
+            "",
+            [
+                (
+                    "warning",
+                    f"{IMAGE} is not there; `up` will pull it, and what is in it cannot be told before",
+                    f"sudo -n docker pull {IMAGE}",
+                )
+            ],
+        ),
+        (
+            Pull.ALWAYS,
+            "warning: slow\nmanifest unknown",
+            [("failure", f"{IMAGE} is not there, and cannot be pulled: manifest unknown", NO_IMAGE)],
+        ),
+    ],
+)
+def test_an_image_that_is_not_there(pull: Pull, pullable: str | None, wanted: Told) -> None:
+    of = head(docker=Docker(command=("sudo", "-n", "docker"), pull=pull))
+    seen = replace(hardware(nvidia_cards=0), pullable=pullable)
+    found = inspected(of, of.head, bare_host(of.head, image_id=""), seen)
+    assert [(level, text, fix) for _, level, text, fix in brief(found)] == wanted
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_image_that_ray_is_added_to_is_spoken_of_as_such(there: bool) -> None:
+    of = replace(head(docker=Docker(pull=Pull.NEVER)), ray=Ray(install="ray[default]==2.56.*"))
+    facts = bare_host(of.head, image_id="sha256:abc" if there else "")
+    (only,) = (each for each in inspected(of, of.head, facts, inspection()) if each.topic == "image")
+    derived = f"{IMAGE} with ray[default]==2.56.*"
+    build = f"{derived} is not there; `up` will build it, and what is in it cannot be told before"
+    assert only.text == (f"{derived} is there (abc)" if there else build)
+    assert (only.level, only.fix) == (
+        ("ok", "") if there else ("warning", "after `up`, `raycluster check` tells more")
+    )
+
+
+NO_TOOLKIT_THERE = "the NVIDIA container toolkit is not there"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, []),
+        (
+            {"nvidia_cards": 0, "nvidia_driver": ""},
+            [("failure", "there is no NVIDIA driver on it (no NVIDIA card on its bus)", DRIVER)],
+        ),
+        (
+            {"nvidia_cards": 1, "nvidia_driver": ""},
+            [("failure", "there is no NVIDIA driver on it (1 NVIDIA card on its bus)", DRIVER)],
+        ),
+        (
+            {"nvidia_driver": "", "nvidia_toolkit": ""},
+            [
+                ("failure", "there is no NVIDIA driver on it (8 NVIDIA cards on its bus)", DRIVER),
+                ("warning", NO_TOOLKIT_THERE, NO_TOOLKIT),
+            ],
+        ),
+        ({"nvidia_usable": 0}, [("failure", "driver 570.86.15, but nvidia-smi lists no GPU", DRIVER)]),
+        ({"nvidia_toolkit": ""}, [("failure", NO_TOOLKIT_THERE, NO_TOOLKIT)]),
+    ],
+)
+def test_nvidias_card_driver_and_toolkit(changes: dict[str, object], wanted: Told) -> None:
+    assert bad(hardware(**changes)) == wanted
+
+
+@pytest.mark.parametrize("kind", [Accelerator.AMD, Accelerator.INTEL, Accelerator.ASCEND])
+def test_devices_of_another_kind(kind: Accelerator) -> None:
+    told = f"`accelerator` is {kind}, and there is no such device on it"
+    fix = "install its driver there, or set `accelerator` to what the host has"
+    assert bad(hardware(), accelerator=kind) == [("failure", told, fix)]
+    of = head(accelerator=kind)
+    for count, devices in ((1, "device"), (8, "devices")):
+        found = inspected(of, of.head, bare_host(of.head), hardware(**{kind: count}))
+        assert [each.text for each in found if each.topic == "gpus"] == [f"{count} {kind} {devices} on it"]
+
+
+@pytest.mark.parametrize(("cards", "many"), [(0, None), (1, "1 NVIDIA card"), (8, "8 NVIDIA cards")])
+def test_a_host_for_no_accelerator_that_has_cards(cards: int, many: str | None) -> None:
+    wanted = (
+        [("warning", f"has {many}, and `accelerator` is none", "set `accelerator: nvidia`")] if many else []
+    )
+    assert bad(hardware(nvidia_cards=cards), accelerator=Accelerator.NONE) == wanted
+
+
+@pytest.mark.parametrize(
+    ("rdma", "devices", "passed", "warned"),
+    [
+        (Rdma.AUTO, ("mlx5_0", "mlx5_1"), False, True),
+        (Rdma.ON, ("mlx5_0", "mlx5_1"), False, True),
+        (Rdma.OFF, ("mlx5_0", "mlx5_1"), False, False),
+        (Rdma.AUTO, ("mlx5_0", "mlx5_1"), True, False),
+        (Rdma.AUTO, (), False, False),
+    ],
+)
+def test_rdma_cards_whose_modules_are_not_loaded(
+    rdma: Rdma, devices: tuple[str, ...], passed: bool, warned: bool
+) -> None:
+    of = head(rdma=rdma)
+    found = inspected(
+        of, of.head, bare_host(of.head, infiniband=passed), hardware(nvidia_cards=0, infiniband=devices)
+    )
+    told = "has mlx5_0, mlx5_1, but no /dev/infiniband to give to containers"
+    wanted = [("gpu1", "warning", told, "sudo modprobe ib_uverbs rdma_ucm")] if warned else []
+    assert brief(found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("other", "whose"),
+    [
+        (neighbour(), "by hand, as run_cluster.sh does"),
+        (neighbour(cluster="big", command='"bash"'), "of cluster big"),
+        (neighbour(running=False), None),
+        (neighbour(cluster="demo"), None),
+        (neighbour(command='"redis-server"'), None),
+    ],
+)
+def test_who_else_runs_ray_there(other: object, whose: str | None) -> None:
+    told = f"node-4711 runs Ray there too, {whose}: they share its GPUs and memory"
+    wanted = [("warning", told, "stop one of them, if that is not meant")] if whose else []
+    assert bad(inspection(neighbours=(other,))) == wanted

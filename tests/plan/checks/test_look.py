@@ -1,0 +1,157 @@
+"""What one look at a host tells."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Cluster, Docker, Ports, Pull, Ray
+from orchestrator.plan.checks import quick
+from orchestrator.plan.checks.look import reached
+from orchestrator.plan.facts import Address, DockerTrouble, Listener, Silent
+from orchestrator.plan.hints import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT
+from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with
+from tests.plan.worlds import bare_host, cluster, container, node
+
+NOWHERE = "ip 10.0.0.1 is on no interface of this host, which has"
+PINNED = Ray(ports=Ports.PINNED)
+
+
+def test_a_host_in_good_order_is_told_in_four_lines() -> None:
+    assert brief(quick(ALONE, good(ALONE))) == []
+    assert fine(quick(ALONE, good(ALONE))) == [
+        ("gpu1", "ports", "port 6379 free"),
+        ("gpu1", "address", "ip on eth0"),
+        ("gpu1", "hf_home", "/home/ana/.cache/huggingface has room"),
+    ]
+
+
+def test_a_silent_host_is_told_in_its_own_words_and_no_more() -> None:
+    (only,) = quick(ALONE, {"gpu1": Silent("no key is accepted", "ssh-copy-id gpu1", "tried: id_rsa")})
+    assert (only.host, only.topic, only.level) == ("gpu1", "ssh", "failure")
+    assert (only.text, only.fix, only.detail) == ("no key is accepted", "ssh-copy-id gpu1", "tried: id_rsa")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told", "fix"),
+    [
+        (DockerTrouble(124, "Docker gives no answer"), "Docker gives no answer", HANGS),
+        (
+            DockerTrouble(1, "Cannot connect to the Docker daemon"),
+            "Cannot connect to the Docker daemon",
+            NO_DAEMON,
+        ),
+        (DockerTrouble(1, "permission denied: docker.sock"), "permission denied: docker.sock", NO_RIGHT),
+        (DockerTrouble(1, "sudo: a password is required\nbye"), "sudo: a password is required", NO_PASSWORD),
+        (DockerTrouble(3, "?"), "?", "look at Docker on this host: docker info"),
+    ],
+)
+def test_docker_in_trouble_is_the_one_thing_told(trouble: DockerTrouble, told: str, fix: str) -> None:
+    assert found(docker=trouble) == [("failure", told, fix)]
+
+
+def test_what_docker_says_in_several_lines_stands_below_the_first() -> None:
+    words = "sudo: a terminal is required\nsudo: a password is required"
+    (only,) = reached(node(1), bare_host(node(1), docker=DockerTrouble(1, words)))
+    assert (only.text, only.detail) == ("sudo: a terminal is required", words)
+
+
+@pytest.mark.parametrize(
+    ("of", "addresses", "told"),
+    [
+        (head(), (Address("eth0", "10.0.0.7"),), f"{NOWHERE} 10.0.0.7 (eth0)"),
+        (head(), (), f"{NOWHERE} none"),
+        (
+            head(ip=None, network="10.1.0.0/16"),
+            (Address("eth0", "10.0.0.1"),),
+            "no address of this host lies in network 10.1.0.0/16: it has 10.0.0.1 (eth0)",
+        ),
+    ],
+)
+def test_an_address_that_is_not_there_is_the_one_thing_told(
+    of: Cluster, addresses: tuple[Address, ...], told: str
+) -> None:
+    assert found(of, addresses=addresses) == [
+        ("failure", told, "correct `ip` (or `network`) in the inventory")
+    ]
+
+
+def test_a_container_of_that_name_that_is_not_ours() -> None:
+    stranger = container(ALONE, ALONE.head, cluster="other")
+    assert found(docker=(stranger,)) == [
+        (
+            "failure",
+            "a container named raycluster-demo-gpu1 is there that is not this cluster's",
+            "rename or remove it: docker rename raycluster-demo-gpu1 raycluster-demo-gpu1-other",
+        )
+    ]
+
+
+@pytest.mark.parametrize(("running", "level"), [(True, "failure"), (False, "warning")])
+def test_a_container_of_this_cluster_that_the_inventory_does_not_name(running: bool, level: str) -> None:
+    left = container(ALONE, ALONE.head, name="raycluster-demo-gpu9", running=running)
+    other = container(ALONE, ALONE.head, name="raycluster-big-gpu9", cluster="big")
+    told = "raycluster-demo-gpu9 of this cluster is there, which is not in the inventory"
+    assert found(docker=(left, other)) == [
+        (level, told, "`raycluster up --prune`, or `down --prune`, removes it")
+    ]
+
+
+def test_an_image_that_is_absent_and_never_pulled() -> None:
+    never = head(docker=Docker(pull=Pull.NEVER))
+    assert found(never, image_id="") == [
+        (
+            "failure",
+            "image vllm/vllm-openai:v0.17.1 is not on this host, and `docker.pull` is never",
+            "bring the image there, or set `docker: {pull: missing}`",
+        )
+    ]
+    assert found(ALONE, image_id="") == []
+    assert found(replace(never, ray=Ray(install="ray[default]==2.56.*")), image_id="") == []
+
+
+HELD = "stop it, or set another `ray: {port: …}` in the inventory"
+
+
+@pytest.mark.parametrize(
+    ("ray", "listener", "told"),
+    [
+        (Ray(), Listener("*", 6379, "redis (pid 7)"), "port 6379, for Ray's GCS, is held by redis (pid 7)"),
+        (
+            Ray(port=7000),
+            Listener("127.0.0.1", 7000),
+            "port 7000, for Ray's GCS, is held by another user's program"
+            " (sudo ss -ltnp 'sport = :7000' names it)",
+        ),
+        (PINNED, Listener("*", 6386, "x (pid 1)"), "port 6386, for Ray's dashboard, is held by x (pid 1)"),
+        (Ray(), Listener("*", 6386), None),
+    ],
+)
+def test_a_port_that_ray_needs_and_another_program_holds(
+    ray: Ray, listener: Listener, told: str | None
+) -> None:
+    wanted = [("failure", told, HELD)] if told else []
+    assert found(replace(ALONE, ray=ray), listeners=(listener,)) == wanted
+
+
+def test_all_pinned_ports_are_told_as_free_on_the_head_and_fewer_on_a_worker() -> None:
+    of = cluster(workers=1, ray=PINNED)
+    told = [(host, text) for host, topic, text in fine(quick(of, good(of))) if topic == "ports"]
+    assert told == [
+        ("gpu1", "ports 6379,6380,6381,6382,6383,6384,6385,6386,6387,6388 free"),
+        ("gpu2", "ports 6380,6381,6382,6383,6384,6385 free"),
+    ]
+
+
+def test_a_container_of_ours_that_stands_holds_its_ports_by_right() -> None:
+    ours = container(ALONE, ALONE.head)
+    held = (Listener("*", 6379, "gcs_server (pid 9)"),)
+    assert found(docker=(ours,), listeners=held) == []
+    assert found(docker=(replace(ours, running=False),), listeners=held) != []
+
+
+def test_ports_that_cannot_be_told_are_no_good_news() -> None:
+    facts = head_with(ALONE, listeners=None)
+    assert brief(quick(ALONE, facts)) == [
+        ("gpu1", "warning", "which ports are in use cannot be told", "install iproute2 there")
+    ]
+    assert "ports" not in {topic for _, topic, _ in fine(quick(ALONE, facts))}

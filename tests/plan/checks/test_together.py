@@ -1,0 +1,148 @@
+"""What only shows when hosts are put side by side."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Ray
+from orchestrator.plan.checks.together import clashes, differences, seen, unlike
+from orchestrator.plan.facts import Address, Facts, Silent
+from tests.plan.checks.samples import brief, good
+from tests.plan.worlds import cluster, node, with_host
+
+DEMO = cluster()
+ONE_EACH = "give each machine one entry, and each entry its own machine's `host` and `ip`"
+
+
+def facts(**addresses: tuple[Address, ...]) -> Facts:
+    """Three good hosts, with other addresses on those that are named."""
+    made = good(DEMO)
+    for host, found in addresses.items():
+        made = with_host(made, host, addresses=found)
+    return made
+
+
+def eth(ip: str, card: str = "", mtu: int = 0) -> Address:
+    return Address("eth0", ip, mtu, card)
+
+
+def test_hosts_that_have_nothing_in_common_clash_in_nothing() -> None:
+    made = facts(gpu1=(eth("10.0.0.1", "02:00:00:00:00:01"),), gpu2=(eth("10.0.0.2", "02:00:00:00:00:02"),))
+    assert list(clashes(DEMO, made)) == []
+
+
+def test_one_machine_twice_is_told_of_both_entries() -> None:
+    both = (eth("10.0.0.1", "02:00:00:00:00:01"), eth("10.0.0.2", "02:00:00:00:00:01"))
+    told = "is the same machine as {}: both have the network card 02:00:00:00:00:01"
+    assert brief(clashes(DEMO, facts(gpu1=both, gpu2=both))) == [
+        ("gpu1", "failure", told.format("gpu2"), ONE_EACH),
+        ("gpu2", "failure", told.format("gpu1"), ONE_EACH),
+    ]
+
+
+def test_an_entry_whose_ip_is_not_there_is_the_same_machine_all_the_same() -> None:
+    one = (eth("10.0.0.1", "02:00:00:00:00:01"),)
+    assert {host for host, *_ in brief(clashes(DEMO, facts(gpu1=one, gpu2=one)))} == {"gpu1", "gpu2"}
+
+
+@pytest.mark.parametrize(
+    "card",
+    ["02:42:ac:11:00:01", "00:00:00:00:00:00", "0.0.0.0", "00:16:3e:00:00:00", "be:3a:f2:b6:05:9f", ""],
+)
+def test_a_card_that_is_alike_on_many_machines_tells_nothing_where_it_carries_no_ip(card: str) -> None:
+    def host(number: int) -> tuple[Address, ...]:
+        own = eth(f"10.0.0.{number}", f"02:00:00:00:00:0{number}")
+        return (own, Address("made-up", "172.17.0.1", 0, card))
+
+    assert list(clashes(DEMO, facts(gpu1=host(1), gpu2=host(2), gpu3=host(3)))) == []
+
+
+def test_dockers_bridge_tells_nothing_of_the_machine_even_as_ip() -> None:
+    of = cluster(workers=1, head=node(1, ip=None, network="172.17.0.0/16"))
+    bridge = Address("docker0", "172.17.0.1", 0, "02:42:ac:11:00:01")
+    made = with_host(good(of), "gpu1", addresses=(bridge,))
+    made = with_host(made, "gpu2", addresses=(eth("10.0.0.2"), bridge))
+    assert [text for _, _, text, _ in brief(clashes(of, made))] == [
+        "has the address 172.17.0.1, and so has gpu2, another machine",
+        "has the address 172.17.0.1, and so has gpu1, another machine",
+    ]
+
+
+@pytest.mark.parametrize(("ip", "host"), [("10.0.0.1", "gpu2"), ("10.0.0.2", "gpu1")])
+def test_an_ip_that_another_machine_has_too_is_found_on_either_side(ip: str, host: str) -> None:
+    number = host[-1]
+    both = (eth(f"10.0.0.{number}", f"02:00:00:00:00:0{number}"), eth(ip, f"02:00:00:00:00:0{number}"))
+    told = f"has the address {ip}, and so has {{}}, another machine"
+    assert brief(clashes(DEMO, facts(**{host: both}))) == [
+        ("gpu1", "failure", told.format("gpu2"), ONE_EACH),
+        ("gpu2", "failure", told.format("gpu1"), ONE_EACH),
+    ]
+
+
+def test_a_host_that_only_ray_knows_is_no_entry_of_the_inventory() -> None:
+    """As where the inventory has given a machine another of its addresses."""
+    both = (eth("10.0.0.2", "02:00:00:00:00:02"), eth("10.0.0.22", "02:00:00:00:00:02"))
+    made = facts(gpu2=both)
+    made["10.0.0.22"] = replace(seen(DEMO, made)["gpu2"], image_id="sha256:another")
+    assert list(clashes(DEMO, made)) == list(differences(DEMO, made)) == []
+
+
+def test_an_address_that_is_nobodys_ip_may_be_on_all_hosts() -> None:
+    shared = Address("lo", "10.9.9.9")
+    made = facts(gpu1=(eth("10.0.0.1"), shared), gpu2=(eth("10.0.0.2"), shared))
+    assert list(clashes(DEMO, made)) == []
+
+
+def test_an_mtu_that_is_not_as_on_most_is_told_of_the_odd_host() -> None:
+    made = facts(
+        gpu1=(eth("10.0.0.1", mtu=9000),),
+        gpu2=(eth("10.0.0.2", mtu=1500),),
+        gpu3=(eth("10.0.0.3", mtu=9000),),
+    )
+    assert brief(differences(DEMO, made)) == [
+        ("gpu2", "warning", "has MTU 1500, gpu1 has MTU 9000", "give the interfaces of `ip` one MTU")
+    ]
+
+
+def test_the_mtu_that_counts_is_that_of_the_ip() -> None:
+    other = Address("docker0", "172.17.0.1", 1400)
+    made = facts(gpu1=(other, eth("10.0.0.1", mtu=9000)), gpu2=(eth("10.0.0.2", mtu=9000), other))
+    assert list(differences(DEMO, made)) == []
+
+
+@pytest.mark.parametrize("unknown", [Silent("gone"), None])
+def test_what_is_not_known_is_not_compared(unknown: Silent | None) -> None:
+    made = facts(gpu1=(eth("10.0.0.1", mtu=1500),), gpu2=(eth("10.0.0.2", mtu=0),))
+    made |= {"gpu3": unknown} if unknown else {}
+    assert list(differences(DEMO, with_host(made, "gpu2", image_id=""))) == []
+
+
+def test_an_image_that_is_not_as_on_most() -> None:
+    made = with_host(good(DEMO), "gpu3", image_id="sha256:0123456789abcdef")
+    fix = "pull it anew on all: docker pull vllm/vllm-openai:v0.17.1; or write the image with its digest"
+    assert brief(differences(DEMO, made)) == [
+        ("gpu3", "warning", "has image 0123456789ab, gpu1 has image one", fix)
+    ]
+
+
+def test_images_that_each_host_derives_for_itself_are_no_difference() -> None:
+    of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
+    assert list(differences(of, with_host(good(of), "gpu3", image_id="sha256:another"))) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, []),
+        ({"a": 1}, []),
+        ({"a": 1, "b": 1}, []),
+        ({"a": 1, "b": 2}, [("b", "a")]),
+        ({"a": 2, "b": 1, "c": 1}, [("a", "b")]),
+        ({"a": 1, "b": 2, "c": 3}, [("b", "a"), ("c", "a")]),
+        ({"a": 1, "b": 2, "c": 2, "d": 1}, [("b", "a"), ("c", "a")]),
+    ],
+)
+def test_the_odd_ones_stand_beside_one_of_the_many(
+    values: dict[str, int], told: list[tuple[str, str]]
+) -> None:
+    assert list(unlike(values)) == told

@@ -1,0 +1,165 @@
+"""What a container from the image shows."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Ray, Rdma
+from orchestrator.plan.checks import Finding
+from orchestrator.plan.checks.tried import tried, versions
+from orchestrator.plan.hints import NO_RAY, NO_TOOLKIT
+from orchestrator.plan.trial import NoTrial, Trial
+from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, folder, head, machine, trial
+from tests.plan.worlds import bare_host
+
+INSTALL = NO_RAY.removeprefix("the image has no Ray: ")
+SAME = "let all hosts run the same image: pull it anew on all, or write it with its digest"
+
+
+def findings(told: Trial | NoTrial, of: Cluster = ALONE, **facts: object) -> list[Finding]:
+    return list(tried(of, of.head, bare_host(of.head, **facts), told))
+
+
+def bad(told: Trial | NoTrial, of: Cluster = ALONE, **facts: object) -> Told:
+    return [(level, text, fix) for _, level, text, fix in brief(findings(told, of, **facts))]
+
+
+def test_a_good_container() -> None:
+    of = head(accelerator=Accelerator.NVIDIA, num_gpus=2)
+    assert fine(findings(trial(), of)) == [
+        ("gpu1", "ray", "Ray 2.56.0, Python 3.12.3"),
+        ("gpu1", "gpus", "containers see 2: NVIDIA H100"),
+        ("gpu1", "memory", "/dev/shm has 10.0 GiB"),
+    ]
+    assert bad(trial(), of) == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "why", "fix", "detail"),
+    [
+        (
+            NoTrial(125, "unknown flag: --x\nSee 'docker run --help'."),
+            "unknown flag: --x",
+            "run the line that `raycluster up --dry-run` shows by hand",
+            "unknown flag: --x\nSee 'docker run --help'.",
+        ),
+        (
+            NoTrial(125, 'could not select device driver "" with capabilities: [[gpu]].'),
+            'could not select device driver "" with capabilities: [[gpu]].',
+            NO_TOOLKIT,
+            "",
+        ),
+        (NoTrial(None, ""), "it says nothing", "run the line that `raycluster up --dry-run` shows by hand", ""),
+    ],
+)  # fmt: skip
+def test_a_container_that_does_not_start_is_the_one_thing_told(
+    ended: NoTrial, why: str, fix: str, detail: str
+) -> None:
+    (only,) = findings(ended)
+    assert (only.level, only.topic, only.text) == (
+        "failure",
+        "image",
+        f"a container from it does not start: {why}",
+    )
+    assert (only.fix, only.detail) == (fix, detail)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ray": None}, {"has_command": False}, {"ray": None, "has_command": False}]
+)
+def test_an_image_without_ray(changes: dict[str, object]) -> None:
+    assert bad(trial(**changes)) == [("failure", "the image has no Ray", INSTALL)]
+
+
+@pytest.mark.parametrize(
+    ("version", "auth", "level"),
+    [
+        ("2.51.2", Auth.AUTO, "warning"),
+        ("2.51.2", Auth.TOKEN, "failure"),
+        ("2.51.2", Auth.DISABLED, None),
+        ("2.9.3", Auth.AUTO, "warning"),
+        ("2.52.0rc1", Auth.TOKEN, None),
+        ("3.0.0.dev0", Auth.TOKEN, None),
+    ],
+)
+def test_a_ray_too_old_for_tokens(version: str, auth: Auth, level: str | None) -> None:
+    told = f"Ray {version} knows no token: whoever reaches its ports runs code there"
+    wanted = [(level, told, "use an image with Ray 2.52 or later")] if level else []
+    assert bad(trial(ray=version), replace(ALONE, ray=Ray(auth=auth))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "names", "trouble", "told"),
+    [
+        (Accelerator.NVIDIA, ("A", "A"), "", None),
+        (Accelerator.NVIDIA, ("A",), "", "containers see 1 of the 2 GPUs"),
+        (Accelerator.NVIDIA, (), "no nvidia-smi", "containers see 0 of the 2 GPUs: no nvidia-smi"),
+        (Accelerator.AMD, (), "no /dev/kfd", "containers see 0 of the 2 GPUs: no /dev/kfd"),
+        (Accelerator.NONE, (), "", None),
+    ],
+)  # fmt: skip
+def test_gpus_that_a_container_does_not_see(
+    accelerator: Accelerator, names: tuple[str, ...], trouble: str, told: str | None
+) -> None:
+    of = head(accelerator=accelerator, num_gpus=2)
+    fix = NO_TOOLKIT if accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
+    wanted = [("failure", told, fix)] if told else []
+    assert bad(trial(gpus=names, gpu_trouble=trouble), of) == wanted
+
+
+def test_how_many_gpus_a_container_should_see_is_what_up_expects() -> None:
+    of = head(accelerator=Accelerator.NVIDIA, num_gpus=None)
+    assert [text for _, text, _ in bad(trial(), of, gpus=4)] == ["containers see 2 of the 4 GPUs"]
+    two = head(accelerator=Accelerator.NVIDIA, num_gpus=None, docker=Docker(gpus='"device=0,1"'))
+    assert bad(trial(), two, gpus=4) == []
+
+
+def test_what_nvidia_smi_says_in_several_lines_stands_below_the_first() -> None:
+    words = "Unable to determine the device handle\nfor GPU 0000:01:00.0: Unknown Error"
+    of = head(accelerator=Accelerator.NVIDIA, num_gpus=2)
+    (only,) = (each for each in findings(trial(gpus=(), gpu_trouble=words), of) if each.topic == "gpus")
+    assert only.text == "containers see 0 of the 2 GPUs: Unable to determine the device handle"
+    assert only.detail == words
+
+
+def test_a_head_that_wants_no_gpus_is_told_nothing_of_them() -> None:
+    of = head(accelerator=Accelerator.ASCEND, num_gpus=0)
+    assert "gpus" not in {each.topic for each in findings(trial(gpus=()), of)}
+
+
+@pytest.mark.parametrize(
+    ("rdma", "there", "memlock", "told"),
+    [
+        (Rdma.AUTO, True, GIB, "containers may lock only 1.0 GiB of memory, which RDMA needs all of"),
+        (Rdma.AUTO, True, -1, None),
+        (Rdma.AUTO, False, GIB, None),
+        (Rdma.OFF, True, GIB, None),
+    ],
+)
+def test_memory_that_rdma_may_not_lock(rdma: Rdma, there: bool, memlock: int, told: str | None) -> None:
+    wanted = [("failure", told, "let Docker's service have LimitMEMLOCK=infinity")] if told else []
+    assert bad(trial(memlock=memlock), head(rdma=rdma), infiniband=there) == wanted
+
+
+@pytest.mark.parametrize(("nofile", "few"), [(1024, True), (65535, True), (65536, False), (-1, False)])
+def test_few_open_files(nofile: int, few: bool) -> None:
+    fix = "set `docker: {args: [--ulimit, nofile=65536]}`"
+    wanted = [("warning", f"containers may open only {nofile} files", fix)] if few else []
+    assert bad(trial(nofile=nofile)) == wanted
+
+
+@pytest.mark.parametrize("writable", [True, False, None])
+def test_a_folder_for_models_that_containers_cannot_write_to(writable: bool | None) -> None:
+    fix = "let root write there (NFS: no_root_squash), or set `hf_home`"
+    wanted = [("failure", "/hf cannot be written by containers", fix)] if writable is False else []
+    assert bad(trial(hf_home=writable), machine=machine(hf_home=folder(path="/hf"))) == wanted
+
+
+def test_versions_that_are_not_the_same_everywhere() -> None:
+    trials = {"gpu1": trial(), "gpu2": trial(python="3.11.9"), "gpu3": trial(), "gpu4": trial(ray=None)}
+    told = "has Ray 2.56.0, Python 3.11.9, gpu1 has Ray 2.56.0, Python 3.12.3: Ray joins only equals"
+    assert brief(versions(trials)) == [("gpu2", "failure", told, SAME)]
+
+
+def test_a_host_without_a_trial_has_no_version_to_compare() -> None:
+    assert list(versions({"gpu1": trial(), "gpu2": NoTrial(125, "no")})) == []

@@ -1,0 +1,92 @@
+"""Ray's ports: pinned, needed, opened between hosts, tried, and spelled."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import PINNED_PORTS, WORKER_PORTS, Cluster, Ports, Ray
+from orchestrator.plan import ports
+from tests.plan.worlds import cluster
+
+RANDOM = cluster(workers=1, ray=Ray(port=7000))
+PINNED = replace(RANDOM, ray=Ray(port=7000, ports=Ports.PINNED))
+ON_EACH = (
+    *("--node-manager-port=7001", "--object-manager-port=7002", "--runtime-env-agent-port=7003"),
+    *("--dashboard-agent-grpc-port=7004", "--dashboard-agent-listen-port=7005", "--metrics-export-port=7006"),
+)
+
+
+def test_unpinned_ports_are_left_to_ray() -> None:
+    for node in RANDOM.nodes:
+        assert (ports.flags(RANDOM, node), ports.variables(RANDOM, node)) == ((), {})
+
+
+def test_pinned_ports_follow_the_gcs_port() -> None:
+    (worker,) = PINNED.workers
+    assert ports.flags(PINNED, worker) == ON_EACH
+    assert ports.flags(PINNED, PINNED.head) == (*ON_EACH, "--dashboard-port=7007")
+    assert ports.variables(PINNED, worker) == {}
+    assert ports.variables(PINNED, PINNED.head) == {
+        "AUTOSCALER_METRIC_PORT": "7008",
+        "DASHBOARD_METRIC_PORT": "7009",
+    }
+
+
+def test_there_are_as_many_pinned_ports_as_the_inventory_is_checked_for() -> None:
+    assert sorted(ports.needed(PINNED, PINNED.head)) == list(range(7000, 7000 + PINNED_PORTS))
+
+
+def test_the_numbers_that_must_be_free_are_told_with_what_for() -> None:
+    (worker,) = PINNED.workers
+    assert ports.needed(RANDOM, RANDOM.head) == {7000: "Ray's GCS"}
+    assert ports.needed(RANDOM, worker) == {}
+    assert ports.needed(PINNED, worker) == {
+        7001: "Ray's node manager",
+        7002: "Ray's object manager",
+        7003: "Ray's runtime env agent",
+        7004: "Ray's dashboard agent (gRPC)",
+        7005: "Ray's dashboard agent (HTTP)",
+        7006: "Ray's metrics",
+    }
+
+
+@pytest.mark.parametrize(
+    ("of", "opened"), [(RANDOM, "7000,10002:19999,32768:60999"), (PINNED, "7000:7009,10002:19999")]
+)
+def test_the_ports_that_have_to_be_open_between_hosts(of: Cluster, opened: str) -> None:
+    assert ports.spelled(ports.open_between_hosts(of), ":") == opened
+
+
+@pytest.mark.parametrize("of", [RANDOM, PINNED])
+def test_every_port_that_is_tried_is_one_that_the_rule_opens(of: Cluster) -> None:
+    opened = ports.open_between_hosts(of)
+    for node in of.nodes:
+        tried = ports.knocks(of, node, frozenset())
+        assert all(any(port in each for each in opened) for port in tried)
+
+
+def test_a_port_of_each_kind_is_tried() -> None:
+    (worker,) = RANDOM.workers
+    assert ports.knocks(RANDOM, RANDOM.head, frozenset()) == (7000, 60999, 19999)
+    assert ports.knocks(RANDOM, worker, frozenset()) == (60999, 19999)
+    assert ports.knocks(PINNED, PINNED.head, frozenset()) == (7000, 7001, 19999)
+    assert ports.knocks(PINNED, worker, frozenset()) == (7001, 19999)
+
+
+def test_of_ports_that_ray_would_choose_a_free_one_is_tried_but_no_other_of_those_that_it_would_not() -> None:
+    held = frozenset({7000, 7001, 60999, 60998, *WORKER_PORTS[-5:]})
+    assert ports.knocks(RANDOM, RANDOM.head, held) == (7000, 60997, 19994)
+    assert ports.knocks(PINNED, PINNED.head, held) == (7000, 7001, 19994)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "between", "spelled"),
+    [
+        ((), ":", ""),
+        ((range(6379, 6380),), ":", "6379"),
+        ((range(6379, 6381), range(22, 23)), ":", "6379:6380,22"),
+        ((range(6379, 6389),), "-", "6379-6388"),
+    ],
+)
+def test_a_range_of_one_is_a_port(ranges: tuple[range, ...], between: str, spelled: str) -> None:
+    assert ports.spelled(ranges, between) == spelled
