@@ -202,7 +202,7 @@ def test_the_inventory_takes_changes(lab: Lab) -> None:
         ("#", 'x: "#"\n'),
         ("", 'x: ""\n'),
         ([], "x: []\n"),
-        (["-e", {"k": [True, 1]}], "x:\n  - -e\n  - {k: [true, 1]}\n"),
+        (["-e", {"k": [True, 1]}], 'x:\n  - "-e"\n  - {k: [true, 1]}\n'),
     ],
 )
 def test_inventory_text(value: object, text: str) -> None:
