@@ -113,7 +113,7 @@ def carry_out(
     """
     began = time.monotonic()
     with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:
-        facts, pruned = _look_without(run, head) if head else _look(run, scope)
+        facts, pruned = (run.observe_but(head), NOTHING) if head else _look(run, scope)
         plan = planner(facts)
         run.tell(Planned(plan))
         report = run.execute(plan).after(pruned)
@@ -125,12 +125,6 @@ def carry_out(
 
 
 NOTHING = Report(Plan("prune nothing"), ())
-
-
-def _look_without(run: Session, head: Facts) -> tuple[Facts, Report]:
-    """The facts where those of the head are known already: it could not even be asked for the lock."""
-    others = tuple(node for node in run.cluster.nodes if node.name not in head)
-    return head | run.observe(others), NOTHING
 
 
 def _look(run: Session, scope: Scope) -> tuple[Facts, Report]:

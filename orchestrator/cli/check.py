@@ -28,7 +28,8 @@ def check(
 
     Looks at each host: SSH, Docker, the image and the Ray in it, GPUs, addresses, ports, room; and whether
     the hosts reach each other. For that it runs a container from the image for a moment, and changes nothing.
-    Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one.
+    Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one; 4: another
+    run works on the cluster.
     """
     from orchestrator.cli.findings import show
     from orchestrator.cli.interrupt import INTERRUPTED
@@ -38,8 +39,9 @@ def check(
 
     output = options.text_or_json(output)
     cluster = files.load(inventory, file)
-    with session(cluster, "check", options.Pace(jobs, verbose), logged=False) as run:
-        facts = run.observe(cluster.nodes)
+    pace = options.Pace(jobs, verbose)
+    with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
+        facts = run.observe_but(head)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)

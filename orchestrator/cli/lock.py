@@ -88,9 +88,15 @@ def _ask(cluster: "Cluster") -> "Holder | None":
 
 
 def _release(cluster: "Cluster", holder: "Holder") -> None:
+    """Ends the holder, and looks whether that is so."""
+    from orchestrator.cli.screen import failed
     from orchestrator.plan import lock
 
     _on_head(cluster, lock.release(cluster, holder))
+    left = _ask(cluster)
+    if left and left.pid == holder.pid:
+        fix = f"end it there by hand: fuser -k ~/.raycluster/{cluster.name}/lock"
+        failed(cluster.head.name, "the lock is still held, by a process that cannot be ended", fix)
 
 
 def _on_head(cluster: "Cluster", command: "Command") -> str:

@@ -54,6 +54,11 @@ class Session:
         self.fleet.add(others)
         return facts | self.observe(others)
 
+    def observe_but(self, known: Facts) -> Facts:
+        """The facts of the inventory's hosts, where some are known already."""
+        facts = known | self.observe(tuple(node for node in self.cluster.nodes if node.name not in known))
+        return {node.name: facts[node.name] for node in self.cluster.nodes}
+
     def observe(self, nodes: tuple[Node, ...]) -> Facts:
         facts = observe(self.cluster, nodes, self.fleet, self.tell, self.cancel)
         for host in facts.values():

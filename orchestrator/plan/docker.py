@@ -139,7 +139,8 @@ def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[
     mount = ("-v", f"{folder}:{HF_HOME}") if folder else ()
     options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *mount)
     program = ("-c", trials.program(), "look", node.accelerator, place.ip, *map(str, ports))
-    words = (*options, *_devices(cluster, node, place), "--entrypoint", "python3", image(cluster), *program)
+    given = (*_devices(cluster, node, place), "--tty=false", "--entrypoint", "python3")
+    words = (*options, *given, image(cluster), *program)
     return _script(scripts.TRIAL, "trial", node, _trial_name(cluster, node), *words)
 
 

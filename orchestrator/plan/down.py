@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
-from orchestrator.plan.found import own
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
 from orchestrator.plan.prune import left_outside, outsiders, unsure
@@ -38,10 +37,9 @@ def _left(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
 def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
     """Whether the head is known not to run: its workers would drain for half a minute, for nobody."""
     head = facts[cluster.head.name]
-    if isinstance(head, Silent) or isinstance(head.docker, DockerTrouble):
-        return False
-    container = own(cluster, cluster.head, head)
-    return container is None or not container.running
+    known = isinstance(head, HostFacts) and not isinstance(head.docker, DockerTrouble)
+    heads = (each for here in facts.values() for each in _ours(cluster, here) if each.role == Role.HEAD)
+    return known and not any(each.running for each in heads)
 
 
 def _phases(cluster: Cluster, nodes: list[Node], orphaned: bool) -> Iterator[Phase]:

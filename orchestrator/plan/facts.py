@@ -36,11 +36,10 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder on the host, there or not; `free`: bytes, None if untold."""
+    """A folder on the host. `exists`: None where nobody answers for it; `free`: bytes, None if untold."""
 
     path: str
-    exists: bool
-    writable: bool
+    exists: bool | None
     free: int | None
 
 

@@ -1,7 +1,7 @@
 """The second look at a host, for `check` alone: Docker's own word, the hardware, what else is there."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,9 @@ def parse(stdout: str, stderr: str) -> Inspection | None:
         return Inspection(
             engine=_engine(told["engine"], told["room"]),
             hardware=_hardware(told["hardware"].pairs),
-            neighbours=tuple(_neighbour(line) for line in told["neighbours"].lines),
+            neighbours=tuple(map(_neighbour, _whole(told["neighbours"].lines))),
             pullable=_pullable(told.get("registry")),
-            sudo_docker=told["sudo"].exit_code == 0,
+            sudo_docker="sudo" in told and told["sudo"].exit_code == 0,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
@@ -101,6 +101,11 @@ def _hardware(told: Mapping[str, str]) -> Hardware:
         ascend=count("ascend"),
         infiniband=tuple(told.get("infiniband", "").split()),
     )
+
+
+def _whole(lines: list[str]) -> Iterator[str]:
+    """A container's command may have lines of its own."""
+    return (line for line in lines if line.count("\t") >= 3)  # noqa: PLR2004 - as INSPECT prints them
 
 
 def _neighbour(line: str) -> Neighbour:

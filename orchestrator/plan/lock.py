@@ -1,14 +1,62 @@
 """The cluster's lock: one mutating run at a time, on the head, for as long as a command there runs.
 
 `flock` on a file beside Ray's token. The lock belongs to the process that holds it, so none can be left
-behind; who, since when and with which command stand in the file.
+behind; who, since when and with which command stand in the file. Like the token, it is one for each user of
+the head: everybody who works on a cluster logs in there as the same one.
 """
 
 from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
+
+HOLD = r"""
+umask 077
+folder=$HOME/.raycluster/$1
+file=$folder/lock
+opened= got=
+for try in 1 2 3 4 5; do
+    mkdir -p "$folder" && exec 9<>"$file" || { sleep 0.1; continue; }
+    opened=yes
+    flock -n 9
+    case $? in
+        0) [ "$file" -ef /proc/self/fd/9 ] && got=yes && break ;;
+        1) [ -s "$file" ] && break ;;
+        *) exit 1 ;;
+    esac
+    sleep 0.1
+done
+[ "$opened" ] || exit 1
+[ "$got" ] || { cat "$file"; date +%s; exit 75; }
+printf '%s\n' "$$" "$(date +%s)" "$2" "$3" >"$file" || exit 1
+echo held
+while read -r -t "$4"; do echo alive; done
+rm -f "$file"
+rmdir "$folder" "$HOME/.raycluster" 2>/dev/null
+exit 0
+"""
+"""Who leaves removes the file, so who opens it looks whether it is still the one there is. An empty file that is
+locked: somebody only asks, for an instant.
+
+Ends with standard input, or when nothing was read from it for `$4` seconds. Needs bash, for `read -t`.
+"""
+
+HOLDER = r"""
+file=$HOME/.raycluster/$1/lock
+[ -e "$file" ] || exit 0
+exec 9<"$file" || exit
+flock -n 9 && exit
+[ "$?" = 1 ] || exit 2
+cat "$file"
+date +%s
+"""
+
+RELEASE = r"""
+file=$HOME/.raycluster/$1/lock
+[ "/proc/$2/fd/9" -ef "$file" ] || exit 0
+kill "$2" || exit
+while [ "/proc/$2/fd/9" -ef "$file" ]; do sleep 0.1; done
+"""
 
 HELD = "held"
 """The line that tells the lock is ours."""
@@ -19,8 +67,12 @@ TAKEN = 75
 SILENCE_SECONDS = 45
 """A holder that has shown no sign of life for so long is dead, or behind a cable that was cut.
 
-Longer than the holder itself needs to notice: it must have stopped before another may start.
+Longer than the holder itself needs to notice, QUIET_SECONDS: it has to stop before another may start.
 """
+
+
+QUIET_SECONDS = 30
+"""A holder that has heard nothing of its lock for so long takes it for lost. It is told every few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +88,17 @@ class Holder:
 def hold(cluster: Cluster, by: str, command: str) -> Command:
     """Takes the lock, says so, and keeps it until standard input ends; TAKEN where another has it."""
     words = (cluster.name, by, command, str(SILENCE_SECONDS))
-    return Command(("bash", "-c", scripts.HOLD, "hold-lock", *words))
+    return Command(("bash", "-c", HOLD, "hold-lock", *words))
 
 
 def ask(cluster: Cluster) -> Command:
     """Prints the holder; nothing where the lock is free."""
-    return Command(("sh", "-c", scripts.HOLDER, "ask-lock", cluster.name))
+    return Command(("sh", "-c", HOLDER, "ask-lock", cluster.name))
 
 
 def release(cluster: Cluster, holder: Holder) -> Command:
     """Ends the holder's process, if it still is the holder, and waits until it has ended."""
-    script = ("sh", "-c", scripts.RELEASE, "release-lock", cluster.name, str(holder.pid))
+    script = ("sh", "-c", RELEASE, "release-lock", cluster.name, str(holder.pid))
     return Command(("timeout", "10", *script))
 
 

@@ -81,7 +81,8 @@ def _machine(section: Section | None) -> Machine | None:
         return None
     told = section.pairs
     free = int(told["free"]) * KIB if told.get("free") else None
-    folder = Folder(told["path"], "exists" in told, "writable" in told, free)
+    exists = None if told.get("exists") == "unknown" else "exists" in told
+    folder = Folder(told["path"], exists, free)
     return Machine(told["hostname"], told["resolves_to"], int(told["memory"] or 0) * KIB, folder)
 
 

@@ -16,7 +16,8 @@ from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Rem
 
 def outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
     """The hosts of nodes that only Ray knows, named by address, to be reached as the head is."""
-    return tuple(_outsider(cluster, ip) for ip in outside(cluster, facts) if is_ip(ip))
+    known = {name for node in cluster.nodes for name in (node.name, node.host, node.ip)}
+    return tuple(_outsider(cluster, ip) for ip in outside(cluster, facts) if is_ip(ip) and ip not in known)
 
 
 def _outsider(cluster: Cluster, ip: str) -> Node:
@@ -61,4 +62,8 @@ def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[Refusal]:
         here = facts[node.name]
         for finding in reached(node, here):
             why = f"Ray lists a node there, which is not in the inventory and cannot be asked: {finding.text}"
-            yield Refusal(node.name, why, finding.fix, finding.detail)
+            fix = (
+                finding.fix
+                or "if it is not raycluster's, take it out of Ray; else remove its container there"
+            )
+            yield Refusal(node.name, why, fix, finding.detail)

@@ -36,11 +36,13 @@ machine() {
     echo "memory $(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
     case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
     printf 'path %s\n' "$hf_home"
-    [ ! -d "$hf_home" ] || echo exists yes
-    [ ! -w "$hf_home" ] || echo writable yes
-    while [ ! -e "$hf_home" ]; do hf_home=$(dirname "$hf_home"); done
-    echo "free $(timeout 5 df -Pk "$hf_home" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')"
+    timeout 5 sh -c "$folder" folder "$hf_home" || echo exists unknown
 }
+folder='
+    [ ! -d "$1" ] || echo exists yes
+    while [ ! -e "$1" ]; do set -- "$(dirname "$1")"; done
+    echo "free $(df -Pk "$1" | sed -n "2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p")"
+' # in a shell of its own, that can be given up: a network share that is gone answers nobody
 containers() {
     mine="label=raycluster.cluster=$cluster"
     ids=$(ask ps --all --quiet --no-trunc --filter "$mine") || return
@@ -119,45 +121,6 @@ rm -f "$HOME/.raycluster/$1/$2.token"
 rmdir "$HOME/.raycluster/$1" "$HOME/.raycluster" 2>/dev/null || true
 """
 
-HOLD = r"""
-umask 077
-folder=$HOME/.raycluster/$1
-file=$folder/lock
-for try in 1 2 3 4 5; do
-    mkdir -p "$folder" && exec 9<>"$file" || { sleep 0.1; continue; }
-    flock --nonblock 9 || { cat "$file"; date +%s; exit 75; }
-    [ "$file" -ef /proc/self/fd/9 ] && break
-done
-[ "$file" -ef /proc/self/fd/9 ] || exit
-printf '%s\n' "$$" "$(date +%s)" "$2" "$3" >"$file"
-echo held
-while read -r -t "$4"; do :; done
-rm -f "$file"
-rmdir "$folder" "$HOME/.raycluster" 2>/dev/null
-exit 0
-"""
-"""The one who left last removes the file, so who opens it looks whether it is still the one there is.
-
-Ends with standard input, or when nothing was read from it for `$4` seconds. Needs bash, for `read -t`.
-"""
-
-HOLDER = r"""
-file=$HOME/.raycluster/$1/lock
-[ -e "$file" ] || exit 0
-exec 9<"$file" || exit
-flock --nonblock 9 && exit
-[ "$?" = 1 ] || exit 2
-cat "$file"
-date +%s
-"""
-
-RELEASE = r"""
-file=$HOME/.raycluster/$1/lock
-[ "/proc/$2/fd/9" -ef "$file" ] || exit 0
-kill "$2" || exit
-while [ "/proc/$2/fd/9" -ef "$file" ]; do sleep 0.1; done
-"""
-
 INSPECT = (
     _SECTION
     + r"""
@@ -195,11 +158,10 @@ neighbours() {
     ask ps --all --no-trunc \
         --format '{{.Names}}\t{{.Label "raycluster.cluster"}}\t{{.State}}\t{{.Command}}'
 }
-section engine ask info --format '{{json .}}'
+section engine ask info --format '{{json .}}' || section sudo timeout 5 sudo -n docker version --format .
 section room room
 section hardware hardware
 section neighbours neighbours
-section sudo timeout 5 sudo -n docker version --format .
 [ -z "$ask_registry" ] || section registry ask manifest inspect "$image"
 """
 )

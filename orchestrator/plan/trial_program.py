@@ -1,7 +1,7 @@
 """Runs inside a container of the image, sent there as text: tells what Ray would find, then listens.
 
     python3 -c TEXT look ACCELERATOR IP PORT…      one line of JSON, then answers on the ports that are free,
-                                                   until standard input ends
+                                                   until standard input ends or is silent
     python3 -c TEXT reach IP:PORT…                 a line of JSON for each
 
 Only the standard library is there.
@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import resource
+import select
 import shutil
 import socket
 import struct
@@ -24,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 HF_HOME = "/root/.cache/huggingface"
 PATIENCE = 3  # seconds for a connection
+SILENCE = 45  # seconds without a sign of life, after which nobody is there any more
 OUTCOMES = {
     errno.ECONNREFUSED: "refused",
     errno.EHOSTUNREACH: "unreachable",
@@ -39,16 +41,27 @@ def ray_version():
 
 
 def nvidia():
-    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
-        ran = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False)
+        ran = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
     except FileNotFoundError:
         return [], "there is no nvidia-smi in it, which the NVIDIA container toolkit brings"
     except subprocess.TimeoutExpired:
         return [], "nvidia-smi does not end"
     if ran.returncode:
         return [], (ran.stdout + ran.stderr).strip()
-    return ran.stdout.split("\n")[:-1], ""
+    return listed(ran.stdout), ""
+
+
+def listed(text):
+    """A name for each GPU, or for each slice (MIG) of one that is cut up."""
+    gpus = []
+    for line in text.splitlines():
+        name = line.partition(" (UUID")[0].strip()
+        if line.startswith("GPU"):
+            gpus.append([name.partition(": ")[2]])
+        elif gpus and name:
+            gpus[-1].append(name.partition("Device")[0].strip())
+    return [name for whole, *slices in gpus for name in slices or [whole]]
 
 
 def devices(folder, start):
@@ -128,7 +141,7 @@ def look(accelerator, ip, *ports):
         "listens": [int(port) for port in ports if listen(ip, int(port))],
     }
     print(json.dumps(told), flush=True)
-    while os.read(0, 65536):
+    while select.select([0], [], [], SILENCE)[0] and os.read(0, 65536):
         pass
 
 
@@ -190,7 +203,7 @@ def is_neighbour(ip):
 def main(act, *arguments):
     if act == "look":
         return look(*arguments)
-    with ThreadPoolExecutor(max(1, min(64, len(arguments)))) as pool:
+    with ThreadPoolExecutor(max(1, min(256, len(arguments)))) as pool:
         for told in pool.map(reach, arguments):
             print(json.dumps(told))
 

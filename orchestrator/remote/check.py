@@ -12,6 +12,7 @@ from typing import TypeVar
 from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.plan import docker, inspection, ports, trial
 from orchestrator.plan.checks import Evidence, Gap
+from orchestrator.plan.command import Command
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts
 from orchestrator.plan.host import clock
@@ -21,7 +22,7 @@ from orchestrator.plan.settle import settle
 from orchestrator.plan.trial import Link, NoTrial, Trial
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import LookBegan, Tell
-from orchestrator.remote.transport import Failure, Output
+from orchestrator.remote.transport import Failure, Output, Transport
 
 CLOCK_SECONDS = 20.0
 INSPECT_SECONDS = 150.0
@@ -37,7 +38,7 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     """Everything more that can be learned of the hosts that answered the first look."""
     hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
     tell(LookBegan(tuple(hosts), "Look closer", "tried"))
-    check = _Check(cluster, hosts, fleet, cancel)
+    check = _Check(cluster, hosts, _places(cluster, hosts), fleet, cancel)
     clocks = check.each(hosts, check.clock)
     inspections = check.each(hosts, check.inspect)
     with check.trials() as tried:
@@ -56,6 +57,7 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
 class _Check:
     cluster: Cluster
     hosts: Mapping[str, HostFacts]
+    places: Mapping[str, Place]
     fleet: Fleet
     cancel: Event
 
@@ -85,8 +87,8 @@ class _Check:
     @contextmanager
     def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
         """A container from the image on each host that has it, for as long as this lasts."""
-        over, places = Event(), {} if self.cancel.is_set() else self._places()
-        running = {host: _Trial(self, host, place, over) for host, place in places.items()}
+        over, places = Event(), {} if self.cancel.is_set() else self.places
+        running = {host: _Trial(self.fleet[host], self.trial(host), over) for host in places}
         try:
             yield {host: each.result(self.cancel) for host, each in running.items()}
         finally:
@@ -94,20 +96,18 @@ class _Check:
             for each in running.values():
                 each.join()
 
-    def _places(self) -> dict[str, Place]:
-        """Where there is an image to try, and an address to listen at."""
-        having = [
-            node for node in self.cluster.nodes if node.name in self.hosts and self.hosts[node.name].image_id
-        ]
-        settled = {node.name: settle(node, self.hosts[node.name]) for node in having}
-        return {host: place for host, place in settled.items() if isinstance(place, Place)}
+    def trial(self, host: str) -> Command:
+        facts = self.hosts[host]
+        folder = facts.machine.hf_home if facts.machine else None
+        mounted = folder.path if folder and folder.exists else ""
+        return docker.trial(self.cluster, self._node(host), self.places[host], mounted, self.knocks(host))
 
     def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...] | Gap:
         """The head tries every worker, each worker the head."""
         node = self._node(host)
         asked = {
             address(place.ip, port): other
-            for other, place in self._places().items()
+            for other, place in self.places.items()
             if self._node(other).role is not node.role
             for port in self._answered(other, place, tried.get(other))
         }
@@ -139,12 +139,8 @@ class _Check:
 class _Trial:
     """A container that tells what is in it, and stays until `over`."""
 
-    def __init__(self, check: _Check, host: str, place: Place, over: Event) -> None:
-        node, facts = check._node(host), check.hosts[host]  # noqa: SLF001 - they are one
-        folder = facts.machine.hf_home if facts.machine else None
-        mounted = folder.path if folder and folder.exists else ""
-        self._command = docker.trial(check.cluster, node, place, mounted, check.knocks(host))
-        self._via, self._over = check.fleet[host], over
+    def __init__(self, via: Transport, command: Command, over: Event) -> None:
+        self._via, self._command, self._over = via, command, over
         self._told, self._until = Event(), time.monotonic() + START_SECONDS
         self._line = ""
         self._ended: Output | Failure | None = None
@@ -176,7 +172,15 @@ class _Trial:
             self._told.set()
 
 
+def _places(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> dict[str, Place]:
+    """Where there is an image to try, and an address to listen at."""
+    having = [node for node in cluster.nodes if node.name in hosts and hosts[node.name].image_id]
+    settled = {node.name: settle(node, hosts[node.name]) for node in having}
+    return {host: place for host, place in settled.items() if isinstance(place, Place)}
+
+
 def _gap(host: str, what: str, got: Output | Failure) -> Gap:
     if isinstance(got, Failure):
         return Gap(host, what, got.message, got.fix)
-    return Gap(host, what, got.stderr.strip() or f"exit code {got.exit_code}")
+    why = f"exit code {got.exit_code}" if got.exit_code else "an answer that could not be read"
+    return Gap(host, what, got.stderr.strip() or why)

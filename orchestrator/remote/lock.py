@@ -3,6 +3,7 @@
 import getpass
 import math
 import socket
+import time
 from collections.abc import Callable
 from threading import Condition, Event, Thread
 from typing import Self
@@ -27,11 +28,13 @@ class Lock:
         self._changed, self._over = Condition(), Event()
         self._told: list[str] = []
         self._ended: Output | Failure | None = None
-        self._thread = Thread(target=self._keep, name="lock", daemon=True)
+        self._heard, self._is_lost = time.monotonic(), False
+        self._threads = [Thread(target=act, name="lock", daemon=True) for act in (self._keep, self._listen)]
 
     def take(self, cancel: Event) -> Self | Holder | Failure:
         """The lock, or who has it, or why nobody can tell."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         with self._changed:
             while not (self._held or self._ended or cancel.is_set()):
                 self._changed.wait(0.2)
@@ -49,7 +52,8 @@ class Lock:
 
     def free(self) -> None:
         self._over.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     @property
     def _held(self) -> bool:
@@ -60,12 +64,26 @@ class Lock:
         with self._changed:
             self._ended = ended
             self._changed.notify_all()
-        if self._held and not self._over.is_set():
-            self._lost(ended.message if isinstance(ended, Failure) else "somebody else has released it")
+        self._lose(ended.message if isinstance(ended, Failure) else "somebody else has released it")
+
+    def _listen(self) -> None:
+        """A cable behind a jump host may be cut, and the connection to that be as good as ever."""
+        while not self._over.wait(1):
+            if self._held and time.monotonic() > self._heard + lock.QUIET_SECONDS:
+                self._lose("nothing is heard of it any more")
+                return
+
+    def _lose(self, why: str) -> None:
+        with self._changed:
+            first, self._is_lost = not self._is_lost, True
+        if first and self._held and not self._over.is_set():
+            self._lost(why)
 
     def _hear(self, line: str) -> None:
+        self._heard = time.monotonic()
         with self._changed:
-            self._told.append(line)
+            if not self._held:
+                self._told.append(line)
             self._changed.notify_all()
 
 
@@ -77,7 +95,7 @@ def _not_lockable(ended: Output | None) -> Failure:
         "the cluster's lock is out of reach there",
         ended.exit_code,
         ended.stderr.strip(),
-        "does ~/.raycluster there belong to this user, and has the host `flock` (util-linux) and bash?",
+        "is ~/.raycluster there this user's, on a disk that is neither full nor read-only? are `flock` and bash there?",
     )
 
 

@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 
 from orchestrator.plan.command import Command
+from orchestrator.plan.lock import TAKEN
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.recordings import INSPECTED, ORDERLY, Said, links_told, told, trial_line
 from tests.remote.fakes import Answer, FakeFleet, held
@@ -65,13 +66,25 @@ def test_hosts_in_good_order_are_told_by_topic_and_the_same_of_all_is_said_once(
     assert (check.exit_code, check.stdout, check.stderr) == (0, GOOD, "")
 
 
-def test_nothing_is_changed_and_no_lock_is_taken(good: FakeFleet, raycluster: Raycluster) -> None:
+def test_nothing_is_changed_while_nobody_else_may_work_on_the_cluster(
+    good: FakeFleet, raycluster: Raycluster
+) -> None:
     raycluster("check")
     scripts = {each.command.argv[3] for each in good.sent if each.command.is_script}
     assert scripts == {"observe", "inspect", "trial"}
+    assert "hold-lock" in good.sent[0].command.argv
     others = {each.command.argv[:2] for each in good.sent if not each.command.is_script}
-    assert others == {("date", "+%s.%N"), ("docker", "exec")}
+    assert others == {("bash", "-c"), ("date", "+%s.%N"), ("docker", "exec")}
     assert good.closed == {"gpu1", "gpu2"}
+
+
+def test_a_cluster_that_another_run_works_on_is_not_checked_meanwhile(
+    good: FakeFleet, raycluster: Raycluster
+) -> None:
+    good.streams("gpu1", sent("hold-lock"), "7", "1000", "ben@desk", "up", "1065", Output(TAKEN))
+    check = raycluster("check")
+    assert (check.exit_code, check.stdout) == (4, "")
+    assert "ben@desk has run `raycluster up` for 65 s" in check.stderr
 
 
 def test_a_failure_is_told_with_its_last_words_and_a_line_that_mends_it(

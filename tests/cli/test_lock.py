@@ -103,11 +103,23 @@ def test_a_release_without_a_yes_does_nothing(locked: FakeFleet, raycluster: Ray
 
 
 def test_a_release_with_a_yes_ends_the_run_that_holds_it(locked: FakeFleet, raycluster: Raycluster) -> None:
+    locked.on("gpu1", sent("ask-lock"), Output(0, "\n".join(HOLDER)), Output(0))
     locked.on("gpu1", sent("release-lock"), Output(0))
     release = raycluster("lock", "release", "-y")
     assert release.exit_code == 0, release.stderr
     assert release.stdout == "the lock of cluster demo is free: the run of ben@desk was ended\n"
-    assert locked.sent[-1].command.argv[-1] == "4711"
+    (ended,) = (each for each in locked.sent if "release-lock" in each.command.argv)
+    assert ended.command.argv[-1] == "4711"
+
+
+def test_a_lock_that_a_release_does_not_free_is_never_called_free(
+    locked: FakeFleet, raycluster: Raycluster
+) -> None:
+    locked.on("gpu1", sent("release-lock"), Output(0))
+    release = raycluster("lock", "release", "-y")
+    assert (release.exit_code, release.stdout) == (1, "")
+    assert "gpu1  the lock is still held, by a process that cannot be ended" in release.stderr
+    assert "→ end it there by hand: fuser -k ~/.raycluster/demo/lock" in release.stderr
 
 
 def test_a_head_that_cannot_be_asked_is_named(hosts: FakeFleet, raycluster: Raycluster) -> None:

@@ -181,7 +181,7 @@ def test_an_image_without_ray_and_one_that_is_not_there(lab: Lab) -> None:
     text, _ = bad(lab, two_hosts(lab, image="raylab:absent"), "gpu2", "image")
     assert text == "image raylab:absent is not on this host, and `docker.pull` is never"
     text, _ = bad(lab, two_hosts(lab, image="raylab:absent", docker={"pull": "missing"}), "gpu2", "image")
-    assert text.startswith("raylab:absent is not there, and cannot be pulled: ")
+    assert text.startswith("raylab:absent is not there, and whether it can be pulled is in doubt: ")
 
 
 def test_a_missing_driver_and_a_missing_toolkit_are_two_things(lab: Lab) -> None:

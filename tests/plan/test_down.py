@@ -1,5 +1,7 @@
 """What `down` does, from what was seen on the hosts."""
 
+from dataclasses import replace
+
 from orchestrator.plan.assumed import all_there
 from orchestrator.plan.down import plan_down
 from orchestrator.plan.facts import DockerTrouble, Silent
@@ -78,3 +80,9 @@ def test_workers_whose_head_may_still_run_are_stopped_in_good_order() -> None:
     demo = cluster()
     assert set(scripts(plan_down(demo, standing(demo))).values()) == {"remove"}
     assert set(scripts(plan_down(demo, standing(demo) | {"gpu1": Silent("off")})).values()) == {"remove"}
+
+
+def test_a_head_that_runs_under_its_former_name_is_a_head() -> None:
+    demo = cluster()
+    old = replace(container(demo, node(1)), name="raycluster-demo-former")
+    assert "remove" in scripts(plan_down(demo, with_host(standing(demo), "gpu1", docker=(old,)))).values()

@@ -147,7 +147,13 @@ def test_every_container_there_is_told_with_what_it_runs(machine: Machine) -> No
 @pytest.mark.parametrize("answers", [True, False])
 def test_whether_docker_answers_to_sudo_without_a_password(machine: Machine, answers: bool) -> None:
     machine.program("sudo", f'#!/bin/sh\n[ "$1 $2" = "-n docker" ] && exit {0 if answers else 1}\n')
+    machine.program("docker", "#!/bin/sh\nexit 1\n")
     assert inspected(machine).sudo_docker is answers
+
+
+def test_where_docker_answers_nobody_is_asked_for_sudo(machine: Machine) -> None:
+    machine.program("sudo", "#!/bin/sh\nexit 0\n")
+    assert not inspected(machine).sudo_docker
 
 
 def test_a_docker_command_of_several_words_is_called_so(machine: Machine) -> None:

@@ -71,16 +71,14 @@ def test_a_name_that_leads_nowhere(machine: Machine) -> None:
 def test_a_folder_for_models_that_is_there(machine: Machine) -> None:
     (machine.folder / "home/hf").mkdir()
     assert told(machine).hf_home == Folder(
-        str(machine.folder / "home/hf"), exists=True, writable=True, free=493022904 * 1024
+        str(machine.folder / "home/hf"), exists=True, free=493022904 * 1024
     )
 
 
 def test_of_a_folder_that_is_not_there_the_room_is_that_of_the_one_above(machine: Machine) -> None:
     machine.program("df", DF + 'printf \'%s\' "$2" >"$ANSWERS"\n')
     found = told(machine, "~/a/b").hf_home
-    assert found == Folder(
-        str(machine.folder / "home/a/b"), exists=False, writable=False, free=493022904 * 1024
-    )
+    assert found == Folder(str(machine.folder / "home/a/b"), exists=False, free=493022904 * 1024)
     assert (machine.folder / "answers").read_text() == str(machine.folder / "home")
 
 
@@ -128,7 +126,7 @@ def test_the_recorded_answer_is_read_alike() -> None:
         "gpu1",
         "10.0.0.1",
         527942656 * 1024,
-        Folder("/data/hf", exists=True, writable=True, free=493022904 * 1024),
+        Folder("/data/hf", exists=True, free=493022904 * 1024),
     )
     assert found.listeners == (Listener("*", 22, "sshd (pid 812)"),)
 

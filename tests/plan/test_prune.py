@@ -94,3 +94,9 @@ def test_a_host_under_a_new_name_is_refused_a_second_container_until_the_old_one
     assert [(each.host, each.why.partition(" ")[0]) for each in refusals] == [
         ("renamed", "raycluster-demo-gpu2")
     ]
+
+
+def test_an_address_that_the_inventory_uses_for_a_host_is_no_outsider() -> None:
+    moved = replace(TWO, workers=(node(2, name=GONE, host=GONE, ip="10.1.0.3"),))
+    facts = with_table(standing(TWO), ray_node(node(1)), ray_node(node(3)))
+    assert outsiders(moved, {"gpu1": facts["gpu1"], GONE: facts["gpu2"]}) == ()

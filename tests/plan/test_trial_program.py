@@ -106,7 +106,19 @@ def test_limits_are_those_of_the_container(start: Start) -> None:
 @pytest.mark.parametrize(
     ("stub", "gpus", "trouble"),
     [
-        ("echo 'NVIDIA H100'; echo 'NVIDIA H100'", ("NVIDIA H100", "NVIDIA H100"), ""),
+        (
+            "echo 'GPU 0: NVIDIA H100 (UUID: GPU-1)'; echo 'GPU 1: NVIDIA H100 (UUID: GPU-2)'",
+            ("NVIDIA H100", "NVIDIA H100"),
+            "",
+        ),
+        (
+            "echo 'GPU 0: NVIDIA A100 (UUID: GPU-1)'\n"
+            "echo '  MIG 3g.20gb     Device  0: (UUID: MIG-1)'\n"
+            "echo '  MIG 3g.20gb     Device  1: (UUID: MIG-2)'\n"
+            "echo 'GPU 1: NVIDIA A100 (UUID: GPU-2)'",
+            ("MIG 3g.20gb", "MIG 3g.20gb", "NVIDIA A100"),
+            "",
+        ),
         ("exit 0", (), ""),
         ("echo 'No devices'; echo found >&2; exit 6", (), "No devices\nfound"),
         (None, (), "there is no nvidia-smi in it, which the NVIDIA container toolkit brings"),
@@ -116,7 +128,7 @@ def test_nvidias_gpus_are_those_that_nvidia_smi_lists(
     machine: Machine, start: Start, stub: str | None, gpus: tuple[str, ...], trouble: str
 ) -> None:
     if stub:
-        machine.program("nvidia-smi", f'#!/bin/sh\n[ "$1" = --query-gpu=name ] || exit 9\n{stub}\n')
+        machine.program("nvidia-smi", f'#!/bin/sh\n[ "$1" = -L ] || exit 9\n{stub}\n')
     found = look(start, "nvidia")
     assert (found.gpus, found.gpu_trouble) == (gpus, trouble)
 

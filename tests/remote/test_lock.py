@@ -1,5 +1,6 @@
 """The cluster's lock on a real OpenSSH server: one has it, and nobody can leave it behind."""
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,3 +174,36 @@ def test_we_are_named_by_user_and_machine() -> None:
     user, _, machine = ourselves().partition("@")
     assert user
     assert machine
+
+
+@pytest.mark.parametrize("exit_code", [71, 127])
+def test_a_flock_that_fails_is_not_called_another_run(head: Head, exit_code: int) -> None:
+    """As on a network home without a lock daemon, or on a host without `flock`."""
+    programs = head.home / "bin"
+    programs.mkdir()
+    (programs / "flock").write_text(f"#!/bin/sh\necho no locks >&2\nexit {exit_code}\n")
+    (programs / "flock").chmod(0o755)
+    bash, option, script, *words = lock.hold(DEMO, "ana@laptop", "up").argv
+    got = head.take(command=Command((bash, option, f"PATH={programs}:$PATH\n{script}", *words)))
+    assert isinstance(got, Failure)
+    assert (got.exit_code, got.detail) == (1, "no locks")
+
+
+def test_who_only_asks_takes_it_from_nobody(head: Head) -> None:
+    """An empty file that is locked for an instant: `lock status` looks so."""
+    (head.home / FOLDER).mkdir(parents=True)
+    file = head.home / FOLDER / "lock"
+    asking = subprocess.Popen(["flock", str(file), "sleep", "0.2"])
+    assert isinstance(head.take(), Lock)
+    asking.wait()
+
+
+def test_a_lock_of_which_nothing_is_heard_is_lost_though_its_connection_is_well(
+    head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a jump host whose own cable is cut."""
+    monkeypatch.setattr("orchestrator.plan.lock.QUIET_SECONDS", 0.5)
+    bash, option, script, *words = lock.hold(DEMO, "ana@laptop", "up").argv
+    mute = script.replace("do echo alive; done", "do :; done")
+    assert isinstance(head.take(command=Command((bash, option, mute, *words))), Lock)
+    assert head.lost.get(timeout=20) == "nothing is heard of it any more"

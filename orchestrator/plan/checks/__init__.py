@@ -13,7 +13,7 @@ from orchestrator.plan.checks.evidence import Evidence, Gap
 from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, quoting, warning
 from orchestrator.plan.checks.inspected import inspected
 from orchestrator.plan.checks.linked import linked
-from orchestrator.plan.checks.look import notable, reached, startable
+from orchestrator.plan.checks.look import notable, own_name, reached, startable
 from orchestrator.plan.checks.together import clashes, differences, seen
 from orchestrator.plan.checks.tried import tried, versions
 from orchestrator.plan.facts import Facts, HostFacts, Silent
@@ -77,11 +77,14 @@ def _gaps(evidence: Evidence) -> Findings:
 
 def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings:
     hosts = seen(cluster, facts)
-    for node in cluster.nodes:
-        if node.name in hosts and node.name in evidence.inspections:
-            yield from inspected(cluster, node, hosts[node.name], evidence.inspections[node.name])
-        if node.name in hosts and node.name in evidence.trials:
-            yield from tried(cluster, node, hosts[node.name], evidence.trials[node.name])
+    for node in (node for node in cluster.nodes if node.name in hosts):
+        here, trial = hosts[node.name], evidence.trials.get(node.name)
+        if here.machine:
+            yield from own_name(node, here.machine)
+        if inspection := evidence.inspections.get(node.name):
+            yield from inspected(cluster, node, here, inspection, trial)
+        if trial:
+            yield from tried(cluster, node, here, trial)
     yield from versions(evidence.trials)
     yield from linked(cluster, addresses(cluster, facts), evidence.links)
     yield from _clocks(evidence)

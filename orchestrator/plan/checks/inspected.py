@@ -6,6 +6,7 @@ from orchestrator.plan.checks.look import gib
 from orchestrator.plan.facts import DockerTrouble, HostFacts
 from orchestrator.plan.hints import NO_IMAGE, NO_TOOLKIT
 from orchestrator.plan.inspection import Engine, Hardware, Inspection
+from orchestrator.plan.trial import NoTrial, Trial
 
 OLDEST_ENGINE = (19, 3)
 """The first with `--gpus`."""
@@ -20,8 +21,10 @@ CONTAINER_ROOM = 2 * GIB
 DRIVER = "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
 
 
-def inspected(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) -> Findings:
-    """Everything that the second look tells of one host."""
+def inspected(
+    cluster: Cluster, node: Node, facts: HostFacts, found: Inspection, trial: Trial | NoTrial | None = None
+) -> Findings:
+    """Everything that the second look tells of one host. What a container sees needs no explanation from it."""
     if isinstance(facts.docker, DockerTrouble):
         if found.sudo_docker:
             told = "Docker answers there to `sudo -n docker`"
@@ -30,7 +33,8 @@ def inspected(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection)
     if found.engine:
         yield from _engine(node, facts, found.engine)
     yield from _image(cluster, node, facts, found)
-    yield from _accelerator(node, found.hardware)
+    if not (isinstance(trial, Trial) and trial.gpus and not trial.gpu_trouble):
+        yield from _accelerator(node, found.hardware)
     yield from _rdma(node, facts, found.hardware)
     yield from _neighbours(cluster, node, found)
 
@@ -71,10 +75,13 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
 
 
 def _absent(node: Node, image: str, refusal: str) -> Finding:
-    """An image that `up` will pull. `refusal`: what the registry has against that."""
+    """An image that `up` will pull. `refusal`: what the registry tells Docker's client.
+
+    No more than a warning: the daemon, which pulls, may know a mirror or a proxy that its client does not.
+    """
     if refusal:
-        told = f"{image} is not there, and cannot be pulled: {refusal.splitlines()[-1]}"
-        return failure(node.name, "image", told, NO_IMAGE)
+        told = f"{image} is not there, and whether it can be pulled is in doubt: {refusal.splitlines()[-1]}"
+        return warning(node.name, "image", told, NO_IMAGE)
     told = f"{image} is not there; `up` will pull it, and what is in it cannot be told before"
     return warning(node.name, "image", told, f"{' '.join(node.docker.command)} pull {image}")
 

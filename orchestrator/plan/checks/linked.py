@@ -35,7 +35,8 @@ def _closed(link: Link, rule: str) -> Finding:
         what = REFUSALS[link.outcome]
         told = f"{link.source} does not reach it {there}: a firewall, for the host answers, but this port is {what}"
         return failure(link.target, "network", told, rule)
-    told = f"{link.source} does not reach it {there}, nor at all: no route, a cable, or another network"
+    why = "nor does the host answer at all: no route, a cable, or a firewall that drops everything"
+    told = f"{link.source} does not reach it {there}, {why}"
     return failure(
         link.target, "network", told, f"on {link.source}: ip route get {_ip(link)}; ping {_ip(link)}"
     )

@@ -42,7 +42,6 @@ def notable(node: Node, facts: HostFacts) -> Findings:
     yield from _address(node, facts)
     yield from _gpus(node, facts)
     if facts.machine:
-        yield from _own_name(node, facts.machine)
         yield from _memory(node, facts.machine)
         yield from _hf_home(node, facts.machine)
 
@@ -104,7 +103,8 @@ def _is_public(ip: str) -> bool:
         return False
 
 
-def _own_name(node: Node, machine: Machine) -> Findings:
+def own_name(node: Node, machine: Machine) -> Findings:
+    """Debian's habit. Programs that look themselves up then talk to nobody; Ray and NCCL are told better."""
     if machine.resolves_to.startswith("127.") or machine.resolves_to == "::1":
         told = f"its name {machine.hostname} resolves to {machine.resolves_to} there"
         fix = f"in /etc/hosts there, give {machine.hostname} its `ip`; gloo and NCCL are told their interface anyway"
@@ -120,7 +120,10 @@ def _memory(node: Node, machine: Machine) -> Findings:
 
 def _hf_home(node: Node, machine: Machine) -> Findings:
     folder = machine.hf_home
-    if not folder.exists:
+    if folder.exists is None:
+        told = f"{folder.path} does not answer: a network share that is gone?"
+        yield warning(node.name, "hf_home", told, "mount it again there, or set `hf_home` to another folder")
+    elif not folder.exists:
         told = f"{folder.path} does not exist there; Docker will make it, as root's"
         yield warning(node.name, "hf_home", told, f"mkdir -p {shlex.quote(folder.path)}")
     if folder.free is not None and folder.free < LITTLE_ROOM:

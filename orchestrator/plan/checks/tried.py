@@ -34,7 +34,7 @@ def tried(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial
         told = (
             f"{facts.machine.hf_home.path if facts.machine else node.hf_home} cannot be written by containers"
         )
-        yield failure(
+        yield warning(
             node.name, "hf_home", told, "let root write there (NFS: no_root_squash), or set `hf_home`"
         )
 
@@ -66,8 +66,8 @@ def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     fix = NO_TOOLKIT if node.accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
     if trial.gpu_trouble:
         yield quoting(node.name, "gpus", f"{told}: ", trial.gpu_trouble, fix)
-    elif found < expected:
-        yield failure(node.name, "gpus", told, fix)
+    elif found < expected:  # more may be declared than there are: Ray can share one
+        yield (warning if found and node.num_gpus else failure)(node.name, "gpus", told, fix)
     elif found:
         yield ok(node.name, "gpus", f"containers see {found}: {', '.join(sorted(set(trial.gpus)))}")
 

@@ -51,7 +51,7 @@ def machine(**changes: object) -> Machine:
 
 
 def folder(**changes: object) -> Folder:
-    made = Folder("/home/ana/.cache/huggingface", exists=True, writable=True, free=900 * GIB)
+    made = Folder("/home/ana/.cache/huggingface", exists=True, free=900 * GIB)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

@@ -69,7 +69,7 @@ def everything() -> Evidence:
         logins=dict.fromkeys(EVERYWHERE, "ana@there"),
         inspections=dict.fromkeys(EVERYWHERE, inspection(neighbours=(neighbour(),))),
         clocks={"gpu1": (0, 1), "gpu2": (50, 51), "gpu3": (0, 1)},
-        trials={"gpu1": trial(nofile=1024), "gpu2": NoTrial(125, "no"), "gpu3": trial(memlock=1)},
+        trials={"gpu1": trial(nofile=1024, gpus=()), "gpu2": NoTrial(125, "no"), "gpu3": trial(memlock=1)},
         links=(link("gpu1", "gpu3"),),
         gaps=(Gap("gpu1", "x", "y"),),
     )

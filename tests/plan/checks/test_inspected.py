@@ -112,7 +112,13 @@ def test_an_image_that_is_still_to_come_needs_more_room() -> None:
         (
             Pull.ALWAYS,
             "warning: slow\nmanifest unknown",
-            [("failure", f"{IMAGE} is not there, and cannot be pulled: manifest unknown", NO_IMAGE)],
+            [
+                (
+                    "warning",
+                    f"{IMAGE} is not there, and whether it can be pulled is in doubt: manifest unknown",
+                    NO_IMAGE,
+                )
+            ],
         ),
     ],
 )

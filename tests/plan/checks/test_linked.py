@@ -50,7 +50,8 @@ def test_a_host_that_answers_elsewhere_stands_behind_a_firewall(outcome: Outcome
 def test_a_host_that_does_not_answer_at_all_is_not_blamed_on_a_firewall(
     outcome: Outcome, address: str, ip: str
 ) -> None:
-    told = f"gpu1 does not reach it at {address}, nor at all: no route, a cable, or another network"
+    why = "nor does the host answer at all: no route, a cable, or a firewall that drops everything"
+    told = f"gpu1 does not reach it at {address}, {why}"
     closed = Link("gpu1", "gpu2", address, outcome, alive=False)
     assert brief(linked(DEMO, IPS, (closed,))) == [
         ("gpu2", "failure", told, f"on gpu1: ip route get {ip}; ping {ip}")
