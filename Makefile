@@ -31,7 +31,7 @@ check: setup ## what a commit must pass, in under a minute: format, lint, types,
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not lab'
+	PYTHONHASHSEED=0 $(BIN)/pytest -n auto -m 'not lab'
 
 test: setup packages check ## everything, the lab with its real hosts included
 	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest tests/lab

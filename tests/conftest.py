@@ -8,31 +8,28 @@ import pytest
 LAB = Path(__file__).with_name("lab")
 LEVELS = ("pure", "sshd", "lab")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
-LEVEL_OF = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` decides by these marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(LAB):
             item.add_marker("lab")
             if item.get_closest_marker("timeout") is None:
                 # The test's own time: bringing the lab up, the first time with its image, is no part of it.
                 item.add_marker(pytest.mark.timeout(300, func_only=True))
-    config.stash[LEVEL_OF] = {item.nodeid: _level(item) for item in items}
 
 
-def _level(item: pytest.Item) -> str:
-    return next((level for level in ("lab", "sshd") if item.get_closest_marker(level)), "pure")
+def _level(tested: pytest.TestReport | pytest.Item) -> str:
+    return next((level for level in ("lab", "sshd") if level in tested.keywords), "pure")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A level that was skipped must not look like one that passed."""
-    level_of = config.stash.get(LEVEL_OF, {})
     terminalreporter.section("levels")
     for level in LEVELS:
         outcomes = {
-            outcome: [report for report in reports if level_of.get(report.nodeid) == level]
+            outcome: [report for report in reports if _level(report) == level]
             for outcome, reports in terminalreporter.stats.items()
             if outcome in OUTCOMES
         }
