@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Timer
+from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 from orchestrator.plan.command import Command
@@ -39,7 +39,18 @@ def started(
         yield channel
     finally:
         with suppress(OSError, EOFError):
-            channel.close()
+            _leave(channel)
+
+
+def _leave(channel: "paramiko.Channel") -> None:
+    """Closes it, but first takes it from the pipe behind `fileno`.
+
+    Paramiko's thread writes to that pipe when data comes. Where `close` is just closing it, the write fails, and
+    with it the connection; or it goes to whatever has the pipe's number by then.
+    """
+    for buffer in (channel.in_buffer, channel.in_stderr_buffer):
+        buffer.set_event(Event())
+    channel.close()
 
 
 def _session(connection: Connection, patience: Patience) -> "paramiko.Channel":

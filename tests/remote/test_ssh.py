@@ -102,6 +102,20 @@ def test_what_a_listener_raises_comes_back_and_the_connection_lasts(server: Sshd
     assert server.log().count("Accepted publickey") == 1
 
 
+def test_commands_that_are_left_while_they_still_speak_never_take_the_connection_along(
+    server: Sshd, gpu1: SshTransport
+) -> None:
+    """Two in a hundred did, by a race in paramiko."""
+
+    def enough(_: str) -> None:
+        raise BrokenPipeError
+
+    for _ in range(150):
+        with pytest.raises(BrokenPipeError):
+            gpu1.stream(sh("seq 9; cat", "input"), enough, timeout=30, cancel=Event())
+    assert server.log().count("Accepted publickey") == 1
+
+
 def test_connecting_can_be_cancelled(laptop: Laptop, silence: int) -> None:
     laptop.config.write_text(f"Host gpu1\n HostName 127.0.0.2\n Port {silence}\n")
     cancel = Event()
