@@ -14,6 +14,7 @@ from orchestrator.plan.lock import Holder
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 ASK_SECONDS = 20.0
+RELEASED = f"somebody has released it, or nothing was heard from here for {lock.SILENCE_SECONDS} s"
 
 
 class Lock:
@@ -64,7 +65,7 @@ class Lock:
         with self._changed:
             self._ended = ended
             self._changed.notify_all()
-        self._lose(ended.message if isinstance(ended, Failure) else "somebody else has released it")
+        self._lose(_why_lost(ended))
 
     def _listen(self) -> None:
         """A cable behind a jump host may be cut, and the connection to that be as good as ever."""
@@ -85,6 +86,12 @@ class Lock:
             if not self._held:
                 self._told.append(line)
             self._changed.notify_all()
+
+
+def _why_lost(ended: Output | Failure) -> str:
+    if isinstance(ended, Failure) and ended.kind is not FailureKind.EXIT:
+        return ended.message
+    return RELEASED
 
 
 def _not_lockable(ended: Output | None) -> Failure:

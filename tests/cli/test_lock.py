@@ -59,7 +59,7 @@ def test_a_run_that_loses_the_lock_stops_and_touches_nothing_more(
     hosts.on("gpu1", sent("listening"), loses)
     up = raycluster("up")
     assert (up.exit_code, up.stdout) == (1, "")
-    assert "its lock on gpu1 was lost: somebody else has released it" in up.stderr
+    assert "its lock on gpu1 was lost: somebody has released it, or" in up.stderr
     assert "What it had started was left there" in up.stderr
     assert not any("discard" in line for line in hosts.lines())
 
