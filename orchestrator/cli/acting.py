@@ -23,6 +23,9 @@ from orchestrator.remote.report import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
 
+NO_PLAN = Plan("nothing")
+NOTHING = Report(NO_PLAN, ())
+
 
 class Scope(StrEnum):
     """What a run is about: hosts of `--limit`, or the cluster; and what becomes of what the inventory lacks."""
@@ -119,12 +122,13 @@ def carry_out(
         report = run.execute(plan).after(pruned)
         lost = "; ".join(run.lost)
         interrupted = run.cancel.is_set() and not lost
-        undone = run.clean_up(Plan("leave it") if lost else aftermath(_wreck(plan, report, interrupted)))
+        undone = run.clean_up(NO_PLAN if lost else aftermath(_wreck(plan, report, interrupted)))
         seconds = time.monotonic() - began
     return Done(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
 
 
-NOTHING = Report(Plan("prune nothing"), ())
+def _pruning(cluster: Cluster, facts: Facts) -> Plan:
+    return plan_prune(cluster, (*cluster.nodes, *outsiders(cluster, facts)), facts)
 
 
 def _look(run: Session, scope: Scope) -> tuple[Facts, Report]:
@@ -132,9 +136,8 @@ def _look(run: Session, scope: Scope) -> tuple[Facts, Report]:
     if scope is Scope.SOME_HOSTS:
         return run.observe(run.cluster.nodes), NOTHING
     facts = run.observe_all()
-    everywhere = (*run.cluster.nodes, *outsiders(run.cluster, facts))
-    plan = plan_prune(run.cluster, everywhere, facts)
-    if scope is not Scope.PRUNE or not plan.phases:
+    plan = _pruning(run.cluster, facts) if scope is Scope.PRUNE else NO_PLAN
+    if not plan.phases:
         return facts, NOTHING
     run.tell(Planned(plan))
     pruned = run.execute(plan)

@@ -9,12 +9,11 @@ import typer
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.status import NOT_HEALTHY
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
     from orchestrator.plan.checks import Finding
-
-NOT_READY = 3
 
 
 def check(
@@ -47,7 +46,7 @@ def check(
         raise typer.Exit(INTERRUPTED)
     findings = thorough(cluster, facts, evidence)
     (_show_json if output is Form.JSON else show)(cluster, findings)
-    raise typer.Exit(NOT_READY if any(each.level is Level.FAILURE for each in findings) else 0)
+    raise typer.Exit(NOT_HEALTHY if any(each.level is Level.FAILURE for each in findings) else 0)
 
 
 def _show_json(cluster: "Cluster", findings: "tuple[Finding, ...]") -> None:

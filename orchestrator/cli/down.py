@@ -31,10 +31,9 @@ def down(
     that carry this cluster's label are touched. A host that could not be asked is a failure, never a
     success. A second `down` changes nothing and says so.
     """
-    from orchestrator.cli.acting import carry_out, preview, scope
+    from orchestrator.cli.acting import NO_PLAN, carry_out, preview, scope
     from orchestrator.plan.assumed import all_there
     from orchestrator.plan.down import plan_down
-    from orchestrator.plan.steps import Plan
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
@@ -42,11 +41,7 @@ def down(
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))
-
-    def nothing(_: object) -> Plan:
-        return Plan("nothing to undo")
-
-    done = carry_out("down", cluster, planner, nothing, pace, scope=scope(only, prune=prune))
+    done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=scope(only, prune=prune))
     _conclude(_named(cluster, only), done)
     raise typer.Exit(done.exit_code)
 

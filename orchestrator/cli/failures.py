@@ -8,7 +8,7 @@ from rich.text import Text
 
 from orchestrator.cli.acting import Done
 from orchestrator.cli.journal import Mask
-from orchestrator.cli.screen import notice, printable
+from orchestrator.cli.screen import gathered, notice, printable
 from orchestrator.plan.hints import hint
 from orchestrator.plan.steps import Run
 from orchestrator.remote.report import Status, StepEnded
@@ -28,20 +28,13 @@ class Trouble:
 def show_failures(headline: str, done: Done, what_now: str) -> None:
     """Prints a failed run on standard error."""
     notice().print(Text(f"✗ {headline}", "bold red"))
-    for trouble, hosts in _grouped(done).items():
+    for trouble, hosts in gathered(_troubles(done)).items():
         _show(trouble, hosts, done.mask)
     if untouched := _untouched(done):
         notice().print(f"  Nothing was done on {', '.join(untouched)}.")
     notice().print(what_now)
     if done.log:
         notice().print(f"log: {done.log}", style="dim")
-
-
-def _grouped(done: Done) -> dict[Trouble, list[str]]:
-    grouped: dict[Trouble, list[str]] = {}
-    for host, trouble in _troubles(done):
-        grouped.setdefault(trouble, []).append(host)
-    return grouped
 
 
 def _troubles(done: Done) -> Iterator[tuple[str, Trouble]]:

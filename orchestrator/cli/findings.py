@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from orchestrator.cli.screen import answer, plural
+from orchestrator.cli.screen import answer, gathered, plural
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Finding, Level
 
@@ -27,9 +27,7 @@ def show(cluster: Cluster, findings: tuple[Finding, ...]) -> None:
 
 def _grouped(findings: Iterable[Finding]) -> dict[Finding, list[str]]:
     """Findings that differ only in their host, the worst last."""
-    hosts: dict[Finding, list[str]] = {}
-    for finding in findings:
-        hosts.setdefault(replace(finding, host=""), []).append(finding.host)
+    hosts = gathered((finding.host, replace(finding, host="")) for finding in findings)
     return dict(sorted(hosts.items(), key=lambda each: list(Level).index(each[0].level)))
 
 

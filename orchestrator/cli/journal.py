@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
-from orchestrator.cli.screen import notice, printable
+from orchestrator.cli.screen import gathered, notice, printable
 from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.report import (
@@ -89,17 +89,13 @@ def command_of(step: Step) -> str:
 
 def changes(plan: Plan) -> Iterator[str]:
     """What changes and why, the same on several hosts said once."""
-    hosts: dict[str, list[str]] = {}
-    for change in plan.changes:
-        hosts.setdefault(change.what, []).append(change.host)
+    hosts = gathered((change.host, change.what) for change in plan.changes)
     return (f"{', '.join(names)}: {what}" for what, names in hosts.items())
 
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What was noticed of the hosts and does not stop the plan, the same of several said once."""
-    hosts: dict[tuple[str, str], list[str]] = {}
-    for warning in plan.warnings:
-        hosts.setdefault((warning.why, warning.fix), []).append(warning.host)
+    hosts = gathered((each.host, (each.why, each.fix)) for each in plan.warnings)
     return (f"! {', '.join(names)}: {why}{fix and ' → ' + fix}" for (why, fix), names in hosts.items())
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
+
+T = TypeVar("T")
 
 WIDE = 400
 """Columns for tables where nobody looks: a pipe must not cut a cell short."""
@@ -63,6 +65,14 @@ def failed(host: str, why: str, fix: str) -> NoReturn:
     if fix:
         notice().print(f"      → {fix}", style="yellow")
     raise typer.Exit(1)
+
+
+def gathered(told: Iterable[tuple[str, T]]) -> dict[T, list[str]]:
+    """What is told of hosts, the same of several once, with their names."""
+    hosts: dict[T, list[str]] = {}
+    for host, each in told:
+        hosts.setdefault(each, []).append(host)
+    return hosts
 
 
 def plural(count: int, thing: str) -> str:

@@ -59,9 +59,8 @@ def _stop(cluster: Cluster, node: Node, orphaned: bool) -> Iterator[Step]:
 
 
 def _ours(cluster: Cluster, facts: HostFacts | Silent) -> tuple[Container, ...]:
-    if isinstance(facts, Silent) or isinstance(facts.docker, DockerTrouble):
-        return ()
-    return tuple(container for container in facts.docker if container.cluster == cluster.name)
+    found = facts.containers if isinstance(facts, HostFacts) else ()
+    return tuple(container for container in found if container.cluster == cluster.name)
 
 
 def _told(containers: tuple[Container, ...]) -> str:

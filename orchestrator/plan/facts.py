@@ -177,8 +177,12 @@ class HostFacts:
 
     def named(self, name: str) -> Container | None:
         """The container of that name, whoever made it."""
-        found = () if isinstance(self.docker, DockerTrouble) else self.docker
-        return next((container for container in found if container.name == name), None)
+        return next((container for container in self.containers if container.name == name), None)
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """Those that Docker told of: none where it told of trouble."""
+        return () if isinstance(self.docker, DockerTrouble) else self.docker
 
 
 Facts = dict[str, HostFacts | Silent]

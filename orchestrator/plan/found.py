@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Silent
+from orchestrator.plan.facts import Container, Facts, HostFacts, RayTable, RayTrouble, Silent
 from orchestrator.plan.settle import settle
 
 
@@ -35,9 +35,7 @@ def strays(cluster: Cluster, facts: Facts) -> Iterator[tuple[str, Container]]:
     """Containers of this cluster that the inventory does not have, each with the host that it is on."""
     ours = {cluster.container(node) for node in cluster.nodes}
     for host, here in facts.items():
-        found = (
-            here.docker if isinstance(here, HostFacts) and not isinstance(here.docker, DockerTrouble) else ()
-        )
+        found = here.containers if isinstance(here, HostFacts) else ()
         yield from ((host, each) for each in found if each.cluster == cluster.name and each.name not in ours)
 
 

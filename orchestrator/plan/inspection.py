@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.plan.sections import Section, sections
-
-KIB = 1024
+from orchestrator.plan.sections import KIB, Section, sections
 
 
 @dataclass(frozen=True, slots=True)

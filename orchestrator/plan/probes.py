@@ -23,10 +23,9 @@ from orchestrator.plan.facts import (
 )
 from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
-from orchestrator.plan.sections import RECORD, Section, records, sections
+from orchestrator.plan.sections import KIB, RECORD, Section, records, sections
 
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
-KIB = 1024
 
 
 def parse(stdout: str, stderr: str) -> HostFacts | Silent:

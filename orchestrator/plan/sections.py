@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+KIB = 1024
+"""The unit of `df -k` and of /proc/meminfo."""
+
 RECORD, END = "\x1e", "\x1f"
 
 

@@ -1,8 +1,10 @@
 """Where a node stands on its host: the data address, the interface that carries it, the home folder."""
 
+from collections.abc import Mapping
+
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.docker import Place
-from orchestrator.plan.facts import Address, Facts, HostFacts
+from orchestrator.plan.facts import Address, Facts, HostFacts, Silent
 
 
 def settle(node: Node, facts: HostFacts) -> Place | str:
@@ -33,11 +35,16 @@ def _listed(addresses: tuple[Address, ...]) -> str:
     return ", ".join(f"{address.ip} ({address.interface})" for address in addresses) or "none"
 
 
-def addresses(cluster: Cluster, facts: Facts) -> dict[str, str]:
-    """The data address of each host that has one."""
+def places(cluster: Cluster, facts: Mapping[str, HostFacts | Silent]) -> dict[str, Place]:
+    """Where each node stands that was seen and has a place."""
     found = {
         node.name: settle(node, here)
         for node in cluster.nodes
-        if isinstance(here := facts[node.name], HostFacts)
+        if isinstance(here := facts.get(node.name), HostFacts)
     }
-    return {name: place.ip for name, place in found.items() if isinstance(place, Place)}
+    return {name: place for name, place in found.items() if isinstance(place, Place)}
+
+
+def addresses(cluster: Cluster, facts: Facts) -> dict[str, str]:
+    """The data address of each host that has one."""
+    return {name: place.ip for name, place in places(cluster, facts).items()}

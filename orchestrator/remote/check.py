@@ -18,7 +18,7 @@ from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts
 from orchestrator.plan.host import clock
 from orchestrator.plan.inspection import Inspection
 from orchestrator.plan.ray import address
-from orchestrator.plan.settle import settle
+from orchestrator.plan.settle import places
 from orchestrator.plan.trial import Link, NoTrial, Trial
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import LookBegan, Tell
@@ -38,7 +38,8 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     """Everything more that can be learned of the hosts that answered the first look."""
     hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
     tell(LookBegan(tuple(hosts), "Look closer", "tried"))
-    check = _Check(cluster, hosts, _places(cluster, hosts), fleet, cancel)
+    having = {name: here for name, here in hosts.items() if here.image_id}  # an image to try
+    check = _Check(cluster, hosts, places(cluster, having), fleet, cancel)
     clocks = check.each(hosts, check.clock)
     inspections = check.each(hosts, check.inspect)
     with check.trials() as tried:
@@ -87,8 +88,8 @@ class _Check:
     @contextmanager
     def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
         """A container from the image on each host that has it, for as long as this lasts."""
-        over, places = Event(), {} if self.cancel.is_set() else self.places
-        running = {host: _Trial(self.fleet[host], self.trial(host), over) for host in places}
+        over, hosts = Event(), () if self.cancel.is_set() else self.places
+        running = {host: _Trial(self.fleet[host], self.trial(host), over) for host in hosts}
         try:
             yield {host: each.result(self.cancel) for host, each in running.items()}
         finally:
@@ -170,13 +171,6 @@ class _Trial:
         if trial.is_answer(line) and not self._line:  # a host may greet before
             self._line = line
             self._told.set()
-
-
-def _places(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> dict[str, Place]:
-    """Where there is an image to try, and an address to listen at."""
-    having = [node for node in cluster.nodes if node.name in hosts and hosts[node.name].image_id]
-    settled = {node.name: settle(node, hosts[node.name]) for node in having}
-    return {host: place for host, place in settled.items() if isinstance(place, Place)}
 
 
 def _gap(host: str, what: str, got: Output | Failure) -> Gap:

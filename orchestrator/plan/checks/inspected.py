@@ -2,7 +2,7 @@
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan.checks.finding import Finding, Findings, failure, ok, warning
-from orchestrator.plan.checks.look import gib
+from orchestrator.plan.checks.measures import GIB, gib, release
 from orchestrator.plan.facts import DockerTrouble, HostFacts
 from orchestrator.plan.hints import NO_IMAGE, NO_TOOLKIT
 from orchestrator.plan.inspection import Engine, Hardware, Inspection
@@ -11,7 +11,6 @@ from orchestrator.plan.trial import NoTrial, Trial
 OLDEST_ENGINE = (19, 3)
 """The first with `--gpus`."""
 
-GIB = 1 << 30
 IMAGE_ROOM = 30 * GIB
 """A vLLM image is 10 GiB to pull, and twice that while it is unpacked."""
 
@@ -41,7 +40,7 @@ def inspected(
 
 def _engine(node: Node, facts: HostFacts, engine: Engine) -> Findings:
     told = f"Engine {engine.version}, {engine.architecture}"
-    if () < _number(engine.version) < OLDEST_ENGINE:
+    if () < release(engine.version) < OLDEST_ENGINE:
         yield failure(
             node.name, "docker", f"{told} has no --gpus", "install a Docker Engine of 19.03 or later"
         )
@@ -56,10 +55,6 @@ def _engine(node: Node, facts: HostFacts, engine: Engine) -> Findings:
         )
     elif engine.free is not None:
         yield ok(node.name, "disk", f"{engine.root} has room")
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
 
 
 def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) -> Findings:

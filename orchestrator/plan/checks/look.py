@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import ports
 from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
+from orchestrator.plan.checks.measures import GIB, gib
 from orchestrator.plan.devices import size
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, HostFacts, Listener, Machine, Silent
@@ -13,7 +14,6 @@ from orchestrator.plan.found import STRAY, own, strays
 from orchestrator.plan.hints import PRUNE, docker_fix
 from orchestrator.plan.settle import settle
 
-GIB = 1 << 30
 LITTLE_ROOM = 20 * GIB
 """A model that is worth several hosts is larger than this."""
 
@@ -155,8 +155,3 @@ def _strays(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     for _, container in strays(cluster, {node.name: facts}):
         level = failure if container.running else warning
         yield level(node.name, "containers", f"{container.name} {STRAY}", PRUNE)
-
-
-def gib(size: float) -> str:
-    """A size in the unit that people give memory and disks in."""
-    return f"{size / GIB:.1f} GiB"

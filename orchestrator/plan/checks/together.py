@@ -7,7 +7,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks.finding import Finding, Findings, failure, warning
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Address, Facts, HostFacts
-from orchestrator.plan.settle import settle
+from orchestrator.plan.settle import places
 
 
 def seen(cluster: Cluster, facts: Facts) -> dict[str, HostFacts]:
@@ -18,10 +18,10 @@ def seen(cluster: Cluster, facts: Facts) -> dict[str, HostFacts]:
 
 def clashes(cluster: Cluster, facts: Facts) -> Findings:
     """Two entries of the inventory that are one machine, or two machines with one address."""
-    hosts, places = seen(cluster, facts), _places(cluster, facts)
-    carrying = {_at(hosts[name], place).card for name, place in places.items()}
+    hosts, where = seen(cluster, facts), places(cluster, facts)
+    carrying = {_at(hosts[name], place).card for name, place in where.items()}
     for one, other in combinations(hosts, 2):
-        used = {places[name].ip for name in (one, other) if name in places}
+        used = {where[name].ip for name in (one, other) if name in where}
         if cards := carrying & _cards(hosts[one]) & _cards(hosts[other]):
             after = f": both have the network card {min(cards)}"
             yield from _both(one, other, "is the same machine as ", after)
@@ -54,13 +54,13 @@ def _made_up(card: str) -> bool:
 
 def differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not."""
-    hosts, places = seen(cluster, facts), _places(cluster, facts)
+    hosts, where = seen(cluster, facts), places(cluster, facts)
     fix = f"pull it anew on all: docker pull {cluster.image}; or write the image with its digest"
     images = {
         name: here.image_id for name, here in hosts.items() if here.image_id and not cluster.ray.install
     }
     yield from apart(images, "image", lambda each: f"image {str(each).removeprefix('sha256:')[:12]}", fix)
-    mtus = {name: _at(hosts[name], place).mtu for name, place in places.items()}
+    mtus = {name: _at(hosts[name], place).mtu for name, place in where.items()}
     yield from apart(
         {name: mtu for name, mtu in mtus.items() if mtu},
         "address",
@@ -85,12 +85,6 @@ def unlike(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if value != common:
             yield name, next(each for each in values if values[each] == common)
-
-
-def _places(cluster: Cluster, facts: Facts) -> dict[str, Place]:
-    hosts = seen(cluster, facts)
-    settled = {node.name: settle(node, hosts[node.name]) for node in cluster.nodes if node.name in hosts}
-    return {name: place for name, place in settled.items() if isinstance(place, Place)}
 
 
 def _at(facts: HostFacts, place: Place) -> Address:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
 from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
-from orchestrator.plan.checks.look import gib
+from orchestrator.plan.checks.measures import gib, release
 from orchestrator.plan.checks.together import unlike
 from orchestrator.plan.devices import gives_rdma
 from orchestrator.plan.facts import HostFacts
@@ -44,7 +44,7 @@ def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
         yield failure(node.name, "ray", "the image has no Ray", NO_RAY.partition(": ")[2])
         return
     yield ok(node.name, "ray", _versions(trial))
-    if cluster.ray.auth is not Auth.DISABLED and _number(trial.ray) < FIRST_WITH_TOKENS:
+    if cluster.ray.auth is not Auth.DISABLED and release(trial.ray) < FIRST_WITH_TOKENS:
         told = f"Ray {trial.ray} knows no token: whoever reaches its ports runs code there"
         level = failure if cluster.ray.auth is Auth.TOKEN else warning
         yield level(node.name, "ray", told, "use an image with Ray 2.52 or later")
@@ -52,10 +52,6 @@ def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
 
 def _versions(trial: Trial) -> str:
     return f"Ray {trial.ray}, Python {trial.python}"
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
 
 
 def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
