@@ -1,14 +1,22 @@
-"""Ctrl-C: once asks a run to stop in good order, twice ends it at once."""
+"""Ctrl-C: once asks a run to stop in good order, twice ends it at once.
+
+Python runs signal handlers on the main thread alone, between two of its steps; one that waits
+inside a system call, for a lock or a name server, may not get to them. So the signals' numbers
+go through a socket to a thread that does nothing else.
+https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+"""
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Thread
 
 from orchestrator.cli.screen import notice
 
 INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -17,25 +25,45 @@ def stopped_by_signals(cancel: Event) -> Iterator[None]:
 
     A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
     """
-    told = Event()
-
-    def interrupt(number: int, _frame: object) -> None:
-        if number == signal.SIGHUP:
-            _speak_to_nobody()
-        if told.is_set():
-            notice().show_cursor()
-            os._exit(INTERRUPTED)
-        told.set()
-        cancel.set()
-        notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in signals}
+    heard, told = socket.socketpair()
+    told.settimeout(0)
+    listener = Thread(target=_listen, args=(heard, cancel), name="signals", daemon=True)
+    listener.start()
+    before = {number: signal.signal(number, _pass_on) for number in _SIGNALS}
+    wakeup = signal.set_wakeup_fd(told.fileno())
     try:
         yield
     finally:
+        signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
+        told.close()
+        listener.join()
+        heard.close()
+
+
+def _pass_on(_number: int, _frame: object) -> None:
+    """Without a handler of Python's own a signal would not reach the socket."""
+
+
+def _listen(heard: socket.socket, cancel: Event) -> None:
+    first = True
+    for number in _numbers(heard):
+        if number == signal.SIGHUP:
+            _speak_to_nobody()
+        if not first:
+            notice().show_cursor()
+            os._exit(INTERRUPTED)
+        first = False
+        cancel.set()
+        notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
+
+
+def _numbers(heard: socket.socket) -> Iterator[int]:
+    """Each of our signals as it comes; one that another part of the program handles is not ours."""
+    while number := heard.recv(1):
+        if number[0] in _SIGNALS:
+            yield number[0]
 
 
 def _speak_to_nobody() -> None:
