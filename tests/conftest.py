@@ -20,8 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
-def _level(tested: pytest.TestReport | pytest.Item) -> str:
-    return next((level for level in ("lab", "sshd") if level in tested.keywords), "pure")
+def _level(tested: pytest.TestReport | pytest.CollectReport | pytest.Item) -> str:
+    return next((level for level in ("lab", "sshd") if level in getattr(tested, "keywords", ())), "pure")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -70,11 +70,13 @@ def test_fabric_and_paramiko_stay_in_remote_and_are_imported_late(module: str) -
 
 
 def test_only_docker_names_a_docker_command() -> None:
-    """Elsewhere in `plan`, a container is something that `docker.py` was asked for."""
+    """Elsewhere in `plan`, a container is something that `docker` was asked for."""
     naming = {
-        path.name for path in SOURCES if path.parent.name == "plan" and "docker.command," in path.read_text()
+        path.relative_to(ROOT / "orchestrator/plan").parts[0]
+        for path in SOURCES
+        if path.is_relative_to(ROOT / "orchestrator/plan") and "docker.command," in path.read_text()
     }
-    assert naming == {"docker.py"}
+    assert naming == {"docker"}
 
 
 @pytest.mark.parametrize(

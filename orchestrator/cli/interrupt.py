@@ -2,13 +2,12 @@
 
 Python runs signal handlers on the main thread alone, between two of its steps; one that waits
 inside a system call, for a lock or a name server, may not get to them. So the signals' numbers
-go through a socket to a thread that does nothing else.
+go through a pipe to a thread that does nothing else.
 https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
 """
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -25,28 +24,28 @@ def stopped_by_signals(cancel: Event) -> Iterator[None]:
 
     A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
     """
-    heard, told = socket.socketpair()
-    told.settimeout(0)
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
     listener = Thread(target=_listen, args=(heard, cancel), name="signals", daemon=True)
     listener.start()
     before = {number: signal.signal(number, _pass_on) for number in _SIGNALS}
-    wakeup = signal.set_wakeup_fd(told.fileno())
+    wakeup = signal.set_wakeup_fd(told)
     try:
         yield
     finally:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
-        told.close()
+        os.close(told)
         listener.join()
-        heard.close()
+        os.close(heard)
 
 
 def _pass_on(_number: int, _frame: object) -> None:
-    """Without a handler of Python's own a signal would not reach the socket."""
+    """Without a handler of Python's own a signal would not reach the pipe."""
 
 
-def _listen(heard: socket.socket, cancel: Event) -> None:
+def _listen(heard: int, cancel: Event) -> None:
     first = True
     for number in _numbers(heard):
         if number == signal.SIGHUP:
@@ -59,9 +58,9 @@ def _listen(heard: socket.socket, cancel: Event) -> None:
         notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
 
 
-def _numbers(heard: socket.socket) -> Iterator[int]:
+def _numbers(heard: int) -> Iterator[int]:
     """Each of our signals as it comes; one that another part of the program handles is not ours."""
-    while number := heard.recv(1):
+    while number := os.read(heard, 1):
         if number[0] in _SIGNALS:
             yield number[0]
 

@@ -1,0 +1,93 @@
+"""The `docker run` of a node, the one line that everything else is for."""
+
+import hashlib
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import Auth, Cluster, Node
+from orchestrator.model.secret import Secret
+from orchestrator.plan import devices, ports, ray
+from orchestrator.plan.command import Command
+from orchestrator.plan.docker.images import image
+
+STOP_SECONDS = 45
+"""A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
+
+HF_HOME = "/root/.cache/huggingface"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a container's command line takes from its host."""
+
+    ip: str
+    interface: str
+    home: str
+    infiniband: bool
+
+
+def run(cluster: Cluster, node: Node, place: Place, head_ip: str, secrets: tuple[Secret, ...]) -> Command:
+    """`docker run` for the node. Secrets travel on standard input; the line holds only that they do."""
+    before = ("run", "--detach", "--name", cluster.container(node), *_labels(cluster, node))
+    after = (*_options(cluster, node, place), *_image_and_command(cluster, node, place, head_ip))
+    spec = hashlib.sha256(shlex.join((*before, *after, *cluster.secrets)).encode()).hexdigest()[:12]
+    argv = (*node.docker.command, *before, "--label", f"raycluster.spec={spec}", *after)
+    return Command(argv, tuple(_env_file(secrets)))
+
+
+def spec(command: Command) -> str:
+    """The spec hash that a `run` line carries."""
+    label = next(part for part in command.argv if part.startswith("raycluster.spec="))
+    return label.partition("=")[2]
+
+
+def _labels(cluster: Cluster, node: Node) -> tuple[str, ...]:
+    return ("--label", f"raycluster.cluster={cluster.name}", "--label", f"raycluster.role={node.role}")
+
+
+def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+    hf_home = node.hf_home.replace("~", place.home, 1) if node.hf_home.startswith("~") else node.hf_home
+    return (
+        *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
+        *("--shm-size", node.docker.shm_size, *devices.gpus(node), "--stop-timeout", str(STOP_SECONDS)),
+        *("-v", f"{hf_home}:{HF_HOME}"),
+        *_environment(cluster, node, place),
+        *(("--env-file", "/dev/stdin") if cluster.secrets else ()),
+        *_token(cluster, node, place),
+        *devices.devices(node, infiniband=place.infiniband),
+        *node.docker.args,
+    )
+
+
+def inside(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+    """All that decides what a container finds in it, secrets and the token aside."""
+    given = (*_environment(cluster, node, place), *devices.devices(node, infiniband=place.infiniband))
+    return ("--shm-size", node.docker.shm_size, *devices.gpus(node), *given, *node.docker.args)
+
+
+def _environment(cluster: Cluster, node: Node, place: Place) -> Iterator[str]:
+    ours = {
+        "VLLM_HOST_IP": place.ip,
+        "GLOO_SOCKET_IFNAME": place.interface,
+        "NCCL_SOCKET_IFNAME": place.interface,
+        **ports.variables(cluster, node),
+    }
+    return (part for name, value in (ours | dict(node.env)).items() for part in ("-e", f"{name}={value}"))
+
+
+def _token(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+    """Ray before 2.52 ignores the variables, so `auto` needs no look into the image."""
+    if cluster.ray.auth is Auth.DISABLED:
+        return ("-e", "RAY_AUTH_MODE=disabled")
+    file = f"{place.home}/.raycluster/{cluster.name}/{node.name}.token:{ray.TOKEN_IN_CONTAINER}:ro"
+    return ("-v", file, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={ray.TOKEN_IN_CONTAINER}")
+
+
+def _image_and_command(cluster: Cluster, node: Node, place: Place, head_ip: str) -> tuple[str, ...]:
+    return (image(cluster), "-c", ray.start(cluster, node, place.ip, head_ip))
+
+
+def _env_file(secrets: tuple[Secret, ...]) -> Iterator[str | Secret]:
+    for secret in secrets:
+        yield from (f"{secret.name}=", secret, "\n")
