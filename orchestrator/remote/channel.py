@@ -8,15 +8,15 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from orchestrator.remote.stdin import Source
+from orchestrator.remote.transport import Hear
+
 if TYPE_CHECKING:
     import paramiko
 
 SLICE = 0.5  # seconds after which the clock and the cancel flag are looked at again
 FULL = 0.01  # the same while the host's window is full: nothing wakes us when it opens
 CHUNK = 1 << 20
-PULSE = 5.0  # seconds between signs of life on a standard input that is held open
-
-Hear = Callable[[bytes], None]
 
 
 class Patience:
@@ -41,21 +41,16 @@ class Conversation:
     """A command and its three streams."""
 
     channel: "paramiko.Channel"
-    stdin: bytes
-    hold_open: bool
+    stdin: Source
     on_stdout: Hear
     on_stderr: Hear
-    _sent: int = field(default=0, init=False)
-    _beat: float = field(default_factory=monotonic, init=False)
 
     def last(self, patience: Patience) -> bool:
         """Until the command has ended: True. False where patience ended first."""
-        poller = poll()
-        poller.register(self.channel.fileno(), POLLIN)
         while not self._said_all():
             if patience.over:
                 return False
-            poller.poll(1000 * patience.slice(SLICE if self._feed() else FULL))
+            self._await_something(patience, sent=self._feed())
             self._hear()
         while self._hear():
             pass
@@ -65,23 +60,17 @@ class Conversation:
         return bool(self.channel.eof_received) or self.channel.closed
 
     def _feed(self) -> bool:
-        """Send what the host's window takes. True once everything is sent."""
+        """Send what the host's window takes. True unless something is left over."""
         with suppress(OSError, EOFError):  # a command may end, and its channel close, without reading all
-            while not self._fed and self.channel.send_ready():
-                self._sent += self.channel.send(self.stdin[self._sent : self._sent + CHUNK])
-            if self._fed and not self.channel.eof_sent:
-                self._pulse() if self.hold_open else self.channel.shutdown_write()
-        return self._fed
+            return self.stdin.feed(self.channel)
+        return True
 
-    def _pulse(self) -> None:
-        """An empty line now and then: who reads it knows that we live, and we learn whether it can be sent."""
-        if monotonic() >= self._beat + PULSE and self.channel.send_ready():
-            self._beat = monotonic()
-            self.channel.send(b"\n")
-
-    @property
-    def _fed(self) -> bool:
-        return self._sent == len(self.stdin)
+    def _await_something(self, patience: Patience, *, sent: bool) -> None:
+        """Until the host speaks, there is more to send, or it is time to look again."""
+        poller = poll()
+        for descriptor in (self.channel.fileno(), *(self.stdin.waits_for if sent else ())):
+            poller.register(descriptor, POLLIN)
+        poller.poll(1000 * patience.slice(SLICE if sent else FULL))
 
     def _hear(self) -> bool:
         """Take some of what is there, but come back: a command may say more than we can ever hear.
@@ -124,12 +113,14 @@ class Lines:
 
 @dataclass
 class Tail:
-    """The last `limit` bytes of what was heard; all of it where there is no limit."""
+    """The last `limit` bytes of what was heard; all of it where there is no limit. `pass_on`: who else hears it."""
 
     limit: int | None
-    heard: bytearray = field(default_factory=bytearray)
+    pass_on: Hear = lambda _: None
+    heard: bytearray = field(default_factory=bytearray, init=False)
 
     def hear(self, heard: bytes) -> None:
+        self.pass_on(heard)
         self.heard += heard
         if self.limit is not None:
             del self.heard[: -self.limit]

@@ -19,6 +19,7 @@ class _Bounded:
     def __init__(self, inner: Transport, places: BoundedSemaphore) -> None:
         self._inner, self._places = inner, places
         self.stream = inner.stream  # waits rather than works, so it takes no place
+        self.pipe = inner.pipe  # nor may the two ends of a pipe wait for each other's
         self.close = inner.close
 
     @property

@@ -8,14 +8,15 @@ from time import monotonic
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
-from orchestrator.remote.channel import Conversation, Hear, Lines, Patience, Tail
+from orchestrator.remote.channel import Conversation, Lines, Patience, Tail
 from orchestrator.remote.connection import Connection, connect, import_fabric
 from orchestrator.remote.explain import out_of_patience
 from orchestrator.remote.opening import Opening
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.session import exit_code, last_words, started
 from orchestrator.remote.sshconfig import route
-from orchestrator.remote.transport import Failure, FailureKind, Output
+from orchestrator.remote.stdin import Given, Piped, Source
+from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
 KEPT = 1 << 16  # bytes of standard error that a stream keeps: it may last for days
@@ -38,7 +39,8 @@ class SshTransport:
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
         stdout, stderr = bytearray(), Tail(None)
-        ended = self._do(command, stdout.extend, stderr, hold_open=False, timeout=timeout, cancel=cancel)
+        stdin = Given(command.input(), hold_open=False)
+        ended = self._do(command, stdin, stdout.extend, stderr, timeout, cancel)
         return (
             ended
             if isinstance(ended, Failure)
@@ -49,8 +51,16 @@ class SshTransport:
         self, command: Command, tell: Callable[[str], None], *, timeout: float, cancel: Event
     ) -> Output | Failure:
         lines, stderr = Lines(tell), Tail(KEPT)
-        ended = self._do(command, lines.hear, stderr, hold_open=True, timeout=timeout, cancel=cancel)
+        stdin = Given(command.input(), hold_open=True)
+        ended = self._do(command, stdin, lines.hear, stderr, timeout, cancel)
         lines.end()
+        return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
+
+    def pipe(
+        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+    ) -> Output | Failure:
+        stderr = Tail(KEPT, complain)
+        ended = self._do(command, Piped(stdin), hear, stderr, timeout, cancel)
         return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
 
     def close(self) -> None:
@@ -60,14 +70,7 @@ class SshTransport:
                 self._opening.discard()
 
     def _do(
-        self,
-        command: Command,
-        hear: Hear,
-        stderr: Tail,
-        *,
-        hold_open: bool,
-        timeout: float,
-        cancel: Event,
+        self, command: Command, stdin: Source, hear: Hear, stderr: Tail, timeout: float, cancel: Event
     ) -> int | Failure:
         """The exit code of a command that ran to its end."""
         try:
@@ -77,7 +80,7 @@ class SshTransport:
                 self._slot(patience),
                 started(connection, command, patience, self._ssh.connect_timeout) as channel,
             ):
-                talk = Conversation(channel, command.input(), hold_open, hear, stderr.hear)
+                talk = Conversation(channel, stdin, hear, stderr.hear)
                 if not talk.last(patience):
                     return out_of_patience(patience, last_words(stderr.heard))
                 return exit_code(connection, channel.exit_status, stderr.heard)

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from orchestrator.plan.command import Command
 
+Hear = Callable[[bytes], None]
+
 
 class FailureKind(StrEnum):
     """Why a host gave no good answer. Only UNREACHABLE is worth another try."""
@@ -63,6 +65,16 @@ class Transport(Protocol):
 
         Standard input stays open until the end, with an empty line every few seconds: a command that
         reads it knows when nobody listens, also where a cable was cut and no end ever comes.
+        """
+        ...
+
+    def pipe(
+        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+    ) -> Output | Failure:
+        """Run on bytes as they come: standard input from the file descriptor `stdin` until it ends.
+
+        Standard output goes to `hear`, standard error to `complain` and its end into the output too. Who
+        hears slowly slows the command down.
         """
         ...
 

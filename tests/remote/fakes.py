@@ -1,11 +1,12 @@
 """A fleet without hosts, for tests of what is done on them: it answers as told, and to nothing else."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.transport import Failure, FailureKind, Output
+from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
 
 SOON = 20.0
 """Seconds after which a test that waits for something has failed."""
@@ -20,10 +21,11 @@ Told = str | Event | Reply
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A command that reached a host."""
+    """A command that reached a host. `piped`: what it was given to read by `pipe`."""
 
     host: str
     command: Command
+    piped: bytes = b""
 
 
 class UnmatchedError(AssertionError):
@@ -87,9 +89,9 @@ class FakeFleet:
         """The lines that were sent, in order."""
         return [each.command.line() for each in self.sent if host in (ANY, each.host)]
 
-    def take(self, host: str, command: Command, *, streams: bool) -> _Rule:
+    def take(self, host: str, command: Command, *, streams: bool, piped: bytes = b"") -> _Rule:
         with self._lock:
-            self.sent.append(Sent(host, command))
+            self.sent.append(Sent(host, command, piped))
             for rule in self._rules:
                 if rule.fits(host, command, streams=streams):
                     return rule
@@ -131,6 +133,20 @@ class FakeHost:
         except UnmatchedError as unmatched:  # nobody would hear of it in the thread of a watch
             return Failure(FailureKind.EXIT, str(unmatched))
         return _tell(rule.lines or (), tell, command, cancel)
+
+    def pipe(
+        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+    ) -> Answer:
+        """Answers as `run` does, once all of the input was read."""
+        assert timeout > 0
+        with os.fdopen(stdin, "rb", closefd=False) as source:
+            piped = source.read()
+        reply = self.fleet.next_reply(self.fleet.take(self.name, command, streams=False, piped=piped))
+        answer = reply(command, cancel) if callable(reply) else reply
+        if isinstance(answer, Output):
+            hear(answer.stdout.encode())
+            complain(answer.stderr.encode())
+        return answer
 
     def close(self) -> None:
         self.fleet.closed.add(self.name)

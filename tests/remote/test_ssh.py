@@ -19,6 +19,7 @@ from orchestrator.remote.ssh import SshTransport
 from orchestrator.remote.transport import Failure, FailureKind, Output
 
 from .conftest import Start
+from .fakes import SOON, reached
 from .sshd import Laptop, Sshd, failed, run, sh
 
 pytestmark = pytest.mark.sshd
@@ -155,6 +156,79 @@ def test_a_stream_holds_standard_input_open_until_it_ends(gpu1: SshTransport, tm
     failed(gpu1.stream(watcher, tell, timeout=30, cancel=cancel), FailureKind.CANCELLED)
     assert heard == ["hello gpu1"]
     assert over.read_text() == "over\n"
+
+
+class Piping:
+    """A pipe whose end a test writes to, and what comes back."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+        self.heard, self.complained, self.some = bytearray(), bytearray(), Event()
+
+    def run(self, host: SshTransport, *argv: str, cancel: Event | None = None) -> Output | Failure:
+        return host.pipe(
+            Command(argv),
+            self.read_end,
+            self._hear,
+            self.complained.extend,
+            timeout=SOON,
+            cancel=cancel or Event(),
+        )
+
+    def _hear(self, heard: bytes) -> None:
+        self.heard += heard
+        self.some.set()
+
+    def end(self) -> None:
+        os.close(self.write_end)
+
+
+@pytest.fixture
+def piping() -> Iterator[Piping]:
+    piping = Piping()
+    yield piping
+    os.close(piping.read_end)
+
+
+def test_a_pipe_carries_bytes_as_they_come_in_both_directions(gpu1: SshTransport, piping: Piping) -> None:
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(piping.run, gpu1, "sh", "-c", "cat; echo over >&2; exit 3")
+        os.write(piping.write_end, b"\xff\0half a")
+        assert reached(piping.some)
+        os.write(piping.write_end, b" line")
+        piping.end()
+        assert ended.result(SOON) == Output(3, stderr="over\n")
+    assert (bytes(piping.heard), bytes(piping.complained)) == (b"\xff\0half a line", b"over\n")
+
+
+def test_a_pipe_carries_much(gpu1: SshTransport, piping: Piping) -> None:
+    much = os.urandom(1 << 24)
+
+    def write() -> None:
+        with os.fdopen(piping.write_end, "wb") as end:
+            end.write(much)
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(write)
+        assert piping.run(gpu1, "cat") == Output(0)
+    assert bytes(piping.heard) == much
+
+
+def test_a_pipe_whose_command_wants_no_more_is_over(gpu1: SshTransport, piping: Piping) -> None:
+    assert piping.run(gpu1, "head", "-c", "0") == Output(0)
+    piping.end()
+
+
+def test_a_pipe_can_be_cancelled(gpu1: SshTransport, piping: Piping) -> None:
+    cancel = Event()
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(piping.run, gpu1, "sh", "-c", "echo ready; exec cat", cancel=cancel)
+        assert reached(piping.some)
+        cancel.set()
+        failure = ended.result(SOON)
+    assert isinstance(failure, Failure)
+    assert failure.kind is FailureKind.CANCELLED
+    piping.end()
 
 
 def test_many_commands_share_one_connection(server: Sshd, laptop: Laptop) -> None:

@@ -1,0 +1,84 @@
+"""What a command reads on its standard input, sent as fast as the host takes it."""
+
+import os
+from dataclasses import dataclass, field
+from select import POLLIN, poll
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import paramiko
+
+CHUNK = 1 << 16  # bytes: twice what a packet of paramiko's carries
+PULSE = 5.0  # seconds between signs of life on a standard input that is held open
+
+
+class Source(Protocol):
+    """Where the input comes from."""
+
+    @property
+    def waits_for(self) -> tuple[int, ...]:
+        """The file descriptors that have to be readable before there is more to send."""
+        ...
+
+    def feed(self, channel: "paramiko.Channel") -> bool:
+        """Send what the host's window takes, and the end after the last of it. True unless something is left over."""
+        ...
+
+
+@dataclass
+class Given:
+    """Input that is known from the start. With `hold_open` its end never comes, but signs of life do."""
+
+    data: bytes
+    hold_open: bool
+    _sent: int = field(default=0, init=False)
+    _beat: float = field(default_factory=monotonic, init=False)
+
+    waits_for = ()
+
+    def feed(self, channel: "paramiko.Channel") -> bool:
+        while not self._all_sent and channel.send_ready():
+            self._sent += channel.send(self.data[self._sent : self._sent + CHUNK])
+        if self._all_sent and not channel.eof_sent:
+            self._pulse(channel) if self.hold_open else channel.shutdown_write()
+        return self._all_sent
+
+    @property
+    def _all_sent(self) -> bool:
+        return self._sent == len(self.data)
+
+    def _pulse(self, channel: "paramiko.Channel") -> None:
+        """An empty line now and then: who reads it knows that we live, and we learn whether it can be sent."""
+        if monotonic() >= self._beat + PULSE and channel.send_ready():
+            self._beat = monotonic()
+            channel.send(b"\n")
+
+
+@dataclass
+class Piped:
+    """Input that somebody else writes: read only once the host has taken what was read before."""
+
+    descriptor: int
+    _rest: bytes = field(default=b"", init=False)
+    _ended: bool = field(default=False, init=False)
+
+    @property
+    def waits_for(self) -> tuple[int, ...]:
+        return () if self._ended else (self.descriptor,)
+
+    def feed(self, channel: "paramiko.Channel") -> bool:
+        if not (self._rest or self._ended) and _readable(self.descriptor):
+            self._rest = os.read(self.descriptor, CHUNK)
+            self._ended = not self._rest
+        while self._rest and channel.send_ready():
+            self._rest = self._rest[channel.send(self._rest) :]
+        if self._ended and not channel.eof_sent:
+            channel.shutdown_write()
+        return not self._rest
+
+
+def _readable(descriptor: int) -> bool:
+    poller = poll()
+    poller.register(descriptor, POLLIN)
+    return bool(poller.poll(0))
