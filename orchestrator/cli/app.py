@@ -9,6 +9,8 @@ from orchestrator import __version__
 from orchestrator.cli import lock
 from orchestrator.cli.check import check
 from orchestrator.cli.down import down
+from orchestrator.cli.exec import exec_
+from orchestrator.cli.shell import shell
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
 from orchestrator.cli.up import up
@@ -23,6 +25,8 @@ app = typer.Typer(
 
 for command in (up, status, down, check, trust):
     app.command()(command)
+app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
+app.command()(shell)
 app.add_typer(lock.app, name="lock")
 
 
@@ -51,6 +55,8 @@ def root(
       3    status, check: not healthy
       4    another run holds the cluster's lock
       130  interrupted
+
+    exec and shell pass the command's own on; 125 where no container runs, 255 where SSH failed.
     """  # noqa: D301 - the help needs the real character
 
 

@@ -175,3 +175,57 @@ old=$($docker ps --all --quiet --filter "label=raycluster.trial" --filter "name=
 exec $docker run --name "$name" "$@"
 """
 """What a trial that was cut short has left makes room first."""
+
+RUN_MARKED = r"""
+export "$1"
+shift
+exec "$@"
+"""
+
+END_MARKED = r"""
+read -r mark
+marked() {
+    printf %s "$mark" | grep -lsF -f - /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr -dc '0-9\n' | sort -u
+}
+told=' ' tenth=0 quiet=0
+while [ "$tenth" -lt 80 ]; do
+    tenth=$((tenth + 1)) pids=$(marked)
+    [ "$pids" ] && quiet=0 || quiet=$((quiet + 1))
+    [ "$quiet" -lt 5 ] || exit 0
+    for pid in $pids; do
+        case $told in
+            *" $pid "*) [ "$tenth" -le 50 ] || kill -KILL "$pid" ;;
+            *) told="$told$pid " && kill -TERM "$pid" ;;
+        esac
+    done 2>/dev/null
+    sleep 0.1
+done
+exit 1
+"""
+"""TERM once for each process that carries the mark, KILL after five seconds. Done when none was seen for half a
+second: one that was about to start when it began is then there. The mark comes on standard input, so that
+nothing here carries it."""
+
+END_IN_CONTAINER = r"""
+docker=$1 container=$2 end_marked=$3
+read -r mark
+for file in $(printf %s "$mark" | grep -lsF -f - /proc/[0-9]*/cmdline); do
+    kill -KILL "$(printf %s "$file" | tr -dc 0-9)" 2>/dev/null
+done
+set -f
+printf '%s\n' "$mark" | $docker exec --interactive "$container" sh -c "$end_marked"
+"""
+"""First Docker's client: one that has not come as far as the container must not start anything there any more."""
+
+SHELL = r"""
+set -f
+docker=$1 cluster=$2 container=$3
+runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter "name=^$container\$") || exit 125
+[ "$runs" ] || {
+    echo "no container of cluster $cluster runs here; see: raycluster status" >&2
+    exit 125
+}
+exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" \
+    sh -c 'command -v bash >/dev/null && exec bash; exec sh'
+"""
+"""125: Docker's own code for what it could not begin."""
