@@ -1,66 +1,84 @@
-"""A terminal with somebody in front of it: types, reads, and changes the size of the window."""
+"""A person's terminal on the laptop, in tmux: what they type, and what they see."""
 
-import fcntl
-import os
-import pty
-import re
-import select
-import struct
 import subprocess
-import termios
-import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from .lab import Lab
-from .processes import LabError
+from .laptop import CHECKOUT
+from .processes import run, wait_until
 
-CODES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07)")
+PROGRAM = 'raycluster() { PYTHONPATH=%s "%s" -m orchestrator "$@"; }'
 
 
+@dataclass(frozen=True)
 class Terminal:
-    """`raycluster` with a terminal of its own on the laptop."""
+    """`socket`: tmux's, one server for each terminal."""
 
-    def __init__(self, lab: Lab, *words: str | Path, rows: int = 24, columns: int = 80) -> None:
-        self._screen, theirs = pty.openpty()
-        self._said = ""
-        self.resize(rows, columns)
-        argv, env = lab.raycluster_command(*words, env={"TERM": "xterm-256color"})
-        # As a login does it: only a controlling terminal tells its programs of another size.
-        own = ["setsid", "--ctty", "--wait", *argv]
-        self._process = lab.laptop_popen(own, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
+    socket: Path
 
-    def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self._screen, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    def type(self, line: str) -> None:
+        """A line, and Enter."""
+        self._tmux("send-keys", "-l", line)
+        self.press("Enter")
 
-    def type(self, keys: str) -> None:
-        os.write(self._screen, keys.encode())
+    def press(self, *keys: str) -> None:
+        """Keys by tmux's names, such as `C-c` and `q`."""
+        self._tmux("send-keys", *keys)
 
-    def reads(self, pattern: str, seconds: float = 30) -> str:
-        """Waits until the screen says it; what came up to there."""
-        deadline = time.monotonic() + seconds
-        while not (found := re.search(pattern, self._said)):
-            if not self._hears(deadline - time.monotonic()):
-                raise LabError(f"the terminal never said {pattern!r}, but: {self._said!r}")
-        shown, self._said = self._said[: found.end()], self._said[found.end() :]
-        return shown
+    def run(self, line: str, seconds: float = 60) -> str:
+        """Types a line, and waits until the prompt is back; all that stands on the screen then."""
+        self.type(line)
+        self.wait_for_prompt(seconds)
+        return self.seen
 
-    def ends(self, seconds: float = 30) -> int:
-        """Waits until the program has ended; its exit code."""
-        deadline = time.monotonic() + seconds
-        while self._hears(deadline - time.monotonic()):
-            pass
-        os.close(self._screen)
-        try:
-            return self._process.wait(max(1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise LabError(f"the program does not end; it said: {self._said!r}") from None
+    def wait_for_prompt(self, seconds: float = 60) -> None:
+        self._tmux("wait-for", "prompt", timeout=seconds)
 
-    def _hears(self, seconds: float) -> bool:
-        ready, _, _ = select.select([self._screen], [], [], max(0, seconds))
-        try:
-            heard = os.read(self._screen, 65536) if ready else b""
-        except OSError:  # nobody has the other end any more
-            heard = b""
-        self._said = CODES.sub("", self._said + heard.decode(errors="replace"))
-        return bool(heard)
+    def wait_for(self, words: str, seconds: float = 30) -> str:
+        """Waits until the words are on the screen; the screen as it is then."""
+        wait_until(f"{words!r} is on the screen", lambda: words in self.seen, seconds)
+        return self.seen
+
+    def clear(self) -> None:
+        self.run("clear")
+        self._tmux("clear-history")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    @property
+    def seen(self) -> str:
+        """What the screen shows, and what has scrolled off it."""
+        lines = self._tmux("capture-pane", "-p", "-S", "-").splitlines()
+        return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+    def _tmux(self, *words: str, timeout: float = 60) -> str:
+        return run("tmux", "-S", self.socket, *words, timeout=timeout).stdout
+
+
+@contextmanager
+def terminal(
+    lab: Lab, columns: int = 100, rows: int = 40, env: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
+    """A shell on the laptop, in the test's folder, that knows `raycluster` by its name."""
+    socket, profile = lab.folder / "tmux", lab.folder / "profile"
+    python, _ = lab.raycluster_command()[0][:2]
+    profile.write_text(
+        f"PS1='$ '\nPROMPT_COMMAND='tmux -S {socket} wait-for -S prompt'\n{PROGRAM % (CHECKOUT, python)}\n"
+    )
+    shell = lab.desk.command(
+        ("bash", "--noprofile", "--rcfile", profile, "-i"),
+        {"TERM": "tmux-256color", **(env or {})},
+        lab.folder,
+    )
+    size = ("-x", str(columns), "-y", str(rows))
+    subprocess.run(["tmux", "-f", "/dev/null", "-S", socket, "new-session", "-d", *size, *shell], check=True)
+    opened = Terminal(socket)
+    try:
+        opened.wait_for_prompt()
+        yield opened
+    finally:
+        run("tmux", "-S", socket, "kill-server", check=False)

@@ -11,7 +11,7 @@ import pytest
 from .lab import Lab
 from .processes import wait_until
 from .seeing import Answer, finished
-from .terminal import Terminal
+from .terminal import terminal
 
 
 def executed(lab: Lab, *words: str | Path) -> Answer:
@@ -107,27 +107,33 @@ def test_ctrl_c_leaves_nothing_of_the_command_on_the_hosts(
 
 
 def test_a_shell_in_the_container_follows_the_window_and_passes_its_exit_code_on(cluster: Lab) -> None:
-    terminal = Terminal(cluster, "shell", "gpu2", "-i", cluster.inventory(), rows=30, columns=90)
-    terminal.reads(r"[#$] ")
-    terminal.type("echo $VLLM_HOST_IP $TERM $0; stty size\n")
-    terminal.reads(r"192.0.2.12 xterm-256color bash\r\n30 90\r\n")
-    terminal.resize(40, 120)
-    terminal.type("until [ \"$(stty size)\" = '40 120' ]; do :; done; echo resi''zed\n")
-    terminal.reads("resized")
-    terminal.type("sleep 31337\n")
-    wait_until("it sleeps", lambda: cluster.hosts["gpu2"].runs("^sleep 31337"))
-    terminal.type("\x03")
-    terminal.type("echo $?; exit 7\n")
-    terminal.reads(r"130\r\n")
-    assert terminal.ends() == 7
+    cluster.inventory()
+    with terminal(cluster, columns=90, rows=30) as desk:
+        desk.type("raycluster shell gpu2")
+        desk.wait_for("root@gpu2")
+        desk.type("echo $VLLM_HOST_IP $TERM $0 $(stty size)")
+        desk.wait_for("192.0.2.12 tmux-256color bash 30 90")
+        desk.resize(120, 40)
+        desk.type("""until [ "$(stty size)" = "40 120" ]; do :; done; echo resi''zed""")
+        desk.wait_for("resized")
+        desk.type("sleep 31337")
+        wait_until("it sleeps", lambda: cluster.hosts["gpu2"].runs("^sleep 31337"))
+        desk.press("C-c")
+        desk.type("exit 7")
+        desk.wait_for_prompt()
+        assert "code 7" in desk.run("echo code $?")
 
 
 def test_a_shell_on_the_host_and_one_where_no_container_runs(cluster: Lab) -> None:
-    terminal = Terminal(cluster, "shell", "--on-host", "gpu3", "-i", cluster.inventory())
-    terminal.reads(r"[#$] ")
-    terminal.type("echo $(hostname) ${VLLM_HOST_IP:-outside}; exit 5\n")
-    terminal.reads(r"gpu3 outside\r\n")
-    assert terminal.ends() == 5
-    terminal = Terminal(cluster, "shell", "gpu3", "-i", cluster.inventory())
-    terminal.reads("no container of cluster lab runs here; see: raycluster status")
-    assert terminal.ends() == 125
+    cluster.inventory()
+    with terminal(cluster) as desk:
+        desk.type("raycluster shell --on-host gpu3")
+        desk.wait_for("root@gpu3")
+        desk.type("echo ${VLLM_HOST_IP:-outside}; exit 5")
+        desk.wait_for_prompt()
+        assert "code 5" in desk.run("echo code $?")
+        desk.clear()
+        assert "no container of cluster lab runs here; see: raycluster status" in desk.run(
+            "raycluster shell gpu3"
+        )
+        assert "code 125" in desk.run("echo code $?")
