@@ -10,6 +10,9 @@ from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.login import ssh
 from orchestrator.plan.steps import Refusal
 
+GRACE = "50"
+"""Tenths of a second from the request to end to the kill."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exec:
@@ -33,7 +36,7 @@ def plan_exec(
 
 def _on_host(node: Node, words: tuple[str, ...], mark: str) -> Exec:
     command = Command(("sh", "-c", scripts.RUN_MARKED, "exec", mark, *words))
-    end = Command(("sh", "-c", scripts.END_MARKED, "end-exec"), (f"{mark}\n",))
+    end = Command(("sh", "-c", scripts.END_MARKED, "end-exec", GRACE), (f"{mark}\n",))
     return Exec(node.name, None, command, end)
 
 
@@ -42,7 +45,7 @@ def _in_container(cluster: Cluster, node: Node, words: tuple[str, ...], mark: st
         node.name,
         docker.container_state(cluster, node),
         docker.execute(cluster, node, words, mark, stdin=stdin),
-        docker.end_marked(cluster, node, mark),
+        docker.end_marked(cluster, node, mark, GRACE),
     )
 
 

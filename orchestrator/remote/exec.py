@@ -11,7 +11,7 @@ from orchestrator.remote.report import HostSeen, Tell
 from orchestrator.remote.transport import Failure, FailureKind, Hear, Output, Transport
 
 LOOK_SECONDS = 20.0
-END_SECONDS = 30.0
+END_SECONDS = 40.0
 NOT_BEGUN = 125
 """Docker's own code for what it could not begin: https://docs.docker.com/engine/containers/run/#exit-status"""
 NOT_REACHED = 255

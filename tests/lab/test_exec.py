@@ -124,6 +124,17 @@ def test_a_shell_in_the_container_follows_the_window_and_passes_its_exit_code_on
         assert "code 7" in desk.run("echo code $?")
 
 
+def test_a_shell_behind_a_jump_host_takes_the_inventorys_key_there_too(cluster: Lab) -> None:
+    cluster.inventory(ssh={"key": "~/mine", "jump": "root@192.0.2.12:22"})
+    with terminal(cluster) as desk:
+        desk.run("mv ~/.ssh/id_ed25519 ~/mine")
+        desk.type("raycluster shell --on-host gpu3")
+        desk.wait_for("root@gpu3")
+        desk.type("echo from ${SSH_CLIENT%% *}; exit 5")
+        desk.wait_for_prompt()
+        assert "from 192.0.2.12\n" in desk.run("mv ~/mine ~/.ssh/id_ed25519")
+
+
 def test_a_shell_on_the_host_and_one_where_no_container_runs(cluster: Lab) -> None:
     cluster.inventory()
     with terminal(cluster) as desk:

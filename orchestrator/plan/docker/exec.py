@@ -22,12 +22,10 @@ def execute(cluster: Cluster, node: Node, words: tuple[str, ...], mark: str, *, 
     return Command((*node.docker.command, "exec", *options, "--env", mark, container, *words))
 
 
-def end_marked(cluster: Cluster, node: Node, mark: str) -> Command:
-    """Ends what `execute` has started with that mark; fails where something is left."""
-    command = scripted(
-        scripts.END_IN_CONTAINER, "end-exec", node, cluster.container(node), scripts.END_MARKED
-    )
-    return replace(command, stdin=(f"{mark}\n",))
+def end_marked(cluster: Cluster, node: Node, mark: str, grace: str) -> Command:
+    """Ends what `execute` has started with that mark; fails where something is left. `grace`: as END_MARKED's."""
+    words = (cluster.container(node), scripts.END_MARKED, grace)
+    return replace(scripted(scripts.END_IN_CONTAINER, "end-exec", node, *words), stdin=(f"{mark}\n",))
 
 
 def shell(cluster: Cluster, node: Node) -> Command:
