@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
-from rich.text import Text
 
 from orchestrator.cli.screen import answer, gathered, notice, printable, write
 from orchestrator.model.cluster import Cluster
@@ -26,11 +25,11 @@ def show(results: tuple[Result, ...]) -> None:
 def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
     """What failed, the same of several hosts once, and what to do. A host alone tells its exit code by ours."""
     for (what, detail, fix), hosts in gathered(_troubles(results)).items():
-        notice().print(Text(f"✗ {', '.join(hosts)}  {what}", "red"))
+        notice().print(f"✗ {', '.join(hosts)}  {what}", style="red")
         for line in detail.splitlines():
-            notice().print(Text(f"      | {line}", "dim"))
+            notice().print(f"      | {line}", style="dim")
         if fix:
-            notice().print(Text(f"      → {fix}", "yellow"))
+            notice().print(f"      → {fix}", style="yellow")
     if _lacks_a_shell(results, words):
         line = Command(("raycluster", "exec", "--", "bash", "-c", *words)).shown()
         notice().print(f"→ no shell has read this. With one: {line}", style="yellow")
@@ -54,7 +53,7 @@ def _remark(result: Result) -> str:
 
 def _show_groups(console: Console, said: Iterable[tuple[str, tuple[str, bytes]]]) -> None:
     for (remark, text), hosts in gathered(said).items():
-        console.print(Text(f"==> {', '.join(hosts)}{remark} <==", "bold"))
+        console.print(f"==> {', '.join(hosts)}{remark} <==", style="bold")
         write(console, _safe(text) if console.is_terminal else _whole_lines(text))
 
 
