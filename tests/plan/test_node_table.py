@@ -37,6 +37,9 @@ class GcsClient:
             raise RuntimeError(table)
         return {row["node_manager_address"]: node(row) for row in table}
 
+    def internal_kv_get(self, key, namespace):
+        return {(b"dashboard", b"dashboard"): b"127.0.0.1:8265", (b"DashboardMetricsAddress", None): b"127.0.0.1:44227"}.get((key, namespace))
+
 
 def node(row):
     death = SimpleNamespace(reason_message=row.pop("death"))
@@ -53,6 +56,7 @@ def row(ip: str = "127.0.0.1", *, alive: bool = True, gpus: int = 8, **changes: 
         "start_time_ms": 1772366405500,
         "node_manager_hostname": "gpu1",
         "node_id": ip,
+        "metrics_export_port": 44707,
         "death": "",
     }
     return told | changes
