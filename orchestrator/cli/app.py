@@ -8,7 +8,9 @@ import typer
 from orchestrator import __version__
 from orchestrator.cli import lock
 from orchestrator.cli.check import check
+from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.down import down
+from orchestrator.cli.metrics import metrics
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
 from orchestrator.cli.up import up
@@ -21,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, status, down, check, trust):
+for command in (up, status, down, check, dashboard, metrics, trust):
     app.command()(command)
 app.add_typer(lock.app, name="lock")
 

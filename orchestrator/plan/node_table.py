@@ -105,10 +105,13 @@ def value(address, key, namespace=None):
 def services(address):
     """Where Ray says that it serves its dashboard, and metrics apart from those of each node.
 
-    Ray's own list for Prometheus is made of the same (PrometheusServiceDiscoveryWriter in ray/_private/metrics_agent.py).
+    Ray's own list for Prometheus is made of the same: PrometheusServiceDiscoveryWriter in its metrics_agent.py.
     """
     metrics = (value(address, key) for key in (b"AutoscalerMetricsAddress", b"DashboardMetricsAddress"))
-    return {"dashboard": value(address, b"dashboard", b"dashboard"), "metrics": [each for each in metrics if each]}
+    return {
+        "dashboard": value(address, b"dashboard", b"dashboard"),
+        "metrics": [each for each in metrics if each],
+    }
 
 
 def everything(address):

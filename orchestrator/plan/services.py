@@ -42,9 +42,13 @@ def dashboard(cluster: Cluster, facts: HostFacts | Silent) -> Dashboard | Remark
         return table
     exports = any(node.is_head and node.alive and node.metrics for node in table.nodes)
     if not table.dashboard:
-        return Remark(cluster.head.name, "Ray runs, but its dashboard has not started", "try again in a moment")
+        return Remark(
+            cluster.head.name, "Ray runs, but its dashboard has not started", "try again in a moment"
+        )
     host, _, port = table.dashboard.rpartition(":")
-    absent = f"did it end there? its log, in the head's container: {DASHBOARD_LOG}" if exports else _whole(table)
+    absent = (
+        f"did it end there? its log, in the head's container: {DASHBOARD_LOG}" if exports else _whole(table)
+    )
     return Dashboard(host.strip("[]"), int(port), _token(cluster, facts), absent)
 
 
@@ -88,7 +92,9 @@ def _exporters(
     if listed is None:
         return Remark(node.name, health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
     if not listed.metrics:
-        return Remark(node.name, "its Ray exports no metrics: it is installed without its agent", _whole(table))
+        return Remark(
+            node.name, "its Ray exports no metrics: it is installed without its agent", _whole(table)
+        )
     others = table.metrics if listed.is_head else ()
     return Exporters(node, (ray.address(listed.ip, listed.metrics), *others))
 

@@ -7,31 +7,32 @@ from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import Self
 
-from orchestrator.remote.door import Door
+from orchestrator.remote.door import Door, sorry
+from orchestrator.remote.splice import CHUNK, end, splice
 from orchestrator.remote.transport import Failure, Wire
 
 CONNECTIONS = 64  # at once; a browser has six for a site, and some that it keeps in reserve
 LOOK = 0.5  # seconds after which it is looked whether to stop
-CHUNK = 1 << 16
-LONGEST = 1 << 16  # bytes of a request to the door
 
+Listener = socket.socket
 Connect = Callable[[Event], Wire | Failure]
 
 
-def listen(port: int) -> socket.socket:
-    """A listener on 127.0.0.1, on any free port for 0; OSError where it is taken."""
+def listen(port: int) -> Listener:
+    """A listener on 127.0.0.1, on any free port for 0; OSError where it cannot be had."""
     listener = socket.create_server(("127.0.0.1", port), backlog=CONNECTIONS)
     listener.settimeout(LOOK)
     return listener
 
 
 class Tunnel:
-    """What comes to `listener` goes on by a wire of its own, made by `connect`; some is for the `door`.
+    """Each connection to `listener` goes on by a wire of its own, which `connect` makes; `door` answers a few.
 
-    A context, at whose end no connection and no thread of it is left. The listener's owner closes that.
+    A context, at whose end neither a connection nor a thread of it is left; the listener is its owner's.
+    It carries HTTP: the one who connects speaks first.
     """
 
-    def __init__(self, listener: socket.socket, connect: Connect, door: Door | None) -> None:
+    def __init__(self, listener: Listener, connect: Connect, door: Door) -> None:
         self._listener, self._connect, self._door = listener, connect, door
         self._open: set[Wire] = set()
         self._lock, self._stop = Lock(), Event()
@@ -47,30 +48,44 @@ class Tunnel:
         self._accepting.join()
         with self._lock:
             for wire in self._open:
-                _end(wire)
+                end(wire)
         self._pool.shutdown()
 
     def _accept(self) -> None:
         while not self._stop.is_set():
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ConnectionError):
                 client, _ = self._listener.accept()
                 client.settimeout(None)
                 self._pool.submit(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
-        with suppress(OSError), self._kept(client):
-            said = self._heard(client)
-            if self._door and said.startswith(self._door.knock):
-                client.sendall(self._door.answer())
+        with self._kept(client), suppress(OSError):
+            said = client.recv(CHUNK)
+            while self._door.wants_more(said) and (more := client.recv(CHUNK)):
+                said += more
+            if answer := self._door.answer(said):
+                client.sendall(answer)
             elif said:
                 self._carry_on(client, said)
 
-    def _heard(self, client: socket.socket) -> bytes:
-        """The first that is said: of a request to the door, its whole head; of any other, enough to tell it."""
-        knock, said = self._door.knock if self._door else b"", b""
-        while not said or knock.startswith(said) or (said.startswith(knock) and _unfinished(said, knock)):
-            heard = client.recv(CHUNK)
-            said += heard
-            if not heard:
-                break
-        return said
+    def _carry_on(self, client: socket.socket, said: bytes) -> None:
+        wire = self._connect(self._stop)
+        if isinstance(wire, Failure):
+            client.sendall(sorry(wire))
+            return
+        with self._kept(wire):
+            splice(client, wire, said)
+
+    @contextmanager
+    def _kept(self, wire: Wire) -> Iterator[None]:
+        """Ended with the tunnel, if not before."""
+        with self._lock:
+            self._open.add(wire)
+        if self._stop.is_set():
+            end(wire)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(wire)
+            end(wire)

@@ -1,9 +1,14 @@
 """A TCP connection that a host makes for us, as `ssh -L` would have it made."""
 
+from typing import TYPE_CHECKING
+
 from orchestrator.remote.connection import Connection
 from orchestrator.remote.explain import lost
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.transport import Failure, FailureKind, Wire
+
+if TYPE_CHECKING:
+    import paramiko
 
 FORBIDDEN = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, section 5.1
 NOBODY = ("127.0.0.1", 0)  # on whose behalf: sshd notes it, and makes nothing of it

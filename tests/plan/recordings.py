@@ -123,7 +123,14 @@ def ray_row(ip: str = "10.0.0.1", **changes: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"ip": ip, "alive": True, "head": ip.endswith(".1"), "gpus": 8}
     return (
         told
-        | {"started": 1772366405.0, "hostname": "gpu1", "death": "", "port": 33169, "metrics": 44707, "reached": True}
+        | {
+            "started": 1772366405.0,
+            "hostname": "gpu1",
+            "death": "",
+            "port": 33169,
+            "metrics": 44707,
+            "reached": True,
+        }
         | changes
     )
 

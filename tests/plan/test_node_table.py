@@ -38,7 +38,9 @@ class GcsClient:
         return {row["node_manager_address"]: node(row) for row in table}
 
     def internal_kv_get(self, key, namespace):
-        return {(b"dashboard", b"dashboard"): b"127.0.0.1:8265", (b"DashboardMetricsAddress", None): b"127.0.0.1:44227"}.get((key, namespace))
+        told = {b"dashboard": b"127.0.0.1:8265", b"DashboardMetricsAddress": b"127.0.0.1:44227"}
+        return told.get(key)
+
 
 
 def node(row):
@@ -137,7 +139,18 @@ def rest(process: subprocess.Popen[str]) -> list[list[tuple[str, bool]]]:
 
 
 def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
-    head.tells([row(), row("127.0.0.2", alive=False, gpus=4, death="missed too many heartbeats")])
+    head.tells(
+        [
+            row(),
+            row(
+                "127.0.0.2",
+                alive=False,
+                gpus=4,
+                metrics_export_port=-1,
+                death="missed too many heartbeats",
+            ),
+        ]
+    )
     process = head.run(head.address)
     stdout, _ = process.communicate()
     assert process.returncode == 0
@@ -153,6 +166,7 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 hostname="gpu1",
                 port=head.port,
                 reached=True,
+                metrics=44707,
             ),
             RayNode(
                 "127.0.0.2",
@@ -166,6 +180,8 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 reached=None,
             ),
         ),
+        dashboard="127.0.0.1:8265",
+        metrics=("127.0.0.1:44227",),
     )
 
 
