@@ -1,6 +1,7 @@
 """`raycluster dashboard`: Ray's dashboard in the browser, through a tunnel over SSH."""
 
 import math
+import os
 import webbrowser
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -95,11 +96,12 @@ def _invite(cluster: "Cluster", link: str, *, browse: bool) -> None:
 
 
 def _opened(link: str) -> bool:
-    """Whether a browser has it. One in this terminal would be of no use, and in the way."""
+    """Whether a browser has it. One that is found in this terminal would be of no use, and in the way."""
     try:
-        return type(webbrowser.get()) is not webbrowser.GenericBrowser and webbrowser.open(link)
+        in_terminal = type(webbrowser.get()) is webbrowser.GenericBrowser and "BROWSER" not in os.environ
     except webbrowser.Error:
         return False
+    return not in_terminal and webbrowser.open(link)
 
 
 class _Head:

@@ -89,7 +89,7 @@ def _exporters(
 ) -> Exporters | Remark:
     container = own(cluster, node, facts)
     listed = table.alive(health.ip or "", container.started if container else 0.0)
-    if listed is None:
+    if listed is None or health.joined is False:
         return Remark(node.name, health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
     if not listed.metrics:
         return Remark(

@@ -66,9 +66,19 @@ class SshTransport:
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:
-            return wire(self._connection(cancel), address, port, self._ssh.connect_timeout)
+            return self._wire(address, port, cancel)
         except Refused as refused:
             return self._closed_failure() if self._closed else refused.failure
+
+    def _wire(self, address: str, port: int, cancel: Event) -> Wire:
+        """Of a new connection where the old one turns out to be lost: nothing was begun on it."""
+        connection = self._connection(cancel)
+        try:
+            return wire(connection, address, port, self._ssh.connect_timeout)
+        except Refused:
+            if connection.alive:
+                raise
+        return wire(self._connection(cancel), address, port, self._ssh.connect_timeout)
 
     def close(self) -> None:
         with self._lock:

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 from orchestrator.remote.connection import Connection
-from orchestrator.remote.explain import lost
+from orchestrator.remote.explain import lost, unanswered
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.transport import Failure, FailureKind, Wire
 
 if TYPE_CHECKING:
     import paramiko
 
+MOMENT = 0.1  # seconds after which a connection that breaks says so
 FORBIDDEN = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, section 5.1
 NOBODY = ("127.0.0.1", 0)  # on whose behalf: sshd notes it, and makes nothing of it
 
@@ -23,7 +24,8 @@ def wire(connection: Connection, address: str, port: int, seconds: float) -> Wir
     except paramiko.ChannelException as refusal:
         raise Refused(_refused(connection, address, port, refusal)) from refusal
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise Refused(lost(connection.host)) from error
+        connection.transport.join(MOMENT)
+        raise Refused(unanswered(connection.host) if connection.alive else lost(connection.host)) from error
 
 
 def _refused(

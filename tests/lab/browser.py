@@ -1,8 +1,9 @@
-"""A real browser on the lab's laptop, without a screen: opens a page, waits for its words, takes its picture.
+"""A real browser on the lab's laptop, without a screen.
 
-    python -m tests.lab.browser LINK PICTURE WORD...
+    python -m tests.lab.browser LINK PLACE PICTURE WORD...
 
-Prints the text of the page once it has all of the words, as a person would read it; exit code 1 if it never has.
+Follows the link, goes to the place in the page that is there then, waits for the words, and takes a picture. Prints
+where it has come to and the text of the page, as a person would read it; exit code 1 if the words never came.
 """
 
 import sys
@@ -14,15 +15,16 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 SECONDS = 40
 DRIVER = "/usr/bin/chromedriver"  # Debian's; told, so that none is looked for elsewhere
-OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,900")
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,760")
 
 
-def main(link: str, picture: str, *words: str) -> int:
+def main(link: str, place: str, picture: str, *words: str) -> int:
     options = webdriver.ChromeOptions()
     for option in OPTIONS:
         options.add_argument(option)
     with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as browser:
         browser.get(link)
+        browser.get(browser.current_url.partition("#")[0] + place)
         found = _waited(browser, words)
         sys.stdout.write(f"{browser.current_url}\n{_text(browser)}\n")
         browser.save_screenshot(picture)

@@ -108,16 +108,18 @@ def test_a_long_request_goes_up_whole(gpu1: SshTransport, page: int) -> None:
 
 def test_who_has_said_all_still_hears_the_answer(gpu1: SshTransport) -> None:
     """As half of a TCP connection may end: a server that answers only at the end of what it is sent."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as far, tunnel(gpu1, far.getsockname()[1]) as link:
-        with socket.create_connection(("127.0.0.1", port_of(link)), timeout=20) as near:
-            near.sendall(b"all of it")
-            near.shutdown(socket.SHUT_WR)
-            there, _ = far.accept()
-            with there, there.makefile("rb") as heard:
-                assert heard.read() == b"all of it"
-                there.sendall(b"thank you")
-            assert near.recv(99) == b"thank you"
-            assert near.recv(99) == b""
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as far,
+        tunnel(gpu1, far.getsockname()[1]) as link,
+        socket.create_connection(("127.0.0.1", port_of(link)), timeout=20) as near,
+    ):
+        near.sendall(b"all of it")
+        near.shutdown(socket.SHUT_WR)
+        with far.accept()[0] as there, there.makefile("rb") as heard:
+            assert heard.read() == b"all of it"
+            there.sendall(b"thank you")
+        assert near.recv(99) == b"thank you"
+        assert near.recv(99) == b""
 
 
 def test_the_link_lets_in_one_browser_and_then_leads_to_the_page(gpu1: SshTransport, page: int) -> None:
