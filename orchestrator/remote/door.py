@@ -17,7 +17,8 @@ class Door:
     """Answers a request for `path`, a random word, and leaves every other alone. Without a token it has none.
 
     The token stands in no link and in no argument list. The link does, where others on this machine may read
-    it; so it lets in only who comes first, and after that leads to the page and no further.
+    it; so it lets in only who comes first, and after that leads to the page and no further. As with Ray's own
+    login, the cookie is one for all ports of 127.0.0.1: of two clusters, a browser is let in to the last.
     """
 
     def __init__(self, token: Secret | None) -> None:

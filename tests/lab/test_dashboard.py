@@ -51,7 +51,7 @@ def opened(lab: Lab, inventory: Path) -> Iterator[tuple[str, subprocess.Popen[st
 def browsed(lab: Lab, link: str, place: str, *words: str, picture: Path | None = None) -> Answer:
     to = picture or lab.folder / "picture.png"
     to.parent.mkdir(exist_ok=True)
-    argv = [sys.executable, "-m", "tests.lab.browser", link, place, to, *words]
+    argv: list[str | Path] = [sys.executable, "-m", "tests.lab.browser", link, place, to, *words]
     return lab.laptop(argv, env={"PYTHONPATH": str(CHECKOUT)})
 
 
