@@ -88,6 +88,7 @@ def test_only_docker_names_a_docker_command() -> None:
         ["down", "--help"],
         ["status", "--help"],
         ["exec", "--help"],
+        ["dashboard", "--help"],
     ],
 )
 def test_help_imports_nothing_that_only_work_needs(words: list[str]) -> None:

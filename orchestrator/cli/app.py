@@ -8,8 +8,10 @@ import typer
 from orchestrator import __version__
 from orchestrator.cli import lock
 from orchestrator.cli.check import check
+from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.down import down
 from orchestrator.cli.exec import exec_
+from orchestrator.cli.metrics import metrics
 from orchestrator.cli.shell import shell
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
@@ -23,10 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, status, down, check, trust):
+for command in (up, status, down, check, shell, dashboard, metrics, trust):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
-app.command()(shell)
 app.add_typer(lock.app, name="lock")
 
 

@@ -101,6 +101,11 @@ $docker container inspect --format '{"state":{{json .State}},"restarts":{{.Resta
 exit 1
 """
 
+STAY = r"""
+echo here
+exec cat >/dev/null
+"""
+
 LAST_WORDS = r"""
 set -f
 docker=$1
