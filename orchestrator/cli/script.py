@@ -23,7 +23,7 @@ quoted() {{
     printf "'%s' " "$done$rest"
 }}
 
-on() {{ # HOST COMMAND...: over SSH, each word quoted for the shell there
+on() {{ # HOST COMMAND...: each word quoted for the shell there
     local host=$1 line='' word
     shift
     for word; do line+=$(quoted "$word"); done
@@ -47,17 +47,20 @@ NEW_TOKEN = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"  # noqa: S105 - how t
 
 def script(cluster: Cluster, plan: Plan) -> str:
     """The whole script. Secrets stand in it as variables that the person sets."""
-    hosts = "\n".join(f'        {quoted(node.name)}) {_ssh(node)} "$line" ;;' for node in cluster.nodes)
+    hosts = "\n".join(f"        {quoted(node.name)}) {_shell(node)} ;;" for node in cluster.nodes)
     header = HEADER.format(title=plan.title, hosts=hosts)
     body = "\n".join(("{", *_variables(cluster, plan), *_body(plan), "}"))
     return "\n".join((header, *_texts(plan), f"{body} </dev/null", ""))
 
 
-def _ssh(node: Node) -> str:
+def _shell(node: Node) -> str:
+    """What runs "$line" on the host, in the user's home there."""
+    if node.is_local:
+        return '(cd && exec sh -c "$line")'
     ssh = node.ssh
     flags = (("-l", ssh.user), ("-p", ssh.port), ("-i", ssh.key), ("-J", ssh.jump))
     given = (part for flag, value in flags if value is not None for part in (flag, str(value)))
-    return Command(("ssh", "-o", "BatchMode=yes", *given, node.host, "--")).shown()
+    return f'{Command(("ssh", "-o", "BatchMode=yes", *given, node.host, "--")).shown()} "$line"'
 
 
 def _texts(plan: Plan) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One run over SSH: the fleet, Ctrl-C, and who is told what happens."""
+"""One run: the fleet, Ctrl-C, and who is told what happens."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +21,7 @@ from orchestrator.plan.steps import Plan
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.lock import Lock, ourselves
 from orchestrator.remote.observe import observe
+from orchestrator.remote.reach import transport
 from orchestrator.remote.report import Happening, Report, Tell
 from orchestrator.remote.runner import execute
 from orchestrator.remote.transport import Failure
@@ -104,8 +105,6 @@ def session(
     cluster: Cluster, command: str, pace: Pace, *, logged: bool, secrets: tuple[Secret, ...] = ()
 ) -> Iterator[Session]:
     """A session whose end closes its connections, its display and its log."""
-    from orchestrator.remote.ssh import SshTransport
-
     with ExitStack() as stack:
         mask = Mask(secrets)
         listeners = [
@@ -114,7 +113,7 @@ def session(
         journal = keep_journal(command, mask) if logged else None
         if journal:
             stack.callback(journal.close)
-        fleet = stack.enter_context(Fleet(cluster, lambda node: SshTransport(node.host, node.ssh), pace.jobs))
+        fleet = stack.enter_context(Fleet(cluster, transport, pace.jobs))
         run = Session(
             cluster,
             fleet,
