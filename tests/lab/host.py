@@ -128,8 +128,8 @@ class Host:
 
     def _lent(self) -> dict[str, Path]:
         """The image's layers, and what it takes to run this checkout: all of it may lie where the host sees its own."""
-        layers = self.template and self.template / "overlay2"
-        return {**({"run/layers": layers} if layers and layers.is_dir() else {}), **PROGRAM}
+        layers = (self.template or Path("/none")) / "overlay2"
+        return PROGRAM | ({"run/layers": layers} if layers.is_dir() else {})
 
     def power_off(self) -> None:
         """As a power cut: nothing gets to say goodbye."""
