@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import lock
+from orchestrator.cli import config, lock
 from orchestrator.cli.check import check
 from orchestrator.cli.down import down
 from orchestrator.cli.status import status
@@ -24,6 +24,7 @@ app = typer.Typer(
 for command in (up, status, down, check, trust):
     app.command()(command)
 app.add_typer(lock.app, name="lock")
+app.add_typer(config.app, name="config")
 
 
 def _version(wanted: bool) -> None:
