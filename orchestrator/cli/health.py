@@ -27,6 +27,8 @@ def show_health(health: ClusterHealth) -> None:
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )
     answer().print(verdict + Text(told if health.ray_version else ""))
+    if len(images := _images(health)) == 1:
+        answer().print(Text(f"image {images.pop()}", "dim"))
     answer().print(_table(health))
     for host in health.hosts:
         if host.trouble:
@@ -60,29 +62,41 @@ def show_json(health: ClusterHealth) -> None:
 
 def _table(health: ClusterHealth) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in COLUMNS:
+    columns = _columns(health)
+    for name in columns:
         table.add_column(
             name.upper(), no_wrap=True, justify="right" if name in {"restarts", "up"} else "left"
         )
     for host in health.hosts:
-        table.add_row(*_cells(host))
+        cells = _cells(host)
+        table.add_row(*(cells[name] for name in columns))
     return table
 
 
-def _cells(host: HostHealth) -> tuple[str | Text, ...]:
-    return (
-        host.name,
-        host.role,
-        host.ip or "?",
-        Text(host.verdict, STYLE[host.verdict]),
-        host.container or "?",
-        _yes(host.ray),
-        _yes(host.joined),
-        _gpus(host),
-        "-" if host.uptime is None else age(host.uptime),
-        "-" if host.restarts is None else str(host.restarts),
-        host.image or "-",
-    )
+def _columns(health: ClusterHealth) -> tuple[str, ...]:
+    """Those that tell something: the rest would push these off a screen of 80 columns."""
+    idle = {"image": len(_images(health)) <= 1, "restarts": not any(host.restarts for host in health.hosts)}
+    return tuple(name for name in COLUMNS if not idle.get(name))
+
+
+def _images(health: ClusterHealth) -> set[str]:
+    return {host.image for host in health.hosts if host.image}
+
+
+def _cells(host: HostHealth) -> dict[str, str | Text]:
+    return {
+        "host": host.name,
+        "role": host.role,
+        "ip": host.ip or "?",
+        "verdict": Text(host.verdict, STYLE[host.verdict]),
+        "container": host.container or "?",
+        "ray": _yes(host.ray),
+        "joined": _yes(host.joined),
+        "gpus": _gpus(host),
+        "up": "-" if host.uptime is None else age(host.uptime),
+        "restarts": "-" if host.restarts is None else str(host.restarts),
+        "image": host.image or "-",
+    }
 
 
 def _yes(fact: bool | None) -> str:
