@@ -94,19 +94,20 @@ def _defaults(name: str) -> dict[str, object]:
     }
 
 
-def of_answer(kind: Any, title: str) -> Schema:
-    """What a value of the type is as JSON: every key is there, and no other."""
+def of_answer(kind: Any, title: str, version: int) -> Schema:
+    """What a value of the type is as JSON, with its version: every key is there, and no other."""
     made = TypeAdapter(kind).json_schema(mode="serialization")
     parts = {name: _exact(part) for name, part in made.pop("$defs", {}).items()}
+    made["properties"] = {"version": {"const": version}} | made["properties"]
     return {"$schema": DIALECT, "title": title} | _exact(made) | ({"$defs": parts} if parts else {})
 
 
 def _exact(part: Schema) -> Schema:
+    told = {key: value for key, value in part.items() if key != "title"}
     if "properties" not in part:
-        return {key: value for key, value in part.items() if key != "title"}
+        return told
     keys = {
         key: {word: value for word, value in form.items() if word not in ("title", "default")}
         for key, form in part["properties"].items()
     }
-    told = {key: value for key, value in part.items() if key != "title"}
     return told | {"properties": keys, "required": list(keys), "additionalProperties": False}
