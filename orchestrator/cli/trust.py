@@ -1,6 +1,5 @@
 """`raycluster trust`: shows each unknown host key's fingerprint, and records it after a yes."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
 
 if TYPE_CHECKING:
-    from orchestrator.model.cluster import Cluster
+    from orchestrator.model.cluster import Node
     from orchestrator.remote.hostkeys import Known, Unknown
     from orchestrator.remote.transport import Failure
 
@@ -31,22 +30,27 @@ def trust(
     They go to your known_hosts file, as ssh would put them. Jump hosts come first: what stands behind one
     is shown once the jump host is trusted. A key that has changed is never recorded.
     """
-    from orchestrator.remote.hostkeys import Unknown
-
     cluster = files.load(inventory, file)
     only = files.only(cluster, limit)
+    nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    raise typer.Exit(_conclude(introduced(nodes, jobs)))
+
+
+def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
+    """The hosts' keys, once a person has said yes to those that were unknown; exit code 1 after a no."""
+    from orchestrator.remote.hostkeys import Unknown
+
     while True:
-        verdicts = _examine(cluster, only, jobs)
+        verdicts = _examine(nodes, jobs)
         unknown = {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, Unknown)}
         if not unknown:
-            raise typer.Exit(_conclude(verdicts))
+            return verdicts
         _record(unknown)
 
 
-def _examine(cluster: "Cluster", only: frozenset[str] | None, jobs: int) -> "Verdicts":
+def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
     from orchestrator.remote.trust import examine
 
-    nodes = [node for node in cluster.nodes if only is None or node.name in only]
     with ThreadPoolExecutor(jobs) as pool:
         verdicts = pool.map(lambda node: examine(node.host, node.ssh), nodes)
         return dict(zip((node.name for node in nodes), verdicts, strict=True))
@@ -54,6 +58,7 @@ def _examine(cluster: "Cluster", only: frozenset[str] | None, jobs: int) -> "Ver
 
 def _record(unknown: "dict[str, Unknown]") -> None:
     """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
+    from orchestrator.cli.consent import reply
     from orchestrator.cli.screen import notice, plural
     from orchestrator.remote.hostkeys import record
 
@@ -61,8 +66,7 @@ def _record(unknown: "dict[str, Unknown]") -> None:
     for name, verdict in unknown.items():
         notice().print(f"{name}  {verdict.name}  {verdict.key.kind} {verdict.key.fingerprint}")
     notice().print(f"Compare with what each host says of itself, on its console: {WHERE_TO_LOOK}")
-    notice().print(f"Record {plural(len(keys), 'key')} in known_hosts? [y/N] ", end="")
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if reply(f"Record {plural(len(keys), 'key')} in known_hosts? [y/N] ").lower() not in {"y", "yes"}:
         notice().print("nothing was recorded")
         raise typer.Exit(1)
     failures = [failure for verdict in keys.values() if (failure := record(verdict))]
