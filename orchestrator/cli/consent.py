@@ -15,19 +15,25 @@ def consent(question: str, *, given: bool) -> None:
         return
     if not somebody_there():
         refuse(f"{question} Nobody is there to answer: say yes with -y. Nothing was done.")
-    if reply(f"{question} [y/N] ").lower() not in {"y", "yes"}:
+    if not agreed(question):
         notice().print("nothing was done")
         raise typer.Exit(1)
 
 
-def reply(question: str) -> str:
-    """What a person answers; empty for nothing. Ctrl-C is exit code 130."""
+def agreed(question: str) -> bool:
+    """Whether the answer is a yes."""
+    return (reply(f"{question} [y/N] ") or "").lower() in {"y", "yes"}
+
+
+def reply(question: str) -> str | None:
+    """What is answered; None where the input has ended. Ctrl-C is exit code 130."""
     notice().print(question, end="")
     try:
-        return sys.stdin.readline().strip()
+        line = sys.stdin.readline()
     except KeyboardInterrupt:
         notice().print()
         raise typer.Exit(INTERRUPTED) from None
+    return line.strip() if line else None
 
 
 def somebody_there() -> bool:

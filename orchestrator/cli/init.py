@@ -24,7 +24,7 @@ HOW = "How do you log in to the machines by SSH? The head first; for example: gp
 Hosts = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[HOST]...",
+        metavar="HOST...",
         help="The machines as [user@]host[:port], the head first; gpu[1-3] stands for three. Asked for if none.",
         show_default=False,
     ),
@@ -65,10 +65,7 @@ def init(
     make_way(file, yes=yes)
     targets = _given(hosts) if hosts else _asked_for()
     name = CLUSTER if hosts else _ask("Name of the cluster", CLUSTER, _cluster_name)
-    if hosts or image:
-        image = _option(image or IMAGE)
-    else:
-        image = _ask("Docker image", IMAGE, _image)
+    image = _option(image or IMAGE) if hosts or image else _ask("Docker image", IMAGE, _image)
     draft = drafted(_provisional(targets, name, image), targets, options.Pace(jobs, verbose))
     keep(draft, file)
     report(draft, file)
@@ -103,16 +100,17 @@ def _asked_for() -> "tuple[Target, ...]":
 
 
 def _ask(question: str, default: str, check: Callable[[str], T]) -> T:
-    """What a person answers, once `check` takes it; Enter alone is the default."""
+    """What a person answers, once `check` takes it; Enter alone is the default, no answer at all exit code 1."""
     from orchestrator.cli.consent import reply
     from orchestrator.cli.screen import notice
 
-    while True:
-        answer = reply(f"{question}{f' [{default}]' if default else ''}: ") or default
+    while (answer := reply(f"{question}{f' [{default}]' if default else ''}: ")) is not None:
         try:
-            return check(answer)
+            return check(answer or default)
         except ValueError as wrong:
-            notice().print(f"{wrong}", style="yellow")
+            notice().print(str(wrong), style="yellow")
+    notice().print("nothing was done")
+    raise typer.Exit(1)
 
 
 def _cluster_name(written: str) -> str:

@@ -58,7 +58,7 @@ def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
 
 def _record(unknown: "dict[str, Unknown]") -> None:
     """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
-    from orchestrator.cli.consent import reply
+    from orchestrator.cli.consent import agreed
     from orchestrator.cli.screen import notice, plural
     from orchestrator.remote.hostkeys import record
 
@@ -66,7 +66,7 @@ def _record(unknown: "dict[str, Unknown]") -> None:
     for name, verdict in unknown.items():
         notice().print(f"{name}  {verdict.name}  {verdict.key.kind} {verdict.key.fingerprint}")
     notice().print(f"Compare with what each host says of itself, on its console: {WHERE_TO_LOOK}")
-    if reply(f"Record {plural(len(keys), 'key')} in known_hosts? [y/N] ").lower() not in {"y", "yes"}:
+    if not agreed(f"Record {plural(len(keys), 'key')} in known_hosts?"):
         notice().print("nothing was recorded")
         raise typer.Exit(1)
     failures = [failure for verdict in keys.values() if (failure := record(verdict))]

@@ -43,8 +43,8 @@ def together(words: list[str]) -> tuple[Target, ...]:
     twice = next((each for each in targets if targets.count(each) > 1), None)
     if twice:
         raise ValueError(f"{quoted(str(twice))} is there twice")
-    if len(targets) > MOST:
-        raise ValueError(f"these are {len(targets):,} hosts; a cluster has at most {MOST:,}")
+    if not 1 <= len(targets) <= MOST:
+        raise ValueError(f"a cluster has 1 to {MOST:,} hosts, not {len(targets):,}")
     return targets
 
 

@@ -100,19 +100,17 @@ class Draft:
 
 def text(draft: Draft) -> str:
     """The whole file."""
-    return "\n".join((*_top(draft), "", *_hosts(draft), "", *_shared(draft), "", *_possible(draft), ""))
+    return "\n".join((*_top(draft), "", *_hosts(draft), "", *_shared(draft), "", *POSSIBLE, ""))
 
 
 def _top(draft: Draft) -> Iterator[str]:
-    yield "# A raycluster inventory: one file, one cluster. `raycluster init` wrote it from what it saw on the hosts."
-    yield "# `raycluster config check` reads it, `raycluster check` looks at the hosts, `raycluster up` starts the cluster."
+    yield "# A raycluster inventory: one file, one cluster. `raycluster init` wrote down what it saw on the hosts;"
+    yield "# change what you like. `raycluster check` says what could go wrong, `raycluster up` starts the cluster."
     yield ""
     yield _line(f"cluster: {draft.cluster}", 'in the names and labels of the containers: a-z, 0-9 and "-"')
     last = "the last stock vLLM image with Ray in it; for later ones see `ray` below"
-    yield _line(
-        f"image: {_plain(draft.image)}",
-        last if draft.image == LAST_WITH_RAY else "with Ray in it; else see `ray` below",
-    )
+    any_other = "with Ray in it; for one without see `ray` below"
+    yield _line(f"image: {_plain(draft.image)}", last if draft.image == LAST_WITH_RAY else any_other)
 
 
 def _hosts(draft: Draft) -> Iterator[str]:
@@ -122,12 +120,10 @@ def _hosts(draft: Draft) -> Iterator[str]:
     )
     yield f"# `host` is where to SSH, `ip` where the hosts reach each other: their addresses {where}."
     if others:
-        yield f"# They share {' and '.join(map(str, others))} too: should that be the faster one, write those addresses."
+        yield f"# They also share {' and '.join(map(str, others))}: if that is the faster one, write those."
     head, *workers = draft.hosts
-    yield "head:                                  # the machine that the others join"
-    yield _line(f"  {{{_pairs(draft, head)}}}", head.hardware)
+    yield _line(f"head: {{{_pairs(draft, head)}}}", head.hardware)
     if workers:
-        yield ""
         yield "workers:"
         yield from (_line(f"  - {{{_pairs(draft, worker)}}}", worker.hardware) for worker in workers)
 
@@ -172,13 +168,6 @@ def _room(draft: Draft) -> str:
     return f"{told}; {gib(known[least])} free{where}"
 
 
-def _possible(draft: Draft) -> Iterator[str]:
-    yield "# What else may be written; inventory.example.yaml shows every key."
-    yield _line("# secrets: [HF_TOKEN]", "variables of your own environment; their values are shown nowhere")
-    yield _line("# env: {NCCL_DEBUG: WARN}", "the containers' environment")
-    yield _line('# ray: {install: "ray[default]==2.56.*"}', "for an image without Ray")
-
-
 def _line(written: str, comment: str) -> str:
     return f"{written:<{COLUMN}} # {comment}"
 
@@ -186,3 +175,11 @@ def _line(written: str, comment: str) -> str:
 def _plain(value: str) -> str:
     """A value as YAML, in quotes where it needs them."""
     return value if PLAIN.fullmatch(value) else json.dumps(value)
+
+
+POSSIBLE = (
+    "# What else may be written, for example; inventory.example.yaml shows every key.",
+    _line("# secrets: [HF_TOKEN]", "variables of your own environment; their values are shown nowhere"),
+    _line("# env: {NCCL_DEBUG: WARN}", "the containers' environment"),
+    _line('# ray: {install: "ray[default]==2.56.*"}', "for an image without Ray"),
+)
