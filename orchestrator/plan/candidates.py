@@ -1,7 +1,7 @@
 """Which of their addresses hosts can reach each other at, as far as addresses alone can tell."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_interface
 from itertools import combinations
@@ -42,12 +42,12 @@ def shared(hosts: Mapping[str, HostFacts]) -> tuple[Shared, ...]:
     """
     usable = {name: _usable(facts) for name, facts in hosts.items()}
     networks = dict.fromkeys(_network(each) for addresses in usable.values() for each in addresses)
-    found = [each for network in networks if (each := _all_in(network, usable))]
+    everywhere = [(str(each), {name: _in(each, own) for name, own in usable.items()}) for each in networks]
+    found = [each for network, inside in everywhere if (each := _one_each(network, inside))]
     if found:
         return tuple(sorted(found, key=_rank))
-    if all(len(addresses) == 1 for addresses in usable.values()):
-        return (Shared("", {name: only for name, (only,) in usable.items()}),)
-    return ()
+    alone = _one_each("", usable)
+    return (alone,) if alone else ()
 
 
 def listed(facts: HostFacts) -> str:
@@ -63,17 +63,16 @@ def _network(address: Address) -> Network:
     return ip_interface(f"{address.ip}/{address.prefix}" if address.prefix else address.ip).network
 
 
-def _all_in(network: Network, usable: Mapping[str, tuple[Address, ...]]) -> Shared | None:
-    inside = {name: tuple(_in(network, addresses)) for name, addresses in usable.items()}
-    if any(len(addresses) != 1 for addresses in inside.values()):
+def _in(network: Network, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+    return tuple(each for each in addresses if _network(each) == network)
+
+
+def _one_each(network: str, addresses: Mapping[str, tuple[Address, ...]]) -> Shared | None:
+    """None unless each host has exactly one address, and another than all others."""
+    distinct = {each.ip for own in addresses.values() for each in own}
+    if any(len(own) != 1 for own in addresses.values()) or len(distinct) != len(addresses):
         return None
-    only = {name: addresses[0] for name, addresses in inside.items()}
-    distinct = len({address.ip for address in only.values()}) == len(only)
-    return Shared(str(network), only) if distinct else None
-
-
-def _in(network: Network, addresses: tuple[Address, ...]) -> Iterator[Address]:
-    return (each for each in addresses if _network(each) == network)
+    return Shared(network, {name: only for name, (only,) in addresses.items()})
 
 
 def _rank(found: Shared) -> tuple[bool, bool, int]:

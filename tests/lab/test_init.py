@@ -18,7 +18,9 @@ def test_machines_named_on_the_command_line_become_an_inventory_that_every_check
     assert "0 failures" in check.stdout
 
 
-def test_a_person_is_asked_until_the_answers_make_sense_and_host_keys_are_trusted_on_the_way(lab: Lab) -> None:
+def test_a_person_is_asked_until_the_answers_make_sense_and_host_keys_are_trusted_on_the_way(
+    lab: Lab,
+) -> None:
     lab.laptop(["ssh-keygen", "-q", "-R", lab.hosts["gpu2"].address])
     with terminal(lab, columns=80) as person:
         person.type("raycluster init")
