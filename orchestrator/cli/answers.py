@@ -46,7 +46,7 @@ SCHEMAS: dict[str, Any] = {
     "lock": LockAnswer,
     "config": ConfigAnswer,
 }
-"""By the command whose answer it is, as `raycluster config schema` takes it."""
+"""By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
 
 
 def show(told: Any) -> None:
@@ -58,4 +58,4 @@ def schema(what: str) -> dict[str, Any]:
     """The JSON Schema of an answer."""
     from orchestrator.model.schema import of_answer
 
-    return of_answer(SCHEMAS[what], f"raycluster {what} -o json", VERSION)
+    return of_answer(SCHEMAS[what], f"raycluster {what}, as JSON", VERSION)

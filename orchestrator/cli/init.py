@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 IMAGE = "vllm/vllm-openai:v0.17.1"
 CLUSTER = "demo"
-HOW = "How do you log in to the machines by SSH? The head first; for example: gpu1 ubuntu@gpu[2-4]:2222"
+HOW = "The machines as you log in to them by SSH, the head first: gpu1 me@gpu[2-4]:2222"
 
 Hosts = Annotated[
     list[str] | None,

@@ -1,8 +1,8 @@
 """A resolved inventory as people read it: what hosts have in common once, then what sets them apart."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -18,20 +18,21 @@ FEW = 3  # hosts that are rather named as exceptions than all others by name
 
 def show_settings(told: ConfigAnswer) -> None:
     """Prints the hosts, then every value with where it comes from."""
-    file = Path(told.file).name
-    answer().print(Text(f"cluster {told.cluster}: {plural(len(told.hosts), 'host')}, {told.file}", "bold"))
-    answer().print(_hosts(told, file))
+    answer().print(
+        Text(f"cluster {told.cluster}: {plural(len(told.hosts), 'host')}, from {told.file}", "bold")
+    )
+    answer().print(_hosts(told))
     blocks = {"the cluster": told.settings, **_shared(told.hosts)}
     widest = max(len(each.key) for settings in blocks.values() for each in settings)
     for title, settings in blocks.items():
         answer().print(Text(f"\n{title}", "bold"))
-        answer().print(_block(settings, file, widest))
+        answer().print(_block(settings, widest))
     if any(discreet.HIDDEN in str(each.value) for settings in blocks.values() for each in settings):
         told_why = f"{discreet.HIDDEN}: looks like a secret; `secrets:` keeps one out of the file and off command lines"
         answer().print(Text(f"\n{told_why}", "yellow"))
 
 
-def _hosts(told: ConfigAnswer, file: str) -> Table:
+def _hosts(told: ConfigAnswer) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     aliased = any(_one(host, "host").value != host.name for host in told.hosts)
     for title in ("NAME", "ROLE", *(["HOST"] if aliased else []), "IP", "WRITTEN"):
@@ -41,7 +42,7 @@ def _hosts(told: ConfigAnswer, file: str) -> Table:
         where = _one(host, "host")
         ip = _one(host, "ip").value or f"one in {network}"
         seen = [str(where.value)] if aliased else []
-        table.add_row(host.name, host.role, *seen, str(ip), Text(_said(where.origin, file), "dim"))
+        table.add_row(host.name, host.role, *seen, str(ip), Text(_said(where.origin), "dim"))
     return table
 
 
@@ -72,13 +73,13 @@ def _title(names: tuple[str, ...], everyone: list[str]) -> str:
     return f"every host but {', '.join(others)}" if few else ", ".join(names)
 
 
-def _block(settings: Iterable[Setting], file: str, widest: int) -> Table:
+def _block(settings: Iterable[Setting], widest: int) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(min_width=widest + 2, no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(style="dim", no_wrap=True)
     for each in settings:
-        table.add_row(f"  {each.key}", Text(_shown(each.value)), _said(each.origin, file))
+        table.add_row(f"  {each.key}", Text(_shown(each.value)), _said(each.origin))
     return table
 
 
@@ -95,10 +96,9 @@ def _shown(value: Value) -> str:
             return str(value) or '""'
 
 
-def _said(origin: Origin, file: str) -> str:
+def _said(origin: Origin) -> str:
     if origin.lines:
-        many = (
-            f" {origin.range[origin.range.index('[') : origin.range.index(']') + 1]}" if origin.range else ""
-        )
-        return f"{file}:{','.join(map(str, origin.lines))}{many}"
+        range_ = re.search(r"\[.*\]", origin.range)
+        lines = f"line{'s' if len(origin.lines) > 1 else ''} {', '.join(map(str, origin.lines))}"
+        return f"{lines}, {range_[0]}" if range_ else lines
     return "ssh -G" if origin.source is From.SSH else "default"

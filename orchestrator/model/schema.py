@@ -95,11 +95,16 @@ def _defaults(name: str) -> dict[str, object]:
 
 
 def of_answer(kind: Any, title: str, version: int) -> Schema:
-    """What a value of the type is as JSON, with its version: every key is there, and no other."""
+    """What a value of the type is as JSON, with its version: every key is there, and no other.
+
+    A union of types stands for any one of them, each with the version.
+    """
     made = TypeAdapter(kind).json_schema(mode="serialization")
-    parts = {name: _exact(part) for name, part in made.pop("$defs", {}).items()}
-    made["properties"] = {"version": {"const": version}} | made["properties"]
-    return {"$schema": DIALECT, "title": title} | _exact(made) | ({"$defs": parts} if parts else {})
+    parts = made.pop("$defs", {})
+    for each in [parts[option["$ref"].rpartition("/")[2]] for option in made.get("anyOf", ())] or [made]:
+        each["properties"] = {"version": {"const": version}} | each["properties"]
+    exact = {name: _exact(part) for name, part in parts.items()}
+    return {"$schema": DIALECT, "title": title} | _exact(made) | ({"$defs": exact} if exact else {})
 
 
 def _exact(part: Schema) -> Schema:

@@ -39,13 +39,22 @@ def parse(written: str) -> tuple[Target, ...]:
 
 def together(words: list[str]) -> tuple[Target, ...]:
     """All that several texts stand for. ValueError: one is no host, or comes twice."""
-    targets = tuple(target for word in words for target in parse(word))
+    targets = tuple(target for word in words for target in _named(word))
     twice = next((each for each in targets if targets.count(each) > 1), None)
     if twice:
         raise ValueError(f"{quoted(str(twice))} is there twice")
-    if not 1 <= len(targets) <= MOST:
-        raise ValueError(f"a cluster has 1 to {MOST:,} hosts, not {len(targets):,}")
+    if not targets:
+        raise ValueError("name at least one machine")
+    if len(targets) > MOST:
+        raise ValueError(f"these are {len(targets):,} hosts; a cluster has at most {MOST:,}")
     return targets
+
+
+def _named(word: str) -> tuple[Target, ...]:
+    try:
+        return parse(word)
+    except ValueError as wrong:
+        raise ValueError(f"{quoted(word)}: {wrong}") from None
 
 
 def names(targets: tuple[Target, ...]) -> tuple[str, ...]:

@@ -45,16 +45,16 @@ def test_show_says_once_what_all_hosts_share_and_then_what_sets_them_apart(
     assert ran.exit_code == 0
     lines = [" ".join(line.split()) for line in ran.stdout.splitlines()]
     assert lines[:4] == [
-        "cluster demo: 2 hosts, inventory.yaml",
+        "cluster demo: 2 hosts, from inventory.yaml",
         "NAME ROLE IP WRITTEN",
-        "gpu1 head 10.0.0.1 inventory.yaml:5",
-        "gpu2 worker 10.0.0.2 inventory.yaml:7",
+        "gpu1 head 10.0.0.1 line 5",
+        "gpu2 worker 10.0.0.2 line 7",
     ]
     shared, first, second = (lines.index(title) for title in ("every host", "gpu1", "gpu2"))
-    assert "accelerator none inventory.yaml:3" in lines[shared:first]
+    assert "accelerator none line 3" in lines[shared:first]
     assert "docker.restart unless-stopped default" in lines[shared:first]
     assert lines[first + 1] == "docker.shm_size 10.24g default"
-    assert lines[second + 1] == "docker.shm_size 64g inventory.yaml:7"
+    assert lines[second + 1] == "docker.shm_size 64g line 7"
     assert hosts.sent == []
 
 
@@ -63,7 +63,7 @@ def test_many_hosts_that_differ_from_few_are_told_by_the_few(raycluster: Rayclus
     (folder / "inventory.yaml").write_text(INVENTORY.replace("10.0.0.2", "10.0.0.2, rdma: off") + more)
     shown = raycluster("config", "show").stdout
     assert "every host but gpu2\n" in shown
-    assert "inventory.yaml:8 [3-9]" in shown
+    assert "line 8, [3-9]" in shown
 
 
 def test_show_hides_what_looks_like_a_secret_and_says_where_it_belongs(

@@ -1,6 +1,7 @@
 """The inventory's JSON Schema and its loader: an editor never refuses what the loader takes."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator.model.parse import parse
 from orchestrator.model.problem import Problems
-from orchestrator.model.schema import of_inventory
+from orchestrator.model.schema import of_answer, of_inventory
 from orchestrator.model.source import from_text
 from tests.fuzz.inventories import STRUCTURED, edited
 from tests.model import test_problems as known
@@ -153,3 +154,22 @@ def test_every_key_is_in_it_and_described() -> None:
     known_keys = {model.__name__: set(model.model_fields) for model in models()}
     assert {name: set(part["properties"]) for name, part in parts.items()} == known_keys
     assert all(key["description"] for part in parts.values() for key in part["properties"].values())
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    host: str
+    seconds: float = 0.0
+
+
+def test_a_union_of_answers_is_any_one_of_them_whole_and_with_its_version() -> None:
+    schema = Draft202012Validator(of_answer(Began | Ended, "events", 1))
+    assert schema.is_valid({"version": 1, "host": "gpu1"})
+    assert schema.is_valid({"version": 1, "host": "gpu1", "seconds": 1.5})
+    assert not schema.is_valid({"host": "gpu1"})
+    assert not schema.is_valid({"version": 1, "host": "gpu1", "minutes": 1.5})

@@ -47,8 +47,9 @@ def test_what_is_no_host_is_told(written: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ([], "a cluster has 1 to 1,024 hosts, not 0"),
-        (["gpu[1-1024]", "gpu0"], "a cluster has 1 to 1,024 hosts, not 1,025"),
+        ([], "name at least one machine"),
+        (["gpu1", "gpu2:x"], '"gpu2:x": should be a whole number from 1 to 65535, not "x"'),
+        (["gpu[1-1024]", "gpu0"], "these are 1,025 hosts; a cluster has at most 1,024"),
         (["gpu[1-3]", "gpu2"], '"gpu2" is there twice'),
     ],
 )
