@@ -139,8 +139,10 @@ def test_so_is_what_it_prints_where_there_is_nothing(
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
 
-def test_every_answer_is_held_to_its_schema() -> None:
+def test_every_answer_is_held_to_its_schema_and_named_in_the_help(raycluster: Raycluster) -> None:
     assert set(COMMANDS) == set(answers.SCHEMAS)
+    named = " ".join(raycluster("config", "schema", "--help").stdout.split())
+    assert f"is meant: {', '.join(answers.SCHEMAS)}." in named
 
 
 def test_an_answer_with_a_key_more_or_less_does_not_pass() -> None:
