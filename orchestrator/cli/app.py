@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import lock
+from orchestrator.cli import config, lock
 from orchestrator.cli.check import check
 from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.down import down
 from orchestrator.cli.exec import exec_
+from orchestrator.cli.init import init
 from orchestrator.cli.metrics import metrics
 from orchestrator.cli.shell import shell
 from orchestrator.cli.status import status
@@ -25,10 +26,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, status, down, check, shell, dashboard, metrics, trust):
+for command in (init, up, status, down, check, shell, dashboard, metrics, trust):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
 app.add_typer(lock.app, name="lock")
+app.add_typer(config.app, name="config")
 
 
 def _version(wanted: bool) -> None:

@@ -20,13 +20,17 @@ def load(argument: str | None, option: str | None) -> Cluster:
     from orchestrator.model.load import load as load_file
     from orchestrator.model.problem import Problems
 
-    path = argument or option or DEFAULT
-    if not (argument or option or Path(DEFAULT).exists()):
-        refuse(f"no inventory: name a file, or write ./{DEFAULT} (inventory.example.yaml shows every key)")
-    loaded = load_file(path)
+    loaded = load_file(path(argument, option))
     if isinstance(loaded, Problems):
         refuse(loaded.text())
     return loaded
+
+
+def path(argument: str | None, option: str | None) -> str:
+    """Which file is meant; exit code 2 where none is named and the usual one is not there."""
+    if not (argument or option or Path(DEFAULT).exists()):
+        refuse(f"no inventory: name a file, or let `raycluster init` write ./{DEFAULT}")
+    return argument or option or DEFAULT
 
 
 def only(cluster: Cluster, limit: str | None) -> frozenset[str] | None:
