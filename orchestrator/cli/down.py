@@ -12,6 +12,7 @@ from orchestrator.cli.options import JOBS, Form
 if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
     from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.steps import Plan
 
 
 def down(
@@ -22,6 +23,7 @@ def down(
     offline: options.Offline = False,
     output: options.PlanForm = Form.TEXT,
     prune: options.Prune = False,
+    yes: options.Yes = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -29,9 +31,10 @@ def down(
 
     Workers are stopped first, then the head, in good order; then all are looked at again. Only containers
     that carry this cluster's label are touched. A host that could not be asked is a failure, never a
-    success. A second `down` changes nothing and says so.
+    success. A second `down` changes nothing and says so. On a terminal it asks first.
     """
-    from orchestrator.cli.acting import NO_PLAN, carry_out, preview, scope
+    from orchestrator.cli.acting import NO_PLAN, carry_out, foresee, preview, scope
+    from orchestrator.cli.consent import agreed, somebody_is_there
     from orchestrator.plan.assumed import all_there
     from orchestrator.plan.down import plan_down
 
@@ -41,9 +44,20 @@ def down(
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))
+    if somebody_is_there() and not yes:
+        plan = foresee(cluster, planner, pace)
+        if plan.changes:
+            agreed(_question(cluster, plan), given=False)
     done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=scope(only, prune=prune))
     _conclude(_named(cluster, only), done)
     raise typer.Exit(done.exit_code)
+
+
+def _question(cluster: "Cluster", plan: "Plan") -> str:
+    from orchestrator.cli.consent import named
+
+    there = named(cluster, {change.host for change in plan.changes})
+    return f"Take down cluster {cluster.name}: its containers on {there}? Whatever runs in them ends."
 
 
 def _named(cluster: "Cluster", only: frozenset[str] | None) -> str:

@@ -44,6 +44,10 @@ Limit = Annotated[
         show_default=False,
     ),
 ]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="HOST", help="Names, globs, head, workers, !x. Default: all.", show_default=False),
+]
 Jobs = Annotated[
     int, typer.Option("-j", "--jobs", min=1, metavar="N", help="How many hosts are worked on at once.")
 ]

@@ -15,6 +15,7 @@ from orchestrator.plan.prune import left_outside
 from orchestrator.plan.ray import address
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
 
+GET_IMAGE = "Get the image"
 REMOVE_OLD = "remove its old container"
 PULL_SECONDS = 3600.0
 HEAD_SECONDS = 120.0
@@ -76,7 +77,7 @@ class _Up:
         image = tuple(step for node in self.cluster.nodes for step in self._image(node))
         head = tuple(self._head())
         if image:
-            yield Phase("Get the image", image, OnFailure.DROP_HOST)
+            yield Phase(GET_IMAGE, image, OnFailure.DROP_HOST)
         if head:
             yield Phase("Start the head", head, OnFailure.STOP)
         title = "Join the workers" if self.cluster.workers else "Join"
