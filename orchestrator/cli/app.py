@@ -9,6 +9,7 @@ from orchestrator import __version__
 from orchestrator.cli import lock
 from orchestrator.cli.check import check
 from orchestrator.cli.down import down
+from orchestrator.cli.pull import pull
 from orchestrator.cli.restart import restart
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
@@ -22,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, status, down, restart, check, trust):
+for command in (up, status, down, restart, pull, check, trust):
     app.command()(command)
 app.add_typer(lock.app, name="lock")
 

@@ -1,6 +1,6 @@
 """A plan as a value: phases of steps that can be shown, counted, printed as a script, and run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -42,11 +42,16 @@ class Until(Protocol):
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict: ...
 
 
+HowFar = Callable[[Sequence[str]], str]
+"""What the lines that a command has printed so far tell of its progress."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One command on one host. Times are seconds.
 
     `starts`: the container that it may leave there. `fix`: what to do should it fail for no known cause.
+    `how_far`: for a command that takes long and tells of it; without it, it is heard when it has ended.
     """
 
     host: str
@@ -55,6 +60,7 @@ class Run:
     timeout: float = 60.0
     starts: str = ""
     fix: str = ""
+    how_far: HowFar | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,18 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str]
     return Plan(title, tuple(up.phases()), _changes(decided), refusals, warnings)
 
 
+def add_ray(cluster: Cluster, node: Node) -> Run:
+    """Makes the image that has `ray.install`; Docker fetches the one below it where it is missing."""
+    title = f"add {cluster.ray.install} to the image"
+    return Run(node.name, title, docker.build(cluster, node), timeout=PULL_SECONDS)
+
+
+def pull(cluster: Cluster, node: Node) -> Run:
+    """Fetches the inventory's image, newer or not."""
+    command = docker.pull(cluster, node)
+    return Run(node.name, f"pull {cluster.image}", command, timeout=PULL_SECONDS, how_far=docker.layers)
+
+
 def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
     return tuple(Change(host, each.why) for host, each in decided.items() if isinstance(each, Start))
 
@@ -89,11 +101,9 @@ class _Up:
             return
         if self.cluster.ray.install:
             if not facts.image_id:
-                title = f"add {self.cluster.ray.install} to the image"
-                yield Run(node.name, title, docker.build(self.cluster, node), timeout=PULL_SECONDS)
+                yield add_ray(self.cluster, node)
         elif node.docker.pull is Pull.ALWAYS or not facts.image_id:
-            title = f"pull {self.cluster.image}"
-            yield Run(node.name, title, docker.pull(self.cluster, node), timeout=PULL_SECONDS)
+            yield pull(self.cluster, node)
 
     def _head(self) -> Iterator[Step]:
         cluster, node = self.cluster, self.cluster.head

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
+from orchestrator.plan.steps import Phase, Plan, Run, Step
 from orchestrator.remote.transport import Failure, Output
 
 
@@ -56,9 +56,9 @@ class StepBegan:
 
 @dataclass(frozen=True, slots=True)
 class StepWaits:
-    """A wait is not over; `why` has changed."""
+    """A step is not over; what it waits for, or how far it is, has changed."""
 
-    step: Wait
+    step: Step
     why: str
 
 

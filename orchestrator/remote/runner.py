@@ -2,14 +2,25 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
-from orchestrator.plan.command import Command
-from orchestrator.plan.hints import TIMED_OUT
-from orchestrator.plan.steps import Never, NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
+from orchestrator.plan.steps import (
+    Never,
+    NotYet,
+    OnFailure,
+    Phase,
+    Plan,
+    Ready,
+    Run,
+    Step,
+    Wait,
+    Watch,
+)
 from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, StepEnded, StepWaits, Tell
+from orchestrator.remote.running import bounded, follow, run
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 PROBE_SECONDS = 20.0
@@ -17,9 +28,14 @@ CONFIRM_SECONDS = 3.0
 
 
 class Hosts(Protocol):
-    """Where steps are sent: a transport for each host's name."""
+    """Where steps are sent: a transport for each host's name.
+
+    `at_work`: one of the places for hosts that are worked on at once; a command that is run takes one by itself.
+    """
 
     def __getitem__(self, host: str) -> Transport: ...
+
+    def at_work(self) -> AbstractContextManager[object]: ...
 
 
 def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
@@ -141,38 +157,23 @@ class _Lane:
 
     def _do(self, step: Step, via: Transport) -> Output | Failure:
         match step:
+            case Run() if step.how_far:
+                with self.hosts.at_work():
+                    return follow(step, step.how_far, via, self.tell, self.cancel)
             case Run():
-                return _run(step, via, self.cancel)
+                return run(step, via, self.cancel)
             case Wait():
                 return _wait(step, via, self)
-
-
-def _run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
-    got = via.run(_bounded(step.command, step.timeout), timeout=step.timeout + 10, cancel=cancel)
-    if isinstance(got, Failure) or got.exit_code == 0:
-        return got
-    if got.exit_code == TIMED_OUT:
-        return Failure(FailureKind.TIMEOUT, f"did not end within {step.timeout:g} s", TIMED_OUT, _words(got))
-    return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
-
-
-def _bounded(command: Command, seconds: float) -> Command:
-    """A closed connection does not end a remote process, so each ends itself."""
-    return Command(("timeout", "-k", "5", f"{seconds:g}", *command.argv), command.stdin)
 
 
 def _last_line(output: Output) -> str:
     return (output.stderr.strip().splitlines() or [f"exit code {output.exit_code}"])[-1]
 
 
-def _words(output: Output) -> str:
-    return (output.stderr.strip() or output.stdout.strip()).removesuffix("\n")
-
-
 def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
     deadline, told = time.monotonic() + step.within, ""
     while True:
-        got = via.run(_bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
+        got = via.run(bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
         if isinstance(got, Failure):
             return got
         ended = _judge(step, got, lane, deadline)

@@ -12,7 +12,7 @@ from orchestrator.plan.docker.containers import (
     remove_one,
     state,
 )
-from orchestrator.plan.docker.images import build, image, pull
+from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
 from orchestrator.plan.docker.looks import inspect, observe, reach, trial
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
@@ -25,16 +25,20 @@ __all__ = [
     "discard",
     "discard_all",
     "follow_nodes",
+    "held",
     "image",
     "inspect",
     "last_words",
+    "layers",
     "listening",
+    "load",
     "observe",
     "pull",
     "reach",
     "remove",
     "remove_one",
     "run",
+    "save",
     "spec",
     "state",
     "trial",
