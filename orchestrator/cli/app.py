@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import lock
+from orchestrator.cli import image, lock
 from orchestrator.cli.check import check
 from orchestrator.cli.down import down
 from orchestrator.cli.pull import pull
@@ -25,6 +25,7 @@ app = typer.Typer(
 
 for command in (up, status, down, restart, pull, check, trust):
     app.command()(command)
+app.add_typer(image.app, name="image")
 app.add_typer(lock.app, name="lock")
 
 

@@ -92,6 +92,20 @@ class Watch:
     within: float
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A command whose output all steps of its phase read, each on its standard input, as it comes.
+
+    `size`: about how many bytes that will be, 0 if untold; `within`: seconds.
+    """
+
+    host: str
+    title: str
+    command: Command
+    size: int
+    within: float
+
+
 class OnFailure(StrEnum):
     """What a failed step means for what follows."""
 
@@ -108,6 +122,7 @@ class Phase:
     steps: tuple[Step, ...]
     on_failure: OnFailure
     watch: Watch | None = None
+    feed: Feed | None = None
 
     def lanes(self) -> Mapping[str, tuple[Step, ...]]:
         """The steps of each host."""

@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from threading import Condition, Event, Thread
 from typing import Protocol, Self
@@ -19,6 +19,7 @@ from orchestrator.plan.steps import (
     Wait,
     Watch,
 )
+from orchestrator.remote.feeding import Feeding
 from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, StepEnded, StepWaits, Tell
 from orchestrator.remote.running import bounded, follow, run
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
@@ -47,14 +48,24 @@ def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
         if stopped or cancel.is_set():
             results += _skip(phase)
             continue
-        with _Watching(phase.watch, hosts) as watching:
-            ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching), out)
+        with ExitStack() as during:
+            watching = during.enter_context(_Watching(phase.watch, hosts))
+            feeding = during.enter_context(_feeding(phase, hosts, out, tell, cancel))
+            ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching, feeding), out)
         results += ended
         watched = watching.line or watched
         bad = {result.step.host for result in ended if result.status is not Status.OK}
         stopped = bool(bad and phase.on_failure is OnFailure.STOP)
         out |= bad if phase.on_failure is OnFailure.DROP_HOST else set()
     return Report(plan, tuple(results), watched)
+
+
+def _feeding(
+    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
+) -> AbstractContextManager[Feeding | None]:
+    if phase.feed is None:
+        return nullcontext()
+    return Feeding(phase.feed, hosts[phase.feed.host], frozenset(phase.lanes()) - out, tell, cancel)
 
 
 def _skip(phase: Phase) -> list[StepEnded]:
@@ -125,6 +136,7 @@ class _Lane:
     tell: Tell
     cancel: Event
     watching: _Watching
+    feeding: Feeding | None = None
 
     def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
         results: list[StepEnded] = []
@@ -157,6 +169,8 @@ class _Lane:
 
     def _do(self, step: Step, via: Transport) -> Output | Failure:
         match step:
+            case Run() if self.feeding:
+                return self.feeding.run(step, via)
             case Run() if step.how_far:
                 with self.hosts.at_work():
                     return follow(step, step.how_far, via, self.tell, self.cancel)

@@ -12,7 +12,7 @@ from orchestrator.remote.transport import Failure, FailureKind, Output, Transpor
 def run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
     """The command's output when it has ended well."""
     got = via.run(bounded(step.command, step.timeout), timeout=step.timeout + 10, cancel=cancel)
-    return judged(step, got)
+    return judged(got, step.timeout)
 
 
 def follow(step: Run, how_far: HowFar, via: Transport, tell: Tell, cancel: Event) -> Output | Failure:
@@ -26,15 +26,16 @@ def follow(step: Run, how_far: HowFar, via: Transport, tell: Tell, cancel: Event
             tell(StepWaits(step, told := now))
 
     command = bounded(step.command, step.timeout)
-    return judged(step, via.stream(command, hear, timeout=step.timeout + 10, cancel=cancel))
+    got = via.stream(command, hear, timeout=step.timeout + 10, cancel=cancel)
+    return judged(got, step.timeout)
 
 
-def judged(step: Run, got: Output | Failure) -> Output | Failure:
-    """What a command's end means: any exit code but 0 is a failure."""
+def judged(got: Output | Failure, seconds: float) -> Output | Failure:
+    """What the end of a command that had so many seconds means: any exit code but 0 is a failure."""
     if isinstance(got, Failure) or got.exit_code == 0:
         return got
     if got.exit_code == TIMED_OUT:
-        return Failure(FailureKind.TIMEOUT, f"did not end within {step.timeout:g} s", TIMED_OUT, _words(got))
+        return Failure(FailureKind.TIMEOUT, f"did not end within {seconds:g} s", TIMED_OUT, _words(got))
     return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
 
 
