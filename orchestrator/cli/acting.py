@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from orchestrator.cli.events import show_planned
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.journal import Mask
 from orchestrator.cli.options import Form, Pace
@@ -90,6 +91,8 @@ def preview(cluster: Cluster, planner: Planner, output: Form, pace: Pace, assume
     plan = foresee(cluster, planner, pace) if assumed is None else planner(assumed)
     if output is Form.SH:
         answer().print(script(cluster, plan), end="")
+    elif output is Form.JSONL:
+        show_planned(cluster, plan)
     else:
         show_plan(plan)
     return 1 if plan.refusals else 0

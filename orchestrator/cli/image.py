@@ -7,11 +7,13 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS
+from orchestrator.cli.options import JOBS, Form
 
 if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
     from orchestrator.model.cluster import Cluster, Node
+
+UNLIKE = "copy it again: somebody has changed it meanwhile"
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Bring an image to hosts that no registry serves."
@@ -37,6 +39,7 @@ def copy(
     ] = None,
     file: options.InventoryOption = None,
     limit: options.Limit = None,
+    output: options.ActForm = Form.TEXT,
     verbose: options.Verbose = 0,
 ) -> None:
     """Copy an image from one host to those that lack it.
@@ -44,10 +47,11 @@ def copy(
     `docker save` there, through this machine, `docker load` on the others, side by side and at the pace of the
     slowest. A host that has this very image already is skipped. In the end all are asked what they have.
     """
-    from orchestrator.cli.images import carry_out
+    from orchestrator.cli.images import Copies, carry_out, conclude
     from orchestrator.plan import docker
     from orchestrator.plan.image_copy import plan_copy
 
+    pace = options.Pace(JOBS, verbose, options.events(output))
     cluster = files.load(None, file)
     name = _checked(image) if image else docker.image(cluster)
     if "@" in name:
@@ -57,8 +61,9 @@ def copy(
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets)
     asked = tuple(dict.fromkeys((*candidates, *targets)))
-    done, _ = carry_out("image-copy", cluster, asked, name, planner, options.Pace(JOBS, verbose))
-    raise typer.Exit(_conclude(cluster, name, done))
+    done, _ = carry_out("image copy", cluster, asked, name, planner, pace)
+    copies = Copies("image copy", cluster, name, done)
+    raise typer.Exit(conclude(copies, _told(done), UNLIKE, events=pace.events))
 
 
 def _checked(image: str) -> str:
@@ -77,29 +82,6 @@ def _node(cluster: "Cluster", name: str) -> "Node":
     return next(node for node in cluster.nodes if node.name in found)
 
 
-def _conclude(cluster: "Cluster", name: str, done: "Done") -> int:
-    """Says who has it now; the exit code."""
-    from orchestrator.cli.failures import show_failures
-    from orchestrator.cli.images import held, show_unlike, whose
-    from orchestrator.cli.screen import answer, plural
-    from orchestrator.plan.held import alike
-
-    if done.exit_code:
-        why = "interrupted" if done.interrupted else f"{plural(len(done.failed), 'host')} failed"
-        what_now = "Once this is mended, `raycluster image copy` copies it to those that lack it."
-        show_failures(f"{name} is not known to be on all hosts: {why}", done, what_now)
-        return done.exit_code
-    if not done.plan.phases:
-        answer().print(f"{name} is the same on all hosts already, nothing to do")
-        return 0
-    found = held(done.report)
-    there = {host: image for host, image in found.items() if image}
-    if len(there) < len(found) or len(alike(there)) > 1:
-        show_unlike(
-            name, found, "copy it again: somebody has changed it meanwhile, or it was not taken whole"
-        )
-        return 1
+def _told(done: "Done") -> str:
     copied = ", ".join(change.host for change in done.plan.changes)
-    told = f"copied to {copied} in {done.seconds:.1f} s"
-    answer().print(f"{whose(cluster, there)} {name}, {next(iter(there.values())).name} ({told})")
-    return 0
+    return f"copied to {copied} in {done.seconds:.1f} s" if copied else "nothing to do"

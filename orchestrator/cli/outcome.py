@@ -2,16 +2,20 @@
 
 from orchestrator.cli.acting import Done
 from orchestrator.cli.failures import show_failures
-from orchestrator.cli.joined import show_joined
+from orchestrator.cli.joined import joined, show_joined
+from orchestrator.cli.result import show_result
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.down import STOP
 from orchestrator.plan.up import REMOVE_OLD
 from orchestrator.remote.report import Status
 
 
-def conclude(command: str, cluster: Cluster, done: Done, path: str | None) -> None:
-    """Prints it. `path`: the inventory as it was given."""
-    if done.exit_code == 0:
+def conclude(command: str, cluster: Cluster, done: Done, path: str | None, *, events: bool) -> None:
+    """Prints it. `path`: the inventory as it was given; `events`: as the last of them."""
+    if events:
+        headline = _headline(command, cluster, done) if done.exit_code else "".join(joined(cluster, done))
+        show_result(command, cluster, done, headline)
+    elif done.exit_code == 0:
         show_joined(cluster, done, path)
     else:
         show_failures(_headline(command, cluster, done), done, _what_now(cluster, done))

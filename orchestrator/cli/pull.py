@@ -7,15 +7,12 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS
+from orchestrator.cli.options import JOBS, Form
 
 if TYPE_CHECKING:
-    from orchestrator.cli.acting import Done
-    from orchestrator.cli.images import Holdings
-    from orchestrator.model.cluster import Cluster
-    from orchestrator.plan.held import Held, Holding
+    from orchestrator.cli.images import Copies, Holdings
 
-PIN = (
+UNLIKE = (
     "pull again, should its tag just have been moved; "
     "a digest in the inventory (`image: name@sha256:…`) cannot be; `raycluster image copy` brings one host's to all"
 )
@@ -25,6 +22,7 @@ def pull(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
     limit: options.Limit = None,
+    output: options.ActForm = Form.TEXT,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -33,58 +31,45 @@ def pull(
     It touches nothing that runs: `up` or `restart` puts a new image to use. Hosts with `docker: {pull: never}`
     are only looked at. With `ray.install` the image that has Ray is built on each host, too.
     """
-    from orchestrator.cli.images import carry_out
+    from orchestrator.cli.images import Copies, carry_out, conclude
     from orchestrator.plan.pull import plan_pull
 
+    pace = options.Pace(jobs, verbose, options.events(output))
     cluster = files.load(inventory, file)
     only = files.only(cluster, limit)
     nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
     planner = partial(plan_pull, cluster, nodes)
-    done, before = carry_out("pull", cluster, nodes, cluster.image, planner, options.Pace(jobs, verbose))
-    raise typer.Exit(_conclude(cluster, done, before))
+    done, before = carry_out("pull", cluster, nodes, cluster.image, planner, pace)
+    copies = Copies("pull", cluster, cluster.image, done)
+    code = conclude(copies, _told(copies, before), UNLIKE, events=pace.events)
+    if code == 0 and not pace.events:
+        _show_more(copies, before)
+    raise typer.Exit(code)
 
 
-def _conclude(cluster: "Cluster", done: "Done", before: "Holdings") -> int:
-    """Says what the hosts have; the exit code."""
-    from orchestrator.cli.failures import show_failures
-    from orchestrator.cli.images import held, show_unlike
-    from orchestrator.cli.screen import plural
-    from orchestrator.plan.held import alike
-
-    if done.exit_code:
-        why = "interrupted" if done.interrupted else f"{plural(len(done.failed), 'host')} failed"
-        headline = f"{cluster.image} is not known to be the same on all hosts: {why}"
-        show_failures(headline, done, "Once this is mended, `raycluster pull` gets what is missing.")
-        return done.exit_code
-    found = held(done.report)
-    there = {host: image for host, image in found.items() if image}
-    if len(there) < len(found) or len(alike(there)) > 1:
-        show_unlike(cluster.image, found, PIN)
-        return 1
-    _show_same(cluster, there, before, done.seconds)
-    return 0
+def _told(copies: "Copies", before: "Holdings") -> str:
+    new = ", ".join(_new(copies, before))
+    return f"{f'new on {new}' if new else 'nothing new'}, {copies.done.seconds:.1f} s"
 
 
-def _had(before: "Holding", now: "Held") -> bool:
+def _new(copies: "Copies", before: "Holdings") -> list[str]:
+    """The hosts that had none before, or another."""
     from orchestrator.plan.held import Held
 
-    return isinstance(before, Held) and before.id == now.id
+    was = {host: image.id for host, image in before.items() if isinstance(image, Held)}
+    return [host for host, image in copies.there.items() if image.id != was.get(host)]
 
 
-def _show_same(cluster: "Cluster", there: "dict[str, Held]", before: "Holdings", seconds: float) -> None:
-    from orchestrator.cli.images import whose
+def _show_more(copies: "Copies", before: "Holdings") -> None:
+    """About what is built from it, and what runs."""
     from orchestrator.cli.screen import answer, notice
     from orchestrator.plan import docker
 
-    image = next(iter(there.values()))
-    new = [host for host, each in there.items() if not _had(before[host], each)]
-    told = f"new on {', '.join(new)}; " if new else "nothing new; "
-    answer().print(f"{whose(cluster, there)} {cluster.image}, {image.name} ({told}{seconds:.1f} s)")
+    cluster = copies.cluster
     if cluster.ray.install:
-        recipe = f"built from it with {cluster.ray.install}"
-        answer().print(f"and {docker.image(cluster)}, {recipe}")
+        answer().print(f"and {docker.image(cluster)}, built from it with {cluster.ray.install}")
         notice().print(
             "Each host has built its own; whether pip chose the same Ray, `raycluster check` tells."
         )
-    if new:
+    if _new(copies, before):
         notice().print("What runs keeps its image; `raycluster up` puts this one to use.")

@@ -37,14 +37,14 @@ def restart(
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
     cluster = files.load(None, file)
     only = files.only(cluster, ",".join(hosts) if hosts else None, "")
-    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose)
+    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is Form.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None))
     agreed(_question(cluster, only), given=yes)
     aftermath, secrets = partial(plan_aftermath, cluster), (*sealed.secrets, sealed.token)
     done = carry_out("restart", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=False))
-    conclude("restart", cluster, done, file)
+    conclude("restart", cluster, done, file, events=pace.events)
     raise typer.Exit(done.exit_code)
 
 

@@ -1,14 +1,15 @@
 """One run over SSH: the fleet, Ctrl-C, and who is told what happens."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from orchestrator.cli.events import as_events
 from orchestrator.cli.interrupt import stopped_by_signals
 from orchestrator.cli.journal import Mask, keep_journal
-from orchestrator.cli.lock import refuse_locked
+from orchestrator.cli.lock import locked, refuse_locked
 from orchestrator.cli.options import Pace
 from orchestrator.cli.progress import display
 from orchestrator.model.cluster import Cluster, Node
@@ -21,7 +22,7 @@ from orchestrator.plan.steps import Plan
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.lock import Lock, ourselves
 from orchestrator.remote.observe import observe
-from orchestrator.remote.report import Happening, Report, Tell
+from orchestrator.remote.report import Happening, LockHeld, Report, Tell
 from orchestrator.remote.runner import execute
 from orchestrator.remote.transport import Failure
 
@@ -78,6 +79,7 @@ class Session:
         )
         match taken:
             case Holder():
+                self.tell(LockHeld(locked(self.cluster, taken)))
                 refuse_locked(self.cluster, taken)
             case Failure():
                 yield {head: Silent(taken.message, taken.fix, taken.detail)}
@@ -108,9 +110,12 @@ def session(
 
     with ExitStack() as stack:
         mask = Mask(secrets)
-        listeners = [
-            stack.enter_context(display(tuple(node.name for node in cluster.nodes), pace.verbose, mask))
-        ]
+        shown = (
+            nullcontext(as_events(command, cluster, mask))
+            if pace.events
+            else display(tuple(node.name for node in cluster.nodes), pace.verbose, mask)
+        )
+        listeners = [stack.enter_context(shown)]
         journal = keep_journal(command, mask) if logged else None
         if journal:
             stack.callback(journal.close)

@@ -42,14 +42,15 @@ def up(
         raise typer.BadParameter("--rollback and --keep contradict each other")
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
-    only, sealed, pace = files.only(cluster, limit), files.sealed(cluster), options.Pace(jobs, verbose)
+    only, sealed = files.only(cluster, limit), files.sealed(cluster)
+    pace = options.Pace(jobs, verbose, output is Form.JSONL)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, nothing_there(cluster) if offline else None))
     aftermath = partial(plan_aftermath, cluster, undo=_undo(rollback=rollback, keep=keep))
     secrets = (*sealed.secrets, sealed.token)
     done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=prune))
-    conclude("up", cluster, done, inventory or file)
+    conclude("up", cluster, done, inventory or file, events=pace.events)
     raise typer.Exit(done.exit_code)
 
 

@@ -34,6 +34,13 @@ class HostSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class LockHeld:
+    """Another run has the cluster's lock, so nothing will be done. `who`: in a sentence."""
+
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """What will be done is known now."""
 
@@ -74,7 +81,7 @@ class StepEnded:
     failure: Failure | None = None
 
 
-Happening = LookBegan | HostSeen | Planned | PhaseBegan | StepBegan | StepWaits | StepEnded
+Happening = LookBegan | HostSeen | LockHeld | Planned | PhaseBegan | StepBegan | StepWaits | StepEnded
 Tell = Callable[[Happening], None]
 
 

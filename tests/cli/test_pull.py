@@ -21,7 +21,7 @@ def test_one_image_on_all_hosts_is_named_by_its_digest(hosts: FakeFleet, rayclus
     hosts.on("gpu2", sent("held"), has("sha256:new", "sha256:d1"))
     pull = raycluster("pull")
     assert pull.exit_code == 0, pull.stderr
-    assert pull.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:d1 (new on gpu1; ")
+    assert pull.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:d1 (new on gpu1, ")
     assert pull.stderr.endswith("What runs keeps its image; `raycluster up` puts this one to use.\n")
     assert not [each for each in hosts.sent if "hold-lock" in each.command.argv]
 
@@ -32,7 +32,7 @@ def test_hosts_with_different_images_are_told_apart(hosts: FakeFleet, raycluster
     hosts.on("gpu2", sent("held"), has("sha256:old", "sha256:d2"))
     pull = raycluster("pull")
     assert (pull.exit_code, pull.stdout) == (1, "")
-    told = f"✗ {IMAGE} is not the same on all hosts\n  gpu1  sha256:d1\n  gpu2  sha256:d2\n      → pull again"
+    told = f"✗ {IMAGE} is not the same on all hosts\n  gpu1  has sha256:d1\n  gpu2  has sha256:d2\n      → pull again"
     assert told in pull.stderr
 
 
@@ -42,7 +42,7 @@ def test_a_host_that_has_none_is_named(hosts: FakeFleet, raycluster: Raycluster)
     hosts.on("gpu2", sent("held"), Output(0))
     pull = raycluster("pull")
     assert (pull.exit_code, pull.stdout) == (1, "")
-    assert "is not on all hosts\n  gpu1  sha256:new\n  gpu2  has no such image\n" in pull.stderr
+    assert "is not on all hosts\n  gpu1  has sha256:new\n  gpu2  has no such image\n" in pull.stderr
 
 
 def test_a_pull_that_fails_is_told_in_dockers_words(hosts: FakeFleet, raycluster: Raycluster) -> None:
@@ -72,7 +72,7 @@ def test_with_a_limit_the_others_are_left_alone(hosts: FakeFleet, raycluster: Ra
     hosts.on("gpu2", sent("held"), has("sha256:one"))
     hosts.streams("gpu2", sent("pull"), *PULLED)
     pull = raycluster("pull", "-l", "gpu2")
-    assert pull.stdout.startswith(f"gpu2 has {IMAGE}, sha256:one (nothing new; ")
+    assert pull.stdout.startswith(f"gpu2 has {IMAGE}, sha256:one (nothing new, ")
     assert {each.host for each in hosts.sent} == {"gpu2"}
 
 
