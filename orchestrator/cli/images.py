@@ -54,7 +54,7 @@ def carry_out(
 ) -> tuple[Done, Holdings]:
     """Does it, and tells what the hosts had before. Without the lock: nothing that runs is touched."""
     began = time.monotonic()
-    with session(cluster, command, pace, logged=True) as run:
+    with session(cluster, command.replace(" ", "-"), pace, logged=True) as run:
         before = look(nodes, name, run.fleet, run.tell, run.cancel)
         plan = planner(before)
         run.tell(Planned(plan))

@@ -62,9 +62,9 @@ class Feeding:
         end = judged(got, self._feed.within)
         self._trouble = _why_dry(self._feed, end)
         for tap in self._taps.values():
-            tap.end(cut=isinstance(end, Failure))
-            if tap.step and isinstance(end, Output):
+            if tap.step and tap.is_open and isinstance(end, Output):
                 self._tell(StepWaits(tap.step, f"all {_bytes(tap.sent)} are there, and Docker takes them in"))
+            tap.end(cut=isinstance(end, Failure))
 
     def _pour(self, piece: bytes) -> None:
         """Hands the piece to every tap that is open; comes back when all have taken it."""
