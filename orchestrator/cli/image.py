@@ -1,5 +1,6 @@
 """`raycluster image copy`: one host's image to the others, for hosts that no registry serves."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
     from orchestrator.model.cluster import Cluster, Node
 
+LAPTOP = "laptop"
 UNLIKE = "copy it again: somebody has changed it meanwhile"
 
 app = typer.Typer(
@@ -34,7 +36,7 @@ def copy(
     source: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="HOST", help="Default: the first host that has it.", show_default=False
+            "--from", metavar="HOST|laptop", help="Default: the first host that has it.", show_default=False
         ),
     ] = None,
     file: options.InventoryOption = None,
@@ -45,7 +47,7 @@ def copy(
     """Copy an image from one host to those that lack it.
 
     `docker save` there, through this machine, `docker load` on the others, side by side and at the pace of the
-    slowest. A host that has this very image already is skipped. In the end all are asked what they have.
+    slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped. In the end all are asked what they have.
     """
     from orchestrator.cli.images import Copies, carry_out, conclude
     from orchestrator.plan import docker
@@ -76,6 +78,11 @@ def _checked(image: str) -> str:
 
 
 def _node(cluster: "Cluster", name: str) -> "Node":
+    """The host of that name; or the laptop, unless the inventory has a host called so."""
+    from orchestrator.model.cluster import LOCAL, Docker
+
+    if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
+        return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker())
     found = files.only(cluster, name, "--from: ") or ()
     if len(found) > 1:
         files.refuse(f"--from: one host, not {len(found)}")

@@ -55,6 +55,7 @@ def carry_out(
     """Does it, and tells what the hosts had before. Without the lock: nothing that runs is touched."""
     began = time.monotonic()
     with session(cluster, command.replace(" ", "-"), pace, logged=True) as run:
+        run.fleet.add(tuple(node for node in nodes if node not in cluster.nodes))
         before = look(nodes, name, run.fleet, run.tell, run.cancel)
         plan = planner(before)
         run.tell(Planned(plan))
@@ -92,7 +93,7 @@ def _message(copies: Copies, told: str, unlike: tuple[Failed, ...]) -> str:
 def _whose(copies: Copies) -> str:
     """`all 3 hosts have`, `gpu2, gpu3 have`, `gpu2 has`."""
     hosts = list(copies.there)
-    if len(hosts) == len(copies.cluster.nodes) > 1:
+    if {node.name for node in copies.cluster.nodes} == set(hosts) and len(hosts) > 1:
         return f"all {len(hosts)} hosts have"
     return f"{', '.join(hosts)} {'have' if len(hosts) > 1 else 'has'}"
 

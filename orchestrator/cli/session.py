@@ -1,7 +1,7 @@
-"""One run over SSH: the fleet, Ctrl-C, and who is told what happens."""
+"""One run: the fleet, Ctrl-C, and who is told what happens."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -22,6 +22,7 @@ from orchestrator.plan.steps import Plan
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.lock import Lock, ourselves
 from orchestrator.remote.observe import observe
+from orchestrator.remote.reach import transport
 from orchestrator.remote.report import Happening, LockHeld, Report, Tell
 from orchestrator.remote.runner import execute
 from orchestrator.remote.transport import Failure
@@ -103,23 +104,27 @@ class Session:
 
 @contextmanager
 def session(
-    cluster: Cluster, command: str, pace: Pace, *, logged: bool, secrets: tuple[Secret, ...] = ()
+    cluster: Cluster,
+    command: str,
+    pace: Pace,
+    *,
+    logged: bool,
+    secrets: tuple[Secret, ...] = (),
+    shown: bool = True,
 ) -> Iterator[Session]:
-    """A session whose end closes its connections, its display and its log."""
-    from orchestrator.remote.ssh import SshTransport
-
+    """A session whose end closes its connections, its display and its log. `shown`: with a display."""
     with ExitStack() as stack:
         mask = Mask(secrets)
-        shown = (
-            nullcontext(as_events(command, cluster, mask))
-            if pace.events
-            else display(tuple(node.name for node in cluster.nodes), pace.verbose, mask)
-        )
-        listeners = [stack.enter_context(shown)]
+        listeners: list[Tell] = []
+        if pace.events:
+            listeners.append(as_events(command, cluster, mask))
+        elif shown:
+            hosts = tuple(node.name for node in cluster.nodes)
+            listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
         journal = keep_journal(command, mask) if logged else None
         if journal:
             stack.callback(journal.close)
-        fleet = stack.enter_context(Fleet(cluster, lambda node: SshTransport(node.host, node.ssh), pace.jobs))
+        fleet = stack.enter_context(Fleet(cluster, transport, pace.jobs))
         run = Session(
             cluster,
             fleet,

@@ -65,3 +65,16 @@ def test_a_mistake_contacts_nobody(
     copy = raycluster("image", "copy", *words)
     assert (copy.exit_code, hosts.sent) == (2, [])
     assert told in copy.stderr
+
+
+def test_the_laptop_is_a_source_too(
+    one_has_it: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop = FakeFleet()
+    laptop.on("laptop", sent("held"), has("sha256:one"))
+    laptop.on("laptop", sent("save"), ARCHIVE)
+    monkeypatch.setattr("orchestrator.remote.reach.LocalTransport", lambda: laptop["laptop"])
+    copy = raycluster("image", "copy", "--from", "laptop", "-l", "gpu2")
+    assert copy.exit_code == 0, copy.stderr
+    assert copy.stdout.startswith(f"laptop, gpu2 have {IMAGE}, sha256:one (copied to gpu2 in ")
+    assert {each.host for each in one_has_it.sent} == {"gpu2"}

@@ -12,6 +12,7 @@ from orchestrator.plan.docker.containers import (
     remove_one,
     state,
 )
+from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
 from orchestrator.plan.docker.looks import inspect, observe, reach, trial
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
@@ -22,8 +23,11 @@ __all__ = [
     "Place",
     "absent",
     "build",
+    "container_state",
     "discard",
     "discard_all",
+    "end_marked",
+    "execute",
     "follow_nodes",
     "held",
     "image",
@@ -39,6 +43,7 @@ __all__ = [
     "remove_one",
     "run",
     "save",
+    "shell",
     "spec",
     "state",
     "trial",
