@@ -47,7 +47,8 @@ def copy(
     """Copy an image from one host to those that lack it.
 
     `docker save` there, through this machine, `docker load` on the others, side by side and at the pace of the
-    slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped. In the end all are asked what they have.
+    slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped.
+    In the end all are asked what they have.
     """
     from orchestrator.cli.images import Copies, carry_out, conclude
     from orchestrator.plan import docker

@@ -27,6 +27,7 @@ def restart(
     As `down` and then `up` would, in one: workers are stopped, then the head; the head starts, then the
     workers, each in a new container as the inventory has it now. What image is missing is fetched before
     anything stops. No worker outlives its head, so to restart the head is to restart them all.
+    On a terminal it asks first.
     """
     from orchestrator.cli.acting import carry_out, preview, scope
     from orchestrator.cli.consent import agreed

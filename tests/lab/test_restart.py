@@ -2,6 +2,7 @@
 
 from .lab import Lab
 from .seeing import failed, repaired, two_hosts, verdict
+from .terminal import terminal
 
 
 def born(lab: Lab) -> dict[str, str]:
@@ -42,3 +43,13 @@ def test_a_worker_that_cannot_be_reached_while_all_are_restarted(cluster: Lab) -
     cluster.hosts["gpu2"].start_ssh()
     repaired(cluster, inventory)
     assert verdict(cluster, inventory) == "healthy"
+
+
+def test_on_a_terminal_down_asks_and_a_no_changes_nothing(cluster: Lab) -> None:
+    before = born(cluster)
+    with terminal(cluster) as shell:
+        shell.type(f"raycluster down {two_hosts(cluster)}")
+        shell.wait_for("Take down cluster lab: its containers on gpu1 (head), gpu2?")
+        shell.type("n")
+        shell.wait_for("nothing was done")
+    assert born(cluster) == before

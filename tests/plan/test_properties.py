@@ -170,9 +170,10 @@ def test_a_mask_leaves_no_secret_in_a_text(values: list[str], between: list[str]
 @given(clusters())
 @settings(max_examples=20, deadline=None)
 def test_a_script_for_any_cluster_is_bash(of: Cluster) -> None:
-    text = script(of, plan_up(of, nothing_there(of), SEALED))
-    ran = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    for plan in (plan_up(of, nothing_there(of), SEALED), plan_restart(of, standing(of), SEALED)):
+        text = script(of, plan)
+        ran = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+        assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @given(clusters())
