@@ -2,14 +2,18 @@
 
 import os
 import re
+import secrets as random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
+
+if TYPE_CHECKING:
+    from orchestrator.plan.up import Sealed
 
 DEFAULT = "inventory.yaml"
 LONGEST_SECRET = 65_535  # bytes of a line, its name included
@@ -33,15 +37,15 @@ def path(argument: str | None, option: str | None) -> str:
     return argument or option or DEFAULT
 
 
-def only(cluster: Cluster, limit: str | None) -> frozenset[str] | None:
-    """The names that `--limit` selects; None without it."""
+def only(cluster: Cluster, limit: str | None, option: str = "--limit: ") -> frozenset[str] | None:
+    """The names that `--limit` selects; None without it. `option`: what a mistake in it is told after."""
     from orchestrator.model.select import NoMatch, select
 
     if limit is None:
         return None
     selected = select(cluster, limit)
     if isinstance(selected, NoMatch):
-        refuse(f"--limit: {selected}")
+        refuse(f"{option}{selected}")
     return frozenset(node.name for node in selected)
 
 
@@ -76,6 +80,14 @@ def secrets(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> tu
     if wrong:
         refuse("\n".join(f"secrets: {each}, which Docker cannot pass on" for each in wrong))
     return tuple(Secret(name, environment[name]) for name in cluster.secrets)
+
+
+def sealed(cluster: Cluster) -> "Sealed":
+    """The user's secrets, and a token for a cluster that has none."""
+    from orchestrator.plan.host import TOKEN
+    from orchestrator.plan.up import Sealed
+
+    return Sealed(secrets(cluster), Secret(TOKEN, random.token_hex(32)))
 
 
 def _unfit(name: str, value: str) -> str:

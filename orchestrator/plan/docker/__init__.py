@@ -13,7 +13,7 @@ from orchestrator.plan.docker.containers import (
     state,
 )
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
-from orchestrator.plan.docker.images import build, image, pull
+from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
 from orchestrator.plan.docker.looks import inspect, observe, reach, trial
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
@@ -29,16 +29,20 @@ __all__ = [
     "end_marked",
     "execute",
     "follow_nodes",
+    "held",
     "image",
     "inspect",
     "last_words",
+    "layers",
     "listening",
+    "load",
     "observe",
     "pull",
     "reach",
     "remove",
     "remove_one",
     "run",
+    "save",
     "shell",
     "spec",
     "state",
