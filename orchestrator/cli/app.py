@@ -11,6 +11,7 @@ from orchestrator.cli.check import check
 from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.down import down
 from orchestrator.cli.exec import exec_
+from orchestrator.cli.logs import logs
 from orchestrator.cli.metrics import metrics
 from orchestrator.cli.shell import shell
 from orchestrator.cli.status import status
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, status, down, check, shell, dashboard, metrics, trust):
+for command in (up, status, down, check, logs, shell, dashboard, metrics, trust):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
 app.add_typer(lock.app, name="lock")

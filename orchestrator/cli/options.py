@@ -55,6 +55,12 @@ Limit = Annotated[
         show_default=False,
     ),
 ]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="HOST", help="Hosts: names, globs, head, workers, !x. Default: all.", show_default=False
+    ),
+]
 Jobs = Annotated[
     int, typer.Option("-j", "--jobs", min=1, metavar="N", help="How many hosts are worked on at once.")
 ]
