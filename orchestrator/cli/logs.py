@@ -120,11 +120,11 @@ def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     from orchestrator.cli.lines import Printer
     from orchestrator.remote.fleet import Fleet
     from orchestrator.remote.follow import follow
-    from orchestrator.remote.ssh import SshTransport
+    from orchestrator.remote.reach import transport
 
     cancel, printer = Event(), Printer(cluster, wanted)
     with (
-        Fleet(cluster, lambda node: SshTransport(node.host, node.ssh), jobs) as fleet,
+        Fleet(cluster, transport, jobs) as fleet,
         stopped_by_signals(cancel, said=""),
         closing(follow(cluster, wanted, fleet, cancel)) as heard,
     ):
