@@ -12,6 +12,7 @@ from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.down import down
 from orchestrator.cli.exec import exec_
 from orchestrator.cli.init import init
+from orchestrator.cli.logs import logs
 from orchestrator.cli.metrics import metrics
 from orchestrator.cli.pull import pull
 from orchestrator.cli.restart import restart
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (init, up, status, down, restart, pull, check, shell, dashboard, metrics, trust):
+for command in (init, up, status, down, restart, check, logs, shell, pull, dashboard, metrics, trust):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
 app.add_typer(image.app, name="image")

@@ -36,8 +36,8 @@ def restart(
     from orchestrator.plan.restart import plan_restart
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
-    cluster = files.load(None, file)
-    only = files.only(cluster, ",".join(hosts) if hosts else None, "")
+    cluster, nodes = files.load_for_hosts(file, hosts)
+    only = frozenset(node.name for node in nodes) if hosts else None
     sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is Form.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
