@@ -87,6 +87,7 @@ def test_only_docker_names_a_docker_command() -> None:
         ["up", "--help"],
         ["down", "--help"],
         ["status", "--help"],
+        ["exec", "--help"],
         ["dashboard", "--help"],
     ],
 )
