@@ -93,7 +93,7 @@ def test_a_connection_that_drops_while_the_dashboard_is_open(served: Lab) -> Non
         heard(running, "✗ gpu1  the connection to 192.0.2.11:22 was lost")
         page = browsed(served, link, NODES, *ADDRESSES)
         assert page.returncode == 0, page.stdout + page.stderr
-        heard(running, "gpu1 answers again")
+        heard(running, "the dashboard on gpu1 answers again")
 
 
 def test_metrics_are_where_it_says(served: Lab) -> None:
