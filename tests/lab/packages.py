@@ -19,6 +19,9 @@ PACKAGE_OF = {
     "iptables": "iptables",
     "nsenter": "util-linux",
     "unshare": "util-linux",
+    "tmux": "tmux",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 # Debian starts and enables a service when it is installed. A tool for tests must not open a port on
 # someone's machine, so the four programs which do that are nothing for as long as apt runs, for apt alone.
