@@ -7,6 +7,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, quoted
 from orchestrator.plan.host import TOKEN, read_token
+from orchestrator.plan.login import ssh
 from orchestrator.plan.ray import node_table_script
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait, Watch
 
@@ -42,6 +43,7 @@ wait_for() {{ # SECONDS COMMAND...
 }}
 """
 
+NOT_ASKING = ("-o", "BatchMode=yes")
 NEW_TOKEN = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"  # noqa: S105 - how to make one
 
 
@@ -57,10 +59,7 @@ def _shell(node: Node) -> str:
     """What runs "$line" on the host, in the user's home there."""
     if node.is_local:
         return '(cd && exec sh -c "$line")'
-    ssh = node.ssh
-    flags = (("-l", ssh.user), ("-p", ssh.port), ("-i", ssh.key), ("-J", ssh.jump))
-    given = (part for flag, value in flags if value is not None for part in (flag, str(value)))
-    return f'{Command(("ssh", "-o", "BatchMode=yes", *given, node.host, "--")).shown()} "$line"'
+    return f'{ssh(node, *NOT_ASKING).shown()} "$line"'
 
 
 def _texts(plan: Plan) -> Iterator[str]:

@@ -102,14 +102,21 @@ class Session:
 
 @contextmanager
 def session(
-    cluster: Cluster, command: str, pace: Pace, *, logged: bool, secrets: tuple[Secret, ...] = ()
+    cluster: Cluster,
+    command: str,
+    pace: Pace,
+    *,
+    logged: bool,
+    secrets: tuple[Secret, ...] = (),
+    shown: bool = True,
 ) -> Iterator[Session]:
-    """A session whose end closes its connections, its display and its log."""
+    """A session whose end closes its connections, its display and its log. `shown`: with a display."""
     with ExitStack() as stack:
         mask = Mask(secrets)
-        listeners = [
-            stack.enter_context(display(tuple(node.name for node in cluster.nodes), pace.verbose, mask))
-        ]
+        listeners: list[Tell] = []
+        if shown:
+            hosts = tuple(node.name for node in cluster.nodes)
+            listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
         journal = keep_journal(command, mask) if logged else None
         if journal:
             stack.callback(journal.close)

@@ -99,6 +99,7 @@ class RayNode:
     """A row of Ray's node table. `started` is the raylet's own clock, in seconds since the epoch.
 
     `reached`: whether the head can connect to the node's `port`; None where it is not known yet.
+    `metrics`: the port that exports them; none in an image whose Ray lacks its agent.
     """
 
     ip: str
@@ -110,6 +111,7 @@ class RayNode:
     death: str = ""
     port: int = 0
     reached: bool | None = True
+    metrics: int = 0
 
     @property
     def out_of_reach(self) -> str:
@@ -122,10 +124,16 @@ class RayNode:
 
 @dataclass(frozen=True, slots=True)
 class RayTable:
-    """Ray's node table as its GCS tells it."""
+    """Ray's node table as its GCS tells it.
+
+    `dashboard`: its address as the head reaches it, empty until it has started; it is told also where Ray is
+    installed without one. `metrics`: the addresses that export those of no node.
+    """
 
     version: str
     nodes: tuple[RayNode, ...]
+    dashboard: str = ""
+    metrics: tuple[str, ...] = ()
 
     def alive(self, ip: str, since: float = 0.0) -> RayNode | None:
         """The living node at `ip` that started after `since`.

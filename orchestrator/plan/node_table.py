@@ -1,6 +1,6 @@
 """Runs inside the head's container, sent there as text: tells Ray's node table as lines of JSON.
 
-    python3 -c TEXT GCS_ADDRESS                        one line
+    python3 -c TEXT GCS_ADDRESS                        one line, with what Ray serves besides
     python3 -c TEXT GCS_ADDRESS SECONDS                a line for each change, until standard input ends
     python3 -c TEXT GCS_ADDRESS SECONDS IP=GPUS…       a line for each change, until every IP is alive
                                                        with its GPUs
@@ -84,6 +84,7 @@ def row(node):
         "started": node.start_time_ms / 1000,
         "hostname": node.node_manager_hostname,
         "port": node.node_manager_port,
+        "metrics": node.metrics_export_port,
         "reached": reached(node),
         "death": node.death_info.reason_message,
     }
@@ -96,9 +97,30 @@ def table(address):
     return {"ray": sys.modules["ray"].__version__, "nodes": rows}
 
 
-def look(address):
+def value(address, key, namespace=None):
+    told = gcs(address).internal_kv_get(key, namespace)
+    return told.decode() if told else ""
+
+
+def services(address):
+    """Where Ray says that it serves its dashboard, and metrics apart from those of each node.
+
+    Ray's own list for Prometheus is made of the same: PrometheusServiceDiscoveryWriter in its metrics_agent.py.
+    """
+    metrics = (value(address, key) for key in (b"AutoscalerMetricsAddress", b"DashboardMetricsAddress"))
+    return {
+        "dashboard": value(address, b"dashboard", b"dashboard"),
+        "metrics": [each for each in metrics if each],
+    }
+
+
+def everything(address):
+    return table(address) | services(address)
+
+
+def look(address, ask=table):
     try:
-        return table(address)
+        return ask(address)
     except ConnectionRefusedError:
         return {"error": f"nothing listens on {address}", "gone": True}
     except Exception as error:  # whatever Ray raises is the answer
@@ -138,7 +160,7 @@ def follow(address, seconds, wanted):
 
 def main(address, seconds=None, *expected):
     if seconds is None:
-        print(json.dumps(look(address)))
+        print(json.dumps(look(address, everything)))
         return 0
     reached.tries, reached.patience = 3, 0.1
     wanted = {ip: int(gpus) for ip, _, gpus in (each.rpartition("=") for each in expected)}

@@ -101,6 +101,11 @@ $docker container inspect --format '{"state":{{json .State}},"restarts":{{.Resta
 exit 1
 """
 
+STAY = r"""
+echo here
+exec cat >/dev/null
+"""
+
 LAST_WORDS = r"""
 set -f
 docker=$1
@@ -175,3 +180,58 @@ old=$($docker ps --all --quiet --filter "label=raycluster.trial" --filter "name=
 exec $docker run --name "$name" "$@"
 """
 """What a trial that was cut short has left makes room first."""
+
+RUN_MARKED = r"""
+export "$1"
+shift
+(exec "$@")
+exit "$?"
+"""
+"""Stays for as long as the command does, its mark to be seen even where the command becomes another user, by sudo."""
+
+END_MARKED = r"""
+grace=$1 tenth=0 quiet=0 told=' '
+read -r mark
+marked() { printf %s "$mark" | grep -lsF -f - "$@" | tr -dc '0-9\n'; }
+while [ "$quiet" -lt 5 ]; do
+    [ "$tenth" -lt $((grace + 30)) ] || exit 1
+    for pid in $(marked /proc/[0-9]*/environ); do
+        case $told in
+            *" $pid "*) [ "$tenth" -lt "$grace" ] || kill -KILL "$pid" ;;
+            *) told="$told$pid " && kill -TERM "$pid" ;;
+        esac
+    done 2>/dev/null
+    [ "$(marked /proc/[0-9]*/environ /proc/[0-9]*/cmdline)" ] && quiet=0 || quiet=$((quiet + 1))
+    tenth=$((tenth + 1))
+    sleep 0.1
+done
+"""
+"""TERM, once, for each process that has the mark in its environment, KILL after `$1` tenths of a second. Those
+with the mark among their words have begun one, or are about to: they are waited for. Done when none of either
+was seen for half a second. The mark comes on standard input, so that nothing here carries it."""
+
+END_IN_CONTAINER = r"""
+set -f
+docker=$1 container=$2 end_marked=$3 grace=$4
+read -r mark
+clients() { set +f && printf %s "$mark" | grep -lsF -f - /proc/[0-9]*/cmdline; }
+for try in 1 2 3; do
+    printf '%s\n' "$mark" | $docker exec --interactive "$container" sh -c "$end_marked" end-exec "$grace" || exit
+    [ "$(clients)" ] || exit 0
+done
+exit 1
+"""
+"""Docker's client lasts for as long as its command, so one that is still there has one, or is about to begin it."""
+
+SHELL = r"""
+set -f
+docker=$1 cluster=$2 container=$3
+runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter "name=^$container\$") || exit 125
+[ "$runs" ] || {
+    echo "no container of cluster $cluster runs here; see: raycluster status" >&2
+    exit 125
+}
+exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" \
+    sh -c 'command -v bash >/dev/null && exec bash; exec sh'
+"""
+"""125: Docker's own code for what it could not begin."""

@@ -17,7 +17,8 @@ from orchestrator.remote.session import exit_code, last_words, started
 from orchestrator.remote.speaker import Speaker
 from orchestrator.remote.sshconfig import route
 from orchestrator.remote.stdin import Source
-from orchestrator.remote.transport import Failure, FailureKind, Hear
+from orchestrator.remote.transport import Failure, FailureKind, Hear, Wire
+from orchestrator.remote.wire import wire
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
 GRACE = 0.5  # seconds beyond its time after which an opening connection is left to itself
@@ -36,6 +37,22 @@ class SshTransport(Speaker):
         self._opening: Opening | None = None
         self._closed = False
         self.login = ""
+
+    def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
+        try:
+            return self._wire(address, port, cancel)
+        except Refused as refused:
+            return self._closed_failure() if self._closed else refused.failure
+
+    def _wire(self, address: str, port: int, cancel: Event) -> Wire:
+        """Of a new connection where the old one turns out to be lost: nothing was begun on it."""
+        connection = self._connection(cancel)
+        try:
+            return wire(connection, address, port, self._ssh.connect_timeout)
+        except Refused:
+            if connection.alive:
+                raise
+        return wire(self._connection(cancel), address, port, self._ssh.connect_timeout)
 
     def close(self) -> None:
         with self._lock:

@@ -41,7 +41,7 @@ def test_a_script_runs_its_lines_here_word_for_word_at_home(raycluster: Rayclust
         check=True,
     )
     assert shown.stdout == f"<it's><$HOME><a  b><>{Path.home()}\n"
-    assert "gpu2) ssh -o BatchMode=yes gpu2 --" in functions
+    assert "gpu2) ssh -o BatchMode=yes " in functions
 
 
 @pytest.mark.usefixtures("on_the_head")

@@ -22,6 +22,8 @@ PACKAGE_OF = {
     "tmux": "tmux",
     "zsh": "zsh",
     "fish": "fish",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
 }
 # Debian starts and enables a service when it is installed. A tool for tests must not open a port on
 # someone's machine, so the four programs which do that are nothing for as long as apt runs, for apt alone.

@@ -37,6 +37,11 @@ class GcsClient:
             raise RuntimeError(table)
         return {row["node_manager_address"]: node(row) for row in table}
 
+    def internal_kv_get(self, key, namespace):
+        told = {b"dashboard": b"127.0.0.1:8265", b"DashboardMetricsAddress": b"127.0.0.1:44227"}
+        return told.get(key)
+
+
 
 def node(row):
     death = SimpleNamespace(reason_message=row.pop("death"))
@@ -53,6 +58,7 @@ def row(ip: str = "127.0.0.1", *, alive: bool = True, gpus: int = 8, **changes: 
         "start_time_ms": 1772366405500,
         "node_manager_hostname": "gpu1",
         "node_id": ip,
+        "metrics_export_port": 44707,
         "death": "",
     }
     return told | changes
@@ -133,7 +139,18 @@ def rest(process: subprocess.Popen[str]) -> list[list[tuple[str, bool]]]:
 
 
 def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
-    head.tells([row(), row("127.0.0.2", alive=False, gpus=4, death="missed too many heartbeats")])
+    head.tells(
+        [
+            row(),
+            row(
+                "127.0.0.2",
+                alive=False,
+                gpus=4,
+                metrics_export_port=-1,
+                death="missed too many heartbeats",
+            ),
+        ]
+    )
     process = head.run(head.address)
     stdout, _ = process.communicate()
     assert process.returncode == 0
@@ -149,6 +166,7 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 hostname="gpu1",
                 port=head.port,
                 reached=True,
+                metrics=44707,
             ),
             RayNode(
                 "127.0.0.2",
@@ -162,6 +180,8 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 reached=None,
             ),
         ),
+        dashboard="127.0.0.1:8265",
+        metrics=("127.0.0.1:44227",),
     )
 
 

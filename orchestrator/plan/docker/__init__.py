@@ -12,6 +12,7 @@ from orchestrator.plan.docker.containers import (
     remove_one,
     state,
 )
+from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, image, pull
 from orchestrator.plan.docker.looks import inspect, observe, reach, trial
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
@@ -22,8 +23,11 @@ __all__ = [
     "Place",
     "absent",
     "build",
+    "container_state",
     "discard",
     "discard_all",
+    "end_marked",
+    "execute",
     "follow_nodes",
     "image",
     "inspect",
@@ -35,6 +39,7 @@ __all__ = [
     "remove",
     "remove_one",
     "run",
+    "shell",
     "spec",
     "state",
     "trial",
