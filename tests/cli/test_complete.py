@@ -46,6 +46,8 @@ def other(folder: Path) -> None:
         "raycluster up -v other.yaml --limit ",
         "raycluster down -i other.yaml -l ",
         "raycluster trust other.yaml --limit ",
+        "raycluster exec -i other.yaml -l ",
+        "raycluster shell -i other.yaml ",
     ],
 )
 def test_the_hosts_of_the_inventory_that_the_line_names_are_offered(line: str) -> None:

@@ -18,7 +18,9 @@ BEGUN = (  # each with how the line then ends
 def test_commands_files_options_and_hosts_are_completed(lab: Lab, shell: str) -> None:
     lab.inventory()
     _, env = lab.raycluster_command()
-    (lab.home / ".local/share/fish/generated_completions").mkdir(parents=True)  # or fish takes minutes to fill it
+    (lab.home / ".local/share/fish/generated_completions").mkdir(
+        parents=True
+    )  # or fish takes minutes to fill it
     told = lab.laptop([shell, "-c", "raycluster --install-completion; true"], env=env)
     assert f"{shell} completion installed in" in told.stdout, told.stderr
     with running(lab, [shell], lab.folder / "tmux", columns=200, env=env) as terminal:
