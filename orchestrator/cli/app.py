@@ -70,7 +70,7 @@ def root(
 def main() -> None:
     """Run the command line. Output that cannot be written, as on a full disk, is told in a line."""
     try:
-        app()
+        app(prog_name="raycluster")
     except OSError as error:
         from orchestrator.cli.screen import printable
 
