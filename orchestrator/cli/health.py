@@ -1,6 +1,7 @@
 """A cluster's health as a table for people and as JSON for programs."""
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
 from rich.table import Table
@@ -20,14 +21,8 @@ COLUMNS = ("host", "role", "ip", "verdict", "container", "ray", "joined", "gpus"
 
 def show_health(health: ClusterHealth) -> None:
     """Prints the verdict, the table, and what is wrong."""
-    joined = sum(1 for host in health.hosts if host.joined)
-    gpus = sum(host.gpus or 0 for host in health.hosts)
-    told = f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
-    verdict = Text.assemble(
-        f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
-    )
-    answer().print(verdict + Text(told if health.ray_version else ""))
-    answer().print(_table(health))
+    answer().print(headline(health))
+    answer().print(table(health.hosts))
     for host in health.hosts:
         if host.trouble:
             answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
@@ -35,11 +30,22 @@ def show_health(health: ClusterHealth) -> None:
             answer().print(Text(f"    | {line}", "dim"))
     for note in health.notes:
         answer().print(Text(note, "yellow"))
-    for fix in _what_to_do(health):
+    for fix in what_to_do(health):
         answer().print(Text(f"→ {fix}", "yellow"))
 
 
-def _what_to_do(health: ClusterHealth) -> tuple[str, ...]:
+def headline(health: ClusterHealth) -> Text:
+    """The verdict, and what Ray lists."""
+    joined = sum(1 for host in health.hosts if host.joined)
+    gpus = sum(host.gpus or 0 for host in health.hosts)
+    told = f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
+    verdict = Text.assemble(
+        f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
+    )
+    return verdict + Text(told if health.ray_version else "")
+
+
+def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
     """Each remedy once; where none is known for a cluster that should stand, `up` is the remedy."""
     fixes = dict.fromkeys(host.fix for host in health.hosts if host.fix)
     mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
@@ -58,14 +64,16 @@ def show_json(health: ClusterHealth) -> None:
     answer().print(json.dumps({"version": 1} | asdict(health), indent=2))
 
 
-def _table(health: ClusterHealth) -> Table:
+def table(hosts: Iterable[HostHealth], columns: Collection[str] = COLUMNS) -> Table:
+    """A row for each host, with these of the COLUMNS."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in COLUMNS:
+    for name in columns:
         table.add_column(
             name.upper(), no_wrap=True, justify="right" if name in {"restarts", "up"} else "left"
         )
-    for host in health.hosts:
-        table.add_row(*_cells(host))
+    for host in hosts:
+        cells = dict(zip(COLUMNS, _cells(host), strict=True))
+        table.add_row(*(cells[name] for name in columns))
     return table
 
 

@@ -19,14 +19,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stopped_by_signals(cancel: Event) -> Iterator[None]:
+def stopped_by_signals(cancel: Event, *, silently: bool = False) -> Iterator[None]:
     """The first Ctrl-C asks the run to stop in good order, the second leaves at once.
 
-    A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
+    A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish. `silently`: there is nothing to
+    put in order that somebody would wait for.
     """
     heard, told = os.pipe()
     os.set_blocking(told, False)
-    listener = Thread(target=_listen, args=(heard, cancel), name="signals", daemon=True)
+    listener = Thread(target=_listen, args=(heard, cancel, silently), name="signals", daemon=True)
     listener.start()
     before = {number: signal.signal(number, _pass_on) for number in _SIGNALS}
     wakeup = signal.set_wakeup_fd(told)
@@ -45,7 +46,7 @@ def _pass_on(_number: int, _frame: object) -> None:
     """Without a handler of Python's own a signal would not reach the pipe."""
 
 
-def _listen(heard: int, cancel: Event) -> None:
+def _listen(heard: int, cancel: Event, silently: bool) -> None:
     first = True
     for number in _numbers(heard):
         if number == signal.SIGHUP:
@@ -55,7 +56,8 @@ def _listen(heard: int, cancel: Event) -> None:
             os._exit(INTERRUPTED)
         first = False
         cancel.set()
-        notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
+        if not silently:
+            notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
 
 
 def _numbers(heard: int) -> Iterator[int]:

@@ -64,6 +64,7 @@ PlanForm = Annotated[
     ),
 ]
 StatusForm = Annotated[Form, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")]
+Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Also remove this cluster's containers that the inventory lacks.")
 ]

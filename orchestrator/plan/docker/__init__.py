@@ -11,9 +11,10 @@ from orchestrator.plan.docker.containers import (
     remove,
     remove_one,
     state,
+    watch_nodes,
 )
 from orchestrator.plan.docker.images import build, image, pull
-from orchestrator.plan.docker.looks import inspect, observe, reach, trial
+from orchestrator.plan.docker.looks import inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
 __all__ = [
@@ -38,4 +39,6 @@ __all__ = [
     "spec",
     "state",
     "trial",
+    "watch",
+    "watch_nodes",
 ]
