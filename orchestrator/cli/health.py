@@ -4,10 +4,12 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
+from rich.cells import cell_len
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.screen import answer
+from orchestrator.cli.screen import WIDE, answer
 from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
 
 STYLE = {
@@ -17,12 +19,14 @@ STYLE = {
     Verdict.UNKNOWN: "magenta",
 }
 COLUMNS = ("host", "role", "ip", "verdict", "container", "ray", "joined", "gpus", "up", "restarts", "image")
+DISPENSABLE = ("image", "ip", "role")
+"""Columns that a narrow screen goes without, the first one first."""
 
 
 def show_health(health: ClusterHealth) -> None:
     """Prints the verdict, the table, and what is wrong."""
     answer().print(headline(health))
-    answer().print(table(health.hosts))
+    answer().print(fitting(health.hosts, answer().width))
     for host in health.hosts:
         if host.trouble:
             answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
@@ -64,8 +68,20 @@ def show_json(health: ClusterHealth) -> None:
     answer().print(json.dumps({"version": 1} | asdict(health), indent=2))
 
 
-def table(hosts: Iterable[HostHealth], columns: Collection[str] = COLUMNS) -> Table:
-    """A row for each host, with these of the COLUMNS."""
+def fitting(hosts: Collection[HostHealth], width: int) -> Table:
+    """The table with the columns that there is room for; where even the fewest are too many, names are cut."""
+    options = answer().options.update(max_width=WIDE)
+    for without in range(len(DISPENSABLE) + 1):
+        made = _table(hosts, [name for name in COLUMNS if name not in DISPENSABLE[:without]])
+        needed = Measurement.get(answer(), options, made).maximum
+        if needed <= width:
+            return made
+    names = max(cell_len(host.name) for host in hosts)
+    made.columns[0].max_width = max(len("host"), names - (needed - width))
+    return made
+
+
+def _table(hosts: Iterable[HostHealth], columns: Collection[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in columns:
         table.add_column(

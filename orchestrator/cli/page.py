@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import ConsoleDimensions, Group, RenderableType
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.health import COLUMNS, STYLE, headline, table, what_to_do
-from orchestrator.cli.screen import answer, plural
+from orchestrator.cli.health import STYLE, fitting, headline, what_to_do
+from orchestrator.cli.screen import plural
 from orchestrator.plan.facts import RayTable, Resource
 from orchestrator.plan.happened import Event
 from orchestrator.plan.health import HostHealth, Verdict, age
@@ -18,9 +17,9 @@ from orchestrator.plan.live import Gpu, Sight
 
 GIB = 2**30
 FEWEST = 3
-"""Lines that events, and hosts, have at least."""
-DISPENSABLE = ("image", "ip", "role")
-"""Columns that a narrow screen goes without, the first one first."""
+"""Lines that a part has at least."""
+CELL, FULL_CELL = 16, 26
+"""Columns for a GPU, and for one with temperature and power."""
 SUMMED = {"CPU": "CPU", "GPU": "GPU", "NPU": "NPU", "memory": "MEMORY", "object_store_memory": "OBJECT STORE"}
 
 
@@ -38,11 +37,19 @@ class Told:
         return Text.assemble((f"{self.at:%H:%M:%S}  ", "dim"), who, (text, STYLE[verdict]))
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many GPUs stand on a line; `full`: with temperature and power."""
+
+    a_line: int
+    full: bool
+
+
 def page(sight: Sight, told: Sequence[Told], since: datetime, size: ConsoleDimensions) -> Group:
     """The page for a screen of that size."""
-    room = size.height - 1 - 1 - FEWEST  # the verdict, and the events with their title
-    words = _words(sight)[: max(2, room // 4)]
-    hosts = _hosts(sight.health.hosts, room - len(words), size.width)
+    room = size.height - 2 - FEWEST  # the verdict, and the events with their title
+    words = _words(sight, room // 4)
+    hosts = _hosts(sight.health.hosts, room - len(words) - 2, size.width)  # two for Ray's resources in all
     room -= len(words) + _height(hosts)
     numbers = _gpus(sight, room - 2, size.width)
     resources = _resources(sight, room - _height(numbers))
@@ -76,10 +83,10 @@ def _hosts(hosts: Sequence[HostHealth], room: int, width: int) -> list[Renderabl
     """The hosts that there is room for, and how many more there are."""
     room = max(FEWEST, room) - 1
     if len(hosts) <= room:
-        return [_fitting(hosts, width)]
+        return [fitting(hosts, width)]
     first = sorted(hosts, key=lambda host: host.verdict is Verdict.HEALTHY)
     shown, left = first[: room - 1], first[room - 1 :]
-    return [_fitting(shown, width), _line(f"and {_more(left)}", "dim")]
+    return [fitting(shown, width), _line(f"and {_more(left)}", "dim")]
 
 
 def _more(left: Sequence[HostHealth]) -> str:
@@ -87,23 +94,15 @@ def _more(left: Sequence[HostHealth]) -> str:
     return ", ".join(f"{count} more {verdict}" for verdict, count in counts.items() if count)
 
 
-def _fitting(hosts: Sequence[HostHealth], width: int) -> Table:
-    """The table with the columns that the screen is wide enough for."""
-    made = table(hosts)
-    for number in range(1, len(DISPENSABLE) + 1):
-        if Measurement.get(answer(), answer().options, made).maximum <= width:
-            break
-        made = table(hosts, [name for name in COLUMNS if name not in DISPENSABLE[:number]])
-    return made
-
-
-def _words(sight: Sight) -> list[Text]:
+def _words(sight: Sight, room: int) -> list[Text]:
     """What is wrong, host by host, and what to do."""
     if sight.pending:
         return []
     troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
-    notes = [_line(note, "yellow") for note in sight.health.notes]
-    return [*troubles, *notes, *(_line(f"→ {fix}", "yellow") for fix in what_to_do(sight.health))]
+    fixes = (*sight.health.notes, *(f"→ {fix}" for fix in what_to_do(sight.health)))
+    shown = max(1, room - len(fixes[:room]))
+    more = [_line(f"and {len(troubles) - shown} more in trouble", "dim")] if len(troubles) > shown else []
+    return [*troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
 
 
 def _trouble(sight: Sight, host: HostHealth) -> str:
@@ -114,35 +113,44 @@ def _trouble(sight: Sight, host: HostHealth) -> str:
 
 def _gpus(sight: Sight, room: int, width: int) -> list[RenderableType]:
     """A cell for each GPU, a line or more for each host."""
-    rows = [row for host, gpus in sight.gpus.items() for row in _gpu_rows(host, gpus, width)]
+    layout = _layout(width - max(map(len, sight.gpus), default=0))
+    rows = [row for host, gpus in sight.gpus.items() for row in _gpu_rows(host, gpus, layout)]
     if not rows or room < FEWEST:
         return []
-    grid = Table(box=None, pad_edge=False, header_style="dim", show_header=True)
-    for title in ("GPUS", "use, memory in GiB", *[""] * (_per_line(width) - 1)):
+    grid = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("GPUS", *["#  USE GIB"] * layout.a_line):
         grid.add_column(title, no_wrap=True)
     for row in rows[: room - 1]:
         grid.add_row(*row)
     return [grid]
 
 
-def _per_line(width: int) -> int:
-    return 8 if width >= 150 else 4 if width >= 78 else 2  # noqa: PLR2004
+def _layout(width: int) -> Layout:
+    a_line = next((each for each in (8, 4, 2) if each * CELL <= width), 1)
+    return Layout(a_line, full=a_line * FULL_CELL <= width)
 
 
-def _gpu_rows(host: str, gpus: tuple[Gpu, ...] | str, width: int) -> list[list[Text | str]]:
+def _gpu_rows(host: str, gpus: tuple[Gpu, ...] | str, layout: Layout) -> list[list[Text]]:
     if isinstance(gpus, str):
-        return [[host, _line(gpus, "red")]]
-    per_line = _per_line(width)
-    pieces = [gpus[start : start + per_line] for start in range(0, len(gpus), per_line)]
-    return [["" if number else host, *map(_gpu, piece)] for number, piece in enumerate(pieces)]
+        return [[_line(host), _line(gpus, "red")]]
+    pieces = [gpus[start : start + layout.a_line] for start in range(0, len(gpus), layout.a_line)]
+    cell = _gpu_in_full if layout.full else _gpu
+    return [[_line("" if number else host), *map(cell, piece)] for number, piece in enumerate(pieces)]
 
 
 def _gpu(gpu: Gpu) -> Text:
-    use = "  - " if gpu.use is None else f"{gpu.use:3.0f}%"
-    used, total = (
-        ("-" if each is None else f"{each / 1024:.0f}") for each in (gpu.memory_used, gpu.memory_total)
+    use, used, total = _number(gpu.use), _number(gpu.memory_used, 1024), _number(gpu.memory_total, 1024)
+    return Text.assemble(
+        (f"{gpu.index} ", "dim"), (f"{use:>3}%", "green" if gpu.use else ""), f" {used}/{total}"
     )
-    return Text.assemble((f"{gpu.index} ", "dim"), (use, "green" if gpu.use else ""), f" {used}/{total}")
+
+
+def _gpu_in_full(gpu: Gpu) -> Text:
+    return _gpu(gpu).append(f" {_number(gpu.temperature):>2}° {_number(gpu.power):>3}W", "dim")
+
+
+def _number(value: float | None, unit: float = 1) -> str:
+    return "-" if value is None else f"{value / unit:.0f}"
 
 
 def _resources(sight: Sight, room: int) -> list[RenderableType]:
