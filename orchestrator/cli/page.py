@@ -10,7 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli.health import STYLE, fitting, headline, what_to_do
 from orchestrator.cli.screen import plural
-from orchestrator.plan.facts import RayTable, Resource
+from orchestrator.plan.facts import RayTable, Resource, Silent
 from orchestrator.plan.happened import Event
 from orchestrator.plan.health import HostHealth, Verdict, age
 from orchestrator.plan.live import Gpu, Sight
@@ -108,7 +108,9 @@ def _words(sight: Sight, room: int) -> list[Text]:
 def _trouble(sight: Sight, host: HostHealth) -> str:
     since = sight.lost.get(host.name)
     when = f"unknown since {datetime.fromtimestamp(since).astimezone():%H:%M:%S}: " if since else ""
-    return f"{when}{host.trouble}"
+    facts = sight.facts[host.name]
+    given_up = ", and is not asked again" if isinstance(facts, Silent) and facts.lasting else ""
+    return f"{when}{host.trouble}{given_up}"
 
 
 def _gpus(sight: Sight, room: int, width: int) -> list[RenderableType]:
@@ -184,7 +186,8 @@ def _resource_table(names: Sequence[str], rows: Sequence[tuple[str, dict[str, Re
 
 def _used(resource: Resource) -> str:
     if resource.name.endswith("memory"):
-        return f"{(resource.total - resource.free) / GIB:.1f}/{resource.total / GIB:.1f} GiB"
+        digits = 0 if resource.total >= 100 * GIB else 1
+        return f"{(resource.total - resource.free) / GIB:.{digits}f}/{resource.total / GIB:.{digits}f} GiB"
     return f"{resource.total - resource.free:g}/{resource.total:g}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestrator.model.cluster import Role
 from orchestrator.plan.facts import Container, RayTable, RayTrouble
 from orchestrator.plan.health import HostHealth, Verdict
 from orchestrator.plan.live import Sight
@@ -35,7 +36,7 @@ def _of_host(was: HostHealth, now: HostHealth, before: Sight, after: Sight) -> t
         *_ray(now, before, after),
         *_gcs(now, before, after),
     )
-    return told or _otherwise(was, now)
+    return told or _otherwise(was, now, before, after)
 
 
 def _contact(was: HostHealth, now: HostHealth) -> Iterator[str]:
@@ -89,8 +90,9 @@ def _gcs(host: HostHealth, before: Sight, after: Sight) -> Iterator[str]:
         yield "Ray on it answers"
 
 
-def _otherwise(was: HostHealth, now: HostHealth) -> tuple[str, ...]:
-    """What none of the above has told."""
-    if was.verdict is now.verdict:
+def _otherwise(was: HostHealth, now: HostHealth, before: Sight, after: Sight) -> tuple[str, ...]:
+    """What none of the above has told. A worker that nobody can be asked about has nothing to do with it."""
+    asked = all(isinstance(each.table, RayTable) for each in (before, after))
+    if was.verdict is now.verdict or not (asked or now.role is Role.HEAD):
         return ()
     return (f"is {now.verdict}{': ' + now.trouble if now.trouble else ''}",)

@@ -28,6 +28,7 @@ PACE = 0.5  # seconds between two sights
 QUIET = 20.0  # seconds without a word from a host that is asked for one every five
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before a host is tried again
 SOUND, UNSOUND = 120.0, 15.0  # seconds after which a host is looked at again without a reason
+DOUBTFUL = {Verdict.DEGRADED, Verdict.UNKNOWN}
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Watch:
         """What is known, twice a second."""
         while not self._cancel.wait(PACE):
             sight = self._sight()
-            unsound = {host.name for host in sight.health.hosts if host.verdict is Verdict.DEGRADED}
+            unsound = {host.name for host in sight.health.hosts if host.verdict in DOUBTFUL}
             for host in self._hosts.values():
                 self._tend(host, UNSOUND if host.node.name in unsound else SOUND)
             yield sight
@@ -139,7 +140,7 @@ class Watch:
             self._look(host)
             if isinstance(host.facts, Silent) and host.facts.lasting:
                 return
-            if isinstance(host.facts, HostFacts):
+            if isinstance(host.facts, HostFacts) and not isinstance(host.facts.docker, DockerTrouble):
                 self._listen(host, host.facts.now)
             tries = tries + 1 if time.monotonic() < began + 2 * QUIET else 0
             if self._cancel.wait(PAUSES[min(tries, len(PAUSES) - 1)]):
@@ -165,35 +166,39 @@ class Watch:
             host.stale = True
 
     def _follow(self) -> None:
-        """Listens to Ray's node table, whenever the head's container runs."""
+        """Listens to Ray's node table, whenever the head's container runs.
+
+        The program there may have ended with its container, of which the next look tells.
+        """
         tries = 0
-        while not self._cancel.wait(PAUSES[min(tries, len(PAUSES) - 1)] if tries else PACE):
+        while not self._cancel.wait(PAUSES[min(tries, len(PAUSES)) - 1] if tries else PACE):
             container = self._containers.get(self._cluster.head.name)
             if not (self._head.listens and container and container.running):
-                tries = 0
                 continue
             began = time.monotonic()
-            command = docker.watch_nodes(self._cluster, self._head.node, self._head.node.ip or "127.0.0.1")
-            ended = self._fleet[self._head.node.name].stream(
-                command, self._hear_table, timeout=math.inf, cancel=self._head.cut
-            )
-            self._table = RayTrouble(_last_words(ended), gone=False)
+            ended = self._listen_to_ray()
             tries = tries + 1 if time.monotonic() < began + QUIET else 0
+            if tries or isinstance(ended, Failure):
+                self._table = RayTrouble(_last_words(ended), gone=False)
+            self._head.stale = True
+
+    def _listen_to_ray(self) -> Output | Failure:
+        command = docker.watch_nodes(self._cluster, self._head.node, self._head.node.ip or "127.0.0.1")
+        via = self._fleet[self._head.node.name]
+        return via.stream(command, self._hear_table, timeout=math.inf, cancel=self._head.cut)
 
     def _hear_table(self, line: str) -> None:
         """Where a node has come or gone, its host has changed, too."""
         before, self._table = self._table, parse_table(line)
+        if not isinstance(before, RayTable) or not isinstance(self._table, RayTable):
+            return
         changed = {ip for ip, _ in _living(before) ^ _living(self._table)}
         for host in self._hosts.values():
             host.stale = host.stale or ip_of(host.node, host.facts) in changed
 
 
-def _living(table: RayTable | RayTrouble) -> set[tuple[str, float]]:
-    return (
-        {(node.ip, node.started) for node in table.nodes if node.alive}
-        if isinstance(table, RayTable)
-        else set()
-    )
+def _living(table: RayTable) -> set[tuple[str, float]]:
+    return {(node.ip, node.started) for node in table.nodes if node.alive}
 
 
 def _lost(ended: Failure) -> Silent:
