@@ -80,7 +80,16 @@ def test_only_docker_names_a_docker_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["up", "--help"], ["down", "--help"], ["status", "--help"]]
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["up", "--help"],
+        ["down", "--help"],
+        ["status", "--help"],
+        ["exec", "--help"],
+        ["dashboard", "--help"],
+    ],
 )
 def test_help_imports_nothing_that_only_work_needs(words: list[str]) -> None:
     told = f"import sys; sys.argv = ['raycluster', *{words}]\nfrom orchestrator.cli.app import main\n"

@@ -8,7 +8,11 @@ import typer
 from orchestrator import __version__
 from orchestrator.cli import lock
 from orchestrator.cli.check import check
+from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.down import down
+from orchestrator.cli.exec import exec_
+from orchestrator.cli.metrics import metrics
+from orchestrator.cli.shell import shell
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
 from orchestrator.cli.up import up
@@ -21,8 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (up, status, down, check, trust):
+for command in (up, status, down, check, shell, dashboard, metrics, trust):
     app.command()(command)
+app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
 app.add_typer(lock.app, name="lock")
 
 
@@ -51,6 +56,8 @@ def root(
       3    status, check: not healthy
       4    another run holds the cluster's lock
       130  interrupted
+
+    exec and shell pass the command's own on; 125 where no container runs, 255 where SSH failed.
     """  # noqa: D301 - the help needs the real character
 
 

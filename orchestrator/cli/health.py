@@ -26,6 +26,8 @@ DISPENSABLE = ("image", "ip", "role")
 def show_health(health: ClusterHealth) -> None:
     """Prints the verdict, the table, and what is wrong."""
     answer().print(headline(health))
+    if len(images := _images(health.hosts)) == 1:
+        answer().print(Text(f"image {images.pop()}", "dim"))
     answer().print(fitting(health.hosts, answer().width))
     for host in health.hosts:
         if host.trouble:
@@ -72,7 +74,7 @@ def fitting(hosts: Collection[HostHealth], width: int) -> Table:
     """The table with the columns that there is room for; where even the fewest are too many, names are cut."""
     options = answer().options.update(max_width=WIDE)
     for without in range(len(DISPENSABLE) + 1):
-        made = _table(hosts, [name for name in COLUMNS if name not in DISPENSABLE[:without]])
+        made = _table(hosts, [name for name in _columns(hosts) if name not in DISPENSABLE[:without]])
         needed = Measurement.get(answer(), options, made).maximum
         if needed <= width:
             return made
@@ -88,25 +90,35 @@ def _table(hosts: Iterable[HostHealth], columns: Collection[str]) -> Table:
             name.upper(), no_wrap=True, justify="right" if name in {"restarts", "up"} else "left"
         )
     for host in hosts:
-        cells = dict(zip(COLUMNS, _cells(host), strict=True))
+        cells = _cells(host)
         table.add_row(*(cells[name] for name in columns))
     return table
 
 
-def _cells(host: HostHealth) -> tuple[str | Text, ...]:
-    return (
-        host.name,
-        host.role,
-        host.ip or "?",
-        Text(host.verdict, STYLE[host.verdict]),
-        host.container or "?",
-        _yes(host.ray),
-        _yes(host.joined),
-        _gpus(host),
-        "-" if host.uptime is None else age(host.uptime),
-        "-" if host.restarts is None else str(host.restarts),
-        host.image or "-",
-    )
+def _columns(hosts: Collection[HostHealth]) -> tuple[str, ...]:
+    """Those that tell something: the rest would push these off a screen of 80 columns."""
+    idle = {"image": len(_images(hosts)) <= 1, "restarts": not any(host.restarts for host in hosts)}
+    return tuple(name for name in COLUMNS if not idle.get(name))
+
+
+def _images(hosts: Iterable[HostHealth]) -> set[str]:
+    return {host.image for host in hosts if host.image}
+
+
+def _cells(host: HostHealth) -> dict[str, str | Text]:
+    return {
+        "host": host.name,
+        "role": host.role,
+        "ip": host.ip or "?",
+        "verdict": Text(host.verdict, STYLE[host.verdict]),
+        "container": host.container or "?",
+        "ray": _yes(host.ray),
+        "joined": _yes(host.joined),
+        "gpus": _gpus(host),
+        "up": "-" if host.uptime is None else age(host.uptime),
+        "restarts": "-" if host.restarts is None else str(host.restarts),
+        "image": host.image or "-",
+    }
 
 
 def _yes(fact: bool | None) -> str:

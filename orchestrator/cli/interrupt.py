@@ -15,19 +15,19 @@ from threading import Event, Thread
 from orchestrator.cli.screen import notice
 
 INTERRUPTED = 130
+STOPPING = "interrupted: stopping in good order (Ctrl-C again leaves at once)"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stopped_by_signals(cancel: Event, *, silently: bool = False) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop in good order, the second leaves at once.
+def stopped_by_signals(cancel: Event, said: str = STOPPING) -> Iterator[None]:
+    """The first Ctrl-C asks the run to stop in good order, which is `said`; the second leaves at once.
 
-    A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish. `silently`: there is nothing to
-    put in order that somebody would wait for.
+    A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
     """
     heard, told = os.pipe()
     os.set_blocking(told, False)
-    listener = Thread(target=_listen, args=(heard, cancel, silently), name="signals", daemon=True)
+    listener = Thread(target=_listen, args=(heard, cancel, said), name="signals", daemon=True)
     listener.start()
     before = {number: signal.signal(number, _pass_on) for number in _SIGNALS}
     wakeup = signal.set_wakeup_fd(told)
@@ -46,7 +46,7 @@ def _pass_on(_number: int, _frame: object) -> None:
     """Without a handler of Python's own a signal would not reach the pipe."""
 
 
-def _listen(heard: int, cancel: Event, silently: bool) -> None:
+def _listen(heard: int, cancel: Event, said: str) -> None:
     first = True
     for number in _numbers(heard):
         if number == signal.SIGHUP:
@@ -56,8 +56,7 @@ def _listen(heard: int, cancel: Event, silently: bool) -> None:
             os._exit(INTERRUPTED)
         first = False
         cancel.set()
-        if not silently:
-            notice().print("interrupted: stopping in good order (Ctrl-C again leaves at once)")
+        notice().print(said)
 
 
 def _numbers(heard: int) -> Iterator[int]:

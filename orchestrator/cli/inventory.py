@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 
 DEFAULT = "inventory.yaml"
@@ -39,6 +39,26 @@ def only(cluster: Cluster, limit: str | None) -> frozenset[str] | None:
     if isinstance(selected, NoMatch):
         refuse(f"--limit: {selected}")
     return frozenset(node.name for node in selected)
+
+
+def selected(cluster: Cluster, limit: str | None) -> tuple[Node, ...]:
+    """The hosts that `--limit` selects; all of them without it."""
+    names = only(cluster, limit)
+    return tuple(node for node in cluster.nodes if names is None or node.name in names)
+
+
+def one(cluster: Cluster, host: str) -> Node:
+    """The host of that name, or the one that a glob fits; exit code 2 where there are none or several."""
+    from orchestrator.model.select import NoMatch, select
+
+    nodes = select(cluster, host)
+    if isinstance(nodes, NoMatch):
+        refuse(str(nodes))
+    if len(nodes) > 1:
+        refuse(
+            f'"{host}" fits {len(nodes)} hosts, and one is wanted: {", ".join(node.name for node in nodes)}'
+        )
+    return nodes[0]
 
 
 def secrets(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> tuple[Secret, ...]:

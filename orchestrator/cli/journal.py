@@ -103,8 +103,8 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
     match happening:
         case LookBegan(hosts):
             return f"look at {', '.join(hosts)}"
-        case HostSeen(host, trouble):
-            return f"{host}: {trouble or 'seen'}"
+        case HostSeen(host, trouble, what):
+            return f"{host}: {trouble or what}"
         case Planned(plan):
             return "\n          ".join(
                 (f"plan: {plan.title}", *changes(plan), *warnings(plan), *_refused(plan))

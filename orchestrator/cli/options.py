@@ -34,6 +34,17 @@ InventoryOption = Annotated[
         show_default=False,
     ),
 ]
+OnlyInventory = Annotated[
+    str | None,
+    typer.Option(
+        "-i",
+        "--inventory",
+        metavar="FILE",
+        envvar="RAYCLUSTER_INVENTORY",
+        help="The inventory file; - is standard input. Default: ./inventory.yaml.",
+        show_default=False,
+    ),
+]
 Limit = Annotated[
     str | None,
     typer.Option(
@@ -52,6 +63,9 @@ Verbose = Annotated[
     typer.Option(
         "-v", "--verbose", count=True, help="Show commands; -vv their output too.", show_default=False
     ),
+]
+OnHost = Annotated[
+    bool, typer.Option("--on-host", help="Outside of the container: on the host, as the SSH user.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the hosts, show the plan, change nothing.")]
 Offline = Annotated[

@@ -102,8 +102,8 @@ class _LiveTable:
             case LookBegan(hosts, title, what):
                 self._title = title
                 self._rows |= {host: _Row(what) for host in hosts}
-            case HostSeen(host, trouble):
-                self._rows[host] = _Row(trouble or "seen", "failed" if trouble else "ok")
+            case HostSeen(host, trouble, what):
+                self._rows[host] = _Row(trouble or what, "failed" if trouble else "ok")
             case PhaseBegan(phase):
                 self._title = phase.title
             case StepBegan(step):

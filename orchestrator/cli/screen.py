@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar, cast
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -57,6 +57,14 @@ def printable(text: str) -> str:
 def _visible(character: str) -> str:
     harmless = character in "\n\t" or character.isprintable()
     return character if harmless else character.encode("unicode_escape").decode()
+
+
+def write(console: Console, heard: bytes) -> None:
+    """Bytes as they are: what a program says that the user has asked for by name."""
+    console.file.flush()
+    stream = cast("TextIO", console.file).buffer
+    stream.write(heard)
+    stream.flush()
 
 
 def failed(host: str, why: str, fix: str) -> NoReturn:

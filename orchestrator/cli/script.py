@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, quoted
 from orchestrator.plan.host import TOKEN, read_token
+from orchestrator.plan.login import ssh
 from orchestrator.plan.ray import node_table_script
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait, Watch
 
@@ -42,22 +43,18 @@ wait_for() {{ # SECONDS COMMAND...
 }}
 """
 
+NOT_ASKING = ("-o", "BatchMode=yes")
 NEW_TOKEN = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"  # noqa: S105 - how to make one
 
 
 def script(cluster: Cluster, plan: Plan) -> str:
     """The whole script. Secrets stand in it as variables that the person sets."""
-    hosts = "\n".join(f'        {quoted(node.name)}) {_ssh(node)} "$line" ;;' for node in cluster.nodes)
+    hosts = "\n".join(
+        f'        {quoted(node.name)}) {ssh(node, *NOT_ASKING).shown()} "$line" ;;' for node in cluster.nodes
+    )
     header = HEADER.format(title=plan.title, hosts=hosts)
     body = "\n".join(("{", *_variables(cluster, plan), *_body(plan), "}"))
     return "\n".join((header, *_texts(plan), f"{body} </dev/null", ""))
-
-
-def _ssh(node: Node) -> str:
-    ssh = node.ssh
-    flags = (("-l", ssh.user), ("-p", ssh.port), ("-i", ssh.key), ("-J", ssh.jump))
-    given = (part for flag, value in flags if value is not None for part in (flag, str(value)))
-    return Command(("ssh", "-o", "BatchMode=yes", *given, node.host, "--")).shown()
 
 
 def _texts(plan: Plan) -> Iterator[str]:

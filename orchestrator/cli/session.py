@@ -1,4 +1,4 @@
-"""One run over SSH: the fleet, Ctrl-C, and who is told what happens."""
+"""One run: the fleet, Ctrl-C, and who is told what happens."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +21,7 @@ from orchestrator.plan.steps import Plan
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.lock import Lock, ourselves
 from orchestrator.remote.observe import observe
+from orchestrator.remote.reach import transport
 from orchestrator.remote.report import Happening, Report, Tell
 from orchestrator.remote.runner import execute
 from orchestrator.remote.transport import Failure
@@ -101,20 +102,25 @@ class Session:
 
 @contextmanager
 def session(
-    cluster: Cluster, command: str, pace: Pace, *, logged: bool, secrets: tuple[Secret, ...] = ()
+    cluster: Cluster,
+    command: str,
+    pace: Pace,
+    *,
+    logged: bool,
+    secrets: tuple[Secret, ...] = (),
+    shown: bool = True,
 ) -> Iterator[Session]:
-    """A session whose end closes its connections, its display and its log."""
-    from orchestrator.remote.ssh import SshTransport
-
+    """A session whose end closes its connections, its display and its log. `shown`: with a display."""
     with ExitStack() as stack:
         mask = Mask(secrets)
-        listeners = [
-            stack.enter_context(display(tuple(node.name for node in cluster.nodes), pace.verbose, mask))
-        ]
+        listeners: list[Tell] = []
+        if shown:
+            hosts = tuple(node.name for node in cluster.nodes)
+            listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
         journal = keep_journal(command, mask) if logged else None
         if journal:
             stack.callback(journal.close)
-        fleet = stack.enter_context(Fleet(cluster, lambda node: SshTransport(node.host, node.ssh), pace.jobs))
+        fleet = stack.enter_context(Fleet(cluster, transport, pace.jobs))
         run = Session(
             cluster,
             fleet,

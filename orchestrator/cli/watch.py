@@ -22,7 +22,7 @@ from orchestrator.plan.happened import events
 from orchestrator.plan.health import ClusterHealth
 from orchestrator.plan.live import Sight
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.ssh import SshTransport
+from orchestrator.remote.reach import transport
 from orchestrator.remote.watching import Watch
 
 KEPT = 200
@@ -35,8 +35,8 @@ def watch(cluster: Cluster, jobs: int, output: Form) -> ClusterHealth | None:
     """Watches until somebody ends it; what was seen last, None where not all were seen even once."""
     cancel = Event()
     with (
-        Fleet(cluster, lambda node: SshTransport(node.host, node.ssh), jobs) as fleet,
-        stopped_by_signals(cancel, silently=True),
+        Fleet(cluster, transport, jobs) as fleet,
+        stopped_by_signals(cancel, "ending the watch"),
         Watch(cluster, fleet, cancel) as watching,
         _shown(output, cancel) as show,
     ):

@@ -113,6 +113,7 @@ class RayNode:
 
     `reached`: whether the head can connect to the node's `port`; None where it is not known yet.
     `resources`: none where they were not asked for, or are not told.
+    `metrics`: the port that exports them; none in an image whose Ray lacks its agent.
     """
 
     ip: str
@@ -125,6 +126,7 @@ class RayNode:
     port: int = 0
     reached: bool | None = True
     resources: tuple[Resource, ...] = ()
+    metrics: int = 0
 
     @property
     def out_of_reach(self) -> str:
@@ -137,10 +139,16 @@ class RayNode:
 
 @dataclass(frozen=True, slots=True)
 class RayTable:
-    """Ray's node table as its GCS tells it."""
+    """Ray's node table as its GCS tells it.
+
+    `dashboard`: its address as the head reaches it, empty until it has started; it is told also where Ray is
+    installed without one. `metrics`: the addresses that export those of no node.
+    """
 
     version: str
     nodes: tuple[RayNode, ...]
+    dashboard: str = ""
+    metrics: tuple[str, ...] = ()
 
     def alive(self, ip: str, since: float = 0.0) -> RayNode | None:
         """The living node at `ip` that started after `since`.

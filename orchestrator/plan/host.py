@@ -18,6 +18,11 @@ def reach(ip: str, port: int) -> Command:
     return Command(("sh", "-c", scripts.REACH, "reach", ip, str(port)))
 
 
+def stay() -> Command:
+    """Says that it is there, and stays for as long as its standard input is open."""
+    return Command(("sh", "-c", scripts.STAY, "stay"))
+
+
 def keep_token(cluster: Cluster, node: Node, token: Secret) -> Command:
     """Writes Ray's token, readable by its owner alone, from standard input.
 

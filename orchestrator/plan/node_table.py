@@ -1,6 +1,6 @@
 """Runs inside the head's container, sent there as text: tells Ray's node table as lines of JSON.
 
-    python3 -c TEXT GCS_ADDRESS                        one line
+    python3 -c TEXT GCS_ADDRESS                        one line, with what Ray serves besides
     python3 -c TEXT GCS_ADDRESS SECONDS                a line for each change, until standard input ends
     python3 -c TEXT GCS_ADDRESS SECONDS IP=GPUS…       a line for each change, until every IP is alive
                                                        with its GPUs
@@ -91,6 +91,7 @@ def row(node, free=None):
         "started": node.start_time_ms / 1000,
         "hostname": node.node_manager_hostname,
         "port": node.node_manager_port,
+        "metrics": node.metrics_export_port,
         "reached": reached(node),
         "death": node.death_info.reason_message,
         **({"resources": shown} if shown else {}),
@@ -114,9 +115,34 @@ def table(address, resources=False):
     return {"ray": sys.modules["ray"].__version__, "nodes": rows}
 
 
-def look(address, resources=False):
+def value(address, key, namespace=None):
+    told = gcs(address).internal_kv_get(key, namespace)
+    return told.decode() if told else ""
+
+
+def services(address):
+    """Where Ray says that it serves its dashboard, and metrics apart from those of each node.
+
+    Ray's own list for Prometheus is made of the same: PrometheusServiceDiscoveryWriter in its metrics_agent.py.
+    """
+    metrics = (value(address, key) for key in (b"AutoscalerMetricsAddress", b"DashboardMetricsAddress"))
+    return {
+        "dashboard": value(address, b"dashboard", b"dashboard"),
+        "metrics": [each for each in metrics if each],
+    }
+
+
+def with_resources(address):
+    return table(address, resources=True)
+
+
+def everything(address):
+    return table(address) | services(address)
+
+
+def look(address, ask=table):
     try:
-        return table(address, resources)
+        return ask(address)
     except ConnectionRefusedError:
         return {"error": f"nothing listens on {address}", "gone": True}
     except Exception as error:  # whatever Ray raises is the answer
@@ -158,7 +184,7 @@ def watch(address):
     ended, told = threading.Event(), None
     end_with_input(ended)
     while not ended.is_set():
-        seen = look(address, resources=True)
+        seen = look(address, with_resources)
         if seen != told:
             print(json.dumps(seen), flush=True)
             told = seen
@@ -171,7 +197,7 @@ def main(address, seconds=None, *expected):
         reached.tries, reached.patience = 3, 0.1
         return watch(seconds)
     if seconds is None:
-        print(json.dumps(look(address)))
+        print(json.dumps(look(address, everything)))
         return 0
     reached.tries, reached.patience = 3, 0.1
     wanted = {ip: int(gpus) for ip, _, gpus in (each.rpartition("=") for each in expected)}

@@ -66,7 +66,8 @@ def parse_table(line: str) -> RayTable | RayTrouble:
         told = json.loads(line)
         if "error" in told:
             return RayTrouble(told["error"], told["gone"])
-        return RayTable(told["ray"], tuple(_node(row) for row in told["nodes"]))
+        nodes = tuple(_node(row) for row in told["nodes"])
+        return RayTable(told["ray"], nodes, told.get("dashboard", ""), tuple(told.get("metrics", ())))
     except (ValueError, KeyError, TypeError):
         return RayTrouble(line.strip() or "no answer from Python in the head's container", gone=False)
 
@@ -83,4 +84,5 @@ def _node(row: dict[str, Any]) -> RayNode:
         port=row["port"],
         reached=row["reached"],
         resources=tuple(Resource(name, *amounts) for name, amounts in row.get("resources", {}).items()),
+        metrics=max(row["metrics"], 0),
     )

@@ -101,6 +101,11 @@ $docker container inspect --format '{"state":{{json .State}},"restarts":{{.Resta
 exit 1
 """
 
+STAY = r"""
+echo here
+exec cat >/dev/null
+"""
+
 LAST_WORDS = r"""
 set -f
 docker=$1
@@ -176,52 +181,57 @@ exec $docker run --name "$name" "$@"
 """
 """What a trial that was cut short has left makes room first."""
 
-GPUS = r"""
-command -v nvidia-smi >/dev/null || exit 3
-while :; do
-    timeout 10 nvidia-smi --format=csv,noheader,nounits \
-        --query-gpu=index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw 2>&1 |
-        sed 's/^/gpu /'
-    [ "$1" = follow ] || exit 0
-    echo alive
-    read -r -t 45 || exit 0
+RUN_MARKED = r"""
+export "$1"
+shift
+(exec "$@")
+exit "$?"
+"""
+"""Stays for as long as the command does, its mark to be seen even where the command becomes another user, by sudo."""
+
+END_MARKED = r"""
+grace=$1 tenth=0 quiet=0 told=' '
+read -r mark
+marked() { printf %s "$mark" | grep -lsF -f - "$@" | tr -dc '0-9\n'; }
+while [ "$quiet" -lt 5 ]; do
+    [ "$tenth" -lt $((grace + 30)) ] || exit 1
+    for pid in $(marked /proc/[0-9]*/environ); do
+        case $told in
+            *" $pid "*) [ "$tenth" -lt "$grace" ] || kill -KILL "$pid" ;;
+            *) told="$told$pid " && kill -TERM "$pid" ;;
+        esac
+    done 2>/dev/null
+    [ "$(marked /proc/[0-9]*/environ /proc/[0-9]*/cmdline)" ] && quiet=0 || quiet=$((quiet + 1))
+    tenth=$((tenth + 1))
+    sleep 0.1
 done
 """
+"""TERM, once, for each process that has the mark in its environment, KILL after `$1` tenths of a second. Those
+with the mark among their words have begun one, or are about to: they are waited for. Done when none of either
+was seen for half a second. The mark comes on standard input, so that nothing here carries it."""
 
-WATCH = r"""
+END_IN_CONTAINER = r"""
 set -f
-docker=$1 cluster=$2 container=$3 since=$4 gpus=$5
-events() {
-    trap 'kill "$!" 2>/dev/null; exit' TERM
-    while :; do
-        until=$(($(date +%s) + 300))
-        $docker events --since "$since" --until "$until" --filter "label=raycluster.cluster=$cluster" \
-            --format '{{json .}}' </dev/null &
-        wait "$!" || exit
-        since=$until
-    done
-}
-pulse() {
-    kill -0 "$events" 2>/dev/null || { wait "$events"; exit; }
-    echo alive
-    read -r -t 45 || exit 0
-}
-events &
-events=$!
-trap 'kill "$events" 2>/dev/null' EXIT
-while [ "$gpus" ]; do
-    $docker exec --interactive "$container" bash -c "$gpus" gpus follow 2>/dev/null
-    case $? in
-        0) exit ;;
-        3) for minute in 1 2 3 4 5 6 7 8 9 10 11 12; do pulse; done ;;
-        *) bash -c "$gpus" gpus once </dev/null; pulse ;;
-    esac
+docker=$1 container=$2 end_marked=$3 grace=$4
+read -r mark
+clients() { set +f && printf %s "$mark" | grep -lsF -f - /proc/[0-9]*/cmdline; }
+for try in 1 2 3; do
+    printf '%s\n' "$mark" | $docker exec --interactive "$container" sh -c "$end_marked" end-exec "$grace" || exit
+    [ "$(clients)" ] || exit 0
 done
-while :; do pulse; done
+exit 1
 """
-"""Tells what happens to the cluster's containers, and its GPUs' numbers for each line that it reads. Needs bash.
+"""Docker's client lasts for as long as its command, so one that is still there has one, or is about to begin it."""
 
-It ends with Docker's events, with standard input, or when nothing was read from that for 45 s. Docker is asked for
-five minutes of events at a time: one that runs by way of sudo cannot be killed, and must not stay for long.
-In the container, GPUS ends with it: one process there, rather than a new one for each look.
+SHELL = r"""
+set -f
+docker=$1 cluster=$2 container=$3
+runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter "name=^$container\$") || exit 125
+[ "$runs" ] || {
+    echo "no container of cluster $cluster runs here; see: raycluster status" >&2
+    exit 125
+}
+exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" \
+    sh -c 'command -v bash >/dev/null && exec bash; exec sh'
 """
+"""125: Docker's own code for what it could not begin."""

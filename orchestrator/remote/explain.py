@@ -67,6 +67,11 @@ def out_of_patience(patience: Patience, detail: str = "") -> Failure:
     return Failure(FailureKind.TIMEOUT, f"no answer within {patience.seconds:g} s", detail=detail)
 
 
+def unanswered(host: Settings) -> Failure:
+    fix = "is the host still up, and the network to it?"
+    return Failure(FailureKind.UNREACHABLE, f"{host.address} does not answer any more", fix=fix)
+
+
 def lost(host: Settings) -> Failure:
     return Failure(
         FailureKind.UNREACHABLE,

@@ -20,6 +20,7 @@ class _Bounded:
         self._inner, self._places = inner, places
         self.stream = inner.stream  # waits rather than works, so it takes no place
         self.pipe = inner.pipe  # nor may the two ends of a pipe wait for each other's
+        self.connect = inner.connect
         self.close = inner.close
 
     @property

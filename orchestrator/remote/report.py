@@ -27,10 +27,11 @@ class LookBegan:
 
 @dataclass(frozen=True, slots=True)
 class HostSeen:
-    """A host has answered, or has failed to: then `trouble` says how."""
+    """A host has answered, or has failed to: then `trouble` says how. `what`: as people are shown an answer."""
 
     host: str
     trouble: str = ""
+    what: str = "seen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.plan.command import Command
 from orchestrator.remote.channel import Patience
 from orchestrator.remote.connection import Connection
-from orchestrator.remote.explain import lost, out_of_patience
+from orchestrator.remote.explain import lost, out_of_patience, unanswered
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.transport import Failure, FailureKind
 
@@ -84,10 +84,7 @@ def _not_started(connection: Connection, patience: Patience, error: Exception, *
     if not connection.alive:
         return lost(connection.host)
     if silent:
-        fix = "is the host still up, and the network to it?"
-        return Failure(
-            FailureKind.UNREACHABLE, f"{connection.host.address} does not answer any more", fix=fix
-        )
+        return unanswered(connection.host)
     return Failure(
         FailureKind.UNREACHABLE,
         f"{connection.host.address} does not start the command",

@@ -16,7 +16,8 @@ from orchestrator.remote.refused import Refused
 from orchestrator.remote.session import exit_code, last_words, started
 from orchestrator.remote.sshconfig import route
 from orchestrator.remote.stdin import Given, Piped, Source
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
+from orchestrator.remote.transport import Failure, FailureKind, Hear, Output, Wire
+from orchestrator.remote.wire import wire
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
 KEPT = 1 << 16  # bytes of standard error that a stream keeps: it may last for days
@@ -62,6 +63,22 @@ class SshTransport:
         stderr = Tail(KEPT, complain)
         ended = self._do(command, Piped(stdin), hear, stderr, timeout, cancel)
         return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
+
+    def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
+        try:
+            return self._wire(address, port, cancel)
+        except Refused as refused:
+            return self._closed_failure() if self._closed else refused.failure
+
+    def _wire(self, address: str, port: int, cancel: Event) -> Wire:
+        """Of a new connection where the old one turns out to be lost: nothing was begun on it."""
+        connection = self._connection(cancel)
+        try:
+            return wire(connection, address, port, self._ssh.connect_timeout)
+        except Refused:
+            if connection.alive:
+                raise
+        return wire(self._connection(cancel), address, port, self._ssh.connect_timeout)
 
     def close(self) -> None:
         with self._lock:

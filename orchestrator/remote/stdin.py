@@ -69,7 +69,7 @@ class Piped:
 
     def feed(self, channel: "paramiko.Channel") -> bool:
         if not (self._rest or self._ended) and _readable(self.descriptor):
-            self._rest = os.read(self.descriptor, CHUNK)
+            self._rest = _read(self.descriptor)
             self._ended = not self._rest
         while self._rest and channel.send_ready():
             self._rest = self._rest[channel.send(self._rest) :]
@@ -82,3 +82,11 @@ def _readable(descriptor: int) -> bool:
     poller = poll()
     poller.register(descriptor, POLLIN)
     return bool(poller.poll(0))
+
+
+def _read(descriptor: int) -> bytes:
+    """What cannot be read, such as a folder, has ended: poll would call it readable for ever."""
+    try:
+        return os.read(descriptor, CHUNK)
+    except OSError:
+        return b""

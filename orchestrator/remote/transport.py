@@ -42,6 +42,18 @@ class Failure:
     fix: str = ""
 
 
+class Wire(Protocol):
+    """Bytes both ways, as a TCP socket has them. They may stop one way and go on the other: `shutdown`."""
+
+    def recv(self, most: int, /) -> bytes: ...
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def shutdown(self, how: int, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Transport(Protocol):
     """One host, one connection, opened by the first command and kept until `close`."""
 
@@ -66,6 +78,10 @@ class Transport(Protocol):
         Standard input stays open until the end, with an empty line every few seconds: a command that
         reads it knows when nobody listens, also where a cable was cut and no end ever comes.
         """
+        ...
+
+    def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
+        """A TCP connection that the host makes to `address`:`port`. Whoever asks for it closes it."""
         ...
 
     def pipe(

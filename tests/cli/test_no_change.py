@@ -72,12 +72,17 @@ def test_a_dry_run_of_nothing_says_so(raycluster: Raycluster) -> None:
 
 @pytest.mark.usefixtures("up_already")
 def test_the_table_has_a_row_for_each_host_under_its_heading(raycluster: Raycluster) -> None:
-    _, heading, *rows = raycluster("status").stdout.splitlines()
-    assert heading.split()[:8] == ["HOST", "ROLE", "IP", "VERDICT", "CONTAINER", "RAY", "JOINED", "GPUS"]
+    _, _, heading, *rows = raycluster("status").stdout.splitlines()
+    assert heading.split() == ["HOST", "ROLE", "IP", "VERDICT", "CONTAINER", "RAY", "JOINED", "GPUS", "UP"]
     assert [row.split()[:8] for row in rows] == [
         ["gpu1", "head", "10.0.0.1", "healthy", "running", "yes", "yes", "8/8"],
         ["gpu2", "worker", "10.0.0.2", "healthy", "running", "yes", "yes", "8/8"],
     ]
+
+
+@pytest.mark.usefixtures("up_already")
+def test_an_image_that_all_hosts_share_is_told_once(raycluster: Raycluster) -> None:
+    assert raycluster("status").stdout.splitlines()[1] == "image vllm/vllm-openai:v0.17.1"
 
 
 @pytest.mark.usefixtures("hosts")

@@ -19,6 +19,8 @@ PACKAGE_OF = {
     "iptables": "iptables",
     "nsenter": "util-linux",
     "unshare": "util-linux",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
 }
 # Debian starts and enables a service when it is installed. A tool for tests must not open a port on
 # someone's machine, so the four programs which do that are nothing for as long as apt runs, for apt alone.

@@ -1,64 +1,84 @@
-"""A terminal of the laptop, and what a program shows on it now."""
+"""A person's terminal on the laptop, in tmux: what they type, and what they see."""
 
-import os
-import pty
-import re
-import termios
-from contextlib import suppress
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 
+from .host import CHECKOUT
 from .lab import Lab
-from .processes import wait_until
+from .processes import run, wait_until
 
-HOME = b"\x1b[H"
-"""With this a page begins that is drawn over the last one."""
+PROGRAM = 'raycluster() { PYTHONPATH=%s "%s" -m orchestrator "$@"; }'
 
 
+@dataclass(frozen=True)
 class Terminal:
-    """Runs `raycluster` on a screen of so many rows and columns."""
+    """`socket`: tmux's, one server for each terminal."""
 
-    def __init__(self, lab: Lab, *words: str | Path, rows: int = 24, columns: int = 80) -> None:
-        self._ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (rows, columns))
-        self.process = lab.raycluster_popen(
-            *words, env={"TERM": "xterm-256color"}, stdin=theirs, stdout=theirs, stderr=theirs
-        )
-        os.close(theirs)
-        self._said = b""
-        self._reader = Thread(target=self._read, daemon=True)
-        self._reader.start()
+    socket: Path
 
-    def _read(self) -> None:
-        with suppress(OSError):
-            while piece := os.read(self._ours, 65536):
-                self._said += piece
+    def type(self, line: str) -> None:
+        """A line, and Enter."""
+        self._tmux("send-keys", "-l", line)
+        self.press("Enter")
+
+    def press(self, *keys: str) -> None:
+        """Keys by tmux's names, such as `C-c` and `q`."""
+        self._tmux("send-keys", *keys)
+
+    def run(self, line: str, seconds: float = 60) -> str:
+        """Types a line, and waits until the prompt is back; all that stands on the screen then."""
+        self.type(line)
+        self.wait_for_prompt(seconds)
+        return self.seen
+
+    def wait_for_prompt(self, seconds: float = 60) -> None:
+        self._tmux("wait-for", "prompt", timeout=seconds)
+
+    def wait_for(self, words: str, seconds: float = 30) -> str:
+        """Waits until the words are on the screen; the screen as it is then."""
+        wait_until(f"{words!r} is on the screen", lambda: words in self.seen, seconds)
+        return self.seen
+
+    def clear(self) -> None:
+        self.run("clear")
+        self._tmux("clear-history")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     @property
-    def page(self) -> str:
-        """The last page that was drawn to its end."""
-        return _plain((b"", *self._said.split(HOME))[-2])
+    def seen(self) -> str:
+        """What the screen shows, and what has scrolled off it."""
+        lines = self._tmux("capture-pane", "-p", "-S", "-").splitlines()
+        return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
-    @property
-    def end(self) -> str:
-        """What stands on the screen when the program has left it."""
-        return _plain(self._said.rpartition(b"\x1b[?1049l")[2])
-
-    def shows(self, *words: str, seconds: float = 60) -> str:
-        """Waits for a page with all these words."""
-        wait_until(f"the page shows {words}", lambda: all(word in self.page for word in words), seconds)
-        return self.page
-
-    def type(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
-
-    def ended(self) -> int:
-        """The exit code, once the program has ended."""
-        code = self.process.wait(timeout=30)
-        self._reader.join(timeout=30)
-        os.close(self._ours)
-        return code
+    def _tmux(self, *words: str, timeout: float = 60) -> str:
+        return run("tmux", "-S", self.socket, *words, timeout=timeout).stdout
 
 
-def _plain(said: bytes) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode(errors="replace")).replace("\r\n", "\n")
+@contextmanager
+def terminal(
+    lab: Lab, columns: int = 100, rows: int = 40, env: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
+    """A shell on the laptop, in the test's folder, that knows `raycluster` by its name."""
+    socket, profile = lab.folder / "tmux", lab.folder / "profile"
+    python, _ = lab.raycluster_command()[0][:2]
+    profile.write_text(
+        f"PS1='$ '\nPROMPT_COMMAND='tmux -S {socket} wait-for -S prompt'\n{PROGRAM % (CHECKOUT, python)}\n"
+    )
+    shell = lab.desk.command(
+        ("bash", "--noprofile", "--rcfile", profile, "-i"),
+        {"TERM": "tmux-256color", **(env or {})},
+        lab.folder,
+    )
+    size = ("-x", str(columns), "-y", str(rows))
+    subprocess.run(["tmux", "-f", "/dev/null", "-S", socket, "new-session", "-d", *size, *shell], check=True)
+    opened = Terminal(socket)
+    try:
+        opened.wait_for_prompt()
+        yield opened
+    finally:
+        run("tmux", "-S", socket, "kill-server", check=False)

@@ -3,7 +3,6 @@
 import json
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from .host import Host
 from .lab import Lab
 from .processes import wait_until
 from .seeing import brought_up, finished
-from .terminal import Terminal
+from .terminal import terminal
 
 RECORDED = """\
 #!/bin/sh
@@ -24,11 +23,12 @@ END
 
 
 @pytest.fixture
-def watched(lab_with_cluster: Lab) -> Iterator[tuple[Lab, Path]]:
+def watched(lab_with_cluster: Lab) -> Iterator[Lab]:
     """The lab with its cluster on all three hosts, and an inventory that expects NVIDIA's GPUs there."""
     lab = lab_with_cluster
     brought_up(lab, lab.inventory())
-    yield lab, lab.inventory(accelerator="nvidia")
+    lab.inventory(accelerator="nvidia")
+    yield lab
     if not lab.is_whole:
         lab.restore()
 
@@ -61,42 +61,44 @@ def nothing_of_it_runs_on(host: Host) -> bool:
     return not any(host.runs(each) for each in OURS)
 
 
-def test_the_page_shows_hosts_gpus_and_ray_and_leaves_nothing_behind(watched: tuple[Lab, Path]) -> None:
-    lab, inventory = watched
-    give_gpus(lab.hosts["gpu2"])
-    terminal = Terminal(lab, "status", "--watch", inventory)
-    page = terminal.shows("cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs", "97%")
-    assert "gpu2  0  97% 70/80  1   0% 0/80" in page
-    assert page.count("running    yes  yes     8/8") == 3
-    assert " 0/24 " in next(line for line in page.splitlines() if line.startswith("all "))
-    assert len([line for line in page.splitlines() if line.startswith("gpu1 ")]) == 2
-    assert page.rstrip().endswith("nothing has happened")
-    assert not nothing_of_it_runs_on(lab.hosts["gpu2"])
-    terminal.type("q")
-    assert terminal.ended() == 0
-    assert terminal.end.startswith("cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts")
-    wait_until("nothing of it is left", lambda: all(map(nothing_of_it_runs_on, lab.hosts.values())), 20)
+def test_the_page_shows_hosts_gpus_and_ray_and_leaves_nothing_behind(watched: Lab) -> None:
+    give_gpus(watched.hosts["gpu2"])
+    with terminal(watched, columns=80, rows=24) as desk:
+        desk.type("raycluster status --watch")
+        page = desk.wait_for("gpu2  0  97% 70/80  1   0% 0/80")
+        assert "cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs" in page
+        assert page.count("healthy  running    yes  yes     8/8") == 3
+        assert "all       0/" in page
+        assert page.endswith("nothing has happened\n")
+        assert not nothing_of_it_runs_on(watched.hosts["gpu2"])
+        desk.resize(120, 30)
+        desk.wait_for("gpu2  0  97% 70/80 64° 612W")
+        desk.press("q")
+        desk.wait_for_prompt()
+        left = desk.run("echo code $?")
+        assert "code 0" in left
+        assert "cluster lab is healthy" in left
+    wait_until("nothing of it is left", lambda: all(map(nothing_of_it_runs_on, watched.hosts.values())), 20)
 
 
-def test_a_host_whose_cable_is_cut_is_unknown_with_the_reason_and_comes_back_by_itself(
-    watched: tuple[Lab, Path],
-) -> None:
-    lab, inventory = watched
-    terminal = Terminal(lab, "status", "--watch", inventory)
-    terminal.shows("cluster lab is healthy")
-    lab.hosts["gpu3"].cut()
-    page = terminal.shows("cluster lab is degraded", "gpu3: unknown since ")
-    assert "gpu3: lost: nothing has been heard of it for 20 s" in page
-    assert page.count("running    yes  yes     8/8") == 2
-    lab.hosts["gpu3"].mend()
-    terminal.shows("gpu3: can be asked again", "cluster lab is healthy")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.ended() == 0
+def test_a_host_whose_cable_is_cut_is_unknown_with_the_reason_and_comes_back_by_itself(watched: Lab) -> None:
+    with terminal(watched) as desk:
+        desk.type("raycluster status --watch")
+        desk.wait_for("cluster lab is healthy")
+        watched.hosts["gpu3"].cut()
+        page = desk.wait_for("gpu3: unknown since ", seconds=60)
+        assert "gpu3: lost: nothing has been heard of it for 20 s" in page
+        assert page.count("running    yes  yes     8/8") == 2
+        watched.hosts["gpu3"].mend()
+        desk.wait_for("gpu3: can be asked again", seconds=60)
+        desk.wait_for("cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts")
+        desk.press("C-c")
+        desk.wait_for_prompt()
+        assert "code 0" in desk.run("echo code $?")
 
 
-def test_a_killed_container_is_an_event_and_so_is_its_return(watched: tuple[Lab, Path]) -> None:
-    lab, inventory = watched
-    watch = lab.raycluster_popen("status", "--watch", "-o", "json", inventory)
+def test_a_killed_container_is_an_event_and_so_is_its_return(watched: Lab) -> None:
+    watch = watched.raycluster_popen("status", "--watch", "-o", "json")
     assert watch.stdout
     assert json.loads(watch.stdout.readline())["status"]["verdict"] == "healthy"
     told = map(json.loads, iter(watch.stdout.readline, ""))
@@ -107,10 +109,10 @@ def test_a_killed_container_is_an_event_and_so_is_its_return(watched: tuple[Lab,
                 return
         raise AssertionError(f"it never told {words}")
 
-    lab.hosts["gpu2"].docker("kill", "raycluster-lab-gpu2")
+    watched.hosts["gpu2"].docker("kill", "raycluster-lab-gpu2")
     until("gpu2", "its container exited with code 137")
     until("", "is degraded")
-    lab.hosts["gpu2"].docker("start", "raycluster-lab-gpu2")
+    watched.hosts["gpu2"].docker("start", "raycluster-lab-gpu2")
     until("gpu2", "its container runs again")
     until("gpu2", "joined Ray")
     until("", "is healthy")
@@ -118,18 +120,17 @@ def test_a_killed_container_is_an_event_and_so_is_its_return(watched: tuple[Lab,
     assert finished(watch).returncode == 0
 
 
-def test_fifteen_seconds_of_it_cost_a_host_less_than_four_looks(watched: tuple[Lab, Path]) -> None:
-    lab, inventory = watched
-    host = lab.hosts["gpu2"]
+def test_fifteen_seconds_of_it_cost_a_host_less_than_four_looks(watched: Lab) -> None:
+    host = watched.hosts["gpu2"]
     give_gpus(host)
     began = spent(host)
-    assert lab.raycluster("status", inventory).returncode == 0
+    assert watched.raycluster("status").returncode == 0
     wait_until("the session of status has ended", lambda: spent(host) > began, 20)
-    look = spent(host) - began
-    terminal = Terminal(lab, "status", "--watch", inventory)
-    terminal.shows(", 15 s; q ends it")
-    began = spent(host)
-    terminal.type("q")
-    terminal.ended()
+    look, began = spent(host) - began, spent(host)
+    with terminal(watched) as desk:
+        desk.type("raycluster status --watch")
+        desk.wait_for(", 15 s; q ends it")
+        desk.press("q")
+        desk.wait_for_prompt()
     wait_until("the session of the watch has ended", lambda: spent(host) > began, 20)
     assert spent(host) - began < 4 * look

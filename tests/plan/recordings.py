@@ -123,13 +123,20 @@ def ray_row(ip: str = "10.0.0.1", **changes: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"ip": ip, "alive": True, "head": ip.endswith(".1"), "gpus": 8}
     return (
         told
-        | {"started": 1772366405.0, "hostname": "gpu1", "death": "", "port": 33169, "reached": True}
+        | {
+            "started": 1772366405.0,
+            "hostname": "gpu1",
+            "death": "",
+            "port": 33169,
+            "metrics": 44707,
+            "reached": True,
+        }
         | changes
     )
 
 
-def ray_line(*rows: dict[str, Any]) -> str:
-    return json.dumps({"ray": "2.56.0", "nodes": rows})
+def ray_line(*rows: dict[str, Any], **services: Any) -> str:
+    return json.dumps({"ray": "2.56.0", "nodes": rows} | services)
 
 
 INSPECTED = {

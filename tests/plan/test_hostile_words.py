@@ -16,6 +16,7 @@ from orchestrator.model.problem import Problems
 from orchestrator.model.secret import Secret
 from orchestrator.plan.assumed import nothing_there
 from orchestrator.plan.command import Command
+from orchestrator.plan.login import ssh
 from orchestrator.plan.steps import Plan, Run
 from orchestrator.plan.up import Sealed, plan_up
 
@@ -122,9 +123,8 @@ def test_a_script_gives_docker_the_same_line_as_the_program(data: dict[str, Any]
     plan = planned(cluster)
     text = script(cluster, plan)
     line = text.partition("# gpu1: start its container\n")[2].partition("\n# gpu1: wait for its GCS")[0]
-    functions = (
-        script(cluster, plan).partition("wait_for()")[0].replace("ssh -o BatchMode=yes gpu1 --", "sh -c")
-    )
+    over_ssh = ssh(cluster.head, "-o", "BatchMode=yes").shown()
+    functions = script(cluster, plan).partition("wait_for()")[0].replace(over_ssh, "sh -c")
     assert line.startswith("on gpu1 docker run ")
     by_hand = heard(programs, "docker", ["bash", "-c", f"{functions}\n{line}"])
     assert by_hand == list(start(plan).argv[1:])

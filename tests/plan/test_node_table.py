@@ -44,6 +44,10 @@ class GcsClient:
             SimpleNamespace(node_id=row["node_id"], resources_available=row["free"]) for row in rows if "free" in row
         ]
         return SimpleNamespace(resource_usage_data=SimpleNamespace(batch=batch))
+    def internal_kv_get(self, key, namespace):
+        told = {b"dashboard": b"127.0.0.1:8265", b"DashboardMetricsAddress": b"127.0.0.1:44227"}
+        return told.get(key)
+
 
 
 def node(row):
@@ -61,6 +65,7 @@ def row(ip: str = "127.0.0.1", *, alive: bool = True, gpus: int = 8, **changes: 
         "start_time_ms": 1772366405500,
         "node_manager_hostname": "gpu1",
         "node_id": ip,
+        "metrics_export_port": 44707,
         "death": "",
     }
     return told | changes
@@ -141,7 +146,18 @@ def rest(process: subprocess.Popen[str]) -> list[list[tuple[str, bool]]]:
 
 
 def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
-    head.tells([row(), row("127.0.0.2", alive=False, gpus=4, death="missed too many heartbeats")])
+    head.tells(
+        [
+            row(),
+            row(
+                "127.0.0.2",
+                alive=False,
+                gpus=4,
+                metrics_export_port=-1,
+                death="missed too many heartbeats",
+            ),
+        ]
+    )
     process = head.run(head.address)
     stdout, _ = process.communicate()
     assert process.returncode == 0
@@ -157,6 +173,7 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 hostname="gpu1",
                 port=head.port,
                 reached=True,
+                metrics=44707,
             ),
             RayNode(
                 "127.0.0.2",
@@ -170,6 +187,8 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 reached=None,
             ),
         ),
+        dashboard="127.0.0.1:8265",
+        metrics=("127.0.0.1:44227",),
     )
 
 

@@ -59,7 +59,16 @@ def test_a_head_that_stands() -> None:
     assert not isinstance(head.ray, RayTrouble)
     assert head.ray.version == "2.56.0"
     assert head.ray.nodes == (
-        RayNode("10.0.0.1", alive=True, is_head=True, gpus=8, started=NOON + 5, hostname="gpu1", port=33169),
+        RayNode(
+            "10.0.0.1",
+            alive=True,
+            is_head=True,
+            gpus=8,
+            started=NOON + 5,
+            hostname="gpu1",
+            port=33169,
+            metrics=44707,
+        ),
         RayNode(
             "10.0.0.2",
             alive=False,
@@ -68,6 +77,7 @@ def test_a_head_that_stands() -> None:
             started=NOON + 5,
             hostname="gpu1",
             port=33169,
+            metrics=44707,
             death="lost",
         ),
     )

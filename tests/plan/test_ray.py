@@ -72,6 +72,7 @@ def test_a_table_is_read() -> None:
                 started=1772366405.0,
                 hostname="gpu1",
                 port=33169,
+                metrics=44707,
             ),
         ),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
+from orchestrator.remote.transport import Failure, FailureKind, Hear, Output, Wire
 
 SOON = 20.0
 """Seconds after which a test that waits for something has failed."""
@@ -71,6 +71,7 @@ class FakeFleet:
     sent: list[Sent] = field(default_factory=list)
     unmatched: list[Sent] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)
+    wires: dict[tuple[str, str, int], Callable[[], Wire | Failure]] = field(default_factory=dict)
     _rules: list[_Rule] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
@@ -147,6 +148,13 @@ class FakeHost:
             hear(answer.stdout.encode())
             complain(answer.stderr.encode())
         return answer
+
+    def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
+        """Whatever the test has put there, and else nothing answers."""
+        if cancel.is_set():
+            return Failure(FailureKind.CANCELLED, "cancelled")
+        nobody = Failure(FailureKind.UNREACHABLE, f"nothing answers at {address}:{port} on {self.name}")
+        return self.fleet.wires.get((self.name, address, port), lambda: nobody)()
 
     def close(self) -> None:
         self.fleet.closed.add(self.name)

@@ -219,6 +219,16 @@ def test_a_pipe_whose_command_wants_no_more_is_over(gpu1: SshTransport, piping: 
     piping.end()
 
 
+def test_a_pipe_from_what_cannot_be_read_has_nothing_in_it(
+    gpu1: SshTransport, piping: Piping, tmp_path: Path
+) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(folder, piping.read_end)
+    assert piping.run(gpu1, "cat") == Output(0)
+    os.close(folder)
+    piping.end()
+
+
 def test_a_pipe_can_be_cancelled(gpu1: SshTransport, piping: Piping) -> None:
     cancel = Event()
     with ThreadPoolExecutor() as pool:

@@ -13,6 +13,7 @@ from orchestrator.plan.docker.containers import (
     state,
     watch_nodes,
 )
+from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, image, pull
 from orchestrator.plan.docker.looks import inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
@@ -23,8 +24,11 @@ __all__ = [
     "Place",
     "absent",
     "build",
+    "container_state",
     "discard",
     "discard_all",
+    "end_marked",
+    "execute",
     "follow_nodes",
     "image",
     "inspect",
@@ -36,6 +40,7 @@ __all__ = [
     "remove",
     "remove_one",
     "run",
+    "shell",
     "spec",
     "state",
     "trial",

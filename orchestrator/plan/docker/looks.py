@@ -1,7 +1,7 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node
-from orchestrator.plan import ray, scripts
+from orchestrator.plan import ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
@@ -28,9 +28,9 @@ def watch(cluster: Cluster, node: Node, since: float) -> Command:
 
     Also the numbers of NVIDIA's GPUs: of those in the node's container, or of the host's where none runs.
     """
-    gpus = scripts.GPUS if node.accelerator is Accelerator.NVIDIA else ""
+    gpus = watch_script.GPUS if node.accelerator is Accelerator.NVIDIA else ""
     asked = (cluster.name, cluster.container(node), f"{since:.0f}", gpus)
-    return scripted(scripts.WATCH, "watch", node, *asked, interpreter="bash")
+    return scripted(watch_script.WATCH, "watch", node, *asked, interpreter="bash")
 
 
 def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:

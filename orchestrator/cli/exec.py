@@ -1,0 +1,94 @@
+"""`raycluster exec`: a command of one's own on the hosts, in their containers or outside of them."""
+
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.cli.session import Session
+    from orchestrator.plan.exec import Exec
+    from orchestrator.remote.exec import Result
+
+Words = Annotated[
+    list[str],
+    typer.Argument(metavar="COMMAND", help="The command and its arguments.", show_default=False),
+]
+
+
+def exec_(
+    words: Words,
+    file: options.OnlyInventory = None,
+    limit: options.Limit = None,
+    on_host: options.OnHost = False,
+    output: options.StatusForm = Form.TEXT,
+    jobs: options.Jobs = JOBS,
+) -> None:
+    """Run a command in the containers.
+
+    On all hosts, or those of -l, side by side; what several say alike is shown once, under their names. On one host
+    alone, the command reads standard input, and what it says comes through as it comes, untouched.
+
+    \b
+      raycluster exec -- nvidia-smi -L
+      raycluster exec -- bash -c 'nvidia-smi | head -4'
+      raycluster exec -l head -- tar c -C /root/results . | tar x
+
+    The words arrive as they are: no shell reads them, unless one is asked for as in the second line. Ctrl-C ends
+    the command on the hosts too. The exit code is the command's own, of several the largest; 125 where no
+    container runs, 255 where SSH failed.
+    """  # noqa: D301 - the help needs the real character
+    from orchestrator.cli.interrupt import INTERRUPTED
+    from orchestrator.cli.results import show, show_json, show_troubles
+    from orchestrator.cli.session import session
+    from orchestrator.cli.stdin import standard_input
+    from orchestrator.plan.exec import plan_exec
+
+    output = options.text_or_json(output)
+    _refuse_misplaced(words)
+    cluster = files.load(None, file)
+    nodes = files.selected(cluster, limit)
+    alone = len(nodes) == 1
+    live = alone and output is Form.TEXT
+    mark = secrets.token_hex(16)
+    planned = plan_exec(cluster, nodes, tuple(words), mark, on_host=on_host, stdin=alone)
+    with (
+        standard_input(read=alone) as stdin,
+        session(cluster, "exec", options.Pace(jobs, 0), logged=False, shown=not live) as run,
+    ):
+        results = (_live if live else _gathered)(run, planned, stdin)
+    if output is Form.JSON:
+        show_json(cluster, results)
+    elif not live:
+        show(results)
+    show_troubles(results, words)
+    raise typer.Exit(INTERRUPTED if run.cancel.is_set() else max(each.exit_code for each in results))
+
+
+def _refuse_misplaced(words: list[str]) -> None:
+    """`exec inventory.yaml -- ls`, as with the other commands: it would run a program of that name."""
+    if words[1:2] == ["--"]:
+        what = f"{words[0]}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
+        raise typer.BadParameter(what, param_hint="COMMAND")
+
+
+def _live(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":
+    from orchestrator.cli.screen import answer, notice, write
+    from orchestrator.remote.exec import execute
+
+    (job,) = planned
+    hear, complain = partial(write, answer()), partial(write, notice())
+    return (execute(job, run.fleet[job.host], stdin, hear, complain, run.cancel),)
+
+
+def _gathered(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":
+    from orchestrator.remote.exec import execute_all
+    from orchestrator.remote.report import LookBegan
+
+    run.tell(LookBegan(tuple(job.host for job in planned), "Run the command", "running"))
+    return execute_all(planned, run.fleet, stdin, run.tell, run.cancel)

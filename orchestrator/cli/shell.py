@@ -1,0 +1,39 @@
+"""`raycluster shell`: a shell in a node's container, on one's own terminal."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+
+Host = Annotated[
+    str,
+    typer.Argument(metavar="HOST", help="The host: a name, or a glob that one host fits. Default: the head."),
+]
+
+
+def shell(host: Host = "head", file: options.OnlyInventory = None, on_host: options.OnHost = False) -> None:
+    """Open a shell in a container.
+
+    The terminal goes to your `ssh`, and its escapes work (~. ends a connection that hangs). bash where the image
+    has it, else sh. The exit code is the shell's; 125 where no container runs, 255 where SSH failed.
+    """
+    from orchestrator.cli.screen import failed
+    from orchestrator.plan.exec import plan_shell
+    from orchestrator.remote.terminal import become
+
+    if not (os.isatty(0) and os.isatty(1)):
+        files.refuse(
+            "a shell needs a terminal; to run a command without one: raycluster exec -l HOST -- COMMAND"
+        )
+    cluster = files.load(None, file)
+    node = files.one(cluster, host)
+    command = plan_shell(cluster, node, on_host=on_host)
+    try:
+        become(command)
+    except OSError as error:
+        failed(
+            node.name, f"{command.argv[0]}: {error.strerror}", "install the OpenSSH client on this machine"
+        )

@@ -1,0 +1,91 @@
+"""A port of this machine whose connections a host carries on, byte for byte."""
+
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Event, Lock, Thread
+from typing import Self
+
+from orchestrator.remote.door import Door, sorry
+from orchestrator.remote.splice import CHUNK, end, splice
+from orchestrator.remote.transport import Failure, Wire
+
+CONNECTIONS = 64  # at once; a browser has six for a site, and some that it keeps in reserve
+LOOK = 0.5  # seconds after which it is looked whether to stop
+
+Listener = socket.socket
+Connect = Callable[[Event], Wire | Failure]
+
+
+def listen(port: int) -> Listener:
+    """A listener on 127.0.0.1, on any free port for 0; OSError where it cannot be had."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=CONNECTIONS)
+    listener.settimeout(LOOK)
+    return listener
+
+
+class Tunnel:
+    """Each connection to `listener` goes on by a wire of its own, which `connect` makes; `door` answers a few.
+
+    A context, at whose end neither a connection nor a thread of it is left; the listener is its owner's.
+    It carries HTTP: the one who connects speaks first.
+    """
+
+    def __init__(self, listener: Listener, connect: Connect, door: Door) -> None:
+        self._listener, self._connect, self._door = listener, connect, door
+        self._open: set[Wire] = set()
+        self._lock, self._stop = Lock(), Event()
+        self._pool = ThreadPoolExecutor(CONNECTIONS, "tunnel")
+        self._accepting = Thread(target=self._accept, name="tunnel-accept")
+
+    def __enter__(self) -> Self:
+        self._accepting.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._accepting.join()
+        with self._lock:
+            for wire in self._open:
+                end(wire)
+        self._pool.shutdown()
+
+    def _accept(self) -> None:
+        while not self._stop.is_set():
+            with suppress(TimeoutError, ConnectionError):
+                client, _ = self._listener.accept()
+                client.settimeout(None)
+                self._pool.submit(self._serve, client)
+
+    def _serve(self, client: socket.socket) -> None:
+        with self._kept(client), suppress(OSError):
+            said = client.recv(CHUNK)
+            while self._door.wants_more(said) and (more := client.recv(CHUNK)):
+                said += more
+            if answer := self._door.answer(said):
+                client.sendall(answer)
+            elif said:
+                self._carry_on(client, said)
+
+    def _carry_on(self, client: socket.socket, said: bytes) -> None:
+        wire = self._connect(self._stop)
+        if isinstance(wire, Failure):
+            client.sendall(sorry(wire))
+            return
+        with self._kept(wire):
+            splice(client, wire, said)
+
+    @contextmanager
+    def _kept(self, wire: Wire) -> Iterator[None]:
+        """Ended with the tunnel, if not before."""
+        with self._lock:
+            self._open.add(wire)
+        if self._stop.is_set():
+            end(wire)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(wire)
+            end(wire)
