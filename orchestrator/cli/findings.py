@@ -10,7 +10,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Finding, Level
 
 TOPICS = (
-    *("ssh", "docker", "address", "clock", "network", "ports"),
+    *("ssh", "host", "docker", "address", "clock", "network", "ports"),
     *("image", "ray", "gpus", "rdma", "memory", "disk", "hf_home", "containers"),
 )
 MARK = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from orchestrator.cli.acting import Done
 from orchestrator.cli.screen import answer, notice
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.facts import RayNode, RayTable
 from orchestrator.plan.found import ray_table
 from orchestrator.plan.ray import parse_table
@@ -50,8 +50,14 @@ def _show_next(cluster: Cluster, nodes: dict[str, RayNode], path: str | None) ->
 def _serve(cluster: Cluster, nodes: dict[str, RayNode]) -> str:
     """Tensor parallel within a host, pipeline parallel across: what vLLM's documentation advises."""
     smallest = min(node.gpus for node in nodes.values()) or 1
-    head, login = cluster.head, f"{cluster.head.ssh.user}@" if cluster.head.ssh.user else ""
+    head = cluster.head
     inside = shlex.join((*head.docker.command, "exec", "-it", cluster.container(head)))
-    target = shlex.quote(f"{login}{head.host}")
     sizes = f"--tensor-parallel-size {smallest} --pipeline-parallel-size {len(nodes)}"
-    return f"ssh -t {target} {inside} vllm serve MODEL --distributed-executor-backend ray {sizes}"
+    return f"{_login(head)}{inside} vllm serve MODEL --distributed-executor-backend ray {sizes}"
+
+
+def _login(node: Node) -> str:
+    if node.is_local:
+        return ""
+    user = f"{node.ssh.user}@" if node.ssh.user else ""
+    return f"ssh -t {shlex.quote(f'{user}{node.host}')} "

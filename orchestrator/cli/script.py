@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, quoted
@@ -24,7 +24,7 @@ quoted() {{
     printf "'%s' " "$done$rest"
 }}
 
-on() {{ # HOST COMMAND...: over SSH, each word quoted for the shell there
+on() {{ # HOST COMMAND...: each word quoted for the shell there
     local host=$1 line='' word
     shift
     for word; do line+=$(quoted "$word"); done
@@ -49,12 +49,17 @@ NEW_TOKEN = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"  # noqa: S105 - how t
 
 def script(cluster: Cluster, plan: Plan) -> str:
     """The whole script. Secrets stand in it as variables that the person sets."""
-    hosts = "\n".join(
-        f'        {quoted(node.name)}) {ssh(node, *NOT_ASKING).shown()} "$line" ;;' for node in cluster.nodes
-    )
+    hosts = "\n".join(f"        {quoted(node.name)}) {_shell(node)} ;;" for node in cluster.nodes)
     header = HEADER.format(title=plan.title, hosts=hosts)
     body = "\n".join(("{", *_variables(cluster, plan), *_body(plan), "}"))
     return "\n".join((header, *_texts(plan), f"{body} </dev/null", ""))
+
+
+def _shell(node: Node) -> str:
+    """What runs "$line" on the host, in the user's home there."""
+    if node.is_local:
+        return '(cd && exec sh -c "$line")'
+    return f'{ssh(node, *NOT_ASKING).shown()} "$line"'
 
 
 def _texts(plan: Plan) -> Iterator[str]:

@@ -11,7 +11,7 @@ from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
 
 if TYPE_CHECKING:
-    from orchestrator.model.cluster import Cluster
+    from orchestrator.model.cluster import Cluster, Node
     from orchestrator.remote.hostkeys import Known, Unknown
     from orchestrator.remote.transport import Failure
 
@@ -34,19 +34,30 @@ def trust(
     from orchestrator.remote.hostkeys import Unknown
 
     cluster = files.load(inventory, file)
-    only = files.only(cluster, limit)
+    nodes = _over_ssh(cluster, files.only(cluster, limit))
     while True:
-        verdicts = _examine(cluster, only, jobs)
+        verdicts = _examine(nodes, jobs)
         unknown = {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, Unknown)}
         if not unknown:
             raise typer.Exit(_conclude(verdicts))
         _record(unknown)
 
 
-def _examine(cluster: "Cluster", only: frozenset[str] | None, jobs: int) -> "Verdicts":
-    from orchestrator.remote.trust import examine
+def _over_ssh(cluster: "Cluster", only: frozenset[str] | None) -> "list[Node]":
+    """The hosts that have a key to know; exit code 0 where none has."""
+    from orchestrator.cli.screen import answer
 
     nodes = [node for node in cluster.nodes if only is None or node.name in only]
+    over_ssh = [node for node in nodes if not node.is_local]
+    if not over_ssh:
+        answer().print("nothing to trust: this machine is reached without SSH")
+        raise typer.Exit
+    return over_ssh
+
+
+def _examine(nodes: "list[Node]", jobs: int) -> "Verdicts":
+    from orchestrator.remote.trust import examine
+
     with ThreadPoolExecutor(jobs) as pool:
         verdicts = pool.map(lambda node: examine(node.host, node.ssh), nodes)
         return dict(zip((node.name for node in nodes), verdicts, strict=True))

@@ -66,6 +66,10 @@ class HostKeys(StrEnum):
     ACCEPT_NEW = "accept-new"
 
 
+LOCAL = "local"
+"""The `host` that is this machine itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ssh:
     """How to reach a host. None: as `~/.ssh/config` has it."""
@@ -104,7 +108,7 @@ class Ray:
 class Node:
     """One host of the inventory, with everything that holds for it merged in.
 
-    `host` is where to SSH; `ip` is the data address, both VLLM_HOST_IP and Ray's node address. It is
+    `host` is where to SSH, or LOCAL; `ip` is the data address, both VLLM_HOST_IP and Ray's node address. It is
     None where the file gives only `network`, a CIDR: the host's one address in it is then the `ip`.
     """
 
@@ -121,6 +125,11 @@ class Node:
     rdma: Rdma = Rdma.AUTO
     num_gpus: int | None = None
     ray_args: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is this machine; then nothing of `ssh` concerns it."""
+        return self.host == LOCAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class Host(_Shared):
 
     example = "{host: gpu1.example.com, ip: 10.0.0.1}"
     host: Annotated[str, BeforeValidator(addresses.host)] = Field(
-        description="Where to SSH: a name or an address; gpu[2-9] stands for eight workers."
+        description="Where to SSH: a name or an address; gpu[2-9] stands for eight workers, local for this machine."
     )
     ip: Annotated[str, BeforeValidator(addresses.ip)] | None = Field(
         default=None,

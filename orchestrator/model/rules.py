@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from orchestrator.model import addresses, arguments
-from orchestrator.model.cluster import PINNED_PORTS, WORKER_PORTS, Ports
+from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Ports
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.length import LONGEST, lengths
 from orchestrator.model.members import Member, members, size
@@ -31,6 +31,7 @@ def broken(inventory: Inventory) -> Iterator[Fault]:
     yield from _unnameable(hosts)
     yield from _reserved_names(hosts, machines)
     yield from _taken_twice(hosts, machines)
+    yield from _local(hosts)
     yield from _ports(inventory)
     yield from _secrets(inventory, hosts)
     yield from _labels(inventory, hosts)
@@ -91,6 +92,18 @@ def _taken_twice(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
             names.setdefault(member.name, path)
             if member.ip:
                 ips.setdefault(member.ip, path)
+
+
+def _local(hosts: Hosts) -> Iterator[Fault]:
+    """One host at most is this machine, and nothing of SSH is for it."""
+    local = [path for path, host in hosts.items() if host.host == LOCAL]
+    for path in local[1:]:
+        yield Fault((*path, "host"), f"{quoted(LOCAL)} is this machine, and {dotted(local[0])} is it already")
+    for path in local:
+        if hosts[path].ssh:
+            yield Fault(
+                (*path, "ssh"), "this host is this machine, reached without SSH; remove it", at_key=True
+            )
 
 
 def _ports(inventory: Inventory) -> Iterator[Fault]:

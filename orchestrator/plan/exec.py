@@ -13,6 +13,9 @@ from orchestrator.plan.steps import Refusal
 GRACE = "50"
 """Tenths of a second from the request to end to the kill."""
 
+LOGIN = Command(("sh", "-c", 'cd && exec "${SHELL:-sh}" -l'))
+"""What a person gets who logs in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exec:
@@ -66,6 +69,7 @@ def refusal(host: str, exit_code: int, stdout: str, stderr: str) -> Refusal | No
 
 def plan_shell(cluster: Cluster, node: Node, *, on_host: bool) -> Command:
     """What is run on the laptop, in our place, to have a shell on the node."""
-    if on_host:
-        return ssh(node, "-t")
-    return ssh(node, "-t", remote=docker.shell(cluster, node))
+    inside = None if on_host else docker.shell(cluster, node)
+    if node.is_local:
+        return inside or LOGIN
+    return ssh(node, "-t", remote=inside)

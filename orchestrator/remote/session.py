@@ -101,13 +101,16 @@ def exit_code(connection: Connection, status: int, stderr: bytes | bytearray) ->
     connection.transport.join(2 * AGAIN)
     if not connection.alive:
         raise Refused(lost(connection.host))
-    raise Refused(
-        Failure(
-            FailureKind.EXIT,
-            "the command was killed by a signal",
-            detail=last_words(stderr),
-            fix="was the host out of memory? try there: sudo dmesg | tail",
-        )
+    raise Refused(killed(stderr))
+
+
+def killed(stderr: bytes | bytearray) -> Failure:
+    """For a command that a signal ended, and that so has no exit code."""
+    return Failure(
+        FailureKind.EXIT,
+        "the command was killed by a signal",
+        detail=last_words(stderr),
+        fix="was the host out of memory? try there: sudo dmesg | tail",
     )
 
 

@@ -1,6 +1,6 @@
 """Commands over SSH: one connection for each host, opened by its first command."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
@@ -8,23 +8,23 @@ from time import monotonic
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
-from orchestrator.remote.channel import Conversation, Lines, Patience, Tail
+from orchestrator.remote.channel import Conversation, Patience, Tail
 from orchestrator.remote.connection import Connection, connect, import_fabric
 from orchestrator.remote.explain import out_of_patience
 from orchestrator.remote.opening import Opening
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.session import exit_code, last_words, started
+from orchestrator.remote.speaker import Speaker
 from orchestrator.remote.sshconfig import route
-from orchestrator.remote.stdin import Given, Piped, Source
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Output, Wire
+from orchestrator.remote.stdin import Source
+from orchestrator.remote.transport import Failure, FailureKind, Hear, Wire
 from orchestrator.remote.wire import wire
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
-KEPT = 1 << 16  # bytes of standard error that a stream keeps: it may last for days
 GRACE = 0.5  # seconds beyond its time after which an opening connection is left to itself
 
 
-class SshTransport:
+class SshTransport(Speaker):
     """Runs commands on one host. Several threads may share it."""
 
     def __init__(self, host: str, ssh: Ssh, config: Path | None = None) -> None:
@@ -37,32 +37,6 @@ class SshTransport:
         self._opening: Opening | None = None
         self._closed = False
         self.login = ""
-
-    def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
-        stdout, stderr = bytearray(), Tail(None)
-        stdin = Given(command.input(), hold_open=False)
-        ended = self._do(command, stdin, stdout.extend, stderr, timeout, cancel)
-        return (
-            ended
-            if isinstance(ended, Failure)
-            else Output(ended, stdout.decode(errors="replace"), stderr.text)
-        )
-
-    def stream(
-        self, command: Command, tell: Callable[[str], None], *, timeout: float, cancel: Event
-    ) -> Output | Failure:
-        lines, stderr = Lines(tell), Tail(KEPT)
-        stdin = Given(command.input(), hold_open=True)
-        ended = self._do(command, stdin, lines.hear, stderr, timeout, cancel)
-        lines.end()
-        return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
-
-    def pipe(
-        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
-    ) -> Output | Failure:
-        stderr = Tail(KEPT, complain)
-        ended = self._do(command, Piped(stdin), hear, stderr, timeout, cancel)
-        return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:
@@ -86,10 +60,9 @@ class SshTransport:
             if self._opening:
                 self._opening.discard()
 
-    def _do(
+    def _speak(
         self, command: Command, stdin: Source, hear: Hear, stderr: Tail, timeout: float, cancel: Event
     ) -> int | Failure:
-        """The exit code of a command that ran to its end."""
         try:
             connection = self._connection(cancel)
             patience = Patience(timeout, cancel)

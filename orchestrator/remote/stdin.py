@@ -4,13 +4,23 @@ import os
 from dataclasses import dataclass, field
 from select import POLLIN, poll
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import paramiko
+from typing import Protocol
 
 CHUNK = 1 << 16  # bytes: twice what a packet of paramiko's carries
 PULSE = 5.0  # seconds between signs of life on a standard input that is held open
+
+
+class Inlet(Protocol):
+    """A command's standard input: paramiko's channel, or what stands for one."""
+
+    @property
+    def eof_sent(self) -> int: ...
+
+    def send_ready(self) -> bool: ...
+
+    def send(self, data: bytes, /) -> int: ...
+
+    def shutdown_write(self) -> None: ...
 
 
 class Source(Protocol):
@@ -21,8 +31,8 @@ class Source(Protocol):
         """The file descriptors that have to be readable before there is more to send."""
         ...
 
-    def feed(self, channel: "paramiko.Channel") -> bool:
-        """Send what the host's window takes, and the end after the last of it. True unless something is left over."""
+    def feed(self, channel: Inlet) -> bool:
+        """Send what the host takes, and the end after the last of it. True unless something is left over."""
         ...
 
 
@@ -37,7 +47,7 @@ class Given:
 
     waits_for = ()
 
-    def feed(self, channel: "paramiko.Channel") -> bool:
+    def feed(self, channel: Inlet) -> bool:
         while not self._all_sent and channel.send_ready():
             self._sent += channel.send(self.data[self._sent : self._sent + CHUNK])
         if self._all_sent and not channel.eof_sent:
@@ -48,7 +58,7 @@ class Given:
     def _all_sent(self) -> bool:
         return self._sent == len(self.data)
 
-    def _pulse(self, channel: "paramiko.Channel") -> None:
+    def _pulse(self, channel: Inlet) -> None:
         """An empty line now and then: who reads it knows that we live, and we learn whether it can be sent."""
         if monotonic() >= self._beat + PULSE and channel.send_ready():
             self._beat = monotonic()
@@ -67,7 +77,7 @@ class Piped:
     def waits_for(self) -> tuple[int, ...]:
         return () if self._ended else (self.descriptor,)
 
-    def feed(self, channel: "paramiko.Channel") -> bool:
+    def feed(self, channel: Inlet) -> bool:
         if not (self._rest or self._ended) and _readable(self.descriptor):
             self._rest = _read(self.descriptor)
             self._ended = not self._rest

@@ -63,7 +63,18 @@ AWKWARD = st.sampled_from(
             "10\u212a",
         ),
         *("/opt/my docker/docker", "DOCKER_HOST=x docker", "sudo -n docker", "if docker", "'a", "~/docker"),
-        *("a,b", "me@a:22,[fd00::2]:22", "ssh://me@a/", "none", "head", "workers", "!head", "h]", "[h"),
+        *(
+            "a,b",
+            "me@a:22,[fd00::2]:22",
+            "ssh://me@a/",
+            "none",
+            "head",
+            "workers",
+            "local",
+            "!head",
+            "h]",
+            "[h",
+        ),
     ]
 )
 LEAVES = AWKWARD | st.text(max_size=12) | st.sampled_from(KEYS)

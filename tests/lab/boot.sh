@@ -1,16 +1,18 @@
 # A machine's first process: gives it a hostname, puts its own folders over the shared ones, and waits.
-#   boot.sh NAME FOLDER TEMPLATE PLACE...    PLACE: FOLDER/PLACE is mounted over /PLACE
+#   boot.sh NAME FOLDER [PLACE=LENT]... PLACE...
+#     PLACE=LENT: the folder LENT is seen at FOLDER/PLACE; PLACE: FOLDER/PLACE is mounted over /PLACE
 set -euo pipefail
-name=$1 folder=$2 template=$3
-shift 3
+name=$1 folder=$2
+shift 2
 cd "$folder"
 hostname "$name"
 
-# The image's layers are one copy for all hosts; read-only, so that no host can change another's.
-if [ -d "$template/overlay2" ]; then
-  mkdir run/layers
-  mount -o bind,ro "$template/overlay2" run/layers
-fi
+# What is lent is one copy for all hosts; read-only, so that no host can change another's.
+while [[ $1 == *=* ]]; do
+  mkdir -p "${1%%=*}"
+  mount -o bind,ro "${1#*=}" "${1%%=*}"
+  shift
+done
 
 # Relative, and as it is: the absolute path to FOLDER may itself be hidden by one of these mounts.
 for place in "$@"; do

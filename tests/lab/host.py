@@ -3,6 +3,8 @@
 import json
 import shlex
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,16 @@ NAMESPACES = (
     "--kill-child",
 )
 PLACES = ("var/lib/docker", "etc/docker", "etc/ssh", "etc/shadow", "root", "tmp", "run")
+CHECKOUT = Path(__file__).resolve().parents[2]
+PYTHON = Path(sys.base_prefix)
+LIBRARIES = Path(sysconfig.get_path("purelib"))
+PROGRAM = {"run/lent/checkout": CHECKOUT, "run/lent/libraries": LIBRARIES, "run/lent/python": PYTHON}
+RAYCLUSTER = (
+    "LD_LIBRARY_PATH=/run/lent/python/lib",
+    "PYTHONPATH=/run/lent/checkout:/run/lent/libraries",
+    f"/run/lent/python/bin/python{sys.version_info.major}.{sys.version_info.minor}",
+    *("-m", "orchestrator"),
+)
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 GPU_HOOK = "run/gpu-hook"
 
@@ -109,9 +121,15 @@ class Host:
             empty(self.folder / place)
         (self.folder / "tmp").chmod(0o1777)
         (self.folder / "run/sshd").mkdir()
-        boot = ["bash", BOOT, self.name, self.folder, self.template or "/none", *PLACES]
+        lent = [f"{place}={folder}" for place, folder in self._lent().items()]
+        boot: list[str | Path] = ["bash", BOOT, self.name, self.folder, *lent, *PLACES]
         processes.start(self.name, self.folder / "boot.log", "unshare", *NAMESPACES, *boot)
         network.plug(self.name, self.address)
+
+    def _lent(self) -> dict[str, Path]:
+        """The image's layers, and what it takes to run this checkout: all of it may lie where the host sees its own."""
+        layers = (self.template or Path("/none")) / "overlay2"
+        return PROGRAM | ({"run/layers": layers} if layers.is_dir() else {})
 
     def power_off(self) -> None:
         """As a power cut: nothing gets to say goodbye."""
@@ -136,6 +154,17 @@ class Host:
         """The command line that runs `argv` here, as a service of the host would run."""
         enter = ["nsenter", "--target", str(processes.pid_of(self.name)), "--all"]
         return [*enter, "env", "-i", f"PATH={SEARCH_PATH}", "HOME=/root", "LANG=C.UTF-8", *argv]
+
+    def raycluster(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run this checkout's `raycluster` here, in root's home."""
+        return self.run("env", "--chdir=/root", *RAYCLUSTER, *words, check=False)
+
+    @property
+    def has_checkout(self) -> bool:
+        """Whether it is this one that it was lent when it was powered on."""
+        lent = self.run("stat", "-c", "%d %i", "/run/lent/checkout", check=False).stdout.split()
+        there = CHECKOUT.stat()
+        return lent == [str(there.st_dev), str(there.st_ino)]
 
     def docker(self, *words: str, check: bool = True, timeout: float = 120) -> str:
         return self.run("docker", *words, check=check, timeout=timeout).stdout.strip()

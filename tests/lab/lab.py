@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import faults, network, processes
-from .host import Host
+from .host import CHECKOUT, Host
 from .inventory import as_yaml, inventory
-from .laptop import CHECKOUT, NAME, Laptop
+from .laptop import NAME, Laptop
 
 T = TypeVar("T")
 

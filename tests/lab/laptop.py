@@ -8,13 +8,12 @@ from pathlib import Path
 
 from . import network, processes
 from .files import empty
-from .host import BOOT, SEARCH_PATH, Host
+from .host import BOOT, CHECKOUT, SEARCH_PATH, Host
 from .processes import run
 
 NAME = "laptop"
 NAMESPACES = ("--mount", "--propagation", "slave", "--uts", "--net")
 PLACES = ("root/.ssh", "run")
-CHECKOUT = Path(__file__).resolve().parents[2]
 INHERITED = ("LANG", "TERM", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -39,7 +38,10 @@ class Laptop:
     def furnish_home(self, hosts: Iterable[Host]) -> None:
         """As after the first day of work: a key, the hosts' names, and their keys already trusted."""
         empty(self.home, keep=".ssh")
-        ssh = self.home / ".ssh"
+        self.furnish_ssh(self.home / ".ssh", hosts)
+
+    def furnish_ssh(self, ssh: Path, hosts: Iterable[Host]) -> None:
+        """Give a ~/.ssh the laptop's key and what it knows: its own, or that of a host from which one works."""
         empty(ssh)
         ssh.chmod(0o700)
         key = ssh / "id_ed25519"
@@ -52,7 +54,7 @@ class Laptop:
         (ssh / "known_hosts").write_text("".join(f"{host.address} {host.public_key}\n" for host in hosts))
 
     def power_on(self) -> None:
-        boot: list[str | Path] = ["bash", BOOT, NAME, self.folder, "/none", *PLACES]
+        boot: list[str | Path] = ["bash", BOOT, NAME, self.folder, *PLACES]
         processes.start(NAME, self.folder / "boot.log", "unshare", *NAMESPACES, *boot)
         network.plug(NAME, network.LAPTOP)
 

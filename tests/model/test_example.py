@@ -8,7 +8,7 @@ from orchestrator.model.inventory import Host, HostRay, Inventory, Ray, Written
 from orchestrator.model.load import load
 from orchestrator.model.parse import parse
 from orchestrator.model.problem import Problems
-from orchestrator.model.source import Source, read
+from orchestrator.model.source import Source, from_text, read
 
 EXAMPLE = Path(__file__).parents[2] / "inventory.example.yaml"
 
@@ -57,3 +57,11 @@ def test_the_models_have_a_json_schema() -> None:
     schema = Inventory.model_json_schema()
     assert schema["properties"]["cluster"]["type"] == "string"
     assert set(schema["required"]) == {"cluster", "image", "head"}
+
+
+def test_the_example_says_how_to_run_on_a_host_itself() -> None:
+    text = EXAMPLE.read_text()
+    assert "`host: local`" in text
+    here = from_text(text.replace("host: gpu1.example.com", "host: local"), "f")
+    assert isinstance(here, Source)
+    assert isinstance(parse(here), Inventory)

@@ -493,6 +493,22 @@ VLLM_HOST_IP_CASES = [
 ]
 
 
+LOCAL_CASES = [
+    (
+        head("host: local, ip: 10.0.0.1") + "workers: [{host: local, name: gpu2, ip: 10.0.0.2}]",
+        'f:4:18: workers[0].host: "local" is this machine, and head is it already',
+    ),
+    (
+        head("host: local, ip: 10.0.0.1, ssh: {user: me}"),
+        "f:3:35: head.ssh: this host is this machine, reached without SSH; remove it",
+    ),
+    (
+        worker("host: local", "ip: 10.0.0.[2-3]"),
+        "f:6:9: workers[0].ip: stands for 2 ips, but one host",
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -503,6 +519,7 @@ VLLM_HOST_IP_CASES = [
         *RANGE_CASES,
         *LENGTH_CASES,
         *VLLM_HOST_IP_CASES,
+        *LOCAL_CASES,
     ],
 )
 def test_a_broken_rule_is_one_line_with_its_place(text: str, expected: str) -> None:

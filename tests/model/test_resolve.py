@@ -197,3 +197,9 @@ def test_other_arguments_pass_untouched() -> None:
     )
     written = ", ".join(f"'{arg}'" for arg in args)
     assert cluster(f"docker: {{args: [{written}]}}").head.docker.args == args
+
+
+def test_a_host_may_be_this_machine_whatever_ssh_the_others_need() -> None:
+    text = "ssh: {user: ubuntu}\nworkers: [{host: local, ip: 10.0.0.2}, {host: gpu3, ip: 10.0.0.3}]"
+    local, gpu3 = cluster(text).workers
+    assert (local.name, local.is_local, gpu3.is_local) == ("local", True, False)

@@ -15,7 +15,7 @@ from orchestrator.model.cluster import Ssh
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh import SshTransport
-from orchestrator.remote.transport import Failure, FailureKind, Output
+from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
 ME = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
@@ -186,7 +186,7 @@ def sh(script: str, *stdin: str | Secret) -> Command:
     return Command(("sh", "-c", script), stdin)
 
 
-def run(transport: SshTransport, command: Command, timeout: float = 30) -> Output | Failure:
+def run(transport: Transport, command: Command, timeout: float = 30) -> Output | Failure:
     return transport.run(command, timeout=timeout, cancel=Event())
 
 

@@ -13,7 +13,7 @@ from orchestrator.plan.checks.evidence import Evidence, Gap
 from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, quoting, warning
 from orchestrator.plan.checks.inspected import inspected
 from orchestrator.plan.checks.linked import linked
-from orchestrator.plan.checks.look import notable, own_name, reached, startable
+from orchestrator.plan.checks.look import notable, own_name, reached, startable, way
 from orchestrator.plan.checks.together import clashes, differences, seen
 from orchestrator.plan.checks.tried import tried, versions
 from orchestrator.plan.facts import Facts, HostFacts, Silent
@@ -58,7 +58,7 @@ def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Findin
         *_logins(evidence),
         *quick(cluster, facts),
         *_by_evidence(cluster, facts, evidence),
-        *_gaps(evidence),
+        *_gaps(cluster, evidence),
     )
     order = {node.name: index for index, node in enumerate(cluster.nodes)}
     return tuple(sorted(found, key=lambda finding: order[finding.host]))
@@ -68,11 +68,12 @@ def _logins(evidence: Evidence) -> Findings:
     return (ok(host, "ssh", told) for host, told in evidence.logins.items() if told)
 
 
-def _gaps(evidence: Evidence) -> Findings:
+def _gaps(cluster: Cluster, evidence: Evidence) -> Findings:
     """What nobody could learn is no good news."""
+    ways = {node.name: way(node) for node in cluster.nodes}
     for gap in evidence.gaps:
         fix = gap.fix or "`raycluster check -v` again, once the host is at rest"
-        yield quoting(gap.host, "ssh", f"{gap.what} failed: ", gap.why, fix)
+        yield quoting(gap.host, ways[gap.host], f"{gap.what} failed: ", gap.why, fix)
 
 
 def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings:

@@ -21,11 +21,16 @@ LITTLE_ROOM = 20 * GIB
 def reached(node: Node, facts: HostFacts | Silent) -> Findings:
     """Whether the host can be asked, and has the address that the inventory gives it."""
     if isinstance(facts, Silent):
-        yield quoting(node.name, "ssh", "", facts.why, facts.fix, facts.detail)
+        yield quoting(node.name, way(node), "", facts.why, facts.fix, facts.detail)
     elif isinstance(facts.docker, DockerTrouble):
         yield quoting(node.name, "docker", "", facts.docker.text, docker_fix(facts.docker))
     elif isinstance(place := settle(node, facts), str):
         yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
+
+
+def way(node: Node) -> str:
+    """What a host that gives no answer is a matter of."""
+    return "host" if node.is_local else "ssh"
 
 
 def startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:

@@ -82,7 +82,8 @@ def test_findings_stand_in_the_order_of_the_inventorys_hosts() -> None:
 
 
 def test_every_topic_is_one_that_people_are_shown_and_every_one_of_these_there_is() -> None:
-    of = replace(DEMO, head=node(1, rdma=Rdma.OFF))
+    here, there = replace(DEMO.workers[0], host="local"), DEMO.workers[1]
+    of = replace(DEMO, head=node(1, rdma=Rdma.OFF), workers=(here, there))
     facts = with_host(good(of), "gpu1", infiniband=True) | {"gpu2": Silent("gone", "plug it in")}
     assert {each.topic for each in thorough(of, facts, everything())} == set(TOPICS)
 
@@ -159,3 +160,12 @@ def test_an_obstacle_to_a_new_container_is_none_to_one_that_stands() -> None:
     plan = plan_up(RDMA, facts, SEALED)
     assert set(obstacles(RDMA, facts)) == {"gpu1"}
     assert (plan.refusals, plan.phases) == ((), ())
+
+
+def test_what_fails_on_this_machine_is_no_matter_of_ssh() -> None:
+    of = replace(DEMO, head=replace(DEMO.head, host="local"))
+    silent = good(of) | {"gpu1": Silent("no answer within 90 s")}
+    gaps = Evidence(gaps=(Gap("gpu1", "x", "y"), Gap("gpu2", "x", "y")))
+    assert {each.topic for each in thorough(of, silent, Evidence()) if each.host == "gpu1"} == {"host"}
+    found = {each.host: each.topic for each in thorough(of, good(of), gaps) if "failed" in each.text}
+    assert found == {"gpu1": "host", "gpu2": "ssh"}

@@ -1,0 +1,65 @@
+"""`host: local`: raycluster on the head itself, and the same cluster from the laptop."""
+
+from typing import Any
+
+import pytest
+
+from .host import Host
+from .lab import Lab
+from .processes import wait_until
+from .seeing import containers, ids
+
+
+@pytest.fixture
+def gpu1(lab: Lab) -> Host:
+    """The head, from which one reaches the other hosts."""
+    host = lab.hosts["gpu1"]
+    if not host.has_checkout:  # the lab was brought up from another
+        host.reboot()
+    lab.desk.furnish_ssh(host.folder / "root/.ssh", lab.hosts.values())
+    return host
+
+
+def inventory_on(host: Host, lab: Lab, **changes: Any) -> None:
+    """The lab's inventory in the host's home, where it itself is `local`."""
+    text = lab.inventory_text(head={**host.entry, "host": "local", "name": host.name}, **changes)
+    (host.folder / "root/inventory.yaml").write_text(text)
+
+
+def test_a_cluster_from_its_head_is_the_same_from_the_laptop(lab: Lab, gpu1: Host) -> None:
+    inventory_on(gpu1, lab)
+    up = gpu1.raycluster("up")
+    assert up.returncode == 0, up.stderr
+    assert "cluster lab is up: Ray 2.60.0 lists all 3 hosts, 24 GPUs" in up.stdout
+    assert "\n  docker exec -it raycluster-lab-gpu1 vllm serve MODEL" in up.stdout
+    before = ids(lab)
+
+    check = gpu1.raycluster("check")
+    assert check.returncode == 0, check.stdout
+    assert "✓ ssh        gpu1  local, no SSH needed\n" in check.stdout
+    assert gpu1.raycluster("status").returncode == 0
+
+    there = lab.raycluster("up", lab.inventory())
+    assert (there.returncode, there.stderr) == (0, "")
+    assert "is up already, nothing to do: Ray 2.60.0 lists all 3 hosts, 24 GPUs" in there.stdout
+    assert ids(lab) == before
+
+    down = gpu1.raycluster("down")
+    assert down.returncode == 0, down.stderr
+    assert containers(lab) == {}
+    assert sorted(gpu1.run("ls", "-A", "/root").stdout.split()) == [
+        ".cache",
+        ".local",
+        ".ssh",
+        "inventory.yaml",
+    ]
+
+
+def test_a_run_on_the_head_and_one_from_the_laptop_exclude_each_other(lab: Lab, gpu1: Host) -> None:
+    inventory_on(gpu1, lab)
+    up = lab.raycluster_popen("up", lab.inventory())
+    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    here = gpu1.raycluster("up")
+    assert (here.returncode, here.stdout) == (4, "")
+    assert "cluster lab is locked: root@laptop has run `raycluster up` for" in here.stderr
+    assert up.wait(timeout=120) == 0
