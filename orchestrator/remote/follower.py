@@ -12,6 +12,7 @@ from orchestrator.remote.logs import find, unreadable
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 AGAIN, LONGEST = 1.0, 10.0  # seconds before a host is asked anew: doubled with each failure, and at most
+DOUBLED = 4  # times, by which the longest is reached: a host may be away for days
 QUIET = 15.0  # seconds after which a host that says nothing is asked whether it is still there
 FOR_GOOD = (FailureKind.HOST_KEY, FailureKind.AUTH)
 TWICE = 2  # a container may end just when its log is asked for; when that fails twice, there is more to it
@@ -61,7 +62,7 @@ class Follower:
             else:
                 self._lose(found)
             self.begun.set()
-            self.cancel.wait(min(AGAIN * 2**self._failures, LONGEST))
+            self.cancel.wait(min(AGAIN * 2 ** min(self._failures, DOUBLED), LONGEST))
         self.begun.set()
 
     def check(self) -> None:
@@ -69,6 +70,7 @@ class Follower:
         if self._streams and monotonic() > self._heard + QUIET:
             found = self._find()
             if isinstance(found, Found):
+                self._heard = monotonic()
                 self._regain()
             elif self._streams:
                 self._lose(found)
@@ -122,9 +124,10 @@ class Follower:
             self._say(f"{failure.message}; trying again", failure.detail, fix)
 
     def _regain(self) -> None:
-        if self._lost:
-            with self._lock:
-                self._lost, self._failures = False, 0
+        with self._lock:
+            back, self._lost = self._lost, False
+        if back:
+            self._failures = 0
             self._say("answers again")
 
     def _wonder(self, ended: Output) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import pairwise
 from threading import Event
 from time import monotonic
 
@@ -156,6 +157,37 @@ def test_a_host_that_falls_silent_is_asked_whether_it_is_still_there(
     shown = told(fake, "gpu2: answers again")
     assert shown.count("gpu2: gpu2 does not answer any more; trying again") == 1
     assert shown.count("gpu2: answers again") == 1
+
+
+def test_a_host_that_says_nothing_but_answers_is_asked_no_more_often_than_that(
+    fake: FakeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "QUIET", 0.03)
+    monkeypatch.setattr(follower, "QUIET", 0.3)
+    asked = list[float]()
+
+    def find(_command: Command, _cancel: Event) -> Output | Failure:
+        asked.append(monotonic())
+        return container()
+
+    fake.on("gpu2", "find", find)
+    Feed(fake).until(lambda _: len(asked) > 4)
+    assert all(later - sooner > 0.25 for sooner, later in pairwise(asked))
+
+
+def test_a_host_that_was_away_for_days_is_still_tried(fake: FakeFleet) -> None:
+    cancel, said = Event(), list[object]()
+
+    def away_until_we_leave(_command: Command, _cancel: Event) -> Output | Failure:
+        cancel.set()
+        return LOST
+
+    fake.on("gpu2", "find", away_until_we_leave)
+    node = DEMO.workers[0]
+    host = follower.Follower(DEMO, node, ContainerLog(node, "all", ""), fake["gpu2"], said.append, cancel)
+    host._failures = 100_000  # noqa: SLF001 - nobody waits for so many
+    host.run()
+    assert host.begun.is_set()
 
 
 def test_leaving_ends_every_command(fake: FakeFleet) -> None:
