@@ -8,6 +8,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.facts import DockerTrouble
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.login import ssh
+from orchestrator.plan.sections import RECORD
 from orchestrator.plan.steps import Refusal
 
 GRACE = "50"
@@ -57,7 +58,7 @@ def refusal(host: str, exit_code: int, stdout: str, stderr: str) -> Refusal | No
     if exit_code:
         fix = docker_fix(DockerTrouble(exit_code, stderr))
         return Refusal(host, "Docker there does not tell of its containers", fix, stderr.strip())
-    state = stdout.strip()
+    state = stdout.partition(RECORD)[2].strip()
     if not state:
         return Refusal(host, "no container of this cluster is there", "raycluster up")
     if state != "running":

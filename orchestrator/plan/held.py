@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.plan.facts import Silent
+from orchestrator.plan.sections import RECORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,10 @@ Holding = Held | Silent | None
 
 def parse(told: str) -> Held | None:
     """The answer to `docker.held`."""
-    if not told.strip():
+    answer = told.rpartition(RECORD)[2]
+    if not answer.strip():
         return None
-    image = json.loads(told)
+    image = json.loads(answer)
     return Held(
         id=image["Id"],
         digests=tuple(sorted(each.rpartition("@")[2] for each in image.get("RepoDigests") or ())),

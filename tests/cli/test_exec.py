@@ -21,7 +21,7 @@ Answering = Callable[[str, Output | Failure], None]
 def answers(hosts: FakeFleet, folder: Path) -> Answering:
     """Lets a host whose container runs answer a command. There is a third one."""
     (folder / "inventory.yaml").write_text(INVENTORY + "  - {host: gpu3, ip: 10.0.0.3}\n")
-    hosts.on("*", "docker ps --all", Output(0, "running\n"))
+    hosts.on("*", "docker ps --all", Output(0, "\x1erunning\n"))
 
     def answer(host: str, said: Output | Failure) -> None:
         hosts.on(host, lambda command: "exec" in command.argv, said)
@@ -76,7 +76,7 @@ def test_json_has_a_result_for_each_host(
 ) -> None:
     answers("*", Output(0, "out\n", "err\n"))
     answers("gpu2", SILENT)
-    hosts.on("gpu3", "docker ps --all", Output(0, "exited\n"))
+    hosts.on("gpu3", "docker ps --all", Output(0, "\x1eexited\n"))
     ran = raycluster("exec", "-o", "json", "--", "x")
     assert ran.exit_code == 255
     none = {"stdout": "", "stderr": ""}

@@ -28,7 +28,7 @@ def test_in_the_container_its_state_is_asked_for_first() -> None:
     assert job.look
     assert job.look.line() == (
         "docker ps --all --filter label=raycluster.cluster=demo --filter 'name=^raycluster-demo-gpu2$'"
-        " --format '{{.State}}'"
+        " --format '\x1e{{.State}}'"
     )
     assert job.command.line() == (
         "docker exec --interactive --env RAYCLUSTER_EXEC=4711 raycluster-demo-gpu2 nvidia-smi -L"
@@ -61,9 +61,17 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ((0, "running\n", ""), None),
+        ((0, "\x1erunning\n", ""), None),
+        ((0, "Welcome to gpu2!\n\x1erunning\n", ""), None),
         ((0, "", ""), Refusal("gpu2", "no container of this cluster is there", "raycluster up")),
-        ((0, "exited\n", ""), Refusal("gpu2", "its container is not running: exited", "raycluster status")),
+        (
+            (0, "Welcome to gpu2!\n", ""),
+            Refusal("gpu2", "no container of this cluster is there", "raycluster up"),
+        ),
+        (
+            (0, "\x1eexited\n", ""),
+            Refusal("gpu2", "its container is not running: exited", "raycluster status"),
+        ),
         (
             (1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"),
             Refusal(

@@ -1,7 +1,9 @@
 """Images: what Docker is told, what hosts have, and which of them have the same."""
 
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,32 @@ def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:
         ONE, digests=(), layers=()
     )
     assert parse("\n") is None
+    assert parse(f"Welcome to gpu1!\n\x1e{json.dumps(told)}\n") == ONE
+    assert parse("Welcome to gpu1!\n\x1e\n") is None
+
+
+@pytest.mark.parametrize(
+    ("inspects", "answers", "code"),
+    [
+        ("echo WARNING: no config >&2; echo '{}'", "true", 0),
+        ("echo Error: no such image >&2; exit 1", "true", 0),
+        ("exit 1", "exit 1", 1),
+        ("exit 124", "true", 124),
+    ],
+    ids=["it is there, with a warning", "it is not there", "Docker answers nothing", "it is slow"],
+)
+def test_only_a_docker_that_answers_in_time_is_believed_to_lack_an_image(
+    tmp_path: Path, inspects: str, answers: str, code: int
+) -> None:
+    """Busy with an image of 20 GB, it may tell its version at once, and of images nothing for long."""
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\ncase $1 in image) {inspects} ;; *) {answers} ;; esac\n")
+    program.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    argv = docker.held(cluster(workers=0).head, IMAGE).argv
+    ran = subprocess.run(argv, env=path, capture_output=True, text=True, check=False)
+    assert ran.returncode == code
+    assert ran.stdout.rpartition("\x1e")[2].strip() in ("{}", "")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ JOB = Exec("gpu1", Command(("look",)), Command(("work",)), Command(("end",)))
 def fleet() -> Iterator[FakeFleet]:
     """A host whose container runs."""
     fleet = FakeFleet()
-    fleet.on("*", "look", Output(0, "running\n"))
+    fleet.on("*", "look", Output(0, "\x1erunning\n"))
     yield fleet
     fleet.check()
 

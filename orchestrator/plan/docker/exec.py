@@ -6,13 +6,16 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.scripted import scripted
+from orchestrator.plan.sections import RECORD
 
 
 def container_state(cluster: Cluster, node: Node) -> Command:
-    """Prints the state of the node's container, nothing where there is none; fails where Docker itself does."""
+    """RECORD and the state of the node's container, nothing where there is none; fails where Docker itself does."""
     ours = ("--filter", f"label=raycluster.cluster={cluster.name}")
     named = ("--filter", f"name=^{cluster.container(node)}$")
-    return Command((*node.docker.command, "ps", "--all", *ours, *named, "--format", "{{.State}}"))
+    return Command(
+        (*node.docker.command, "ps", "--all", *ours, *named, "--format", f"{RECORD}{{{{.State}}}}")
+    )
 
 
 def execute(cluster: Cluster, node: Node, words: tuple[str, ...], mark: str, *, stdin: bool) -> Command:
