@@ -132,15 +132,20 @@ class ContainerLog:
     def follow(self, container: Found) -> Command:
         """Goes on a moment before the newest line that was heard, for it may not have been the last of its time.
 
-        But not before the first one: what is older was not wanted.
+        But not before the first one: what is older was not wanted. Where all is wanted and nothing was heard, it
+        begins anew.
         """
-        if not self._asked:
+        if not self._asked or (not self._newest and self._wants_all):
             self._asked = container.now
             return docker.follow_logs(self._node, container.id, self._tail, self._since)
         self._first = self._first or self._asked
         self._from, self._again = max(self._newest - OVERLAP, self._first), Counter(self._recent)
         since = f"{self._from // SECOND}.{self._from % SECOND:09}"
         return docker.follow_logs(self._node, container.id, docker.ALL, since)
+
+    @property
+    def _wants_all(self) -> bool:
+        return self._tail == docker.ALL and not self._since
 
     def hear(self, told: str) -> Line | None:
         line = docker_line(self._node.name, told)

@@ -69,13 +69,12 @@ class Feeding:
     def _pour(self, piece: bytes) -> None:
         """Hands the piece to every tap that is open; comes back when all have taken it."""
         for tap in self._taps.values():
-            tap.rest = memoryview(piece)
-        patience = monotonic() + PATIENCE
+            tap.offer(piece)
         while waiting := [tap for tap in self._taps.values() if tap.is_open and tap.rest]:
             if self._stop.is_set():
                 return
-            if monotonic() >= patience:
-                for tap in waiting:
+            for tap in waiting:
+                if tap.is_stuck:
                     tap.give_up()
             for tap in _ready(waiting):
                 tap.take()
@@ -104,11 +103,19 @@ class _Tap:
     sent: int = 0
     _began: float = field(default_factory=monotonic)
     _told: float = field(default_factory=monotonic)
+    _took: float = field(default_factory=monotonic)
     _left: bool = False
 
     def __post_init__(self) -> None:
         self.read, self.write = os.pipe()
         os.set_blocking(self.write, False)
+
+    @property
+    def is_stuck(self) -> bool:
+        return monotonic() >= self._took + PATIENCE
+
+    def offer(self, piece: bytes) -> None:
+        self.rest, self._took = memoryview(piece), monotonic()
 
     def take(self) -> None:
         try:
@@ -118,7 +125,7 @@ class _Tap:
         except BrokenPipeError:  # its command has ended
             self.is_open = False
             return
-        self.rest = self.rest[taken:]
+        self.rest, self._took = self.rest[taken:], monotonic()
         self.sent += taken
 
     def give_up(self) -> None:

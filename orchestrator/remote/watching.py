@@ -135,6 +135,7 @@ class Watch:
         while True:
             host.cut = Event()
             if self._cancel.is_set():
+                host.cut.set()  # who has come by it meanwhile must not wait on it for ever
                 return
             began = time.monotonic()
             self._look(host)

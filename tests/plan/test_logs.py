@@ -114,6 +114,13 @@ def test_a_log_that_was_silent_before_the_break_goes_on_from_when_it_was_first_a
         assert asked(log) == ("--tail", ALL, "--since", f"{NOON // 10**9 + 60}.000000000")
 
 
+def test_all_that_was_said_is_asked_for_again_where_a_break_came_before_the_first_line() -> None:
+    log = ContainerLog(GPU1, "all", "")
+    assert asked(log) == asked(log) == ("--tail", ALL)
+    heard(log, "12:00:08.3Z a")
+    assert "--since" in asked(log)
+
+
 def test_a_line_of_rays_has_its_time_or_that_of_the_line_before() -> None:
     log = RayLog(GPU1, "100")
     told = (
