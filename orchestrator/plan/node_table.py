@@ -4,8 +4,8 @@
     python3 -c TEXT GCS_ADDRESS SECONDS                a line for each change, until standard input ends
     python3 -c TEXT GCS_ADDRESS SECONDS IP=GPUS…       a line for each change, until every IP is alive
                                                        with its GPUs
-    python3 -c TEXT watch GCS_ADDRESS                  a line for each change, a second apart, with the resources
-                                                       in use, until standard input ends
+    python3 -c TEXT watch GCS_ADDRESS                  a line for each change, with the resources in use, and an empty
+                                                       one for each second without, until standard input ends
 
 The second and third end with 1 after SECONDS. Standard input that is silent for QUIET seconds has ended, too.
 
@@ -185,9 +185,8 @@ def watch(address):
     end_with_input(ended)
     while not ended.is_set():
         seen = look(address, with_resources)
-        if seen != told:
-            print(json.dumps(seen), flush=True)
-            told = seen
+        print("" if seen == told else json.dumps(seen), flush=True)
+        told = seen
         ended.wait(1)
     return 0
 

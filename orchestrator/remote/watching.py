@@ -26,6 +26,7 @@ from orchestrator.remote.transport import Failure, FailureKind, Output
 
 PACE = 0.5  # seconds between two sights
 QUIET = 20.0  # seconds without a word from a host that is asked for one every five
+MUTE = 20.0  # seconds without a word of Ray's node table, of which one comes every second
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before a host is tried again
 SOUND, UNSOUND = 120.0, 15.0  # seconds after which a host is looked at again without a reason
 DOUBTFUL = {Verdict.DEGRADED, Verdict.UNKNOWN}
@@ -68,6 +69,7 @@ class Watch:
         self._head = self._hosts[cluster.head.name]
         self._containers: dict[str, Container | None] = {}
         self._table: RayTable | RayTrouble = RayTrouble(live.ASKED, gone=False)
+        self._told = 0.0
         self._pool = ThreadPoolExecutor(fleet.jobs)
         keepers = [Thread(target=self._keep, args=(host,), daemon=True) for host in self._hosts.values()]
         self._threads = [*keepers, Thread(target=self._follow, daemon=True)]
@@ -100,10 +102,17 @@ class Watch:
         facts: Facts = {name: host.aged for name, host in self._hosts.items()}
         head = facts[self._cluster.head.name]
         if isinstance(head, HostFacts):
-            facts[self._cluster.head.name] = replace(head, ray=self._table)
+            facts[self._cluster.head.name] = replace(head, ray=self._fresh_table)
         gpus = {name: host.gpus for name, host in self._hosts.items() if host.gpus}
         lost = {name: host.lost for name, host in self._hosts.items() if host.lost}
         return live.sight(self._cluster, facts, gpus, lost, dict(self._containers))
+
+    @property
+    def _fresh_table(self) -> RayTable | RayTrouble:
+        """A GCS that hangs changes nothing in its table."""
+        if isinstance(self._table, RayTable) and time.monotonic() > self._told + MUTE:
+            return RayTrouble(f"nothing has been told of its node table for {MUTE:.0f} s", gone=False)
+        return self._table
 
     def _tend(self, host: _Host, patience: float) -> None:
         now = time.monotonic()
@@ -189,7 +198,10 @@ class Watch:
         return via.stream(command, self._hear_table, timeout=math.inf, cancel=self._head.cut)
 
     def _hear_table(self, line: str) -> None:
-        """Where a node has come or gone, its host has changed, too."""
+        """Where a node has come or gone, its host has changed, too. An empty line: all is as it was."""
+        self._told = time.monotonic()
+        if not line:
+            return
         before, self._table = self._table, parse_table(line)
         if not isinstance(before, RayTable) or not isinstance(self._table, RayTable):
             return

@@ -133,8 +133,9 @@ def head(tmp_path: Path) -> Iterator[Head]:
 
 
 def line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line that is not empty."""
     assert process.stdout
-    told: dict[str, Any] = json.loads(process.stdout.readline())
+    told: dict[str, Any] = json.loads(next(each for each in process.stdout if each != "\n"))
     return told
 
 
@@ -318,6 +319,14 @@ def test_watching_a_ray_that_tells_no_resources_still_tells_the_nodes(head: Head
     head.tells([row()])
     (told,) = line(head.run("watch", head.address))["nodes"]
     assert (told["ip"], "resources" in told) == ("127.0.0.1", False)
+
+
+def test_watching_a_table_that_does_not_change_gives_a_sign_of_life(head: Head) -> None:
+    head.tells([row()])
+    process = head.run("watch", head.address)
+    assert process.stdout
+    while process.stdout.readline() != "\n":
+        assert process.poll() is None
 
 
 def test_watching_has_no_end_but_that_of_who_listens(head: Head) -> None:

@@ -189,3 +189,13 @@ def test_a_node_table_that_nobody_tells_is_a_trouble_in_the_words_that_were_said
     hosts.streams("gpu1", asks_ray, Output(1, stderr="python3: not found"))
     sight = watched(hosts, lambda sight: not sight.pending)
     assert sight.health.hosts[1].trouble == "Ray on the head gives no answer: python3: not found"
+
+
+def test_a_node_table_of_which_no_word_comes_is_not_believed_any_more(
+    hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a GCS that hangs: its table would stay for ever as it was."""
+    monkeypatch.setattr(watching, "MUTE", 0.3)
+    hosts.streams("gpu1", asks_ray, BOTH, "")
+    mute = "Ray on the head gives no answer: nothing has been told of its node table for 0 s"
+    watched(hosts, healthy, lambda sight: sight.health.hosts[1].trouble == mute)
