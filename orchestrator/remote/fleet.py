@@ -1,5 +1,6 @@
 """The hosts of a run: one transport each, and a bound on how many are at work at once."""
 
+import resource
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore, Event
@@ -11,6 +12,12 @@ from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Failure, Output, Transport
 
 Open = Callable[[Node], Transport]
+
+DESCRIPTORS = 8192
+"""File descriptors enough for a thousand hosts: each takes one for its connection and two for each command.
+
+macOS grants 256 to those who do not ask, Linux 1024.
+"""
 
 
 class _Bounded:
@@ -36,6 +43,7 @@ class Fleet:
     """Every host of the cluster, by its name in the inventory. Close it, or use it as a context."""
 
     def __init__(self, cluster: Cluster, open_: Open, jobs: int) -> None:
+        _have(DESCRIPTORS)
         self.jobs = jobs
         self._open, self._places = open_, BoundedSemaphore(jobs)
         self._transports: dict[str, _Bounded] = {}
@@ -61,3 +69,11 @@ class Fleet:
         with ThreadPoolExecutor(self.jobs) as pool:
             for transport in self._transports.values():
                 pool.submit(transport.close)
+
+
+def _have(descriptors: int) -> None:
+    """As many, or as many as the system allows."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = descriptors if most == resource.RLIM_INFINITY else min(descriptors, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
