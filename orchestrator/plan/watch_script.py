@@ -2,19 +2,29 @@
 
 GPUS = r"""
 command -v nvidia-smi >/dev/null || exit 3
-while :; do
+ask() {
+    echo "$BASHPID"
     timeout 10 nvidia-smi --format=csv,noheader,nounits \
-        --query-gpu=index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw 2>&1 |
-        sed 's/^/gpu /'
-    [ "$1" = follow ] || exit 0
+        --query-gpu=index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw 2>&1
+    echo end
+}
+while :; do
+    if ! kill -0 "$asked" 2>/dev/null; then
+        exec 3< <(ask </dev/null)
+        read -r asked <&3
+        while read -r -t 12 line <&3 && [ "$line" != end ]; do echo "gpu $line"; done
+    fi
+    [ "$1" = follow ] || { [ "$line" = end ]; exit; }
+    [ "$line" = end ] || echo "gpu nvidia-smi does not answer"
     echo alive
     read -r -t 45 || exit 0
 done
 """
+"""A GPU that has failed can make nvidia-smi hang past any signal: it is told as such, and no second one is begun."""
 
 WATCH = r"""
 set -f
-docker=$1 cluster=$2 container=$3 since=$4 gpus=$5
+docker=$1 cluster=$2 container=$3 since=$4 gpus=$5 mute=
 events() {
     trap 'kill "$!" 2>/dev/null; exit' TERM
     while :; do
@@ -38,7 +48,11 @@ while [ "$gpus" ]; do
     case $? in
         0) exit ;;
         3) for minute in 1 2 3 4 5 6 7 8 9 10 11 12; do pulse; done ;;
-        *) bash -c "$gpus" gpus once </dev/null; pulse ;;
+        *)
+            [ "$mute" ] || { bash -c "$gpus" gpus once </dev/null; [ "$?" -ne 1 ] || mute=yes; }
+            [ -z "$mute" ] || echo "gpu nvidia-smi does not answer"
+            pulse
+            ;;
     esac
 done
 while :; do pulse; done

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Accelerator
-from orchestrator.plan import docker
+from orchestrator.plan import docker, watch_script
 from tests.plan.worlds import cluster, node
 
 DOCKER = """\
@@ -128,6 +128,23 @@ def test_a_container_that_has_no_nvidia_smi_is_not_given_the_hosts_gpus(machine:
 def test_a_failure_of_nvidia_smi_is_told(machine: Machine) -> None:
     machine.has("container/nvidia-smi", "#!/bin/sh\necho 'Failed to initialize NVML' >&2\nexit 9\n")
     assert heard(machine.watch(), 3) == {EVENT, "gpu Failed to initialize NVML", "alive"}
+
+
+@pytest.mark.parametrize("where", ["container", "bin"])
+def test_an_nvidia_smi_that_hangs_is_told_and_holds_up_nothing_and_none_is_begun_beside_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """As it does, deaf to every signal, with a GPU that has fallen off the bus."""
+    hurried = watch_script.GPUS.replace("timeout 10 ", "timeout 0.1 ").replace("-t 12 ", "-t 0.5 ")
+    monkeypatch.setattr(watch_script, "GPUS", hurried)
+    hangs = f"#!/bin/bash\ntrap '' TERM\necho >>{machine.folder}/begun\nwhile :; do /bin/sleep 1; done\n"
+    machine.has(f"{where}/nvidia-smi", hangs)
+    process = machine.watch()
+    assert heard(process, 3) == {EVENT, "gpu nvidia-smi does not answer", "alive"}
+    for _ in range(3):
+        pulse(process)
+        assert heard(process, 2) == {"gpu nvidia-smi does not answer", "alive"}
+    assert (machine.folder / "begun").read_text() == "\n"
 
 
 @pytest.mark.parametrize("accelerator", [Accelerator.NONE, Accelerator.NVIDIA])
