@@ -58,6 +58,12 @@ class Machine:
         return process
 
     @property
+    def begun(self) -> list[int]:
+        """The processes that hang, deaf and in groups of their own."""
+        told = self.folder / "begun"
+        return [int(pid) for pid in told.read_text().split()] if told.exists() else []
+
+    @property
     def asked(self) -> list[str]:
         return (self.folder / "asked").read_text().splitlines()
 
@@ -68,6 +74,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path)
     machine.has("bin/docker", DOCKER)
     yield machine
+    for pid in machine.begun:
+        os.kill(pid, signal.SIGKILL)
     for process in machine.running:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -137,14 +145,14 @@ def test_an_nvidia_smi_that_hangs_is_told_and_holds_up_nothing_and_none_is_begun
     """As it does, deaf to every signal, with a GPU that has fallen off the bus."""
     hurried = watch_script.GPUS.replace("timeout 10 ", "timeout 0.1 ").replace("-t 12 ", "-t 0.5 ")
     monkeypatch.setattr(watch_script, "GPUS", hurried)
-    hangs = f"#!/bin/bash\ntrap '' TERM\necho >>{machine.folder}/begun\nwhile :; do /bin/sleep 1; done\n"
+    hangs = f"#!/bin/bash\ntrap '' TERM\necho $$ >>{machine.folder}/begun\nwhile :; do /bin/sleep 1; done\n"
     machine.has(f"{where}/nvidia-smi", hangs)
     process = machine.watch()
     assert heard(process, 3) == {EVENT, "gpu nvidia-smi does not answer", "alive"}
     for _ in range(3):
         pulse(process)
         assert heard(process, 2) == {"gpu nvidia-smi does not answer", "alive"}
-    assert (machine.folder / "begun").read_text() == "\n"
+    assert len(machine.begun) == 1
 
 
 @pytest.mark.parametrize("accelerator", [Accelerator.NONE, Accelerator.NVIDIA])
