@@ -4,7 +4,8 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import Empty, Full, Queue
 from threading import Event, Thread
 from time import monotonic
 
@@ -17,7 +18,7 @@ from orchestrator.remote.logs import Wanted
 OPENING = 3.0  # seconds for all hosts to begin, so that what they said before is told in order
 BACKLOG = 0.5  # seconds for what they said before to come
 TICK = 0.1  # seconds whose lines are told together, in order
-MOST = 50_000  # lines that are told together
+MOST = 50_000  # lines that are told together, and that wait for whoever reads: a host is not asked for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,9 @@ class Heard:
 
 def follow(cluster: Cluster, wanted: Wanted, fleet: Fleet, cancel: Event) -> Generator[Heard]:
     """What the hosts say, as it comes, until `cancel` is set or there is no hope for any of them."""
-    told: SimpleQueue[Said | Line] = SimpleQueue()
-    hosts = [Follower(cluster, node, log, fleet[node.name], told.put, cancel) for node, log in wanted.items()]
+    told: Queue[Said | Line] = Queue(MOST)
+    tell = partial(_put, told, cancel)
+    hosts = [Follower(cluster, node, log, fleet[node.name], tell, cancel) for node, log in wanted.items()]
     threads = [Thread(target=host.run, name="follow", daemon=True) for host in hosts]
     over = Event()
     checking = Thread(target=_check, args=(hosts, fleet.jobs, over), name="check", daemon=True)
@@ -57,7 +59,15 @@ def _await_all(hosts: Sequence[Follower], cancel: Event) -> None:
     cancel.wait(BACKLOG)
 
 
-def _batch(told: "SimpleQueue[Said | Line]", cancel: Event) -> Heard:
+def _put(told: "Queue[Said | Line]", cancel: Event, each: Said | Line) -> None:
+    """Once there is room: a pager that nobody turns is not to fill our memory."""
+    while not cancel.is_set():
+        with suppress(Full):
+            told.put(each, timeout=TICK)
+            return
+
+
+def _batch(told: "Queue[Said | Line]", cancel: Event) -> Heard:
     batch: list[Said | Line] = []
     with suppress(Empty):
         batch.append(told.get(timeout=TICK))

@@ -1,7 +1,7 @@
 """Following logs: who is lost is said once, and resumed; containers come and go; and the end."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import pairwise
 from threading import Event
 from time import monotonic
@@ -52,10 +52,10 @@ class Feed:
         fleet = Fleet(DEMO, lambda node: fake[node.name], fake.jobs)
         self._heard = follow(DEMO, wanted, fleet, self.cancel)
 
-    def until(self, met: Callable[[list[str]], bool]) -> list[str]:
-        """All that is told until it is enough, or the log has ended."""
+    def until(self, met: Callable[[list[str]], bool], *, go_on: bool = False) -> list[str]:
+        """All that is told until it is enough, or the log has ended. `go_on`: to be asked for more."""
         deadline = monotonic() + SOON
-        with closing(self._heard) as batches:
+        with nullcontext(self._heard) if go_on else closing(self._heard) as batches:
             for heard in batches:
                 self.told += [line.text for line in heard.lines]
                 self.told += [f"{said.host}: {said.text}" for said in heard.said]
@@ -188,6 +188,21 @@ def test_a_host_that_was_away_for_days_is_still_tried(fake: FakeFleet) -> None:
     host._failures = 100_000  # noqa: SLF001 - nobody waits for so many
     host.run()
     assert host.begun.is_set()
+
+
+def test_a_host_says_no_more_than_is_read(fake: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "MOST", 4)
+    said_all, lines = Event(), [f"line {number}" for number in range(20)]
+
+    def then_nothing(command: Command, cancel: Event) -> Output | Failure:
+        said_all.set()
+        return held(command, cancel)
+
+    fake.streams("gpu2", "follow-logs", *(at(2, line) for line in lines), then_nothing)
+    reader = Feed(fake)
+    reader.until(lambda told: len(of_gpu2(told)) > 0, go_on=True)
+    assert not said_all.is_set()
+    assert of_gpu2(reader.until(lambda told: lines[-1] in told)) == lines
 
 
 def test_leaving_ends_every_command(fake: FakeFleet) -> None:
