@@ -9,6 +9,8 @@ from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.scripted import scripted
 
+SILENCE_SECONDS = 300
+"""Longer than the other hosts of a copy may keep this one waiting."""
 DONE = ("Pull complete", "Already exists")
 LOADED = ("Download complete", "Extracting")
 LAYER_STATES = (
@@ -61,8 +63,8 @@ def save(node: Node, name: str) -> Command:
 
 
 def load(node: Node) -> Command:
-    """Takes in an archive of `save`."""
-    return Command((*node.docker.command, "load", "--quiet"))
+    """Takes in an archive of `save`; gives up when nothing comes for a while."""
+    return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS))
 
 
 def _dockerfile(cluster: Cluster) -> str:
