@@ -17,31 +17,38 @@ def consent(question: str, *, given: bool) -> None:
     """Returns after a yes. A no is exit code 1; where nobody can be asked, it is 2."""
     if given:
         return
-    if not somebody_is_there():
+    if not somebody_there():
         refuse(f"{question} Nobody is there to answer: say yes with -y. Nothing was done.")
-    notice().print(f"{question} [y/N] ", end="")
-    if _answer().strip().lower() not in {"y", "yes"}:
+    if not agreed(question):
         notice().print("nothing was done")
         raise typer.Exit(1)
 
 
-def agreed(question: str, *, given: bool) -> None:
+def confirm(question: str, *, given: bool) -> None:
     """The same for a command whose very name is the wish: a script that says it means it."""
-    if somebody_is_there():
+    if somebody_there():
         consent(question, given=given)
 
 
-def somebody_is_there() -> bool:
-    """Whether a question would be read, and could be answered."""
-    return sys.stdin.isatty() and notice().is_terminal
+def agreed(question: str) -> bool:
+    """Whether the answer is a yes."""
+    return (reply(f"{question} [y/N] ") or "").lower() in {"y", "yes"}
 
 
-def _answer() -> str:
+def reply(question: str) -> str | None:
+    """What is answered; None where the input has ended. Ctrl-C is exit code 130."""
+    notice().print(question, end="")
     try:
-        return sys.stdin.readline()
+        line = sys.stdin.readline()
     except KeyboardInterrupt:
-        notice().print("\nnothing was done")
+        notice().print()
         raise typer.Exit(INTERRUPTED) from None
+    return line.strip() if line else None
+
+
+def somebody_there() -> bool:
+    """Whether there is a person to ask."""
+    return sys.stdin.isatty() and notice().is_terminal
 
 
 def named(cluster: Cluster, names: Collection[str]) -> str:

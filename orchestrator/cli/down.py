@@ -35,7 +35,7 @@ def down(
     success. A second `down` changes nothing and says so. On a terminal it asks first.
     """
     from orchestrator.cli.acting import NO_PLAN, carry_out, foresee, preview, scope
-    from orchestrator.cli.consent import agreed, somebody_is_there
+    from orchestrator.cli.consent import confirm, somebody_there
     from orchestrator.cli.result import show_result
     from orchestrator.plan.assumed import all_there
     from orchestrator.plan.down import plan_down
@@ -46,10 +46,10 @@ def down(
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))
-    if somebody_is_there() and not yes:
+    if somebody_there() and not yes:
         plan = foresee(cluster, planner, replace(pace, events=False))
         if plan.changes:
-            agreed(_question(cluster, plan), given=False)
+            confirm(_question(cluster, plan), given=False)
     done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=scope(only, prune=prune))
     if pace.events:
         show_result("down", cluster, done, _told(_named(cluster, only), done))

@@ -1,8 +1,5 @@
 """A cluster's health as a table for people and as JSON for programs."""
 
-import json
-from dataclasses import asdict
-
 from rich.table import Table
 from rich.text import Text
 
@@ -53,11 +50,6 @@ def _what_to_do(health: ClusterHealth) -> tuple[str, ...]:
             else []
         ),
     )
-
-
-def show_json(health: ClusterHealth) -> None:
-    """Prints the health as one JSON object, `"version": 1`."""
-    answer().print(json.dumps({"version": 1} | asdict(health), indent=2))
 
 
 def _table(health: ClusterHealth) -> Table:

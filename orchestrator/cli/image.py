@@ -84,7 +84,7 @@ def _node(cluster: "Cluster", name: str) -> "Node":
 
     if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
         return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker())
-    found = files.only(cluster, name, "--from: ") or ()
+    found = files.only(cluster, name, "--from") or ()
     if len(found) > 1:
         files.refuse(f"--from: one host, not {len(found)}")
     return next(node for node in cluster.nodes if node.name in found)

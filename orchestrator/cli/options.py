@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import complete
+
 
 class Form(StrEnum):
     """How a plan or a status is printed."""
@@ -52,6 +54,7 @@ Limit = Annotated[
         "-l",
         "--limit",
         metavar="HOSTS",
+        autocompletion=complete.hosts,
         help="Only these hosts: names, globs, head, workers, !x; several with commas.",
         show_default=False,
     ),

@@ -30,19 +30,19 @@ def restart(
     On a terminal it asks first.
     """
     from orchestrator.cli.acting import carry_out, preview, scope
-    from orchestrator.cli.consent import agreed
+    from orchestrator.cli.consent import confirm
     from orchestrator.cli.outcome import conclude
     from orchestrator.plan.aftermath import plan_aftermath
     from orchestrator.plan.restart import plan_restart
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
-    cluster = files.load(None, file)
-    only = files.only(cluster, ",".join(hosts) if hosts else None, "")
+    cluster, nodes = files.load_for_hosts(file, hosts)
+    only = frozenset(node.name for node in nodes) if hosts else None
     sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is Form.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None))
-    agreed(_question(cluster, only), given=yes)
+    confirm(_question(cluster, only), given=yes)
     aftermath, secrets = partial(plan_aftermath, cluster), (*sealed.secrets, sealed.token)
     done = carry_out("restart", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=False))
     conclude("restart", cluster, done, file, events=pace.events)

@@ -26,7 +26,8 @@ def status(
     For each host: its container, whether Ray runs in it, whether it has joined, and its GPUs. Exit code 0
     means healthy: every host of the inventory is in Ray, with its GPUs. Else it is 3.
     """
-    from orchestrator.cli.health import show_health, show_json
+    from orchestrator.cli import answers
+    from orchestrator.cli.health import show_health
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
@@ -37,7 +38,7 @@ def status(
         health = assess(cluster, run.observe(cluster.nodes))
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
-    (show_json if output is Form.JSON else show_health)(health)
+    (answers.show if output is Form.JSON else show_health)(health)
     raise typer.Exit(_exit_code(health))
 
 

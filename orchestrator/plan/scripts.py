@@ -102,7 +102,6 @@ exit 1
 """
 
 STAY = r"""
-echo here
 exec cat >/dev/null
 """
 

@@ -11,7 +11,7 @@ from tests.remote.fakes import FakeFleet
 @pytest.fixture
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who sits before the terminal."""
-    monkeypatch.setattr(consent, "somebody_is_there", lambda: True)
+    monkeypatch.setattr(consent, "somebody_there", lambda: True)
 
 
 @pytest.mark.usefixtures("cluster_stands")
@@ -48,7 +48,7 @@ def test_a_worker_that_cannot_be_asked_is_a_failure_by_name_and_the_others_are_r
 def test_a_host_that_is_not_in_the_inventory_is_a_mistake(hosts: FakeFleet, raycluster: Raycluster) -> None:
     restart = raycluster("restart", "gpu3")
     assert (restart.exit_code, hosts.sent) == (2, [])
-    assert restart.stderr.startswith('no host matches "gpu3"; did you mean')
+    assert restart.stderr.startswith('HOST: no host matches "gpu3"; did you mean')
 
 
 def test_a_dry_run_shows_both_halves_and_changes_nothing(

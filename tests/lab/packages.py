@@ -20,6 +20,9 @@ PACKAGE_OF = {
     "iptables": "iptables",
     "nsenter": "util-linux",
     "unshare": "util-linux",
+    "tmux": "tmux",
+    "zsh": "zsh",
+    "fish": "fish",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
 }
