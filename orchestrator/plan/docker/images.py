@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Sequence
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker import image_scripts
 from orchestrator.plan.docker.scripted import scripted
 
 SILENCE_SECONDS = 300
@@ -54,7 +54,7 @@ def layers(lines: Sequence[str]) -> str:
 
 def held(node: Node, name: str) -> Command:
     """Tells what image the host has under that name, as `plan.held` reads it; nothing where it has none."""
-    return scripted(scripts.HELD, "held", node, name)
+    return scripted(image_scripts.HELD, "held", node, name)
 
 
 def save(node: Node, name: str) -> Command:
@@ -64,7 +64,7 @@ def save(node: Node, name: str) -> Command:
 
 def load(node: Node) -> Command:
     """Takes in an archive of `save`; gives up when nothing comes for a while."""
-    return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS))
+    return scripted(image_scripts.LOAD, "load", node, str(SILENCE_SECONDS))
 
 
 def _dockerfile(cluster: Cluster) -> str:
