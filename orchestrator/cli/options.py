@@ -93,6 +93,7 @@ ActForm = Annotated[
     Form,
     typer.Option("-o", "--output", metavar="text|jsonl", help="jsonl: an event a line, as JSON."),
 ]
+Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Also remove this cluster's containers that the inventory lacks.")
 ]

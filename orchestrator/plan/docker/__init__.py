@@ -11,11 +11,12 @@ from orchestrator.plan.docker.containers import (
     remove,
     remove_one,
     state,
+    watch_nodes,
 )
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
 from orchestrator.plan.docker.logs import ALL, find, follow_logs, follow_ray_logs, logs, ray_logs
-from orchestrator.plan.docker.looks import inspect, observe, reach, trial
+from orchestrator.plan.docker.looks import inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
 __all__ = [
@@ -54,4 +55,6 @@ __all__ = [
     "spec",
     "state",
     "trial",
+    "watch",
+    "watch_nodes",
 ]
