@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "orchestrator").rglob("*.py"))
-IN_THE_CONTAINER = {ROOT / "orchestrator/plan/node_table.py", ROOT / "orchestrator/plan/trial_program.py"}
+IN_THE_CONTAINER = {
+    ROOT / f"orchestrator/plan/{name}.py" for name in ("node_table", "trial_program", "ray_files")
+}
 SLOW = ("fabric", "paramiko", "yaml", "rich.live")  # Typer itself brings pydantic
 
 
@@ -59,8 +61,8 @@ def test_only_the_screen_makes_a_console_and_nothing_goes_around_it() -> None:
     assert not [path for path in SOURCES if path.parent.name == "cli" and around.search(path.read_text())]
 
 
-def test_only_the_inventory_knows_pydantic() -> None:
-    assert importers("pydantic") == {"model/inventory.py"}
+def test_only_the_inventory_and_the_schemas_know_pydantic() -> None:
+    assert importers("pydantic") == {"model/inventory.py", "model/schema.py"}
 
 
 @pytest.mark.parametrize("module", ["fabric", "paramiko"])
@@ -87,6 +89,7 @@ def test_only_docker_names_a_docker_command() -> None:
         ["up", "--help"],
         ["down", "--help"],
         ["status", "--help"],
+        ["logs", "--help"],
         ["exec", "--help"],
         ["dashboard", "--help"],
     ],

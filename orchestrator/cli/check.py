@@ -1,19 +1,11 @@
 """`raycluster check`: everything that could make `up` or vLLM fail, found beforehand, each with its fix."""
 
-import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING
-
 import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, Form
 from orchestrator.cli.status import NOT_HEALTHY
-
-if TYPE_CHECKING:
-    from orchestrator.model.cluster import Cluster
-    from orchestrator.plan.checks import Finding
 
 
 def check(
@@ -30,6 +22,7 @@ def check(
     Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one; 4: another
     run works on the cluster.
     """
+    from orchestrator.cli import answers
     from orchestrator.cli.findings import show
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.session import session
@@ -45,12 +38,8 @@ def check(
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
     findings = thorough(cluster, facts, evidence)
-    (_show_json if output is Form.JSON else show)(cluster, findings)
+    if output is Form.JSON:
+        answers.show(answers.CheckAnswer(cluster.name, findings))
+    else:
+        show(cluster, findings)
     raise typer.Exit(NOT_HEALTHY if any(each.level is Level.FAILURE for each in findings) else 0)
-
-
-def _show_json(cluster: "Cluster", findings: "tuple[Finding, ...]") -> None:
-    from orchestrator.cli.screen import answer
-
-    told = {"version": 1, "cluster": cluster.name, "findings": [asdict(each) for each in findings]}
-    answer().print(json.dumps(told, indent=2))

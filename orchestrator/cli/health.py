@@ -1,8 +1,6 @@
 """A cluster's health as a table for people and as JSON for programs."""
 
-import json
 from collections.abc import Collection, Iterable
-from dataclasses import asdict
 
 from rich.cells import cell_len
 from rich.measure import Measurement
@@ -63,11 +61,6 @@ def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
             else []
         ),
     )
-
-
-def show_json(health: ClusterHealth) -> None:
-    """Prints the health as one JSON object, `"version": 1`."""
-    answer().print(json.dumps({"version": 1} | asdict(health), indent=2))
 
 
 def fitting(hosts: Collection[HostHealth], width: int) -> Table:

@@ -1,7 +1,5 @@
 """`raycluster lock`: who works on the cluster, and ending a run that is stuck."""
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -120,7 +118,6 @@ def _show(cluster: "Cluster", holder: "Holder | None") -> None:
 
 
 def _show_json(cluster: "Cluster", holder: "Holder | None") -> None:
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli import answers
 
-    told = {"version": 1, "cluster": cluster.name, "holder": asdict(holder) if holder else None}
-    answer().print(json.dumps(told, indent=2))
+    answers.show(answers.LockAnswer(cluster.name, holder))

@@ -1,6 +1,5 @@
 """`raycluster trust`: shows each unknown host key's fingerprint, and records it after a yes."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -31,31 +30,36 @@ def trust(
     They go to your known_hosts file, as ssh would put them. Jump hosts come first: what stands behind one
     is shown once the jump host is trusted. A key that has changed is never recorded.
     """
-    from orchestrator.remote.hostkeys import Unknown
-
     cluster = files.load(inventory, file)
     nodes = _over_ssh(cluster, files.only(cluster, limit))
+    raise typer.Exit(_conclude(introduced(nodes, jobs)))
+
+
+def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
+    """The hosts' keys, once a person has said yes to those that were unknown; exit code 1 after a no."""
+    from orchestrator.remote.hostkeys import Unknown
+
     while True:
         verdicts = _examine(nodes, jobs)
         unknown = {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, Unknown)}
         if not unknown:
-            raise typer.Exit(_conclude(verdicts))
+            return verdicts
         _record(unknown)
 
 
-def _over_ssh(cluster: "Cluster", only: frozenset[str] | None) -> "list[Node]":
+def _over_ssh(cluster: "Cluster", only: frozenset[str] | None) -> "tuple[Node, ...]":
     """The hosts that have a key to know; exit code 0 where none has."""
     from orchestrator.cli.screen import answer
 
-    nodes = [node for node in cluster.nodes if only is None or node.name in only]
-    over_ssh = [node for node in nodes if not node.is_local]
+    nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    over_ssh = tuple(node for node in nodes if not node.is_local)
     if not over_ssh:
         answer().print("nothing to trust: this machine is reached without SSH")
         raise typer.Exit
     return over_ssh
 
 
-def _examine(nodes: "list[Node]", jobs: int) -> "Verdicts":
+def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
     from orchestrator.remote.trust import examine
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -65,6 +69,7 @@ def _examine(nodes: "list[Node]", jobs: int) -> "Verdicts":
 
 def _record(unknown: "dict[str, Unknown]") -> None:
     """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
+    from orchestrator.cli.consent import agreed
     from orchestrator.cli.screen import notice, plural
     from orchestrator.remote.hostkeys import record
 
@@ -72,8 +77,7 @@ def _record(unknown: "dict[str, Unknown]") -> None:
     for name, verdict in unknown.items():
         notice().print(f"{name}  {verdict.name}  {verdict.key.kind} {verdict.key.fingerprint}")
     notice().print(f"Compare with what each host says of itself, on its console: {WHERE_TO_LOOK}")
-    notice().print(f"Record {plural(len(keys), 'key')} in known_hosts? [y/N] ", end="")
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if not agreed(f"Record {plural(len(keys), 'key')} in known_hosts?"):
         notice().print("nothing was recorded")
         raise typer.Exit(1)
     failures = [failure for verdict in keys.values() if (failure := record(verdict))]

@@ -9,9 +9,11 @@ from orchestrator.model.ranges import expand
 from orchestrator.model.values import scalar, text, user, word
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}")
-_HOST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+HOST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+"""A host's name, or one from ~/.ssh/config."""
+
 _JUMP = re.compile(
-    rf"(?:ssh://)?(?:(.+)@)?(?:{_HOST}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\])(?::[0-9]{{1,5}})?/?"
+    rf"(?:ssh://)?(?:(.+)@)?(?:{HOST}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\])(?::[0-9]{{1,5}})?/?"
 )
 
 
@@ -83,7 +85,7 @@ def _one_host(written: str) -> None:
         raise ValueError(f"should be the host alone; the port of {quoted(written)} goes under ssh.port")
     if re.fullmatch(r"[\d.]+", written):
         raise ValueError(f"{quoted(written)} is not a complete IPv4 address")
-    if not re.fullmatch(_HOST, written):
+    if not re.fullmatch(HOST, written):
         raise ValueError(
             f"should be a host name, an address or a name from ~/.ssh/config, not {quoted(written)}"
         )

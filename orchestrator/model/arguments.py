@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from orchestrator.model.problem import quoted
 from orchestrator.model.values import scalar
 
-_DOCKER = {
+NOT_FOR_DOCKER = {
     "--name": 'containers are named by "cluster" and the host\'s "name"',
     "--detach": "raycluster sets it itself",
     "-d": "raycluster sets it itself",
@@ -19,7 +19,7 @@ _DOCKER = {
     "--shm-size": "use docker.shm_size",
     "--pull": "use docker.pull",
 }
-_RAY = {
+NOT_FOR_RAY = {
     "--head": "raycluster sets it itself",
     "--block": "raycluster sets it itself",
     "--address": 'raycluster sets it from the head\'s "ip"',
@@ -28,6 +28,9 @@ _RAY = {
     "--num-gpus": "use ray.num_gpus",
 }
 _SWITCHES = "diPqt"  # the options of one letter that take no value
+DETACHED = rf"-[{_SWITCHES}]*d[{_SWITCHES}]*"
+"""`-d`, also among others, as in `-itd`."""
+
 _LABELS = ("-l", "--label")
 _VARIABLES = ("-e", "--env")
 
@@ -35,15 +38,15 @@ _VARIABLES = ("-e", "--env")
 def docker(written: object) -> str:
     """One of `docker.args`."""
     argument = _one(written)
-    bundled = re.fullmatch(rf"-[{_SWITCHES}]*d[{_SWITCHES}]*", argument)
-    _refuse("-d" if bundled else argument, _DOCKER)
+    bundled = re.fullmatch(DETACHED, argument)
+    _refuse("-d" if bundled else argument, NOT_FOR_DOCKER)
     return argument
 
 
 def ray(written: object) -> str:
     """One of `ray.args`."""
     argument = _one(written)
-    _refuse(argument, _RAY)
+    _refuse(argument, NOT_FOR_RAY)
     return argument
 
 

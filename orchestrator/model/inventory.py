@@ -13,19 +13,17 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.model import addresses, arguments, ranges, reference, values
+from orchestrator.model import addresses, arguments, forms, ranges, reference, values
 from orchestrator.model.cluster import Accelerator, Auth, HostKeys, Ports, Pull, Rdma
 from orchestrator.model.problem import Path
 
-Text = Annotated[str, BeforeValidator(values.text)]
-Port = Annotated[int, BeforeValidator(values.port), Field(ge=1, le=65535)]
-Gpus = Annotated[int, BeforeValidator(values.whole(0)), Field(ge=0)]
-Variable = Annotated[str, BeforeValidator(values.variable)]
-Value = Annotated[
-    str, BeforeValidator(values.variable_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
-]
-DockerArgument = Annotated[str, BeforeValidator(arguments.docker)]
-RayArgument = Annotated[str, BeforeValidator(arguments.ray)]
+Text = Annotated[str, BeforeValidator(values.text), WithJsonSchema(forms.TEXT)]
+Port = Annotated[int, BeforeValidator(values.port), WithJsonSchema(forms.PORT)]
+Gpus = Annotated[int, BeforeValidator(values.whole(0)), WithJsonSchema(forms.GPUS)]
+Variable = Annotated[str, BeforeValidator(values.variable), WithJsonSchema(forms.VARIABLE)]
+Value = Annotated[str, BeforeValidator(values.variable_value), WithJsonSchema(forms.ANYTHING)]
+DockerArgument = Annotated[str, BeforeValidator(arguments.docker), WithJsonSchema(forms.DOCKER_ARGUMENT)]
+RayArgument = Annotated[str, BeforeValidator(arguments.ray), WithJsonSchema(forms.RAY_ARGUMENT)]
 
 Error = dict[str, Any]
 
@@ -67,40 +65,40 @@ class Ssh(Written):
     """How to reach a host; what is not written is as `~/.ssh/config` has it."""
 
     example = "{user: ubuntu}"
-    user: Annotated[str, BeforeValidator(values.user)] | None = Field(
+    user: Annotated[str, BeforeValidator(values.user), WithJsonSchema(forms.USER)] | None = Field(
         default=None, description="The user to log in as."
     )
     port: Port | None = Field(default=None, description="The port of the SSH server.")
     key: Text | None = Field(
         default=None, description="A private key's file on this machine; ~ is your home."
     )
-    jump: Annotated[str, BeforeValidator(addresses.jump)] | None = Field(
+    jump: Annotated[str, BeforeValidator(addresses.jump), WithJsonSchema(forms.JUMP)] | None = Field(
         default=None, description="A host to go through, [user@]host[:port], as in ProxyJump."
     )
     host_keys: Annotated[HostKeys, BeforeValidator(values.choice(HostKeys))] | None = Field(
         default=None,
         description="Unknown host keys are refused (strict, the default) or recorded (accept-new).",
     )
-    connect_timeout: Annotated[float, BeforeValidator(values.seconds), Field(gt=0, le=3600)] | None = Field(
-        default=None, description="Seconds to wait for a connection; 10 if not given."
-    )
+    connect_timeout: (
+        Annotated[float, BeforeValidator(values.seconds), WithJsonSchema(forms.SECONDS)] | None
+    ) = Field(default=None, description="Seconds to wait for a connection; 10 if not given.")
 
 
 class Docker(Written):
     """How containers are run."""
 
     example = "{shm_size: 32g}"
-    command: Annotated[str, BeforeValidator(values.command)] | None = Field(
+    command: Annotated[str, BeforeValidator(values.command), WithJsonSchema(forms.COMMAND)] | None = Field(
         default=None, description='The command, such as "sudo -n docker" or "podman"; docker if not given.'
     )
     gpus: Text | None = Field(
         default=None,
         description="Docker's --gpus, such as all (the default), 4 or device=0,1; for accelerator nvidia.",
     )
-    shm_size: Annotated[str, BeforeValidator(values.shm_size)] | None = Field(
+    shm_size: Annotated[str, BeforeValidator(values.shm_size), WithJsonSchema(forms.SIZE)] | None = Field(
         default=None, description="The size of /dev/shm; 10.24g if not given."
     )
-    restart: Annotated[str, BeforeValidator(values.restart)] | None = Field(
+    restart: Annotated[str, BeforeValidator(values.restart), WithJsonSchema(forms.RESTART)] | None = Field(
         default=None,
         description="no, always, unless-stopped (the default), on-failure or on-failure:N.",
     )
@@ -154,7 +152,7 @@ class _Shared(Written):
     env: dict[Variable, Value] | None = Field(
         default=None, description="Environment variables of the containers."
     )
-    hf_home: Annotated[str, BeforeValidator(values.hf_home)] | None = Field(
+    hf_home: Annotated[str, BeforeValidator(values.hf_home), WithJsonSchema(forms.HF_HOME)] | None = Field(
         default=None,
         description="The folder on the host for Hugging Face downloads; ~/.cache/huggingface if not given.",
     )
@@ -171,14 +169,14 @@ class Host(_Shared):
     """One machine, or a range of them."""
 
     example = "{host: gpu1.example.com, ip: 10.0.0.1}"
-    host: Annotated[str, BeforeValidator(addresses.host)] = Field(
+    host: Annotated[str, BeforeValidator(addresses.host), WithJsonSchema(forms.HOST)] = Field(
         description="Where to SSH: a name or an address; gpu[2-9] stands for eight workers, local for this machine."
     )
-    ip: Annotated[str, BeforeValidator(addresses.ip)] | None = Field(
+    ip: Annotated[str, BeforeValidator(addresses.ip), WithJsonSchema(forms.IP)] | None = Field(
         default=None,
         description="The address the hosts reach each other at: VLLM_HOST_IP and Ray's node address.",
     )
-    name: Annotated[str, BeforeValidator(addresses.name)] | None = Field(
+    name: Annotated[str, BeforeValidator(addresses.name), WithJsonSchema(forms.NAME)] | None = Field(
         default=None,
         description="What the host is called here and in its container's name; host if not given.",
     )
@@ -189,23 +187,24 @@ class Inventory(_Shared):
     """A file: one cluster."""
 
     example = "{cluster: demo, image: ..., head: {...}}"
-    cluster: Annotated[str, BeforeValidator(values.cluster_name)] = Field(
+    cluster: Annotated[str, BeforeValidator(values.cluster_name), WithJsonSchema(forms.CLUSTER)] = Field(
         description="The cluster's name; in the names and labels of its containers."
     )
-    image: Annotated[str, BeforeValidator(reference.image)] = Field(
+    image: Annotated[str, BeforeValidator(reference.image), WithJsonSchema(forms.IMAGE)] = Field(
         description="The Docker image, with tag or digest."
     )
     head: Host = Field(description="The machine that the others join.")
     workers: Annotated[tuple[Host, ...], BeforeValidator(_few_enough)] | None = Field(
         default=None, description="The other machines."
     )
-    network: Annotated[str, BeforeValidator(addresses.network)] | None = Field(
+    network: Annotated[str, BeforeValidator(addresses.network), WithJsonSchema(forms.NETWORK)] | None = Field(
         default=None,
         description="A network such as 10.0.0.0/24; a host without ip uses its one address in it.",
     )
     secrets: tuple[Variable, ...] | None = Field(
         default=None,
         description="Variables of your own environment, given to the containers and shown nowhere.",
+        json_schema_extra={"uniqueItems": True},
     )
     ray: Ray | None = Field(default=None, description="Ray, on all hosts.")
 

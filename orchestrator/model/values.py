@@ -11,10 +11,13 @@ from orchestrator.model.problem import did_you_mean, quoted
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-_LONGEST_CLUSTER = 40
-_LONGEST_TEXT = 4096
-_LONGEST_TIMEOUT = 3600
+LONGEST_CLUSTER = 40
+LONGEST_TEXT = 4096
+LONGEST_TIMEOUT = 3600
 HIGHEST_PORT = 65535
+CLUSTER_NAME = "[a-z0-9][a-z0-9-]*"
+VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
+RESTART_POLICIES = ("no", "always", "unless-stopped", "on-failure")
 _NO_LOGIN = re.compile(r"[\x00-\x1f\x7f'`\";&<>|(){}]|\\$")  # as OpenSSH has it
 _END_OF_RECORD = "\x1f"
 _COMMAND_WORD = re.compile(r"[\w@%+=:,./-]+")
@@ -29,8 +32,8 @@ def text(written: object) -> str:
         raise ValueError("should be one line")
     if plain.startswith("-"):
         raise ValueError(f'should not start with "-", as {quoted(plain)} does')
-    if len(plain) > _LONGEST_TEXT:
-        raise ValueError(f"should have at most {_LONGEST_TEXT:,} characters, not {len(plain):,}")
+    if len(plain) > LONGEST_TEXT:
+        raise ValueError(f"should have at most {LONGEST_TEXT:,} characters, not {len(plain):,}")
     return plain
 
 
@@ -84,13 +87,13 @@ def choice(options: type[Choice]) -> Callable[[object], Choice]:
 
 def cluster_name(written: object) -> str:
     name = scalar(written)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+    if not re.fullmatch(CLUSTER_NAME, name):
         raise ValueError(
             'should be lower-case letters, digits and "-", starting with a letter or digit, not '
             + quoted(name)
         )
-    if len(name) > _LONGEST_CLUSTER:
-        raise ValueError(f"should have at most {_LONGEST_CLUSTER} characters, not {len(name)}")
+    if len(name) > LONGEST_CLUSTER:
+        raise ValueError(f"should have at most {LONGEST_CLUSTER} characters, not {len(name)}")
     return name
 
 
@@ -116,16 +119,16 @@ def seconds(written: object) -> float:
         number = float(plain)
     except ValueError:
         number = math.nan
-    if not 0 < number <= _LONGEST_TIMEOUT:
-        raise ValueError(f"should be seconds, above 0 and at most {_LONGEST_TIMEOUT}, not {quoted(plain)}")
+    if not 0 < number <= LONGEST_TIMEOUT:
+        raise ValueError(f"should be seconds, above 0 and at most {LONGEST_TIMEOUT}, not {quoted(plain)}")
     return number
 
 
 def variable(written: object) -> str:
     name = scalar(written)
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    if re.fullmatch(VARIABLE, name):
         return name
-    if re.match(r"[A-Za-z_][A-Za-z0-9_]*=", name):
+    if re.match(f"{VARIABLE}=", name):
         raise ValueError('should be the name of a variable alone, without "=" and a value')
     raise ValueError(
         f"should be a variable's name: letters, digits and _, not starting with a digit; not {quoted(name)}"
@@ -183,9 +186,7 @@ def restart(written: object) -> str:
     policy = scalar(written)
     if re.fullmatch(r"on-failure:[0-9]{1,9}", policy):
         return policy
-    return _one_of(
-        policy, ("no", "always", "unless-stopped", "on-failure"), "; on-failure may end in :5, for 5 tries"
-    )
+    return _one_of(policy, RESTART_POLICIES, "; on-failure may end in :5, for 5 tries")
 
 
 def _one_of(written: str, known: tuple[str, ...], more: str = "") -> str:

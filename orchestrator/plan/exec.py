@@ -60,11 +60,9 @@ def refusal(host: str, exit_code: int, stdout: str, stderr: str) -> Refusal | No
     state = stdout.strip()
     if not state:
         return Refusal(host, "no container of this cluster is there", "raycluster up")
-    return (
-        None
-        if state == "running"
-        else Refusal(host, f"its container is not running: {state}", "raycluster status")
-    )
+    if state != "running":
+        return Refusal(host, f"its container is not running: {state}", "raycluster status")
+    return None
 
 
 def plan_shell(cluster: Cluster, node: Node, *, on_host: bool) -> Command:

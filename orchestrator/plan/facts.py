@@ -21,12 +21,16 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An IP address on one of the host's interfaces; `mtu` in bytes, `card`: the interface's MAC address."""
+    """An IP address on one of the host's interfaces; `mtu` in bytes, `card`: the interface's MAC address.
+
+    `prefix`: how many bits of the address are its network's, 0 if untold.
+    """
 
     interface: str
     ip: str
     mtu: int = 0
     card: str = ""
+    prefix: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def _addresses(section: Section) -> tuple[Address, ...]:
             str(ip_address(address["local"])),
             interface.get("mtu", 0),
             interface.get("address", ""),
+            address.get("prefixlen", 0),
         )
         for interface in interfaces
         for address in interface.get("addr_info", ())

@@ -48,7 +48,7 @@ def test_without_any_inventory_it_says_how_to_name_one(raycluster: Raycluster, f
     (folder / "inventory.yaml").unlink()
     ran = raycluster("status")
     assert ran.exit_code == 2
-    assert "no inventory: name a file, or write ./inventory.yaml" in ran.stderr
+    assert "no inventory: name a file, or let `raycluster init` write ./inventory.yaml" in ran.stderr
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "trust"])

@@ -122,9 +122,9 @@ def test_a_host_whose_cable_is_cut_is_unknown_with_the_reason_and_comes_back_by_
 
 
 def test_a_killed_container_is_an_event_and_so_is_its_return(watched: Lab) -> None:
-    watch = watched.raycluster_popen("status", "--watch", "-o", "json")
+    watch = watched.raycluster_popen("status", "--watch", "-o", "jsonl")
     assert watch.stdout
-    assert json.loads(watch.stdout.readline())["status"]["verdict"] == "healthy"
+    assert json.loads(watch.stdout.readline())["state"]["verdict"] == "healthy"
     told = map(json.loads, iter(watch.stdout.readline, ""))
 
     def until(*words: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster, Docker, HostKeys, Node, Role, Ssh
-from orchestrator.plan import scripts
+from orchestrator.plan import docker, scripts
 from orchestrator.plan.exec import plan_exec, plan_shell, refusal
 from orchestrator.plan.login import ssh
 from orchestrator.plan.steps import Refusal
@@ -137,6 +137,13 @@ def test_a_shell_in_the_container_is_a_script_on_the_host() -> None:
     assert before == [*SSH.split(), "--", "gpu2.example.com"]
     assert script.startswith("sh -c ")
     assert script.endswith(" shell docker demo raycluster-demo-gpu2")
+
+
+def test_on_this_machine_a_shell_needs_no_ssh() -> None:
+    local = replace(NODE, host="local")
+    assert plan_shell(DEMO, local, on_host=True).argv[0] == "sh"
+    inside = plan_shell(DEMO, local, on_host=False)
+    assert inside == docker.shell(DEMO, local)
 
 
 def test_ssh_is_told_what_the_inventory_says() -> None:

@@ -56,7 +56,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_what_the_script_prints_the_parser_reads(machine: Machine) -> None:
     found = look(machine, cluster())
     assert found.home == str(machine.folder / "home")
-    assert found.addresses == (Address("eth0", "10.0.0.1"),)
+    assert found.addresses == (Address("eth0", "10.0.0.1", prefix=24),)
     assert isinstance(found.docker, tuple)
     assert [each.name for each in found.docker] == ["raycluster-demo-gpu1"]
     assert (found.image_id, found.token) == ("sha256:one", Secret("ray-token", "c0ffee"))

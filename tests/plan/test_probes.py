@@ -40,7 +40,7 @@ def test_a_host_on_which_the_cluster_has_never_been() -> None:
     assert facts() == HostFacts(
         now=1772366460.987654321,
         home="/home/ana",
-        addresses=(Address("eth0", "10.0.0.1"),),
+        addresses=(Address("eth0", "10.0.0.1", prefix=24),),
         infiniband=False,
         gpus=None,
         docker=(),

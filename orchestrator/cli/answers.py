@@ -1,0 +1,61 @@
+"""What `-o json` prints, as types: the answers, and the schemas that `config schema` prints of them, are one."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.cli.screen import answer
+from orchestrator.model.origin import HostSettings, Setting
+from orchestrator.plan.checks import Finding
+from orchestrator.plan.health import ClusterHealth
+from orchestrator.plan.lock import Holder
+
+VERSION = 1
+"""Of all answers: counted up when a program that reads one of them would have to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """What `check` has found."""
+
+    cluster: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockAnswer:
+    """Which run holds the cluster's lock; null: none."""
+
+    cluster: str
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigAnswer:
+    """The resolved inventory: what holds for the cluster as a whole, and for each host."""
+
+    file: str
+    cluster: str
+    settings: tuple[Setting, ...]
+    hosts: tuple[HostSettings, ...]
+
+
+SCHEMAS: dict[str, Any] = {
+    "status": ClusterHealth,
+    "check": CheckAnswer,
+    "lock": LockAnswer,
+    "config": ConfigAnswer,
+}
+"""By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
+
+
+def show(told: Any) -> None:
+    """Prints one of the above as a JSON object."""
+    answer().print(json.dumps({"version": VERSION} | asdict(told), indent=2))
+
+
+def schema(what: str) -> dict[str, Any]:
+    """The JSON Schema of an answer."""
+    from orchestrator.model.schema import of_answer
+
+    return of_answer(SCHEMAS[what], f"raycluster {what}, as JSON", VERSION)

@@ -1,0 +1,127 @@
+"""`raycluster config`: what an inventory comes to, without contacting anybody."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.cli.answers import ConfigAnswer
+    from orchestrator.model.cluster import Cluster, Node
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at an inventory; nobody is contacted.",
+)
+
+
+@app.command()
+def show(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    output: options.StatusForm = Form.TEXT,
+) -> None:
+    """Show every value of every host, and where it comes from.
+
+    The line of the file that says so, `default`, or `ssh -G`: what your SSH configuration makes of what the
+    inventory leaves open. Contacts nobody. Values of `secrets` are never read, and variables of `env` that
+    look like secrets are hidden.
+    """
+    from orchestrator.cli import answers
+    from orchestrator.cli.settings import show_settings
+
+    output = options.text_or_json(output)
+    told = _explained(files.path(inventory, file))
+    (answers.show if output is Form.JSON else show_settings)(told)
+
+
+@app.command()
+def check(inventory: options.Inventory = None, file: options.InventoryOption = None) -> None:
+    """Read the inventory and say what is wrong with it, as `up` would.
+
+    Contacts nobody: `raycluster check` looks at the hosts. Exit code 0: the file is good; 2: it is not, and
+    every problem is printed with its line.
+    """
+    from orchestrator.cli.screen import answer
+
+    path = files.path(inventory, file)
+    cluster = files.load(path, None)
+    answer().print(f"{name_of(path)}: good: {described(cluster)}")
+
+
+@app.command()
+def schema(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="inventory, or a command whose -o json is meant: status, check, lock, config.",
+        ),
+    ] = "inventory",
+) -> None:
+    """Print a JSON Schema: of the inventory, for editors; of what a command prints as JSON, for programs.
+
+    With yaml-language-server (VS Code, Neovim, Emacs, ...), keys and values are completed and checked as you
+    type. Once: `raycluster config schema > inventory.schema.json`; then as the inventory's first line:
+
+    # yaml-language-server: $schema=inventory.schema.json
+    """
+    from orchestrator.cli import answers
+    from orchestrator.cli.screen import answer
+    from orchestrator.model.schema import of_inventory
+
+    if what not in ("inventory", *answers.SCHEMAS):
+        known = ", ".join(("inventory", *answers.SCHEMAS))
+        raise typer.BadParameter(f"there are schemas of {known}", param_hint="WHAT")
+    made = of_inventory() if what == "inventory" else answers.schema(what)
+    answer().print(json.dumps(made, indent=2))
+
+
+def _explained(path: str) -> "ConfigAnswer":
+    from orchestrator.cli.answers import ConfigAnswer
+    from orchestrator.model import origin
+    from orchestrator.model.load import load_written
+    from orchestrator.model.problem import Problems
+    from orchestrator.model.resolve import resolve
+
+    written = load_written(path)
+    if isinstance(written, Problems):
+        files.refuse(written.text())
+    cluster = _as_ssh_has_it(resolve(written[1]))
+    return ConfigAnswer(
+        name_of(path), cluster.name, origin.of_cluster(*written, cluster), origin.of_hosts(*written, cluster)
+    )
+
+
+def _as_ssh_has_it(cluster: "Cluster") -> "Cluster":
+    """With what the inventory leaves to `ssh`, as far as `ssh` tells."""
+    from orchestrator.remote.effective import effective
+    from orchestrator.remote.transport import Failure
+
+    def asked(node: "Node") -> "Node":
+        ssh = effective(node.host, node.ssh)
+        return node if isinstance(ssh, Failure) else replace(node, ssh=ssh)
+
+    with ThreadPoolExecutor(JOBS) as pool:
+        head, *workers = pool.map(asked, cluster.nodes)
+    return replace(cluster, head=head, workers=tuple(workers))
+
+
+def name_of(path: str) -> str:
+    """The file, as the problems in it are reported."""
+    return "<stdin>" if path == "-" else path
+
+
+def described(cluster: "Cluster") -> str:
+    """The cluster in a few words: `cluster demo, 1 head and 2 workers`."""
+    from orchestrator.cli.screen import plural
+
+    workers = plural(len(cluster.workers), "worker") if cluster.workers else "no workers"
+    return f"cluster {cluster.name}, 1 head and {workers}"

@@ -1,0 +1,24 @@
+"""Values that were written into the file though they are secrets: not to be shown all the same."""
+
+import re
+from itertools import pairwise
+
+HIDDEN = "<hidden>"
+
+_SUSPICIOUS = r"(?:TOKEN|KEY|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?)"
+_NAME = re.compile(rf".*{_SUSPICIOUS}", re.IGNORECASE)
+_ASSIGNED = re.compile(rf"([\w-]*{_SUSPICIOUS}=).+", re.IGNORECASE | re.DOTALL)
+_OPTION = re.compile(rf"--?[\w-]*{_SUSPICIOUS}", re.IGNORECASE)
+
+
+def variable(name: str, value: str) -> str:
+    """A variable's value, hidden where its name is that of a secret."""
+    return HIDDEN if value and _NAME.fullmatch(name) else value
+
+
+def arguments(args: tuple[str, ...]) -> tuple[str, ...]:
+    """A program's arguments with what they set of secrets hidden: `-eX_TOKEN=…`, `--password …`."""
+    return tuple(
+        HIDDEN if _OPTION.fullmatch(before) else _ASSIGNED.sub(rf"\1{HIDDEN}", each)
+        for before, each in pairwise(("", *args))
+    )

@@ -1,0 +1,155 @@
+"""The inventory as `config` shows and checks it, without contacting anybody."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from orchestrator.cli import answers
+from orchestrator.model.schema import of_inventory
+from orchestrator.remote.transport import Output
+from tests.cli.conftest import INVENTORY, Raycluster, sent
+from tests.remote.fakes import FakeFleet
+
+
+def test_a_good_file_is_called_good(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    ran = raycluster("config", "check")
+    assert (ran.exit_code, ran.stdout) == (0, "inventory.yaml: good: cluster demo, 1 head and 1 worker\n")
+    assert hosts.sent == []
+
+
+def test_a_good_file_on_standard_input_too(raycluster: Raycluster) -> None:
+    alone = INVENTORY.partition("workers:")[0]
+    ran = raycluster("config", "check", "-", stdin=alone)
+    assert ran.stdout == "<stdin>: good: cluster demo, 1 head and no workers\n"
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_a_bad_one_has_every_problem_told_as_up_tells_it(
+    command: str, hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY.replace("host: gpu2", "hsot: gpu2").replace("8}", "x}"))
+    ran, up = raycluster("config", command), raycluster("up")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (2, "", up.stderr)
+    assert "inventory.yaml:7:6: workers[0].hsot: unknown key" in ran.stderr
+    assert hosts.sent == []
+
+
+def test_show_says_once_what_all_hosts_share_and_then_what_sets_them_apart(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY.replace("10.0.0.2", "10.0.0.2, docker: {shm_size: 64g}"))
+    ran = raycluster("config", "show")
+    assert ran.exit_code == 0
+    lines = [" ".join(line.split()) for line in ran.stdout.splitlines()]
+    assert lines[:4] == [
+        "cluster demo: 2 hosts, from inventory.yaml",
+        "NAME ROLE IP WRITTEN",
+        "gpu1 head 10.0.0.1 line 5",
+        "gpu2 worker 10.0.0.2 line 7",
+    ]
+    shared, first, second = (lines.index(title) for title in ("every host", "gpu1", "gpu2"))
+    assert "accelerator none line 3" in lines[shared:first]
+    assert "docker.restart unless-stopped default" in lines[shared:first]
+    assert lines[first + 1] == "docker.shm_size 10.24g default"
+    assert lines[second + 1] == "docker.shm_size 64g line 7"
+    assert hosts.sent == []
+
+
+def test_many_hosts_that_differ_from_few_are_told_by_the_few(raycluster: Raycluster, folder: Path) -> None:
+    more = '  - {host: "gpu[3-9]", ip: "10.0.0.[3-9]"}\n'
+    (folder / "inventory.yaml").write_text(INVENTORY.replace("10.0.0.2", "10.0.0.2, rdma: off") + more)
+    shown = raycluster("config", "show").stdout
+    assert "every host but gpu2\n" in shown
+    assert "line 8, [3-9]" in shown
+
+
+def test_show_hides_what_looks_like_a_secret_and_says_where_it_belongs(
+    raycluster: Raycluster, folder: Path
+) -> None:
+    written = "env: {HF_TOKEN: hf_abc}\ndocker: {args: [-e, API_KEY=k_abc]}\n"
+    (folder / "inventory.yaml").write_text(INVENTORY + written)
+    for form in ("text", "json"):
+        shown = raycluster("config", "show", "-o", form).stdout
+        assert "hf_abc" not in shown
+        assert "k_abc" not in shown
+        assert "<hidden>" in shown
+    assert "`secrets:` keeps one out of the file" in raycluster("config", "show").stdout
+
+
+def test_show_asks_ssh_for_what_the_inventory_leaves_open(raycluster: Raycluster) -> None:
+    told = json.loads(raycluster("config", "show", "-o", "json").stdout)
+    ssh = {each["key"]: each for each in told["hosts"][0]["settings"]}
+    assert ssh["ssh.port"] == {
+        "key": "ssh.port",
+        "value": 22,
+        "origin": {"source": "ssh", "lines": [], "range": ""},
+    }
+    assert ssh["ssh.user"]["value"]
+
+
+def test_the_schema_of_the_inventory_is_the_default(raycluster: Raycluster) -> None:
+    ran = raycluster("config", "schema")
+    assert ran.exit_code == 0
+    assert json.loads(ran.stdout) == json.loads(json.dumps(of_inventory()))
+
+
+def test_an_unknown_schema_is_a_usage_error_that_names_those_there_are(raycluster: Raycluster) -> None:
+    ran = raycluster("config", "schema", "stauts")
+    assert ran.exit_code == 2
+    assert "there are schemas of inventory, status, check, lock" in " ".join(ran.stderr.split())
+
+
+def printed(raycluster: Raycluster, what: str, *words: str) -> list[str]:
+    """What is wrong with the answer of a command by its own published schema."""
+    schema = json.loads(raycluster("config", "schema", what).stdout)
+    Draft202012Validator.check_schema(schema)
+    told = json.loads(raycluster(*words, "-o", "json").stdout)
+    assert told["version"] == schema["properties"]["version"]["const"]
+    return [error.message for error in Draft202012Validator(schema).iter_errors(told)]
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "check": ("check",),
+    "lock": ("lock", "status"),
+    "config": ("config", "show"),
+}
+
+
+@pytest.mark.parametrize("what", COMMANDS)
+def test_what_a_command_prints_is_what_its_schema_says(
+    what: str, cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    holder = "4711\n1000\nben@desk\ndown\n1065"
+    cluster_stands.on("gpu1", sent("ask-lock"), Output(0, holder))
+    cluster_stands.on("*", sent("inspect"), Output(1))
+    cluster_stands.on("*", "date", Output(0, "1000.5\n"))
+    cluster_stands.streams("*", sent("trial"), Output(1, stderr="no"))
+    assert printed(raycluster, what, *COMMANDS[what]) == []
+
+
+@pytest.mark.parametrize("what", ["status", "lock"])
+def test_so_is_what_it_prints_where_there_is_nothing(
+    what: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts.on("gpu1", sent("ask-lock"), Output(0))
+    assert printed(raycluster, what, *COMMANDS[what]) == []
+
+
+def test_every_answer_is_held_to_its_schema_and_named_in_the_help(raycluster: Raycluster) -> None:
+    assert set(COMMANDS) == set(answers.SCHEMAS)
+    named = " ".join(raycluster("config", "schema", "--help").stdout.split())
+    assert f"is meant: {', '.join(answers.SCHEMAS)}." in named
+
+
+def test_an_answer_with_a_key_more_or_less_does_not_pass() -> None:
+    schema: dict[str, Any] = answers.schema("lock")
+    good = {"version": 1, "cluster": "demo", "holder": None}
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid(good)
+    assert not validator.is_valid(good | {"more": 1})
+    assert not validator.is_valid({"version": 1, "cluster": "demo"})
+    assert not validator.is_valid(good | {"version": 2})
