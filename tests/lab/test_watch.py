@@ -87,8 +87,8 @@ def test_the_page_shows_hosts_gpus_and_ray_and_leaves_nothing_behind(watched: La
     give_gpus(watched.hosts["gpu2"])
     with terminal(watched, columns=80, rows=24) as desk:
         desk.type("raycluster status --watch")
-        page = desk.wait_for("gpu2  0  97% 70/80  1   0% 0/80")
-        assert "cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs" in page
+        desk.wait_for("gpu2  0  97% 70/80  1   0% 0/80")
+        page = desk.wait_for("cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs")
         assert page.count("healthy  running    yes  yes     8/8") == 3
         assert re.search(r"^all +0/\d+ +0/24 ", page, re.MULTILINE)
         assert page.endswith("nothing has happened\n")
@@ -122,9 +122,9 @@ def test_a_host_whose_cable_is_cut_is_unknown_with_the_reason_and_comes_back_by_
 
 
 def test_a_killed_container_is_an_event_and_so_is_its_return(watched: Lab) -> None:
-    watch = watched.raycluster_popen("status", "--watch", "-o", "json")
+    watch = watched.raycluster_popen("status", "--watch", "-o", "jsonl")
     assert watch.stdout
-    assert json.loads(watch.stdout.readline())["status"]["verdict"] == "healthy"
+    assert json.loads(watch.stdout.readline())["state"]["verdict"] == "healthy"
     told = map(json.loads, iter(watch.stdout.readline, ""))
 
     def until(*words: str) -> None:
