@@ -40,11 +40,31 @@ class ConfigAnswer:
     hosts: tuple[HostSettings, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What became of the command on one host; `error`: why it did not run to its end there, null if it did."""
+
+    host: str
+    exit_code: int
+    stdout: str
+    stderr: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecAnswer:
+    """What `exec` has run, host by host."""
+
+    cluster: str
+    results: tuple[ExecResult, ...]
+
+
 SCHEMAS: dict[str, Any] = {
     "status": ClusterHealth,
     "check": CheckAnswer,
     "lock": LockAnswer,
     "config": ConfigAnswer,
+    "exec": ExecAnswer,
 }
 """By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
 

@@ -62,7 +62,7 @@ def schema(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="inventory, or a command whose -o json is meant: status, check, lock, config.",
+            help="inventory, or a command whose -o json is meant: status, check, lock, config, exec.",
         ),
     ] = "inventory",
 ) -> None:

@@ -106,16 +106,17 @@ def printed(raycluster: Raycluster, what: str, *words: str) -> list[str]:
     """What is wrong with the answer of a command by its own published schema."""
     schema = json.loads(raycluster("config", "schema", what).stdout)
     Draft202012Validator.check_schema(schema)
-    told = json.loads(raycluster(*words, "-o", "json").stdout)
+    told = json.loads(raycluster(*words).stdout)
     assert told["version"] == schema["properties"]["version"]["const"]
     return [error.message for error in Draft202012Validator(schema).iter_errors(told)]
 
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "status": ("status",),
-    "check": ("check",),
-    "lock": ("lock", "status"),
-    "config": ("config", "show"),
+    "status": ("status", "-o", "json"),
+    "check": ("check", "-o", "json"),
+    "lock": ("lock", "status", "-o", "json"),
+    "config": ("config", "show", "-o", "json"),
+    "exec": ("exec", "-o", "json", "--", "nvidia-smi"),
 }
 
 
@@ -127,6 +128,8 @@ def test_what_a_command_prints_is_what_its_schema_says(
     cluster_stands.on("gpu1", sent("ask-lock"), Output(0, holder))
     cluster_stands.on("*", sent("inspect"), Output(1))
     cluster_stands.on("*", "date", Output(0, "1000.5\n"))
+    cluster_stands.on("*", "docker ps --all", Output(0, "running\n"))
+    cluster_stands.on("*", sent("nvidia-smi"), Output(0, "Tue Nov 24\n"))
     cluster_stands.streams("*", sent("trial"), Output(1, stderr="no"))
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
