@@ -106,6 +106,8 @@ def _as_ssh_has_it(cluster: "Cluster") -> "Cluster":
     from orchestrator.remote.transport import Failure
 
     def asked(node: "Node") -> "Node":
+        if node.is_local:
+            return node
         ssh = effective(node.host, node.ssh)
         return node if isinstance(ssh, Failure) else replace(node, ssh=ssh)
 
