@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "orchestrator").rglob("*.py"))
-IN_THE_CONTAINER = {ROOT / "orchestrator/plan/node_table.py", ROOT / "orchestrator/plan/trial_program.py"}
+IN_THE_CONTAINER = {
+    ROOT / f"orchestrator/plan/{name}.py" for name in ("node_table", "trial_program", "ray_files")
+}
 SLOW = ("fabric", "paramiko", "yaml", "rich.live")  # Typer itself brings pydantic
 
 
@@ -87,6 +89,7 @@ def test_only_docker_names_a_docker_command() -> None:
         ["up", "--help"],
         ["down", "--help"],
         ["status", "--help"],
+        ["logs", "--help"],
         ["exec", "--help"],
         ["dashboard", "--help"],
     ],

@@ -1,4 +1,4 @@
-"""What `up` and `down` share: look, plan, then show the plan or carry it out."""
+"""What `up`, `down` and `restart` share: look, plan, then show the plan or carry it out."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import typer
+
+from orchestrator.cli.events import show_planned
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.journal import Mask
 from orchestrator.cli.options import Form, Pace
@@ -85,19 +88,23 @@ def scope(only: frozenset[str] | None, *, prune: bool) -> Scope:
 
 def preview(cluster: Cluster, planner: Planner, output: Form, pace: Pace, assumed: Facts | None) -> int:
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
-    if assumed is None:
-        with session(cluster, "plan", pace, logged=False) as run:
-            facts = run.observe_all()
-        if run.cancel.is_set():
-            return INTERRUPTED
-    else:
-        facts = assumed
-    plan = planner(facts)
+    plan = foresee(cluster, planner, pace) if assumed is None else planner(assumed)
     if output is Form.SH:
         answer().print(script(cluster, plan), end="")
+    elif output is Form.JSONL:
+        show_planned(cluster, plan)
     else:
         show_plan(plan)
     return 1 if plan.refusals else 0
+
+
+def foresee(cluster: Cluster, planner: Planner, pace: Pace) -> Plan:
+    """The plan for what the hosts have now; nothing is changed, and no lock held."""
+    with session(cluster, "plan", pace, logged=False) as run:
+        facts = run.observe_all()
+    if run.cancel.is_set():
+        raise typer.Exit(INTERRUPTED)
+    return planner(facts)
 
 
 def carry_out(

@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import config, lock
+from orchestrator.cli import config, image, lock
 from orchestrator.cli.check import check
 from orchestrator.cli.dashboard import dashboard
 from orchestrator.cli.down import down
 from orchestrator.cli.exec import exec_
 from orchestrator.cli.init import init
+from orchestrator.cli.logs import logs
 from orchestrator.cli.metrics import metrics
+from orchestrator.cli.pull import pull
+from orchestrator.cli.restart import restart
 from orchestrator.cli.shell import shell
 from orchestrator.cli.status import status
 from orchestrator.cli.trust import trust
@@ -26,9 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (init, up, status, down, check, shell, dashboard, metrics, trust):
+for command in (init, up, status, down, restart, check, logs, shell, pull, dashboard, metrics, trust):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
+app.add_typer(image.app, name="image")
 app.add_typer(lock.app, name="lock")
 app.add_typer(config.app, name="config")
 
@@ -66,7 +70,7 @@ def root(
 def main() -> None:
     """Run the command line. Output that cannot be written, as on a full disk, is told in a line."""
     try:
-        app()
+        app(prog_name="raycluster")
     except OSError as error:
         from orchestrator.cli.screen import printable
 

@@ -1,12 +1,16 @@
-"""A person's yes to what cannot be undone: asked for on a terminal, required as an option elsewhere."""
+"""A person's yes to what cannot be undone."""
 
 import sys
+from collections.abc import Collection
 
 import typer
 
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.inventory import refuse
 from orchestrator.cli.screen import notice
+from orchestrator.model.cluster import Cluster, Role
+
+NAMED = 12
 
 
 def consent(question: str, *, given: bool) -> None:
@@ -18,6 +22,12 @@ def consent(question: str, *, given: bool) -> None:
     if not agreed(question):
         notice().print("nothing was done")
         raise typer.Exit(1)
+
+
+def confirm(question: str, *, given: bool) -> None:
+    """The same for a command whose very name is the wish: a script that says it means it."""
+    if somebody_there():
+        consent(question, given=given)
 
 
 def agreed(question: str) -> bool:
@@ -39,3 +49,11 @@ def reply(question: str) -> str | None:
 def somebody_there() -> bool:
     """Whether there is a person to ask."""
     return sys.stdin.isatty() and notice().is_terminal
+
+
+def named(cluster: Cluster, names: Collection[str]) -> str:
+    """`gpu1 (head), gpu2, gpu3`; of very many the first."""
+    nodes = [node for node in cluster.nodes if node.name in names]
+    told = [f"{node.name}{' (head)' if node.role is Role.HEAD else ''}" for node in nodes]
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return ", ".join(told[:NAMED]) + more

@@ -1,5 +1,6 @@
 """`raycluster down`: workers, then the head; then a second look."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from orchestrator.cli.options import JOBS, Form
 if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
     from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.steps import Plan
 
 
 def down(
@@ -22,6 +24,7 @@ def down(
     offline: options.Offline = False,
     output: options.PlanForm = Form.TEXT,
     prune: options.Prune = False,
+    yes: options.Yes = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -29,21 +32,37 @@ def down(
 
     Workers are stopped first, then the head, in good order; then all are looked at again. Only containers
     that carry this cluster's label are touched. A host that could not be asked is a failure, never a
-    success. A second `down` changes nothing and says so.
+    success. A second `down` changes nothing and says so. On a terminal it asks first.
     """
-    from orchestrator.cli.acting import NO_PLAN, carry_out, preview, scope
+    from orchestrator.cli.acting import NO_PLAN, carry_out, foresee, preview, scope
+    from orchestrator.cli.consent import confirm, somebody_there
+    from orchestrator.cli.result import show_result
     from orchestrator.plan.assumed import all_there
     from orchestrator.plan.down import plan_down
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
-    only, pace = files.only(cluster, limit), options.Pace(jobs, verbose)
+    only, pace = files.only(cluster, limit), options.Pace(jobs, verbose, output is Form.JSONL)
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))
+    if somebody_there() and not yes:
+        plan = foresee(cluster, planner, replace(pace, events=False))
+        if plan.changes:
+            confirm(_question(cluster, plan), given=False)
     done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=scope(only, prune=prune))
-    _conclude(_named(cluster, only), done)
+    if pace.events:
+        show_result("down", cluster, done, _told(_named(cluster, only), done))
+    else:
+        _conclude(_named(cluster, only), done)
     raise typer.Exit(done.exit_code)
+
+
+def _question(cluster: "Cluster", plan: "Plan") -> str:
+    from orchestrator.cli.consent import named
+
+    there = named(cluster, {change.host for change in plan.changes})
+    return f"Take down cluster {cluster.name}: its containers on {there}? Whatever runs in them ends."
 
 
 def _named(cluster: "Cluster", only: frozenset[str] | None) -> str:
@@ -56,15 +75,24 @@ def _named(cluster: "Cluster", only: frozenset[str] | None) -> str:
 
 def _conclude(what: str, done: "Done") -> None:
     from orchestrator.cli.failures import show_failures
-    from orchestrator.cli.screen import answer, plural
+    from orchestrator.cli.screen import answer
+
+    if done.exit_code:
+        what_now = "Once this is mended, `raycluster down` takes down what remains."
+        show_failures(_told(what, done), done, what_now)
+    else:
+        answer().print(_told(what, done))
+
+
+def _told(what: str, done: "Done") -> str:
+    """How it ended, in a sentence."""
+    from orchestrator.cli.screen import plural
 
     if done.exit_code:
         failed = f"{plural(len(done.failed), 'host')} failed"
         why = done.lost or ("interrupted" if done.interrupted else failed)
-        headline = f"{what} is not known to be down: {why}"
-        show_failures(headline, done, "Once this is mended, `raycluster down` takes down what remains.")
-    elif done.plan.phases:
-        told = f"its containers are gone from {plural(len(done.plan.changes), 'host')} ({done.seconds:.1f} s)"
-        answer().print(f"{what} is down: {told}")
-    else:
-        answer().print(f"{what} is down already: no container of it is there")
+        return f"{what} is not known to be down: {why}"
+    if done.plan.phases:
+        hosts = plural(len(done.plan.changes), "host")
+        return f"{what} is down: its containers are gone from {hosts} ({done.seconds:.1f} s)"
+    return f"{what} is down already: no container of it is there"

@@ -1,12 +1,13 @@
 """A failed run as people read it: what, where, the last words, what to do, what was not attempted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from rich.text import Text
 
 from orchestrator.cli.acting import Done
+from orchestrator.cli.events import Failed
 from orchestrator.cli.journal import Mask
 from orchestrator.cli.screen import gathered, notice, printable
 from orchestrator.plan.hints import hint
@@ -25,16 +26,24 @@ class Trouble:
     fix: str
 
 
-def show_failures(headline: str, done: Done, what_now: str) -> None:
-    """Prints a failed run on standard error."""
+def show_failures(headline: str, done: Done, what_now: str, unlike: Sequence[Failed] = ()) -> None:
+    """Prints a failed run on standard error. `unlike`: what is wrong though no step has failed."""
     notice().print(Text(f"✗ {headline}", "bold red"))
-    for trouble, hosts in gathered(_troubles(done)).items():
-        _show(trouble, hosts, done.mask)
+    for failure in (*failures(done), *unlike):
+        _show(failure, done.mask)
     if untouched := _untouched(done):
         notice().print(f"  Nothing was done on {', '.join(untouched)}.")
     notice().print(what_now)
     if done.log:
         notice().print(f"log: {done.log}", style="dim")
+
+
+def failures(done: Done) -> tuple[Failed, ...]:
+    """What failed, the same of several hosts once."""
+    return tuple(
+        Failed(hosts=tuple(hosts), what=trouble.what, detail=trouble.detail, fix=trouble.fix)
+        for trouble, hosts in gathered(_troubles(done)).items()
+    )
 
 
 def _troubles(done: Done) -> Iterator[tuple[str, Trouble]]:
@@ -55,12 +64,12 @@ def _trouble(result: StepEnded, last_words: str) -> Trouble:
     return Trouble(f"{step.title}: {failure.message}", said, fix)
 
 
-def _show(trouble: Trouble, hosts: list[str], mask: Mask) -> None:
-    notice().print(Text.assemble("  ", (", ".join(hosts), "bold"), f"  {_clean(trouble.what, mask)}"))
-    for line in _told_once(_clean(trouble.detail, mask).splitlines())[-LAST_LINES:]:
+def _show(failure: Failed, mask: Mask) -> None:
+    notice().print(Text.assemble("  ", (", ".join(failure.hosts), "bold"), f"  {_clean(failure.what, mask)}"))
+    for line in _told_once(_clean(failure.detail, mask).splitlines())[-LAST_LINES:]:
         notice().print(Text(f"      | {line}", "dim"))
-    if trouble.fix:
-        notice().print(Text(f"      → {_clean(trouble.fix, mask)}", "yellow"))
+    if failure.fix:
+        notice().print(Text(f"      → {_clean(failure.fix, mask)}", "yellow"))
 
 
 def _told_once(lines: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def stopped_by_signals(cancel: Event, said: str = STOPPING) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop in good order, which is `said`; the second leaves at once.
+    """The first Ctrl-C asks the run to stop in good order, which is `said` unless empty; the second leaves at once.
 
     A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
     """
@@ -56,7 +56,8 @@ def _listen(heard: int, cancel: Event, said: str) -> None:
             os._exit(INTERRUPTED)
         first = False
         cancel.set()
-        notice().print(said)
+        if said:
+            notice().print(said)
 
 
 def _numbers(heard: int) -> Iterator[int]:

@@ -2,14 +2,18 @@
 
 import os
 import re
+import secrets as random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
+
+if TYPE_CHECKING:
+    from orchestrator.plan.up import Sealed
 
 DEFAULT = "inventory.yaml"
 LONGEST_SECRET = 65_535  # bytes of a line, its name included
@@ -33,7 +37,24 @@ def path(argument: str | None, option: str | None) -> str:
     return argument or option or DEFAULT
 
 
-def only(cluster: Cluster, limit: str | None) -> frozenset[str] | None:
+def load_for_hosts(
+    option: str | None, hosts: list[str] | None, limit: str | None = None
+) -> tuple[Cluster, tuple[Node, ...]]:
+    """For commands whose arguments are hosts: the cluster, and the hosts that are left by both ways to say which."""
+    if file := next((word for word in hosts or () if _is_file(word)), None):
+        refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
+    cluster = load(None, option)
+    named = only(cluster, ",".join(hosts) if hosts else None, said="HOST")
+    nodes = tuple(node for node in selected(cluster, limit) if named is None or node.name in named)
+    return cluster, nodes or refuse("HOST and --limit have no host in common")
+
+
+def _is_file(word: str) -> bool:
+    """Whether it can only be meant as the inventory."""
+    return word == "-" or "/" in word or word.endswith((".yaml", ".yml"))
+
+
+def only(cluster: Cluster, limit: str | None, said: str = "--limit") -> frozenset[str] | None:
     """The names that `--limit` selects; None without it."""
     from orchestrator.model.select import NoMatch, select
 
@@ -41,7 +62,7 @@ def only(cluster: Cluster, limit: str | None) -> frozenset[str] | None:
         return None
     selected = select(cluster, limit)
     if isinstance(selected, NoMatch):
-        refuse(f"--limit: {selected}")
+        refuse(f"{said}: {selected}")
     return frozenset(node.name for node in selected)
 
 
@@ -76,6 +97,14 @@ def secrets(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> tu
     if wrong:
         refuse("\n".join(f"secrets: {each}, which Docker cannot pass on" for each in wrong))
     return tuple(Secret(name, environment[name]) for name in cluster.secrets)
+
+
+def sealed(cluster: Cluster) -> "Sealed":
+    """The user's secrets, and a token for a cluster that has none."""
+    from orchestrator.plan.host import TOKEN
+    from orchestrator.plan.up import Sealed
+
+    return Sealed(secrets(cluster), Secret(TOKEN, random.token_hex(32)))
 
 
 def _unfit(name: str, value: str) -> str:

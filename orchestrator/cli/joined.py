@@ -15,21 +15,34 @@ from orchestrator.plan.settle import addresses
 
 def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
     """Prints the hosts as Ray lists them, then how to run vLLM on them."""
-    table = parse_table(done.report.watched) if done.report.watched else ray_table(cluster, done.facts)
-    assert isinstance(table, RayTable)  # noqa: S101 - `up` succeeds only when Ray has told
-    ips = addresses(cluster, done.facts)
-    nodes = {name: node for name, ip in ips.items() if (node := table.alive(ip))}
-    gpus = sum(node.gpus for node in nodes.values())
+    state, told = joined(cluster, done)
+    answer().print(Text.assemble((state, "bold green"), told))
+    _show_strangers(_table(cluster, done), set(addresses(cluster, done.facts).values()))
+    if done.plan.phases:
+        _show_next(cluster, _nodes(cluster, done), path)
+
+
+def joined(cluster: Cluster, done: Done) -> tuple[str, str]:
+    """That the cluster is up, and what Ray lists of it."""
+    nodes = _nodes(cluster, done)
     whole = len(nodes) == len(cluster.nodes)
     state = ("is up" if whole else "is up in part") + ("" if done.plan.phases else " already, nothing to do")
     count = f"all {len(nodes)} hosts" if whole else f"{len(nodes)} of {len(cluster.nodes)} hosts"
-    told = f": Ray {table.version} lists {count}, {gpus} GPUs"
-    answer().print(
-        Text.assemble((f"cluster {cluster.name} {state}", "bold green"), told, f" ({done.seconds:.1f} s)")
+    lists = (
+        f"Ray {_table(cluster, done).version} lists {count}, {sum(node.gpus for node in nodes.values())} GPUs"
     )
-    _show_strangers(table, set(ips.values()))
-    if done.plan.phases:
-        _show_next(cluster, nodes, path)
+    return f"cluster {cluster.name} {state}", f": {lists} ({done.seconds:.1f} s)"
+
+
+def _table(cluster: Cluster, done: Done) -> RayTable:
+    table = parse_table(done.report.watched) if done.report.watched else ray_table(cluster, done.facts)
+    assert isinstance(table, RayTable)  # noqa: S101 - `up` succeeds only when Ray has told
+    return table
+
+
+def _nodes(cluster: Cluster, done: Done) -> dict[str, RayNode]:
+    table, ips = _table(cluster, done), addresses(cluster, done.facts)
+    return {name: node for name, ip in ips.items() if (node := table.alive(ip))}
 
 
 def _show_strangers(table: RayTable, known: set[str]) -> None:

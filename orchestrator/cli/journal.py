@@ -14,6 +14,7 @@ from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.report import (
     Happening,
     HostSeen,
+    LockHeld,
     LookBegan,
     PhaseBegan,
     Planned,
@@ -105,6 +106,8 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
             return f"look at {', '.join(hosts)}"
         case HostSeen(host, trouble, what):
             return f"{host}: {trouble or what}"
+        case LockHeld(who):
+            return who
         case Planned(plan):
             return "\n          ".join(
                 (f"plan: {plan.title}", *changes(plan), *warnings(plan), *_refused(plan))

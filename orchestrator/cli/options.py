@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import complete
+
 
 class Form(StrEnum):
     """How a plan or a status is printed."""
@@ -13,6 +15,7 @@ class Form(StrEnum):
     TEXT = "text"
     JSON = "json"
     SH = "sh"
+    JSONL = "jsonl"
 
 
 Inventory = Annotated[
@@ -51,9 +54,14 @@ Limit = Annotated[
         "-l",
         "--limit",
         metavar="HOSTS",
+        autocompletion=complete.hosts,
         help="Only these hosts: names, globs, head, workers, !x; several with commas.",
         show_default=False,
     ),
+]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="HOST", help="Names, globs, head, workers, !x. Default: all.", show_default=False),
 ]
 Jobs = Annotated[
     int, typer.Option("-j", "--jobs", min=1, metavar="N", help="How many hosts are worked on at once.")
@@ -74,10 +82,18 @@ Offline = Annotated[
 PlanForm = Annotated[
     Form,
     typer.Option(
-        "-o", "--output", metavar="text|sh", help="sh: print the plan as a script, and change nothing."
+        "-o",
+        "--output",
+        metavar="text|sh|jsonl",
+        help="sh: print the plan as a script, and change nothing. jsonl: an event a line, as JSON.",
     ),
 ]
 StatusForm = Annotated[Form, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")]
+ActForm = Annotated[
+    Form,
+    typer.Option("-o", "--output", metavar="text|jsonl", help="jsonl: an event a line, as JSON."),
+]
+Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Also remove this cluster's containers that the inventory lacks.")
 ]
@@ -94,17 +110,25 @@ JOBS = 32
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many hosts are worked on at once, and how much of it is shown."""
+    """How many hosts are worked on at once, and how much of it is shown; `events`: as lines of JSON."""
 
     jobs: int
     verbose: int
+    events: bool = False
 
 
 def text_or_json(output: Form) -> Form:
     """The form for what only reads; exit code 2 for any other."""
-    if output is Form.SH:
+    if output not in {Form.TEXT, Form.JSON}:
         raise typer.BadParameter("text or json", param_hint="-o")
     return output
+
+
+def events(output: Form) -> bool:
+    """Whether what only acts tells of it in events; exit code 2 for any form but these two."""
+    if output not in {Form.TEXT, Form.JSONL}:
+        raise typer.BadParameter("text or jsonl", param_hint="-o")
+    return output is Form.JSONL
 
 
 def plan_only(output: Form, *, dry_run: bool, offline: bool, prune: bool, limit: str | None) -> bool:
@@ -112,7 +136,7 @@ def plan_only(output: Form, *, dry_run: bool, offline: bool, prune: bool, limit:
     if prune and (limit or dry_run or output is Form.SH):
         raise typer.BadParameter("goes with neither --limit nor --dry-run nor -o sh", param_hint="--prune")
     if output is Form.JSON:
-        raise typer.BadParameter("text or sh", param_hint="-o")
+        raise typer.BadParameter("text, sh or jsonl", param_hint="-o")
     if offline and not (dry_run or output is Form.SH):
         raise typer.BadParameter(
             "goes with --dry-run: nothing can be done without the hosts", param_hint="--offline"

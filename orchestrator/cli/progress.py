@@ -13,7 +13,7 @@ from rich.text import Text
 
 from orchestrator.cli.journal import Mask, changes, command_of, warnings
 from orchestrator.cli.screen import notice
-from orchestrator.plan.steps import Wait
+from orchestrator.plan.steps import Run, Step, Wait
 from orchestrator.remote.report import (
     Happening,
     HostSeen,
@@ -28,6 +28,8 @@ from orchestrator.remote.report import (
 )
 
 STYLE = {"ok": "green", "failed": "red", "busy": "cyan"}
+PACE = 10.0
+"""Seconds between two lines of one host's progress where lines stay."""
 MARK = {"ok": "✓", "failed": "✗"}
 
 
@@ -49,6 +51,7 @@ class _Lines:
     def __init__(self, verbose: int, mask: Mask) -> None:
         self._verbose, self._mask = verbose, mask
         self._began = time.monotonic()
+        self._silent_until = dict[str, float]()
 
     def __call__(self, happening: Happening) -> None:
         match happening:
@@ -63,8 +66,17 @@ class _Lines:
                 self._say(phase.title, "bold")
             case StepBegan(step) if self._verbose:
                 self._say(f"{step.host}: $ {command_of(step)}", "dim")
+            case StepWaits(Run(), why):
+                self._far(happening.step, why)
             case StepEnded():
                 self._ended(happening)
+
+    def _far(self, step: Step, why: str) -> None:
+        """A command that tells how far it is may do so often, and one that is soon over need not."""
+        now = time.monotonic()
+        if now >= self._silent_until.setdefault(step.host, now + PACE):
+            self._silent_until[step.host] = now + PACE
+            self._say(f"{step.host}: {step.title}: {why}", "")
 
     def _ended(self, ended: StepEnded) -> None:
         failure = f": {ended.failure.message}" if ended.failure else ""
@@ -109,7 +121,7 @@ class _LiveTable:
             case StepBegan(step):
                 self._rows[step.host] = _Row(step.title)
             case StepWaits(step, why):
-                self._rows[step.host].what = why
+                self._rows[step.host].what = f"{step.title}: {why}" if isinstance(step, Run) else why
             case StepEnded():
                 self._rows[happening.step.host] = _row_at_end(happening)
 

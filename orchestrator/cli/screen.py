@@ -49,6 +49,19 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
+def painted(text: str, style: str) -> str:
+    """A text in a style as standard output takes it now: plain in a pipe."""
+    with answer().capture() as drawn:
+        answer().print(Text(printable(text), style), end="")
+    return drawn.get()
+
+
+def write_lines(text: str) -> None:
+    """Text that is `printable` and `painted` already, all at once: Rich takes 0.2 ms for a line."""
+    answer().file.write(text)
+    answer().file.flush()
+
+
 def printable(text: str) -> str:
     """Control characters, and those that reorder what stands around them, made visible."""
     return text if text.isprintable() else "".join(map(_visible, text))

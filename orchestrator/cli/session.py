@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from orchestrator.cli.events import as_events
 from orchestrator.cli.interrupt import stopped_by_signals
 from orchestrator.cli.journal import Mask, keep_journal
-from orchestrator.cli.lock import refuse_locked
+from orchestrator.cli.lock import locked, refuse_locked
 from orchestrator.cli.options import Pace
 from orchestrator.cli.progress import display
 from orchestrator.model.cluster import Cluster, Node
@@ -22,7 +23,7 @@ from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.lock import Lock, ourselves
 from orchestrator.remote.observe import observe
 from orchestrator.remote.reach import transport
-from orchestrator.remote.report import Happening, Report, Tell
+from orchestrator.remote.report import Happening, LockHeld, Report, Tell
 from orchestrator.remote.runner import execute
 from orchestrator.remote.transport import Failure
 
@@ -79,6 +80,7 @@ class Session:
         )
         match taken:
             case Holder():
+                self.tell(LockHeld(locked(self.cluster, taken)))
                 refuse_locked(self.cluster, taken)
             case Failure():
                 yield {head: Silent(taken.message, taken.fix, taken.detail)}
@@ -114,7 +116,9 @@ def session(
     with ExitStack() as stack:
         mask = Mask(secrets)
         listeners: list[Tell] = []
-        if shown:
+        if pace.events:
+            listeners.append(as_events(command, cluster, mask))
+        elif shown:
             hosts = tuple(node.name for node in cluster.nodes)
             listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
         journal = keep_journal(command, mask) if logged else None

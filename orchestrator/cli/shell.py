@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import complete, options
 from orchestrator.cli import inventory as files
-from orchestrator.cli import options
 
 Host = Annotated[
     str,
-    typer.Argument(metavar="HOST", help="The host: a name, or a glob that one host fits. Default: the head."),
+    typer.Argument(
+        metavar="HOST",
+        autocompletion=complete.hosts,
+        help="The host: a name, or a glob that one host fits. Default: the head.",
+    ),
 ]
 
 

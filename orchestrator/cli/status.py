@@ -18,6 +18,7 @@ def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
     output: options.StatusForm = Form.TEXT,
+    watch: options.Watch = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -25,6 +26,10 @@ def status(
 
     For each host: its container, whether Ray runs in it, whether it has joined, and its GPUs. Exit code 0
     means healthy: every host of the inventory is in Ray, with its GPUs. Else it is 3.
+
+    With --watch the page stays, also shows what the GPUs do and what happens meanwhile, and ends with q or
+    Ctrl-C; the exit code is that of the state at the end. In a pipe it is a line for each thing that
+    happens, after the state at the beginning; with -o json a JSON object for each.
     """
     from orchestrator.cli import answers
     from orchestrator.cli.health import show_health
@@ -34,6 +39,11 @@ def status(
 
     output = options.text_or_json(output)
     cluster = files.load(inventory, file)
+    if watch:
+        from orchestrator.cli.watch import watch as watch_cluster
+
+        health = watch_cluster(cluster, jobs, output)
+        raise typer.Exit(_exit_code(health) if health else INTERRUPTED)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes))
     if run.cancel.is_set():

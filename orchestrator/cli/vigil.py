@@ -34,7 +34,7 @@ class Vigil:
             failed(self._host, why, wire.fix or self._dashboard.absent)
 
     def connect(self, cancel: Event) -> Wire | Failure:
-        """For the browser. A connection that was lost is opened again by this."""
+        """For the browser. A connection that was lost is opened again by this, and only this shows that all is well."""
         self._asked.set()
         wire = self._connect(cancel)
         self._tell(wire if isinstance(wire, Failure) else None)
@@ -46,7 +46,7 @@ class Vigil:
     def keep(self) -> None:
         """Has a command on the head that only stays there: it ends when the connection is lost."""
         while not self._cancel.is_set():
-            ended = self._transport.stream(stay(), self._hear, timeout=math.inf, cancel=self._cancel)
+            ended = self._transport.stream(stay(), lambda _: None, timeout=math.inf, cancel=self._cancel)
             if isinstance(ended, Failure):
                 self._tell(ended)
             self._await_request()
@@ -56,16 +56,12 @@ class Vigil:
         while not (self._asked.wait(LOOK) or self._cancel.is_set()):
             pass
 
-    def _hear(self, said: str) -> None:
-        if said:
-            self._tell(None)
-
     def _tell(self, failure: Failure | None) -> None:
         trouble = failure.message if failure else ""
         if self._cancel.is_set() or trouble == self._trouble:
             return
         self._trouble = trouble
         if failure:
-            notice().print(f"✗ {self._host}  {trouble}; the browser's next request tries again", style="red")
+            notice().print(f"✗ {self._host}  {trouble}; the next request tries again", style="red")
         else:
-            notice().print(f"{self._host} answers again")
+            notice().print(f"the dashboard on {self._host} answers again")

@@ -10,6 +10,8 @@ from orchestrator.plan.host import forget_token
 from orchestrator.plan.prune import left_outside, outsiders, unsure
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
+STOP = "stop and remove its container"
+
 
 def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
     """What takes this cluster's containers, and nothing else, off its hosts (of `only`; all if None)."""
@@ -54,7 +56,7 @@ def _phases(cluster: Cluster, nodes: list[Node], orphaned: bool) -> Iterator[Pha
 
 def _stop(cluster: Cluster, node: Node, orphaned: bool) -> Iterator[Step]:
     stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
-    yield Run(node.name, "stop and remove its container", stop, timeout=docker.REMOVE_SECONDS)
+    yield Run(node.name, STOP, stop, timeout=docker.REMOVE_SECONDS)
     yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 
 

@@ -8,11 +8,15 @@ from orchestrator.model.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A host that could not be asked: why, what to do about it, and what was said meanwhile."""
+    """A host that could not be asked: why, what to do about it, and what was said meanwhile.
+
+    `lasting`: asking again is of no use before somebody has mended it.
+    """
 
     why: str
     fix: str = ""
     detail: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,20 @@ class DockerTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """What a node offers to Ray, as its scheduler counts it: CPUs and GPUs, memory in bytes."""
+
+    name: str
+    free: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
 class RayNode:
     """A row of Ray's node table. `started` is the raylet's own clock, in seconds since the epoch.
 
     `reached`: whether the head can connect to the node's `port`; None where it is not known yet.
+    `resources`: none where they were not asked for, or are not told.
     `metrics`: the port that exports them; none in an image whose Ray lacks its agent.
     """
 
@@ -115,6 +129,7 @@ class RayNode:
     death: str = ""
     port: int = 0
     reached: bool | None = True
+    resources: tuple[Resource, ...] = ()
     metrics: int = 0
 
     @property

@@ -19,7 +19,7 @@ def reach(ip: str, port: int) -> Command:
 
 
 def stay() -> Command:
-    """Says that it is there, and stays for as long as its standard input is open."""
+    """Stays for as long as its standard input is open, and says nothing."""
     return Command(("sh", "-c", scripts.STAY, "stay"))
 
 

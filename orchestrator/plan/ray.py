@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
 from orchestrator.plan import ports
-from orchestrator.plan.facts import HostFacts, RayNode, RayTable, RayTrouble
+from orchestrator.plan.facts import HostFacts, RayNode, RayTable, RayTrouble, Resource
 
 TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
 
@@ -83,5 +83,6 @@ def _node(row: dict[str, Any]) -> RayNode:
         death=row["death"],
         port=row["port"],
         reached=row["reached"],
+        resources=tuple(Resource(name, *amounts) for name, amounts in row.get("resources", {}).items()),
         metrics=max(row["metrics"], 0),
     )

@@ -102,7 +102,6 @@ exit 1
 """
 
 STAY = r"""
-echo here
 exec cat >/dev/null
 """
 
@@ -170,6 +169,17 @@ section neighbours neighbours
 [ -z "$ask_registry" ] || section registry ask manifest inspect "$image"
 """
 )
+
+HELD = r"""
+set -f
+docker=$1
+if told=$(timeout 20 $docker image inspect --format '{{json .}}' "$2" 2>&1); then
+    printf '%s\n' "$told"
+else
+    timeout 20 $docker version --format . >/dev/null
+fi
+"""
+"""An image that is not there and a Docker that does not answer are two things."""
 
 TRIAL = r"""
 set -f

@@ -1,6 +1,6 @@
 """A plan as a value: phases of steps that can be shown, counted, printed as a script, and run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -42,11 +42,16 @@ class Until(Protocol):
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict: ...
 
 
+HowFar = Callable[[Sequence[str]], str]
+"""What the lines that a command has printed so far tell of its progress."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One command on one host. Times are seconds.
 
     `starts`: the container that it may leave there. `fix`: what to do should it fail for no known cause.
+    `how_far`: for a command that takes long and tells of it; without it, it is heard when it has ended.
     """
 
     host: str
@@ -55,6 +60,7 @@ class Run:
     timeout: float = 60.0
     starts: str = ""
     fix: str = ""
+    how_far: HowFar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,20 @@ class Watch:
     within: float
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A command whose output all steps of its phase read, each on its standard input, as it comes.
+
+    `size`: about how many bytes that will be, 0 if untold; `within`: seconds.
+    """
+
+    host: str
+    title: str
+    command: Command
+    size: int
+    within: float
+
+
 class OnFailure(StrEnum):
     """What a failed step means for what follows."""
 
@@ -102,6 +122,7 @@ class Phase:
     steps: tuple[Step, ...]
     on_failure: OnFailure
     watch: Watch | None = None
+    feed: Feed | None = None
 
     def lanes(self) -> Mapping[str, tuple[Step, ...]]:
         """The steps of each host."""

@@ -15,6 +15,7 @@ from orchestrator.plan.prune import left_outside
 from orchestrator.plan.ray import address
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
 
+GET_IMAGE = "Get the image"
 REMOVE_OLD = "remove its old container"
 PULL_SECONDS = 3600.0
 HEAD_SECONDS = 120.0
@@ -42,6 +43,18 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str]
     up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
     warnings = (*_warnings(cluster, facts, decided), *outside)
     return Plan(title, tuple(up.phases()), _changes(decided), refusals, warnings)
+
+
+def add_ray(cluster: Cluster, node: Node) -> Run:
+    """Makes the image that has `ray.install`; Docker fetches the one below it where it is missing."""
+    title = f"add {cluster.ray.install} to the image"
+    return Run(node.name, title, docker.build(cluster, node), timeout=PULL_SECONDS)
+
+
+def pull(cluster: Cluster, node: Node) -> Run:
+    """Fetches the inventory's image, newer or not."""
+    command = docker.pull(cluster, node)
+    return Run(node.name, f"pull {cluster.image}", command, timeout=PULL_SECONDS, how_far=docker.layers)
 
 
 def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
@@ -76,7 +89,7 @@ class _Up:
         image = tuple(step for node in self.cluster.nodes for step in self._image(node))
         head = tuple(self._head())
         if image:
-            yield Phase("Get the image", image, OnFailure.DROP_HOST)
+            yield Phase(GET_IMAGE, image, OnFailure.DROP_HOST)
         if head:
             yield Phase("Start the head", head, OnFailure.STOP)
         title = "Join the workers" if self.cluster.workers else "Join"
@@ -88,11 +101,9 @@ class _Up:
             return
         if self.cluster.ray.install:
             if not facts.image_id:
-                title = f"add {self.cluster.ray.install} to the image"
-                yield Run(node.name, title, docker.build(self.cluster, node), timeout=PULL_SECONDS)
+                yield add_ray(self.cluster, node)
         elif node.docker.pull is Pull.ALWAYS or not facts.image_id:
-            title = f"pull {self.cluster.image}"
-            yield Run(node.name, title, docker.pull(self.cluster, node), timeout=PULL_SECONDS)
+            yield pull(self.cluster, node)
 
     def _head(self) -> Iterator[Step]:
         cluster, node = self.cluster, self.cluster.head

@@ -48,6 +48,10 @@ class Fleet:
     def __getitem__(self, host: str) -> Transport:
         return self._transports[host]
 
+    def at_work(self) -> BoundedSemaphore:
+        """One of the places, for what a transport does without taking one."""
+        return self._places
+
     def __enter__(self) -> Self:
         return self
 

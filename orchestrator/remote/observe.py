@@ -8,7 +8,7 @@ from orchestrator.plan import docker, probes, ray
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import HostSeen, LookBegan, Tell
-from orchestrator.remote.transport import Failure
+from orchestrator.remote.transport import Failure, FailureKind
 
 LOOK_SECONDS = 90.0
 """Longer than the probes' own limits together."""
@@ -17,23 +17,28 @@ LOOK_SECONDS = 90.0
 def observe(cluster: Cluster, nodes: tuple[Node, ...], fleet: Fleet, tell: Tell, cancel: Event) -> Facts:
     """The facts of every node's host; those that could not be asked are `Silent`."""
 
-    def look(node: Node) -> tuple[str, HostFacts | Silent]:
-        facts = _look(cluster, node, fleet, cancel)
+    def one(node: Node) -> tuple[str, HostFacts | Silent]:
+        facts = look(cluster, node, fleet, cancel, _gcs(cluster, node))
         tell(HostSeen(node.name, facts.why if isinstance(facts, Silent) else ""))
         return node.name, facts
 
     tell(LookBegan(tuple(node.name for node in nodes)))
     with ThreadPoolExecutor(fleet.jobs) as pool:
-        return dict(pool.map(look, nodes))
+        return dict(pool.map(one, nodes))
 
 
-def _look(cluster: Cluster, node: Node, fleet: Fleet, cancel: Event) -> HostFacts | Silent:
-    got = fleet[node.name].run(
-        docker.observe(cluster, node, _gcs(cluster, node)), timeout=LOOK_SECONDS, cancel=cancel
-    )
+def look(cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, gcs: str = "") -> HostFacts | Silent:
+    """The facts of one host; Ray is asked where there is an address of its GCS."""
+    got = fleet[node.name].run(docker.observe(cluster, node, gcs), timeout=LOOK_SECONDS, cancel=cancel)
     if isinstance(got, Failure):
-        return Silent(got.message, got.fix, got.detail)
+        return silence(got)
     return probes.parse(got.stdout, got.stderr)
+
+
+def silence(failure: Failure) -> Silent:
+    """Why a host could not be asked. Keys do not change by themselves, and a server may bar who comes too often."""
+    lasting = failure.kind in {FailureKind.AUTH, FailureKind.HOST_KEY}
+    return Silent(failure.message, failure.fix, failure.detail, lasting)
 
 
 def _gcs(cluster: Cluster, node: Node) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
+from orchestrator.plan.steps import Phase, Plan, Run, Step
 from orchestrator.remote.transport import Failure, Output
 
 
@@ -35,6 +35,13 @@ class HostSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class LockHeld:
+    """Another run has the cluster's lock, so nothing will be done. `who`: in a sentence."""
+
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """What will be done is known now."""
 
@@ -57,9 +64,9 @@ class StepBegan:
 
 @dataclass(frozen=True, slots=True)
 class StepWaits:
-    """A wait is not over; `why` has changed."""
+    """A step is not over; what it waits for, or how far it is, has changed."""
 
-    step: Wait
+    step: Step
     why: str
 
 
@@ -75,7 +82,7 @@ class StepEnded:
     failure: Failure | None = None
 
 
-Happening = LookBegan | HostSeen | Planned | PhaseBegan | StepBegan | StepWaits | StepEnded
+Happening = LookBegan | HostSeen | LockHeld | Planned | PhaseBegan | StepBegan | StepWaits | StepEnded
 Tell = Callable[[Happening], None]
 
 

@@ -2,14 +2,26 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
-from orchestrator.plan.command import Command
-from orchestrator.plan.hints import TIMED_OUT
-from orchestrator.plan.steps import Never, NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
+from orchestrator.plan.steps import (
+    Never,
+    NotYet,
+    OnFailure,
+    Phase,
+    Plan,
+    Ready,
+    Run,
+    Step,
+    Wait,
+    Watch,
+)
+from orchestrator.remote.feeding import Feeding
 from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, StepEnded, StepWaits, Tell
+from orchestrator.remote.running import bounded, follow, run
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 PROBE_SECONDS = 20.0
@@ -17,9 +29,14 @@ CONFIRM_SECONDS = 3.0
 
 
 class Hosts(Protocol):
-    """Where steps are sent: a transport for each host's name."""
+    """Where steps are sent: a transport for each host's name.
+
+    `at_work`: one of the places for hosts that are worked on at once; a command that is run takes one by itself.
+    """
 
     def __getitem__(self, host: str) -> Transport: ...
+
+    def at_work(self) -> AbstractContextManager[object]: ...
 
 
 def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
@@ -31,14 +48,24 @@ def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
         if stopped or cancel.is_set():
             results += _skip(phase)
             continue
-        with _Watching(phase.watch, hosts) as watching:
-            ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching), out)
+        with ExitStack() as during:
+            watching = during.enter_context(_Watching(phase.watch, hosts))
+            feeding = during.enter_context(_feeding(phase, hosts, out, tell, cancel))
+            ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching, feeding), out)
         results += ended
         watched = watching.line or watched
         bad = {result.step.host for result in ended if result.status is not Status.OK}
         stopped = bool(bad and phase.on_failure is OnFailure.STOP)
         out |= bad if phase.on_failure is OnFailure.DROP_HOST else set()
     return Report(plan, tuple(results), watched)
+
+
+def _feeding(
+    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
+) -> AbstractContextManager[Feeding | None]:
+    if phase.feed is None:
+        return nullcontext()
+    return Feeding(phase.feed, hosts[phase.feed.host], frozenset(phase.lanes()) - out, tell, cancel)
 
 
 def _skip(phase: Phase) -> list[StepEnded]:
@@ -109,6 +136,7 @@ class _Lane:
     tell: Tell
     cancel: Event
     watching: _Watching
+    feeding: Feeding | None = None
 
     def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
         results: list[StepEnded] = []
@@ -141,38 +169,25 @@ class _Lane:
 
     def _do(self, step: Step, via: Transport) -> Output | Failure:
         match step:
+            case Run() if self.feeding:
+                return self.feeding.run(step, via)
+            case Run() if step.how_far:
+                with self.hosts.at_work():
+                    return follow(step, step.how_far, via, self.tell, self.cancel)
             case Run():
-                return _run(step, via, self.cancel)
+                return run(step, via, self.cancel)
             case Wait():
                 return _wait(step, via, self)
-
-
-def _run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
-    got = via.run(_bounded(step.command, step.timeout), timeout=step.timeout + 10, cancel=cancel)
-    if isinstance(got, Failure) or got.exit_code == 0:
-        return got
-    if got.exit_code == TIMED_OUT:
-        return Failure(FailureKind.TIMEOUT, f"did not end within {step.timeout:g} s", TIMED_OUT, _words(got))
-    return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
-
-
-def _bounded(command: Command, seconds: float) -> Command:
-    """A closed connection does not end a remote process, so each ends itself."""
-    return Command(("timeout", "-k", "5", f"{seconds:g}", *command.argv), command.stdin)
 
 
 def _last_line(output: Output) -> str:
     return (output.stderr.strip().splitlines() or [f"exit code {output.exit_code}"])[-1]
 
 
-def _words(output: Output) -> str:
-    return (output.stderr.strip() or output.stdout.strip()).removesuffix("\n")
-
-
 def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
     deadline, told = time.monotonic() + step.within, ""
     while True:
-        got = via.run(_bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
+        got = via.run(bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
         if isinstance(got, Failure):
             return got
         ended = _judge(step, got, lane, deadline)

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import socket
+import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ def serving(cluster_stands: FakeFleet) -> FakeFleet:
     asks = inspected()["Config"] | {"Env": ["RAY_AUTH_MODE=token"]}
     head = standing("raycluster-demo-gpu1", Config=asks)
     cluster_stands.on("gpu1", sent("observe"), seen("10.0.0.1", **head, ray=Said(table)))
-    cluster_stands.streams("gpu1", sent("stay"), "here")
+    cluster_stands.streams("gpu1", sent("stay"))
     cluster_stands.wires[DASHBOARD] = page
     return cluster_stands
 
@@ -83,7 +85,31 @@ def test_what_goes_wrong_meanwhile_is_told_to_the_browser_and_here(
     answer = raycluster("dashboard")
     assert answer.exit_code == 0
     assert ("502" in visits[0], "the cable is cut" in visits[0]) == (True, True)
-    assert "✗ gpu1  the cable is cut; the browser's next request tries again" in answer.stderr
+    assert "✗ gpu1  the cable is cut; the next request tries again" in answer.stderr
+
+
+def test_only_the_dashboard_itself_shows_that_it_is_back(
+    serving: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a connection to the head, which stands again while nothing listens there."""
+    gone = Failure(FailureKind.UNREACHABLE, "nothing answers")
+    wires: Iterator[Wire | Failure] = iter((page(), gone, gone, page()))
+    serving.wires[DASHBOARD] = lambda: next(wires)
+    answered: list[int] = []
+
+    def visit(link: str) -> bool:
+        for _ in range(3):
+            with suppress(urllib.error.HTTPError), urllib.request.urlopen(link, timeout=20) as answer:
+                answered.append(answer.status)
+        os.kill(os.getpid(), signal.SIGINT)
+        return True
+
+    monkeypatch.setattr("webbrowser.get", object)
+    monkeypatch.setattr("webbrowser.open", visit)
+    answer = raycluster("dashboard")
+    assert (answer.exit_code, answered) == (0, [200])
+    assert answer.stderr.count("✗ gpu1  nothing answers") == 1
+    assert answer.stderr.count("the dashboard on gpu1 answers again") == 1
 
 
 def test_no_open_only_prints(serving: FakeFleet, raycluster: Raycluster, visits: list[str]) -> None:

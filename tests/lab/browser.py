@@ -15,7 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 SECONDS = 40
 DRIVER = "/usr/bin/chromedriver"  # Debian's; told, so that none is looked for elsewhere
-OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,760")
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,1000")
 
 
 def main(link: str, place: str, picture: str, *words: str) -> int:

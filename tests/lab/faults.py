@@ -4,6 +4,8 @@ from .host import Host
 from .processes import run
 
 CONTAINERS = "/var/lib/docker/containers"
+INCOMING = "/var/lib/docker/tmp"
+"""Where images are unpacked that somebody brings."""
 
 
 def hang(host: Host, daemon: str) -> None:
@@ -29,14 +31,15 @@ def renew_host_key(host: Host) -> None:
     host.start_ssh()
 
 
-def fill_disk(host: Host) -> None:
-    """No room is left where Docker keeps what it knows of containers."""
-    host.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", CONTAINERS)
-    host.run("sh", "-c", f"head -c 1M /dev/zero >{CONTAINERS}/filler", check=False)
+def fill_disk(host: Host, folder: str = CONTAINERS) -> None:
+    """No room is left where Docker keeps what it knows of containers, or in another of its folders."""
+    host.run("mount", "-t", "tmpfs", "-o", "size=64k", "none", folder)
+    host.run("sh", "-c", f"head -c 1M /dev/zero >{folder}/filler", check=False)
 
 
 def empty_disk(host: Host) -> None:
     host.run("umount", CONTAINERS, check=False)
+    host.run("umount", INCOMING, check=False)
 
 
 def mend(host: Host) -> None:

@@ -11,6 +11,7 @@ from .processes import LabError, UnavailableError, run
 PACKAGE_OF = {
     "dockerd": "docker.io",
     "docker": "docker.io",
+    "docker-registry": "docker-registry",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
@@ -19,6 +20,9 @@ PACKAGE_OF = {
     "iptables": "iptables",
     "nsenter": "util-linux",
     "unshare": "util-linux",
+    "tmux": "tmux",
+    "zsh": "zsh",
+    "fish": "fish",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
 }

@@ -1,7 +1,7 @@
 """A person's terminal on the laptop, in tmux: what they type, and what they see."""
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,11 @@ class Terminal:
 
     def type(self, line: str) -> None:
         """A line, and Enter."""
-        self._tmux("send-keys", "-l", line)
+        self.write(line)
         self.press("Enter")
+
+    def write(self, words: str) -> None:
+        self._tmux("send-keys", "-l", "--", words)
 
     def press(self, *keys: str) -> None:
         """Keys by tmux's names, such as `C-c` and `q`."""
@@ -69,16 +72,28 @@ def terminal(
     profile.write_text(
         f"PS1='$ '\nPROMPT_COMMAND='tmux -S {socket} wait-for -S prompt'\n{PROGRAM % (CHECKOUT, python)}\n"
     )
-    shell = lab.desk.command(
-        ("bash", "--noprofile", "--rcfile", profile, "-i"),
-        {"TERM": "tmux-256color", **(env or {})},
-        lab.folder,
-    )
-    size = ("-x", str(columns), "-y", str(rows))
-    subprocess.run(["tmux", "-f", "/dev/null", "-S", socket, "new-session", "-d", *size, *shell], check=True)
-    opened = Terminal(socket)
-    try:
+    shell = ("bash", "--noprofile", "--rcfile", profile, "-i")
+    with running(lab, shell, socket, columns, rows, env) as opened:
         opened.wait_for_prompt()
         yield opened
+
+
+@contextmanager
+def running(
+    lab: Lab,
+    program: Iterable[str | Path],
+    socket: Path,
+    columns: int = 100,
+    rows: int = 40,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Terminal]:
+    """A terminal of the laptop in which a program runs."""
+    command = lab.desk.command(program, {"TERM": "tmux-256color", **(env or {})}, lab.folder)
+    size = ("-x", str(columns), "-y", str(rows))
+    subprocess.run(
+        ["tmux", "-f", "/dev/null", "-S", socket, "new-session", "-d", *size, *command], check=True
+    )
+    try:
+        yield Terminal(socket)
     finally:
         run("tmux", "-S", socket, "kill-server", check=False)

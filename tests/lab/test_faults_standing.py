@@ -93,3 +93,13 @@ def test_a_head_whose_process_is_killed_heals_without_the_laptop(cluster: Lab) -
     wait_until("healthy again", lambda: verdict(cluster, inventory) == "healthy", seconds=150)
     assert health(cluster, inventory)["hosts"]["gpu1"]["restarts"] == before + 1
     assert health(cluster, inventory)["notes"] == []
+
+
+def test_an_image_whose_ray_has_no_dashboard(cluster: Lab) -> None:
+    dashboard = cluster.raycluster("dashboard", two_hosts(cluster))
+    metrics = cluster.raycluster("metrics", two_hosts(cluster))
+    for each in (dashboard, metrics):
+        assert (each.returncode, each.stdout) == (1, "")
+        assert "→ set `ray: {install: 'ray[default]==2.60.0'}` in the inventory" in each.stderr
+    assert "Ray's dashboard is not there: nothing answers at 127.0.0.1:8265" in dashboard.stderr
+    assert "✗ gpu1, gpu2  its Ray exports no metrics" in metrics.stderr

@@ -37,6 +37,13 @@ class GcsClient:
             raise RuntimeError(table)
         return {row["node_manager_address"]: node(row) for row in table}
 
+    def get_all_resource_usage(self):
+        with open(os.environ["TABLES"]) as file:
+            rows = json.load(file)[-1]
+        batch = [
+            SimpleNamespace(node_id=row["node_id"], resources_available=row["free"]) for row in rows if "free" in row
+        ]
+        return SimpleNamespace(resource_usage_data=SimpleNamespace(batch=batch))
     def internal_kv_get(self, key, namespace):
         told = {b"dashboard": b"127.0.0.1:8265", b"DashboardMetricsAddress": b"127.0.0.1:44227"}
         return told.get(key)
@@ -294,3 +301,31 @@ def test_a_single_look_says_of_each_node_whether_it_was_reached(head: Head) -> N
     head.other.close()
     head.tells([row(), row("127.0.0.2")])
     assert [node["reached"] for node in line(head.run(head.address))["nodes"]] == [True, False]
+
+
+def test_watching_tells_what_of_a_nodes_resources_is_free_and_of_others_nothing(head: Head) -> None:
+    total = {"CPU": 64.0, "GPU": 8.0, "memory": 4e11, "node:127.0.0.1": 1.0}
+    busy = row(resources_total=total, free={"CPU": 60.0, "memory": 1e11, "node:127.0.0.1": 1.0})
+    head.tells([busy, row("127.0.0.2", start_time_ms=1772366405501)])
+    told = line(head.run("watch", head.address))["nodes"]
+    assert told[0]["resources"] == {"CPU": [60.0, 64.0], "GPU": [0.0, 8.0], "memory": [1e11, 4e11]}
+    assert "resources" not in told[1]
+
+
+def test_watching_a_ray_that_tells_no_resources_still_tells_the_nodes(head: Head) -> None:
+    stub = head.folder / "ray" / "_raylet.py"
+    stub.write_text(stub.read_text().replace("get_all_resource_usage", "renamed"))
+    head.tells([row()])
+    (told,) = line(head.run("watch", head.address))["nodes"]
+    assert (told["ip"], "resources" in told) == ("127.0.0.1", False)
+
+
+def test_watching_has_no_end_but_that_of_who_listens(head: Head) -> None:
+    head.tells([row()])
+    process = head.run("watch", head.address)
+    line(process)
+    head.tells([row(), row("127.0.0.2")])
+    assert len(line(process)["nodes"]) == 2
+    assert process.stdin
+    process.stdin.close()
+    assert process.wait() == 0

@@ -12,8 +12,9 @@ from orchestrator.model.cluster import Auth, Cluster, Docker, Node, Ray, Rdma
 from orchestrator.model.secret import Secret
 from orchestrator.plan.assumed import nothing_there
 from orchestrator.plan.command import Command
-from orchestrator.plan.down import plan_down
+from orchestrator.plan.down import STOP, plan_down
 from orchestrator.plan.facts import Facts, Silent
+from orchestrator.plan.restart import plan_restart
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
 from orchestrator.plan.up import Sealed, plan_up
 from orchestrator.plan.waits import Answers
@@ -102,6 +103,14 @@ def test_no_worker_starts_before_the_phase_of_the_heads_gate_is_over(
             assert number in gates
 
 
+@given(st.data(), clusters())
+@settings(max_examples=30, deadline=None)
+def test_a_restart_stops_no_host_that_it_would_not_start_again(data: st.DataObject, of: Cluster) -> None:
+    steps = [step for step in plan_restart(of, data.draw(partial_facts(of)), SEALED) if isinstance(step, Run)]
+    stopped = [step.host for step in steps if step.title == STOP]
+    assert set(stopped) <= {step.host for step in steps if step.starts}
+
+
 def _gate(step: Step) -> bool:
     return isinstance(step, Wait) and isinstance(step.until, Answers)
 
@@ -117,7 +126,7 @@ def test_a_plan_touches_the_hosts_of_the_cluster_and_none_that_was_refused(
 ) -> None:
     facts = data.draw(partial_facts(of))
     known = {each.name for each in of.nodes}
-    for plan in (plan_up(of, facts, SEALED), plan_down(of, facts)):
+    for plan in (plan_up(of, facts, SEALED), plan_down(of, facts), plan_restart(of, facts, SEALED)):
         touched = {step.host for step in plan} | {phase.watch.host for phase in plan.phases if phase.watch}
         assert touched <= known - {refusal.host for refusal in plan.refusals}
         assert {change.host for change in plan.changes} <= touched
@@ -161,9 +170,10 @@ def test_a_mask_leaves_no_secret_in_a_text(values: list[str], between: list[str]
 @given(clusters())
 @settings(max_examples=20, deadline=None)
 def test_a_script_for_any_cluster_is_bash(of: Cluster) -> None:
-    text = script(of, plan_up(of, nothing_there(of), SEALED))
-    ran = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    for plan in (plan_up(of, nothing_there(of), SEALED), plan_restart(of, standing(of), SEALED)):
+        text = script(of, plan)
+        ran = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+        assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @given(clusters())

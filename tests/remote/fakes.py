@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
@@ -85,6 +86,9 @@ class FakeFleet:
 
     def __getitem__(self, host: str) -> "FakeHost":
         return FakeHost(host, self)
+
+    def at_work(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def lines(self, host: str = ANY) -> list[str]:
         """The lines that were sent, in order."""

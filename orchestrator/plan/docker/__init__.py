@@ -11,13 +11,16 @@ from orchestrator.plan.docker.containers import (
     remove,
     remove_one,
     state,
+    watch_nodes,
 )
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
-from orchestrator.plan.docker.images import build, image, pull
-from orchestrator.plan.docker.looks import inspect, observe, reach, trial
+from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
+from orchestrator.plan.docker.logs import ALL, find, follow_logs, follow_ray_logs, logs, ray_logs
+from orchestrator.plan.docker.looks import inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
 __all__ = [
+    "ALL",
     "REMOVE_SECONDS",
     "STOP_SECONDS",
     "Place",
@@ -28,19 +31,30 @@ __all__ = [
     "discard_all",
     "end_marked",
     "execute",
+    "find",
+    "follow_logs",
     "follow_nodes",
+    "follow_ray_logs",
+    "held",
     "image",
     "inspect",
     "last_words",
+    "layers",
     "listening",
+    "load",
+    "logs",
     "observe",
     "pull",
+    "ray_logs",
     "reach",
     "remove",
     "remove_one",
     "run",
+    "save",
     "shell",
     "spec",
     "state",
     "trial",
+    "watch",
+    "watch_nodes",
 ]

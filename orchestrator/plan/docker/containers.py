@@ -57,3 +57,9 @@ def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Comma
     """Tells changes of Ray's node table from inside the head's container, while standard input is open."""
     inside = ("python3", "-c", ray.node_table_script(), ray.address(ip, cluster.ray.port), f"{seconds:g}")
     return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))
+
+
+def watch_nodes(cluster: Cluster, node: Node, ip: str) -> Command:
+    """As `follow_nodes`, at a slower pace and without end, with each node's resources."""
+    inside = ("python3", "-c", ray.node_table_script(), "watch", ray.address(ip, cluster.ray.port))
+    return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))

@@ -2,9 +2,25 @@
 
 import hashlib
 import shlex
+from collections.abc import Sequence
 
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker.scripted import scripted
+
+DONE = ("Pull complete", "Already exists")
+LOADED = ("Download complete", "Extracting")
+LAYER_STATES = (
+    *DONE,
+    *LOADED,
+    "Pulling fs layer",
+    "Waiting",
+    "Downloading",
+    "Verifying Checksum",
+    "Retrying",
+)
+"""https://github.com/moby/moby/blob/master/pkg/jsonmessage prints them as `<layer>: <state>`."""
 
 
 def image(cluster: Cluster) -> str:
@@ -21,7 +37,32 @@ def build(cluster: Cluster, node: Node) -> Command:
 
 
 def pull(cluster: Cluster, node: Node) -> Command:
-    return Command((*node.docker.command, "pull", "--quiet", cluster.image))
+    return Command((*node.docker.command, "pull", cluster.image))
+
+
+def layers(lines: Sequence[str]) -> str:
+    """How far a pull is. Docker tells no bytes where nobody looks, only what becomes of each layer."""
+    told = dict(line.split(": ", 1) for line in lines if ": " in line)
+    states = [state for state in told.values() if state.startswith(LAYER_STATES)]
+    done = sum(state.startswith(DONE) for state in states)
+    loaded = sum(state.startswith(LOADED) for state in states)
+    unpacking = f", {loaded} more downloaded" if loaded else ""
+    return f"{done} of {len(states)} layers{unpacking}" if states else ""
+
+
+def held(node: Node, name: str) -> Command:
+    """Tells what image the host has under that name, as `plan.held` reads it; nothing where it has none."""
+    return scripted(scripts.HELD, "held", node, name)
+
+
+def save(node: Node, name: str) -> Command:
+    """Prints the image and its name as an archive."""
+    return Command((*node.docker.command, "save", name))
+
+
+def load(node: Node) -> Command:
+    """Takes in an archive of `save`."""
+    return Command((*node.docker.command, "load", "--quiet"))
 
 
 def _dockerfile(cluster: Cluster) -> str:

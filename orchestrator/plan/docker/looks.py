@@ -1,7 +1,7 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
-from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import ray, scripts
+from orchestrator.model.cluster import Accelerator, Cluster, Node
+from orchestrator.plan import ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
@@ -21,6 +21,16 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         ray.node_table_script() if gcs else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)
+
+
+def watch(cluster: Cluster, node: Node, since: float) -> Command:
+    """Tells what happens to the host's containers from `since` on, by its clock; `live` reads it.
+
+    Also the numbers of NVIDIA's GPUs: of those in the node's container, or of the host's where none runs.
+    """
+    gpus = watch_script.GPUS if node.accelerator is Accelerator.NVIDIA else ""
+    asked = (cluster.name, cluster.container(node), f"{since:.0f}", gpus)
+    return scripted(watch_script.WATCH, "watch", node, *asked, interpreter="bash")
 
 
 def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:

@@ -1,0 +1,95 @@
+"""`raycluster image copy`: one host's image to the others, for hosts that no registry serves."""
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.cli.acting import Done
+    from orchestrator.model.cluster import Cluster, Node
+
+LAPTOP = "laptop"
+UNLIKE = "copy it again: somebody has changed it meanwhile"
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Bring an image to hosts that no registry serves."
+)
+
+
+@app.callback()
+def root() -> None:
+    """Bring an image to hosts that no registry serves."""
+
+
+@app.command()
+def copy(
+    image: Annotated[
+        str | None,
+        typer.Argument(metavar="IMAGE", help="Default: the inventory's.", show_default=False),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="HOST|laptop", help="Default: the first host that has it.", show_default=False
+        ),
+    ] = None,
+    file: options.InventoryOption = None,
+    limit: options.Limit = None,
+    output: options.ActForm = Form.TEXT,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Copy an image from one host to those that lack it.
+
+    `docker save` there, through this machine, `docker load` on the others, side by side and at the pace of the
+    slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped.
+    In the end all are asked what they have.
+    """
+    from orchestrator.cli.images import Copies, carry_out, conclude
+    from orchestrator.plan import docker
+    from orchestrator.plan.image_copy import plan_copy
+
+    pace = options.Pace(JOBS, verbose, options.events(output))
+    cluster = files.load(None, file)
+    name = _checked(image) if image else docker.image(cluster)
+    if "@" in name:
+        files.refuse(f"{name} is named by its digest, which a copy does not carry: name it by a tag")
+    only = files.only(cluster, limit)
+    targets = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    candidates = (_node(cluster, source),) if source else cluster.nodes
+    planner = partial(plan_copy, name, candidates, targets)
+    asked = tuple(dict.fromkeys((*candidates, *targets)))
+    done, _ = carry_out("image copy", cluster, asked, name, planner, pace)
+    copies = Copies("image copy", cluster, name, done)
+    raise typer.Exit(conclude(copies, _told(done), UNLIKE, events=pace.events))
+
+
+def _checked(image: str) -> str:
+    from orchestrator.model import reference
+
+    try:
+        return reference.image(image)
+    except ValueError as why:
+        files.refuse(f"IMAGE {why}")
+
+
+def _node(cluster: "Cluster", name: str) -> "Node":
+    """The host of that name; or the laptop, unless the inventory has a host called so."""
+    from orchestrator.model.cluster import LOCAL, Docker
+
+    if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
+        return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker())
+    found = files.only(cluster, name, "--from") or ()
+    if len(found) > 1:
+        files.refuse(f"--from: one host, not {len(found)}")
+    return next(node for node in cluster.nodes if node.name in found)
+
+
+def _told(done: "Done") -> str:
+    copied = ", ".join(change.host for change in done.plan.changes)
+    return f"copied to {copied} in {done.seconds:.1f} s" if copied else "nothing to do"

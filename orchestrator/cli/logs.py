@@ -1,0 +1,134 @@
+"""`raycluster logs`: what all hosts say, in the order of time."""
+
+from contextlib import closing
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.plan.logs import Log
+    from orchestrator.remote.logs import Wanted
+
+RAY_TAIL = "100"
+"""Lines of each of Ray's files, which may have a hundred megabytes."""
+
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as they grow, until Ctrl-C.")]
+Tail = Annotated[
+    str | None,
+    typer.Option(
+        "-n",
+        "--tail",
+        metavar="N",
+        help=f"Only the last N lines of each host, or all. Default: all; with --ray {RAY_TAIL} of each file.",
+        show_default=False,
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Only what is newer: 10m, 1h30m, 2026-03-01T12:00:00Z, or seconds since 1970.",
+        show_default=False,
+    ),
+]
+RayFiles = Annotated[
+    bool, typer.Option("--ray", help="Instead: the logs of Ray's own daemons, from files in the containers.")
+]
+
+
+def logs(
+    hosts: options.Hosts = None,
+    file: options.InventoryOption = None,
+    limit: options.Limit = None,
+    follow: Follow = False,
+    tail: Tail = None,
+    since: Since = None,
+    ray: RayFiles = False,
+    jobs: options.Jobs = JOBS,
+) -> None:
+    """Show what the containers of all hosts say, merged.
+
+    Without -f: in the order of time, by the hosts' own clocks. With -f: what was said before in that order, then each
+    line as it comes; a host that is lost and comes back goes on where it stopped, and so does a new container.
+    --ray shows the files of raylet, GCS, autoscaler monitor and dashboard; a line without a time stands with the one
+    before it in its file. Exit code 1: the log of some host could not be read.
+    """
+    wanted_tail, wanted_since = _tail(tail, ray=ray), _since(since, ray=ray)
+    cluster, nodes = files.load_for_hosts(file, hosts, limit)
+    wanted = {node: _log(node, wanted_tail, wanted_since, ray=ray) for node in nodes}
+    raise typer.Exit(_follow(cluster, wanted, jobs) if follow else _read(cluster, wanted, jobs))
+
+
+def _tail(said: str | None, *, ray: bool) -> str:
+    if said is None:
+        return RAY_TAIL if ray else "all"
+    if said == "all" or (said.isascii() and said.isdigit()):
+        return said
+    raise typer.BadParameter(f'"{said}" is neither a number of lines nor all', param_hint="-n")
+
+
+def _since(said: str | None, *, ray: bool) -> str:
+    from orchestrator.plan.since import since
+
+    if said is None:
+        return ""
+    if ray:
+        raise typer.BadParameter(
+            "does not go with --ray: not every line there has a time", param_hint="--since"
+        )
+    if (time := since(said)) is None:
+        known = "10m, 1h30m, 2026-03-01T12:00:00Z, or seconds since 1970"
+        raise typer.BadParameter(f'"{said}" is no time. Write {known}', param_hint="--since")
+    return time
+
+
+def _log(node: "Node", tail: str, since: str, *, ray: bool) -> "Log":
+    from orchestrator.plan.logs import ContainerLog, RayLog
+
+    return RayLog(node, tail) if ray else ContainerLog(node, tail, since)
+
+
+def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
+    """Shows the logs of all hosts that have one; the exit code."""
+    from orchestrator.cli.interrupt import INTERRUPTED
+    from orchestrator.cli.lines import Printer, failures
+    from orchestrator.cli.session import session
+    from orchestrator.plan.logs import in_order
+    from orchestrator.remote.logs import read
+    from orchestrator.remote.transport import Failure
+
+    with session(cluster, "logs", options.Pace(jobs, 0), logged=False) as run:
+        got = read(cluster, wanted, run.fleet, run.tell, run.cancel)
+    if run.cancel.is_set():
+        return INTERRUPTED
+    lines = (line for log in got.values() if not isinstance(log, Failure) for line in log)
+    Printer(cluster, wanted).show(tuple(in_order(lines)))
+    failed = {host: each for host, each in got.items() if isinstance(each, Failure)}
+    failures(failed)
+    return 1 if failed else 0
+
+
+def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
+    """Shows what comes until Ctrl-C, or until no host can be followed any more; the exit code."""
+    from orchestrator.cli.interrupt import INTERRUPTED, stopped_by_signals
+    from orchestrator.cli.lines import Printer
+    from orchestrator.remote.fleet import Fleet
+    from orchestrator.remote.follow import follow
+    from orchestrator.remote.reach import transport
+
+    cancel, printer = Event(), Printer(cluster, wanted)
+    with (
+        Fleet(cluster, transport, jobs) as fleet,
+        stopped_by_signals(cancel, said=""),
+        closing(follow(cluster, wanted, fleet, cancel)) as heard,
+    ):
+        for each in heard:
+            printer.show(each.lines)
+            printer.tell(each.said)
+    return INTERRUPTED if cancel.is_set() else 1

@@ -1,0 +1,75 @@
+"""`raycluster pull`: the image on every host, and the proof that it is the same one."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.cli.images import Copies, Holdings
+
+UNLIKE = (
+    "pull again, should its tag just have been moved; "
+    "a digest in the inventory (`image: name@sha256:…`) cannot be; `raycluster image copy` brings one host's to all"
+)
+
+
+def pull(
+    inventory: options.Inventory = None,
+    file: options.InventoryOption = None,
+    limit: options.Limit = None,
+    output: options.ActForm = Form.TEXT,
+    jobs: options.Jobs = JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Pull the image on all hosts, and see that it is the same one.
+
+    It touches nothing that runs: `up` or `restart` puts a new image to use. Hosts with `docker: {pull: never}`
+    are only looked at. With `ray.install` the image that has Ray is built on each host, too.
+    """
+    from orchestrator.cli.images import Copies, carry_out, conclude
+    from orchestrator.plan.pull import plan_pull
+
+    pace = options.Pace(jobs, verbose, options.events(output))
+    cluster = files.load(inventory, file)
+    only = files.only(cluster, limit)
+    nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    planner = partial(plan_pull, cluster, nodes)
+    done, before = carry_out("pull", cluster, nodes, cluster.image, planner, pace)
+    copies = Copies("pull", cluster, cluster.image, done)
+    code = conclude(copies, _told(copies, before), UNLIKE, events=pace.events)
+    if code == 0 and not pace.events:
+        _show_more(copies, before)
+    raise typer.Exit(code)
+
+
+def _told(copies: "Copies", before: "Holdings") -> str:
+    new = ", ".join(_new(copies, before))
+    return f"{f'new on {new}' if new else 'nothing new'}, {copies.done.seconds:.1f} s"
+
+
+def _new(copies: "Copies", before: "Holdings") -> list[str]:
+    """The hosts that had none before, or another."""
+    from orchestrator.plan.held import Held
+
+    was = {host: image.id for host, image in before.items() if isinstance(image, Held)}
+    return [host for host, image in copies.there.items() if image.id != was.get(host)]
+
+
+def _show_more(copies: "Copies", before: "Holdings") -> None:
+    """About what is built from it, and what runs."""
+    from orchestrator.cli.screen import answer, notice
+    from orchestrator.plan import docker
+
+    cluster = copies.cluster
+    if cluster.ray.install:
+        answer().print(f"and {docker.image(cluster)}, built from it with {cluster.ray.install}")
+        notice().print(
+            "Each host has built its own; whether pip chose the same Ray, `raycluster check` tells."
+        )
+    if _new(copies, before):
+        notice().print("What runs keeps its image; `raycluster up` puts this one to use.")

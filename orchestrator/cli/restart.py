@@ -1,0 +1,62 @@
+"""`raycluster restart`: new containers in the right order, until Ray lists them all."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, Form
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster
+
+
+def restart(
+    hosts: options.Hosts = None,
+    file: options.InventoryOption = None,
+    dry_run: options.DryRun = False,
+    output: options.PlanForm = Form.TEXT,
+    yes: options.Yes = False,
+    jobs: options.Jobs = JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Restart the cluster, or some of its hosts, until Ray lists them.
+
+    As `down` and then `up` would, in one: workers are stopped, then the head; the head starts, then the
+    workers, each in a new container as the inventory has it now. What image is missing is fetched before
+    anything stops. No worker outlives its head, so to restart the head is to restart them all.
+    On a terminal it asks first.
+    """
+    from orchestrator.cli.acting import carry_out, preview, scope
+    from orchestrator.cli.consent import confirm
+    from orchestrator.cli.outcome import conclude
+    from orchestrator.plan.aftermath import plan_aftermath
+    from orchestrator.plan.restart import plan_restart
+
+    plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
+    cluster, nodes = files.load_for_hosts(file, hosts)
+    only = frozenset(node.name for node in nodes) if hosts else None
+    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is Form.JSONL)
+    planner = partial(plan_restart, cluster, sealed=sealed, only=only)
+    if plan_only:
+        raise typer.Exit(preview(cluster, planner, output, pace, None))
+    confirm(_question(cluster, only), given=yes)
+    aftermath, secrets = partial(plan_aftermath, cluster), (*sealed.secrets, sealed.token)
+    done = carry_out("restart", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=False))
+    conclude("restart", cluster, done, file, events=pace.events)
+    raise typer.Exit(done.exit_code)
+
+
+def _question(cluster: "Cluster", only: frozenset[str] | None) -> str:
+    """Names every host that is restarted, also those that the person did not."""
+    from orchestrator.cli.consent import named
+    from orchestrator.plan.restart import concerned
+
+    hosts = concerned(cluster, only)
+    told, ends = named(cluster, hosts), f"Whatever runs on {'them' if len(hosts) > 1 else 'it'} ends."
+    if len(hosts) < len(cluster.nodes):
+        return f"Restart {told} of cluster {cluster.name}? {ends}"
+    more = "No worker outlives its head. " if only is not None and only != hosts else ""
+    return f"Restart cluster {cluster.name}: {told}? {more}{ends}"

@@ -1,0 +1,91 @@
+"""Lines that read what a node's container has said, and what Ray wrote into files inside it."""
+
+from functools import cache
+from pathlib import Path
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.command import Command
+from orchestrator.plan.docker.scripted import scripted
+from orchestrator.plan.lock import SILENCE_SECONDS
+
+FIND = r"""
+set -f
+docker=$1
+mine="label=raycluster.cluster=$2"
+id=$(timeout 20 $docker ps --all --quiet --no-trunc --filter "$mine" --filter "name=^$3\$") || exit
+printf '\036%s\n' "$id"
+[ "$id" ] || exit 0
+shown='{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}'
+timeout 20 $docker container inspect --format "$shown" $id && date +%s.%N
+"""
+
+LOGS = r"""
+set -f
+docker=$1
+shift
+exec $docker logs --timestamps "$@" 2>&1
+"""
+
+FOLLOW_LOGS = r"""
+set -f
+docker=$1 silence=$2
+shift 2
+$docker logs --follow --timestamps "$@" 2>&1 &
+log=$!
+listen() {
+    while read -r -t "$silence"; do :; done
+    kill "$log" || sudo -n kill "$log"
+} 2>/dev/null
+listen <&0 &
+wait "$log"
+code=$?
+kill "$!" 2>/dev/null
+exit "$code"
+"""
+"""Ends with the container's log, with standard input, or when nothing was read from it for `$2` seconds. Needs
+bash, for `read -t`. What `sudo -n docker` has started is root's: where sudo allows nothing but Docker, that one
+ends with the next line of the log, which nobody is there to read.
+"""
+
+ALL = "all"
+"""Docker's word for every line there is; else a number."""
+
+
+def find(cluster: Cluster, node: Node) -> Command:
+    """The node's container, whatever its state; `logs.found` reads the answer."""
+    return scripted(FIND, "find", node, cluster.name, cluster.container(node))
+
+
+def logs(node: Node, container: str, tail: str, since: str) -> Command:
+    """Both streams of a container, each line with its time. `since`: as Docker takes it, or empty."""
+    return scripted(LOGS, "logs", node, *_wanted(container, tail, since))
+
+
+def follow_logs(node: Node, container: str, tail: str, since: str) -> Command:
+    """The same and what comes, until the container ends or nobody listens any more."""
+    words = ("bash", "-c", FOLLOW_LOGS, "follow-logs", " ".join(node.docker.command))
+    return Command((*words, str(SILENCE_SECONDS), *_wanted(container, tail, since)))
+
+
+def ray_logs(node: Node, container: str, tail: str) -> Command:
+    """The lines of the files of Ray's daemons; `logs.RayLog` reads it."""
+    return _in_container(node, container, tail)
+
+
+def follow_ray_logs(node: Node, container: str, tail: str, positions: tuple[str, ...]) -> Command:
+    """The same and what comes, until nobody listens. `positions`: where to go on, in which file."""
+    return _in_container(node, container, tail, str(SILENCE_SECONDS), *positions)
+
+
+def _wanted(container: str, tail: str, since: str) -> tuple[str, ...]:
+    return ("--tail", tail, *(("--since", since) if since else ()), container)
+
+
+def _in_container(node: Node, container: str, *words: str) -> Command:
+    inside = ("exec", "--interactive", container, "python3", "-c", _program(), *words)
+    return Command((*node.docker.command, *inside))
+
+
+@cache
+def _program() -> str:
+    return (Path(__file__).parents[1] / "ray_files.py").read_text(encoding="utf-8")

@@ -1,0 +1,58 @@
+"""The plan of `image copy`: one host's image to those that lack it, and then what each of them has."""
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.model.cluster import Node
+from orchestrator.plan import docker
+from orchestrator.plan.facts import Silent
+from orchestrator.plan.held import Held, Holding
+from orchestrator.plan.pull import refused, see
+from orchestrator.plan.steps import Change, Feed, OnFailure, Phase, Plan, Refusal, Run
+
+COPY_SECONDS = 6 * 3600.0
+
+
+def source_of(candidates: tuple[Node, ...], holdings: Mapping[str, Holding]) -> Node | None:
+    """The first of them that has an image under the name."""
+    return next((node for node in candidates if isinstance(holdings[node.name], Held)), None)
+
+
+def plan_copy(
+    name: str, candidates: tuple[Node, ...], targets: tuple[Node, ...], holdings: Mapping[str, Holding]
+) -> Plan:
+    """What brings the image of the first candidate that has one to those targets that have another, or none."""
+    title, source = f"copy image {name}", source_of(candidates, holdings)
+    holding = holdings[source.name] if source else None
+    if source is None or not isinstance(holding, Held):
+        return Plan(title, refusals=tuple(_nowhere(name, candidates, holdings)))
+    lacking = tuple(node for node in targets if not _has(holdings[node.name], holding))
+    asked = dict.fromkeys(
+        (source, *(node for node in targets if not isinstance(holdings[node.name], Silent)))
+    )
+    phases = (_copy(name, source, lacking, holding.size), *see(tuple(asked), name)) if lacking else ()
+    changes = tuple(Change(node.name, f"gets {name} from {source.name}") for node in lacking)
+    return Plan(title, phases, changes, tuple(_troubles(targets, holdings)))
+
+
+def _has(holding: Holding, wanted: Held) -> bool:
+    """One that could not be asked gets nothing."""
+    return isinstance(holding, Silent) or (isinstance(holding, Held) and holding.is_same(wanted))
+
+
+def _troubles(nodes: tuple[Node, ...], holdings: Mapping[str, Holding]) -> Iterator[Refusal]:
+    return refused({node.name: holdings[node.name] for node in nodes})
+
+
+def _nowhere(name: str, candidates: tuple[Node, ...], holdings: Mapping[str, Holding]) -> Iterator[Refusal]:
+    fix = f"`docker pull {name}` on a host, or say who has it: --from HOST"
+    for node in candidates:
+        if holdings[node.name] is None:
+            yield Refusal(node.name, f"has no image {name}", fix)
+    yield from _troubles(candidates, holdings)
+
+
+def _copy(name: str, source: Node, lacking: tuple[Node, ...], size: int) -> Phase:
+    feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS)
+    title = f"load {name} from {source.name}"
+    loads = tuple(Run(node.name, title, docker.load(node), timeout=COPY_SECONDS) for node in lacking)
+    return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)

@@ -1,0 +1,85 @@
+"""`raycluster pull`, as a person sees it."""
+
+import json
+
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.cli.conftest import Raycluster, sent
+from tests.remote.fakes import FakeFleet
+
+IMAGE = "vllm/vllm-openai:v0.17.1"
+PULLED = ("aa11: Pulling fs layer", "aa11: Pull complete", Output(0))
+
+
+def has(id_: str, *digests: str) -> Output:
+    told = {"Id": id_, "RepoDigests": [f"vllm/vllm-openai@{each}" for each in digests]}
+    return Output(0, json.dumps(told) + "\n")
+
+
+def test_one_image_on_all_hosts_is_named_by_its_digest(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.streams("*", sent("pull"), *PULLED)
+    hosts.on("gpu1", sent("held"), has("sha256:old"), has("sha256:new", "sha256:d1"))
+    hosts.on("gpu2", sent("held"), has("sha256:new", "sha256:d1"))
+    pull = raycluster("pull")
+    assert pull.exit_code == 0, pull.stderr
+    assert pull.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:d1 (new on gpu1, ")
+    assert pull.stderr.endswith("What runs keeps its image; `raycluster up` puts this one to use.\n")
+    assert not [each for each in hosts.sent if "hold-lock" in each.command.argv]
+
+
+def test_hosts_with_different_images_are_told_apart(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.streams("*", sent("pull"), *PULLED)
+    hosts.on("gpu1", sent("held"), has("sha256:new", "sha256:d1"))
+    hosts.on("gpu2", sent("held"), has("sha256:old", "sha256:d2"))
+    pull = raycluster("pull")
+    assert (pull.exit_code, pull.stdout) == (1, "")
+    told = f"✗ {IMAGE} is not the same on all hosts\n  gpu1  has sha256:d1\n  gpu2  has sha256:d2\n      → pull again"
+    assert told in pull.stderr
+
+
+def test_a_host_that_has_none_is_named(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.streams("*", sent("pull"), *PULLED)
+    hosts.on("gpu1", sent("held"), has("sha256:new"))
+    hosts.on("gpu2", sent("held"), Output(0))
+    pull = raycluster("pull")
+    assert (pull.exit_code, pull.stdout) == (1, "")
+    assert "is not on all hosts\n  gpu1  has sha256:new\n  gpu2  has no such image\n" in pull.stderr
+
+
+def test_a_pull_that_fails_is_told_in_dockers_words(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.streams("gpu1", sent("pull"), *PULLED)
+    hosts.streams("gpu2", sent("pull"), Output(1, stderr="Error: manifest unknown\n"))
+    hosts.on("*", sent("held"), has("sha256:one"))
+    pull = raycluster("pull")
+    assert (pull.exit_code, pull.stdout) == (1, "")
+    assert (
+        f"gpu2  pull {IMAGE}: exit code 1\n      | Error: manifest unknown\n      → check `image`"
+        in pull.stderr
+    )
+
+
+def test_docker_that_does_not_run_is_no_image_that_is_missing(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts.on("gpu1", sent("held"), has("sha256:one"))
+    hosts.on("gpu2", sent("held"), Output(1, stderr="Cannot connect to the Docker daemon\n"))
+    hosts.streams("gpu1", sent("pull"), *PULLED)
+    pull = raycluster("pull")
+    assert pull.exit_code == 1
+    assert "gpu2  Cannot connect to the Docker daemon\n      → start Docker on this host" in pull.stderr
+
+
+def test_with_a_limit_the_others_are_left_alone(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.on("gpu2", sent("held"), has("sha256:one"))
+    hosts.streams("gpu2", sent("pull"), *PULLED)
+    pull = raycluster("pull", "-l", "gpu2")
+    assert pull.stdout.startswith(f"gpu2 has {IMAGE}, sha256:one (nothing new, ")
+    assert {each.host for each in hosts.sent} == {"gpu2"}
+
+
+def test_a_host_that_cannot_be_reached_is_a_failure_by_name(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.on("gpu1", sent("held"), has("sha256:one"))
+    hosts.on("gpu2", sent("held"), Failure(FailureKind.UNREACHABLE, "does not answer", fix="plug it in"))
+    hosts.streams("gpu1", sent("pull"), *PULLED)
+    pull = raycluster("pull")
+    assert (pull.exit_code, pull.stdout) == (1, "")
+    assert "hosts: 1 host failed\n  gpu2  does not answer\n      → plug it in\n" in pull.stderr

@@ -1,0 +1,55 @@
+"""`restart` on real hosts: new containers, and Ray lists them all again."""
+
+from .lab import Lab
+from .seeing import failed, repaired, two_hosts, verdict
+from .terminal import terminal
+
+
+def born(lab: Lab) -> dict[str, str]:
+    """The container on each host, told apart from its successor."""
+    return {
+        name: lab.hosts[name].docker("ps", "--quiet", "--filter", "label=raycluster.cluster")
+        for name in ("gpu1", "gpu2")
+    }
+
+
+def test_one_worker_or_all_hosts_get_new_containers_and_ray_lists_them(cluster: Lab) -> None:
+    inventory = two_hosts(cluster)
+    before = born(cluster)
+    one = cluster.raycluster("restart", "gpu2", "-i", inventory)
+    assert one.returncode == 0, one.stderr
+    assert "cluster lab is up: Ray 2.60.0 lists all 2 hosts, 16 GPUs" in one.stdout
+    after = born(cluster)
+    assert (after["gpu1"] == before["gpu1"], after["gpu2"] == before["gpu2"]) == (True, False)
+
+    both = cluster.raycluster("restart", "-i", two_hosts(cluster, worker={"env": {"NCCL_DEBUG": "INFO"}}))
+    assert both.returncode == 0, both.stderr
+    assert "gpu2: is started anew: the inventory has changed: env NCCL_DEBUG" in both.stderr
+    assert "cluster lab is up: Ray 2.60.0 lists all 2 hosts, 16 GPUs" in both.stdout
+    assert not set(born(cluster).values()) & set(after.values())
+    assert "NCCL_DEBUG=INFO" in cluster.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "env")
+
+
+def test_a_worker_that_cannot_be_reached_while_all_are_restarted(cluster: Lab) -> None:
+    inventory = two_hosts(cluster)
+    before = born(cluster)
+    cluster.hosts["gpu2"].stop_ssh()
+    failed(
+        cluster.raycluster("restart", "-i", inventory),
+        "✗ cluster lab is not complete: 1 of 2 hosts failed",
+        "gpu2  192.0.2.12:22 refuses connections",
+    )
+    assert born(cluster)["gpu1"] != before["gpu1"]
+    cluster.hosts["gpu2"].start_ssh()
+    repaired(cluster, inventory)
+    assert verdict(cluster, inventory) == "healthy"
+
+
+def test_on_a_terminal_down_asks_and_a_no_changes_nothing(cluster: Lab) -> None:
+    before = born(cluster)
+    with terminal(cluster) as shell:
+        shell.type(f"raycluster down {two_hosts(cluster)}")
+        shell.wait_for("Take down cluster lab: its containers on gpu1 (head), gpu2?")
+        shell.type("n")
+        shell.wait_for("nothing was done")
+    assert born(cluster) == before

@@ -1,0 +1,109 @@
+"""Images: what Docker is told, what hosts have, and which of them have the same."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Docker, Pull, Ray
+from orchestrator.plan import docker
+from orchestrator.plan.facts import Silent
+from orchestrator.plan.held import Held, alike, parse
+from orchestrator.plan.pull import plan_pull
+from tests.plan.worlds import cluster, node, outline
+
+IMAGE = "vllm/vllm-openai:v0.17.1"
+ONE = Held("sha256:one", ("sha256:digest-one",), ("sha256:a", "sha256:b"), "linux/amd64", 10)
+OTHER = Held("sha256:other", ("sha256:digest-other",), ("sha256:c",), "linux/amd64", 10)
+
+PULLING = """\
+v0.17.1: Pulling from vllm/vllm-openai
+aa11: Already exists
+bb22: Pulling fs layer
+cc33: Pulling fs layer
+dd44: Waiting
+bb22: Download complete
+bb22: Pull complete
+cc33: Verifying Checksum
+cc33: Download complete
+""".splitlines()
+
+
+def test_the_lines_that_docker_is_told() -> None:
+    demo = cluster(workers=0)
+    podman = replace(demo.head, docker=Docker(command=("sudo", "-n", "podman")))
+    assert docker.pull(demo, podman).line() == f"sudo -n podman pull {IMAGE}"
+    assert docker.save(demo.head, IMAGE).line() == f"docker save {IMAGE}"
+    assert docker.load(demo.head).line() == "docker load --quiet"
+    assert docker.held(demo.head, IMAGE).argv[3:] == ("held", "docker", IMAGE)
+
+
+def test_how_far_a_pull_is() -> None:
+    assert docker.layers(PULLING[:1]) == ""
+    assert docker.layers(PULLING[:5]) == "1 of 4 layers"
+    assert docker.layers(PULLING) == "2 of 4 layers, 1 more downloaded"
+
+
+def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:
+    told = {
+        "Id": "sha256:one",
+        "RepoDigests": ["vllm/vllm-openai@sha256:digest-one"],
+        "RootFS": {"Type": "layers", "Layers": ["sha256:a", "sha256:b"]},
+        "Os": "linux",
+        "Architecture": "amd64",
+        "Size": 10,
+    }
+    assert parse(json.dumps(told)) == ONE
+    assert parse(json.dumps(told | {"RepoDigests": None, "RootFS": {}})) == replace(
+        ONE, digests=(), layers=()
+    )
+    assert parse("\n") is None
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        Held("sha256:one"),
+        Held("sha256:arm", ("sha256:digest-one",), ("sha256:z",), "linux/arm64"),
+        Held("sha256:manifest", (), ONE.layers, "linux/amd64"),
+    ],
+    ids=["its ID", "a registry's digest, for another machine", "its layers, in another store"],
+)
+def test_an_image_is_the_same_by(same: Held) -> None:
+    assert ONE.is_same(same)
+
+
+def test_hosts_with_the_same_image_stand_together_the_most_first() -> None:
+    assert alike({"gpu1": OTHER, "gpu2": ONE, "gpu3": ONE}) == (("gpu2", "gpu3"), ("gpu1",))
+    assert alike({"gpu1": ONE, "gpu2": ONE}) == (("gpu1", "gpu2"),)
+    assert not Held("sha256:x").is_same(Held("sha256:y"))
+
+
+def test_every_host_pulls_and_is_then_asked_what_it_has() -> None:
+    demo = cluster(workers=1)
+    assert outline(plan_pull(demo, demo.nodes, {"gpu1": ONE, "gpu2": None})) == [
+        ("Get the image", [f"gpu1: pull {IMAGE}", f"gpu2: pull {IMAGE}"]),
+        ("Compare", ["gpu1: see what it has", "gpu2: see what it has"]),
+    ]
+
+
+def test_a_host_that_never_pulls_is_only_looked_at() -> None:
+    demo = cluster(workers=0, head=node(1, docker=Docker(pull=Pull.NEVER)))
+    assert outline(plan_pull(demo, demo.nodes, {"gpu1": ONE})) == [("Compare", ["gpu1: see what it has"])]
+
+
+def test_an_image_that_lacks_ray_gets_it() -> None:
+    demo = cluster(workers=0, ray=Ray(install="ray[default]==2.56.*"))
+    assert outline(plan_pull(demo, demo.nodes, {"gpu1": None}))[0] == (
+        "Get the image",
+        [f"gpu1: pull {IMAGE}", "gpu1: add ray[default]==2.56.* to the image"],
+    )
+
+
+def test_a_host_that_could_not_be_asked_is_a_failure_by_name() -> None:
+    demo = cluster(workers=1)
+    plan = plan_pull(demo, demo.nodes, {"gpu1": ONE, "gpu2": Silent("does not answer", "plug it in")})
+    assert [(each.host, each.why, each.fix) for each in plan.refusals] == [
+        ("gpu2", "does not answer", "plug it in")
+    ]
+    assert {step.host for step in plan} == {"gpu1"}

@@ -1,0 +1,168 @@
+"""One host's output as the input of others: all of it for each, and none waits for one that is lost."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from threading import Event, Timer
+
+import pytest
+
+from orchestrator.plan.command import Command
+from orchestrator.plan.steps import Feed, OnFailure, Phase, Plan, Run
+from orchestrator.remote import feeding
+from orchestrator.remote.report import Happening, Report, StepWaits
+from orchestrator.remote.runner import execute
+from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
+from tests.remote.fakes import SOON, Answer, FakeFleet, FakeHost, reached
+
+PIECE = bytes(range(256)) * 4096
+COUNT = 20
+LOST = Failure(FailureKind.UNREACHABLE, "the connection was lost")
+FEED = Feed("source", "save it", Command(("save",)), size=COUNT * len(PIECE), within=60)
+
+Piping = Callable[[int, Hear, Event], Answer]
+
+
+@dataclass(frozen=True)
+class Host(FakeHost):
+    """One that only pipes, as told."""
+
+    piping: Piping = lambda _in, _hear, _cancel: Output(0)
+
+    def pipe(
+        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+    ) -> Answer:
+        assert command.argv[0] == "timeout"
+        assert timeout > 0
+        complain(b"")
+        return self.piping(stdin, hear, cancel)
+
+
+@dataclass(frozen=True)
+class Hosts:
+    piping: dict[str, Piping]
+
+    def __getitem__(self, name: str) -> Host:
+        return Host(name, FakeFleet(), piping=self.piping[name])
+
+    def at_work(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+
+def pours(_stdin: int, hear: Hear, cancel: Event) -> Answer:
+    for _ in range(COUNT):
+        if cancel.is_set():
+            return Failure(FailureKind.CANCELLED, "cancelled")
+        hear(PIECE)
+    return Output(0)
+
+
+def breaks_off(_stdin: int, hear: Hear, _cancel: Event) -> Answer:
+    hear(PIECE)
+    return LOST
+
+
+def hangs(_stdin: int, _hear: Hear, cancel: Event) -> Answer:
+    """As a transport does whose host is silent: it looks at the flag now and then."""
+    over = Event()
+    Timer(SOON, over.set).start()
+    while not (cancel.is_set() or over.is_set()):
+        over.wait(0.05)
+    assert not over.is_set(), "nobody cancelled it"
+    return Failure(FailureKind.CANCELLED, "cancelled")
+
+
+def is_full(stdin: int, _hear: Hear, _cancel: Event) -> Answer:
+    os.read(stdin, 1000)
+    return Output(1, stderr="no space left on device")
+
+
+class Takes:
+    """A host that reads to the end, and knows how much that was."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __call__(self, stdin: int, _hear: Hear, cancel: Event) -> Answer:
+        while piece := os.read(stdin, 1 << 16):
+            self.taken += len(piece)
+        return Failure(FailureKind.CANCELLED, "cancelled") if cancel.is_set() else Output(0)
+
+
+def fed(
+    source: Piping, told: list[Happening] | None = None, cancel: Event | None = None, **hosts: Piping
+) -> Report:
+    loads = tuple(Run(name, "load it", Command(("load",))) for name in hosts)
+    phase = Phase("Copy", loads, OnFailure.DROP_HOST, feed=FEED)
+    listener = told.append if told is not None else lambda _: None
+    return execute(Plan("test", (phase,)), Hosts({"source": source, **hosts}), listener, cancel or Event())
+
+
+def failures(report: Report) -> dict[str, str]:
+    return {result.step.host: result.failure.message for result in report.failed if result.failure}
+
+
+def test_each_host_gets_all_of_it() -> None:
+    one, two = Takes(), Takes()
+    assert fed(pours, one=one, two=two).ok
+    assert (one.taken, two.taken) == (COUNT * len(PIECE),) * 2
+
+
+def test_a_host_that_fails_stops_no_other() -> None:
+    one = Takes()
+    report = fed(pours, one=one, full=is_full)
+    assert failures(report) == {"full": "exit code 1"}
+    assert one.taken == COUNT * len(PIECE)
+
+
+def test_a_host_that_takes_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "PATIENCE", 0.2)
+    one = Takes()
+    report = fed(pours, one=one, mute=hangs)
+    assert failures(report) == {"mute": "took nothing for 0.2 s"}
+    assert one.taken == COUNT * len(PIECE)
+
+
+def test_when_nobody_is_left_the_source_is_told_to_stop() -> None:
+    report = fed(pours, full=is_full)
+    assert failures(report) == {"full": "exit code 1"}
+
+
+def test_a_source_that_breaks_off_is_named_by_every_host_and_nothing_cut_short_is_taken_for_whole() -> None:
+    report = fed(breaks_off, one=Takes(), two=Takes())
+    assert set(failures(report).values()) == {"source stopped sending it: the connection was lost"}
+    assert set(failures(report)) == {"one", "two"}
+
+
+def test_a_source_that_fails_says_why() -> None:
+    report = fed(lambda *_: Output(1, stderr="no such image"), one=Takes())
+    assert failures(report) == {"one": "source stopped sending it: exit code 1"}
+    assert [result.failure.detail for result in report.failed if result.failure] == ["no such image"]
+
+
+def test_ctrl_c_ends_all_of_them() -> None:
+    cancel, began = Event(), Event()
+
+    def pours_for_ever(_stdin: int, hear: Hear, cancel: Event) -> Answer:
+        while not cancel.is_set():
+            began.set()
+            hear(PIECE)
+        return Failure(FailureKind.CANCELLED, "cancelled")
+
+    def presses(_stdin: int, hear: Hear, cancel_of_it: Event) -> Answer:
+        assert reached(began)
+        cancel.set()
+        return hangs(_stdin, hear, cancel_of_it)
+
+    report = fed(pours_for_ever, cancel=cancel, one=Takes(), two=presses)
+    assert set(failures(report).values()) == {"cancelled"}
+
+
+def test_how_much_has_gone_to_each_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "TELL_EVERY", 0.0)
+    told = list[Happening]()
+    fed(pours, told, one=Takes())
+    far = [each.why for each in told if isinstance(each, StepWaits)]
+    assert far[0].startswith("1 MB of 21 MB, ")
+    assert far[-1] == "all 21 MB are there, and Docker takes them in"
