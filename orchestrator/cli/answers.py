@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from orchestrator.cli.events import Event
 from orchestrator.cli.screen import answer
 from orchestrator.model.origin import HostSettings, Setting
 from orchestrator.plan.checks import Finding
@@ -65,6 +66,7 @@ SCHEMAS: dict[str, Any] = {
     "lock": LockAnswer,
     "config": ConfigAnswer,
     "exec": ExecAnswer,
+    "events": Event,  # each line of -o jsonl
 }
 """By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
 

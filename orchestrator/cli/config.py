@@ -62,7 +62,7 @@ def schema(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="inventory, or a command whose -o json is meant: status, check, lock, config, exec.",
+            help="inventory; status, check, lock, config, exec: their -o json; events: each line of -o jsonl.",
         ),
     ] = "inventory",
 ) -> None:

@@ -1,6 +1,7 @@
 """The inventory as `config` shows and checks it, without contacting anybody."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +143,21 @@ def test_so_is_what_it_prints_where_there_is_nothing(
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
 
+@pytest.mark.parametrize("words", [("up",), ("up", "--dry-run"), ("down",)])
+def test_so_is_each_line_of_what_a_command_does(
+    words: tuple[str, ...], hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    schema = Draft202012Validator(json.loads(raycluster("config", "schema", "events").stdout))
+    hosts.on("gpu2", sent("reach"), Output(1))
+    lines = raycluster(*words, "-o", "jsonl").stdout.splitlines()
+    assert len(lines) > 3
+    assert [error.message for line in lines for error in schema.iter_errors(json.loads(line))] == []
+
+
 def test_every_answer_is_held_to_its_schema_and_named_in_the_help(raycluster: Raycluster) -> None:
-    assert set(COMMANDS) == set(answers.SCHEMAS)
-    named = " ".join(raycluster("config", "schema", "--help").stdout.split())
-    assert f"is meant: {', '.join(answers.SCHEMAS)}." in named
+    assert {*COMMANDS, "events"} == set(answers.SCHEMAS)
+    named = raycluster("config", "schema", "--help").stdout.partition("WHAT <str>")[2]
+    assert set(answers.SCHEMAS) <= set(re.findall("[a-z]+", named))
 
 
 def test_an_answer_with_a_key_more_or_less_does_not_pass() -> None:
