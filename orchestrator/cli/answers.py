@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.cli.events import Event
 from orchestrator.cli.screen import answer
+from orchestrator.cli.watched import Watched
 from orchestrator.model.origin import HostSettings, Setting
 from orchestrator.plan.checks import Finding
 from orchestrator.plan.health import ClusterHealth
@@ -67,6 +68,7 @@ SCHEMAS: dict[str, Any] = {
     "config": ConfigAnswer,
     "exec": ExecAnswer,
     "events": Event,  # each line of -o jsonl
+    "watch": Watched,  # the same of status --watch
 }
 """By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
 

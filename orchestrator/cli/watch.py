@@ -7,16 +7,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event, Thread
 
 from rich.live import Live
 
-from orchestrator.cli.answers import VERSION
 from orchestrator.cli.health import show_health
 from orchestrator.cli.interrupt import stopped_by_signals
 from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import answer
+from orchestrator.cli.watched import Happened, State, Watched
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.happened import events
 from orchestrator.plan.health import ClusterHealth
@@ -105,13 +105,13 @@ class _Records:
     def __call__(self, sight: Sight, told: list[Told]) -> None:
         if not self._began and not sight.pending:
             self._began = True
-            self._say(datetime.now(UTC), "state", state=asdict(sight.health))
+            _say(State(state=sight.health))
         for each in told:
-            self._say(each.at.astimezone(UTC), "happened", **asdict(each.event))
+            _say(Happened(**asdict(each.event)))
 
-    def _say(self, at: datetime, event: str, **more: object) -> None:
-        when = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        answer().print(json.dumps({"version": VERSION, "time": when, "event": event} | more))
+
+def _say(line: Watched) -> None:
+    answer().print(json.dumps(asdict(line)))
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+from jsonschema import Draft202012Validator
 from rich.console import ConsoleDimensions
 
+from orchestrator.cli import answers
 from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import Screen
 from orchestrator.plan.facts import Facts, RayTable, Resource, Silent
@@ -174,6 +176,8 @@ def test_as_json_each_line_is_an_object_with_version_and_time(
 ) -> None:
     seen(world(), world(lost=1))
     state, lost, verdict = map(json.loads, raycluster("status", "-w", "-o", "jsonl").stdout.splitlines())
+    validator = Draft202012Validator(answers.schema("watch"))
+    assert all(validator.is_valid(each) for each in (state, lost, verdict))
     assert (state["version"], state["event"], state["state"]["verdict"]) == (1, "state", "healthy")
     assert datetime.fromisoformat(lost.pop("time")).tzinfo
     assert lost == {

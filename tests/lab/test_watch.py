@@ -15,14 +15,14 @@ from .processes import wait_until
 from .seeing import brought_up, finished
 from .terminal import terminal
 
-RECORDED = """\
+STAND_IN = """\
 #!/bin/sh
 cat <<'END'
 0, 97, 71834, 81559, 64, 612.41
 1, 0, 4, 81559, 30, [N/A]
 END
 """
-"""Stands in for nvidia-smi on hosts without GPUs: what two of an H100's siblings have told."""
+"""For hosts without GPUs: prints the columns that nvidia-smi is asked for, for two GPUs."""
 
 
 BUSY = """
@@ -49,7 +49,7 @@ def watched(lab_with_cluster: Lab) -> Iterator[Lab]:
 def give_gpus(host: Host) -> None:
     write = "cat >/usr/local/bin/nvidia-smi; chmod +x /usr/local/bin/nvidia-smi"
     container = f"raycluster-lab-{host.name}"
-    host.run("docker", "exec", "--interactive", container, "sh", "-c", write, stdin=RECORDED)
+    host.run("docker", "exec", "--interactive", container, "sh", "-c", write, stdin=STAND_IN)
 
 
 def spent(host: Host) -> float:
