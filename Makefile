@@ -8,7 +8,7 @@ CONSTRAINTS := $(wildcard constraints.txt)
 DEBIAN_PYTHON := python3 python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test fuzz demo lab lab-down clean
+.PHONY: help setup packages check test fuzz demo screens lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fuzz: setup ## try a hundred thousand hostile inventories, for half an hour at m
 
 demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it
 	tests/lab/demo
+
+screens: setup packages ## make the README's screens anew, on the lab's hosts
+	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.lab.screens
 
 lab: packages ## bring up the lab's hosts and leave them standing
 	$(LAB) up

@@ -4,7 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from orchestrator.cli.events import Event
 from orchestrator.cli.screen import answer
+from orchestrator.cli.watched import Watched
 from orchestrator.model.origin import HostSettings, Setting
 from orchestrator.plan.checks import Finding
 from orchestrator.plan.health import ClusterHealth
@@ -40,11 +42,33 @@ class ConfigAnswer:
     hosts: tuple[HostSettings, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What became of the command on one host; `error`: why it did not run to its end there, null if it did."""
+
+    host: str
+    exit_code: int
+    stdout: str
+    stderr: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecAnswer:
+    """What `exec` has run, host by host."""
+
+    cluster: str
+    results: tuple[ExecResult, ...]
+
+
 SCHEMAS: dict[str, Any] = {
     "status": ClusterHealth,
     "check": CheckAnswer,
     "lock": LockAnswer,
     "config": ConfigAnswer,
+    "exec": ExecAnswer,
+    "events": Event,  # each line of -o jsonl
+    "watch": Watched,  # the same of status --watch
 }
 """By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
 

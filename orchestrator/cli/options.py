@@ -61,7 +61,12 @@ Limit = Annotated[
 ]
 Hosts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="HOST", help="Names, globs, head, workers, !x. Default: all.", show_default=False),
+    typer.Argument(
+        metavar="HOST",
+        help="Names, globs, head, workers, !x. Default: all.",
+        show_default=False,
+        autocompletion=complete.hosts,
+    ),
 ]
 Jobs = Annotated[
     int, typer.Option("-j", "--jobs", min=1, metavar="N", help="How many hosts are worked on at once.")
@@ -89,11 +94,17 @@ PlanForm = Annotated[
     ),
 ]
 StatusForm = Annotated[Form, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")]
+WatchForm = Annotated[
+    Form,
+    typer.Option(
+        "-o", "--output", metavar="text|json|jsonl", help="How to print it; jsonl goes with --watch."
+    ),
+]
+Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
 ActForm = Annotated[
     Form,
     typer.Option("-o", "--output", metavar="text|jsonl", help="jsonl: an event a line, as JSON."),
 ]
-Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Also remove this cluster's containers that the inventory lacks.")
 ]
@@ -125,7 +136,7 @@ def text_or_json(output: Form) -> Form:
 
 
 def events(output: Form) -> bool:
-    """Whether what only acts tells of it in events; exit code 2 for any form but these two."""
+    """Whether what acts, or watches, tells of it in events; exit code 2 for any form but these two."""
     if output not in {Form.TEXT, Form.JSONL}:
         raise typer.BadParameter("text or jsonl", param_hint="-o")
     return output is Form.JSONL

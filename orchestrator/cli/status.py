@@ -17,7 +17,7 @@ NOT_HEALTHY = 3
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.StatusForm = Form.TEXT,
+    output: options.WatchForm = Form.TEXT,
     watch: options.Watch = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
@@ -29,7 +29,7 @@ def status(
 
     With --watch the page stays, also shows what the GPUs do and what happens meanwhile, and ends with q or
     Ctrl-C; the exit code is that of the state at the end. In a pipe it is a line for each thing that
-    happens, after the state at the beginning; with -o json a JSON object for each.
+    happens, after the state at the beginning; with -o jsonl a JSON object for each.
     """
     from orchestrator.cli import answers
     from orchestrator.cli.health import show_health
@@ -37,13 +37,14 @@ def status(
     from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
 
-    output = options.text_or_json(output)
+    as_lines = watch and options.events(output)
+    output = output if watch else options.text_or_json(output)
     cluster = files.load(inventory, file)
     if watch:
-        from orchestrator.cli.watch import watch as watch_cluster
+        from orchestrator.cli.watch import watch as follow
 
-        health = watch_cluster(cluster, jobs, output)
-        raise typer.Exit(_exit_code(health) if health else INTERRUPTED)
+        seen = follow(cluster, jobs, as_json=as_lines)
+        raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes))
     if run.cancel.is_set():

@@ -14,9 +14,9 @@ from rich.live import Live
 
 from orchestrator.cli.health import show_health
 from orchestrator.cli.interrupt import stopped_by_signals
-from orchestrator.cli.options import Form
 from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import answer
+from orchestrator.cli.watched import Happened, State, Watched
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.happened import events
 from orchestrator.plan.health import ClusterHealth
@@ -31,17 +31,17 @@ KEPT = 200
 Show = Callable[[Sight, list[Told]], None]
 
 
-def watch(cluster: Cluster, jobs: int, output: Form) -> ClusterHealth | None:
+def watch(cluster: Cluster, jobs: int, *, as_json: bool) -> ClusterHealth | None:
     """Watches until somebody ends it; what was seen last, None where not all were seen even once."""
     cancel = Event()
     with (
         Fleet(cluster, transport, jobs) as fleet,
         stopped_by_signals(cancel, "ending the watch"),
         Watch(cluster, fleet, cancel) as watching,
-        _shown(output, cancel) as show,
+        _shown(cancel, as_json=as_json) as show,
     ):
         seen = _follow(watching.sights(), show)
-    if seen and output is Form.TEXT and answer().is_terminal:
+    if seen and not as_json and answer().is_terminal:
         show_health(seen.health)
     return seen.health if seen else None
 
@@ -57,8 +57,8 @@ def _follow(sights: Iterator[Sight], show: Show) -> Sight | None:
 
 
 @contextmanager
-def _shown(output: Form, cancel: Event) -> Iterator[Show]:
-    if output is Form.JSON:
+def _shown(cancel: Event, *, as_json: bool) -> Iterator[Show]:
+    if as_json:
         yield _Records()
     elif not answer().is_terminal:
         yield _Lines()
@@ -105,12 +105,13 @@ class _Records:
     def __call__(self, sight: Sight, told: list[Told]) -> None:
         if not self._began and not sight.pending:
             self._began = True
-            self._say(datetime.now().astimezone(), status=asdict(sight.health))
+            _say(State(state=sight.health))
         for each in told:
-            self._say(each.at, **asdict(each.event))
+            _say(Happened(**asdict(each.event)))
 
-    def _say(self, at: datetime, **more: object) -> None:
-        answer().print(json.dumps({"version": 1, "time": at.isoformat(timespec="milliseconds")} | more))
+
+def _say(line: Watched) -> None:
+    answer().print(json.dumps(asdict(line)))
 
 
 @contextmanager

@@ -170,17 +170,6 @@ section neighbours neighbours
 """
 )
 
-HELD = r"""
-set -f
-docker=$1
-printf '\036'
-timeout 20 $docker image inspect --format '{{json .}}' "$2" 2>/dev/null && exit
-code=$?
-[ "$code" -ne 124 ] || exit "$code"
-timeout 20 $docker version --format . >/dev/null
-"""
-"""An image that is not there and a Docker that does not answer, or not in time, are two things."""
-
 TRIAL = r"""
 set -f
 docker=$1 name=$2

@@ -1,0 +1,113 @@
+"""The README's screens, made anew: each is what a terminal on the lab's laptop really showed.
+
+`make screens` writes them between the README's marks. The lab has no GPUs: its inventory only says
+that each host has eight, and Ray believes it.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import lifecycle
+from .host import CHECKOUT
+from .lab import Lab
+from .terminal import Terminal, terminal
+
+README = CHECKOUT / "README.md"
+COLUMNS, ROWS = 110, 24
+
+Screen = Callable[[Lab, Terminal], str]
+
+
+def check(_: Lab, person: Terminal) -> str:
+    return person.run("raycluster check")
+
+
+def up(_: Lab, person: Terminal) -> str:
+    return person.run("raycluster up")
+
+
+def logs(_: Lab, person: Terminal) -> str:
+    return person.run("raycluster logs -n 1 | cut -c 1-108")
+
+
+def exec_(_: Lab, person: Terminal) -> str:
+    return person.run("raycluster exec -- df -h /dev/shm")
+
+
+def watch(lab: Lab, person: Terminal) -> str:
+    """A host is lost before our eyes."""
+    person.type("raycluster status --watch")
+    person.wait_for("healthy")
+    lab.hosts["gpu3"].cut()
+    shown = person.wait_for("unknown", seconds=60)
+    lab.hosts["gpu3"].mend()
+    person.wait_for("healthy", seconds=60)
+    person.press("q")
+    person.wait_for_prompt()
+    return shown
+
+
+def status(lab: Lab, person: Terminal) -> str:
+    lab.hosts["gpu2"].docker("kill", "raycluster-lab-gpu2")
+    return person.run("raycluster status")
+
+
+def failure(lab: Lab, person: Terminal) -> str:
+    """One host has no container, and another no Docker."""
+    lab.hosts["gpu2"].docker("rm", "--force", "raycluster-lab-gpu2")
+    lab.hosts["gpu3"].stop_docker()
+    return person.run("raycluster up")
+
+
+SCREENS: dict[str, Screen] = {
+    "check": check,
+    "up": up,
+    "logs": logs,
+    "exec": exec_,
+    "watch": watch,
+    "status": status,
+    "failure": failure,
+}
+
+
+def main() -> None:
+    with _lab() as lab, terminal(lab, COLUMNS, ROWS) as person:
+        lab.inventory()
+        for name, screen in SCREENS.items():
+            person.clear()
+            _write(name, screen(lab, person))
+
+
+@contextmanager
+def _lab() -> Iterator[Lab]:
+    """A lab in order; one that stood before stands again afterwards."""
+    folder = Path(tempfile.mkdtemp())
+    lab = lifecycle.up(3, print).at(folder)
+    lab.restore()
+    try:
+        yield lab
+    finally:
+        lab.restore()
+        if lab.is_new:
+            lifecycle.down()
+        shutil.rmtree(folder)
+
+
+def _write(name: str, shown: str) -> None:
+    """Puts a screen between its marks in the README, without the prompt that waits below it."""
+    text = shown.rstrip().removesuffix("\n$") + "\n"
+    block = re.compile(rf"(?s)(<!-- screen: {name} -->\n).*?(<!-- end -->)")
+    readme, count = block.subn(
+        lambda found: f"{found[1]}```console\n{text}```\n{found[2]}", README.read_text()
+    )
+    if count != 1:
+        raise SystemExit(f"README.md has {count} places for the screen {name!r}")
+    README.write_text(readme)
+
+
+if __name__ == "__main__":
+    main()
