@@ -17,7 +17,7 @@ from orchestrator.remote.running import bounded, judged
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 PATIENCE = 60.0
-"""Seconds in which a host has to take something, lest the others wait for it without end."""
+"""Seconds in which a host has to take a piece, of a megabyte at most: the others wait for it, and may give up."""
 TELL_EVERY = 1.0
 SLICE = 0.5
 MB, GB = 1e6, 1e9
@@ -69,12 +69,13 @@ class Feeding:
     def _pour(self, piece: bytes) -> None:
         """Hands the piece to every tap that is open; comes back when all have taken it."""
         for tap in self._taps.values():
-            tap.offer(piece)
+            tap.rest = memoryview(piece)
+        patience = monotonic() + PATIENCE
         while waiting := [tap for tap in self._taps.values() if tap.is_open and tap.rest]:
             if self._stop.is_set():
                 return
-            for tap in waiting:
-                if tap.is_stuck:
+            if monotonic() >= patience:
+                for tap in waiting:
                     tap.give_up()
             for tap in _ready(waiting):
                 tap.take()
@@ -103,19 +104,11 @@ class _Tap:
     sent: int = 0
     _began: float = field(default_factory=monotonic)
     _told: float = field(default_factory=monotonic)
-    _took: float = field(default_factory=monotonic)
     _left: bool = False
 
     def __post_init__(self) -> None:
         self.read, self.write = os.pipe()
         os.set_blocking(self.write, False)
-
-    @property
-    def is_stuck(self) -> bool:
-        return monotonic() >= self._took + PATIENCE
-
-    def offer(self, piece: bytes) -> None:
-        self.rest, self._took = memoryview(piece), monotonic()
 
     def take(self) -> None:
         try:
@@ -125,13 +118,13 @@ class _Tap:
         except BrokenPipeError:  # its command has ended
             self.is_open = False
             return
-        self.rest, self._took = self.rest[taken:], monotonic()
+        self.rest = self.rest[taken:]
         self.sent += taken
 
     def give_up(self) -> None:
-        """For a host that takes nothing; its command may never end by itself."""
+        """For a host that has not taken a piece; its command may never end by itself."""
         fix = "does Docker hang there, or its disk? is the network to it up?"
-        self.trouble = Failure(FailureKind.TIMEOUT, f"took nothing for {PATIENCE:g} s", fix=fix)
+        self.trouble = Failure(FailureKind.TIMEOUT, f"took next to nothing for {PATIENCE:g} s", fix=fix)
         self.is_open = False
         self.cancel.set()
 
