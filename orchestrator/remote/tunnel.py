@@ -12,6 +12,7 @@ from orchestrator.remote.splice import CHUNK, end, splice
 from orchestrator.remote.transport import Failure, Wire
 
 CONNECTIONS = 64  # at once; a browser has six for a site, and some that it keeps in reserve
+IDLE = 30.0  # seconds for a connection's first words: one that says nothing takes the place of another
 LOOK = 0.5  # seconds after which it is looked whether to stop
 
 Listener = socket.socket
@@ -55,7 +56,7 @@ class Tunnel:
         while not self._stop.is_set():
             with suppress(TimeoutError, ConnectionError):
                 client, _ = self._listener.accept()
-                client.settimeout(None)
+                client.settimeout(IDLE)
                 self._pool.submit(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
@@ -69,6 +70,7 @@ class Tunnel:
                 self._carry_on(client, said)
 
     def _carry_on(self, client: socket.socket, said: bytes) -> None:
+        client.settimeout(None)
         wire = self._connect(self._stop)
         if isinstance(wire, Failure):
             client.sendall(sorry(wire))

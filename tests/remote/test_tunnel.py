@@ -13,6 +13,7 @@ from threading import Event, Thread
 import pytest
 
 from orchestrator.model.secret import Secret
+from orchestrator.remote import tunnel as tunnels
 from orchestrator.remote.door import Door
 from orchestrator.remote.ssh import SshTransport
 from orchestrator.remote.transport import Failure, FailureKind
@@ -104,6 +105,16 @@ def test_long_pages_come_whole_side_by_side(gpu1: SshTransport, page: int) -> No
 def test_a_long_request_goes_up_whole(gpu1: SshTransport, page: int) -> None:
     with tunnel(gpu1, page) as link, urllib.request.urlopen(f"{link}/", data=PAGE) as answer:
         assert answer.read() == PAGE
+
+
+def test_who_says_nothing_takes_nobodys_place_for_long(
+    gpu1: SshTransport, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tunnels, "CONNECTIONS", 1)
+    monkeypatch.setattr(tunnels, "IDLE", 0.2)
+    with tunnel(gpu1, page) as link, socket.create_connection(("127.0.0.1", port_of(link))) as silent:
+        assert get(f"{link}/it") == "/it none"
+        assert silent.recv(1) == b""
 
 
 def test_who_has_said_all_still_hears_the_answer(gpu1: SshTransport) -> None:
