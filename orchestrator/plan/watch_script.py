@@ -9,7 +9,7 @@ ask() {
     echo end
 }
 while :; do
-    if ! kill -0 "$asked" 2>/dev/null; then
+    if [ "$line" = end ] || ! kill -0 "$asked" 2>/dev/null; then
         exec 3< <(ask </dev/null)
         read -r asked <&3
         while read -r -t 12 line <&3 && [ "$line" != end ]; do echo "gpu $line"; done
