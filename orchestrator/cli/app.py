@@ -29,9 +29,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (init, up, status, down, restart, check, logs, shell, pull, dashboard, metrics, trust):
+for command in (init, trust, check, up, status, logs):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
+for another in (shell, dashboard, metrics, restart, down, pull):
+    app.command()(another)
 app.add_typer(image.app, name="image")
 app.add_typer(lock.app, name="lock")
 app.add_typer(config.app, name="config")

@@ -66,10 +66,11 @@ def schema(
         ),
     ] = "inventory",
 ) -> None:
-    """Print a JSON Schema: of the inventory, for editors; of what a command prints as JSON, for programs.
+    """Print a JSON Schema of the inventory, or of an answer.
 
-    With yaml-language-server (VS Code, Neovim, Emacs, ...), keys and values are completed and checked as you
-    type. Once: `raycluster config schema > inventory.schema.json`; then as the inventory's first line:
+    Of the inventory for editors; of what a command prints as JSON, for programs. With yaml-language-server
+    (VS Code, Neovim, Emacs, ...), keys and values are completed and checked as you type. Once: `raycluster config
+    schema > inventory.schema.json`; then as the inventory's first line:
 
     # yaml-language-server: $schema=inventory.schema.json
     """

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import complete, options
 from orchestrator.cli import inventory as files
-from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, Form
 
 if TYPE_CHECKING:
@@ -36,10 +36,14 @@ def copy(
     source: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="HOST|laptop", help="Default: the first host that has it.", show_default=False
+            "--from",
+            metavar="HOST|laptop",
+            autocompletion=complete.hosts,
+            help="Default: the first host that has it.",
+            show_default=False,
         ),
     ] = None,
-    file: options.InventoryOption = None,
+    file: options.OnlyInventory = None,
     limit: options.Limit = None,
     output: options.ActForm = Form.TEXT,
     verbose: options.Verbose = 0,

@@ -24,7 +24,7 @@ HOW = "The machines as you log in to them by SSH, the head first: gpu1 me@gpu[2-
 Hosts = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="HOST...",
+        metavar="HOST",
         help="The machines as [user@]host[:port], the head first; gpu[1-3] stands for three. Asked for if none.",
         show_default=False,
     ),

@@ -38,7 +38,7 @@ def path(argument: str | None, option: str | None) -> str:
 
 
 def load_for_hosts(
-    option: str | None, hosts: list[str] | None, limit: str | None = None
+    option: str | None, hosts: list[str] | None, limit: str | None
 ) -> tuple[Cluster, tuple[Node, ...]]:
     """For commands whose arguments are hosts: the cluster, and the hosts that are left by both ways to say which."""
     if file := next((word for word in hosts or () if _is_file(word)), None):

@@ -30,8 +30,8 @@ def status(
 ) -> None:
     """Show which run holds the cluster's lock.
 
-    `up` and `down` hold it on the head while they run, so that only one changes the cluster at a time.
-    Exit code 0: it is free. 4: somebody holds it.
+    `up`, `down`, `restart` and `check` hold it on the head while they run, so that only one works on the
+    cluster at a time. Exit code 0: it is free. 4: somebody holds it.
     """
     cluster, output = files.load(inventory, file), options.text_or_json(output)
     holder = _ask(cluster)

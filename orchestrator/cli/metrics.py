@@ -27,11 +27,11 @@ def metrics(
     ] = None,
     jobs: options.Jobs = JOBS,
 ) -> None:
-    """Print where Prometheus finds Ray's metrics, for its file_sd_configs.
+    """Print where Prometheus finds the metrics of Ray.
 
-    The ports are those that Ray itself tells; they change with each `up` unless `ray.ports` is pinned. A host
-    that Ray does not list, or whose Ray exports none, is left out and named, and the exit code is 1. Where
-    there would be no target at all, nothing is printed, and FILE stays as it is.
+    In the form of its file_sd_configs. The ports are those that Ray itself tells; they change with each `up`
+    unless `ray.ports` is pinned. A host that Ray does not list, or whose Ray exports none, is left out and named,
+    and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
     """
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.screen import answer

@@ -61,7 +61,12 @@ Limit = Annotated[
 ]
 Hosts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="HOST", help="Names, globs, head, workers, !x. Default: all.", show_default=False),
+    typer.Argument(
+        metavar="HOST",
+        autocompletion=complete.hosts,
+        help="Names, globs, head, workers, !x. Default: all.",
+        show_default=False,
+    ),
 ]
 Jobs = Annotated[
     int, typer.Option("-j", "--jobs", min=1, metavar="N", help="How many hosts are worked on at once.")

@@ -48,6 +48,9 @@ def other(folder: Path) -> None:
         "raycluster trust other.yaml --limit ",
         "raycluster exec -i other.yaml -l ",
         "raycluster shell -i other.yaml ",
+        "raycluster logs -i other.yaml ",
+        "raycluster restart -i other.yaml ",
+        "raycluster image copy -i other.yaml --from ",
     ],
 )
 def test_the_hosts_of_the_inventory_that_the_line_names_are_offered(line: str) -> None:
