@@ -8,7 +8,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, AnswerForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.session import Session
@@ -26,7 +26,7 @@ def exec_(
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     on_host: options.OnHost = False,
-    output: options.StatusForm = Form.TEXT,
+    output: options.AnswerOutput = AnswerForm.TEXT,
     jobs: options.Jobs = JOBS,
 ) -> None:
     """Run a command in the containers.
@@ -49,12 +49,11 @@ def exec_(
     from orchestrator.cli.stdin import standard_input
     from orchestrator.plan.exec import plan_exec
 
-    output = options.text_or_json(output)
     _refuse_misplaced(words)
     cluster = files.load(None, file)
     nodes = files.selected(cluster, limit)
     alone = len(nodes) == 1
-    live = alone and output is Form.TEXT
+    live = alone and output is AnswerForm.TEXT
     mark = secrets.token_hex(16)
     planned = plan_exec(cluster, nodes, tuple(words), mark, on_host=on_host, stdin=alone)
     with (
@@ -62,7 +61,7 @@ def exec_(
         session(cluster, "exec", options.Pace(jobs, 0), logged=False, shown=not live) as run,
     ):
         results = (_live if live else _gathered)(run, planned, stdin)
-    if output is Form.JSON:
+    if output is AnswerForm.JSON:
         show_json(cluster, results)
     elif not live:
         show(results)

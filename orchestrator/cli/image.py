@@ -8,7 +8,7 @@ import typer
 
 from orchestrator.cli import complete, options
 from orchestrator.cli import inventory as files
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, ActForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
@@ -45,7 +45,7 @@ def copy(
     ] = None,
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
-    output: options.ActForm = Form.TEXT,
+    output: options.ActOutput = ActForm.TEXT,
     verbose: options.Verbose = 0,
 ) -> None:
     """Copy an image from one host to those that lack it.
@@ -58,7 +58,7 @@ def copy(
     from orchestrator.plan import docker
     from orchestrator.plan.image_copy import plan_copy
 
-    pace = options.Pace(JOBS, verbose, options.events(output))
+    pace = options.Pace(JOBS, verbose, output is ActForm.JSONL)
     cluster = files.load(None, file)
     name = _checked(image) if image else docker.image(cluster)
     if "@" in name:

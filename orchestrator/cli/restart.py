@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, PlanForm
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
@@ -18,7 +18,7 @@ def restart(
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     dry_run: options.DryRun = False,
-    output: options.PlanForm = Form.TEXT,
+    output: options.PlanOutput = PlanForm.TEXT,
     yes: options.Yes = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
@@ -39,7 +39,7 @@ def restart(
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
     cluster, nodes = files.load_for_hosts(file, hosts, limit)
     only = frozenset(node.name for node in nodes) if hosts or limit else None
-    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is Form.JSONL)
+    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None))

@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, AnswerForm
 
 if TYPE_CHECKING:
     from orchestrator.plan.health import ClusterHealth
@@ -17,7 +17,7 @@ NOT_HEALTHY = 3
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.StatusForm = Form.TEXT,
+    output: options.AnswerOutput = AnswerForm.TEXT,
     watch: options.Watch = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
@@ -37,7 +37,6 @@ def status(
     from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
 
-    output = options.text_or_json(output)
     cluster = files.load(inventory, file)
     if watch:
         from orchestrator.cli.watch import watch as watch_cluster
@@ -48,7 +47,7 @@ def status(
         health = assess(cluster, run.observe(cluster.nodes))
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
-    (answers.show if output is Form.JSON else show_health)(health)
+    (answers.show if output is AnswerForm.JSON else show_health)(health)
     raise typer.Exit(_exit_code(health))
 
 

@@ -14,7 +14,7 @@ from rich.live import Live
 
 from orchestrator.cli.health import show_health
 from orchestrator.cli.interrupt import stopped_by_signals
-from orchestrator.cli.options import Form
+from orchestrator.cli.options import AnswerForm
 from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import answer
 from orchestrator.model.cluster import Cluster
@@ -31,7 +31,7 @@ KEPT = 200
 Show = Callable[[Sight, list[Told]], None]
 
 
-def watch(cluster: Cluster, jobs: int, output: Form) -> ClusterHealth | None:
+def watch(cluster: Cluster, jobs: int, output: AnswerForm) -> ClusterHealth | None:
     """Watches until somebody ends it; what was seen last, None where not all were seen even once."""
     cancel = Event()
     with (
@@ -41,7 +41,7 @@ def watch(cluster: Cluster, jobs: int, output: Form) -> ClusterHealth | None:
         _shown(output, cancel) as show,
     ):
         seen = _follow(watching.sights(), show)
-    if seen and output is Form.TEXT and answer().is_terminal:
+    if seen and output is AnswerForm.TEXT and answer().is_terminal:
         show_health(seen.health)
     return seen.health if seen else None
 
@@ -57,8 +57,8 @@ def _follow(sights: Iterator[Sight], show: Show) -> Sight | None:
 
 
 @contextmanager
-def _shown(output: Form, cancel: Event) -> Iterator[Show]:
-    if output is Form.JSON:
+def _shown(output: AnswerForm, cancel: Event) -> Iterator[Show]:
+    if output is AnswerForm.JSON:
         yield _Records()
     elif not answer().is_terminal:
         yield _Lines()

@@ -109,6 +109,12 @@ def test_commands_and_options_are_offered() -> None:
     assert completed("raycluster up --roll") == "--rollback"
 
 
+def test_an_output_is_offered_where_the_command_has_it() -> None:
+    assert completed("raycluster status -o ").split() == ["text", "json"]
+    assert completed("raycluster pull -o ").split() == ["text", "jsonl"]
+    assert completed("raycluster up -o ").split() == ["text", "sh", "jsonl"]
+
+
 def test_an_inventory_is_left_to_the_shell_which_knows_the_files() -> None:
     assert completed("raycluster up inv") == ""
     assert completed("raycluster up -i inv") == ""

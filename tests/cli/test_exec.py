@@ -108,7 +108,7 @@ def test_a_line_for_a_shell_in_one_word_gets_a_hint(
         ((), "COMMAND"),
         (("inventory.yaml", "--", "ls"), "before the command stand only options, such as -i INVENTORY"),
         (("-l", "gpu9", "--", "ls"), 'no host matches "gpu9"'),
-        (("-o", "sh", "--", "ls"), "text or json"),
+        (("-o", "sh", "--", "ls"), "'text', 'json'"),
     ],
 )
 def test_what_cannot_be_meant_contacts_nobody(
