@@ -10,7 +10,7 @@ from orchestrator.cli.consent import consent
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.inventory import DEFAULT, refuse
 from orchestrator.cli.options import Pace
-from orchestrator.cli.screen import answer, notice, plural
+from orchestrator.cli.screen import answer, explain, notice, plural, troubles
 from orchestrator.cli.session import session
 from orchestrator.cli.trust import introduced
 from orchestrator.model.cluster import Cluster
@@ -72,12 +72,7 @@ def _silent(failure: Failure) -> Silent:
 
 
 def _give_up(silent: Mapping[str, Silent], targets: Iterable[Target]) -> None:
-    for name, why in silent.items():
-        notice().print(f"✗ {name}  {why.why}", style="red")
-        for line in why.detail.splitlines():
-            notice().print(f"      | {line}", style="dim")
-        if why.fix:
-            notice().print(f"      → {why.fix}", style="yellow")
+    troubles((name, (why.why, why.detail, why.fix)) for name, why in silent.items())
     again = " ".join(quoted(str(target)) for target in targets)
     notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")
     raise typer.Exit(1)
@@ -142,5 +137,4 @@ def _warn(host: Seen) -> None:
     trouble = host.facts.docker
     if isinstance(trouble, DockerTrouble) and not host.sudo:
         notice().print(f"! {host.name}  Docker does not answer: {trouble.text}", style="yellow")
-        if fix := docker_fix(trouble):
-            notice().print(f"      → {fix}", style="yellow")
+        explain("", docker_fix(trouble))

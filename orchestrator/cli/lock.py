@@ -107,7 +107,7 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
     with session(cluster, "lock", options.Pace(1, 0), logged=False) as run:
         told = ask(run.fleet[cluster.head.name], command, run.cancel)
     if isinstance(told, Failure):
-        failed(cluster.head.name, told.message, told.fix)
+        failed(cluster.head.name, told.message, told.fix, told.detail)
     return told
 
 

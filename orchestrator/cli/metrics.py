@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
-
-if TYPE_CHECKING:
-    from orchestrator.plan.steps import Remark
 
 
 def metrics(
@@ -34,7 +31,7 @@ def metrics(
     and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
     """
     from orchestrator.cli.interrupt import INTERRUPTED
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.screen import answer, troubles
     from orchestrator.cli.session import session
     from orchestrator.plan import services
 
@@ -49,7 +46,7 @@ def metrics(
         _replace(write, f"{text}\n")
     elif exporters:
         answer().print(text)
-    _name(without)
+    troubles((each.host, (each.why, each.detail, each.fix)) for each in without)
     raise typer.Exit(1 if without else 0)
 
 
@@ -58,13 +55,3 @@ def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.new")
     draft.write_text(text)
     draft.replace(path)
-
-
-def _name(without: "tuple[Remark, ...]") -> None:
-    """The hosts that were left out, the same of several said once."""
-    from orchestrator.cli.screen import gathered, notice
-
-    for (why, fix), hosts in gathered((each.host, (each.why, each.fix)) for each in without).items():
-        notice().print(f"✗ {', '.join(hosts)}  {why}", style="red")
-        if fix:
-            notice().print(f"      → {fix}", style="yellow")

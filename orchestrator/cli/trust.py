@@ -89,17 +89,12 @@ def _record(unknown: "dict[str, Unknown]") -> None:
 
 def _conclude(verdicts: "Verdicts") -> int:
     """Says what is known now, and what is wrong; the exit code."""
-    from orchestrator.cli.screen import answer, notice, plural
+    from orchestrator.cli.screen import answer, plural, troubles
     from orchestrator.remote.hostkeys import Known
     from orchestrator.remote.transport import Failure
 
     known = sum(isinstance(verdict, Known) for verdict in verdicts.values())
     answer().print(f"the host keys of {plural(known, 'host')} are known")
-    for name, verdict in verdicts.items():
-        if isinstance(verdict, Failure):
-            notice().print(f"✗ {name}  {verdict.message}", style="red")
-            for line in filter(
-                None, (*verdict.detail.splitlines(), f"→ {verdict.fix}" if verdict.fix else "")
-            ):
-                notice().print(f"      {line}")
+    failed = ((name, each) for name, each in verdicts.items() if isinstance(each, Failure))
+    troubles((name, (each.message, each.detail, each.fix)) for name, each in failed)
     return 0 if known == len(verdicts) else 1
