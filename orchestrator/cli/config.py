@@ -61,7 +61,8 @@ def schema(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="inventory, or a command whose -o json is meant: status, check, lock, config.",
+            help="inventory; what -o json prints: status, check, lock, config, exec, watch (status --watch); "
+            "events: what -o jsonl prints.",
         ),
     ] = "inventory",
 ) -> None:

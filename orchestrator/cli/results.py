@@ -1,10 +1,10 @@
 """What a command has said on several hosts: the same once, under the names of those who said it."""
 
-import json
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
+from orchestrator.cli import answers
 from orchestrator.cli.screen import answer, gathered, notice, printable, troubles, write
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command
@@ -31,9 +31,8 @@ def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
 
 
 def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
-    """Prints the results as one JSON object, `"version": 1`."""
-    told = {"version": 1, "cluster": cluster.name, "results": [_as_json(each) for each in results]}
-    answer().print(json.dumps(told, indent=2))
+    """Prints the results as one JSON object."""
+    answers.show(answers.ExecAnswer(cluster.name, tuple(map(_for_programs, results))))
 
 
 def _ran(result: Result) -> bool:
@@ -74,10 +73,7 @@ def _lacks_a_shell(results: tuple[Result, ...], words: list[str]) -> bool:
     return alone and any(each.exit_code in CANNOT_RUN for each in results)
 
 
-def _as_json(result: Result) -> dict[str, object]:
-    said = {
-        "stdout": result.stdout.decode(errors="replace"),
-        "stderr": result.stderr.decode(errors="replace"),
-    }
+def _for_programs(result: Result) -> answers.Ran:
+    stdout, stderr = (said.decode(errors="replace") for said in (result.stdout, result.stderr))
     error = result.failure.message if result.failure else None
-    return {"host": result.host, "exit_code": result.exit_code, **said, "error": error}
+    return answers.Ran(result.host, result.exit_code, stdout, stderr, error)

@@ -1,17 +1,16 @@
 """`raycluster status --watch`: a page that stays true, or a line for each thing that happens."""
 
-import json
 import os
 import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from threading import Event, Thread
 
 from rich.live import Live
 
+from orchestrator.cli import answers
 from orchestrator.cli.health import show_health
 from orchestrator.cli.interrupt import stopped_by_signals
 from orchestrator.cli.options import AnswerForm
@@ -105,12 +104,14 @@ class _Records:
     def __call__(self, sight: Sight, told: list[Told]) -> None:
         if not self._began and not sight.pending:
             self._began = True
-            self._say(datetime.now().astimezone(), status=asdict(sight.health))
+            answers.show_line(answers.WatchBegan(_written(datetime.now().astimezone()), sight.health))
         for each in told:
-            self._say(each.at, **asdict(each.event))
+            event = each.event
+            answers.show_line(answers.WatchEvent(_written(each.at), event.host, event.text, event.verdict))
 
-    def _say(self, at: datetime, **more: object) -> None:
-        answer().print(json.dumps({"version": 1, "time": at.isoformat(timespec="milliseconds")} | more))
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 @contextmanager

@@ -140,9 +140,10 @@ def test_so_is_what_it_prints_where_there_is_nothing(
 
 
 def test_every_answer_is_held_to_its_schema_and_named_in_the_help(raycluster: Raycluster) -> None:
-    assert set(COMMANDS) == set(answers.SCHEMAS)
-    named = " ".join(raycluster("config", "schema", "--help").stdout.split())
-    assert f"is meant: {', '.join(answers.SCHEMAS)}." in named
+    elsewhere = {"exec", "watch", "events"}  # in the tests of these
+    assert set(COMMANDS) | elsewhere == set(answers.SCHEMAS)
+    told = " ".join(raycluster("config", "schema", "--help").stdout.split())
+    assert not [name for name in answers.SCHEMAS if name not in told]
 
 
 def test_an_answer_with_a_key_more_or_less_does_not_pass() -> None:

@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+from jsonschema import Draft202012Validator
 from rich.console import ConsoleDimensions
 
+from orchestrator.cli import answers
 from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import Screen
 from orchestrator.plan.facts import Facts, RayTable, Resource, Silent
@@ -173,7 +175,9 @@ def test_as_json_each_line_is_an_object_with_version_and_time(
     raycluster: Raycluster, seen: Callable[..., None]
 ) -> None:
     seen(world(), world(lost=1))
-    state, lost, verdict = map(json.loads, raycluster("status", "-w", "-o", "json").stdout.splitlines())
+    lines = raycluster("status", "-w", "-o", "json").stdout.splitlines()
+    state, lost, verdict = told = [json.loads(line) for line in lines]
+    assert all(Draft202012Validator(answers.schema("watch")).is_valid(line) for line in told)
     assert (state["version"], state["status"]["verdict"]) == (1, "healthy")
     assert datetime.fromisoformat(lost.pop("time")).tzinfo
     assert lost == {
