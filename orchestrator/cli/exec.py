@@ -12,6 +12,7 @@ from orchestrator.cli.options import JOBS, AnswerForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.session import Session
+    from orchestrator.model.cluster import Cluster
     from orchestrator.plan.exec import Exec
     from orchestrator.remote.exec import Result
 
@@ -51,6 +52,7 @@ def exec_(
 
     _refuse_misplaced(words)
     cluster = files.load(None, file)
+    _refuse_host(cluster, words)
     nodes = files.selected(cluster, limit)
     alone = len(nodes) == 1
     live = alone and output is AnswerForm.TEXT
@@ -74,6 +76,15 @@ def _refuse_misplaced(words: list[str]) -> None:
     if words[1:2] == ["--"]:
         what = f"{words[0]}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
         raise typer.BadParameter(what, param_hint="COMMAND")
+
+
+def _refuse_host(cluster: "Cluster", words: list[str]) -> None:
+    """`exec gpu1 nvidia-smi`, as `docker exec` has it: every host would look for a program of that name."""
+    from orchestrator.plan.command import Command
+
+    if words[0] in {node.name for node in cluster.nodes}:
+        meant = Command(("raycluster", "exec", "-l", words[0], "--", *(words[1:] or ["COMMAND"]))).shown()
+        files.refuse(f'"{words[0]}" is a host, no command: {meant}')
 
 
 def _live(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":

@@ -62,8 +62,9 @@ def init(
     """
     from orchestrator.cli.drafting import drafted, keep, make_way, report
 
+    given = _given(hosts or [])
     make_way(file, yes=yes)
-    targets = _given(hosts) if hosts else _asked_for()
+    targets = given or _asked_for()
     name = CLUSTER if hosts else _ask("Name of the cluster", CLUSTER, _cluster_name)
     image = _option(image or IMAGE) if hosts or image else _ask("Docker image", IMAGE, _image)
     draft = drafted(_provisional(targets, name, image), targets, options.Pace(jobs, verbose))
@@ -75,7 +76,7 @@ def _given(words: list[str]) -> "tuple[Target, ...]":
     from orchestrator.model.target import together
 
     try:
-        return together(words)
+        return together(words) if words else ()
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong), param_hint="HOST") from None
 

@@ -34,6 +34,10 @@ def path(argument: str | None, option: str | None) -> str:
     """Which file is meant; exit code 2 where none is named and the usual one is not there."""
     if not (argument or option or Path(DEFAULT).exists()):
         refuse(f"no inventory: name a file, or let `raycluster init` write ./{DEFAULT}")
+    if argument and not (_is_file(argument) or Path(argument).exists()):
+        refuse(
+            f"{argument}: there is no such file. The argument is the inventory; some commands have -l for hosts"
+        )
     return argument or option or DEFAULT
 
 

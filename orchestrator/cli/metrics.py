@@ -30,12 +30,15 @@ def metrics(
     unless `ray.ports` is pinned. A host that Ray does not list, or whose Ray exports none, is left out and named,
     and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
     """
+    from orchestrator.cli import written
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.screen import answer, troubles
     from orchestrator.cli.session import session
     from orchestrator.plan import services
 
     cluster = files.load(inventory, file)
+    if write:
+        written.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:
         facts = run.observe(cluster.nodes)
     if run.cancel.is_set():
@@ -43,15 +46,8 @@ def metrics(
     exporters, without = services.metrics(cluster, facts)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)
     if exporters and write:
-        _replace(write, f"{text}\n")
+        written.replace(write, f"{text}\n")
     elif exporters:
         answer().print(text)
     troubles((each.host, (each.why, each.detail, each.fix)) for each in without)
     raise typer.Exit(1 if without else 0)
-
-
-def _replace(path: Path, text: str) -> None:
-    """In one step, because Prometheus may read at any moment. Readable for it, as files are that one writes."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text)
-    draft.replace(path)
