@@ -4,11 +4,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from orchestrator.cli import events
+from orchestrator.cli.events import Event
 from orchestrator.cli.screen import answer
+from orchestrator.cli.watched import Watched
 from orchestrator.model.origin import HostSettings, Setting
 from orchestrator.plan.checks import Finding
-from orchestrator.plan.health import ClusterHealth, Verdict
+from orchestrator.plan.health import ClusterHealth
 from orchestrator.plan.lock import Holder
 
 VERSION = 1
@@ -42,8 +43,8 @@ class ConfigAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """What became of a command on one host. `error`: why it is not known to have run to its end."""
+class ExecResult:
+    """What became of the command on one host; `error`: why it did not run to its end there, null if it did."""
 
     host: str
     exit_code: int
@@ -54,28 +55,10 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class ExecAnswer:
-    """What a command has said on each host."""
+    """What `exec` has run, host by host."""
 
     cluster: str
-    results: tuple[Ran, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WatchBegan:
-    """The first line of `status --watch`: the state at the beginning. `time`: as RFC 3339 writes it."""
-
-    time: str
-    status: ClusterHealth
-
-
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """A further line: what has happened, to a host or, where that is empty, to the cluster; its verdict since."""
-
-    time: str
-    host: str
-    text: str
-    verdict: Verdict
+    results: tuple[ExecResult, ...]
 
 
 SCHEMAS: dict[str, Any] = {
@@ -84,24 +67,15 @@ SCHEMAS: dict[str, Any] = {
     "lock": LockAnswer,
     "config": ConfigAnswer,
     "exec": ExecAnswer,
-    "watch": WatchBegan | WatchEvent,
-    "events": events.Event,
+    "events": Event,  # each line of -o jsonl
+    "watch": Watched,  # the same of status --watch
 }
 """By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
 
 
 def show(told: Any) -> None:
     """Prints one of the above as a JSON object."""
-    answer().print(json.dumps(_versioned(told), indent=2))
-
-
-def show_line(told: WatchBegan | WatchEvent) -> None:
-    """Prints one of several, on a line of its own."""
-    answer().print(json.dumps(_versioned(told)))
-
-
-def _versioned(told: Any) -> dict[str, Any]:
-    return {"version": VERSION} | asdict(told)
+    answer().print(json.dumps({"version": VERSION} | asdict(told), indent=2))
 
 
 def schema(what: str) -> dict[str, Any]:

@@ -61,8 +61,8 @@ def schema(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="inventory; what -o json prints: status, check, lock, config, exec, watch (status --watch); "
-            "events: what -o jsonl prints.",
+            help="inventory; status, check, lock, config, exec: their -o json; events: each line of -o jsonl; "
+            "watch: those of status --watch.",
         ),
     ] = "inventory",
 ) -> None:
@@ -107,6 +107,8 @@ def _as_ssh_has_it(cluster: "Cluster") -> "Cluster":
     from orchestrator.remote.transport import Failure
 
     def asked(node: "Node") -> "Node":
+        if node.is_local:
+            return node
         ssh = effective(node.host, node.ssh)
         return node if isinstance(ssh, Failure) else replace(node, ssh=ssh)
 

@@ -54,7 +54,7 @@ def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: Pace) -> Draft:
 
 
 def _look(cluster: Cluster, pace: Pace) -> tuple[Facts, Mapping[str, Inspection | None]]:
-    verdicts = introduced(cluster.nodes, pace.jobs)
+    verdicts = introduced(tuple(node for node in cluster.nodes if not node.is_local), pace.jobs)
     unmet = {name: _silent(each) for name, each in verdicts.items() if isinstance(each, Failure)}
     with session(cluster, "init", pace, logged=False) as run:
         facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet))

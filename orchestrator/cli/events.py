@@ -25,7 +25,7 @@ def _now() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
+class Line:
     """What every line has. `time`: UTC, as RFC 3339 writes it."""
 
     version: Literal[1] = 1
@@ -33,7 +33,7 @@ class _Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look(_Line):
+class Look(Line):
     """These hosts are asked what is there."""
 
     event: Literal["look"] = "look"
@@ -41,7 +41,7 @@ class Look(_Line):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host(_Line):
+class Host(Line):
     """A host has answered; or has failed to, and `trouble` says how."""
 
     event: Literal["host"] = "host"
@@ -59,7 +59,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned(_Line):
+class Planned(Line):
     """What will be done. `refusals`: hosts that are left out, and why; `phases`: by their titles, in order."""
 
     event: Literal["plan"] = "plan"
@@ -71,7 +71,7 @@ class Planned(_Line):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phase(_Line):
+class Phase(Line):
     """A phase begins: steps of one host in order, hosts side by side."""
 
     event: Literal["phase"] = "phase"
@@ -80,7 +80,7 @@ class Phase(_Line):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepBegan(_Line):
+class StepBegan(Line):
     """A step begins on a host."""
 
     event: Literal["step-began"] = "step-began"
@@ -89,7 +89,7 @@ class StepBegan(_Line):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepProgress(_Line):
+class StepProgress(Line):
     """How far a step is, or what it waits for. At most one a second of each host where a command tells it."""
 
     event: Literal["step-progress"] = "step-progress"
@@ -99,7 +99,7 @@ class StepProgress(_Line):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepEnded(_Line):
+class StepEnded(Line):
     """A step has ended, after `seconds`. `failure`, `detail`: what failed and the last words; empty where it is ok."""
 
     event: Literal["step-ended"] = "step-ended"
@@ -123,7 +123,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result(_Line):
+class Result(Line):
     """The last line. `message`: the end in a sentence; `log`: the full log's path, empty where none is kept."""
 
     event: Literal["result"] = "result"

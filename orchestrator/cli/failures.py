@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from rich.text import Text
 
@@ -35,7 +36,13 @@ def show_failures(headline: str, done: Done, what_now: str, unlike: Sequence[Fai
         notice().print(f"  Nothing was done on {', '.join(untouched)}.")
     notice().print(what_now)
     if done.log:
-        notice().print(f"log: {done.log}", style="dim")
+        notice().print(f"log: {_for_people(done.log)}", style="dim")
+
+
+def _for_people(path: Path) -> str:
+    """As one would type it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def failures(done: Done) -> tuple[Failed, ...]:

@@ -25,7 +25,7 @@ Hosts = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="HOST",
-        help="The machines as [user@]host[:port], the head first; gpu[1-3] stands for three. Asked for if none.",
+        help="The machines as [user@]host[:port], the head first. gpu[1-3] stands for three, local for this one.",
         show_default=False,
     ),
 ]
@@ -56,9 +56,9 @@ def init(
 ) -> None:
     """Look at the machines, and write an inventory of them.
 
-    Finds the addresses at which they reach each other, their GPUs, and how Docker answers; unknown host keys
-    are shown and recorded after a yes, as `trust` does. Changes nothing on the machines. Should one of them not
-    answer, nothing is written.
+    Asks for them where none is named. Finds the addresses at which they reach each other, their GPUs, and how
+    Docker answers; unknown host keys are shown and recorded after a yes, as `trust` does. Changes nothing on the
+    machines. Should one of them not answer, nothing is written.
     """
     from orchestrator.cli.drafting import drafted, keep, make_way, report
 

@@ -16,6 +16,14 @@ class AnswerForm(StrEnum):
     JSON = "json"
 
 
+class StatusForm(StrEnum):
+    """The same of what can also watch."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
 class ActForm(StrEnum):
     """How what acts tells of it."""
 
@@ -108,6 +116,12 @@ PlanOutput = Annotated[
 ]
 AnswerOutput = Annotated[
     AnswerForm, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")
+]
+StatusOutput = Annotated[
+    StatusForm,
+    typer.Option(
+        "-o", "--output", metavar="text|json|jsonl", help="How to print it; jsonl goes with --watch."
+    ),
 ]
 ActOutput = Annotated[
     ActForm,

@@ -121,7 +121,7 @@ class _LiveTable:
             case StepBegan(step):
                 self._rows[step.host] = _Row(step.title)
             case StepWaits(step, why):
-                self._rows[step.host].what = f"{step.title}: {why}" if isinstance(step, Run) else why
+                self._rows[step.host].what = why
             case StepEnded():
                 self._rows[happening.step.host] = _row_at_end(happening)
 

@@ -32,7 +32,7 @@ def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
 
 def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
     """Prints the results as one JSON object."""
-    answers.show(answers.ExecAnswer(cluster.name, tuple(map(_for_programs, results))))
+    answers.show(answers.ExecAnswer(cluster.name, tuple(map(_told, results))))
 
 
 def _ran(result: Result) -> bool:
@@ -73,7 +73,11 @@ def _lacks_a_shell(results: tuple[Result, ...], words: list[str]) -> bool:
     return alone and any(each.exit_code in CANNOT_RUN for each in results)
 
 
-def _for_programs(result: Result) -> answers.Ran:
-    stdout, stderr = (said.decode(errors="replace") for said in (result.stdout, result.stderr))
-    error = result.failure.message if result.failure else None
-    return answers.Ran(result.host, result.exit_code, stdout, stderr, error)
+def _told(result: Result) -> answers.ExecResult:
+    return answers.ExecResult(
+        result.host,
+        result.exit_code,
+        result.stdout.decode(errors="replace"),
+        result.stderr.decode(errors="replace"),
+        result.failure.message if result.failure else None,
+    )

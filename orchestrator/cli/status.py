@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, AnswerForm
+from orchestrator.cli.options import JOBS, StatusForm
 
 if TYPE_CHECKING:
     from orchestrator.plan.health import ClusterHealth
@@ -17,7 +17,7 @@ NOT_HEALTHY = 3
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.AnswerOutput = AnswerForm.TEXT,
+    output: options.StatusOutput = StatusForm.TEXT,
     watch: options.Watch = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
@@ -29,7 +29,7 @@ def status(
 
     With --watch the page stays, also shows what the GPUs do and what happens meanwhile, and ends with q or
     Ctrl-C; the exit code is that of the state at the end. In a pipe it is a line for each thing that
-    happens, after the state at the beginning; with -o json a JSON object for each.
+    happens, after the state at the beginning; with -o jsonl a JSON object for each.
     """
     from orchestrator.cli import answers
     from orchestrator.cli.health import show_health
@@ -37,17 +37,19 @@ def status(
     from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
 
+    if output is (StatusForm.JSON if watch else StatusForm.JSONL):
+        raise typer.BadParameter("jsonl goes with --watch, and json does not", param_hint="-o")
     cluster = files.load(inventory, file)
     if watch:
-        from orchestrator.cli.watch import watch as watch_cluster
+        from orchestrator.cli.watch import watch as follow
 
-        health = watch_cluster(cluster, jobs, output)
-        raise typer.Exit(_exit_code(health) if health else INTERRUPTED)
+        seen = follow(cluster, jobs, as_json=output is StatusForm.JSONL)
+        raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes))
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
-    (answers.show if output is AnswerForm.JSON else show_health)(health)
+    (answers.show if output is StatusForm.JSON else show_health)(health)
     raise typer.Exit(_exit_code(health))
 
 

@@ -1,21 +1,22 @@
 """`raycluster status --watch`: a page that stays true, or a line for each thing that happens."""
 
+import json
 import os
 import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from threading import Event, Thread
 
 from rich.live import Live
 
-from orchestrator.cli import answers
 from orchestrator.cli.health import show_health
 from orchestrator.cli.interrupt import stopped_by_signals
-from orchestrator.cli.options import AnswerForm
 from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import answer
+from orchestrator.cli.watched import Happened, State, Watched
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.happened import events
 from orchestrator.plan.health import ClusterHealth
@@ -30,17 +31,17 @@ KEPT = 200
 Show = Callable[[Sight, list[Told]], None]
 
 
-def watch(cluster: Cluster, jobs: int, output: AnswerForm) -> ClusterHealth | None:
+def watch(cluster: Cluster, jobs: int, *, as_json: bool) -> ClusterHealth | None:
     """Watches until somebody ends it; what was seen last, None where not all were seen even once."""
     cancel = Event()
     with (
         Fleet(cluster, transport, jobs) as fleet,
         stopped_by_signals(cancel, "ending the watch"),
         Watch(cluster, fleet, cancel) as watching,
-        _shown(output, cancel) as show,
+        _shown(cancel, as_json=as_json) as show,
     ):
         seen = _follow(watching.sights(), show)
-    if seen and output is AnswerForm.TEXT and answer().is_terminal:
+    if seen and not as_json and answer().is_terminal:
         show_health(seen.health)
     return seen.health if seen else None
 
@@ -56,8 +57,8 @@ def _follow(sights: Iterator[Sight], show: Show) -> Sight | None:
 
 
 @contextmanager
-def _shown(output: AnswerForm, cancel: Event) -> Iterator[Show]:
-    if output is AnswerForm.JSON:
+def _shown(cancel: Event, *, as_json: bool) -> Iterator[Show]:
+    if as_json:
         yield _Records()
     elif not answer().is_terminal:
         yield _Lines()
@@ -104,14 +105,13 @@ class _Records:
     def __call__(self, sight: Sight, told: list[Told]) -> None:
         if not self._began and not sight.pending:
             self._began = True
-            answers.show_line(answers.WatchBegan(_written(datetime.now().astimezone()), sight.health))
+            _say(State(state=sight.health))
         for each in told:
-            event = each.event
-            answers.show_line(answers.WatchEvent(_written(each.at), event.host, event.text, event.verdict))
+            _say(Happened(**asdict(each.event)))
 
 
-def _written(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
+def _say(line: Watched) -> None:
+    answer().print(json.dumps(asdict(line)))
 
 
 @contextmanager

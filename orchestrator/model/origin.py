@@ -98,9 +98,8 @@ def _own(source: Source, inventory: Inventory, path: Path, host: Host, key: str)
 
 
 def _values(node: Node) -> dict[Path, Value]:
-    values: dict[Path, Value] = {
-        ("ssh", each.name): getattr(node.ssh, each.name) for each in fields(node.ssh)
-    }
+    ssh = () if node.is_local else fields(node.ssh)
+    values: dict[Path, Value] = {("ssh", each.name): getattr(node.ssh, each.name) for each in ssh}
     values |= {("docker", each.name): getattr(node.docker, each.name) for each in fields(node.docker)}
     values[("docker", "command")] = " ".join(node.docker.command)
     values[("docker", "args")] = discreet.arguments(node.docker.args)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from orchestrator.model import addresses, values
+from orchestrator.model.cluster import LOCAL
 from orchestrator.model.problem import quoted
 from orchestrator.model.ranges import MOST, expand
 from orchestrator.model.select import RESERVED
@@ -34,6 +35,8 @@ def parse(written: str) -> tuple[Target, ...]:
     user = None if found["user"] is None else values.user(found["user"])
     port = None if found["port"] is None else values.port(found["port"])
     host = found["host"][1:-1] if ":" in found["host"] else found["host"]
+    if host == LOCAL and (user or port):
+        raise ValueError(f"{quoted(LOCAL)} is this machine, reached without SSH: write it alone")
     return tuple(Target(each, user, port) for each in expand(addresses.host(host)))
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Accelerator
+from orchestrator.model.cluster import LOCAL, Accelerator
 from orchestrator.model.target import Target
 from orchestrator.plan.candidates import Shared
 from orchestrator.plan.checks.measures import gib
@@ -82,9 +82,9 @@ class Draft:
 
     @property
     def common(self) -> Target:
-        """The login that all hosts have in common."""
-        users = {host.target.user for host in self.hosts}
-        ports = {host.target.port for host in self.hosts}
+        """The login that all hosts have in common that need one."""
+        targets = [host.target for host in self.hosts if host.target.host != LOCAL]
+        users, ports = {target.user for target in targets}, {target.port for target in targets}
         return Target("", users.pop() if len(users) == 1 else None, ports.pop() if len(ports) == 1 else None)
 
     @property

@@ -31,7 +31,7 @@ def _get(cluster: Cluster, node: Node) -> Iterator[Step]:
 
 def _change(cluster: Cluster, node: Node) -> Change:
     if node.docker.pull is Pull.NEVER:
-        return Change(node.name, f"is only looked at, since its `docker.pull` is never: {cluster.image}")
+        return Change(node.name, "is only looked at (docker.pull is never)")
     return Change(node.name, f"pulls {cluster.image}")
 
 

@@ -170,17 +170,6 @@ section neighbours neighbours
 """
 )
 
-HELD = r"""
-set -f
-docker=$1
-if told=$(timeout 20 $docker image inspect --format '{{json .}}' "$2" 2>&1); then
-    printf '%s\n' "$told"
-else
-    timeout 20 $docker version --format . >/dev/null
-fi
-"""
-"""An image that is not there and a Docker that does not answer are two things."""
-
 TRIAL = r"""
 set -f
 docker=$1 name=$2

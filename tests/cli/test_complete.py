@@ -110,7 +110,7 @@ def test_commands_and_options_are_offered() -> None:
 
 
 def test_an_output_is_offered_where_the_command_has_it() -> None:
-    assert completed("raycluster status -o ").split() == ["text", "json"]
+    assert completed("raycluster check -o ").split() == ["text", "json"]
     assert completed("raycluster pull -o ").split() == ["text", "jsonl"]
     assert completed("raycluster up -o ").split() == ["text", "sh", "jsonl"]
 

@@ -1,6 +1,7 @@
 """The inventory as `config` shows and checks it, without contacting anybody."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,16 +107,17 @@ def printed(raycluster: Raycluster, what: str, *words: str) -> list[str]:
     """What is wrong with the answer of a command by its own published schema."""
     schema = json.loads(raycluster("config", "schema", what).stdout)
     Draft202012Validator.check_schema(schema)
-    told = json.loads(raycluster(*words, "-o", "json").stdout)
+    told = json.loads(raycluster(*words).stdout)
     assert told["version"] == schema["properties"]["version"]["const"]
     return [error.message for error in Draft202012Validator(schema).iter_errors(told)]
 
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "status": ("status",),
-    "check": ("check",),
-    "lock": ("lock", "status"),
-    "config": ("config", "show"),
+    "status": ("status", "-o", "json"),
+    "check": ("check", "-o", "json"),
+    "lock": ("lock", "status", "-o", "json"),
+    "config": ("config", "show", "-o", "json"),
+    "exec": ("exec", "-o", "json", "--", "nvidia-smi"),
 }
 
 
@@ -127,6 +129,8 @@ def test_what_a_command_prints_is_what_its_schema_says(
     cluster_stands.on("gpu1", sent("ask-lock"), Output(0, holder))
     cluster_stands.on("*", sent("inspect"), Output(1))
     cluster_stands.on("*", "date", Output(0, "1000.5\n"))
+    cluster_stands.on("*", "docker ps --all", Output(0, "running\n"))
+    cluster_stands.on("*", sent("nvidia-smi"), Output(0, "Tue Nov 24\n"))
     cluster_stands.streams("*", sent("trial"), Output(1, stderr="no"))
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
@@ -139,11 +143,21 @@ def test_so_is_what_it_prints_where_there_is_nothing(
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
 
+@pytest.mark.parametrize("words", [("up",), ("up", "--dry-run"), ("down",)])
+def test_so_is_each_line_of_what_a_command_does(
+    words: tuple[str, ...], hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    schema = Draft202012Validator(json.loads(raycluster("config", "schema", "events").stdout))
+    hosts.on("gpu2", sent("reach"), Output(1))
+    lines = raycluster(*words, "-o", "jsonl").stdout.splitlines()
+    assert len(lines) > 3
+    assert [error.message for line in lines for error in schema.iter_errors(json.loads(line))] == []
+
+
 def test_every_answer_is_held_to_its_schema_and_named_in_the_help(raycluster: Raycluster) -> None:
-    elsewhere = {"exec", "watch", "events"}  # in the tests of these
-    assert set(COMMANDS) | elsewhere == set(answers.SCHEMAS)
-    told = " ".join(raycluster("config", "schema", "--help").stdout.split())
-    assert not [name for name in answers.SCHEMAS if name not in told]
+    assert {*COMMANDS, "events", "watch"} == set(answers.SCHEMAS)
+    named = raycluster("config", "schema", "--help").stdout.partition("WHAT <str>")[2]
+    assert set(answers.SCHEMAS) <= set(re.findall("[a-z]+", named))
 
 
 def test_an_answer_with_a_key_more_or_less_does_not_pass() -> None:

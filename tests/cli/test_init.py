@@ -48,6 +48,22 @@ def test_two_machines_become_an_inventory(machines: FakeFleet, raycluster: Raycl
     assert [file.name for file in folder.iterdir()] == ["inventory.yaml"]
 
 
+def test_this_machine_is_looked_at_without_ssh(
+    machines: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def note(host: str, _: Ssh) -> Known:
+        asked.append(host)
+        return Known(host, KEY)
+
+    meet(monkeypatch, note)
+    monkeypatch.setattr("orchestrator.remote.reach.LocalTransport", lambda: machines["gpu1"])
+    ran = raycluster("init", "local", "gpu2")
+    assert (ran.exit_code, asked) == (0, ["gpu2"])
+    assert "local  10.0.0.1  8 NVIDIA GPUs  head\n" in ran.stdout
+
+
 def test_a_dash_is_standard_output(machines: FakeFleet, raycluster: Raycluster, folder: Path) -> None:
     ran = raycluster("init", "gpu1", "gpu2", "-i", "-", "--image", "ours:1")
     assert ran.stdout.startswith("# A raycluster inventory")

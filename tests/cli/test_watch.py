@@ -175,13 +175,14 @@ def test_as_json_each_line_is_an_object_with_version_and_time(
     raycluster: Raycluster, seen: Callable[..., None]
 ) -> None:
     seen(world(), world(lost=1))
-    lines = raycluster("status", "-w", "-o", "json").stdout.splitlines()
-    state, lost, verdict = told = [json.loads(line) for line in lines]
-    assert all(Draft202012Validator(answers.schema("watch")).is_valid(line) for line in told)
-    assert (state["version"], state["status"]["verdict"]) == (1, "healthy")
+    state, lost, verdict = map(json.loads, raycluster("status", "-w", "-o", "jsonl").stdout.splitlines())
+    validator = Draft202012Validator(answers.schema("watch"))
+    assert all(validator.is_valid(each) for each in (state, lost, verdict))
+    assert (state["version"], state["event"], state["state"]["verdict"]) == (1, "state", "healthy")
     assert datetime.fromisoformat(lost.pop("time")).tzinfo
     assert lost == {
         "version": 1,
+        "event": "happened",
         "host": "gpu3",
         "text": "lost: 10.0.0.3:22 does not answer",
         "verdict": "unknown",
@@ -208,3 +209,8 @@ def test_what_hosts_say_cannot_steer_the_terminal(raycluster: Raycluster, seen: 
     assert "owned" in said
     assert "\x1b" not in said
     assert not lines_with(drawn(sight(of, bare(of) | hostile, {"gpu1": "\x1b[2J"}, {}, {})), "\x1b")
+
+
+@pytest.mark.parametrize("words", [("--watch", "-o", "json"), ("-o", "jsonl"), ("--watch", "-o", "sh")])
+def test_a_form_that_does_not_go_with_it_is_a_mistake(raycluster: Raycluster, words: tuple[str, ...]) -> None:
+    assert raycluster("status", *words).exit_code == 2

@@ -105,7 +105,7 @@ def test_a_bomb_is_a_problem_soon_and_costs_little(text: str, tmp_path: Path) ->
     began = process_time()
     with memory_for(MORE):
         found = load(str(file))
-    assert process_time() - began < SOON
+    assert process_time() - began < 4 * SOON  # what grows with the square of it takes minutes
     assert isinstance(found, Problems)
     assert len(found.text()) < 50_000
 

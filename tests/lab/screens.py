@@ -17,7 +17,7 @@ from .lab import Lab
 from .terminal import Terminal, terminal
 
 README = CHECKOUT / "README.md"
-COLUMNS, ROWS = 96, 24
+COLUMNS, ROWS = 110, 24
 
 Screen = Callable[[Lab, Terminal], str]
 
@@ -31,7 +31,7 @@ def up(_: Lab, person: Terminal) -> str:
 
 
 def logs(_: Lab, person: Terminal) -> str:
-    return person.run("raycluster logs -n 2")
+    return person.run("raycluster logs -n 1 | cut -c 1-108")
 
 
 def exec_(_: Lab, person: Terminal) -> str:
@@ -57,7 +57,7 @@ def status(lab: Lab, person: Terminal) -> str:
 
 
 def failure(lab: Lab, person: Terminal) -> str:
-    """The worker that is missing cannot come back, for its disk is full."""
+    """One host has no container, and another no Docker."""
     lab.hosts["gpu2"].docker("rm", "--force", "raycluster-lab-gpu2")
     lab.hosts["gpu3"].stop_docker()
     return person.run("raycluster up")
@@ -99,7 +99,7 @@ def _lab() -> Iterator[Lab]:
 
 def _write(name: str, shown: str) -> None:
     """Puts a screen between its marks in the README, without the prompt that waits below it."""
-    text = shown.removesuffix("\n$\n") + "\n"
+    text = shown.rstrip().removesuffix("\n$") + "\n"
     block = re.compile(rf"(?s)(<!-- screen: {name} -->\n).*?(<!-- end -->)")
     readme, count = block.subn(
         lambda found: f"{found[1]}```console\n{text}```\n{found[2]}", README.read_text()

@@ -67,7 +67,7 @@ def test_an_image_is_copied_to_those_that_lack_it_while_one_is_down(without: Lab
     lab.hosts["gpu3"].stop_ssh()
     partly = lab.raycluster("image", "copy", "-i", inventory)
     assert (partly.returncode, partly.stdout) == (1, "")
-    assert f"✗ {COPIED} is not known to be on all hosts: 1 host failed\n  gpu3  192" in partly.stderr
+    assert f"✗ {COPIED} is not known to be the same on all hosts: 1 host failed\n  gpu3  192" in partly.stderr
 
     lab.hosts["gpu3"].start_ssh()
     wholly = lab.raycluster("image", "copy", "-i", inventory)

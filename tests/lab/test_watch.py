@@ -15,14 +15,14 @@ from .processes import wait_until
 from .seeing import brought_up, finished
 from .terminal import terminal
 
-RECORDED = """\
+STAND_IN = """\
 #!/bin/sh
 cat <<'END'
 0, 97, 71834, 81559, 64, 612.41
 1, 0, 4, 81559, 30, [N/A]
 END
 """
-"""Stands in for nvidia-smi on hosts without GPUs: what two of an H100's siblings have told."""
+"""For hosts without GPUs: prints the columns that nvidia-smi is asked for, for two GPUs."""
 
 
 BUSY = """
@@ -49,7 +49,7 @@ def watched(lab_with_cluster: Lab) -> Iterator[Lab]:
 def give_gpus(host: Host) -> None:
     write = "cat >/usr/local/bin/nvidia-smi; chmod +x /usr/local/bin/nvidia-smi"
     container = f"raycluster-lab-{host.name}"
-    host.run("docker", "exec", "--interactive", container, "sh", "-c", write, stdin=RECORDED)
+    host.run("docker", "exec", "--interactive", container, "sh", "-c", write, stdin=STAND_IN)
 
 
 def spent(host: Host) -> float:
@@ -87,8 +87,8 @@ def test_the_page_shows_hosts_gpus_and_ray_and_leaves_nothing_behind(watched: La
     give_gpus(watched.hosts["gpu2"])
     with terminal(watched, columns=80, rows=24) as desk:
         desk.type("raycluster status --watch")
-        page = desk.wait_for("gpu2  0  97% 70/80  1   0% 0/80")
-        assert "cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs" in page
+        desk.wait_for("gpu2  0  97% 70/80  1   0% 0/80")
+        page = desk.wait_for("cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs")
         assert page.count("healthy  running    yes  yes     8/8") == 3
         assert re.search(r"^all +0/\d+ +0/24 ", page, re.MULTILINE)
         assert page.endswith("nothing has happened\n")
@@ -122,9 +122,9 @@ def test_a_host_whose_cable_is_cut_is_unknown_with_the_reason_and_comes_back_by_
 
 
 def test_a_killed_container_is_an_event_and_so_is_its_return(watched: Lab) -> None:
-    watch = watched.raycluster_popen("status", "--watch", "-o", "json")
+    watch = watched.raycluster_popen("status", "--watch", "-o", "jsonl")
     assert watch.stdout
-    assert json.loads(watch.stdout.readline())["status"]["verdict"] == "healthy"
+    assert json.loads(watch.stdout.readline())["state"]["verdict"] == "healthy"
     told = map(json.loads, iter(watch.stdout.readline, ""))
 
     def until(*words: str) -> None:

@@ -93,6 +93,12 @@ def test_a_value_that_a_merge_key_brings_is_told_where_it_stands() -> None:
     assert explained(text)[1]["b"]["rdma"].origin == Origin(From.HOST, (6,))
 
 
+def test_a_host_that_is_this_machine_has_nothing_of_ssh() -> None:
+    hosts = explained(TEXT.replace("host: gpu1", "host: local"))[1]
+    assert not [key for key in hosts["local"] if key.startswith("ssh.")]
+    assert [key for key in hosts["gpu2"] if key.startswith("ssh.")]
+
+
 def test_a_secret_in_env_is_hidden() -> None:
     assert HOSTS["gpu1"]["env.HF_TOKEN"].value == discreet.HIDDEN
 

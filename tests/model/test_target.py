@@ -35,6 +35,7 @@ def test_a_range_stands_for_several() -> None:
         ("gpu;1", "should be a host name"),
         ("-oProxyCommand=x", 'should not start with "-"'),
         ("gpu[3-1]", "runs backwards"),
+        ("me@local", '"local" is this machine, reached without SSH: write it alone'),
         ("a:b:c", 'should be [user@]host[:port], such as "ubuntu@gpu1:2222", not "a:b:c"'),
     ],
 )

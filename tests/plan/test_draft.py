@@ -146,6 +146,12 @@ def test_hosts_behind_one_address_are_told_apart_by_their_ports() -> None:
     ]
 
 
+def test_this_machine_needs_no_login_and_the_others_still_share_theirs() -> None:
+    made = draft("local", "me@gpu[2-3]:2222")
+    assert [node.is_local for node in loaded(made).nodes] == [True, False, False]
+    assert "\nssh: {user: me, port: 2222} " in text(made)
+
+
 def test_a_user_with_odd_letters_is_kept() -> None:
     assert loaded(draft("DOM\\me#1@gpu1", "x@gpu2")).head.ssh.user == "DOM\\me#1"
 

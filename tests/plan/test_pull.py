@@ -1,12 +1,15 @@
 """Images: what Docker is told, what hosts have, and which of them have the same."""
 
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from orchestrator.model.cluster import Docker, Pull, Ray
 from orchestrator.plan import docker
+from orchestrator.plan.docker import image_scripts
 from orchestrator.plan.facts import Silent
 from orchestrator.plan.held import Held, alike, parse
 from orchestrator.plan.pull import plan_pull
@@ -34,7 +37,7 @@ def test_the_lines_that_docker_is_told() -> None:
     podman = replace(demo.head, docker=Docker(command=("sudo", "-n", "podman")))
     assert docker.pull(demo, podman).line() == f"sudo -n podman pull {IMAGE}"
     assert docker.save(demo.head, IMAGE).line() == f"docker save {IMAGE}"
-    assert docker.load(demo.head).line() == "docker load --quiet"
+    assert docker.load(demo.head).argv[3:] == ("load", "docker", "300")
     assert docker.held(demo.head, IMAGE).argv[3:] == ("held", "docker", IMAGE)
 
 
@@ -107,3 +110,35 @@ def test_a_host_that_could_not_be_asked_is_a_failure_by_name() -> None:
         ("gpu2", "does not answer", "plug it in")
     ]
     assert {step.host for step in plan} == {"gpu1"}
+
+
+@pytest.fixture
+def fake_docker(tmp_path: Path) -> Path:
+    """One whose `load` keeps what it reads, and fails where that is not the whole."""
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\ncat >{tmp_path}/loaded\ngrep -q end {tmp_path}/loaded\n")
+    program.chmod(0o755)
+    return program
+
+
+def loading(fake_docker: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["sh", "-c", image_scripts.LOAD, "load", fake_docker, "0.5"], stdin=subprocess.PIPE
+    )
+
+
+def test_an_archive_is_loaded_to_the_last_byte(fake_docker: Path) -> None:
+    archive = bytes(range(256)) * 40_000 + b"end"
+    load = loading(fake_docker)
+    load.communicate(archive, timeout=20)
+    assert load.returncode == 0
+    assert fake_docker.with_name("loaded").read_bytes() == archive
+
+
+def test_a_load_whose_sender_falls_silent_ends_by_itself(fake_docker: Path) -> None:
+    load = loading(fake_docker)
+    assert load.stdin
+    load.stdin.write(b"some")
+    load.stdin.flush()
+    assert load.wait(timeout=20) == 1
+    load.stdin.close()

@@ -28,7 +28,7 @@ case $1 in
 esac
 """
 SMI = "#!/bin/sh\necho '{}, 97, 71834, 81559, 64, 612.41'\n"
-RECORDED = "gpu {}, 97, 71834, 81559, 64, 612.41"
+TOLD = "gpu {}, 97, 71834, 81559, 64, 612.41"
 
 
 @dataclass
@@ -104,18 +104,18 @@ def test_the_gpus_of_the_container_are_told_by_one_process_in_it(machine: Machin
     machine.has("container/nvidia-smi", SMI.format(0))
     machine.has("bin/nvidia-smi", SMI.format(7))
     process = machine.watch()
-    assert heard(process, 3) == {EVENT, RECORDED.format(0), "alive"}
+    assert heard(process, 3) == {EVENT, TOLD.format(0), "alive"}
     pulse(process)
-    assert heard(process, 2) == {RECORDED.format(0), "alive"}
+    assert heard(process, 2) == {TOLD.format(0), "alive"}
     assert sum(asked.startswith("exec") for asked in machine.asked) == 1
 
 
 def test_where_no_container_runs_the_hosts_gpus_are_told(machine: Machine) -> None:
     machine.has("bin/nvidia-smi", SMI.format(7))
     process = machine.watch()
-    assert heard(process, 3) == {EVENT, RECORDED.format(7), "alive"}
+    assert heard(process, 3) == {EVENT, TOLD.format(7), "alive"}
     pulse(process)
-    assert heard(process, 2) == {RECORDED.format(7), "alive"}
+    assert heard(process, 2) == {TOLD.format(7), "alive"}
 
 
 def test_a_container_that_has_no_nvidia_smi_is_not_given_the_hosts_gpus(machine: Machine) -> None:

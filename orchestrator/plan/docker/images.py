@@ -5,10 +5,12 @@ import shlex
 from collections.abc import Sequence
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker import image_scripts
 from orchestrator.plan.docker.scripted import scripted
 
+SILENCE_SECONDS = 300
+"""Longer than the other hosts of a copy may keep this one waiting."""
 DONE = ("Pull complete", "Already exists")
 LOADED = ("Download complete", "Extracting")
 LAYER_STATES = (
@@ -52,7 +54,7 @@ def layers(lines: Sequence[str]) -> str:
 
 def held(node: Node, name: str) -> Command:
     """Tells what image the host has under that name, as `plan.held` reads it; nothing where it has none."""
-    return scripted(scripts.HELD, "held", node, name)
+    return scripted(image_scripts.HELD, "held", node, name)
 
 
 def save(node: Node, name: str) -> Command:
@@ -61,8 +63,8 @@ def save(node: Node, name: str) -> Command:
 
 
 def load(node: Node) -> Command:
-    """Takes in an archive of `save`."""
-    return Command((*node.docker.command, "load", "--quiet"))
+    """Takes in an archive of `save`; gives up when nothing comes for a while."""
+    return scripted(image_scripts.LOAD, "load", node, str(SILENCE_SECONDS))
 
 
 def _dockerfile(cluster: Cluster) -> str:
