@@ -63,8 +63,7 @@ def copy(
     name = _checked(image) if image else docker.image(cluster)
     if "@" in name:
         files.refuse(f"{name} is named by its digest, which a copy does not carry: name it by a tag")
-    only = files.only(cluster, limit)
-    targets = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    targets = files.selected(cluster, limit)
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets)
     asked = tuple(dict.fromkeys((*candidates, *targets)))

@@ -36,8 +36,7 @@ def pull(
 
     pace = options.Pace(jobs, verbose, output is ActForm.JSONL)
     cluster = files.load(inventory, file)
-    only = files.only(cluster, limit)
-    nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    nodes = files.selected(cluster, limit)
     planner = partial(plan_pull, cluster, nodes)
     done, before = carry_out("pull", cluster, nodes, cluster.image, planner, pace)
     copies = Copies("pull", cluster, cluster.image, done)

@@ -10,7 +10,7 @@ from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
 
 if TYPE_CHECKING:
-    from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.model.cluster import Node
     from orchestrator.remote.hostkeys import Known, Unknown
     from orchestrator.remote.transport import Failure
 
@@ -31,7 +31,7 @@ def trust(
     is shown once the jump host is trusted. A key that has changed is never recorded.
     """
     cluster = files.load(inventory, file)
-    nodes = _over_ssh(cluster, files.only(cluster, limit))
+    nodes = _over_ssh(files.selected(cluster, limit))
     raise typer.Exit(_conclude(introduced(nodes, jobs)))
 
 
@@ -47,11 +47,10 @@ def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
         _record(unknown)
 
 
-def _over_ssh(cluster: "Cluster", only: frozenset[str] | None) -> "tuple[Node, ...]":
+def _over_ssh(nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
     """The hosts that have a key to know; exit code 0 where none has."""
     from orchestrator.cli.screen import answer
 
-    nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
     over_ssh = tuple(node for node in nodes if not node.is_local)
     if not over_ssh:
         answer().print("nothing to trust: this machine is reached without SSH")
