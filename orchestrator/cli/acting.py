@@ -11,7 +11,7 @@ import typer
 from orchestrator.cli.events import show_planned
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.journal import Mask
-from orchestrator.cli.options import Form, Pace
+from orchestrator.cli.options import Pace, PlanForm
 from orchestrator.cli.render import show_plan
 from orchestrator.cli.screen import answer
 from orchestrator.cli.script import script
@@ -86,12 +86,12 @@ def scope(only: frozenset[str] | None, *, prune: bool) -> Scope:
     return Scope.SOME_HOSTS if only is not None else Scope.PRUNE if prune else Scope.NAMES
 
 
-def preview(cluster: Cluster, planner: Planner, output: Form, pace: Pace, assumed: Facts | None) -> int:
+def preview(cluster: Cluster, planner: Planner, output: PlanForm, pace: Pace, assumed: Facts | None) -> int:
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
     plan = foresee(cluster, planner, pace) if assumed is None else planner(assumed)
-    if output is Form.SH:
+    if output is PlanForm.SH:
         answer().print(script(cluster, plan), end="")
-    elif output is Form.JSONL:
+    elif output is PlanForm.JSONL:
         show_planned(cluster, plan)
     else:
         show_plan(plan)

@@ -1,6 +1,8 @@
 """The `raycluster` program: its commands, and the one place where an error becomes an exit code."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,9 +31,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (init, up, status, down, restart, check, logs, shell, pull, dashboard, metrics, trust):
+for command in (init, trust, check, up, status, logs):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
+for another in (shell, dashboard, metrics, restart, down, pull):
+    app.command()(another)
 app.add_typer(image.app, name="image")
 app.add_typer(lock.app, name="lock")
 app.add_typer(config.app, name="config")
@@ -69,9 +73,18 @@ def root(
 
 def main() -> None:
     """Run the command line. Output that cannot be written, as on a full disk, is told in a line."""
+    _reopen_closed()
     try:
         app(prog_name="raycluster")
     except OSError as error:
         from orchestrator.cli.screen import printable
 
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what waits there would fail once more, at the very end
         sys.exit(printable(f"raycluster: {error}"))
+
+
+def _reopen_closed() -> None:
+    """Streams that the caller has closed lead nowhere; else the next connection would get the number of one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end

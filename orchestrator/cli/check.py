@@ -4,14 +4,14 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, AnswerForm
 from orchestrator.cli.status import NOT_HEALTHY
 
 
 def check(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.StatusForm = Form.TEXT,
+    output: options.AnswerOutput = AnswerForm.TEXT,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -29,7 +29,6 @@ def check(
     from orchestrator.plan.checks import Level, thorough
     from orchestrator.remote.check import examine
 
-    output = options.text_or_json(output)
     cluster = files.load(inventory, file)
     pace = options.Pace(jobs, verbose)
     with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
@@ -38,7 +37,7 @@ def check(
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
     findings = thorough(cluster, facts, evidence)
-    if output is Form.JSON:
+    if output is AnswerForm.JSON:
         answers.show(answers.CheckAnswer(cluster.name, findings))
     else:
         show(cluster, findings)

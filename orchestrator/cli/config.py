@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, AnswerForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.answers import ConfigAnswer
@@ -26,7 +26,7 @@ app = typer.Typer(
 def show(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.StatusForm = Form.TEXT,
+    output: options.AnswerOutput = AnswerForm.TEXT,
 ) -> None:
     """Show every value of every host, and where it comes from.
 
@@ -37,9 +37,8 @@ def show(
     from orchestrator.cli import answers
     from orchestrator.cli.settings import show_settings
 
-    output = options.text_or_json(output)
     told = _explained(files.path(inventory, file))
-    (answers.show if output is Form.JSON else show_settings)(told)
+    (answers.show if output is AnswerForm.JSON else show_settings)(told)
 
 
 @app.command()
@@ -67,10 +66,11 @@ def schema(
         ),
     ] = "inventory",
 ) -> None:
-    """Print a JSON Schema: of the inventory, for editors; of what a command prints as JSON, for programs.
+    """Print a JSON Schema of the inventory, or of an answer.
 
-    With yaml-language-server (VS Code, Neovim, Emacs, ...), keys and values are completed and checked as you
-    type. Once: `raycluster config schema > inventory.schema.json`; then as the inventory's first line:
+    Of the inventory for editors; of what a command prints as JSON, for programs. With yaml-language-server
+    (VS Code, Neovim, Emacs, ...), keys and values are completed and checked as you type. Once: `raycluster config
+    schema > inventory.schema.json`; then as the inventory's first line:
 
     # yaml-language-server: $schema=inventory.schema.json
     """

@@ -58,7 +58,7 @@ def _find(cluster: "Cluster") -> "Dashboard":
         raise typer.Exit(INTERRUPTED)
     found = services.dashboard(cluster, facts[cluster.head.name])
     if isinstance(found, Remark):
-        failed(found.host, found.why, found.fix)
+        failed(found.host, found.why, found.fix, found.detail)
     return found
 
 

@@ -8,7 +8,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, PlanForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
@@ -22,7 +22,7 @@ def down(
     limit: options.Limit = None,
     dry_run: options.DryRun = False,
     offline: options.Offline = False,
-    output: options.PlanForm = Form.TEXT,
+    output: options.PlanOutput = PlanForm.TEXT,
     prune: options.Prune = False,
     yes: options.Yes = False,
     jobs: options.Jobs = JOBS,
@@ -42,7 +42,7 @@ def down(
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
-    only, pace = files.only(cluster, limit), options.Pace(jobs, verbose, output is Form.JSONL)
+    only, pace = files.only(cluster, limit), options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))

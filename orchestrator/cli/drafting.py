@@ -1,16 +1,16 @@
 """What `init` does once it knows the machines: look, write the file, say what is in it."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import typer
 
+from orchestrator.cli import written
 from orchestrator.cli.consent import consent
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.inventory import DEFAULT, refuse
 from orchestrator.cli.options import Pace
-from orchestrator.cli.screen import answer, notice, plural
+from orchestrator.cli.screen import answer, explain, notice, plural, troubles
 from orchestrator.cli.session import session
 from orchestrator.cli.trust import introduced
 from orchestrator.model.cluster import Cluster
@@ -32,12 +32,10 @@ STDOUT = "-"
 
 def make_way(file: str, *, yes: bool) -> None:
     """Returns if the file may be written; asks where one is there."""
-    path = Path(file)
     if file == STDOUT:
         return
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        refuse(f"{file}: {'is a folder' if path.is_dir() else 'there is no such folder'}. Nothing was done.")
-    if path.exists():
+    written.make_sure(Path(file))
+    if Path(file).exists():
         consent(f"{file} is there already. Replace it?", given=yes)
 
 
@@ -72,12 +70,7 @@ def _silent(failure: Failure) -> Silent:
 
 
 def _give_up(silent: Mapping[str, Silent], targets: Iterable[Target]) -> None:
-    for name, why in silent.items():
-        notice().print(f"✗ {name}  {why.why}", style="red")
-        for line in why.detail.splitlines():
-            notice().print(f"      | {line}", style="dim")
-        if why.fix:
-            notice().print(f"      → {why.fix}", style="yellow")
+    troubles((name, (why.why, why.detail, why.fix)) for name, why in silent.items())
     again = " ".join(quoted(str(target)) for target in targets)
     notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")
     raise typer.Exit(1)
@@ -102,17 +95,15 @@ def _networks(hosts: Mapping[str, HostFacts]) -> tuple[candidates.Shared, ...]:
 
 def keep(draft: Draft, file: str) -> None:
     """Writes the inventory, all or nothing, once the loader has taken it; exit code 2 where it does not."""
-    written = text(draft)
-    source = from_text(written, file)
+    inventory = text(draft)
+    source = from_text(inventory, file)
     read = parse(source) if isinstance(source, Source) else source
     if isinstance(read, Problems):
         refuse(f"{read.text()}\nNothing was written.")
     if file == STDOUT:
-        answer().print(written, end="")
-        return
-    new = Path(f"{file}.{os.getpid()}")
-    new.write_text(written)
-    new.replace(file)
+        answer().print(inventory, end="")
+    else:
+        written.replace(Path(file), inventory)
 
 
 def report(draft: Draft, file: str) -> None:
@@ -142,5 +133,4 @@ def _warn(host: Seen) -> None:
     trouble = host.facts.docker
     if isinstance(trouble, DockerTrouble) and not host.sudo:
         notice().print(f"! {host.name}  Docker does not answer: {trouble.text}", style="yellow")
-        if fix := docker_fix(trouble):
-            notice().print(f"      → {fix}", style="yellow")
+        explain("", docker_fix(trouble))

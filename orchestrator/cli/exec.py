@@ -8,10 +8,11 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, AnswerForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.session import Session
+    from orchestrator.model.cluster import Cluster
     from orchestrator.plan.exec import Exec
     from orchestrator.remote.exec import Result
 
@@ -26,7 +27,7 @@ def exec_(
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     on_host: options.OnHost = False,
-    output: options.StatusForm = Form.TEXT,
+    output: options.AnswerOutput = AnswerForm.TEXT,
     jobs: options.Jobs = JOBS,
 ) -> None:
     """Run a command in the containers.
@@ -49,12 +50,12 @@ def exec_(
     from orchestrator.cli.stdin import standard_input
     from orchestrator.plan.exec import plan_exec
 
-    output = options.text_or_json(output)
     _refuse_misplaced(words)
     cluster = files.load(None, file)
+    _refuse_host(cluster, words)
     nodes = files.selected(cluster, limit)
     alone = len(nodes) == 1
-    live = alone and output is Form.TEXT
+    live = alone and output is AnswerForm.TEXT
     mark = secrets.token_hex(16)
     planned = plan_exec(cluster, nodes, tuple(words), mark, on_host=on_host, stdin=alone)
     with (
@@ -62,7 +63,7 @@ def exec_(
         session(cluster, "exec", options.Pace(jobs, 0), logged=False, shown=not live) as run,
     ):
         results = (_live if live else _gathered)(run, planned, stdin)
-    if output is Form.JSON:
+    if output is AnswerForm.JSON:
         show_json(cluster, results)
     elif not live:
         show(results)
@@ -75,6 +76,15 @@ def _refuse_misplaced(words: list[str]) -> None:
     if words[1:2] == ["--"]:
         what = f"{words[0]}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
         raise typer.BadParameter(what, param_hint="COMMAND")
+
+
+def _refuse_host(cluster: "Cluster", words: list[str]) -> None:
+    """`exec gpu1 nvidia-smi`, as `docker exec` has it: every host would look for a program of that name."""
+    from orchestrator.plan.command import Command
+
+    if words[0] in {node.name for node in cluster.nodes}:
+        meant = Command(("raycluster", "exec", "-l", words[0], "--", *(words[1:] or ["COMMAND"]))).shown()
+        files.refuse(f'"{words[0]}" is a host, no command: {meant}')
 
 
 def _live(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":

@@ -10,7 +10,7 @@ from rich.text import Text
 from orchestrator.cli.acting import Done
 from orchestrator.cli.events import Failed
 from orchestrator.cli.journal import Mask
-from orchestrator.cli.screen import gathered, notice, printable
+from orchestrator.cli.screen import explain, gathered, notice, printable
 from orchestrator.plan.hints import hint
 from orchestrator.plan.steps import Run
 from orchestrator.remote.report import Status, StepEnded
@@ -73,10 +73,8 @@ def _trouble(result: StepEnded, last_words: str) -> Trouble:
 
 def _show(failure: Failed, mask: Mask) -> None:
     notice().print(Text.assemble("  ", (", ".join(failure.hosts), "bold"), f"  {_clean(failure.what, mask)}"))
-    for line in _told_once(_clean(failure.detail, mask).splitlines())[-LAST_LINES:]:
-        notice().print(Text(f"      | {line}", "dim"))
-    if failure.fix:
-        notice().print(Text(f"      → {_clean(failure.fix, mask)}", "yellow"))
+    last = _told_once(_clean(failure.detail, mask).splitlines())[-LAST_LINES:]
+    explain("\n".join(last), _clean(failure.fix, mask))
 
 
 def _told_once(lines: list[str]) -> list[str]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import complete, options
 from orchestrator.cli import inventory as files
-from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, ActForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.acting import Done
@@ -36,12 +36,16 @@ def copy(
     source: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="HOST|laptop", help="Default: the first host that has it.", show_default=False
+            "--from",
+            metavar="HOST|laptop",
+            autocompletion=complete.hosts,
+            help="Default: the first host that has it.",
+            show_default=False,
         ),
     ] = None,
-    file: options.InventoryOption = None,
+    file: options.OnlyInventory = None,
     limit: options.Limit = None,
-    output: options.ActForm = Form.TEXT,
+    output: options.ActOutput = ActForm.TEXT,
     verbose: options.Verbose = 0,
 ) -> None:
     """Copy an image from one host to those that lack it.
@@ -54,13 +58,12 @@ def copy(
     from orchestrator.plan import docker
     from orchestrator.plan.image_copy import plan_copy
 
-    pace = options.Pace(JOBS, verbose, options.events(output))
+    pace = options.Pace(JOBS, verbose, output is ActForm.JSONL)
     cluster = files.load(None, file)
     name = _checked(image) if image else docker.image(cluster)
     if "@" in name:
         files.refuse(f"{name} is named by its digest, which a copy does not carry: name it by a tag")
-    only = files.only(cluster, limit)
-    targets = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    targets = files.selected(cluster, limit)
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets)
     asked = tuple(dict.fromkeys((*candidates, *targets)))

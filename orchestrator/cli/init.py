@@ -24,7 +24,7 @@ HOW = "The machines as you log in to them by SSH, the head first: gpu1 me@gpu[2-
 Hosts = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="HOST...",
+        metavar="HOST",
         help="The machines as [user@]host[:port], the head first. gpu[1-3] stands for three, local for this one.",
         show_default=False,
     ),
@@ -62,8 +62,9 @@ def init(
     """
     from orchestrator.cli.drafting import drafted, keep, make_way, report
 
+    given = _given(hosts or [])
     make_way(file, yes=yes)
-    targets = _given(hosts) if hosts else _asked_for()
+    targets = given or _asked_for()
     name = CLUSTER if hosts else _ask("Name of the cluster", CLUSTER, _cluster_name)
     image = _option(image or IMAGE) if hosts or image else _ask("Docker image", IMAGE, _image)
     draft = drafted(_provisional(targets, name, image), targets, options.Pace(jobs, verbose))
@@ -75,7 +76,7 @@ def _given(words: list[str]) -> "tuple[Target, ...]":
     from orchestrator.model.target import together
 
     try:
-        return together(words)
+        return together(words) if words else ()
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong), param_hint="HOST") from None
 

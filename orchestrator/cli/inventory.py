@@ -34,11 +34,15 @@ def path(argument: str | None, option: str | None) -> str:
     """Which file is meant; exit code 2 where none is named and the usual one is not there."""
     if not (argument or option or Path(DEFAULT).exists()):
         refuse(f"no inventory: name a file, or let `raycluster init` write ./{DEFAULT}")
+    if argument and not (_is_file(argument) or Path(argument).exists()):
+        refuse(
+            f"{argument}: there is no such file. The argument is the inventory; some commands have -l for hosts"
+        )
     return argument or option or DEFAULT
 
 
 def load_for_hosts(
-    option: str | None, hosts: list[str] | None, limit: str | None = None
+    option: str | None, hosts: list[str] | None, limit: str | None
 ) -> tuple[Cluster, tuple[Node, ...]]:
     """For commands whose arguments are hosts: the cluster, and the hosts that are left by both ways to say which."""
     if file := next((word for word in hosts or () if _is_file(word)), None):

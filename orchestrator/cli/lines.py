@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.text import Text
 
-from orchestrator.cli.screen import gathered, notice, painted, printable, write_lines
+from orchestrator.cli.screen import explain, notice, painted, printable, troubles, write_lines
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.logs import Line
 from orchestrator.remote.follower import Said
@@ -37,7 +37,7 @@ class Printer:
             notice().print(
                 Text.assemble((said.host, self._colours[said.host]), (f": {printable(said.text)}", "bold"))
             )
-            _explain(said.detail, said.fix)
+            explain(said.detail, said.fix)
 
     def _make_room(self, file_width: int) -> None:
         if file_width > self._file_width:
@@ -62,14 +62,4 @@ def _texts(text: str) -> list[str]:
 
 def failures(failed: Mapping[str, Failure]) -> None:
     """Says which logs could not be read, and what to do."""
-    told = ((host, (failure.message, failure.detail, failure.fix)) for host, failure in failed.items())
-    for (message, detail, fix), hosts in gathered(told).items():
-        notice().print(f"✗ {', '.join(hosts)}  {message}", style="red")
-        _explain(detail, fix)
-
-
-def _explain(detail: str, fix: str) -> None:
-    for line in detail.splitlines():
-        notice().print(f"      | {line}", style="dim")
-    if fix:
-        notice().print(f"      → {fix}", style="yellow")
+    troubles((host, (failure.message, failure.detail, failure.fix)) for host, failure in failed.items())

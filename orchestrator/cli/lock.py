@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import Form
+from orchestrator.cli.options import AnswerForm
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
@@ -26,16 +26,16 @@ app = typer.Typer(
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.StatusForm = Form.TEXT,
+    output: options.AnswerOutput = AnswerForm.TEXT,
 ) -> None:
     """Show which run holds the cluster's lock.
 
-    `up` and `down` hold it on the head while they run, so that only one changes the cluster at a time.
-    Exit code 0: it is free. 4: somebody holds it.
+    `up`, `down`, `restart` and `check` hold it on the head while they run, so that only one works on the
+    cluster at a time. Exit code 0: it is free. 4: somebody holds it.
     """
-    cluster, output = files.load(inventory, file), options.text_or_json(output)
+    cluster = files.load(inventory, file)
     holder = _ask(cluster)
-    (_show_json if output is Form.JSON else _show)(cluster, holder)
+    (_show_json if output is AnswerForm.JSON else _show)(cluster, holder)
     raise typer.Exit(LOCKED if holder else 0)
 
 
@@ -107,7 +107,7 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
     with session(cluster, "lock", options.Pace(1, 0), logged=False) as run:
         told = ask(run.fleet[cluster.head.name], command, run.cancel)
     if isinstance(told, Failure):
-        failed(cluster.head.name, told.message, told.fix)
+        failed(cluster.head.name, told.message, told.fix, told.detail)
     return told
 
 

@@ -44,7 +44,7 @@ RayFiles = Annotated[
 
 def logs(
     hosts: options.Hosts = None,
-    file: options.InventoryOption = None,
+    file: options.OnlyInventory = None,
     limit: options.Limit = None,
     follow: Follow = False,
     tail: Tail = None,

@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
-
-if TYPE_CHECKING:
-    from orchestrator.plan.steps import Remark
 
 
 def metrics(
@@ -27,18 +24,21 @@ def metrics(
     ] = None,
     jobs: options.Jobs = JOBS,
 ) -> None:
-    """Print where Prometheus finds Ray's metrics, for its file_sd_configs.
+    """Print where Prometheus finds the metrics of Ray.
 
-    The ports are those that Ray itself tells; they change with each `up` unless `ray.ports` is pinned. A host
-    that Ray does not list, or whose Ray exports none, is left out and named, and the exit code is 1. Where
-    there would be no target at all, nothing is printed, and FILE stays as it is.
+    In the form of its file_sd_configs. The ports are those that Ray itself tells; they change with each `up`
+    unless `ray.ports` is pinned. A host that Ray does not list, or whose Ray exports none, is left out and named,
+    and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
     """
+    from orchestrator.cli import written
     from orchestrator.cli.interrupt import INTERRUPTED
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.screen import answer, troubles
     from orchestrator.cli.session import session
     from orchestrator.plan import services
 
     cluster = files.load(inventory, file)
+    if write:
+        written.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:
         facts = run.observe(cluster.nodes)
     if run.cancel.is_set():
@@ -46,25 +46,8 @@ def metrics(
     exporters, without = services.metrics(cluster, facts)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)
     if exporters and write:
-        _replace(write, f"{text}\n")
+        written.replace(write, f"{text}\n")
     elif exporters:
         answer().print(text)
-    _name(without)
+    troubles((each.host, (each.why, each.detail, each.fix)) for each in without)
     raise typer.Exit(1 if without else 0)
-
-
-def _replace(path: Path, text: str) -> None:
-    """In one step, because Prometheus may read at any moment. Readable for it, as files are that one writes."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text)
-    draft.replace(path)
-
-
-def _name(without: "tuple[Remark, ...]") -> None:
-    """The hosts that were left out, the same of several said once."""
-    from orchestrator.cli.screen import gathered, notice
-
-    for (why, fix), hosts in gathered((each.host, (each.why, each.fix)) for each in without).items():
-        notice().print(f"✗ {', '.join(hosts)}  {why}", style="red")
-        if fix:
-            notice().print(f"      → {fix}", style="yellow")

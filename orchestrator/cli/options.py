@@ -9,11 +9,32 @@ import typer
 from orchestrator.cli import complete
 
 
-class Form(StrEnum):
-    """How a plan or a status is printed."""
+class AnswerForm(StrEnum):
+    """How the answer of what only reads is printed."""
 
     TEXT = "text"
     JSON = "json"
+
+
+class StatusForm(StrEnum):
+    """The same of what can also watch."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class ActForm(StrEnum):
+    """How what acts tells of it."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+class PlanForm(StrEnum):
+    """The same of what can also show its plan."""
+
+    TEXT = "text"
     SH = "sh"
     JSONL = "jsonl"
 
@@ -63,9 +84,9 @@ Hosts = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="HOST",
+        autocompletion=complete.hosts,
         help="Names, globs, head, workers, !x. Default: all.",
         show_default=False,
-        autocompletion=complete.hosts,
     ),
 ]
 Jobs = Annotated[
@@ -84,8 +105,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the hosts, show
 Offline = Annotated[
     bool, typer.Option("--offline", help="With --dry-run: plan without looking at the hosts.")
 ]
-PlanForm = Annotated[
-    Form,
+PlanOutput = Annotated[
+    PlanForm,
     typer.Option(
         "-o",
         "--output",
@@ -93,18 +114,20 @@ PlanForm = Annotated[
         help="sh: print the plan as a script, and change nothing. jsonl: an event a line, as JSON.",
     ),
 ]
-StatusForm = Annotated[Form, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")]
-WatchForm = Annotated[
-    Form,
+AnswerOutput = Annotated[
+    AnswerForm, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")
+]
+StatusOutput = Annotated[
+    StatusForm,
     typer.Option(
         "-o", "--output", metavar="text|json|jsonl", help="How to print it; jsonl goes with --watch."
     ),
 ]
-Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
-ActForm = Annotated[
-    Form,
+ActOutput = Annotated[
+    ActForm,
     typer.Option("-o", "--output", metavar="text|jsonl", help="jsonl: an event a line, as JSON."),
 ]
+Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Also remove this cluster's containers that the inventory lacks.")
 ]
@@ -128,28 +151,12 @@ class Pace:
     events: bool = False
 
 
-def text_or_json(output: Form) -> Form:
-    """The form for what only reads; exit code 2 for any other."""
-    if output not in {Form.TEXT, Form.JSON}:
-        raise typer.BadParameter("text or json", param_hint="-o")
-    return output
-
-
-def events(output: Form) -> bool:
-    """Whether what acts, or watches, tells of it in events; exit code 2 for any form but these two."""
-    if output not in {Form.TEXT, Form.JSONL}:
-        raise typer.BadParameter("text or jsonl", param_hint="-o")
-    return output is Form.JSONL
-
-
-def plan_only(output: Form, *, dry_run: bool, offline: bool, prune: bool, limit: str | None) -> bool:
+def plan_only(output: PlanForm, *, dry_run: bool, offline: bool, prune: bool, limit: str | None) -> bool:
     """Whether the plan is only shown; exit code 2 where the options contradict each other."""
-    if prune and (limit or dry_run or output is Form.SH):
+    if prune and (limit or dry_run or output is PlanForm.SH):
         raise typer.BadParameter("goes with neither --limit nor --dry-run nor -o sh", param_hint="--prune")
-    if output is Form.JSON:
-        raise typer.BadParameter("text, sh or jsonl", param_hint="-o")
-    if offline and not (dry_run or output is Form.SH):
+    if offline and not (dry_run or output is PlanForm.SH):
         raise typer.BadParameter(
             "goes with --dry-run: nothing can be done without the hosts", param_hint="--offline"
         )
-    return dry_run or output is Form.SH
+    return dry_run or output is PlanForm.SH

@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, ActForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.images import Copies, Holdings
@@ -22,7 +22,7 @@ def pull(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
     limit: options.Limit = None,
-    output: options.ActForm = Form.TEXT,
+    output: options.ActOutput = ActForm.TEXT,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -34,10 +34,9 @@ def pull(
     from orchestrator.cli.images import Copies, carry_out, conclude
     from orchestrator.plan.pull import plan_pull
 
-    pace = options.Pace(jobs, verbose, options.events(output))
+    pace = options.Pace(jobs, verbose, output is ActForm.JSONL)
     cluster = files.load(inventory, file)
-    only = files.only(cluster, limit)
-    nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
+    nodes = files.selected(cluster, limit)
     planner = partial(plan_pull, cluster, nodes)
     done, before = carry_out("pull", cluster, nodes, cluster.image, planner, pace)
     copies = Copies("pull", cluster, cluster.image, done)

@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, PlanForm
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 def restart(
     hosts: options.Hosts = None,
-    file: options.InventoryOption = None,
+    file: options.OnlyInventory = None,
+    limit: options.Limit = None,
     dry_run: options.DryRun = False,
-    output: options.PlanForm = Form.TEXT,
+    output: options.PlanOutput = PlanForm.TEXT,
     yes: options.Yes = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Restart the cluster, or some of its hosts, until Ray lists them.
+    """Restart the cluster, or some of it, until Ray lists all.
 
     As `down` and then `up` would, in one: workers are stopped, then the head; the head starts, then the
     workers, each in a new container as the inventory has it now. What image is missing is fetched before
@@ -36,9 +37,9 @@ def restart(
     from orchestrator.plan.restart import plan_restart
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
-    cluster, nodes = files.load_for_hosts(file, hosts)
-    only = frozenset(node.name for node in nodes) if hosts else None
-    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is Form.JSONL)
+    cluster, nodes = files.load_for_hosts(file, hosts, limit)
+    only = frozenset(node.name for node in nodes) if hosts or limit else None
+    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None))

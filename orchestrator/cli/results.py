@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 
 from orchestrator.cli import answers
-from orchestrator.cli.screen import answer, gathered, notice, printable, write
+from orchestrator.cli.screen import answer, gathered, notice, printable, troubles, write
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command
 from orchestrator.remote.exec import Result
@@ -24,12 +24,7 @@ def show(results: tuple[Result, ...]) -> None:
 
 def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
     """What failed, the same of several hosts once, and what to do. A host alone tells its exit code by ours."""
-    for (what, detail, fix), hosts in gathered(_troubles(results)).items():
-        notice().print(f"✗ {', '.join(hosts)}  {what}", style="red")
-        for line in detail.splitlines():
-            notice().print(f"      | {line}", style="dim")
-        if fix:
-            notice().print(f"      → {fix}", style="yellow")
+    troubles(_troubles(results))
     if _lacks_a_shell(results, words):
         line = Command(("raycluster", "exec", "--", "bash", "-c", *words)).shown()
         notice().print(f"→ no shell has read this. With one: {line}", style="yellow")

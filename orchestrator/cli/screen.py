@@ -80,12 +80,25 @@ def write(console: Console, heard: bytes) -> None:
     stream.flush()
 
 
-def failed(host: str, why: str, fix: str) -> NoReturn:
+def failed(host: str, why: str, fix: str, detail: str = "") -> NoReturn:
     """Says what failed on a host and what to do; exit code 1."""
-    notice().print(f"✗ {host}  {why}", style="red")
+    troubles([(host, (why, detail, fix))])
+    raise typer.Exit(1)
+
+
+def troubles(told: Iterable[tuple[str, tuple[str, str, str]]]) -> None:
+    """Says why hosts failed, the last words and what to do, the same of several once."""
+    for (why, detail, fix), hosts in gathered(told).items():
+        notice().print(f"✗ {', '.join(hosts)}  {why}", style="red")
+        explain(detail, fix)
+
+
+def explain(detail: str, fix: str) -> None:
+    """The lines under a failure: its last words, and what to do."""
+    for line in detail.splitlines():
+        notice().print(f"      | {line}", style="dim")
     if fix:
         notice().print(f"      → {fix}", style="yellow")
-    raise typer.Exit(1)
 
 
 def gathered(told: Iterable[tuple[str, T]]) -> dict[T, list[str]]:

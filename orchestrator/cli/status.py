@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, StatusForm
 
 if TYPE_CHECKING:
     from orchestrator.plan.health import ClusterHealth
@@ -17,7 +17,7 @@ NOT_HEALTHY = 3
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.WatchForm = Form.TEXT,
+    output: options.StatusOutput = StatusForm.TEXT,
     watch: options.Watch = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
@@ -37,19 +37,19 @@ def status(
     from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
 
-    as_lines = watch and options.events(output)
-    output = output if watch else options.text_or_json(output)
+    if output is (StatusForm.JSON if watch else StatusForm.JSONL):
+        raise typer.BadParameter("jsonl goes with --watch, and json does not", param_hint="-o")
     cluster = files.load(inventory, file)
     if watch:
         from orchestrator.cli.watch import watch as follow
 
-        seen = follow(cluster, jobs, as_json=as_lines)
+        seen = follow(cluster, jobs, as_json=output is StatusForm.JSONL)
         raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes))
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
-    (answers.show if output is Form.JSON else show_health)(health)
+    (answers.show if output is StatusForm.JSON else show_health)(health)
     raise typer.Exit(_exit_code(health))
 
 

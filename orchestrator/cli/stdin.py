@@ -2,7 +2,6 @@
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -14,7 +13,7 @@ STDIN = 0
 @contextmanager
 def standard_input(*, read: bool) -> Iterator[int]:
     """The file descriptor to read: ours, or one that has nothing. In the end, says whether ours had something."""
-    if read and sys.stdin is not None:
+    if read:
         yield STDIN
         return
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -10,7 +10,7 @@ from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
 
 if TYPE_CHECKING:
-    from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.model.cluster import Node
     from orchestrator.remote.hostkeys import Known, Unknown
     from orchestrator.remote.transport import Failure
 
@@ -31,7 +31,7 @@ def trust(
     is shown once the jump host is trusted. A key that has changed is never recorded.
     """
     cluster = files.load(inventory, file)
-    nodes = _over_ssh(cluster, files.only(cluster, limit))
+    nodes = _over_ssh(files.selected(cluster, limit))
     raise typer.Exit(_conclude(introduced(nodes, jobs)))
 
 
@@ -47,11 +47,10 @@ def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
         _record(unknown)
 
 
-def _over_ssh(cluster: "Cluster", only: frozenset[str] | None) -> "tuple[Node, ...]":
+def _over_ssh(nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
     """The hosts that have a key to know; exit code 0 where none has."""
     from orchestrator.cli.screen import answer
 
-    nodes = tuple(node for node in cluster.nodes if only is None or node.name in only)
     over_ssh = tuple(node for node in nodes if not node.is_local)
     if not over_ssh:
         answer().print("nothing to trust: this machine is reached without SSH")
@@ -89,17 +88,12 @@ def _record(unknown: "dict[str, Unknown]") -> None:
 
 def _conclude(verdicts: "Verdicts") -> int:
     """Says what is known now, and what is wrong; the exit code."""
-    from orchestrator.cli.screen import answer, notice, plural
+    from orchestrator.cli.screen import answer, plural, troubles
     from orchestrator.remote.hostkeys import Known
     from orchestrator.remote.transport import Failure
 
     known = sum(isinstance(verdict, Known) for verdict in verdicts.values())
     answer().print(f"the host keys of {plural(known, 'host')} are known")
-    for name, verdict in verdicts.items():
-        if isinstance(verdict, Failure):
-            notice().print(f"✗ {name}  {verdict.message}", style="red")
-            for line in filter(
-                None, (*verdict.detail.splitlines(), f"→ {verdict.fix}" if verdict.fix else "")
-            ):
-                notice().print(f"      {line}")
+    failed = ((name, each) for name, each in verdicts.items() if isinstance(each, Failure))
+    troubles((name, (each.message, each.detail, each.fix)) for name, each in failed)
     return 0 if known == len(verdicts) else 1

@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, Form
+from orchestrator.cli.options import JOBS, PlanForm
 
 if TYPE_CHECKING:
     from orchestrator.plan.aftermath import Undo
@@ -19,7 +19,7 @@ def up(
     limit: options.Limit = None,
     dry_run: options.DryRun = False,
     offline: options.Offline = False,
-    output: options.PlanForm = Form.TEXT,
+    output: options.PlanOutput = PlanForm.TEXT,
     prune: options.Prune = False,
     rollback: options.Rollback = False,
     keep: options.Keep = False,
@@ -43,7 +43,7 @@ def up(
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
     only, sealed = files.only(cluster, limit), files.sealed(cluster)
-    pace = options.Pace(jobs, verbose, output is Form.JSONL)
+    pace = options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, nothing_there(cluster) if offline else None))

@@ -31,7 +31,7 @@ class Vigil:
             raise typer.Exit(INTERRUPTED)
         else:
             why = f"Ray's dashboard is not there: {wire.message}"
-            failed(self._host, why, wire.fix or self._dashboard.absent)
+            failed(self._host, why, wire.fix or self._dashboard.absent, wire.detail)
 
     def connect(self, cancel: Event) -> Wire | Failure:
         """For the browser. A connection that was lost is opened again by this, and only this shows that all is well."""

@@ -48,6 +48,9 @@ def other(folder: Path) -> None:
         "raycluster trust other.yaml --limit ",
         "raycluster exec -i other.yaml -l ",
         "raycluster shell -i other.yaml ",
+        "raycluster logs -i other.yaml ",
+        "raycluster restart -i other.yaml ",
+        "raycluster image copy -i other.yaml --from ",
     ],
 )
 def test_the_hosts_of_the_inventory_that_the_line_names_are_offered(line: str) -> None:
@@ -104,6 +107,12 @@ def test_each_shell_is_told_in_its_own_way(shell: str, offered: str) -> None:
 def test_commands_and_options_are_offered() -> None:
     assert completed("raycluster st") == "status"
     assert completed("raycluster up --roll") == "--rollback"
+
+
+def test_an_output_is_offered_where_the_command_has_it() -> None:
+    assert completed("raycluster check -o ").split() == ["text", "json"]
+    assert completed("raycluster pull -o ").split() == ["text", "jsonl"]
+    assert completed("raycluster up -o ").split() == ["text", "sh", "jsonl"]
 
 
 def test_an_inventory_is_left_to_the_shell_which_knows_the_files() -> None:

@@ -181,3 +181,12 @@ def test_metrics_replace_a_file_and_leave_it_alone_where_there_are_none(
     assert (answer.exit_code, file.read_text()) == (1, written)
     assert "✗ gpu1  10.0.0.1 does not answer" in answer.stderr
     assert [each.name for each in folder.glob("*ray*")] == ["ray.json"]
+
+
+@pytest.mark.parametrize("file", ["none/ray.json", "."])
+def test_metrics_that_cannot_be_written_are_not_gathered(
+    file: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    answer = raycluster("metrics", "--write", file)
+    assert (answer.exit_code, hosts.sent) == (2, [])
+    assert answer.stderr.startswith(f"{file}: ")

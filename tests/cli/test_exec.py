@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from orchestrator.cli.answers import schema
 from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.remote.fakes import FakeFleet
@@ -80,6 +82,7 @@ def test_json_has_a_result_for_each_host(
     ran = raycluster("exec", "-o", "json", "--", "x")
     assert ran.exit_code == 255
     none = {"stdout": "", "stderr": ""}
+    assert Draft202012Validator(schema("exec")).is_valid(json.loads(ran.stdout))
     assert json.loads(ran.stdout) == {
         "version": 1,
         "cluster": "demo",
@@ -107,8 +110,10 @@ def test_a_line_for_a_shell_in_one_word_gets_a_hint(
     [
         ((), "COMMAND"),
         (("inventory.yaml", "--", "ls"), "before the command stand only options, such as -i INVENTORY"),
+        (("gpu1", "--", "ls"), "before the command stand only options"),
+        (("gpu1", "df", "-h"), "is a host, no command: raycluster exec -l gpu1 -- df -h"),
         (("-l", "gpu9", "--", "ls"), 'no host matches "gpu9"'),
-        (("-o", "sh", "--", "ls"), "text or json"),
+        (("-o", "sh", "--", "ls"), "'text', 'json'"),
     ],
 )
 def test_what_cannot_be_meant_contacts_nobody(

@@ -82,6 +82,9 @@ def test_a_file_that_is_there_is_never_replaced_without_a_yes(
     ran = raycluster("init", "gpu1", "gpu2")
     assert (ran.exit_code, machines.sent, file.read_text()) == (2, [], "mine")
     assert (
+        "there twice" in raycluster("init", "gpu1", "gpu1").stderr
+    )  # whether the rest makes sense comes first
+    assert (
         "inventory.yaml is there already. Replace it? Nobody is there to answer: say yes with -y."
         in ran.stderr
     )

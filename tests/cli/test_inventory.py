@@ -51,9 +51,10 @@ def test_without_any_inventory_it_says_how_to_name_one(raycluster: Raycluster, f
     assert "no inventory: name a file, or let `raycluster init` write ./inventory.yaml" in ran.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "trust"])
-def test_help_names_the_inventory_and_the_options(command: str, raycluster: Raycluster) -> None:
-    shown = raycluster(command, "--help")
-    assert shown.exit_code == 0
-    assert "--inventory FILE" in shown.stdout
-    assert "RAYCLUSTER_INVENTORY" in shown.stdout
+@pytest.mark.parametrize("command", ["up", "down", "status", "check"])
+def test_a_host_where_the_inventory_is_meant_is_told_apart(
+    command: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster(command, "gpu1")
+    assert (ran.exit_code, ran.stdout, hosts.sent) == (2, "", [])
+    assert ran.stderr.startswith("gpu1: there is no such file. The argument is the inventory;")

@@ -122,10 +122,14 @@ def test_a_lock_that_a_release_does_not_free_is_never_called_free(
     assert "→ end it there by hand: fuser -k ~/.raycluster/demo/lock" in release.stderr
 
 
-def test_a_head_that_cannot_be_asked_is_named(hosts: FakeFleet, raycluster: Raycluster) -> None:
-    silent = Failure(FailureKind.UNREACHABLE, "10.0.0.1:22 does not answer", fix="is the host up?")
-    hosts.on("gpu1", sent("ask-lock"), silent)
-    status = raycluster("lock", "status")
-    assert (status.exit_code, status.stdout) == (1, "")
-    assert "gpu1  10.0.0.1:22 does not answer" in status.stderr
-    assert "→ is the host up?" in status.stderr
+@pytest.mark.parametrize("words", [("lock", "status"), ("dashboard", "--no-open")])
+def test_a_head_that_cannot_be_asked_is_named_with_why_and_what_to_do(
+    words: tuple[str, ...], hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    refused = Failure(FailureKind.AUTH, "gpu1 refuses every key", detail="id_rsa: refused", fix="ssh-add")
+    hosts.on("gpu1", sent("ask-lock"), refused)
+    hosts.on("gpu1", sent("observe"), refused)
+    asked = raycluster(*words)
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    told = "✗ gpu1  gpu1 refuses every key\n      | id_rsa: refused\n      → ssh-add\n"
+    assert asked.stderr.endswith(told)

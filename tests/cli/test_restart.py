@@ -45,6 +45,18 @@ def test_a_worker_that_cannot_be_asked_is_a_failure_by_name_and_the_others_are_r
     assert [each.host for each in cluster_stands.sent if "run" in each.command.argv] == ["gpu1"]
 
 
+@pytest.mark.usefixtures("cluster_stands")
+def test_hosts_are_named_as_arguments_or_with_the_option_that_other_commands_have(
+    raycluster: Raycluster,
+) -> None:
+    argument, option, both = (
+        raycluster("restart", *words, "--dry-run").stdout
+        for words in (("gpu2",), ("-l", "gpu2"), ("gpu*", "-l", "workers"))
+    )
+    assert argument == option == both
+    assert "gpu1  cannot: is left out" in option
+
+
 def test_a_host_that_is_not_in_the_inventory_is_a_mistake(hosts: FakeFleet, raycluster: Raycluster) -> None:
     restart = raycluster("restart", "gpu3")
     assert (restart.exit_code, hosts.sent) == (2, [])

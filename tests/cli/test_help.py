@@ -1,0 +1,64 @@
+"""The help as a whole: commands that were written apart speak with one voice."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+
+
+def commands(group: object, *path: str) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name, command in getattr(group, "commands", {}).items():
+        yield (*path, name), command
+        yield from commands(command, *path, name)
+
+
+ALL = dict(commands(typer.main.get_command(app)))
+
+
+def told(*path: str) -> str:
+    return CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).stdout
+
+
+def options() -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    return ((path, each.opts) for path, command in ALL.items() for each in getattr(command, "params", ()))
+
+
+def test_the_commands_stand_in_the_order_in_which_they_are_used() -> None:
+    listed = told().partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == [
+        *("init", "trust", "check", "up", "status", "logs", "exec", "shell", "dashboard", "metrics"),
+        *("restart", "down", "pull", "image", "lock", "config"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "group", [(), *(path for path, command in ALL.items() if hasattr(command, "commands"))]
+)
+def test_what_a_command_is_for_fits_into_its_line(group: tuple[str, ...]) -> None:
+    assert "..." not in told(*group).partition("Commands:\n")[2]
+
+
+def test_an_option_has_the_same_letter_everywhere_and_a_letter_the_same_option() -> None:
+    longs, shorts = defaultdict(set), defaultdict(set)
+    for _, names in options():
+        long = next((name for name in names if name.startswith("--")), None)
+        short = next((name for name in names if len(name) == 2 and name.startswith("-")), None)
+        if long:
+            longs[long].add(short)
+        if short:
+            shorts[short].add(long)
+    assert {name: letters for name, letters in longs.items() if len(letters) > 1} == {}
+    assert {letter: names for letter, names in shorts.items() if len(names) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, names in options() if "--inventory" in names and path != ("init",)]
+)
+def test_only_where_an_argument_may_name_the_inventory_it_is_spoken_of(path: tuple[str, ...]) -> None:
+    text = " ".join(told(*path).split())
+    assert ("INVENTORY <str>" in text) is ("where it is not given as an argument" in text)
+    assert "- is standard input" in text
