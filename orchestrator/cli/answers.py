@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.cli.events import Event
 from orchestrator.cli.screen import answer
-from orchestrator.cli.watched import Watched
+from orchestrator.cli.watch_events import Watched
 from orchestrator.model.origin import HostSettings, Setting
 from orchestrator.plan.checks import Finding
 from orchestrator.plan.health import ClusterHealth

@@ -8,20 +8,20 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import config, image, lock
-from orchestrator.cli.check import check
-from orchestrator.cli.dashboard import dashboard
-from orchestrator.cli.down import down
-from orchestrator.cli.exec import exec_
-from orchestrator.cli.init import init
-from orchestrator.cli.logs import logs
-from orchestrator.cli.metrics import metrics
-from orchestrator.cli.pull import pull
-from orchestrator.cli.restart import restart
-from orchestrator.cli.shell import shell
-from orchestrator.cli.status import status
-from orchestrator.cli.trust import trust
-from orchestrator.cli.up import up
+from orchestrator.cli.commands import config, image, lock
+from orchestrator.cli.commands.check import check
+from orchestrator.cli.commands.dashboard import dashboard
+from orchestrator.cli.commands.down import down
+from orchestrator.cli.commands.exec import exec_
+from orchestrator.cli.commands.init import init
+from orchestrator.cli.commands.logs import logs
+from orchestrator.cli.commands.metrics import metrics
+from orchestrator.cli.commands.pull import pull
+from orchestrator.cli.commands.restart import restart
+from orchestrator.cli.commands.shell import shell
+from orchestrator.cli.commands.status import status
+from orchestrator.cli.commands.trust import trust
+from orchestrator.cli.commands.up import up
 
 app = typer.Typer(
     name="raycluster",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from orchestrator.cli.journal import Mask
-from orchestrator.cli.lock import LOCKED
+from orchestrator.cli.locked import LOCKED
 from orchestrator.cli.screen import answer
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.steps import Plan, Remark, Run

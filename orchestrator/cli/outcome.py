@@ -3,7 +3,7 @@
 from orchestrator.cli.acting import Done
 from orchestrator.cli.failures import show_failures
 from orchestrator.cli.joined import joined, show_joined
-from orchestrator.cli.result import show_result
+from orchestrator.cli.result_line import show_result
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.down import STOP
 from orchestrator.plan.up import REMOVE_OLD

@@ -9,7 +9,7 @@ from threading import Event
 from orchestrator.cli.events import as_events
 from orchestrator.cli.interrupt import stopped_by_signals
 from orchestrator.cli.journal import Mask, keep_journal
-from orchestrator.cli.lock import locked, refuse_locked
+from orchestrator.cli.locked import locked, refuse_locked
 from orchestrator.cli.options import Pace
 from orchestrator.cli.progress import display
 from orchestrator.model.cluster import Cluster, Node

@@ -14,9 +14,9 @@ from rich.live import Live
 
 from orchestrator.cli.health import show_health
 from orchestrator.cli.interrupt import stopped_by_signals
-from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import answer
-from orchestrator.cli.watched import Happened, State, Watched
+from orchestrator.cli.watch_events import Happened, State, Watched
+from orchestrator.cli.watch_page import Told, page
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.happened import events
 from orchestrator.plan.health import ClusterHealth

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from rich.console import ConsoleDimensions
 
 from orchestrator.cli import answers
-from orchestrator.cli.page import Told, page
 from orchestrator.cli.screen import Screen
+from orchestrator.cli.watch_page import Told, page
 from orchestrator.plan.facts import Facts, RayTable, Resource, Silent
 from orchestrator.plan.happened import Event
 from orchestrator.plan.health import Verdict

@@ -4,8 +4,8 @@ import typer
 
 from orchestrator.cli import inventory as files
 from orchestrator.cli import options
+from orchestrator.cli.commands.status import NOT_HEALTHY
 from orchestrator.cli.options import JOBS, AnswerForm
-from orchestrator.cli.status import NOT_HEALTHY
 
 
 def check(

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import typer
 
-from orchestrator.cli import written
+from orchestrator.cli import atomic_file
+from orchestrator.cli.commands.trust import introduced
 from orchestrator.cli.consent import consent
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.inventory import DEFAULT, refuse
 from orchestrator.cli.options import Pace
 from orchestrator.cli.screen import answer, explain, notice, plural, troubles
 from orchestrator.cli.session import session
-from orchestrator.cli.trust import introduced
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.parse import parse
 from orchestrator.model.problem import Problems
@@ -34,7 +34,7 @@ def make_way(file: str, *, yes: bool) -> None:
     """Returns if the file may be written; asks where one is there."""
     if file == STDOUT:
         return
-    written.make_sure(Path(file))
+    atomic_file.make_sure(Path(file))
     if Path(file).exists():
         consent(f"{file} is there already. Replace it?", given=yes)
 
@@ -89,7 +89,9 @@ def _networks(hosts: Mapping[str, HostFacts]) -> tuple[candidates.Shared, ...]:
     notice().print("✗ there is no network in which each of them has one address:", style="red")
     for name, facts in hosts.items():
         notice().print(f"      | {name}  {candidates.listed(facts)}", style="dim")
-    notice().print("Nothing was written. Write the inventory by hand, with the `ip` that the others reach.")
+    notice().print(
+        "Nothing was written. Write the inventory by hand, with the `ip` that the others reach."
+    )
     raise typer.Exit(1)
 
 
@@ -103,7 +105,7 @@ def keep(draft: Draft, file: str) -> None:
     if file == STDOUT:
         answer().print(inventory, end="")
     else:
-        written.replace(Path(file), inventory)
+        atomic_file.replace(Path(file), inventory)
 
 
 def report(draft: Draft, file: str) -> None:

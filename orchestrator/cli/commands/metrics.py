@@ -30,7 +30,7 @@ def metrics(
     unless `ray.ports` is pinned. A host that Ray does not list, or whose Ray exports none, is left out and named,
     and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
     """
-    from orchestrator.cli import written
+    from orchestrator.cli import atomic_file
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.screen import answer, troubles
     from orchestrator.cli.session import session
@@ -38,7 +38,7 @@ def metrics(
 
     cluster = files.load(inventory, file)
     if write:
-        written.make_sure(write)
+        atomic_file.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:
         facts = run.observe(cluster.nodes)
     if run.cancel.is_set():
@@ -46,7 +46,7 @@ def metrics(
     exporters, without = services.metrics(cluster, facts)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)
     if exporters and write:
-        written.replace(write, f"{text}\n")
+        atomic_file.replace(write, f"{text}\n")
     elif exporters:
         answer().print(text)
     troubles((each.host, (each.why, each.detail, each.fix)) for each in without)

@@ -10,7 +10,7 @@ from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, ActForm
 
 if TYPE_CHECKING:
-    from orchestrator.cli.images import Copies, Holdings
+    from orchestrator.cli.image_proof import Copies, Holdings
 
 UNLIKE = (
     "pull again, should its tag just have been moved; "
@@ -31,7 +31,7 @@ def pull(
     It touches nothing that runs: `up` or `restart` puts a new image to use. Hosts with `docker: {pull: never}`
     are only looked at. With `ray.install` the image that has Ray is built on each host, too.
     """
-    from orchestrator.cli.images import Copies, carry_out, conclude
+    from orchestrator.cli.image_proof import Copies, carry_out, conclude
     from orchestrator.plan.pull import plan_pull
 
     pace = options.Pace(jobs, verbose, output is ActForm.JSONL)

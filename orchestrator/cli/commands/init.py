@@ -60,7 +60,7 @@ def init(
     Docker answers; unknown host keys are shown and recorded after a yes, as `trust` does. Changes nothing on the
     machines. Should one of them not answer, nothing is written.
     """
-    from orchestrator.cli.drafting import drafted, keep, make_way, report
+    from orchestrator.cli.init_draft import drafted, keep, make_way, report
 
     given = _given(hosts or [])
     make_way(file, yes=yes)

@@ -64,9 +64,9 @@ def _find(cluster: "Cluster") -> "Dashboard":
 
 def _pass_through(cluster: "Cluster", dashboard: "Dashboard", listener: "Listener", *, browse: bool) -> None:
     """Keeps the tunnel open until Ctrl-C."""
+    from orchestrator.cli.dashboard_tunnel import Vigil
     from orchestrator.cli.interrupt import stopped_by_signals
     from orchestrator.cli.screen import notice
-    from orchestrator.cli.vigil import Vigil
     from orchestrator.remote.door import Door
     from orchestrator.remote.fleet import Fleet
     from orchestrator.remote.reach import transport

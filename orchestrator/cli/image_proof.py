@@ -8,7 +8,7 @@ from orchestrator.cli.acting import NOTHING, Done
 from orchestrator.cli.events import Failed
 from orchestrator.cli.failures import show_failures
 from orchestrator.cli.options import Pace
-from orchestrator.cli.result import show_result
+from orchestrator.cli.result_line import show_result
 from orchestrator.cli.screen import answer, plural
 from orchestrator.cli.session import session
 from orchestrator.model.cluster import Cluster, Node

@@ -35,7 +35,7 @@ def show(
     look like secrets are hidden.
     """
     from orchestrator.cli import answers
-    from orchestrator.cli.settings import show_settings
+    from orchestrator.cli.config_table import show_settings
 
     told = _explained(files.path(inventory, file))
     (answers.show if output is AnswerForm.JSON else show_settings)(told)

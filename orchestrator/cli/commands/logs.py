@@ -97,7 +97,7 @@ def _log(node: "Node", tail: str, since: str, *, ray: bool) -> "Log":
 def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows the logs of all hosts that have one; the exit code."""
     from orchestrator.cli.interrupt import INTERRUPTED
-    from orchestrator.cli.lines import Printer, failures
+    from orchestrator.cli.log_lines import Printer, failures
     from orchestrator.cli.session import session
     from orchestrator.plan.logs import in_order
     from orchestrator.remote.logs import read
@@ -117,7 +117,7 @@ def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
 def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows what comes until Ctrl-C, or until no host can be followed any more; the exit code."""
     from orchestrator.cli.interrupt import INTERRUPTED, stopped_by_signals
-    from orchestrator.cli.lines import Printer
+    from orchestrator.cli.log_lines import Printer
     from orchestrator.remote.fleet import Fleet
     from orchestrator.remote.follow import follow
     from orchestrator.remote.reach import transport

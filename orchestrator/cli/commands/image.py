@@ -54,7 +54,7 @@ def copy(
     slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped.
     In the end all are asked what they have.
     """
-    from orchestrator.cli.images import Copies, carry_out, conclude
+    from orchestrator.cli.image_proof import Copies, carry_out, conclude
     from orchestrator.plan import docker
     from orchestrator.plan.image_copy import plan_copy
 

@@ -1,6 +1,6 @@
 """`raycluster lock`: who works on the cluster, and ending a run that is stuck."""
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from orchestrator.plan.command import Command
     from orchestrator.plan.lock import Holder
 
-LOCKED = 4
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +32,8 @@ def status(
     `up`, `down`, `restart` and `check` hold it on the head while they run, so that only one works on the
     cluster at a time. Exit code 0: it is free. 4: somebody holds it.
     """
+    from orchestrator.cli.locked import LOCKED
+
     cluster = files.load(inventory, file)
     holder = _ask(cluster)
     (_show_json if output is AnswerForm.JSON else _show)(cluster, holder)
@@ -49,6 +50,7 @@ def release(
     next `up` or `down` sees to what it left. The lock of a run that has died needs no release.
     """
     from orchestrator.cli.consent import consent
+    from orchestrator.cli.locked import locked
     from orchestrator.cli.screen import answer
 
     cluster = files.load(inventory, file)
@@ -59,23 +61,6 @@ def release(
     consent(f"{locked(cluster, holder)}. End that run?", given=yes)
     _release(cluster, holder)
     answer().print(f"the lock of cluster {cluster.name} is free: the run of {holder.by} was ended")
-
-
-def refuse_locked(cluster: "Cluster", holder: "Holder") -> NoReturn:
-    """Says who works on the cluster, and that nothing was done."""
-    from orchestrator.cli.screen import notice
-
-    notice().print(f"✗ {locked(cluster, holder)}", style="bold red")
-    notice().print("Nothing was done. Wait until it has ended; should it be stuck: raycluster lock release")
-    raise typer.Exit(LOCKED)
-
-
-def locked(cluster: "Cluster", holder: "Holder") -> str:
-    """Who holds the lock, in a sentence."""
-    from orchestrator.plan.health import age
-
-    who = f"{holder.by} has run `raycluster {holder.command}` for {age(holder.seconds)}"
-    return f"cluster {cluster.name} is locked: {who}"
 
 
 def _ask(cluster: "Cluster") -> "Holder | None":
@@ -112,6 +97,7 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
 
 
 def _show(cluster: "Cluster", holder: "Holder | None") -> None:
+    from orchestrator.cli.locked import locked
     from orchestrator.cli.screen import answer
 
     answer().print(locked(cluster, holder) if holder else f"cluster {cluster.name} is not locked")

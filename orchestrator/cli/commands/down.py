@@ -36,7 +36,7 @@ def down(
     """
     from orchestrator.cli.acting import NO_PLAN, carry_out, foresee, preview, scope
     from orchestrator.cli.consent import confirm, somebody_there
-    from orchestrator.cli.result import show_result
+    from orchestrator.cli.result_line import show_result
     from orchestrator.plan.assumed import all_there
     from orchestrator.plan.down import plan_down
 

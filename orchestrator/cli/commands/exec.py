@@ -44,8 +44,8 @@ def exec_(
     the command on the hosts too. The exit code is the command's own, of several the largest; 125 where no
     container runs, 255 where SSH failed.
     """  # noqa: D301 - the help needs the real character
+    from orchestrator.cli.exec_output import show, show_json, show_troubles
     from orchestrator.cli.interrupt import INTERRUPTED
-    from orchestrator.cli.results import show, show_json, show_troubles
     from orchestrator.cli.session import session
     from orchestrator.cli.stdin import standard_input
     from orchestrator.plan.exec import plan_exec
