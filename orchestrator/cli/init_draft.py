@@ -89,9 +89,7 @@ def _networks(hosts: Mapping[str, HostFacts]) -> tuple[candidates.Shared, ...]:
     notice().print("✗ there is no network in which each of them has one address:", style="red")
     for name, facts in hosts.items():
         notice().print(f"      | {name}  {candidates.listed(facts)}", style="dim")
-    notice().print(
-        "Nothing was written. Write the inventory by hand, with the `ip` that the others reach."
-    )
+    notice().print("Nothing was written. Write the inventory by hand, with the `ip` that the others reach.")
     raise typer.Exit(1)
 
 

@@ -104,16 +104,22 @@ def test_a_secret_in_env_is_hidden() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "db_password", "APIKEY", "X_CREDENTIALS"]
+    "name",
+    ["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "db_password", "APIKEY", "API_KEYS", "X_CREDENTIALS", "GITHUB_PAT"],
 )
 def test_names_of_secrets_are_known(name: str) -> None:
     assert discreet.variable(name, "x") == discreet.HIDDEN
     assert discreet.variable(name, "") == ""
 
 
-@pytest.mark.parametrize("name", ["TOKENIZERS_PARALLELISM", "MAX_TOKENS", "NCCL_DEBUG", "KEY_FILE"])
+@pytest.mark.parametrize("name", ["TOKENIZERS_PARALLELISM", "MAX_TOKENS", "NCCL_DEBUG", "KEY_FILE", "PWD"])
 def test_other_names_are_not(name: str) -> None:
     assert discreet.variable(name, "x") == "x"
+
+
+def test_of_an_url_only_the_password_is_hidden() -> None:
+    shown = discreet.variable("STORE", "postgres://ana:pw@db:5432/x")
+    assert shown == "postgres://ana:<hidden>@db:5432/x"
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ def logs(
     Without -f: in the order of time, by the hosts' own clocks. With -f: what was said before in that order, then each
     line as it comes; a host that is lost and comes back goes on where it stopped, and so does a new container.
     --ray shows the files of raylet, GCS, autoscaler monitor and dashboard; a line without a time stands with the one
-    before it in its file. Exit code 1: the log of some host could not be read.
+    before it in its file. Exit code 1: the log of some host could not be read; 130:
+    Ctrl-C.
     """
     wanted_tail, wanted_since = _tail(tail, ray=ray), _since(since, ray=ray)
     cluster, nodes = files.load_for_hosts(file, hosts, limit)
