@@ -8,7 +8,6 @@ import typer
 from orchestrator.cli import atomic_file
 from orchestrator.cli.commands.trust import introduced
 from orchestrator.cli.consent import consent
-from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.inventory import DEFAULT, refuse
 from orchestrator.cli.options import Pace
 from orchestrator.cli.screen import answer, explain, notice, plural, troubles
@@ -60,8 +59,7 @@ def _look(cluster: Cluster, pace: Pace) -> tuple[Facts, Mapping[str, Inspection 
         facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet))
         seen = tuple(node for node in cluster.nodes if isinstance(facts.get(node.name), HostFacts))
         closer = survey(cluster, seen, run.fleet, run.cancel)
-    if run.cancel.is_set():
-        raise typer.Exit(INTERRUPTED)
+    run.stop_if_interrupted()
     return {node.name: (facts | unmet)[node.name] for node in cluster.nodes}, closer
 
 

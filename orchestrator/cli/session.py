@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+import typer
+
 from orchestrator.cli.events import as_events
-from orchestrator.cli.interrupt import stopped_by_signals
+from orchestrator.cli.interrupt import INTERRUPTED, stopped_by_signals
 from orchestrator.cli.journal import Mask, keep_journal
 from orchestrator.cli.locked import locked, refuse_locked
 from orchestrator.cli.options import Pace
@@ -46,6 +48,11 @@ class Session:
     def tell(self, happening: Happening) -> None:
         for listener in self.listeners:
             listener(happening)
+
+    def stop_if_interrupted(self) -> None:
+        """For a command that only looks: after Ctrl-C it has nothing to say, and the exit code is 130."""
+        if self.cancel.is_set():
+            raise typer.Exit(INTERRUPTED)
 
     def observe_all(self) -> Facts:
         """The facts of every host, also of those that only Ray knows."""

@@ -1,6 +1,5 @@
 """Asks hosts what image they have under a name, side by side."""
 
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from orchestrator.model.cluster import Node
@@ -8,7 +7,8 @@ from orchestrator.plan import docker, hints
 from orchestrator.plan.facts import DockerTrouble, Silent
 from orchestrator.plan.held import Holding, parse
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.report import HostSeen, LookBegan, Tell
+from orchestrator.remote.report import Tell
+from orchestrator.remote.side_by_side import ask_all
 from orchestrator.remote.transport import Failure
 
 LOOK_SECONDS = 60.0
@@ -18,14 +18,10 @@ LOOK_SECONDS = 60.0
 def look(nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: Event) -> dict[str, Holding]:
     """What each node has; those that could not be asked are `Silent`."""
 
-    def ask(node: Node) -> tuple[str, Holding]:
-        holding = _look(node, name, fleet, cancel)
-        tell(HostSeen(node.name, holding.why if isinstance(holding, Silent) else ""))
-        return node.name, holding
+    def ask(node: Node) -> Holding:
+        return _look(node, name, fleet, cancel)
 
-    tell(LookBegan(tuple(node.name for node in nodes), "Look at the images", "asked what it has"))
-    with ThreadPoolExecutor(fleet.jobs) as pool:
-        return dict(pool.map(ask, nodes))
+    return ask_all(nodes, ask, fleet, tell, "Look at the images", "asked what it has")
 
 
 def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> Holding:

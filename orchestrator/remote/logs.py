@@ -1,7 +1,6 @@
 """Reads the logs of hosts, once."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node
@@ -10,7 +9,8 @@ from orchestrator.plan.facts import DockerTrouble
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.logs import Found, Line, Log
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.report import HostSeen, LookBegan, Tell
+from orchestrator.remote.report import Tell
+from orchestrator.remote.side_by_side import ask_all
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 FIND_SECONDS = 60.0
@@ -24,14 +24,10 @@ def read(
 ) -> dict[str, tuple[Line, ...] | Failure]:
     """The lines of every host's log, or why there are none."""
 
-    def read_one(node: Node) -> tuple[Line, ...] | Failure:
-        got = _read(cluster, node, wanted[node], fleet[node.name], cancel)
-        tell(HostSeen(node.name, got.message if isinstance(got, Failure) else ""))
-        return got
+    def ask(node: Node) -> tuple[Line, ...] | Failure:
+        return _read(cluster, node, wanted[node], fleet[node.name], cancel)
 
-    tell(LookBegan(tuple(node.name for node in wanted), "Read the logs", "asked for its log"))
-    with ThreadPoolExecutor(fleet.jobs) as pool:
-        return dict(zip((node.name for node in wanted), pool.map(read_one, wanted), strict=True))
+    return ask_all(wanted, ask, fleet, tell, "Read the logs", "asked for its log")
 
 
 def _read(

@@ -1,13 +1,13 @@
 """Looks at the hosts, side by side, with one command each."""
 
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, probes, ray
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.report import HostSeen, LookBegan, Tell
+from orchestrator.remote.report import Tell
+from orchestrator.remote.side_by_side import ask_all
 from orchestrator.remote.transport import Failure, FailureKind
 
 LOOK_SECONDS = 90.0
@@ -17,14 +17,10 @@ LOOK_SECONDS = 90.0
 def observe(cluster: Cluster, nodes: tuple[Node, ...], fleet: Fleet, tell: Tell, cancel: Event) -> Facts:
     """The facts of every node's host; those that could not be asked are `Silent`."""
 
-    def one(node: Node) -> tuple[str, HostFacts | Silent]:
-        facts = look(cluster, node, fleet, cancel, _gcs(cluster, node))
-        tell(HostSeen(node.name, facts.why if isinstance(facts, Silent) else ""))
-        return node.name, facts
+    def ask(node: Node) -> HostFacts | Silent:
+        return look(cluster, node, fleet, cancel, _gcs(cluster, node))
 
-    tell(LookBegan(tuple(node.name for node in nodes)))
-    with ThreadPoolExecutor(fleet.jobs) as pool:
-        return dict(pool.map(one, nodes))
+    return ask_all(nodes, ask, fleet, tell, "Look at the hosts", "asked what is there")
 
 
 def look(cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, gcs: str = "") -> HostFacts | Silent:

@@ -24,7 +24,6 @@ def check(
     """
     from orchestrator.cli import answers
     from orchestrator.cli.findings import show
-    from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.session import session
     from orchestrator.plan.checks import Level, thorough
     from orchestrator.remote.check import examine
@@ -34,8 +33,7 @@ def check(
     with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
         facts = run.observe_but(head)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
-    if run.cancel.is_set():
-        raise typer.Exit(INTERRUPTED)
+    run.stop_if_interrupted()
     findings = thorough(cluster, facts, evidence)
     if output is AnswerForm.JSON:
         answers.show(answers.CheckAnswer(cluster.name, findings))

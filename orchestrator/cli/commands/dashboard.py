@@ -46,7 +46,6 @@ def dashboard(
 
 def _find(cluster: "Cluster") -> "Dashboard":
     """Where it is; exit code 1 where it cannot be."""
-    from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.screen import failed
     from orchestrator.cli.session import session
     from orchestrator.plan import services
@@ -54,8 +53,7 @@ def _find(cluster: "Cluster") -> "Dashboard":
 
     with session(cluster, "dashboard", options.Pace(1, 0), logged=False) as run:
         facts = run.observe((cluster.head,))
-    if run.cancel.is_set():
-        raise typer.Exit(INTERRUPTED)
+    run.stop_if_interrupted()
     found = services.dashboard(cluster, facts[cluster.head.name])
     if isinstance(found, Remark):
         failed(found.host, found.why, found.fix, found.detail)

@@ -31,7 +31,6 @@ def metrics(
     and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
     """
     from orchestrator.cli import atomic_file
-    from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.screen import answer, troubles
     from orchestrator.cli.session import session
     from orchestrator.plan import services
@@ -41,8 +40,7 @@ def metrics(
         atomic_file.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:
         facts = run.observe(cluster.nodes)
-    if run.cancel.is_set():
-        raise typer.Exit(INTERRUPTED)
+    run.stop_if_interrupted()
     exporters, without = services.metrics(cluster, facts)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)
     if exporters and write:

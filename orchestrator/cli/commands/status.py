@@ -47,8 +47,7 @@ def status(
         raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes))
-    if run.cancel.is_set():
-        raise typer.Exit(INTERRUPTED)
+    run.stop_if_interrupted()
     (answers.show if output is StatusForm.JSON else show_health)(health)
     raise typer.Exit(_exit_code(health))
 

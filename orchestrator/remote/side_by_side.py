@@ -1,0 +1,38 @@
+"""Asks hosts the same thing, side by side, and tells who has answered."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from orchestrator.model.cluster import Node
+from orchestrator.plan.facts import Silent
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.report import HostSeen, LookBegan, Tell
+from orchestrator.remote.transport import Failure
+
+T = TypeVar("T")
+
+
+def ask_all(
+    nodes: Iterable[Node], ask: Callable[[Node], T], fleet: Fleet, tell: Tell, title: str, what: str
+) -> dict[str, T]:
+    """What each host answers, by name. `title` and `what`: as people are shown it."""
+
+    def one(node: Node) -> tuple[str, T]:
+        told = ask(node)
+        tell(HostSeen(node.name, _trouble(told)))
+        return node.name, told
+
+    nodes = tuple(nodes)
+    tell(LookBegan(tuple(node.name for node in nodes), title, what))
+    with ThreadPoolExecutor(fleet.jobs) as pool:
+        return dict(pool.map(one, nodes))
+
+
+def _trouble(told: object) -> str:
+    match told:
+        case Silent(why=why):
+            return why
+        case Failure(message=message):
+            return message
+    return ""
