@@ -160,11 +160,11 @@ class Host:
         return self.run("env", "--chdir=/root", *RAYCLUSTER, *words, check=False)
 
     @property
-    def has_checkout(self) -> bool:
-        """Whether it is this one that it was lent when it was powered on."""
-        lent = self.run("stat", "-c", "%d %i", "/run/lent/checkout", check=False).stdout.split()
-        there = CHECKOUT.stat()
-        return lent == [str(there.st_dev), str(there.st_ino)]
+    def has_program(self) -> bool:
+        """Whether it was lent this checkout, with these libraries and this Python, when it was powered on."""
+        lent = self.run("stat", "-c", "%d %i", *(f"/{place}" for place in PROGRAM), check=False)
+        ours = (folder.stat() for folder in PROGRAM.values())
+        return lent.stdout.splitlines() == [f"{each.st_dev} {each.st_ino}" for each in ours]
 
     def docker(self, *words: str, check: bool = True, timeout: float = 120) -> str:
         return self.run("docker", *words, check=check, timeout=timeout).stdout.strip()

@@ -14,7 +14,7 @@ from .seeing import containers, ids
 def gpu1(lab: Lab) -> Host:
     """The head, from which one reaches the other hosts."""
     host = lab.hosts["gpu1"]
-    if not host.has_checkout:  # the lab was brought up from another
+    if not host.has_program:  # the lab was brought up from another checkout, or by another Python
         host.reboot()
     lab.desk.furnish_ssh(host.folder / "root/.ssh", lab.hosts.values())
     return host
@@ -63,3 +63,21 @@ def test_a_run_on_the_head_and_one_from_the_laptop_exclude_each_other(lab: Lab, 
     assert (here.returncode, here.stdout) == (4, "")
     assert "cluster lab is locked: root@laptop has run `raycluster up` for" in here.stderr
     assert up.wait(timeout=120) == 0
+
+
+def test_with_a_worker_down_the_rest_is_seen_and_reached_from_the_head(lab: Lab, gpu1: Host) -> None:
+    inventory_on(gpu1, lab, ssh={"connect_timeout": 2})
+    assert gpu1.raycluster("up").returncode == 0
+    lab.hosts["gpu3"].cut()
+    status = gpu1.raycluster("status")
+    assert status.returncode == 3
+    assert "gpu3: 192.0.2.13:22 " in status.stdout
+    for words, from_gpu1 in (
+        (("exec", "--", "hostname"), "==> gpu1 <==\ngpu1\n"),
+        (("logs", "-n", "1"), "gpu1 | "),
+    ):
+        ran = gpu1.raycluster(*words)
+        assert from_gpu1 in ran.stdout
+        assert "✗ gpu3  192.0.2.13:22 " in ran.stderr
+    alone = gpu1.raycluster("exec", "-l", "gpu1", "--", "cat", "/proc/sys/kernel/hostname")
+    assert (alone.returncode, alone.stdout, alone.stderr) == (0, "gpu1\n", "")
