@@ -7,6 +7,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.model_line import told
 from orchestrator.cli.screen import WIDE, answer
 from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
 
@@ -32,6 +33,8 @@ def show_health(health: ClusterHealth) -> None:
             answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
         for line in host.detail.splitlines():
             answer().print(Text(f"    | {line}", "dim"))
+    if health.model:
+        answer().print(told(health.model))
     for note in health.notes:
         answer().print(Text(note, "yellow"))
     for fix in what_to_do(health):

@@ -6,6 +6,7 @@ Only the standard library is there.
 import json
 import os
 import ssl
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LOG = "vllm.log"
 LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
 LINE_BYTES = 400  # a generous guess at the mean
-OK = 200
+OK, FAILED = 200, 500
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
 
 
@@ -84,8 +85,15 @@ def ask():
     spec, began = read("spec.json"), time.time()
     told = {"model": name(spec), "prompt": "Hello", "max_tokens": 1}
     status, text = call(spec, "/v1/completions", told, timeout=300)
-    print(json.dumps({"status": status, "seconds": time.time() - began, "said": text[:1000]}))
-    return 0 if OK <= status < 500 else 1  # noqa: PLR2004
+    if OK <= status < FAILED:
+        print(
+            json.dumps(
+                {"url": spec["url"], "name": told["model"], "status": status, "seconds": time.time() - began}
+            )
+        )
+        return 0
+    print(f"HTTP status {status}: {text[:1000]}" if status else text, file=sys.stderr)
+    return 1
 
 
 def name(spec):
@@ -99,6 +107,14 @@ def name(spec):
 def look(lines, kept):
     spec, state = read("spec.json"), read("state.json")
     trouble = health(spec) if spec and kept else "nothing is served"
-    told = {"trouble": trouble, "name": "" if trouble else name(spec), "lines": tail(int(lines))}
+    told = {
+        "trouble": trouble,
+        "name": "" if trouble else name(spec),
+        "lines": tail(int(lines)) if trouble else [],
+    }
     shown = {key: spec.get(key, "") for key in ("model", "args", "url", "rank")}
-    print(json.dumps({"spec": shown if spec else None, "state": state, "kept": kept, "now": time.time(), **told}))
+    print(
+        json.dumps(
+            {"spec": shown if spec else None, "state": state, "kept": kept, "now": time.time(), **told}
+        )
+    )
