@@ -6,7 +6,7 @@ from rich.text import Text
 
 from orchestrator.cli.acting import Done
 from orchestrator.cli.screen import answer, notice
-from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.cluster import Cluster
 from orchestrator.plan.facts import RayNode, RayTable
 from orchestrator.plan.found import ray_table
 from orchestrator.plan.ray import parse_table
@@ -55,22 +55,7 @@ def _show_next(cluster: Cluster, nodes: dict[str, RayNode], path: str | None) ->
     for name, node in nodes.items():
         answer().print(f"  {name:<{width}}  {node.ip}  {node.gpus} GPUs{'  head' if node.is_head else ''}")
     file = f" {shlex.quote(path)}" if path else ""
-    answer().print("\nRun vLLM on it, in the head's container:")
-    answer().print(Text(f"  {_serve(cluster, nodes)}", "cyan"))
+    model, words = (cluster.serve.name, "") if cluster.serve else ("a model", " MODEL")
+    answer().print(f"\nServe {model} on it:")
+    answer().print(Text(f"  raycluster serve{f' -i{file}' if file else ''}{words}", "cyan"))
     answer().print(f"Look at it: raycluster status{file}    Take it down: raycluster down{file}")
-
-
-def _serve(cluster: Cluster, nodes: dict[str, RayNode]) -> str:
-    """Tensor parallel within a host, pipeline parallel across: what vLLM's documentation advises."""
-    smallest = min(node.gpus for node in nodes.values()) or 1
-    head = cluster.head
-    inside = shlex.join((*head.docker.command, "exec", "-it", cluster.container(head)))
-    sizes = f"--tensor-parallel-size {smallest} --pipeline-parallel-size {len(nodes)}"
-    return f"{_login(head)}{inside} vllm serve MODEL --distributed-executor-backend ray {sizes}"
-
-
-def _login(node: Node) -> str:
-    if node.is_local:
-        return ""
-    user = f"{node.ssh.user}@" if node.ssh.user else ""
-    return f"ssh -t {shlex.quote(f'{user}{node.host}')} "
