@@ -9,7 +9,8 @@ from rich.text import Text
 
 from orchestrator.cli.model_line import told
 from orchestrator.cli.screen import WIDE, answer
-from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
+from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict
+from orchestrator.plan.spans import age
 
 STYLE = {
     Verdict.HEALTHY: "green",

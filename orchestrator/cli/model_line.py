@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
-from orchestrator.plan.health import age
 from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.spans import age
 
 
 def told(model: ModelHealth) -> Text:

@@ -12,8 +12,9 @@ from orchestrator.cli.health import STYLE, fitting, headline, what_to_do
 from orchestrator.cli.screen import plural
 from orchestrator.plan.facts import RayTable, Resource, Silent
 from orchestrator.plan.happened import Event
-from orchestrator.plan.health import HostHealth, Verdict, age
+from orchestrator.plan.health import HostHealth, Verdict
 from orchestrator.plan.live import Gpu, Sight
+from orchestrator.plan.spans import age
 
 GIB = 2**30
 FEWEST = 3

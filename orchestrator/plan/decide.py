@@ -8,7 +8,6 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.checks import Finding, obstacles, reached
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import (
     Container,
     Facts,
@@ -19,10 +18,11 @@ from orchestrator.plan.facts import (
     Silent,
 )
 from orchestrator.plan.found import own, ray_table
-from orchestrator.plan.health import age
 from orchestrator.plan.hints import FIREWALL
+from orchestrator.plan.place import Place
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.settle import settle
+from orchestrator.plan.spans import age
 from orchestrator.plan.steps import Refusal
 
 

@@ -19,6 +19,7 @@ from orchestrator.plan.hints import FIREWALL, docker_fix
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.spans import age
 
 
 class Verdict(StrEnum):
@@ -192,11 +193,3 @@ def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
         ),
         *(f"Ray lists a node at {ip} that is not in the inventory" for ip in outside(cluster, facts)),
     )
-
-
-def age(seconds: float) -> str:
-    """A span as people say it: 42 s, 7 min, 3 h, 12 d."""
-    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.0f} d"

@@ -8,9 +8,9 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, waits
 from orchestrator.plan.checks import Level, quick
 from orchestrator.plan.decide import Decision, Keep, Start, decide_all
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Facts, HostFacts
 from orchestrator.plan.host import keep_token, reach
+from orchestrator.plan.place import Place
 from orchestrator.plan.prune import left_outside
 from orchestrator.plan.ray import address
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch

@@ -13,10 +13,10 @@ from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.plan import docker, inspection, ports, trial
 from orchestrator.plan.checks import Evidence, Gap
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts
 from orchestrator.plan.host import clock
 from orchestrator.plan.inspection import Inspection
+from orchestrator.plan.place import Place
 from orchestrator.plan.ray import address
 from orchestrator.plan.settle import places
 from orchestrator.plan.trial import Link, NoTrial, Trial

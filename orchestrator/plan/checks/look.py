@@ -8,10 +8,10 @@ from orchestrator.plan import ports
 from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
 from orchestrator.plan.checks.measures import GIB, gib
 from orchestrator.plan.devices import size
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, HostFacts, Listener, Machine, Silent
 from orchestrator.plan.found import STRAY, own, strays
 from orchestrator.plan.hints import PRUNE, docker_fix
+from orchestrator.plan.place import Place
 from orchestrator.plan.settle import settle
 
 LITTLE_ROOM = 20 * GIB

@@ -6,7 +6,8 @@ from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.docker.start import HF_HOME, Place, found_inside
+from orchestrator.plan.docker.start import HF_HOME, found_inside
+from orchestrator.plan.place import Place
 from orchestrator.plan.serving import inside
 
 

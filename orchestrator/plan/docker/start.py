@@ -3,28 +3,18 @@
 import hashlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from orchestrator.model.cluster import Auth, Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import devices, ports, ray
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
+from orchestrator.plan.place import Place
 
 STOP_SECONDS = 45
 """A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
 
 HF_HOME = "/root/.cache/huggingface"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a container's command line takes from its host."""
-
-    ip: str
-    interface: str
-    home: str
-    infiniband: bool
 
 
 def run(cluster: Cluster, node: Node, place: Place, head_ip: str, secrets: tuple[Secret, ...]) -> Command:
