@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Pull
-from orchestrator.plan import docker, inspection, ports, trial
+from orchestrator.plan import docker, engine, inspection, trial
 from orchestrator.plan.checks import Evidence, Gap
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts
@@ -131,7 +131,7 @@ class _Check:
         """The ports at which the host is tried."""
         facts, node = self.hosts[host], self._node(host)
         held = frozenset(each.port for each in facts.listeners or ())
-        return ports.knocks(self.cluster, node, held)
+        return engine.of(self.cluster).knocks(self.cluster, node, held)
 
     def _node(self, host: str) -> Node:
         return next(node for node in self.cluster.nodes if node.name == host)

@@ -1,7 +1,7 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
-from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
-from orchestrator.plan import ray, scripts, watch_script
+from orchestrator.model.cluster import Accelerator, Cluster, Node
+from orchestrator.plan import engine, ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
@@ -21,7 +21,7 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         node.hf_home,
         gcs,
         ray.node_table_script() if gcs else "",
-        inside.KEEPER if node.role is Role.HEAD else "",
+        inside.KEEPER if node in engine.of(cluster).keepers(cluster) else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)
 

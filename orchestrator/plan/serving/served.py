@@ -8,11 +8,13 @@ from orchestrator.model.cluster import Model
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One look at a model's server.
+    """One look at a model's server, or at a rank of it.
 
     `state`: waiting, starting, answering or ended, as the keeper has it; `kept`: whether there is a keeper;
     `trouble`: why the server does not answer now, empty where it does. `since`, `died`: seconds ago. `lives`: how
-    often it was started; `exit_code`: how the last life ended that did. `lines`: the last ones of its log.
+    often it was started; `exit_code`: how the last life ended that did, `why`: for what other reason than its own.
+    `lines`: the last ones of its log. Of several ranks: `hosts` has those of all, by rank; `missing`: who is not
+    there, as the first one's keeper sees it; `run`: which company they are.
     """
 
     model: Model
@@ -25,7 +27,11 @@ class Served:
     lives: int
     died: float | None = None
     exit_code: int | None = None
+    why: str = ""
     lines: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    run: str = ""
 
     @property
     def answers(self) -> bool:
@@ -37,6 +43,7 @@ def parse(text: str) -> Served | None:
     try:
         told = json.loads(text)
         spec, state, now = told["spec"], told["state"], told["now"]
+        company = (spec and spec["company"]) or {}
         return spec and Served(
             model=Model(spec["model"], tuple(spec["args"])),
             url=spec["url"],
@@ -48,7 +55,11 @@ def parse(text: str) -> Served | None:
             lives=state.get("lives", 0),
             died=now - state["died"] if "died" in state else None,
             exit_code=state.get("exit_code"),
+            why=state.get("why", ""),
             lines=tuple(told["lines"]),
+            hosts=tuple(company.get("hosts", ())),
+            missing=tuple(state.get("missing", ())),
+            run=company.get("run", ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

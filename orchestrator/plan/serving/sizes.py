@@ -34,7 +34,7 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Sizes:
     counts = [count for count in gpus.values() if count]
     total, within = sum(counts), reduce(gcd, counts, 0)
     tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
-    if not total or (tensor and pipeline) or any(arguments.value(given, name) for name in OTHER):
+    if not total or (tensor and pipeline) or _otherwise(given):
         return Sizes((), "")
     if tensor:
         pipeline = max(1, total // tensor)
@@ -46,6 +46,20 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Sizes:
     pipeline = total // tensor
     both = (*chosen, PIPELINE[0], str(pipeline))
     return Sizes(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
+
+
+def all_said(args: tuple[str, ...]) -> bool:
+    """Whether a person has said it all."""
+    return bool(_given(args, TENSOR) and _given(args, PIPELINE)) or _otherwise(args)
+
+
+def world(args: tuple[str, ...]) -> int:
+    """How many ranks there are to be, one for each GPU; 0 where that is not for us to say."""
+    return 0 if _otherwise(args) else (_given(args, TENSOR) or 1) * (_given(args, PIPELINE) or 1)
+
+
+def _otherwise(args: tuple[str, ...]) -> bool:
+    return any(arguments.value(args, name) for name in OTHER)
 
 
 def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:

@@ -24,7 +24,7 @@ class Answers:
 
 def _how_far(seen: Served) -> str:
     if seen.state == "waiting":
-        return "waits for Ray"
+        return f"waits for {', '.join(seen.missing)}" if seen.missing else seen.why or "waits for Ray"
     return progress.stage(seen.lines)
 
 
@@ -32,6 +32,8 @@ def _ended(seen: Served) -> Never:
     """Its root cause, where it is known; else its last lines."""
     if cause := causes.root_cause(seen.lines):
         return Never(cause.why, seen.exit_code, "\n".join(cause.said), cause.fix)
-    last = "\n".join(seen.lines[-LAST_LINES:])
     fix = "`raycluster serve logs` shows all that it said"
+    if seen.why:
+        return Never(seen.why, fix=fix)
+    last = "\n".join(seen.lines[-LAST_LINES:])
     return Never(f"vLLM ended with exit code {seen.exit_code}", seen.exit_code, last, fix)
