@@ -33,5 +33,4 @@ def _ended(seen: Served) -> Never:
     if cause := causes.root_cause(seen.lines):
         return Never(cause.why, seen.exit_code, "\n".join(cause.said), cause.fix)
     last = "\n".join(seen.lines[-LAST_LINES:])
-    fix = "`raycluster serve logs` shows all that it said"
-    return Never(f"vLLM ended with exit code {seen.exit_code}", seen.exit_code, last, fix)
+    return Never(f"vLLM ended with exit code {seen.exit_code}", seen.exit_code, last)
