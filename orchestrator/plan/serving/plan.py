@@ -9,8 +9,8 @@ from orchestrator.plan.aftermath import Wreck
 from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, RayTable, Silent
 from orchestrator.plan.found import ip_of, own, ray_table
 from orchestrator.plan.hints import docker_fix
+from orchestrator.plan.serving import sizes
 from orchestrator.plan.serving.served import Served
-from orchestrator.plan.serving.sizes import choose
 from orchestrator.plan.serving.spec import Server, spec
 from orchestrator.plan.serving.waits import Answers
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Wait
@@ -40,6 +40,8 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
         return Plan(title, refusals=(Refusal(head, f"{now.model.name} is served there", STOP_FIRST),))
     if now and now.answers:
         return Plan(title)
+    if too_many := sizes.too_many(_gpus(cluster, facts), model.args):
+        return Plan(title, refusals=(Refusal(head, too_many, "ask for fewer, or leave the sizes out"),))
     server, why_so = _server(cluster, facts, model)
     change = Change(head, f"serves {' '.join((model.name, *discreet(model.args)))}{why_so and f': {why_so}'}")
     return Plan(title, tuple(_phases(cluster, server, now)), (change,))
@@ -84,8 +86,8 @@ def _not_ready(cluster: Cluster, facts: Facts) -> Refusal | None:
 
 
 def _server(cluster: Cluster, facts: Facts, model: Model) -> tuple[Server, str]:
-    sizes = choose(_gpus(cluster, facts), model.args)
-    return Server(model, sizes.args, ip_of(cluster.head, facts[cluster.head.name]) or ""), sizes.why
+    chosen = sizes.choose(_gpus(cluster, facts), model.args)
+    return Server(model, chosen.args, ip_of(cluster.head, facts[cluster.head.name]) or ""), chosen.why
 
 
 def _gpus(cluster: Cluster, facts: Facts) -> dict[str, int]:

@@ -48,6 +48,18 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Sizes:
     return Sizes(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
 
 
+def too_many(gpus: Mapping[str, int], given: tuple[str, ...]) -> str:
+    """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows."""
+    tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
+    asked, there = (tensor or 1) * (pipeline or 1), sum(gpus.values())
+    if not there or asked <= there:
+        return ""
+    sizes = " × ".join(
+        f"{name} parallel {size}" for name, size in (("tensor", tensor), ("pipeline", pipeline)) if size
+    )
+    return f"{sizes} needs {asked} GPUs, and Ray lists {there}"
+
+
 def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:
     told = next((value for name in names if (value := arguments.value(args, name))), "")
     return int(told) if told.isascii() and told.isdigit() else 0
