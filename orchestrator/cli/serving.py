@@ -87,4 +87,4 @@ def _show_use(cluster: Cluster, url: str, name: str) -> None:
 def _what_now(done: Done) -> str:
     if done.plan.refusals:
         return "Nothing was started."
-    return "The server was stopped again; `raycluster serve logs` shows all that it said."
+    return "Nothing of it is left running; `raycluster serve logs` shows all that it said."

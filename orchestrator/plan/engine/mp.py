@@ -104,7 +104,10 @@ class MpEngine:
             unknown = [name for name, count in counts.items() if count is None]
             return tuple(Refusal(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
         least = min(count or 1 for count in counts.values())
-        chosen = sizes.choose(dict.fromkeys(counts, least), model.args)
+        gpus = dict.fromkeys(counts, least)
+        if why := sizes.too_many(gpus, model.args, "with as many on each host there are"):
+            return (Refusal(cluster.head.name, why, sizes.FEWER),)
+        chosen = sizes.choose(gpus, model.args)
         nodes = _taking_part(cluster, sizes.world((*chosen.args, *model.args)), least)
         refusals = tuple(why for node in nodes if (why := not_ready(cluster, node, facts[node.name])))
         ip = ip_of(cluster.head, facts[cluster.head.name]) or ""

@@ -9,9 +9,8 @@ from orchestrator.plan.facts import Container, Facts, HostFacts, RayNode, RayTab
 from orchestrator.plan.found import ip_of, ray_table
 from orchestrator.plan.hints import FIREWALL
 from orchestrator.plan.ray import address, expected_gpus, parse_table
-from orchestrator.plan.serving import arguments
+from orchestrator.plan.serving import arguments, sizes
 from orchestrator.plan.serving.ready import UP_FIRST, not_ready
-from orchestrator.plan.serving.sizes import choose
 from orchestrator.plan.serving.spec import BACKEND, Part, Serving
 from orchestrator.plan.settle import addresses
 from orchestrator.plan.spans import age
@@ -118,12 +117,15 @@ class RayEngine:
             return (why,)
         if not isinstance(table, RayTable):
             return (Refusal(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
-        sizes = choose({node.ip: node.gpus for node in table.nodes if node.alive}, model.args)
+        gpus = {node.ip: node.gpus for node in table.nodes if node.alive}
+        if why := sizes.too_many(gpus, model.args, "Ray lists"):
+            return (Refusal(head.name, why, sizes.FEWER),)
+        chosen = sizes.choose(gpus, model.args)
         gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
         backend = () if arguments.has(model.args, BACKEND) else (BACKEND, "ray")
         # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
-        part = Part(head, (*backend, *sizes.args), env={"RAY_ADDRESS": address(*gcs)}, after=gcs)
-        return Serving(model, gcs[0], (part,), sizes.why)
+        part = Part(head, (*backend, *chosen.args), env={"RAY_ADDRESS": address(*gcs)}, after=gcs)
+        return Serving(model, gcs[0], (part,), chosen.why)
 
 
 def _listed(

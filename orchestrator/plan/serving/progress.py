@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+FOR_GPUS = "waits for GPUs to be free in Ray"
 STAGES = (
     (r"Application startup complete|Starting vLLM API server", "starts its HTTP server"),
     (r"Capturing CUDA graphs?.*?(?P<much>\d+%)", "captures CUDA graphs"),
@@ -12,7 +13,7 @@ STAGES = (
     (r"Loading (?:safetensors|pt|.*?) ?checkpoint shards:\s+(?P<much>\d+%.*?\d+/\d+)", "loads the weights"),
     (r"Starting to load model|Loading model from scratch", "loads the model"),
     (r"Time spent downloading weights|[Dd]ownload(?:ing)? .*?(?P<much>\d+%)", "downloads the model"),
-    (r"Waiting for creating a placement group", "waits for the GPUs in Ray"),
+    (r"Waiting for creating a placement group", FOR_GPUS),
     (r"init engine|Initializing a V1 LLM engine", "starts its engine"),
 )
 """What vLLM 0.17 to 0.32 log, the latest stage first."""

@@ -21,6 +21,9 @@ OTHER = (
 )
 
 
+FEWER = "ask for fewer, or leave the sizes out"
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """What is chosen for vLLM, as its arguments, and why, for people."""
@@ -60,6 +63,21 @@ def world(args: tuple[str, ...]) -> int:
 
 def _otherwise(args: tuple[str, ...]) -> bool:
     return any(arguments.value(args, name) for name in OTHER)
+
+
+def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str) -> str:
+    """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows.
+
+    `says`: who tells how many there are, as in "Ray lists".
+    """
+    tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
+    asked, there = (tensor or 1) * (pipeline or 1), sum(gpus.values())
+    if not there or asked <= there:
+        return ""
+    sizes = " × ".join(
+        f"{name} parallel {size}" for name, size in (("tensor", tensor), ("pipeline", pipeline)) if size
+    )
+    return f"{sizes} needs {asked} GPUs, and {says} {there}"
 
 
 def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:

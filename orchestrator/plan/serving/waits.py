@@ -1,12 +1,18 @@
 """What `serve` waits for: that the server answers; or it learns why it never will."""
 
+import re
 from dataclasses import dataclass
 
 from orchestrator.plan.serving import causes, progress, served
+from orchestrator.plan.serving.known_causes import HELD
 from orchestrator.plan.serving.served import Served
 from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
 
 LAST_LINES = 12
+PATIENCE = 60
+"""Seconds. Ray gives GPUs that are free at once."""
+
+WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs for (\d+) seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,15 @@ class Answers:
             return Never("nothing of the server is there any more: has its container ended?")
         if seen.answers:
             return Ready(f"answers at {seen.url}")
-        return NotYet(_how_far(seen)) if seen.kept else _ended(seen)
+        return _ended(seen) if not seen.kept else _starved(seen) or NotYet(_how_far(seen))
+
+
+def _starved(seen: Served) -> Never | None:
+    """VLLM waits half an hour for GPUs that others hold."""
+    told = [found for line in seen.lines if (found := WAITS_FOR_GPUS.search(line))]
+    if not told or int(told[-1][1]) < PATIENCE or progress.stage(seen.lines) != progress.FOR_GPUS:
+        return None
+    return Never(f"Ray has had no GPUs for it for {told[-1][1]} s", fix=HELD)
 
 
 def _how_far(seen: Served) -> str:
@@ -31,9 +45,8 @@ def _how_far(seen: Served) -> str:
 def _ended(seen: Served) -> Never:
     """Its root cause, where it is known; else its last lines."""
     if cause := causes.root_cause(seen.lines):
-        return Never(cause.why, seen.exit_code, "\n".join(cause.said), cause.fix)
-    fix = "`raycluster serve logs` shows all that it said"
+        return Never(cause.why, seen.exit_code, cause.said, cause.fix)
     if seen.why:
-        return Never(seen.why, fix=fix)
+        return Never(seen.why)
     last = "\n".join(seen.lines[-LAST_LINES:])
-    return Never(f"vLLM ended with exit code {seen.exit_code}", seen.exit_code, last, fix)
+    return Never(f"vLLM ended with exit code {seen.exit_code}", seen.exit_code, last)

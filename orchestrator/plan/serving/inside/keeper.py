@@ -10,6 +10,7 @@ A server that has answered once is started again whenever it ends; one that neve
 """
 
 import fcntl
+import math
 import os
 import signal
 import socket
@@ -19,12 +20,14 @@ import threading
 import time
 import uuid
 
-import server  # beside this file
+import company  # these two are beside this file
+import server
 
 MARK = "RAYCLUSTER_SERVES"
 END_SECONDS = 30  # vLLM ends by itself in a few
 LONG_LIFE = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another life
+GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
 LASTING = ("answered", "lives", "exit_code", "died")
 """What is remembered through the lives that follow."""
 
@@ -46,6 +49,7 @@ class Keeper:
     def __init__(self, spec):
         self.spec, self.state = spec, server.read("state.json")
         self.stopping, self.mark = threading.Event(), uuid.uuid4().hex
+        self.company = company.of(spec)
         signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
 
     def run(self):
@@ -53,13 +57,17 @@ class Keeper:
         while not self.stopping.is_set():
             began = time.time()
             self.become("waiting")
-            code = self.live() if self.wait_for_port() else None
+            why = "" if self.wait_for_port() else "stopped"
+            why = why or self.gather()
+            code, why = (None, why) if why else self.live()
+            self.company.leave(code)
             if self.stopping.is_set():
                 return
-            self.become("ended", exit_code=code, died=time.time())
+            self.become("ended", exit_code=code, died=time.time(), why=why)
             if not self.state.get("answered"):
                 return
-            tries = 0 if time.time() > began + LONG_LIFE else tries + 1
+            # The first rank paces them all.
+            tries = 0 if self.company.rank or time.time() > began + LONG_LIFE else tries + 1
             self.stopping.wait(PAUSES[min(tries, len(PAUSES) - 1)])
 
     def become(self, what, **more):
@@ -77,22 +85,42 @@ class Keeper:
                 self.stopping.wait(1)
         return not self.stopping.is_set()
 
+    def gather(self):
+        """Until all ranks are there; else why they are not."""
+        until = math.inf if self.state.get("answered") else time.time() + GATHER_SECONDS
+        return self.company.gather(self.stopping, until, self.wait_for)
+
+    def wait_for(self, hosts):
+        if hosts != self.state.get("missing"):
+            self.become("waiting", missing=hosts)
+
     def live(self):
-        """One life of the server; its exit code."""
+        """One life of the server: its exit code, and why it ended where that was not of its own accord."""
         self.become("starting", lives=self.state.get("lives", 0) + 1)
         try:
             child = self.begin()
         except OSError as problem:
             server.log(f"{self.spec['argv'][0]}: {problem.strerror}\n".encode())
-            return 127
+            return 127, ""
         pump = threading.Thread(target=copy, args=(child.stdout,), daemon=True)
         pump.start()
-        while child.poll() is None and not self.stopping.wait(0.5):
-            if self.state["is"] == "starting" and not server.health(self.spec):
+        why = ""
+        while child.poll() is None and not self.stopping.wait(0.5) and not (why := self.company.broken()):
+            if self.state["is"] == "starting" and self.answers():
                 self.become("answering", answered=True)
+                self.company.well()
+        if why:
+            self.become("ended", why=why)
+        elif child.poll() is not None:
+            why = self.company.broken() if not self.company.rank else ""
+            self.company.leave(child.returncode)
         self.end(child)
         pump.join(2)
-        return child.returncode
+        return child.returncode, why
+
+    def answers(self):
+        """Whether the server does; the first rank alone can tell."""
+        return self.company.answers if self.company.rank else not server.health(self.spec)
 
     def begin(self):
         env = {**os.environ, **self.spec["env"], MARK: self.mark, "PYTHONUNBUFFERED": "1"}
