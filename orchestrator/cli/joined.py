@@ -18,9 +18,7 @@ def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
     answer().print(Text.assemble((state, "bold green"), told))
     roster = _roster(cluster, done)
     for ip in roster.strangers:
-        notice().print(
-            f"{roster.says.split()[0]} also lists a node at {ip} that is not in the inventory", style="yellow"
-        )
+        notice().print(f"Ray also lists a node at {ip} that is not in the inventory", style="yellow")
     if done.plan.phases:
         _show_next(cluster, done, roster, path)
 

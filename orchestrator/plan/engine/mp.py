@@ -105,8 +105,8 @@ class MpEngine:
             return tuple(Refusal(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
-        if why := sizes.too_many(gpus, model.args, "with as many on each host there are"):
-            return (Refusal(cluster.head.name, why, sizes.FEWER),)
+        if few := sizes.too_many(gpus, model.args, "with as many on each host there are"):
+            return (Refusal(cluster.head.name, few, sizes.FEWER),)
         chosen = sizes.choose(gpus, model.args)
         nodes = _taking_part(cluster, sizes.world((*chosen.args, *model.args)), least)
         refusals = tuple(why for node in nodes if (why := not_ready(cluster, node, facts[node.name])))

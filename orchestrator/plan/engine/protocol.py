@@ -88,7 +88,7 @@ class Engine(Protocol):
         """Who tells which hosts are in the cluster, as a sentence begins; empty where nobody does."""
 
     def roster(self, cluster: Cluster, facts: Facts, watched: str, started: frozenset[str]) -> Roster:
-        """Who is in the cluster after an `up`. `watched`: its watch's last line; `started`: on which hosts it started one."""
+        """Who is in the cluster after an `up`. `watched`: its watch's last line; `started`: where it started one."""
 
     def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
         """Who does what to serve the model, or why nobody can."""

@@ -118,8 +118,8 @@ class RayEngine:
         if not isinstance(table, RayTable):
             return (Refusal(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
         gpus = {node.ip: node.gpus for node in table.nodes if node.alive}
-        if why := sizes.too_many(gpus, model.args, "Ray lists"):
-            return (Refusal(head.name, why, sizes.FEWER),)
+        if few := sizes.too_many(gpus, model.args, "Ray lists"):
+            return (Refusal(head.name, few, sizes.FEWER),)
         chosen = sizes.choose(gpus, model.args)
         gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
         backend = () if arguments.has(model.args, BACKEND) else (BACKEND, "ray")

@@ -74,7 +74,7 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str) -> str:
     asked, there = (tensor or 1) * (pipeline or 1), sum(gpus.values())
     if not there or asked <= there:
         return ""
-    sizes = " × ".join(
+    sizes = " times ".join(
         f"{name} parallel {size}" for name, size in (("tensor", tensor), ("pipeline", pipeline)) if size
     )
     return f"{sizes} needs {asked} GPUs, and {says} {there}"

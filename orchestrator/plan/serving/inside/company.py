@@ -29,7 +29,7 @@ class Alone:
 
     rank = 0
 
-    def gather(self, stopping, until, tell):
+    def gather(self, stopping, until, tell):  # noqa: ARG002
         """Why not all ranks are there; empty once they are. `tell` hears of whom it waits for, by host."""
         return ""
 
@@ -40,7 +40,7 @@ class Alone:
     def well(self):
         """To be told once the server answers."""
 
-    def leave(self, code=None):
+    def leave(self, code=None):  # noqa: ARG002
         """The end of this rank."""
 
 
@@ -108,7 +108,7 @@ class First(Alone):
         for conn in self.there.values():
             say(conn, "well")
 
-    def leave(self, code=None):
+    def leave(self, code=None):  # noqa: ARG002
         for conn in self.there.values():
             conn.close()
         self.there = {}
