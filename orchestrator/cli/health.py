@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.model_line import told
-from orchestrator.cli.screen import WIDE, answer
+from orchestrator.cli.screen import WIDE, answer, plural
 from orchestrator.model.cluster import Engine
 from orchestrator.plan import engine
 from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict
@@ -47,17 +47,18 @@ def show_health(health: ClusterHealth) -> None:
 def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
-    gpus = sum(host.gpus or 0 for host in health.hosts) if _knows_gpus(health) else ""
     says = engine.named(health.engine).says(health.ray_version)
-    told = f"{joined} of {len(health.hosts)} hosts{gpus and f', {gpus} GPUs'}"
+    told = f"{joined} of {len(health.hosts)} hosts{gpus_in_all(host.gpus for host in health.hosts)}"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )
     return verdict + Text(f": {says} {told}" if says else "")
 
 
-def _knows_gpus(health: ClusterHealth) -> bool:
-    return any(host.gpus is not None for host in health.hosts)
+def gpus_in_all(each: Iterable[int | None]) -> str:
+    """As a sentence goes on; empty where nothing is known of any."""
+    seen = [gpus for gpus in each if gpus is not None]
+    return f", {plural(sum(seen), 'GPU')}" if seen else ""
 
 
 def what_to_do(health: ClusterHealth) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from orchestrator.cli.screen import answer, notice
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.facts import HostFacts
 from orchestrator.plan.health import ClusterHealth
-from orchestrator.plan.login import ssh
+from orchestrator.plan.login import by_hand
 from orchestrator.plan.serving.plan import ASK
 from orchestrator.plan.serving.served import Served
 
@@ -80,7 +80,7 @@ def _show_use(cluster: Cluster, url: str, name: str) -> None:
         there = url.partition("://")[2]
         port = there.rpartition(":")[2]
         answer().print(f"Where that network is out of reach, at http://127.0.0.1:{port} through a tunnel:")
-        answer().print(Text(f"  {ssh(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
+        answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
     answer().print("Look at it: raycluster serve status    Its log: serve logs -f    End it: serve stop")
 
 

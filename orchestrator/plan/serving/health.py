@@ -8,6 +8,9 @@ from orchestrator.plan.facts import Facts, HostFacts
 from orchestrator.plan.serving import causes, progress
 from orchestrator.plan.serving.served import Served
 
+DEAD = " 503"
+"""What vLLM's `/health` answers once its engine has died."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
@@ -73,8 +76,8 @@ def _without(facts: Facts, missing: tuple[str, ...]) -> tuple[str, str]:
 
 def _trouble(served: Served) -> tuple[str, str]:
     cause = causes.root_cause(served.lines)
-    why = f": {cause.why}" if cause else ""
-    fix = cause.fix if cause else "`raycluster serve logs` shows what it said"
+    why = f": {cause.why or cause.said}" if cause else ""
+    fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"
     ended = served.why or f"vLLM ended with exit code {served.exit_code}"
     if not served.kept:
         return f"{ended}{why}", fix
@@ -85,4 +88,4 @@ def _trouble(served: Served) -> tuple[str, str]:
             return f"it {progress.stage(served.lines)}", ""
         case "ended":
             return f"{ended} and will be started again{why}", fix
-    return f"it says: {served.trouble}", fix
+    return f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble, fix

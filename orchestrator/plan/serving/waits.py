@@ -44,9 +44,9 @@ def _how_far(seen: Served) -> str:
 
 def _ended(seen: Served) -> Never:
     """Its root cause, where it is known; else its last lines."""
+    ended = seen.why or f"vLLM ended with exit code {seen.exit_code}"
     if cause := causes.root_cause(seen.lines):
-        return Never(cause.why, seen.exit_code, cause.said, cause.fix)
+        return Never(cause.why or ended, seen.exit_code, cause.said, cause.fix)
     if seen.why:
-        return Never(seen.why)
-    last = "\n".join(seen.lines[-LAST_LINES:])
-    return Never(f"vLLM ended with exit code {seen.exit_code}", seen.exit_code, last)
+        return Never(ended)
+    return Never(ended, seen.exit_code, "\n".join(seen.lines[-LAST_LINES:]))

@@ -97,6 +97,7 @@ class Keeper:
     def live(self):
         """One life of the server: its exit code, and why it ended where that was not of its own accord."""
         self.become("starting", lives=self.state.get("lives", 0) + 1)
+        server.log(f"{server.BEGINS} {self.state['lives']}\n".encode())
         try:
             child = self.begin()
         except OSError as problem:
