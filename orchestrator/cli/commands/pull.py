@@ -29,7 +29,8 @@ def pull(
     """Pull the image on all hosts, and see that it is the same one.
 
     It touches nothing that runs: `up` or `restart` puts a new image to use. Hosts with `docker: {pull: never}`
-    are only looked at. With `ray.install` the image that has Ray is built on each host, too.
+    are only looked at. With `ray.install` the image that has Ray is built there, too; where `build_on` is head,
+    on the head alone: `up` brings it to the others.
     """
     from orchestrator.cli.image_proof import Copies, carry_out, conclude
     from orchestrator.plan.pull import plan_pull

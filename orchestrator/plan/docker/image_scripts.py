@@ -11,6 +11,14 @@ timeout 20 $docker version --format . >/dev/null
 """
 """An image that is not there and a Docker that does not answer, or not in time, are two things."""
 
+BUILD = r"""
+set -f
+docker=$1 base=$2 name=$3 label=$4
+id=$($docker image inspect --format '{{.Id}}' "$base") || exit
+exec $docker build --network host --label "$label=$id" --tag "$name" -
+"""
+"""The name tells from what it was meant to be made, the label from what it was: a tag may be moved."""
+
 LOAD = r"""
 set -f
 docker=$1 silence=$2

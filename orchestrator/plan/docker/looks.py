@@ -19,6 +19,7 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         node.hf_home,
         gcs,
         ray.node_table_script() if gcs else "",
+        cluster.image if cluster.ray.install else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)
 
