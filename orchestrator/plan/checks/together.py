@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 
-from orchestrator.model.cluster import BuildOn, Cluster
+from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks.finding import Finding, Findings, failure, warning
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Address, Facts, HostFacts
+from orchestrator.plan.get_image import outdated
 from orchestrator.plan.settle import places
 
 
@@ -69,16 +70,29 @@ def _images(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> Findings:
     """Of images that each host has built, it is what they were built from that should be the same."""
     images = {name: _image(cluster, here) for name, here in hosts.items()}
     found = {name: each for name, each in images.items() if each}
-    fix = f"pull it anew on all: docker pull {cluster.image}; or write the image with its digest"
-    if cluster.ray.install:
-        fix = "`raycluster up` gives all the same"
-    yield from apart(found, "image", lambda each: f"image {str(each).removeprefix('sha256:')[:12]}", fix)
+    again = (
+        f"pull it anew on all: {'raycluster pull' if cluster.ray.install else f'docker pull {cluster.image}'}"
+    )
+    below = f"{cluster.image} below Ray: " if cluster.ray.install else ""
+    yield from apart(
+        found,
+        "image",
+        lambda each: f"{below}image {str(each).removeprefix('sha256:')[:12]}",
+        f"{again}; or write the image with its digest",
+    )
 
 
 def _image(cluster: Cluster, here: HostFacts) -> str:
-    if cluster.ray.install and cluster.build_on is BuildOn.EACH:
+    if cluster.ray.install:
         return here.derived.built_from if here.derived else ""
     return here.image_id
+
+
+def outdated_images(cluster: Cluster, facts: Facts) -> Findings:
+    """Images with Ray that `up` will replace."""
+    for node in cluster.nodes:
+        if why := outdated(cluster, node, facts):
+            yield warning(node.name, "image", f"its image with Ray is out of date: {why}", "raycluster up")
 
 
 def apart(
