@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 
 from orchestrator.model.secret import Secret
 from orchestrator.plan.held import Held
+from orchestrator.plan.serving.served import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,7 @@ class HostFacts:
     listeners: tuple[Listener, ...] | None = None
     derived: Held | None = None
     base: Held | None = None
+    served: Served | None = None
 
     def interface(self, ip: str) -> str | None:
         """The interface that carries `ip`."""

@@ -25,6 +25,7 @@ from orchestrator.plan.held import Held
 from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
 from orchestrator.plan.sections import KIB, RECORD, Section, records, sections
+from orchestrator.plan.serving import served
 
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 
@@ -60,6 +61,7 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
         listeners=_listeners(told.get("listeners")),
         derived=_held(told.get("derived")),
         base=_held(told.get("base")),
+        served=served.parse(told["served"].text) if "served" in told else None,
     )
 
 

@@ -73,11 +73,11 @@ KEY_CASES = [
     (LINE_4 + "netwrok: 1", 'f:4:1: netwrok: unknown key "netwrok"; did you mean "network"?'),
     (
         LINE_4 + "zzz: 1",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
     ),
     (
         LINE_4 + "zzz:",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
     ),
     (image("{form: vllm}"), 'f:2:9: image.form: unknown key "form"; did you mean "from"?'),
     (image("{build_on: head}"), 'f:2:8: image.from: required key "from" is missing'),
