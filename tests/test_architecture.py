@@ -63,7 +63,7 @@ def test_only_the_screen_makes_a_console_and_nothing_goes_around_it() -> None:
 
 
 def test_only_the_inventory_and_the_schemas_know_pydantic() -> None:
-    assert importers("pydantic") == {"model/inventory.py", "model/schema.py"}
+    assert importers("pydantic") == {"model/inventory.py", "model/schema.py", "model/sections.py"}
 
 
 @pytest.mark.parametrize("module", ["fabric", "paramiko"])
