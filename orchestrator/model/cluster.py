@@ -21,6 +21,13 @@ class Accelerator(StrEnum):
     NONE = "none"
 
 
+class Engine(StrEnum):
+    """What joins the machines for vLLM: a Ray cluster, or vLLM's own multi-node mode, a process on each."""
+
+    RAY = "ray"
+    MP = "mp"
+
+
 class Rdma(StrEnum):
     """Whether containers are given the host's InfiniBand devices; `auto`: where the host has them."""
 
@@ -35,6 +42,13 @@ class Pull(StrEnum):
     MISSING = "missing"
     ALWAYS = "always"
     NEVER = "never"
+
+
+class BuildOn(StrEnum):
+    """Where `ray.install` is added to the image: on each host, or on the head, which gives it to the others."""
+
+    EACH = "each"
+    HEAD = "head"
 
 
 class Auth(StrEnum):
@@ -105,6 +119,14 @@ class Ray:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """What `vllm serve` is to serve, with further arguments of its own."""
+
+    name: str
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One host of the inventory, with everything that holds for it merged in.
 
@@ -142,6 +164,9 @@ class Cluster:
     workers: tuple[Node, ...] = ()
     ray: Ray = Ray()
     secrets: tuple[str, ...] = ()
+    build_on: BuildOn = BuildOn.EACH
+    engine: Engine = Engine.RAY
+    serve: Model | None = None
 
     @property
     def nodes(self) -> tuple[Node, ...]:

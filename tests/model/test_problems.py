@@ -73,12 +73,15 @@ KEY_CASES = [
     (LINE_4 + "netwrok: 1", 'f:4:1: netwrok: unknown key "netwrok"; did you mean "network"?'),
     (
         LINE_4 + "zzz: 1",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
     ),
     (
         LINE_4 + "zzz:",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
     ),
+    (image("{form: vllm}"), 'f:2:9: image.form: unknown key "form"; did you mean "from"?'),
+    (image("{build_on: head}"), 'f:2:8: image.from: required key "from" is missing'),
+    (LINE_4 + "build_on: head", 'f:4:1: build_on: "build_on" goes under "image"'),
     (LINE_4 + "user: me", 'f:4:1: user: "user" goes under "ssh"'),
     (LINE_4 + "port: 1", 'f:4:1: port: "port" goes under "ssh" or "ray"'),
     (LINE_4 + "ip: 10.0.0.1", 'f:4:1: ip: "ip" belongs to a host; write it under "head" or in "workers"'),
@@ -243,6 +246,15 @@ VALUE_CASES = [
         LINE_4 + "ray: {num_gpus: 0.5}",
         'f:4:17: ray.num_gpus: should be a whole number of at least 0, not "0.5"',
     ),
+    (
+        image("{from: vllm, build_on: hed}"),
+        'f:2:31: image.build_on: should be one of each, head, not "hed"; did you mean "head"?',
+    ),
+    (
+        image("{from: VLLM}"),
+        'f:2:15: image.from: an image\'s name is lower case: write "vllm", not "VLLM"',
+    ),
+    (image("[vllm]"), "f:2:8: image: should be text, not a list"),
     (LINE_4 + "ray: {auth: none}", 'f:4:13: ray.auth: should be one of auto, token, disabled, not "none"'),
     (LINE_4 + "ray: {install: -r x}", 'f:4:16: ray.install: should not start with "-", as "-r x" does'),
     (LINE_4 + 'ray: {install: "a\\nb"}', "f:4:16: ray.install: should be one line"),

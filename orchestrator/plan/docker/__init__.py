@@ -15,26 +15,40 @@ from orchestrator.plan.docker.containers import (
 )
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
-from orchestrator.plan.docker.logs import ALL, find, follow_logs, follow_ray_logs, logs, ray_logs
+from orchestrator.plan.docker.logs import (
+    ALL,
+    RAY_LOGS,
+    SERVER_LOGS,
+    file_logs,
+    find,
+    follow_file_logs,
+    follow_logs,
+    logs,
+)
 from orchestrator.plan.docker.looks import inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
 __all__ = [
     "ALL",
+    "RAY_LOGS",
     "REMOVE_SECONDS",
+    "SERVER_LOGS",
     "STOP_SECONDS",
     "Place",
     "absent",
+    "ask_server",
     "build",
     "container_state",
     "discard",
     "discard_all",
     "end_marked",
     "execute",
+    "file_logs",
     "find",
+    "follow_file_logs",
     "follow_logs",
     "follow_nodes",
-    "follow_ray_logs",
     "held",
     "image",
     "inspect",
@@ -43,9 +57,9 @@ __all__ = [
     "listening",
     "load",
     "logs",
+    "look_at_server",
     "observe",
     "pull",
-    "ray_logs",
     "reach",
     "remove",
     "remove_one",
@@ -53,7 +67,9 @@ __all__ = [
     "save",
     "shell",
     "spec",
+    "start_server",
     "state",
+    "stop_server",
     "trial",
     "watch",
     "watch_nodes",

@@ -1,12 +1,13 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
-from orchestrator.model.cluster import Accelerator, Cluster, Node
+from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
 from orchestrator.plan import ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.docker.start import HF_HOME, Place, inside
+from orchestrator.plan.docker.start import HF_HOME, Place, found_inside
+from orchestrator.plan.serving import inside
 
 
 def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
@@ -19,6 +20,8 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         node.hf_home,
         gcs,
         ray.node_table_script() if gcs else "",
+        inside.KEEPER if node.role is Role.HEAD else "",
+        cluster.image if cluster.ray.install else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)
 
@@ -47,7 +50,7 @@ def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[
     mount = ("-v", f"{folder}:{HF_HOME}") if folder else ()
     options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *mount)
     program = ("-c", trials.program(), "look", node.accelerator, place.ip, *map(str, ports))
-    given = (*inside(cluster, node, place), "--tty=false", "--entrypoint", "python3")
+    given = (*found_inside(cluster, node, place), "--tty=false", "--entrypoint", "python3")
     words = (*options, *given, image(cluster), *program)
     return scripted(scripts.TRIAL, "trial", node, _trial_name(cluster, node), *words)
 
