@@ -16,7 +16,7 @@ from orchestrator.plan.docker.containers import (
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
 from orchestrator.plan.docker.logs import ALL, find, follow_logs, follow_ray_logs, logs, ray_logs
-from orchestrator.plan.docker.looks import inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.looks import collective, inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Place",
     "absent",
     "build",
+    "collective",
     "container_state",
     "discard",
     "discard_all",
