@@ -8,7 +8,7 @@ CONSTRAINTS := $(wildcard constraints.txt)
 DEBIAN_PYTHON := python3 python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test fuzz demo screens lab lab-down clean
+.PHONY: help setup packages check test test-vllm fuzz demo screens lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: setup ## what a commit must pass, in under a minute: format, lint, types,
 
 test: setup packages check ## everything, the lab with its real hosts included
 	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest tests/lab
+
+test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a model answers (3 GB, once)
+	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest tests/vllm
 
 fuzz: setup ## try a hundred thousand hostile inventories, for half an hour at most
 	$(BIN)/python -m tests.fuzz --files 100000 --minutes 30

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 LAB = Path(__file__).with_name("lab")
-LEVELS = ("pure", "sshd", "lab")
+VLLM = Path(__file__).with_name("vllm")
+LEVELS = ("pure", "sshd", "lab", "vllm")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` decides by these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(LAB):
+        if item.path.is_relative_to(VLLM):
+            item.add_marker("vllm")
+        if item.path.is_relative_to(LAB) or item.path.is_relative_to(VLLM):
             item.add_marker("lab")
             if item.get_closest_marker("timeout") is None:
                 # The test's own time: bringing the lab up, the first time with its image, is no part of it.
@@ -21,7 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _level(tested: pytest.TestReport | pytest.CollectReport | pytest.Item) -> str:
-    return next((level for level in ("lab", "sshd") if level in getattr(tested, "keywords", ())), "pure")
+    return next(
+        (level for level in ("vllm", "lab", "sshd") if level in getattr(tested, "keywords", ())), "pure"
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

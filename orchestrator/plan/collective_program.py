@@ -34,7 +34,6 @@ NCCL = {
     "NCCL_DEBUG_SUBSYS": "INIT,NET,ENV",
     "NCCL_DEBUG_FILE": LOG_PATH,
     "TORCH_NCCL_BLOCKING_WAIT": "1",  # else a lost peer aborts the process, and it says nothing
-    "NCCL_BLOCKING_WAIT": "1",  # the same, up to torch 2.1
 }
 
 
@@ -121,28 +120,24 @@ class World:
     """All ranks, joined by torch.distributed. The buffer is on the first GPU where the backend is NCCL."""
 
     def __init__(self, torch, rank, ranks, backend):
-        self.torch, self.dist = torch, torch.distributed
-        self.rank, self.ranks, self.backend = rank, ranks, backend
-        self.device = "cuda:0" if backend == "nccl" else "cpu"
+        self.dist, self.rank, self.ranks, self.right = torch.distributed, rank, ranks, True
+        device, self.settle = (
+            ("cuda:0", torch.cuda.synchronize) if backend == "nccl" else ("cpu", lambda: None)
+        )
         if backend == "nccl":
             torch.cuda.set_device(0)
-        self.buffer = torch.zeros(FLOATS[-1], device=self.device)
-        self.flag = torch.zeros(1, device=self.device)
+        self.buffer = torch.zeros(FLOATS[-1], device=device)
+        self.flag = torch.zeros(1, device=device)
 
     def all_reduce(self, stage):
-        """Bytes a second of the slowest rank, seconds for one number, and whether every sum was right."""
-        times = [self.reduced(1) for _ in range(ROUNDS)]
-        right, latency = all(fine for fine, _ in times), statistics.median(seconds for _, seconds in times)
+        """Seconds for a buffer and for one number, by the slowest rank, and whether every sum was right."""
+        latency = self.slowest(statistics.median(self.reduced(1) for _ in range(ROUNDS)))
         for floats in FLOATS:
             stage.enter("all-reduce")
-            fine, seconds = self.reduced(floats)
-            right = right and fine
-            if self.slowest(seconds) > LONG:
+            if self.slowest(self.reduced(floats)) > LONG:
                 break
-        repeated = [self.reduced(floats) for _ in range(REPEATS)]
-        right = right and all(fine for fine, _ in repeated)
-        seconds = min(self.slowest(seconds) for _, seconds in repeated)
-        return {"right": right, "bytes": 4 * floats, "seconds": seconds, "latency": self.slowest(latency)}
+        seconds = min(self.slowest(self.reduced(floats)) for _ in range(REPEATS))
+        return {"right": self.right, "bytes": 4 * floats, "seconds": seconds, "latency": latency}
 
     def reduced(self, floats):
         part = self.buffer[:floats]
@@ -152,7 +147,8 @@ class World:
         self.dist.all_reduce(part)
         self.settle()
         seconds = time.perf_counter() - began
-        return bool((part == self.ranks * (self.ranks + 1) / 2).all()), seconds
+        self.right = self.right and bool((part == self.ranks * (self.ranks + 1) / 2).all())
+        return seconds
 
     def slowest(self, seconds):
         """The most that any rank has to say: all ranks go by the same number."""
@@ -191,10 +187,6 @@ class World:
 
     def move(self, part, other, sends):
         (self.dist.send if sends else self.dist.recv)(part, other)
-
-    def settle(self):
-        if self.backend == "nccl":
-            self.torch.cuda.synchronize()
 
 
 def measure(torch, rank, ranks, store, stage, partners, backend):

@@ -34,7 +34,7 @@ def build(work: Path, say: Say) -> None:
 
 
 def _make_root(root: Path, log: Path) -> None:
-    pip = _python_with_pip(root.parent / "venv")
+    pip = python_with_pip(root.parent / "venv")
     layers = [word for tag, packages in image.LAYERS.items() for word in (_layer(root, tag), packages)]
     recipe: list[str | Path] = ["bash", image.RECIPE, root, pip, image.RAY, *layers]
     with log.open("w") as output:
@@ -54,7 +54,7 @@ def _layer(root: Path, tag: str) -> Path:
     return root.with_name(tag.replace(":", "-"))
 
 
-def _python_with_pip(folder: Path) -> Path:
+def python_with_pip(folder: Path) -> Path:
     """A Python with pip: the one that runs us may have none, and Debian's own refuses to install."""
     processes.run(sys.executable, "-m", "venv", folder)
     return folder / "bin/python"

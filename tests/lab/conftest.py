@@ -14,15 +14,21 @@ HOSTS = 3
 
 
 @pytest.fixture(scope="session")
-def standing_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A lab of three hosts. One that stands already is used, and left standing."""
+def say(request: pytest.FixtureRequest) -> lifecycle.Say:
+    """Tells whoever waits, past pytest's capture, what takes so long."""
     terminal = request.config.get_terminal_writer()
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
-    def say(text: str) -> None:
+    def saying(text: str) -> None:
         with capture.global_and_fixture_disabled():
             terminal.line(f"\nlab: {text}")
 
+    return saying
+
+
+@pytest.fixture(scope="session")
+def standing_lab(say: lifecycle.Say) -> Iterator[Lab]:
+    """A lab of three hosts. One that stands already is used, and left standing."""
     try:
         lab = lifecycle.up(HOSTS, say)
     except UnavailableError as reason:

@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHON = Path(sys.base_prefix)
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 PROGRAM = {"run/lent/checkout": CHECKOUT, "run/lent/libraries": LIBRARIES, "run/lent/python": PYTHON}
+VLLM = "run/lent/vllm"
 RAYCLUSTER = (
     "LD_LIBRARY_PATH=/run/lent/python/lib",
     "PYTHONPATH=/run/lent/checkout:/run/lent/libraries",
@@ -127,9 +128,14 @@ class Host:
         network.plug(self.name, self.address)
 
     def _lent(self) -> dict[str, Path]:
-        """The image's layers, and what it takes to run this checkout: all of it may lie where the host sees its own."""
+        """The image's layers, what it takes to run this checkout, vLLM where it was made (tests/vllm).
+
+        All of it may lie where the host sees its own.
+        """
         layers = (self.template or Path("/none")) / "overlay2"
-        return PROGRAM | ({"run/layers": layers} if layers.is_dir() else {})
+        vllm = next(image.cache().glob("vllm-*"), Path("/none"))
+        lent = PROGRAM | {"run/layers": layers, VLLM: vllm}
+        return {place: folder for place, folder in lent.items() if folder.is_dir()}
 
     def power_off(self) -> None:
         """As a power cut: nothing gets to say goodbye."""
@@ -162,8 +168,11 @@ class Host:
     @property
     def has_program(self) -> bool:
         """Whether it was lent this checkout, with these libraries and this Python, when it was powered on."""
-        lent = self.run("stat", "-c", "%d %i", *(f"/{place}" for place in PROGRAM), check=False)
-        ours = (folder.stat() for folder in PROGRAM.values())
+        return self.was_lent(PROGRAM)
+
+    def was_lent(self, places: Mapping[str, Path]) -> bool:
+        lent = self.run("stat", "-c", "%d %i", *(f"/{place}" for place in places), check=False)
+        ours = (folder.stat() for folder in places.values())
         return lent.stdout.splitlines() == [f"{each.st_dev} {each.st_ino}" for each in ours]
 
     def docker(self, *words: str, check: bool = True, timeout: float = 120) -> str:
