@@ -121,10 +121,9 @@ class World:
 
     def __init__(self, torch, rank, ranks, backend):
         self.dist, self.rank, self.ranks, self.right = torch.distributed, rank, ranks, True
-        device, self.settle = (
-            ("cuda:0", torch.cuda.synchronize) if backend == "nccl" else ("cpu", lambda: None)
-        )
+        device, self.settle = "cpu", lambda: None
         if backend == "nccl":
+            device, self.settle = "cuda:0", torch.cuda.synchronize
             torch.cuda.set_device(0)
         self.buffer = torch.zeros(FLOATS[-1], device=device)
         self.flag = torch.zeros(1, device=device)
@@ -192,8 +191,7 @@ class World:
 def measure(torch, rank, ranks, store, stage, partners, backend):
     stage.enter("connect")
     limit = timedelta(seconds=LONGEST)
-    kept = torch.distributed.PrefixStore("world", store)
-    torch.distributed.init_process_group(backend, store=kept, rank=rank, world_size=ranks, timeout=limit)
+    torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=ranks, timeout=limit)
     world = World(torch, rank, ranks, backend)
     stage.enter("all-reduce")
     tell("all-reduce", backend=backend, **world.all_reduce(stage), log=ways())
