@@ -1,6 +1,7 @@
 """An all-reduce across all hosts, then pairs of them: who measures with whom, and what the ranks have told."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -161,15 +162,22 @@ def _taken(rank: Rank, told: Mapping[str, Any], hosts: tuple[str, ...], own: str
 
 
 def _reduced(told: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = int(told["bytes"]), float(told["seconds"]), float(told["latency"])
-    done = AllReduce(told["right"] is True, *numbers)
+    numbers = _number(told["seconds"]), _number(told["latency"])
+    done = AllReduce(told["right"] is True, int(told["bytes"]), *numbers)
     return {"reduced": done, "backend": str(told["backend"]), "ways": tuple(map(str, told["log"]))}
 
 
 def _pair(rank: Rank, told: Mapping[str, Any], own: str, other: str) -> Pair:
-    there, back, latency = 8 * float(told["there"]), 8 * float(told["back"]), float(told["latency"])
+    there, back, latency = (_number(told[what]) for what in ("there", "back", "latency"))
     over = over_what(rank.backend, tuple(map(str, told["log"]))) or over_what(rank.backend, rank.ways)
-    return Pair(own, other, there, back, latency, over)
+    return Pair(own, other, 8 * there, 8 * back, latency, over)
+
+
+def _number(told: Any) -> float:
+    """One that can be measured; JSON allows others."""
+    if not 0 < (number := float(told)) < math.inf:
+        raise ValueError(told)
+    return number
 
 
 def _trouble(told: Mapping[str, Any], hosts: tuple[str, ...]) -> Trouble:

@@ -38,9 +38,8 @@ def measure(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     """What the rank of each host tells, until all are through or one is lost. Every host has a place here."""
     commands = _commands(cluster, facts)
     with _running(commands, fleet, tell) as ranks:
-        through = all(_all_come_to(stage, ranks, cancel) for stage in LIMITS)
-        if not through:
-            cancel.wait(GRACE_SECONDS)
+        if not all(_all_come_to(stage, ranks, cancel) for stage in LIMITS):
+            _hear_the_others(ranks, cancel)
         return {host: each.told() for host, each in ranks.items()}
 
 
@@ -93,6 +92,13 @@ def _all_come_to(stage: Stage, ranks: "Mapping[str, _Running]", cancel: Event) -
             return True
         cancel.wait(LOOK_SECONDS)
     return False
+
+
+def _hear_the_others(ranks: "Mapping[str, _Running]", cancel: Event) -> None:
+    until = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < until and not all(each.told().bad for each in ranks.values()):
+        if cancel.wait(LOOK_SECONDS):
+            return
 
 
 class _Running:

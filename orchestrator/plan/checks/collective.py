@@ -7,7 +7,7 @@ from orchestrator.model.cluster import Accelerator, Cluster
 from orchestrator.plan import nccl
 from orchestrator.plan.checks.evidence import Evidence
 from orchestrator.plan.checks.finding import Finding, Findings, Level, failure, ok, warning
-from orchestrator.plan.checks.measures import MIB, bandwidth, delay
+from orchestrator.plan.checks.measures import bandwidth, delay
 from orchestrator.plan.checks.unmeasured import TOPIC, unmeasured
 from orchestrator.plan.collective import Network, Pair, Rank, network, over_what
 from orchestrator.plan.facts import Facts, HostFacts
@@ -51,10 +51,10 @@ def measured(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findi
 
 def _summed(ranks: Mapping[str, Rank], done: Network) -> Findings:
     told = done.all_reduce
-    speed = f"{told.bytes / MIB:.3g} MiB at {bandwidth(told.bandwidth)}, one number in {delay(told.latency)}"
+    speed = f"{bandwidth(told.bandwidth)}, latency {delay(told.latency)}"
     for host, rank in ranks.items():
         if rank.reduced and rank.reduced.right:
-            yield ok(host, TOPIC, f"the sum is right; {speed} ({by(done)})")
+            yield ok(host, TOPIC, f"sum right; {speed} ({by(done)})")
         elif rank.reduced:
             yield failure(host, TOPIC, f"the sum that came to it is wrong ({by(done)})", CORRUPT)
 
@@ -66,10 +66,10 @@ def by(done: Network) -> str:
 
 
 def _gpus(cluster: Cluster, ranks: Mapping[str, Rank], done: Network) -> Findings:
-    if done.backend == "nccl":
-        return
     for node in cluster.nodes:
-        if node.accelerator in CUDA and not ranks[node.name].gpu:
+        if done.backend == "nccl":
+            yield ok(node.name, "gpus", f"measured by its first one alone, {ranks[node.name].gpu}")
+        elif node.accelerator in CUDA and not ranks[node.name].gpu:
             told = "the image's torch sees no GPU, so all was measured by gloo, as vLLM would not"
             yield warning(node.name, "gpus", told, "use an image whose torch is built for this driver")
 

@@ -1,6 +1,5 @@
 """Sizes and versions, as findings compare and tell them."""
 
-MIB = 1 << 20
 GIB = 1 << 30
 MEGA, GIGA, MILLI = 1e6, 1e9, 1e-3
 
