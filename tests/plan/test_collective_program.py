@@ -12,7 +12,7 @@ from orchestrator.plan.collective import Rank
 
 
 @pytest.fixture
-def rank() -> "Iterator[subprocess.Popen[str]]":
+def rank() -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-S", "-c", collective.program(), "0", "1", "127.0.0.1", "127.0.0.1", "19998"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env={}) as process:

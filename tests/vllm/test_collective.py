@@ -1,6 +1,7 @@
 """`raycluster check --deep` on real hosts, by real torch: what it measures, and whom it names when it cannot."""
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.lab.seeing import containers, finished
 from .inventory import for_vllm
 
 SLOW = ["root", "tbf", "rate", "40mbit", "burst", "32k", "latency", "50ms"]
+RANKS = {f"raydeep-lab-{host}" for host in ("gpu1", "gpu2", "gpu3")}
 DROP = ("INPUT", "-p", "tcp", "--syn", "-s", "192.0.2.12", "-j", "DROP")
 
 
@@ -94,3 +96,12 @@ def test_a_host_that_is_cut_off_meanwhile_is_named_and_nothing_is_left_anywhere(
     assert answer.returncode == 3, answer.stderr
     assert set(bad(told)) == {("gpu3", "all-reduce")}
     wait_until("no rank is left", lambda: containers(lab, "raycluster.trial") == {}, 60)
+
+
+def test_ctrl_c_ends_the_ranks_on_every_host(lab: Lab) -> None:
+    check = lab.raycluster_popen("check", "--deep", inventory(lab))
+    wait_until("ranks run", lambda: set(containers(lab, "raycluster.trial")) == RANKS)
+    check.send_signal(signal.SIGINT)
+    answer = finished(check, 20)
+    assert (answer.returncode, answer.stdout) == (130, "")
+    wait_until("no rank is left", lambda: containers(lab, "raycluster.trial") == {}, 20)

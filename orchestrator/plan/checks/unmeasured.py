@@ -1,5 +1,6 @@
 """Why an all-reduce came to nothing: a host of its own accord, one that others lost, or one that is late."""
 
+import re
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Cluster, Node
@@ -74,7 +75,12 @@ def _troubled(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Find
         if trouble := rank.trouble:
             fix = MEMORY if "out of memory" in trouble.why else "; ".join(strays) or AT_REST
             detail = "\n".join(trouble.log)
-            yield quoting(host, TOPIC, f"{_doing(trouble)} failed: ", trouble.why, fix, detail)
+            yield quoting(host, TOPIC, f"{_doing(trouble)} failed: ", _words(trouble.why), fix, detail)
+
+
+def _words(why: str) -> str:
+    """Torch's words without the places in its source, which fill a screen."""
+    return re.sub(r"\[[^\]]*\.(cc|cpp|h):\d+\] ", "", why)
 
 
 def _late(ranks: Mapping[str, Rank]) -> Findings:

@@ -110,6 +110,16 @@ def test_where_nobody_is_lost_each_tells_what_it_failed_at() -> None:
     )
 
 
+def test_torchs_words_are_told_without_the_places_in_its_source() -> None:
+    place = "[/__w/pytorch/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:152]"
+    why = f"Gloo connectFullMesh failed with {place} timed out connecting: remote=[127.0.0.1]:13198$0"
+    (finding,) = bad(told(ranks.failed("connect", why), ranks.REACHED, ranks.REACHED))
+    assert finding.text == (
+        "joining torch.distributed failed: Gloo connectFullMesh failed with"
+        " timed out connecting: remote=[127.0.0.1]:13198$0"
+    )
+
+
 def test_another_interface_in_the_inventory_is_what_it_is_put_down_to() -> None:
     stray = node(3, env=(("GLOO_SOCKET_IFNAME", "docker0"),))
     of = replace(DEMO, workers=(node(2), stray))
