@@ -16,6 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(VLLM):
             item.add_marker("vllm")
+            item.add_marker(pytest.mark.timeout(600, func_only=True))
         if item.path.is_relative_to(LAB) or item.path.is_relative_to(VLLM):
             item.add_marker("lab")
             if item.get_closest_marker("timeout") is None:

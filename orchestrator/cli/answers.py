@@ -12,6 +12,7 @@ from orchestrator.plan.checks import Finding
 from orchestrator.plan.collective import Network
 from orchestrator.plan.health import ClusterHealth
 from orchestrator.plan.lock import Holder
+from orchestrator.plan.serving.health import ModelHealth
 
 VERSION = 1
 """Of all answers: counted up when a program that reads one of them would have to change."""
@@ -63,12 +64,21 @@ class ExecAnswer:
     results: tuple[ExecResult, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ServeAnswer:
+    """The model that is served; null: none."""
+
+    cluster: str
+    model: ModelHealth | None
+
+
 SCHEMAS: dict[str, Any] = {
     "status": ClusterHealth,
     "check": CheckAnswer,
     "lock": LockAnswer,
     "config": ConfigAnswer,
     "exec": ExecAnswer,
+    "serve": ServeAnswer,
     "events": Event,  # each line of -o jsonl
     "watch": Watched,  # the same of status --watch
 }

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from orchestrator import __version__
-from orchestrator.cli.commands import config, image, lock
+from orchestrator.cli.commands import config, image, lock, serve
 from orchestrator.cli.commands.check import check
 from orchestrator.cli.commands.dashboard import dashboard
 from orchestrator.cli.commands.down import down
@@ -23,8 +24,18 @@ from orchestrator.cli.commands.status import status
 from orchestrator.cli.commands.trust import trust
 from orchestrator.cli.commands.up import up
 
+
+class InOrderOfUse(TyperGroup):
+    """`serve` has commands of its own, and yet its place is among those that one uses after `up`."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        names = [name for name in super().list_commands(ctx) if name != "serve"]
+        return [*names[: names.index("exec")], "serve", *names[names.index("exec") :]]
+
+
 app = typer.Typer(
     name="raycluster",
+    cls=InOrderOfUse,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -33,6 +44,7 @@ app = typer.Typer(
 
 for command in (init, trust, check, up, status, logs):
     app.command()(command)
+app.add_typer(serve.app, name="serve")
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
 for another in (shell, dashboard, metrics, restart, down, pull):
     app.command()(another)
@@ -63,7 +75,7 @@ def root(
       0    done; or healthy
       1    something failed on at least one host
       2    usage or inventory; nothing was contacted
-      3    status, check: not healthy
+      3    status, check: not healthy; serve status: no answer
       4    another run holds the cluster's lock
       130  interrupted
 

@@ -7,7 +7,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.screen import WIDE, answer
+from orchestrator.cli.model_line import told
+from orchestrator.cli.screen import WIDE, answer, plural
 from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
 
 STYLE = {
@@ -32,6 +33,8 @@ def show_health(health: ClusterHealth) -> None:
             answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
         for line in host.detail.splitlines():
             answer().print(Text(f"    | {line}", "dim"))
+    if health.model:
+        answer().print(told(health.model))
     for note in health.notes:
         answer().print(Text(note, "yellow"))
     for fix in what_to_do(health):
@@ -42,7 +45,9 @@ def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
     gpus = sum(host.gpus or 0 for host in health.hosts)
-    told = f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
+    told = (
+        f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {plural(gpus, 'GPU')}"
+    )
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )

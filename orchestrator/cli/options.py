@@ -143,6 +143,10 @@ Keep = Annotated[
     bool, typer.Option("--keep", help="Should anything fail, remove nothing, so that one can look at it.")
 ]
 
+Serve = Annotated[
+    bool, typer.Option("--serve", help="Then serve the inventory's model, and wait until it answers.")
+]
+
 JOBS = 32
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from orchestrator.cli.journal import Mask, changes, command_of, warnings
 from orchestrator.cli.screen import notice
-from orchestrator.plan.steps import Run, Step, Wait
+from orchestrator.plan.steps import Step, Wait
 from orchestrator.remote.report import (
     Happening,
     HostSeen,
@@ -66,13 +66,13 @@ class _Lines:
                 self._say(phase.title, "bold")
             case StepBegan(step) if self._verbose:
                 self._say(f"{step.host}: $ {command_of(step)}", "dim")
-            case StepWaits(Run(), why):
-                self._far(happening.step, why)
+            case StepWaits(step, why):
+                self._far(step, why)
             case StepEnded():
                 self._ended(happening)
 
     def _far(self, step: Step, why: str) -> None:
-        """A command that tells how far it is may do so often, and one that is soon over need not."""
+        """What tells how far it is may do so often, and what is soon over need not."""
         now = time.monotonic()
         if now >= self._silent_until.setdefault(step.host, now + PACE):
             self._silent_until[step.host] = now + PACE

@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.health import STYLE, fitting, headline, what_to_do
+from orchestrator.cli.model_line import told
 from orchestrator.cli.screen import plural
 from orchestrator.plan.facts import RayTable, Resource, Silent
 from orchestrator.plan.happened import Event
 from orchestrator.plan.health import HostHealth, Verdict, age
 from orchestrator.plan.live import Gpu, Sight
+from orchestrator.plan.serving.health import ModelHealth
 
 GIB = 2**30
 FEWEST = 3
@@ -95,14 +97,22 @@ def _more(left: Sequence[HostHealth]) -> str:
 
 
 def _words(sight: Sight, room: int) -> list[Text]:
-    """What is wrong, host by host, and what to do."""
+    """What is served, what is wrong, host by host, and what to do."""
     if sight.pending:
         return []
+    model = [_model(sight.health.model)] if sight.health.model else []
+    room -= len(model)
     troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
     fixes = (*sight.health.notes, *(f"→ {fix}" for fix in what_to_do(sight.health)))
     shown = max(1, room - len(fixes[:room]))
     more = [_line(f"and {len(troubles) - shown} more in trouble", "dim")] if len(troubles) > shown else []
-    return [*troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
+    return [*model, *troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
+
+
+def _model(model: ModelHealth) -> Text:
+    line = told(model)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
 def _trouble(sight: Sight, host: HostHealth) -> str:

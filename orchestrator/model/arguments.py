@@ -27,6 +27,13 @@ NOT_FOR_RAY = {
     "--port": "use ray.port",
     "--num-gpus": "use ray.num_gpus",
 }
+NOT_FOR_VLLM = {
+    "--nnodes": "raycluster sets it itself",
+    "--node-rank": "raycluster sets it itself",
+    "--master-addr": 'raycluster sets it from the head\'s "ip"',
+    "--headless": "raycluster sets it itself",
+    "--distributed-executor-backend": "use engine",
+}
 _SWITCHES = "diPqt"  # the options of one letter that take no value
 DETACHED = rf"-[{_SWITCHES}]*d[{_SWITCHES}]*"
 """`-d`, also among others, as in `-itd`."""
@@ -47,6 +54,13 @@ def ray(written: object) -> str:
     """One of `ray.args`."""
     argument = _one(written)
     _refuse(argument, NOT_FOR_RAY)
+    return argument
+
+
+def vllm(written: object) -> str:
+    """One of `serve.args`."""
+    argument = _one(written)
+    _refuse(argument, NOT_FOR_VLLM)
     return argument
 
 

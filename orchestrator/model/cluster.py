@@ -21,6 +21,13 @@ class Accelerator(StrEnum):
     NONE = "none"
 
 
+class Engine(StrEnum):
+    """What joins the machines for vLLM: a Ray cluster, or vLLM's own multi-node mode, a process on each."""
+
+    RAY = "ray"
+    MP = "mp"
+
+
 class Rdma(StrEnum):
     """Whether containers are given the host's InfiniBand devices; `auto`: where the host has them."""
 
@@ -105,6 +112,14 @@ class Ray:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """What `vllm serve` is to serve, with further arguments of its own."""
+
+    name: str
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One host of the inventory, with everything that holds for it merged in.
 
@@ -142,6 +157,8 @@ class Cluster:
     workers: tuple[Node, ...] = ()
     ray: Ray = Ray()
     secrets: tuple[str, ...] = ()
+    engine: Engine = Engine.RAY
+    serve: Model | None = None
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -104,4 +104,5 @@ def _argument(refused: Iterable[str]) -> Form:
 
 
 DOCKER_ARGUMENT = _argument((*arguments.NOT_FOR_DOCKER, arguments.DETACHED))
+VLLM_ARGUMENT = _argument(arguments.NOT_FOR_VLLM)
 RAY_ARGUMENT = _argument(arguments.NOT_FOR_RAY)

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from orchestrator.model import addresses, arguments, forms, ranges, reference, values
-from orchestrator.model.cluster import Accelerator, Auth, HostKeys, Ports, Pull, Rdma
+from orchestrator.model.cluster import Accelerator, Auth, Engine, HostKeys, Ports, Pull, Rdma
 from orchestrator.model.problem import Path
 
 Text = Annotated[str, BeforeValidator(values.text), WithJsonSchema(forms.TEXT)]
@@ -23,6 +23,7 @@ Gpus = Annotated[int, BeforeValidator(values.whole(0)), WithJsonSchema(forms.GPU
 Variable = Annotated[str, BeforeValidator(values.variable), WithJsonSchema(forms.VARIABLE)]
 Value = Annotated[str, BeforeValidator(values.variable_value), WithJsonSchema(forms.ANYTHING)]
 DockerArgument = Annotated[str, BeforeValidator(arguments.docker), WithJsonSchema(forms.DOCKER_ARGUMENT)]
+VllmArgument = Annotated[str, BeforeValidator(arguments.vllm), WithJsonSchema(forms.VLLM_ARGUMENT)]
 RayArgument = Annotated[str, BeforeValidator(arguments.ray), WithJsonSchema(forms.RAY_ARGUMENT)]
 
 Error = dict[str, Any]
@@ -144,6 +145,16 @@ class Ray(HostRay):
     )
 
 
+class Serve(Written):
+    """The model that the cluster is for."""
+
+    example = "{model: Qwen/Qwen3-32B}"
+    model: Text = Field(description="A model's name on Hugging Face, or its folder in the containers.")
+    args: tuple[VllmArgument, ...] | None = Field(
+        default=None, description="Further arguments of vllm serve, one item each."
+    )
+
+
 class _Shared(Written):
     """What may be written for the whole cluster and for a host; the host's own is merged in."""
 
@@ -206,7 +217,12 @@ class Inventory(_Shared):
         description="Variables of your own environment, given to the containers and shown nowhere.",
         json_schema_extra={"uniqueItems": True},
     )
+    engine: Annotated[Engine, BeforeValidator(values.choice(Engine))] | None = Field(
+        default=None,
+        description="What joins the machines for vLLM: ray (the default), or mp, vLLM's own multi-node mode.",
+    )
     ray: Ray | None = Field(default=None, description="Ray, on all hosts.")
+    serve: Serve | None = Field(default=None, description="The model that up --serve brings up.")
 
     def hosts(self) -> Iterator[tuple[Path, Host]]:
         """Every host, and where it is written."""

@@ -61,8 +61,10 @@ def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[
     """What holds for the cluster as a whole."""
     values: dict[Path, Value] = {("cluster",): cluster.name, ("image",): cluster.image}
     values |= {("network",): inventory.network} if inventory.network else {}
-    values |= {("secrets",): cluster.secrets}
+    values |= {("secrets",): cluster.secrets, ("engine",): cluster.engine}
     values |= {("ray", each.name): getattr(cluster.ray, each.name) for each in fields(cluster.ray)}
+    if model := cluster.serve:
+        values |= {("serve", "model"): model.name, ("serve", "args"): discreet.arguments(model.args)}
     return tuple(
         Setting(dotted(key), value, _origin(source, inventory, None, (), key))
         for key, value in values.items()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.model.cluster import Cluster, Docker, Node, Ray, Role, Ssh
+from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
 from orchestrator.model.inventory import Host, Inventory, Written
 from orchestrator.model.members import members
 
@@ -21,6 +21,8 @@ def resolve(inventory: Inventory) -> Cluster:
         workers=tuple(workers),
         ray=Ray(**{key: ray[key] for key in ("port", "ports", "auth", "install") if key in ray}),
         secrets=inventory.secrets or (),
+        engine=inventory.engine or Engine.RAY,
+        serve=Model(inventory.serve.model, inventory.serve.args or ()) if inventory.serve else None,
     )
 
 

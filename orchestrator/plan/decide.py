@@ -191,7 +191,8 @@ def _difference(container: Container, wanted: Command) -> str:
     if container.image != image:
         return f"image {container.image} → {image}"
     if not container.command.endswith(command):
-        return f"command «{container.command.removeprefix('-c exec ')}» → «{command.removeprefix('exec ')}»"
+        was, will = (each.partition("exec ")[2] for each in (container.command, command))
+        return f"command «{was}» → «{will}»"
     given = {argv[i + 1] for i, part in enumerate(argv) if part == "-e"}
     names = sorted(pair.partition("=")[0] for pair in given - container.env)
     return f"env {', '.join(names)}" if names else "its docker options"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from orchestrator.model.secret import Secret
+from orchestrator.plan.serving.served import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class HostFacts:
     ray: RayTable | RayTrouble | None
     machine: Machine | None = None
     listeners: tuple[Listener, ...] | None = None
+    served: Served | None = None
 
     def interface(self, ip: str) -> str | None:
         """The interface that carries `ip`."""

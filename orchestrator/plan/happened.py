@@ -26,7 +26,16 @@ def events(before: Sight, after: Sight) -> tuple[Event, ...]:
         for text in _of_host(was, now, before, after)
     )
     was, now = before.health.verdict, after.health.verdict
-    return hosts if was is now else (*hosts, Event("", f"is {now}", now))
+    model = tuple(Event("", text, now) for text in _model(before, after))
+    return (*hosts, *model) if was is now else (*hosts, *model, Event("", f"is {now}", now))
+
+
+def _model(before: Sight, after: Sight) -> Iterator[str]:
+    was, now = before.health.model, after.health.model
+    if was and not now:
+        yield f"model {was.model} is served no more"
+    elif now and (was is None or (was.model, was.answers, was.lives) != (now.model, now.answers, now.lives)):
+        yield f"model {now.model} {'answers' if now.answers else f'does not answer: {now.trouble}'}"
 
 
 def _of_host(was: HostHealth, now: HostHealth, before: Sight, after: Sight) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from orchestrator.plan.facts import (
 from orchestrator.plan.found import ip_of, outside, own, ray_table, strays
 from orchestrator.plan.hints import FIREWALL, docker_fix
 from orchestrator.plan.ray import expected_gpus
+from orchestrator.plan.serving import health as serving
+from orchestrator.plan.serving.health import ModelHealth
 
 
 class Verdict(StrEnum):
@@ -61,6 +63,7 @@ class ClusterHealth:
     hosts: tuple[HostHealth, ...]
     notes: tuple[str, ...] = ()
     ray_version: str | None = None
+    model: ModelHealth | None = None
 
 
 def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
@@ -69,16 +72,19 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     hosts = tuple(_host(cluster, node, facts[node.name], table) for node in cluster.nodes)
     notes = _strangers(cluster, facts)
     version = table.version if isinstance(table, RayTable) else None
-    return ClusterHealth(cluster.name, _verdict(hosts, notes), hosts, notes, version)
+    head = facts[cluster.head.name]
+    model = serving.assess(head.served if isinstance(head, HostFacts) else None)
+    return ClusterHealth(cluster.name, _verdict(hosts, notes, model), hosts, notes, version, model)
 
 
-def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...]) -> Verdict:
+def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:
     head, verdicts = hosts[0], {host.verdict for host in hosts}
     if head.verdict is Verdict.UNKNOWN:
         return Verdict.UNKNOWN
     if verdicts <= {Verdict.DOWN, Verdict.UNKNOWN} and not notes:
         return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.DOWN
-    return Verdict.HEALTHY if verdicts == {Verdict.HEALTHY} and not notes else Verdict.DEGRADED
+    whole = verdicts == {Verdict.HEALTHY} and not notes
+    return Verdict.HEALTHY if whole and (model is None or model.answers) else Verdict.DEGRADED
 
 
 def _host(

@@ -165,19 +165,19 @@ class ContainerLog:
             self._recent.popleft()
 
 
-class RayLog:
-    """What Ray's daemons wrote into their files inside a node's container."""
+class FileLog:
+    """What Ray's daemons, or the model's server, wrote into files inside a node's container."""
 
     needs_running = True
 
-    def __init__(self, node: Node, tail: str) -> None:
-        self._node, self._tail = node, tail
+    def __init__(self, node: Node, tail: str, folder: str = docker.RAY_LOGS) -> None:
+        self._node, self._tail, self._folder = node, tail, folder
         self._container = ""
         self._at: dict[str, str] = {}
         self._stamp: dict[str, int] = {}
 
     def read(self, container: Found) -> Command:
-        return docker.ray_logs(self._node, container.id, self._tail)
+        return docker.file_logs(self._node, container.id, self._folder, self._tail)
 
     def follow(self, container: Found) -> Command:
         """Goes on where each file was left; in a new container, all is new."""
@@ -185,7 +185,7 @@ class RayLog:
             self._at, self._tail = {}, docker.ALL
         self._container = container.id
         positions = tuple(f"{file} {at}" for file, at in self._at.items())
-        return docker.follow_ray_logs(self._node, container.id, self._tail, positions)
+        return docker.follow_file_logs(self._node, container.id, self._folder, self._tail, positions)
 
     def hear(self, told: str) -> Line | None:
         """A line without a time has that of the one before it."""
@@ -198,7 +198,9 @@ class RayLog:
             return None
         if time := RAYS_TIME.match(text):
             self._stamp[file] = _seconds(time[1], "Z") * SECOND + int(time[2]) * (SECOND // 1000)
-        return Line(self._node.name, self._stamp.get(file, 0), text, file)
+        return Line(
+            self._node.name, self._stamp.get(file, 0), text, file if self._folder == docker.RAY_LOGS else ""
+        )
 
 
 def docker_line(host: str, told: str) -> Line | None:

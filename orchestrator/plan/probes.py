@@ -24,6 +24,7 @@ from orchestrator.plan.facts import (
 from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
 from orchestrator.plan.sections import KIB, RECORD, Section, records, sections
+from orchestrator.plan.serving import served
 
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 
@@ -57,6 +58,7 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
         ray=_ray(told.get("ray")),
         machine=_machine(told.get("machine")),
         listeners=_listeners(told.get("listeners")),
+        served=served.parse(told["served"].text) if "served" in told else None,
     )
 
 

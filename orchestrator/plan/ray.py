@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
 from orchestrator.plan import ports
 from orchestrator.plan.facts import HostFacts, RayNode, RayTable, RayTrouble, Resource
+from orchestrator.plan.serving import inside
 
 TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
 
@@ -28,7 +29,8 @@ def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
     )
     gpus = () if node.num_gpus is None else (f"--num-gpus={node.num_gpus}",)
     words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *gpus, *node.ray_args)
-    return "exec " + shlex.join(words)
+    resume = f"{inside.RESUME} " if node.role is Role.HEAD else ""
+    return f"{resume}exec {shlex.join(words)}"
 
 
 def expected_gpus(node: Node, facts: HostFacts) -> int:

@@ -1,8 +1,8 @@
-"""Runs inside a node's container, sent there as text: tells the lines of the files that Ray's daemons write.
+"""Runs inside a node's container, sent there as text: tells the lines of files, of Ray's daemons or of vLLM.
 
-    python3 -c TEXT LINES                         the last LINES of each file, or `all`
-    python3 -c TEXT LINES SECONDS [POSITION…]     these and what comes, until standard input ends, or nothing
-                                                  was read from it for SECONDS
+    python3 -c TEXT FOLDER LINES                         the last LINES of each file, or `all`
+    python3 -c TEXT FOLDER LINES SECONDS [POSITION…]     these and what comes, until standard input ends, or nothing
+                                                         was read from it for SECONDS
 
 A line of a file is told as `NAME INODE:OFFSET TEXT`, with the offset at which to go on: `NAME INODE:OFFSET` is a
 POSITION. Where it goes on, it first tells the position at which it begins. Only the standard library is there.
@@ -15,17 +15,16 @@ import select
 import sys
 import time
 
-FOLDER = "/tmp/ray/session_latest/logs"
-DAEMONS = ("gcs_server", "raylet", "monitor", "dashboard", "dashboard_agent")
+WRITERS = ("gcs_server", "raylet", "monitor", "dashboard", "dashboard_agent", "vllm")
 KINDS = (".out", ".err", ".log")
 CHUNK = 1 << 20
 EVERY = 0.25
 
 
 def files(folder):
-    for daemon in DAEMONS:
+    for writer in WRITERS:
         for kind in KINDS:
-            yield from glob.glob(f"{folder}/{daemon}{kind}")
+            yield from glob.glob(f"{folder}/{writer}{kind}")
 
 
 def last_lines(file, lines):
@@ -88,9 +87,9 @@ def listened_to(since, seconds):
     return since if time.monotonic() < since + seconds else None
 
 
-def main(lines, seconds=None, *positions, folder=FOLDER):
+def main(folder, lines, seconds=None, *positions):
     if not os.path.isdir(folder):
-        sys.exit(f"Ray has no {folder} in this container")
+        sys.exit(f"there is no {folder} in this container")
     reader = Reader(folder, lines, positions)
     if seconds is None:
         return reader.read(whole=False)

@@ -21,7 +21,7 @@ section() {
 OBSERVE = (
     _SECTION
     + r"""
-docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 mute=
+docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 keeper=$9 mute=
 ask() { [ -z "$mute" ] && timeout 20 $docker "$@"; }
 host() {
     date +%s.%N
@@ -61,6 +61,9 @@ section processes processes
 section token cat "$HOME/.raycluster/$cluster/$node.token"
 if [ "$gcs" ] && [ -z "$mute" ]; then
     section ray timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"
+fi
+if [ "$keeper" ] && [ -z "$mute" ]; then
+    section served ask exec "$container" sh -c '[ ! -e "$0" ] || exec python3 "$0" look 200' "$keeper"
 fi
 """
 )

@@ -24,10 +24,12 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """It cannot come any more."""
+    """It cannot come any more: why, the words that say so, and what to do where that is known."""
 
     why: str
     exit_code: int | None = None
+    detail: str = ""
+    fix: str = ""
 
 
 Verdict = Ready | NotYet | Never

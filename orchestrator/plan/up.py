@@ -63,11 +63,22 @@ def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
 
 def _warnings(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> tuple[Remark, ...]:
     """What is noteworthy of hosts that get a container; of those that stand it was said before."""
-    return tuple(
+    found = tuple(
         Remark(found.host, found.text, found.fix)
         for found in quick(cluster, facts)
         if found.level is Level.WARNING and isinstance(decided.get(found.host), Start)
     )
+    return (*found, *_ends(cluster, facts, decided))
+
+
+def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[Remark]:
+    """The model whose server goes with the head's old container."""
+    head, here = cluster.head.name, facts[cluster.head.name]
+    if isinstance(here, HostFacts) and here.served and isinstance(decided[head], Start):
+        fix = "once the cluster is up, `raycluster serve` brings it back"
+        yield Remark(
+            head, f"{here.served.model.name}, which is served there, ends with its old container", fix
+        )
 
 
 def _token(cluster: Cluster, facts: Facts, sealed: Sealed) -> Secret | None:

@@ -205,8 +205,8 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
         match verdict:
             case Ready(detail):
                 return Output(0, detail)
-            case Never(why, exit_code):
-                return Failure(FailureKind.EXIT, why, exit_code)
+            case Never(why, exit_code, detail, fix):
+                return Failure(FailureKind.EXIT, why, exit_code, detail, fix)
             case NotYet(why):
                 if over := _over(step, why, lane, deadline):
                     return over

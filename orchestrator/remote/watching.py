@@ -28,7 +28,7 @@ PACE = 0.5  # seconds between two sights
 QUIET = 20.0  # seconds without a word from a host that is asked for one every five
 MUTE = 20.0  # seconds without a word of Ray's node table, of which one comes every second
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before a host is tried again
-SOUND, UNSOUND = 120.0, 15.0  # seconds after which a host is looked at again without a reason
+SOUND, UNSOUND, SERVING = 120.0, 15.0, 5.0  # seconds after which a host is looked at again without a reason
 DOUBTFUL = {Verdict.DEGRADED, Verdict.UNKNOWN}
 
 
@@ -96,6 +96,8 @@ class Watch:
             unsound = {host.name for host in sight.health.hosts if host.verdict in DOUBTFUL}
             for host in self._hosts.values():
                 self._tend(host, UNSOUND if host.node.name in unsound else SOUND)
+            if sight.health.model:
+                self._tend(self._head, SERVING)
             yield sight
 
     def _sight(self) -> Sight:

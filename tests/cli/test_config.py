@@ -118,6 +118,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "lock": ("lock", "status", "-o", "json"),
     "config": ("config", "show", "-o", "json"),
     "exec": ("exec", "-o", "json", "--", "nvidia-smi"),
+    "serve": ("serve", "status", "-o", "json"),
 }
 
 

@@ -30,7 +30,7 @@ def test_success_is_the_answer_and_everything_else_goes_to_standard_error(
     up = raycluster("up")
     assert up.exit_code == 0, up.stderr
     assert up.stdout.startswith("cluster demo is up: Ray 2.56.0 lists all 2 hosts, 16 GPUs (")
-    assert "--tensor-parallel-size 8 --pipeline-parallel-size 2" in up.stdout
+    assert "\n  raycluster serve MODEL\n" in up.stdout
     assert "gpu1, gpu2: has no container yet" in up.stderr
     assert "gpu2: start its container: ok" in up.stderr
     assert "start its container" not in up.stdout

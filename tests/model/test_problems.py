@@ -73,11 +73,11 @@ KEY_CASES = [
     (LINE_4 + "netwrok: 1", 'f:4:1: netwrok: unknown key "netwrok"; did you mean "network"?'),
     (
         LINE_4 + "zzz: 1",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
     ),
     (
         LINE_4 + "zzz:",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, ray',
+        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
     ),
     (LINE_4 + "user: me", 'f:4:1: user: "user" goes under "ssh"'),
     (LINE_4 + "port: 1", 'f:4:1: port: "port" goes under "ssh" or "ray"'),

@@ -11,6 +11,7 @@ from orchestrator.plan.docker import Place
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 WORKER = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
+RESUMES = "[ ! -e /var/tmp/raycluster/keeper.py ] || python3 /var/tmp/raycluster/keeper.py keep &"
 SMALLEST = Cluster("demo", "vllm/vllm-openai:v0.17.1", HEAD, (WORKER,))
 
 
@@ -31,7 +32,7 @@ def test_the_head_of_the_smallest_inventory() -> None:
         " -v /home/ana/.raycluster/demo/gpu1.token:/run/raycluster/token:ro"
         " -e RAY_AUTH_MODE=token -e RAY_AUTH_TOKEN_PATH=/run/raycluster/token"
         " vllm/vllm-openai:v0.17.1"
-        " -c 'exec ray start --block --head --node-ip-address=10.0.0.1 --port=6379'"
+        f" -c '{RESUMES} exec ray start --block --head --node-ip-address=10.0.0.1 --port=6379'"
     )
 
 
@@ -54,7 +55,7 @@ def test_pinned_ports_of_the_head() -> None:
     shown = line(pinned, HEAD)
     assert " -e AUTOSCALER_METRIC_PORT=7008 -e DASHBOARD_METRIC_PORT=7009 " in shown
     assert shown.endswith(
-        " -c 'exec ray start --block --head --node-ip-address=10.0.0.1 --port=7000"
+        f" -c '{RESUMES} exec ray start --block --head --node-ip-address=10.0.0.1 --port=7000"
         " --node-manager-port=7001 --object-manager-port=7002 --runtime-env-agent-port=7003"
         " --dashboard-agent-grpc-port=7004 --dashboard-agent-listen-port=7005"
         " --metrics-export-port=7006 --dashboard-port=7007'"
@@ -172,4 +173,4 @@ def test_ray_install_derives_an_image_named_by_its_recipe() -> None:
     assert build.input().decode() == (
         "FROM vllm/vllm-openai:v0.17.1\nRUN python3 -m pip install --no-cache-dir 'ray[default]==2.56.*'\n"
     )
-    assert f" {docker.image(cluster)} -c 'exec ray start" in line(cluster, HEAD)
+    assert f" {docker.image(cluster)} -c 'exec ray start" in line(cluster, WORKER)

@@ -41,11 +41,11 @@ def test_a_log_is_asked_for_with_its_times() -> None:
 def test_rays_files_are_read_by_the_containers_python() -> None:
     before = ("sudo", "-n", "docker", "exec", "--interactive", "c1", "python3", "-c")
     once, on = (
-        docker.ray_logs(HEAD, "c1", "100"),
-        docker.follow_ray_logs(HEAD, "c1", "100", ("raylet.out 7:20",)),
+        docker.file_logs(HEAD, "c1", docker.RAY_LOGS, "100"),
+        docker.follow_file_logs(HEAD, "c1", docker.SERVER_LOGS, "100", ("raylet.out 7:20",)),
     )
-    assert (once.argv[:8], once.argv[9:]) == (before, ("100",))
-    assert (on.argv[:8], on.argv[9:]) == (before, ("100", "45", "raylet.out 7:20"))
+    assert (once.argv[:8], once.argv[9:]) == (before, (docker.RAY_LOGS, "100"))
+    assert (on.argv[:8], on.argv[9:]) == (before, (docker.SERVER_LOGS, "100", "45", "raylet.out 7:20"))
 
 
 @pytest.fixture

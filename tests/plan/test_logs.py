@@ -10,9 +10,9 @@ from orchestrator.plan.docker import ALL
 from orchestrator.plan.logs import (
     PIECE,
     ContainerLog,
+    FileLog,
     Found,
     Line,
-    RayLog,
     docker_line,
     found,
     in_order,
@@ -122,7 +122,7 @@ def test_all_that_was_said_is_asked_for_again_where_a_break_came_before_the_firs
 
 
 def test_a_line_of_rays_has_its_time_or_that_of_the_line_before() -> None:
-    log = RayLog(GPU1, "100")
+    log = FileLog(GPU1, "100")
     told = (
         "raylet.out 7:20 [2026-03-01 12:00:00,007 I 1 1] (raylet) up",
         "monitor.log 9:5 no time yet",
@@ -141,7 +141,7 @@ def test_a_line_of_rays_has_its_time_or_that_of_the_line_before() -> None:
 
 
 def test_rays_files_are_gone_on_with_where_they_were_left_and_read_whole_in_a_new_container() -> None:
-    log = RayLog(GPU1, "100")
+    log = FileLog(GPU1, "100")
     assert log.follow(RUNNING).argv[-2:] == ("100", "45")
     assert log.hear("gcs_server.out 8:99") is None
     assert log.hear("raylet.out 7:20 ") == Line("gpu1", 0, "", "raylet.out")

@@ -44,7 +44,7 @@ def test_each_host_is_sent_one_command_for_itself(fake: FakeFleet) -> None:
 
 def test_the_head_alone_is_asked_for_ray_at_its_own_address(fake: FakeFleet) -> None:
     looked(fake)
-    asked = {each.host: each.command.argv[10:] for each in fake.sent}
+    asked = {each.host: each.command.argv[10:12] for each in fake.sent}
     assert asked == {"gpu1": ("10.0.0.1:6379", node_table_script()), "gpu2": ("", ""), "gpu3": ("", "")}
 
 

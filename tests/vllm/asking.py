@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 from tests.lab.lab import Lab
-from tests.lab.processes import wait_until
 
 PORT = 8000
 ASK = """\
@@ -37,7 +36,3 @@ def completion(lab: Lab, prompt: str, model: str, tokens: int = 8) -> str:
     code, text = ask(lab, "/v1/completions", body)
     assert code == 200, text
     return str(json.loads(text)["choices"][0]["text"])
-
-
-def wait_for_health(lab: Lab, seconds: float = 300) -> None:
-    wait_until("/health answers", lambda: ask(lab, "/health")[0] == 200, seconds)

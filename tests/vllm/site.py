@@ -26,7 +26,8 @@ NAMED = {
 
 def folder() -> Path:
     """Where it stands, or will; a changed recipe has another place."""
-    recipe = [Path(__file__), Path(model.__file__), REQUIREMENTS, *sorted(PLUGIN.iterdir())]
+    plugin = sorted(path for path in PLUGIN.iterdir() if path.is_file())
+    recipe = [HERE / "site.py", HERE / "model.py", REQUIREMENTS, *plugin]
     digest = hashlib.sha256(b"\n".join(path.read_bytes() for path in recipe)).hexdigest()
     return image.cache() / f"vllm-{digest[:12]}"
 
@@ -65,5 +66,6 @@ def _complete(site: Path) -> None:
     named.mkdir()
     for name, text in NAMED.items():
         (named / name).write_text(text)
-    shutil.copy(PLUGIN / "raylab_vllm.py", site)
+    for module in PLUGIN.glob("*.py"):
+        shutil.copy(module, site)
     shutil.copy(PLUGIN / "vllm", site / "bin")

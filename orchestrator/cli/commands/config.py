@@ -61,7 +61,7 @@ def schema(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="inventory; status, check, lock, config, exec: their -o json; events: each line of -o jsonl; "
+            help="inventory; status, check, lock, config, exec, serve: their -o json; events: each line of -o jsonl; "
             "watch: those of status --watch.",
         ),
     ] = "inventory",

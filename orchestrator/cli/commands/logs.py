@@ -60,15 +60,19 @@ def logs(
     before it in its file. Exit code 1: the log of some host could not be read; 130:
     Ctrl-C.
     """
-    wanted_tail, wanted_since = _tail(tail, ray=ray), _since(since, ray=ray)
+    wanted_tail, wanted_since = tail_of(tail or (RAY_TAIL if ray else "all")), _since(since, ray=ray)
     cluster, nodes = files.load_for_hosts(file, hosts, limit)
     wanted = {node: _log(node, wanted_tail, wanted_since, ray=ray) for node in nodes}
-    raise typer.Exit(_follow(cluster, wanted, jobs) if follow else _read(cluster, wanted, jobs))
+    raise typer.Exit(show(cluster, wanted, jobs, follow=follow))
 
 
-def _tail(said: str | None, *, ray: bool) -> str:
-    if said is None:
-        return RAY_TAIL if ray else "all"
+def show(cluster: "Cluster", wanted: "Wanted", jobs: int, *, follow: bool) -> int:
+    """Shows the logs that are wanted; the exit code."""
+    return _follow(cluster, wanted, jobs) if follow else _read(cluster, wanted, jobs)
+
+
+def tail_of(said: str) -> str:
+    """How many lines were asked for."""
     if said == "all" or (said.isascii() and said.isdigit()):
         return said
     raise typer.BadParameter(f'"{said}" is neither a number of lines nor all', param_hint="-n")
@@ -90,9 +94,9 @@ def _since(said: str | None, *, ray: bool) -> str:
 
 
 def _log(node: "Node", tail: str, since: str, *, ray: bool) -> "Log":
-    from orchestrator.plan.logs import ContainerLog, RayLog
+    from orchestrator.plan.logs import ContainerLog, FileLog
 
-    return RayLog(node, tail) if ray else ContainerLog(node, tail, since)
+    return FileLog(node, tail) if ray else ContainerLog(node, tail, since)
 
 
 def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:

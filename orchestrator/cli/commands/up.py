@@ -10,6 +10,7 @@ from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, PlanForm
 
 if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster, Model
     from orchestrator.plan.aftermath import Undo
 
 
@@ -23,6 +24,7 @@ def up(
     prune: options.Prune = False,
     rollback: options.Rollback = False,
     keep: options.Keep = False,
+    serve: options.Serve = False,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -42,6 +44,7 @@ def up(
         raise typer.BadParameter("--rollback and --keep contradict each other")
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
+    model = _model(cluster, serve=serve, plan_only=plan_only)
     only, sealed = files.only(cluster, limit), files.sealed(cluster)
     pace = options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
@@ -51,7 +54,20 @@ def up(
     secrets = (*sealed.secrets, sealed.token)
     done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=prune))
     conclude("up", cluster, done, inventory or file, events=pace.events)
-    raise typer.Exit(done.exit_code)
+    if done.exit_code or model is None:
+        raise typer.Exit(done.exit_code)
+    from orchestrator.cli.commands.serve import serve as serve_model
+
+    raise typer.Exit(serve_model(cluster, model, pace))
+
+
+def _model(cluster: "Cluster", *, serve: bool, plan_only: bool) -> "Model | None":
+    """What is to be served once the cluster is up."""
+    if not serve:
+        return None
+    if plan_only:
+        raise typer.BadParameter("goes with neither --dry-run nor -o sh", param_hint="--serve")
+    return cluster.serve or files.refuse("--serve: the inventory names no model; set `serve: {model: …}`")
 
 
 def _undo(*, rollback: bool, keep: bool) -> "Undo":

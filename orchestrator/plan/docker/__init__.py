@@ -15,16 +15,29 @@ from orchestrator.plan.docker.containers import (
 )
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
-from orchestrator.plan.docker.logs import ALL, find, follow_logs, follow_ray_logs, logs, ray_logs
+from orchestrator.plan.docker.logs import (
+    ALL,
+    RAY_LOGS,
+    SERVER_LOGS,
+    file_logs,
+    find,
+    follow_file_logs,
+    follow_logs,
+    logs,
+)
 from orchestrator.plan.docker.looks import collective, inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
 __all__ = [
     "ALL",
+    "RAY_LOGS",
     "REMOVE_SECONDS",
+    "SERVER_LOGS",
     "STOP_SECONDS",
     "Place",
     "absent",
+    "ask_server",
     "build",
     "collective",
     "container_state",
@@ -32,10 +45,11 @@ __all__ = [
     "discard_all",
     "end_marked",
     "execute",
+    "file_logs",
     "find",
+    "follow_file_logs",
     "follow_logs",
     "follow_nodes",
-    "follow_ray_logs",
     "held",
     "image",
     "inspect",
@@ -44,9 +58,9 @@ __all__ = [
     "listening",
     "load",
     "logs",
+    "look_at_server",
     "observe",
     "pull",
-    "ray_logs",
     "reach",
     "remove",
     "remove_one",
@@ -54,7 +68,9 @@ __all__ = [
     "save",
     "shell",
     "spec",
+    "start_server",
     "state",
+    "stop_server",
     "trial",
     "watch",
     "watch_nodes",

@@ -1,4 +1,4 @@
-"""Lines that read what a node's container has said, and what Ray wrote into files inside it."""
+"""Lines that read what a node's container has said, and what was written into files inside it."""
 
 from functools import cache
 from pathlib import Path
@@ -7,6 +7,7 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.scripted import scripted
 from orchestrator.plan.lock import SILENCE_SECONDS
+from orchestrator.plan.serving import inside
 
 FIND = r"""
 set -f
@@ -47,6 +48,9 @@ bash, for `read -t`. What `sudo -n docker` has started is root's: where sudo all
 ends with the next line of the log, which nobody is there to read.
 """
 
+RAY_LOGS = "/tmp/ray/session_latest/logs"  # noqa: S108 - Ray's choice
+SERVER_LOGS = inside.FOLDER
+
 ALL = "all"
 """Docker's word for every line there is; else a number."""
 
@@ -67,14 +71,16 @@ def follow_logs(node: Node, container: str, tail: str, since: str) -> Command:
     return Command((*words, str(SILENCE_SECONDS), *_wanted(container, tail, since)))
 
 
-def ray_logs(node: Node, container: str, tail: str) -> Command:
-    """The lines of the files of Ray's daemons; `logs.RayLog` reads it."""
-    return _in_container(node, container, tail)
+def file_logs(node: Node, container: str, folder: str, tail: str) -> Command:
+    """The lines of the logs in a folder, RAY_LOGS or SERVER_LOGS; `logs.FileLog` reads it."""
+    return _in_container(node, container, folder, tail)
 
 
-def follow_ray_logs(node: Node, container: str, tail: str, positions: tuple[str, ...]) -> Command:
+def follow_file_logs(
+    node: Node, container: str, folder: str, tail: str, positions: tuple[str, ...]
+) -> Command:
     """The same and what comes, until nobody listens. `positions`: where to go on, in which file."""
-    return _in_container(node, container, tail, str(SILENCE_SECONDS), *positions)
+    return _in_container(node, container, folder, tail, str(SILENCE_SECONDS), *positions)
 
 
 def _wanted(container: str, tail: str, since: str) -> tuple[str, ...]:
@@ -82,8 +88,9 @@ def _wanted(container: str, tail: str, since: str) -> tuple[str, ...]:
 
 
 def _in_container(node: Node, container: str, *words: str) -> Command:
-    inside = ("exec", "--interactive", container, "python3", "-c", _program(), *words)
-    return Command((*node.docker.command, *inside))
+    return Command(
+        (*node.docker.command, "exec", "--interactive", container, "python3", "-c", _program(), *words)
+    )
 
 
 @cache

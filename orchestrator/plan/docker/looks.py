@@ -1,13 +1,14 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
-from orchestrator.model.cluster import Accelerator, Cluster, Node
+from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
 from orchestrator.plan import collective as collectives
 from orchestrator.plan import ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.docker.start import HF_HOME, Place, inside
+from orchestrator.plan.docker.start import HF_HOME, Place, found_inside
+from orchestrator.plan.serving import inside
 
 
 def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
@@ -20,6 +21,7 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         node.hf_home,
         gcs,
         ray.node_table_script() if gcs else "",
+        inside.KEEPER if node.role is Role.HEAD else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)
 
@@ -45,7 +47,7 @@ def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[
 
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
     """
-    given = (*(("-v", f"{folder}:{HF_HOME}") if folder else ()), *inside(cluster, node, place))
+    given = (*(("-v", f"{folder}:{HF_HOME}") if folder else ()), *found_inside(cluster, node, place))
     words = (trials.program(), "look", node.accelerator, place.ip, *map(str, ports))
     return _brief(cluster, node, _trial_name(cluster, node), given, words)
 
@@ -53,7 +55,7 @@ def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[
 def collective(cluster: Cluster, node: Node, place: Place, words: tuple[str, ...]) -> Command:
     """The same for a rank of the deep check, `words` being its arguments; `collective.heard` reads it."""
     name = f"raydeep-{cluster.name}-{node.name}"
-    return _brief(cluster, node, name, inside(cluster, node, place), (collectives.program(), *words))
+    return _brief(cluster, node, name, found_inside(cluster, node, place), (collectives.program(), *words))
 
 
 def reach(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:

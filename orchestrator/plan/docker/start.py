@@ -60,7 +60,7 @@ def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
     )
 
 
-def inside(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+def found_inside(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
     """All that decides what a container finds in it, secrets and the token aside."""
     given = (*_environment(cluster, node, place), *devices.devices(node, infiniband=place.infiniband))
     return ("--shm-size", node.docker.shm_size, *devices.gpus(node), *given, *node.docker.args)

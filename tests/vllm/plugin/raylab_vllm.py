@@ -1,6 +1,7 @@
-"""vLLM's CPU platform, with a name for Ray to count it by: in the lab, the CPU is the one GPU a host declares.
+"""vLLM's CPU platform, made for several hosts: in the lab, a host's CPU is the one GPU that it declares to Ray.
 
-Without one vLLM's Ray engine refuses the platform. Everything else is vLLM's own.
+vLLM means its CPU platform for a single host: it has no name for Ray to count it by, and it takes memory to be shared
+between all ranks. Everything else is vLLM's own.
 """
 
 from vllm.platforms.cpu import CpuPlatform
@@ -8,6 +9,10 @@ from vllm.platforms.cpu import CpuPlatform
 
 class LabPlatform(CpuPlatform):
     ray_device_key = "GPU"
+
+    @classmethod
+    def get_device_communicator_cls(cls) -> str:
+        return "raylab_vllm_network.LabCommunicator"
 
 
 def platform() -> str:

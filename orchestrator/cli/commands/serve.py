@@ -1,0 +1,155 @@
+"""`raycluster serve`: a model on the cluster, until it answers; what it does, what it says, its end."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from orchestrator.cli import inventory as files
+from orchestrator.cli import options
+from orchestrator.cli.options import JOBS, ActForm, AnswerForm
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster, Model
+
+NOT_ANSWERING = 3
+COMMANDS = {"start", "status", "logs", "stop"}
+"""The words that are no models."""
+
+
+class ModelFirst(TyperGroup):
+    """`serve MODEL` is short for `serve start MODEL`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        short = not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names)
+        return super().parse_args(ctx, ["start", *args] if short else args)
+
+
+app = typer.Typer(
+    cls=ModelFirst,
+    rich_markup_mode=None,
+    subcommand_metavar="MODEL [-- VLLM ARGS…] | COMMAND",
+    help="Serve a model on the cluster.",
+)
+
+
+@app.callback()
+def root() -> None:
+    """Serve a model on the cluster: `vllm serve` in the head's container, until it answers.
+
+    \b
+    raycluster serve Qwen/Qwen3-32B
+    raycluster serve Qwen/Qwen3-32B -- --max-model-len 32768
+    raycluster serve                     the model of the inventory
+    """  # noqa: D301 - the help needs the real character
+
+
+@app.command()
+def start(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A name on Hugging Face, or a folder in the containers. Default: the inventory's.",
+            show_default=False,
+        ),
+    ] = None,
+    args: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="-- VLLM ARGS", help="Further arguments of `vllm serve`.", show_default=False),
+    ] = None,
+    file: options.OnlyInventory = None,
+    output: options.ActOutput = ActForm.TEXT,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Serve a model, and wait until it answers.
+
+    Sizes are chosen to fit: tensor parallel within a host, pipeline parallel across, from the GPUs that Ray reports;
+    what you give after -- wins. Done means that the server says it is well and that the model has said a word. It
+    then goes on without this machine: should it end, or its container, it is started again.
+    """
+    cluster = files.load(None, file)
+    wanted = _model(cluster, model, tuple(args or ()))
+    raise typer.Exit(serve(cluster, wanted, options.Pace(JOBS, verbose, output is ActForm.JSONL)))
+
+
+@app.command()
+def status(file: options.OnlyInventory = None, output: options.AnswerOutput = AnswerForm.TEXT) -> None:
+    """Show whether the model answers. Exit code 0: it does. 3: it does not, or none is served."""
+    from orchestrator.cli import answers
+    from orchestrator.cli.serving import show_model
+    from orchestrator.cli.session import session
+    from orchestrator.plan.health import assess
+
+    cluster = files.load(None, file)
+    with session(cluster, "serve-status", options.Pace(JOBS, 0), logged=False) as run:
+        health = assess(cluster, run.observe(cluster.nodes))
+    run.stop_if_interrupted()
+    if output is AnswerForm.JSON:
+        answers.show(answers.ServeAnswer(cluster.name, health.model))
+    else:
+        show_model(cluster, health)
+    raise typer.Exit(0 if health.model and health.model.answers else NOT_ANSWERING)
+
+
+@app.command()
+def logs(
+    file: options.OnlyInventory = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows, until Ctrl-C.")] = False,
+    tail: Annotated[
+        str, typer.Option("-n", "--tail", metavar="N", help="Only the last N lines, or all.")
+    ] = "all",
+) -> None:
+    """Show what vLLM has said since it was last told to serve."""
+    from orchestrator.cli.commands.logs import show, tail_of
+    from orchestrator.plan import docker
+    from orchestrator.plan.logs import FileLog
+
+    cluster, lines = files.load(None, file), tail_of(tail)
+    wanted = {cluster.head: FileLog(cluster.head, lines, docker.SERVER_LOGS)}
+    raise typer.Exit(show(cluster, wanted, JOBS, follow=follow))
+
+
+@app.command()
+def stop(
+    file: options.OnlyInventory = None, output: options.ActOutput = ActForm.TEXT, verbose: options.Verbose = 0
+) -> None:
+    """Stop serving; the cluster stays."""
+    from orchestrator.cli.acting import NO_PLAN, Scope, carry_out
+    from orchestrator.cli.serving import conclude_stop
+    from orchestrator.plan.serving.plan import plan_stop
+
+    cluster, pace = files.load(None, file), options.Pace(JOBS, verbose, output is ActForm.JSONL)
+    done = carry_out(
+        "serve stop", cluster, partial(plan_stop, cluster), lambda _: NO_PLAN, pace, scope=Scope.SOME_HOSTS
+    )
+    conclude_stop(cluster, done, events=pace.events)
+    raise typer.Exit(done.exit_code)
+
+
+def serve(cluster: "Cluster", model: "Model", pace: options.Pace) -> int:
+    """Serves it, and tells of it; the exit code."""
+    from orchestrator.cli.acting import Scope, carry_out
+    from orchestrator.cli.serving import conclude
+    from orchestrator.plan.serving.plan import plan_serve, plan_unserve
+
+    planner = partial(plan_serve, cluster, model=model)
+    done = carry_out("serve", cluster, planner, partial(plan_unserve, cluster), pace, scope=Scope.SOME_HOSTS)
+    conclude(cluster, model, done, events=pace.events)
+    return done.exit_code
+
+
+def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...]) -> "Model":
+    """What is asked for; the inventory's where it is not named."""
+    from orchestrator.model.cluster import Model
+
+    if name in COMMANDS:
+        files.refuse(f'"{name}" goes first: raycluster serve {name} …')
+    if name is not None:
+        return Model(name, args)
+    if cluster.serve is None:
+        files.refuse(
+            "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"
+        )
+    return Model(cluster.serve.name, (*cluster.serve.args, *args))

@@ -1,0 +1,21 @@
+"""The programs that keep a model's server inside a container, and where they stand there."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+FOLDER = "/var/tmp/raycluster"  # noqa: S108 - the one place that every image lets everybody write to
+KEEPER = f"{FOLDER}/keeper.py"
+RESUME = f"[ ! -e {KEEPER} ] || python3 {KEEPER} keep &"
+"""For the shell that a container begins with: what it served before, it serves again."""
+
+
+def brought(spec: str) -> str:
+    """What the container is sent: the programs, and what to keep."""
+    return json.dumps({"files": _programs(), "spec": spec})
+
+
+@cache
+def _programs() -> dict[str, str]:
+    here = Path(__file__).parent
+    return {name: (here / name).read_text(encoding="utf-8") for name in ("keeper.py", "server.py")}

@@ -1,0 +1,189 @@
+"""Runs inside a container, on the image's own Python: keeps a model's server running, and tells of it.
+
+    keeper.py start SPEC     begins to keep what SPEC, JSON, says, as a process of its own
+    keeper.py keep           goes on with what it was given last: for a container that starts again
+    keeper.py look LINES     tells of it as a line of JSON, with the last LINES of the server's log
+    keeper.py ask            asks the server for a word of the model's, and tells of the answer
+    keeper.py stop           ends it, and succeeds when nothing of it is left
+
+A server that has answered once is started again whenever it ends; one that never did is not.
+"""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import server  # beside this file
+
+MARK = "RAYCLUSTER_SERVES"
+END_SECONDS = 30  # vLLM ends by itself in a few
+LONG_LIFE = 300
+PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another life
+LASTING = ("answered", "lives", "exit_code", "died")
+"""What is remembered through the lives that follow."""
+
+
+def lock():
+    """The lock that a keeper holds for as long as it lives; None where another has it."""
+    file = open(server.at("lock"), "a+")  # noqa: SIM115 - held open
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+class Keeper:
+    """Lives of the server, one after the other."""
+
+    def __init__(self, spec):
+        self.spec, self.state = spec, server.read("state.json")
+        self.stopping, self.mark = threading.Event(), uuid.uuid4().hex
+        signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
+
+    def run(self):
+        tries = 0
+        while not self.stopping.is_set():
+            began = time.time()
+            self.become("waiting")
+            code = self.live() if self.wait_for_port() else None
+            if self.stopping.is_set():
+                return
+            self.become("ended", exit_code=code, died=time.time())
+            if not self.state.get("answered"):
+                return
+            tries = 0 if time.time() > began + LONG_LIFE else tries + 1
+            self.stopping.wait(PAUSES[min(tries, len(PAUSES) - 1)])
+
+    def become(self, what, **more):
+        lasting = {key: self.state[key] for key in LASTING if key in self.state}
+        self.state = {**lasting, "is": what, "since": time.time(), **more}
+        server.write("state.json", self.state)
+
+    def wait_for_port(self):
+        """Until Ray is there: vLLM would start one of its own."""
+        while self.spec["after"] and not self.stopping.is_set():
+            try:
+                socket.create_connection(tuple(self.spec["after"]), timeout=2).close()
+                break
+            except OSError:
+                self.stopping.wait(1)
+        return not self.stopping.is_set()
+
+    def live(self):
+        """One life of the server; its exit code."""
+        self.become("starting", lives=self.state.get("lives", 0) + 1)
+        server.log(f"{server.BEGINS} {self.state['lives']}\n".encode())
+        try:
+            child = self.begin()
+        except OSError as problem:
+            server.log(f"{self.spec['argv'][0]}: {problem.strerror}\n".encode())
+            return 127
+        pump = threading.Thread(target=copy, args=(child.stdout,), daemon=True)
+        pump.start()
+        while child.poll() is None and not self.stopping.wait(0.5):
+            if self.state["is"] == "starting" and not server.health(self.spec):
+                self.become("answering", answered=True)
+        self.end(child)
+        pump.join(2)
+        return child.returncode
+
+    def begin(self):
+        env = {**os.environ, **self.spec["env"], MARK: self.mark, "PYTHONUNBUFFERED": "1"}
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(self.spec["argv"], env=env, start_new_session=True, **pipes)
+
+    def end(self, child):
+        """Ends the server, in good order first, and whatever it has left."""
+        if child.poll() is None:
+            child.terminate()
+        until = time.time() + END_SECONDS
+        while child.poll() is None and time.time() < until:
+            time.sleep(0.1)
+        while left := marked(self.mark):
+            for pid in left:
+                kill(pid, signal.SIGKILL)
+            child.poll()
+            time.sleep(0.1)
+        child.wait()
+
+
+def marked(mark):
+    """The processes that carry the mark in their environment."""
+    found, wanted = [], f"{MARK}={mark}".encode()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if wanted in file.read():
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def kill(pid, how):
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        pass
+
+
+def copy(pipe):
+    while data := os.read(pipe.fileno(), 65536):
+        server.log(data)
+
+
+def start(spec):
+    if stop():
+        return 1
+    server.forget("state.json", server.LOG, server.LOG + ".1")
+    with open(server.at("spec.json"), "w", encoding="utf-8") as file:
+        file.write(spec)
+    nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    subprocess.Popen([sys.executable, os.path.abspath(__file__), "keep"], start_new_session=True, **nowhere)
+    while not server.read("state.json"):
+        time.sleep(0.05)
+    return 0
+
+
+def keep():
+    held, spec, state = lock(), server.read("spec.json"), server.read("state.json")
+    if not held or not spec or (state.get("is") == "ended" and not state.get("answered")):
+        return
+    held.truncate(0)
+    held.write(str(os.getpid()))
+    held.flush()
+    Keeper(spec).run()
+
+
+def look(lines):
+    held = lock()
+    server.look(lines, kept=not held)
+
+
+def stop():
+    """Asks the keeper to end, and waits for it: it holds the lock until nothing of its server is left."""
+    server.forget("spec.json")
+    until, asked = time.time() + END_SECONDS + 20, ""
+    while not lock():
+        with open(server.at("lock")) as file:
+            pid = file.read()
+        if pid != asked:
+            kill(int(pid), signal.SIGTERM)
+            asked = pid
+        if time.time() > until:
+            return 1
+        time.sleep(0.1)
+    return 0
+
+
+if __name__ == "__main__":
+    what, *words = sys.argv[1:]
+    sys.exit({"start": start, "keep": keep, "look": look, "ask": server.ask, "stop": stop}[what](*words))
