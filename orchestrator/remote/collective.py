@@ -125,7 +125,7 @@ class _Running:
     def _show(self) -> None:
         rank = self.told()
         if rank.bad or rank.stage is Stage.DONE:
-            self._tell(HostSeen(self._host, rank.bad, "measured"))
+            self._tell(HostSeen(self._host, rank.bad.partition("\n")[0], "measured"))
         elif rank.stage in DOING:
             self._tell(LookBegan((self._host,), TITLE, DOING[rank.stage]))
 
