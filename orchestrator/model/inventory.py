@@ -1,20 +1,22 @@
 """What a user may write. Nothing is filled in or merged here: what is not written is None."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
 from orchestrator.model import addresses, arguments, forms, ranges, reference, values
-from orchestrator.model.cluster import Accelerator, Auth, Engine, HostKeys, Ports, Pull, Rdma
+from orchestrator.model.cluster import Accelerator, Auth, BuildOn, Engine, HostKeys, Ports, Pull, Rdma
 from orchestrator.model.problem import Path
 
 Text = Annotated[str, BeforeValidator(values.text), WithJsonSchema(forms.TEXT)]
@@ -25,6 +27,7 @@ Value = Annotated[str, BeforeValidator(values.variable_value), WithJsonSchema(fo
 DockerArgument = Annotated[str, BeforeValidator(arguments.docker), WithJsonSchema(forms.DOCKER_ARGUMENT)]
 VllmArgument = Annotated[str, BeforeValidator(arguments.vllm), WithJsonSchema(forms.VLLM_ARGUMENT)]
 RayArgument = Annotated[str, BeforeValidator(arguments.ray), WithJsonSchema(forms.RAY_ARGUMENT)]
+Reference = Annotated[str, BeforeValidator(reference.image), WithJsonSchema(forms.IMAGE)]
 
 Error = dict[str, Any]
 
@@ -194,6 +197,22 @@ class Host(_Shared):
     ray: HostRay | None = Field(default=None, description="Ray on this host.")
 
 
+class Image(Written):
+    """The image, and how hosts come by it."""
+
+    example = "{from: vllm/vllm-openai:v0.18.0, build_on: head}"
+    from_: Reference = Field(alias="from", description="The Docker image, with tag or digest.")
+    build_on: Annotated[BuildOn, BeforeValidator(values.choice(BuildOn))] | None = Field(
+        default=None,
+        description="Where ray.install is added to it: on each host (the default), or on the head, "
+        "which gives it to the others.",
+    )
+
+
+def _text_or_map(written: object) -> Literal["text", "map"]:
+    return "map" if isinstance(written, dict | Image) else "text"
+
+
 class Inventory(_Shared):
     """A file: one cluster."""
 
@@ -201,9 +220,9 @@ class Inventory(_Shared):
     cluster: Annotated[str, BeforeValidator(values.cluster_name), WithJsonSchema(forms.CLUSTER)] = Field(
         description="The cluster's name; in the names and labels of its containers."
     )
-    image: Annotated[str, BeforeValidator(reference.image), WithJsonSchema(forms.IMAGE)] = Field(
-        description="The Docker image, with tag or digest."
-    )
+    image: Annotated[
+        Annotated[Reference, Tag("text")] | Annotated[Image, Tag("map")], Discriminator(_text_or_map)
+    ] = Field(description="The Docker image, with tag or digest; or a map of it and where it is built.")
     head: Host = Field(description="The machine that the others join.")
     workers: Annotated[tuple[Host, ...], BeforeValidator(_few_enough)] | None = Field(
         default=None, description="The other machines."
@@ -235,4 +254,9 @@ def validate(data: object) -> Inventory | list[Error]:
     try:
         return Inventory.model_validate(data)
     except ValidationError as error:
-        return [dict(each) for each in error.errors(include_url=False)]
+        return [dict(each) | {"loc": _as_written(each["loc"])} for each in error.errors(include_url=False)]
+
+
+def _as_written(path: Path) -> Path:
+    """Without the word by which pydantic tells the two forms of `image` apart."""
+    return (*path[:1], *path[2:]) if path[:1] == ("image",) else path

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
-from orchestrator.model.inventory import Host, Inventory, Written
+from orchestrator.model.inventory import Host, Image, Inventory, Written
 from orchestrator.model.members import members
 
 
@@ -16,7 +16,7 @@ def resolve(inventory: Inventory) -> Cluster:
     ray = _merged(inventory.ray)
     return Cluster(
         name=inventory.cluster,
-        image=inventory.image,
+        **_image(inventory.image),
         head=head,
         workers=tuple(workers),
         ray=Ray(**{key: ray[key] for key in ("port", "ports", "auth", "install") if key in ray}),
@@ -24,6 +24,12 @@ def resolve(inventory: Inventory) -> Cluster:
         engine=inventory.engine or Engine.RAY,
         serve=Model(inventory.serve.model, inventory.serve.args or ()) if inventory.serve else None,
     )
+
+
+def _image(written: str | Image) -> dict[str, Any]:
+    if isinstance(written, str):
+        return {"image": written}
+    return {"image": written.from_} | ({"build_on": written.build_on} if written.build_on else {})
 
 
 def _nodes(inventory: Inventory) -> Iterator[Node]:

@@ -43,7 +43,8 @@ def _fault(error: Error) -> Fault:
 
 def _unknown_key(path: Path) -> str:
     model = _model(path[:-1]) or Inventory
-    return _describe_unknown(str(path[-1]), model.model_fields, _homes(model))
+    known = (field.alias or name for name, field in model.model_fields.items())
+    return _describe_unknown(str(path[-1]), known, _homes(model))
 
 
 def _homes(model: type[Written]) -> dict[str, str]:
@@ -57,7 +58,7 @@ def _homes(model: type[Written]) -> dict[str, str]:
         return _sections(model) | dict.fromkeys(Inventory.model_fields, top)
     if model is Inventory:
         host = 'belongs to a host; write it under "head" or in "workers"'
-        return _sections(model) | dict.fromkeys(Host.model_fields, host)
+        return _sections(model) | dict.fromkeys(Host.model_fields, host) | {"build_on": 'goes under "image"'}
     return {}
 
 

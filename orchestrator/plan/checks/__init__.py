@@ -15,7 +15,7 @@ from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, quoti
 from orchestrator.plan.checks.inspected import inspected
 from orchestrator.plan.checks.linked import linked
 from orchestrator.plan.checks.look import notable, own_name, reached, startable, way
-from orchestrator.plan.checks.together import clashes, differences, seen
+from orchestrator.plan.checks.together import clashes, differences, outdated_images, seen
 from orchestrator.plan.checks.tried import tried, versions
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.plan.settle import addresses
@@ -70,6 +70,7 @@ def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Findin
     found = (
         *_logins(evidence),
         *quick(cluster, facts),
+        *outdated_images(cluster, facts),
         *_by_evidence(cluster, facts, evidence),
         *_gaps(cluster, evidence),
     )

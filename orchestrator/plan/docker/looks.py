@@ -22,6 +22,7 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         gcs,
         ray.node_table_script() if gcs else "",
         inside.KEEPER if node.role is Role.HEAD else "",
+        cluster.image if cluster.ray.install else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)
 
