@@ -13,7 +13,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "orchestrator").rglob("*.py"))
 IN_THE_CONTAINER = {
     ROOT / f"orchestrator/plan/{name}.py"
-    for name in ("node_table", "trial_program", "ray_files", "serving/inside/keeper", "serving/inside/server")
+    for name in (
+        "node_table",
+        "trial_program",
+        "collective_program",
+        "ray_files",
+        "serving/inside/keeper",
+        "serving/inside/server",
+    )
 }
 SLOW = ("fabric", "paramiko", "yaml", "rich.live")  # Typer itself brings pydantic
 
