@@ -15,6 +15,7 @@ from orchestrator.plan.facts import (
     Silent,
 )
 from orchestrator.plan.found import own
+from orchestrator.plan.get_image import outdated
 from orchestrator.plan.place import Place
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.settle import settle
@@ -56,6 +57,7 @@ class _Seen:
     head_ip: str
     secrets: tuple[Secret, ...]
     obstacles: Mapping[str, Finding]
+    outdated: Mapping[str, str]
 
 
 def decide_all(
@@ -63,7 +65,8 @@ def decide_all(
 ) -> dict[str, Decision]:
     """A decision for each host of `only` (all if None), and for the head in any case."""
     head_ip = _ip_of_head(cluster, facts)
-    seen = _Seen(cluster, facts, head_ip, secrets, obstacles(cluster, facts))
+    images = {node.name: outdated(cluster, node, facts) for node in cluster.nodes}
+    seen = _Seen(cluster, facts, head_ip, secrets, obstacles(cluster, facts), images)
     head = _head(seen, facts[cluster.head.name], only)
     gcs = engine.of(cluster).gcs(cluster)
     decided: dict[str, Decision] = {cluster.head.name: head}
@@ -127,9 +130,8 @@ def _why_not_kept(
 ) -> str | Refusal:
     if container is None:
         return "has no container yet"
-    return _outdated(facts, container, keep.command) or engine.of(seen.cluster).useless(
-        seen.cluster, seen.facts, node, container
-    )
+    old = _outdated(facts, container, keep.command) or seen.outdated[node.name]
+    return old or engine.of(seen.cluster).useless(seen.cluster, seen.facts, node, container)
 
 
 def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:
