@@ -32,19 +32,6 @@ Reference = Annotated[str, BeforeValidator(reference.image), WithJsonSchema(form
 Error = dict[str, Any]
 
 
-def _few_enough(workers: object) -> object:
-    """Counted before anything is expanded: a range is a few characters, whatever it stands for."""
-    total = sum(map(_count, workers)) if isinstance(workers, list) else 0
-    if total > ranges.MOST:
-        raise ValueError(f"stands for {total:,} hosts; a cluster has at most {ranges.MOST:,}")
-    return workers
-
-
-def _count(worker: object) -> int:
-    host = worker.get("host") if isinstance(worker, dict) else None
-    return ranges.count(host) if isinstance(host, str) else 1
-
-
 class Written(BaseModel):
     """A map of the file. `example` is what to show a user who wrote something else in its place."""
 
@@ -224,7 +211,7 @@ class Inventory(_Shared):
         Annotated[Reference, Tag("text")] | Annotated[Image, Tag("map")], Discriminator(_text_or_map)
     ] = Field(description="The Docker image, with tag or digest; or a map of it and where it is built.")
     head: Host = Field(description="The machine that the others join.")
-    workers: Annotated[tuple[Host, ...], BeforeValidator(_few_enough)] | None = Field(
+    workers: Annotated[tuple[Host, ...], BeforeValidator(ranges.few_enough)] | None = Field(
         default=None, description="The other machines."
     )
     network: Annotated[str, BeforeValidator(addresses.network), WithJsonSchema(forms.NETWORK)] | None = Field(
