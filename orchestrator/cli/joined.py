@@ -29,7 +29,8 @@ def joined(cluster: Cluster, done: Done) -> tuple[str, str]:
     whole = len(nodes) == len(cluster.nodes)
     state = ("is up" if whole else "is up in part") + ("" if done.plan.phases else " already, nothing to do")
     count = f"all {len(nodes)} hosts" if whole else f"{len(nodes)} of {len(cluster.nodes)} hosts"
-    lists = f"Ray {_table(cluster, done).version} lists {count}, {plural(sum(node.gpus for node in nodes.values()), 'GPU')}"
+    gpus = plural(sum(node.gpus for node in nodes.values()), "GPU")
+    lists = f"Ray {_table(cluster, done).version} lists {count}, {gpus}"
     return f"cluster {cluster.name} {state}", f": {lists} ({done.seconds:.1f} s)"
 
 

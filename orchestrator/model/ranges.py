@@ -41,16 +41,3 @@ def _parts(text: str) -> tuple[str, str, str, str]:
 
 def _width(first: str) -> int:
     return len(first) if first.startswith("0") else 0
-
-
-def few_enough(hosts: object) -> object:
-    """Counted before anything is expanded: a range is a few characters, whatever it stands for."""
-    total = sum(map(_stands_for, hosts)) if isinstance(hosts, list) else 0
-    if total > MOST:
-        raise ValueError(f"stands for {total:,} hosts; a cluster has at most {MOST:,}")
-    return hosts
-
-
-def _stands_for(entry: object) -> int:
-    host = entry.get("host") if isinstance(entry, dict) else None
-    return count(host) if isinstance(host, str) else 1

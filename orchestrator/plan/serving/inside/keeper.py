@@ -22,6 +22,9 @@ import uuid
 import server  # beside this file
 
 MARK = "RAYCLUSTER_SERVES"
+VISIBLE = {"SPT_NOENV": "1"}
+"""vLLM's processes name themselves; setproctitle would write the name over the environment that has the mark."""
+
 END_SECONDS = 30  # vLLM ends by itself in a few
 LONG_LIFE = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another life
@@ -96,7 +99,8 @@ class Keeper:
         return child.returncode
 
     def begin(self):
-        env = {**os.environ, **self.spec["env"], MARK: self.mark, "PYTHONUNBUFFERED": "1"}
+        ours = {MARK: self.mark, "PYTHONUNBUFFERED": "1", **VISIBLE}
+        env = {**os.environ, **self.spec["env"], **ours}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(self.spec["argv"], env=env, start_new_session=True, **pipes)
 
