@@ -65,14 +65,9 @@ def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
     """Each remedy once; where none is known for a cluster that should stand, `up` is the remedy."""
     fixes = dict.fromkeys(host.fix for host in health.hosts if host.fix)
     mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
-    return (
-        *fixes,
-        *(
-            ["`raycluster up` completes the cluster"]
-            if mendable and health.verdict is Verdict.DEGRADED
-            else []
-        ),
-    )
+    if mendable and health.verdict is Verdict.DEGRADED:
+        return (*fixes, "`raycluster up` completes the cluster")
+    return (*fixes, health.model.fix) if health.model and health.model.fix else tuple(fixes)
 
 
 def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> Table:

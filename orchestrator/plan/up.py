@@ -14,6 +14,7 @@ from orchestrator.plan.host import keep_token, reach
 from orchestrator.plan.place import Place
 from orchestrator.plan.prune import left_outside
 from orchestrator.plan.ray import address
+from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
 
 REMOVE_OLD = "remove its old container"
@@ -108,6 +109,9 @@ class _Up:
         yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
 
     def _joins(self) -> Iterator[Step]:
+        """Where a model is served, a rank whose container is new is started in it: the others wait for it."""
+        anew = frozenset(name for name, each in self.decided.items() if isinstance(each, Start))
+        resumed = {} if self.cluster.head.name in anew else resume(self.cluster, self.facts, anew)
         for node in self.cluster.nodes:
             decision = self.decided.get(node.name)
             if isinstance(decision, Start) and node is not self.cluster.head:
@@ -115,6 +119,8 @@ class _Up:
                 yield from self._start(node, decision)
             if isinstance(decision, Start | Keep):
                 yield self._join(node, decision)
+            if node.name in resumed:
+                yield resumed[node.name]
 
     def _reach(self, node: Node) -> Iterator[Step]:
         if (port := self._gcs_port) is None:

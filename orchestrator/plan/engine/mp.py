@@ -15,7 +15,6 @@ from orchestrator.plan.found import ip_of, own
 from orchestrator.plan.ports import EPHEMERAL, free
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.serving import arguments, inside, sizes
-from orchestrator.plan.serving.ready import not_ready
 from orchestrator.plan.serving.spec import BACKEND, Company, Part, Serving
 from orchestrator.plan.steps import Refusal
 from orchestrator.plan.waits import Runs
@@ -100,8 +99,10 @@ class MpEngine:
 
     def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
         counts = {node.name: _count(node, facts[node.name]) for node in cluster.nodes}
-        if None in counts.values() and not sizes.all_said(model.args):
-            unknown = [name for name, count in counts.items() if count is None]
+        unknown = [
+            name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
+        ]
+        if unknown and not sizes.all_said(model.args):
             return tuple(Refusal(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
@@ -109,9 +110,8 @@ class MpEngine:
             return (Refusal(cluster.head.name, few, sizes.FEWER),)
         chosen = sizes.choose(gpus, model.args)
         nodes = _taking_part(cluster, sizes.world((*chosen.args, *model.args)), least)
-        refusals = tuple(why for node in nodes if (why := not_ready(cluster, node, facts[node.name])))
         ip = ip_of(cluster.head, facts[cluster.head.name]) or ""
-        return refusals or Serving(model, ip, tuple(_parts(nodes, ip, model, chosen.args)), chosen.why)
+        return Serving(model, ip, tuple(_parts(nodes, ip, model, chosen.args)), chosen.why)
 
 
 TELL_GPUS = "set `ray: {num_gpus: …}`, or give vLLM its --tensor-parallel-size and --pipeline-parallel-size"

@@ -91,4 +91,4 @@ class Engine(Protocol):
         """Who is in the cluster after an `up`. `watched`: its watch's last line; `started`: where it started one."""
 
     def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
-        """Who does what to serve the model, or why nobody can."""
+        """Who does what to serve the model, each in its container, once that runs; or why nobody can."""

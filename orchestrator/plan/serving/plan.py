@@ -7,6 +7,7 @@ from orchestrator.model.discreet import arguments as discreet
 from orchestrator.plan import docker, engine
 from orchestrator.plan.aftermath import Wreck
 from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.serving.ready import not_ready
 from orchestrator.plan.serving.served import Served
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.waits import Answers
@@ -31,6 +32,9 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     serving = engine.of(cluster).serving(cluster, facts, model)
     if not isinstance(serving, Serving):
         return Plan(title, refusals=serving)
+    nodes = (part.node for part in serving.parts)
+    if absent := tuple(why for node in nodes if (why := not_ready(cluster, node, facts[node.name]))):
+        return Plan(title, refusals=absent)
     now = _served(facts, head)
     if now and now.kept and now.model != model:
         return Plan(title, refusals=(Refusal(head, f"{now.model.name} is served there", STOP_FIRST),))
@@ -59,6 +63,16 @@ def plan_unserve(cluster: Cluster, wreck: Wreck) -> Plan:
     return Plan("clean up", (_stop(cluster, wreck.started),) if failed and wreck.started else ())
 
 
+def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, Run]:
+    """What gives those hosts, whose containers are new, their parts of what the head's keeper goes on to serve."""
+    now = _served(facts, cluster.head.name)
+    serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.kept else ()
+    if not now or not isinstance(serving, Serving) or serving.run != now.run:
+        return {}
+    parts = (part for part in serving.parts if part.node.name in hosts)
+    return {part.node.name: _start(cluster, serving, part) for part in parts}
+
+
 def _stop(cluster: Cluster, hosts: frozenset[str]) -> Phase:
     nodes = (node for node in cluster.nodes if node.name in hosts)
     stops = ((node.name, docker.stop_server(cluster, node)) for node in nodes)
@@ -74,7 +88,7 @@ def _served(facts: Facts, host: str) -> Served | None:
 def _is_kept(facts: Facts, part: Part) -> bool:
     """Whether its keeper is there, and of the company that is to be."""
     now = _served(facts, part.node.name)
-    return bool(now and now.kept and now.run == (part.company.run if part.company else ""))
+    return bool(now and now.kept and now.run == part.run)
 
 
 def _told(serving: Serving, part: Part) -> str:

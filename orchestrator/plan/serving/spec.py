@@ -37,6 +37,11 @@ class Part:
     after: tuple[str, int] | None = None
     company: Company | None = None
 
+    @property
+    def run(self) -> str:
+        """Which company it is of, if any."""
+        return self.company.run if self.company else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -46,6 +51,11 @@ class Serving:
     ip: str
     parts: tuple[Part, ...]
     why: str
+
+    @property
+    def run(self) -> str:
+        """Which company the parts are, if there are several."""
+        return self.parts[0].run
 
     @property
     def url(self) -> str:
