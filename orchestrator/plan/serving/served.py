@@ -6,7 +6,6 @@ from typing import Any
 
 from orchestrator.model.cluster import Model
 
-
 ABANDONED = "what kept vLLM running in the container is gone"
 
 

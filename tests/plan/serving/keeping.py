@@ -60,7 +60,12 @@ class Place:
 
     def spec(self, model: str, *args: str, **changes: Any) -> str:
         words = ("--host", "127.0.0.1", "--port", str(self.port), *args)
-        made = {"model": model, "args": words, "argv": (str(VLLM), "serve", model, *words), "env": {}}
+        made: dict[str, Any] = {
+            "model": model,
+            "args": words,
+            "argv": (str(VLLM), "serve", model, *words),
+            "env": {},
+        }
         made |= {"after": None, "url": f"http://127.0.0.1:{self.port}", "key": "", "company": None}
         return json.dumps(made | changes)
 

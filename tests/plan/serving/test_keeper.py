@@ -282,7 +282,7 @@ def test_a_log_that_grows_beyond_its_limit_begins_anew_and_keeps_what_was_before
     place.serve()
     for _ in range(3):
         place.get("/talk")
-    until("it is all there", lambda: (place.folder / "vllm.log.1").exists())
+    until("it is all there", (place.folder / "vllm.log.1").exists)
     until("it is small again", lambda: (place.folder / "vllm.log").stat().st_size < 400_000)
     assert (place.folder / "vllm.log.1").stat().st_size < 400_000
 

@@ -95,7 +95,7 @@ def test_any_part_of_its_state_may_be_anything(part: str, anything: object, kept
 
 @given(st.sampled_from(["model", "args", "url"]), JSON)
 def test_any_part_of_what_is_served_may_be_anything(part: str, anything: object) -> None:
-    spec = {"model": "m", "args": [], "url": URL, "company": None}
+    spec: dict[str, Any] = {"model": "m", "args": [], "url": URL, "company": None}
     _is_judged(told() | {"spec": spec | {part: anything}})
 
 
