@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.plan.serving import causes, progress
-from orchestrator.plan.serving.served import Served
+from orchestrator.plan.serving.served import ABANDONED, Served
 
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
@@ -35,6 +35,8 @@ def assess(served: Served | None) -> ModelHealth | None:
 
 
 def _trouble(served: Served) -> tuple[str, str]:
+    if served.abandoned:
+        return ABANDONED, "`raycluster serve` brings it back"
     cause = causes.root_cause(served.lines)
     why = f": {cause.why or cause.said}" if cause else ""
     fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"

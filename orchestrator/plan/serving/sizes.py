@@ -61,8 +61,7 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...]) -> str:
 
 
 def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:
-    told = next((value for name in names if (value := arguments.value(args, name))), "")
-    return int(told) if told.isascii() and told.isdigit() else 0
+    return arguments.number(args, *names)
 
 
 def _told(counts: list[int]) -> str:

@@ -32,8 +32,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        told = arguments.value(self.model.args, "--port")
-        return int(told) if told.isascii() and told.isdigit() else PORT
+        return arguments.number(self.model.args, "--port") or PORT
 
 
 def command(server: Server) -> tuple[str, ...]:
