@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "orchestrator").rglob("*.py"))
-INSIDE = ("company", "keeper", "server")
+INSIDE = ("company", "keeper", "processes", "server")
 IN_THE_CONTAINER = {
     ROOT / f"orchestrator/plan/{name}.py"
     for name in (

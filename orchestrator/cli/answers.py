@@ -66,10 +66,11 @@ class ExecAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ServeAnswer:
-    """The model that is served; null: none."""
+    """The model that is served; null: none, or it is not known, and `trouble` says which and why."""
 
     cluster: str
     model: ModelHealth | None
+    trouble: str = ""
 
 
 SCHEMAS: dict[str, Any] = {

@@ -73,7 +73,8 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
     notes = _strangers(cluster, facts)
     version = table.version if isinstance(table, RayTable) else None
-    model = serving.assess(cluster, facts)
+    head = facts[cluster.head.name]
+    model = serving.assess(head.served if isinstance(head, HostFacts) else None, facts)
     verdict = _verdict(hosts, notes, model)
     return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
 

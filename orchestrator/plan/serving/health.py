@@ -1,15 +1,16 @@
 """What the facts say of the model that is served: whether it answers, and if not, why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Cluster
-from orchestrator.plan.facts import Facts, HostFacts
+from orchestrator.plan.facts import HostFacts, Silent
 from orchestrator.plan.serving import causes, progress
-from orchestrator.plan.serving.served import Served
+from orchestrator.plan.serving.served import ABANDONED, Served
 
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
+
+NOBODY: Mapping[str, HostFacts | Silent] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,8 @@ class ModelHealth:
     missing: tuple[str, ...] = ()
 
 
-def assess(cluster: Cluster, facts: Facts) -> ModelHealth | None:
-    """Judges what was seen; None where nothing is served."""
-    here = facts[cluster.head.name]
-    served = here.served if isinstance(here, HostFacts) else None
+def assess(served: Served | None, facts: Mapping[str, HostFacts | Silent] = NOBODY) -> ModelHealth | None:
+    """Judges what was seen: on the head, and on the hosts of further ranks; None where nothing is served."""
     if served is None:
         return None
     missing = tuple(_missing(facts, served))
@@ -56,7 +55,7 @@ def assess(cluster: Cluster, facts: Facts) -> ModelHealth | None:
     )
 
 
-def _missing(facts: Facts, served: Served) -> Iterator[str]:
+def _missing(facts: Mapping[str, HostFacts | Silent], served: Served) -> Iterator[str]:
     """The hosts whose rank is not there: as the first one's keeper knows, and as their own facts tell."""
     for host in served.hosts[1:] if served.kept else ():
         here = facts.get(host)
@@ -68,13 +67,15 @@ def _keeps(here: HostFacts) -> bool:
     return bool(here.served and here.served.kept)
 
 
-def _without(facts: Facts, missing: tuple[str, ...]) -> tuple[str, str]:
+def _without(facts: Mapping[str, HostFacts | Silent], missing: tuple[str, ...]) -> tuple[str, str]:
     """Where there is a keeper it comes back by itself."""
     alone = [host for host in missing if isinstance(here := facts.get(host), HostFacts) and not _keeps(here)]
     return f"it waits for {', '.join(missing)}", "`raycluster serve` starts it there" if alone else ""
 
 
 def _trouble(served: Served) -> tuple[str, str]:
+    if served.abandoned:
+        return ABANDONED, "`raycluster serve` brings it back"
     cause = causes.root_cause(served.lines)
     why = f": {cause.why or cause.said}" if cause else ""
     fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"

@@ -2,8 +2,11 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.model.cluster import Model
+
+ABANDONED = "what kept vLLM running in the container is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +40,42 @@ class Served:
     def answers(self) -> bool:
         return self.kept and not self.trouble
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether its keeper is gone without a word: it was killed, or is not back yet after its container."""
+        return not self.kept and self.state != "ended"
+
 
 def parse(text: str) -> Served | None:
     """The keeper's line; None where nothing is served, or where it tells what nobody can read."""
     try:
         told = json.loads(text)
-        spec, state, now = told["spec"], told["state"], told["now"]
-        company = (spec and spec["company"]) or {}
-        return spec and Served(
-            model=Model(spec["model"], tuple(spec["args"])),
-            url=spec["url"],
-            name=told["name"],
-            state=state.get("is", "waiting"),
-            kept=told["kept"],
-            trouble=told["trouble"],
-            since=now - state.get("since", now),
-            lives=state.get("lives", 0),
-            died=now - state["died"] if "died" in state else None,
-            exit_code=state.get("exit_code"),
-            why=state.get("why", ""),
-            lines=tuple(told["lines"]),
-            hosts=tuple(company.get("hosts", ())),
-            missing=tuple(state.get("missing", ())),
-            run=company.get("run", ""),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return _served(told["spec"], told["state"], told["now"], told) if told["spec"] else None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
+    code, company = state.get("exit_code"), spec["company"] or {}
+    return Served(
+        model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
+        url=str(spec["url"]),
+        name=str(told["name"]),
+        state=str(state.get("is", "waiting")),
+        kept=told["kept"] is True,
+        trouble=str(told["trouble"]),
+        since=float(now - state.get("since", now)),
+        lives=int(state.get("lives", 0)),
+        died=float(now - state["died"]) if "died" in state else None,
+        exit_code=None if code is None else _as_shells_say(int(code)),
+        why=str(state.get("why", "")),
+        lines=tuple(map(str, told["lines"])),
+        hosts=tuple(map(str, company.get("hosts", ()))),
+        missing=tuple(map(str, state.get("missing", ()))),
+        run=str(company.get("run", "")),
+    )
+
+
+def _as_shells_say(code: int) -> int:
+    """Python has -9 for what was killed; everybody else, 137."""
+    return code if code >= 0 else 128 - code

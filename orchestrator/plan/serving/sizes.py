@@ -65,7 +65,7 @@ def _otherwise(args: tuple[str, ...]) -> bool:
     return any(arguments.value(args, name) for name in OTHER)
 
 
-def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str) -> str:
+def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray lists") -> str:
     """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows.
 
     `says`: who tells how many there are, as in "Ray lists".
@@ -81,8 +81,7 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str) -> str:
 
 
 def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:
-    told = next((value for name in names if (value := arguments.value(args, name))), "")
-    return int(told) if told.isascii() and told.isdigit() else 0
+    return arguments.number(args, *names)
 
 
 def _told(counts: list[int]) -> str:

@@ -67,8 +67,7 @@ class Serving:
 
     @property
     def port(self) -> int:
-        told = arguments.value(self.model.args, "--port")
-        return int(told) if told.isascii() and told.isdigit() else PORT
+        return arguments.number(self.model.args, "--port") or PORT
 
 
 def command(serving: Serving, part: Part) -> tuple[str, ...]:

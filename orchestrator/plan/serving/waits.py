@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.plan.serving import causes, progress, served
 from orchestrator.plan.serving.known_causes import HELD
-from orchestrator.plan.serving.served import Served
+from orchestrator.plan.serving.served import ABANDONED, Served
 from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
 
 LAST_LINES = 12
@@ -45,6 +45,8 @@ def _how_far(seen: Served) -> str:
 def _ended(seen: Served) -> Never:
     """Its root cause, where it is known; else its last lines."""
     ended = seen.why or f"vLLM ended with exit code {seen.exit_code}"
+    if seen.abandoned:
+        return Never(ABANDONED)
     if cause := causes.root_cause(seen.lines):
         return Never(cause.why or ended, seen.exit_code, cause.said, cause.fix)
     if seen.why:

@@ -15,7 +15,7 @@ def brought(spec: str) -> str:
     return json.dumps({"files": _programs(), "spec": spec})
 
 
-PROGRAMS = ("keeper.py", "server.py", "company.py")
+PROGRAMS = ("keeper.py", "company.py", "processes.py", "server.py")
 
 
 @cache

@@ -10,6 +10,7 @@ every keeper starts its rank; when one is lost, or its rank ends, every keeper e
 """
 
 import json
+import os
 import select
 import socket
 import time
@@ -59,7 +60,9 @@ class First(Alone):
             with socket.create_server(self.meet, family=family(self.meet)) as door:
                 return self.welcome_all(door, stopping, until, tell)
         except OSError as problem:
-            return f"nobody can listen at port {self.meet[1]} on {self.hosts[0]}: {problem.strerror}"
+            return (
+                f"nobody can listen at port {self.meet[1]} on {self.hosts[0]}: {os.strerror(problem.errno)}"
+            )
 
     def welcome_all(self, door, stopping, until, tell):
         while missing := self.missing():
