@@ -17,9 +17,6 @@ def not_ready(cluster: Cluster, node: Node, here: HostFacts | Silent) -> Refusal
         return Refusal(node.name, here.docker.text, docker_fix(here.docker))
     container = own(cluster, node, here)
     if container is None or not container.running:
-        return Refusal(
-            node.name,
-            f"the cluster is not up: no container of {'its head' if node is cluster.head else 'it'} runs",
-            UP_FIRST,
-        )
+        whose = "its head" if node is cluster.head else "it"
+        return Refusal(node.name, f"the cluster is not up: no container of {whose} runs", UP_FIRST)
     return None

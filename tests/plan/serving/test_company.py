@@ -1,5 +1,6 @@
 """The keepers of a model's ranks, each as in a container of its own: they live and die together."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,6 @@ from orchestrator.plan.serving.spec import Company
 from .keeping import Place, free_port, until
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
-Places = dict[str, Place]
 
 
 class Ranks(dict[str, Place]):
@@ -130,9 +130,6 @@ def test_a_keeper_of_another_company_is_turned_away(ranks: Ranks) -> None:
 
 
 def test_a_port_that_is_taken_is_told(ranks: Ranks) -> None:
-    ranks["gpu2"].folder.joinpath("spec.json").unlink(missing_ok=True)
-    import socket
-
     with socket.create_server(ranks.meet):
         ranks.start("gpu1")
         until("it gives up", lambda: not ranks["gpu1"].keepers())
