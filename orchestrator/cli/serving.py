@@ -96,7 +96,7 @@ def _show_use(cluster: Cluster, where: Address) -> None:
     if not cluster.head.is_local:
         answer().print(f"Where {there} is out of reach, ask {scheme}://127.0.0.1:{port} through a tunnel:")
         answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
-    answer().print("Look at it: raycluster serve status   Its log: serve logs -f   End: serve stop")
+    answer().print("\nThen: raycluster serve status, serve logs -f, serve stop")
 
 
 def _request(cluster: Cluster, where: Address) -> str:

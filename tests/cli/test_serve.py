@@ -83,11 +83,22 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
     assert (curl, url) == ("curl", "http://10.0.0.1:8000/v1/completions")
     assert (header, content, data) == ("-H", "Content-Type: application/json", "-d")
     assert json.loads(body) == {"model": MODEL, "prompt": "Hello", "max_tokens": 16}
-    assert (
-        "ask http://127.0.0.1:8000 through a tunnel:\n  ssh -N -L 8000:10.0.0.1:8000 gpu1\n" in serve.stdout
-    )
-    assert max(map(len, serve.stdout.splitlines())) <= 80
+    assert "ask http://127.0.0.1:8000 through a tunnel:\n  ssh -N -L 8000:10.0.0.1:8000 -o " in serve.stdout
+    lines = [line for line in serve.stdout.splitlines() if not line.startswith("  ssh ")]
+    assert max(map(len, lines)) <= 80
     assert told(hosts_serve) == ["start", "look", "look", "ask"]
+
+
+@pytest.mark.parametrize("output", ["text", "jsonl"])
+def test_a_stage_that_lasts_is_told_once_where_lines_stay(
+    hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.setattr("orchestrator.remote.runner.STILL_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.cli.progress.PACE", 0.5)
+    loads = Output(0, line(**starting("Loading safetensors checkpoint shards:  25% Completed | 1/4")))
+    hosts_serve.on("gpu1", keeper("look"), loads, loads, loads, Output(0, line()))
+    serve = raycluster("serve", MODEL, "-o", output)
+    assert (serve.stderr + serve.stdout).count("loads the weights: 25% Completed") == 1
 
 
 def test_what_it_does_meanwhile_goes_to_standard_error(
