@@ -83,7 +83,9 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
     assert (curl, url) == ("curl", "http://10.0.0.1:8000/v1/completions")
     assert (header, content, data) == ("-H", "Content-Type: application/json", "-d")
     assert json.loads(body) == {"model": MODEL, "prompt": "Hello", "max_tokens": 16}
-    assert "ask http://127.0.0.1:8000 through a tunnel:\n  ssh -N -L 8000:10.0.0.1:8000 gpu1\n" in serve.stdout
+    assert (
+        "ask http://127.0.0.1:8000 through a tunnel:\n  ssh -N -L 8000:10.0.0.1:8000 gpu1\n" in serve.stdout
+    )
     lines = [line for line in serve.stdout.splitlines() if not line.startswith("  ssh ")]
     assert max(map(len, lines)) <= 80
     assert told(hosts_serve) == ["start", "look", "look", "ask"]
