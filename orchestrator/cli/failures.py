@@ -39,6 +39,19 @@ def show_failures(headline: str, done: Done, what_now: str, unlike: Sequence[Fai
         notice().print(f"log: {_for_people(done.log)}", style="dim")
 
 
+def show_mended(done: Done) -> None:
+    """Prints what failed on a host and was done in another way, so that a person may see to it at leisure."""
+    others = (phase.otherwise for phase in done.plan.phases if phase.otherwise)
+    ways = {step.host: step.title for other in others for step in other.steps}
+    told = (
+        (each.step.host, (_trouble(each, ""), ways.get(each.step.host, ""))) for each in done.report.mended
+    )
+    for (trouble, way), hosts in gathered(told).items():
+        what = _clean(trouble.what, done.mask)
+        notice().print(f"! {', '.join(hosts)}: {what}; instead: {way}", style="yellow")
+        _explain(trouble.detail, trouble.fix, done.mask)
+
+
 def _for_people(path: Path) -> str:
     """As one would type it."""
     home = Path.home()
@@ -73,8 +86,12 @@ def _trouble(result: StepEnded, last_words: str) -> Trouble:
 
 def _show(failure: Failed, mask: Mask) -> None:
     notice().print(Text.assemble("  ", (", ".join(failure.hosts), "bold"), f"  {_clean(failure.what, mask)}"))
-    last = _told_once(_clean(failure.detail, mask).splitlines())[-LAST_LINES:]
-    explain("\n".join(last), _clean(failure.fix, mask))
+    _explain(failure.detail, failure.fix, mask)
+
+
+def _explain(detail: str, fix: str, mask: Mask) -> None:
+    last = _told_once(_clean(detail, mask).splitlines())[-LAST_LINES:]
+    explain("\n".join(last), _clean(fix, mask))
 
 
 def _told_once(lines: list[str]) -> list[str]:

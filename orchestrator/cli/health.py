@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.model_line import told
-from orchestrator.cli.screen import WIDE, answer
+from orchestrator.cli.screen import WIDE, answer, plural
 from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
 
 STYLE = {
@@ -45,7 +45,9 @@ def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
     gpus = sum(host.gpus or 0 for host in health.hosts)
-    told = f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {gpus} GPUs"
+    told = (
+        f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {plural(gpus, 'GPU')}"
+    )
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )

@@ -12,7 +12,8 @@ from orchestrator.cli.result_line import show_result
 from orchestrator.cli.screen import answer, plural
 from orchestrator.cli.session import session
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.held import Held, Holding, alike, parse
+from orchestrator.plan.facts import Holding
+from orchestrator.plan.held import Held, alike, parse
 from orchestrator.plan.pull import SEE
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.images import look

@@ -1,7 +1,7 @@
 """What `up` and `restart` say at the end: what Ray lists, or what failed and what is there now."""
 
 from orchestrator.cli.acting import Done
-from orchestrator.cli.failures import show_failures
+from orchestrator.cli.failures import show_failures, show_mended
 from orchestrator.cli.joined import joined, show_joined
 from orchestrator.cli.result_line import show_result
 from orchestrator.model.cluster import Cluster
@@ -12,6 +12,8 @@ from orchestrator.remote.report import Status
 
 def conclude(command: str, cluster: Cluster, done: Done, path: str | None, *, events: bool) -> None:
     """Prints it. `path`: the inventory as it was given; `events`: as the last of them."""
+    if not events:
+        show_mended(done)
     if events:
         headline = _headline(command, cluster, done) if done.exit_code else "".join(joined(cluster, done))
         show_result(command, cluster, done, headline)

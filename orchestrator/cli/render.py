@@ -8,6 +8,8 @@ from orchestrator.cli.journal import warnings
 from orchestrator.cli.screen import answer
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
 
+OTHERWISE = "Where that fails"
+
 
 def show_plan(plan: Plan) -> None:
     """Prints what would be done, and that nothing was."""
@@ -21,12 +23,14 @@ def show_plan(plan: Plan) -> None:
         if refusal.fix:
             answer().print(Text(f"      → {refusal.fix}", "yellow"))
     for number, phase in enumerate(plan.phases, 1):
-        _show_phase(number, phase)
+        _show_phase(f"{number}. {phase.title}", phase)
+        if phase.otherwise:
+            _show_phase(f"   {OTHERWISE}: {phase.otherwise.title}", phase.otherwise)
     answer().print("\nNothing was changed." if plan.phases else "Nothing to do.")
 
 
-def _show_phase(number: int, phase: Phase) -> None:
-    answer().print(Text(f"\n{number}. {phase.title}", "bold"))
+def _show_phase(title: str, phase: Phase) -> None:
+    answer().print(Text(f"\n{title}", "bold"))
     for host, steps in phase.lanes().items():
         for line in _lines(host, steps):
             answer().print(line)

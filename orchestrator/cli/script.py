@@ -6,10 +6,11 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, quoted
+from orchestrator.plan.docker import image_scripts
 from orchestrator.plan.host import TOKEN, read_token
 from orchestrator.plan.login import ssh
 from orchestrator.plan.ray import node_table_script
-from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait, Watch
+from orchestrator.plan.steps import Feed, Phase, Plan, Run, Step, Wait, Watch
 
 HEADER = r"""#!/usr/bin/env bash
 # raycluster: {title}
@@ -71,14 +72,24 @@ def _texts(plan: Plan) -> Iterator[str]:
 
 
 def _named_texts() -> dict[str, str]:
-    named = {text: name for name, text in vars(scripts).items() if name.isupper()}
+    programs = vars(scripts) | vars(image_scripts)
+    named = {text: name for name, text in programs.items() if name.isupper() and isinstance(text, str)}
     return named | {node_table_script(): "NODE_TABLE"}
 
 
 def _commands(plan: Plan) -> Iterator[Command]:
-    for step in plan:
-        yield step.command if isinstance(step, Run) else step.probe
-    yield from (phase.watch.command for phase in plan.phases if phase.watch)
+    for phase in plan.phases:
+        yield from _commands_of(phase)
+
+
+def _commands_of(phase: Phase) -> Iterator[Command]:
+    yield from map(_command, phase.steps)
+    yield from (each.command for each in (phase.watch, phase.feed) if each)
+    yield from _commands_of(phase.otherwise) if phase.otherwise else ()
+
+
+def _command(step: Step) -> Command:
+    return step.command if isinstance(step, Run) else step.probe
 
 
 def _variables(cluster: Cluster, plan: Plan) -> Iterator[str]:
@@ -102,20 +113,39 @@ def _body(plan: Plan) -> Iterator[str]:
 
 def _phase(phase: Phase) -> Iterator[str]:
     yield f"\n# {phase.title}"
-    for step in phase.steps:
-        if not (phase.watch and isinstance(step, Wait)):
-            yield from _step(step)
+    for host, steps in phase.lanes().items():
+        if phase.otherwise and host in phase.otherwise.lanes():
+            yield from _one_way_or_another(phase, phase.otherwise, host)
+            continue
+        for step in steps:
+            if not (phase.watch and isinstance(step, Wait)):
+                yield from _step(step, phase.feed)
     if phase.watch:
         yield from _watch(phase.watch)
 
 
-def _step(step: Step) -> Iterator[str]:
+def _one_way_or_another(phase: Phase, other: Phase, host: str) -> Iterator[str]:
+    """A list of commands stops at the first that fails only where nobody asks how it ended: hence the `&&`."""
+    one, another = phase.lanes()[host], other.lanes()[host]
+    yield from (f"# {host}: {step.title}" for step in one)
+    yield from (f"# {host}: or, where that fails: {step.title}" for step in another)
+    lines = " && ".join(_line(step, phase.feed) for step in one)
+    yield f"{{ {lines}; }} || {{ {' && '.join(_line(step, other.feed) for step in another)}; }}"
+
+
+def _step(step: Step, feed: Feed | None) -> Iterator[str]:
     yield f"# {step.host}: {step.title}"
+    yield _line(step, feed)
+
+
+def _line(step: Step, feed: Feed | None) -> str:
     match step:
         case Wait():
-            yield f"wait_for {step.within:g} {_on(step.host, step.probe)}"
+            return f"wait_for {step.within:g} {_on(step.host, step.probe)}"
+        case Run() if feed:
+            return f"{_on(feed.host, feed.command)} | {_on(step.host, step.command)}"
         case Run():
-            yield f"{_input(step.command)}{_on(step.host, step.command)}"
+            return f"{_input(step.command)}{_on(step.host, step.command)}"
 
 
 def _watch(watch: Watch) -> Iterator[str]:

@@ -14,7 +14,7 @@ from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts import HostFacts
 from orchestrator.plan.health import ClusterHealth, Verdict
-from orchestrator.plan.login import ssh
+from orchestrator.plan.login import by_hand
 from orchestrator.plan.serving.plan import ASK, START
 
 KEY = "VLLM_API_KEY"
@@ -97,7 +97,7 @@ def _show_use(cluster: Cluster, where: Address) -> None:
     answer().print(Text(f"  {_request(cluster, where)}", "cyan"))
     if not cluster.head.is_local:
         answer().print(f"From elsewhere, through a tunnel to {scheme}://127.0.0.1:{port}:")
-        answer().print(Text(f"  {ssh(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
+        answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
 
 
 def _request(cluster: Cluster, where: Address) -> str:

@@ -44,6 +44,13 @@ class Pull(StrEnum):
     NEVER = "never"
 
 
+class BuildOn(StrEnum):
+    """Where `ray.install` is added to the image: on each host, or on the head, which gives it to the others."""
+
+    EACH = "each"
+    HEAD = "head"
+
+
 class Auth(StrEnum):
     """Ray's token authentication; `auto`: wherever the image's Ray has it (2.52 and later)."""
 
@@ -157,6 +164,7 @@ class Cluster:
     workers: tuple[Node, ...] = ()
     ray: Ray = Ray()
     secrets: tuple[str, ...] = ()
+    build_on: BuildOn = BuildOn.EACH
     engine: Engine = Engine.RAY
     serve: Model | None = None
 

@@ -7,10 +7,11 @@ from itertools import chain
 
 from orchestrator.model import discreet
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.model.inventory import Host, Inventory, Written
+from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.members import size
 from orchestrator.model.problem import Path, dotted
 from orchestrator.model.ranges import is_range
+from orchestrator.model.sections import Written
 from orchestrator.model.source import Source
 
 Value = str | int | float | tuple[str, ...] | None
@@ -60,6 +61,7 @@ class HostSettings:
 def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[Setting, ...]:
     """What holds for the cluster as a whole."""
     values: dict[Path, Value] = {("cluster",): cluster.name, ("image",): cluster.image}
+    values |= {("image", "build_on"): cluster.build_on}
     values |= {("network",): inventory.network} if inventory.network else {}
     values |= {("secrets",): cluster.secrets, ("engine",): cluster.engine}
     values |= {("ray", each.name): getattr(cluster.ray, each.name) for each in fields(cluster.ray)}

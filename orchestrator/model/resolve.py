@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
-from orchestrator.model.inventory import Host, Inventory, Written
+from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.members import members
+from orchestrator.model.sections import Image, Written
 
 
 def resolve(inventory: Inventory) -> Cluster:
@@ -16,7 +17,7 @@ def resolve(inventory: Inventory) -> Cluster:
     ray = _merged(inventory.ray)
     return Cluster(
         name=inventory.cluster,
-        image=inventory.image,
+        **_image(inventory.image),
         head=head,
         workers=tuple(workers),
         ray=Ray(**{key: ray[key] for key in ("port", "ports", "auth", "install") if key in ray}),
@@ -24,6 +25,12 @@ def resolve(inventory: Inventory) -> Cluster:
         engine=inventory.engine or Engine.RAY,
         serve=Model(inventory.serve.model, inventory.serve.args or ()) if inventory.serve else None,
     )
+
+
+def _image(written: str | Image) -> dict[str, Any]:
+    if isinstance(written, str):
+        return {"image": written}
+    return {"image": written.from_} | ({"build_on": written.build_on} if written.build_on else {})
 
 
 def _nodes(inventory: Inventory) -> Iterator[Node]:

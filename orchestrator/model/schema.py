@@ -17,6 +17,7 @@ _RESOLVED = {  # where the defaults are; a host has those of its cluster
     "Ssh": cluster.Ssh,
     "Docker": cluster.Docker,
     "Ray": cluster.Ray,
+    "Image": cluster.Cluster,
     "Inventory": Node,
 }
 _ADDRESSLESS: Schema = {

@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
-from orchestrator.model.inventory import Error, Host, HostRay, Inventory, Ray, Written
+from orchestrator.model.inventory import Error, Host, Inventory
 from orchestrator.model.problem import Fault, Path, did_you_mean, quoted
+from orchestrator.model.sections import HostRay, Ray, Written
 from orchestrator.model.values import kind
 
 
@@ -43,7 +44,8 @@ def _fault(error: Error) -> Fault:
 
 def _unknown_key(path: Path) -> str:
     model = _model(path[:-1]) or Inventory
-    return _describe_unknown(str(path[-1]), model.model_fields, _homes(model))
+    known = (field.alias or name for name, field in model.model_fields.items())
+    return _describe_unknown(str(path[-1]), known, _homes(model))
 
 
 def _homes(model: type[Written]) -> dict[str, str]:
@@ -57,7 +59,7 @@ def _homes(model: type[Written]) -> dict[str, str]:
         return _sections(model) | dict.fromkeys(Inventory.model_fields, top)
     if model is Inventory:
         host = 'belongs to a host; write it under "head" or in "workers"'
-        return _sections(model) | dict.fromkeys(Host.model_fields, host)
+        return _sections(model) | dict.fromkeys(Host.model_fields, host) | {"build_on": 'goes under "image"'}
     return {}
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster, Node, Rdma
 from orchestrator.plan.facts import Address, Container, Facts, HostFacts
+from orchestrator.plan.held import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,12 @@ def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> Ho
         infiniband=node.rdma is Rdma.ON,
         gpus=None,
         docker=containers,
-        image_id=cluster.image,
+        image_id="" if cluster.ray.install else cluster.image,
         processes=frozenset(),
         token=None,
         ray=None,
         listeners=(),
+        base=Held(cluster.image),
     )
 
 

@@ -19,6 +19,7 @@ from orchestrator.plan.facts import (
     Silent,
 )
 from orchestrator.plan.found import own, ray_table
+from orchestrator.plan.get_image import outdated
 from orchestrator.plan.health import age
 from orchestrator.plan.hints import FIREWALL
 from orchestrator.plan.ray import expected_gpus
@@ -60,6 +61,7 @@ class _Seen:
     head_ip: str
     secrets: tuple[Secret, ...]
     obstacles: Mapping[str, Finding]
+    outdated: Mapping[str, str]
 
 
 def decide_all(
@@ -67,7 +69,8 @@ def decide_all(
 ) -> dict[str, Decision]:
     """A decision for each host of `only` (all if None), and for the head in any case."""
     table, head_ip = ray_table(cluster, facts), _ip_of_head(cluster, facts)
-    seen = _Seen(cluster, table, head_ip, secrets, obstacles(cluster, facts))
+    images = {node.name: outdated(cluster, node, facts) for node in cluster.nodes}
+    seen = _Seen(cluster, table, head_ip, secrets, obstacles(cluster, facts), images)
     head = _head(seen, facts[cluster.head.name], only)
     decided: dict[str, Decision] = {cluster.head.name: head}
     for node in cluster.workers:
@@ -130,7 +133,8 @@ def _why_not_kept(
 ) -> str | Refusal:
     if container is None:
         return "has no container yet"
-    return _outdated(facts, container, keep.command) or _out_of_ray(seen, node, facts, container, keep)
+    old = _outdated(facts, container, keep.command) or seen.outdated[node.name]
+    return old or _out_of_ray(seen, node, facts, container, keep)
 
 
 def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from orchestrator.model.secret import Secret
+from orchestrator.plan.held import Held
 from orchestrator.plan.serving.served import Served
 
 
@@ -180,7 +181,11 @@ class RayTrouble:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """One look at one host. `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold."""
+    """One look at one host. `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold.
+
+    `image_id`: of the image that containers run, empty if it is not there. Where that is one with `ray.install`,
+    `derived` is all of it, and `base` the inventory's image, below it.
+    """
 
     now: float
     home: str
@@ -194,6 +199,8 @@ class HostFacts:
     ray: RayTable | RayTrouble | None
     machine: Machine | None = None
     listeners: tuple[Listener, ...] | None = None
+    derived: Held | None = None
+    base: Held | None = None
     served: Served | None = None
 
     def interface(self, ip: str) -> str | None:
@@ -216,3 +223,6 @@ class HostFacts:
 
 Facts = dict[str, HostFacts | Silent]
 """What is known of each host, by its name in the inventory."""
+
+Holding = Held | Silent | None
+"""What a host has under an image's name: None is nothing."""

@@ -4,13 +4,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.plan.facts import Silent
 from orchestrator.plan.sections import RECORD
+
+BASE_LABEL = "raycluster.base"
+"""What an image that raycluster has built has the ID of the one below it under."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """An image on a host. `digests`: by which registries know it; `layers`: hashes of their contents; `size`: bytes.
+
+    `built_from`: of one that raycluster has built, the ID of the image below it.
 
     Docker's older image store names an image by the hash of its configuration, the one of containerd by
     that of its manifest, so that the same image has two IDs: https://docs.docker.com/engine/storage/containerd/
@@ -21,6 +25,7 @@ class Held:
     layers: tuple[str, ...] = ()
     platform: str = ""
     size: int = 0
+    built_from: str = ""
 
     def is_same(self, other: "Held") -> bool:
         """By its ID, by what a registry calls it, or by all that is in it."""
@@ -31,10 +36,6 @@ class Held:
     def name(self) -> str:
         """What people compare: the registry's digest, else the ID."""
         return self.digests[0] if self.digests else self.id
-
-
-Holding = Held | Silent | None
-"""What a host has under an image's name: None is nothing."""
 
 
 def parse(told: str) -> Held | None:
@@ -49,6 +50,7 @@ def parse(told: str) -> Held | None:
         layers=tuple((image.get("RootFS") or {}).get("Layers") or ()),
         platform=f"{image.get('Os', '')}/{image.get('Architecture', '')}",
         size=image.get("Size", 0),
+        built_from=((image.get("Config") or {}).get("Labels") or {}).get(BASE_LABEL, ""),
     )
 
 

@@ -22,6 +22,11 @@ NO_IMAGE = (
     "or bring the image to the host and set `docker: {pull: never}`"
 )
 
+NO_PIP = "the image has no Python with pip to install Ray with: put Ray into the image in another way"
+NO_INDEX = (
+    "check `ray.install`, and that this host reaches a package index (a proxy? `proxies` in ~/.docker/config.json); "
+    "where only the head does: `image: {from: …, build_on: head}`"
+)
 NO_ROOM = "free disk space where Docker keeps its data (docker system df)"
 PORT_TAKEN = "another program holds the port: stop it, or set another `ray: {port: …}`"
 OTHER_TOKEN = "its Ray token is another than the head's: `raycluster down`, then `up`"  # noqa: S105
@@ -40,6 +45,8 @@ HINTS = {
     r"sudo: a (password|terminal) is required": NO_PASSWORD,
     r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,
     r"docker: (command )?not found": NO_DOCKER,
+    r"python3: (command )?not found|No module named pip": NO_PIP,
+    r"No matching distribution found|Could not find a version": NO_INDEX,
     r"pull access denied|manifest unknown|lookup .* (no such host|on )|dial tcp": NO_IMAGE,
     r"no space left on device": NO_ROOM,
     r"Failed to start the grpc server|Address already in use": PORT_TAKEN,

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from orchestrator.model.cluster import Node
-from orchestrator.plan import docker
-from orchestrator.plan.facts import Silent
-from orchestrator.plan.held import Held, Holding
+from orchestrator.plan.facts import Holding, Silent
+from orchestrator.plan.get_image import copy
+from orchestrator.plan.held import Held
 from orchestrator.plan.pull import refused, see
-from orchestrator.plan.steps import Change, Feed, OnFailure, Phase, Plan, Refusal, Run
-
-COPY_SECONDS = 6 * 3600.0
+from orchestrator.plan.steps import Change, Plan, Refusal
 
 
 def source_of(candidates: tuple[Node, ...], holdings: Mapping[str, Holding]) -> Node | None:
@@ -29,7 +27,7 @@ def plan_copy(
     asked = dict.fromkeys(
         (source, *(node for node in targets if not isinstance(holdings[node.name], Silent)))
     )
-    phases = (_copy(name, source, lacking, holding.size), *see(tuple(asked), name)) if lacking else ()
+    phases = (copy(name, source, lacking, holding.size), *see(tuple(asked), name)) if lacking else ()
     changes = tuple(Change(node.name, f"gets {name} from {source.name}") for node in lacking)
     return Plan(title, phases, changes, tuple(_troubles(targets, holdings)))
 
@@ -49,10 +47,3 @@ def _nowhere(name: str, candidates: tuple[Node, ...], holdings: Mapping[str, Hol
         if holdings[node.name] is None:
             yield Refusal(node.name, f"has no image {name}", fix)
     yield from _troubles(candidates, holdings)
-
-
-def _copy(name: str, source: Node, lacking: tuple[Node, ...], size: int) -> Phase:
-    feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS)
-    title = f"load {name} from {source.name}"
-    loads = tuple(Run(node.name, title, docker.load(node), timeout=COPY_SECONDS) for node in lacking)
-    return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)

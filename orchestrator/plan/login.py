@@ -15,6 +15,13 @@ def ssh(node: Node, *options: str, remote: Command | None = None) -> Command:
     return Command(("ssh", *options, *_settings(node.ssh), "--", node.host, *words))
 
 
+def by_hand(node: Node, *options: str) -> Command:
+    """The same as a person would type it, who leaves host keys and patience to their own configuration."""
+    flags = (("-l", node.ssh.user), ("-p", node.ssh.port), ("-i", node.ssh.key), ("-J", node.ssh.jump))
+    told = (part for flag, value in flags if value is not None for part in (flag, str(value)))
+    return Command(("ssh", *options, *told, node.host))
+
+
 def _settings(ssh: Ssh) -> Iterator[str]:
     flags = (("-l", ssh.user), ("-p", ssh.port), ("-i", ssh.key))
     yield from (part for flag, value in flags if value is not None for part in (flag, str(value)))

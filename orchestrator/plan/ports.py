@@ -73,6 +73,11 @@ def knocks(cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...
     return (*gcs, node_manager, _free(WORKER_PORTS, held))
 
 
+def rendezvous(held: frozenset[int]) -> int:
+    """Where the ranks of a deep check meet on the head: one of the ports that `knocks` tries, and not that one."""
+    return _free(WORKER_PORTS, held | {_free(WORKER_PORTS, held)})
+
+
 def _free(among: range, held: frozenset[int]) -> int:
     return next(port for port in reversed(among) if port not in held)
 

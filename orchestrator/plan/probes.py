@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from orchestrator.model.secret import Secret
-from orchestrator.plan import ray
+from orchestrator.plan import held, ray
 from orchestrator.plan.facts import (
     Address,
     Container,
@@ -21,6 +21,7 @@ from orchestrator.plan.facts import (
     RayTrouble,
     Silent,
 )
+from orchestrator.plan.held import Held
 from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
 from orchestrator.plan.sections import KIB, RECORD, Section, records, sections
@@ -58,6 +59,8 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
         ray=_ray(told.get("ray")),
         machine=_machine(told.get("machine")),
         listeners=_listeners(told.get("listeners")),
+        derived=_held(told.get("derived")),
+        base=_held(told.get("base")),
         served=served.parse(told["served"].text) if "served" in told else None,
     )
 
@@ -101,6 +104,10 @@ def _listener(columns: list[str]) -> Listener:
     bare = address.strip("[]").partition("%")[0].removeprefix("::ffff:")
     who = f"{by[1]} (pid {by[2]})" if by else ""
     return Listener("*" if bare in EVERYWHERE else bare, int(port), who)
+
+
+def _held(section: Section | None) -> Held | None:
+    return None if section is None or section.exit_code else held.parse(section.text)
 
 
 def _containers(section: Section) -> tuple[Container, ...] | DockerTrouble:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.plan import docker
-from orchestrator.plan.facts import Silent
-from orchestrator.plan.held import Holding
+from orchestrator.plan.facts import Holding, Silent
+from orchestrator.plan.get_image import GET_IMAGE, add_ray, builds, pull
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
-from orchestrator.plan.up import GET_IMAGE, add_ray, pull
 
 SEE = "see what it has"
 
@@ -25,7 +24,7 @@ def plan_pull(cluster: Cluster, nodes: tuple[Node, ...], holdings: Mapping[str, 
 def _get(cluster: Cluster, node: Node) -> Iterator[Step]:
     if node.docker.pull is not Pull.NEVER:
         yield pull(cluster, node)
-    if cluster.ray.install:
+    if builds(cluster, node):
         yield add_ray(cluster, node)
 
 

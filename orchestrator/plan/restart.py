@@ -6,8 +6,9 @@ from dataclasses import replace
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.down import plan_down
 from orchestrator.plan.facts import Container, Facts, HostFacts
+from orchestrator.plan.get_image import COPY_IMAGE, GET_IMAGE
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan
-from orchestrator.plan.up import GET_IMAGE, Sealed, plan_up
+from orchestrator.plan.up import Sealed, plan_up
 
 
 def concerned(cluster: Cluster, only: frozenset[str] | None) -> frozenset[str]:
@@ -32,8 +33,8 @@ def plan_restart(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset
 
 def _phases(down: Plan, up: Plan) -> Iterator[Phase]:
     """Until the last image is there nothing stops; a host whose container would not go gets no second one."""
-    images = [phase for phase in up.phases if phase.title == GET_IMAGE]
-    starts = [phase for phase in up.phases if phase.title != GET_IMAGE]
+    images = [phase for phase in up.phases if phase.title in {GET_IMAGE, COPY_IMAGE}]
+    starts = [phase for phase in up.phases if phase not in images]
     yield from (replace(phase, on_failure=OnFailure.STOP) for phase in images)
     yield from (replace(phase, on_failure=OnFailure.DROP_HOST) for phase in down.phases)
     yield from starts

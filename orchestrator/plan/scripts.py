@@ -21,7 +21,7 @@ section() {
 OBSERVE = (
     _SECTION
     + r"""
-docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 keeper=$9 mute=
+docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 keeper=$9 base=${10} mute=
 ask() { [ -z "$mute" ] && timeout 20 $docker "$@"; }
 host() {
     date +%s.%N
@@ -57,6 +57,10 @@ section machine machine
 section listeners ss -Hltnp
 section containers containers || mute=yes
 section image ask image inspect --format '{{.Id}}' "$image"
+if [ "$base" ]; then
+    section derived ask image inspect --format '{{json .}}' "$image"
+    section base ask image inspect --format '{{json .}}' "$base"
+fi
 section processes processes
 section token cat "$HOME/.raycluster/$cluster/$node.token"
 if [ "$gcs" ] && [ -z "$mute" ]; then

@@ -3,21 +3,20 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Auth, Cluster, Node, Pull
+from orchestrator.model.cluster import Auth, Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, waits
 from orchestrator.plan.checks import Level, quick
 from orchestrator.plan.decide import Decision, Keep, Start, decide_all
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Facts, HostFacts
+from orchestrator.plan.get_image import get_image
 from orchestrator.plan.host import keep_token, reach
 from orchestrator.plan.prune import left_outside
 from orchestrator.plan.ray import address
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
 
-GET_IMAGE = "Get the image"
 REMOVE_OLD = "remove its old container"
-PULL_SECONDS = 3600.0
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
 WATCH_SECONDS = JOIN_SECONDS + 240.0
@@ -43,18 +42,6 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str]
     up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
     warnings = (*_warnings(cluster, facts, decided), *outside)
     return Plan(title, tuple(up.phases()), _changes(decided), refusals, warnings)
-
-
-def add_ray(cluster: Cluster, node: Node) -> Run:
-    """Makes the image that has `ray.install`; Docker fetches the one below it where it is missing."""
-    title = f"add {cluster.ray.install} to the image"
-    return Run(node.name, title, docker.build(cluster, node), timeout=PULL_SECONDS)
-
-
-def pull(cluster: Cluster, node: Node) -> Run:
-    """Fetches the inventory's image, newer or not."""
-    command = docker.pull(cluster, node)
-    return Run(node.name, f"pull {cluster.image}", command, timeout=PULL_SECONDS, how_far=docker.layers)
 
 
 def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
@@ -97,24 +84,13 @@ class _Up:
     token: Secret | None
 
     def phases(self) -> Iterator[Phase]:
-        image = tuple(step for node in self.cluster.nodes for step in self._image(node))
+        starting = (node for node in self.cluster.nodes if isinstance(self.decided.get(node.name), Start))
+        yield from get_image(self.cluster, self.facts, tuple(starting))
         head = tuple(self._head())
-        if image:
-            yield Phase(GET_IMAGE, image, OnFailure.DROP_HOST)
         if head:
             yield Phase("Start the head", head, OnFailure.STOP)
         title = "Join the workers" if self.cluster.workers else "Join"
         yield Phase(title, tuple(self._joins()), OnFailure.DROP_HOST, self._watch())
-
-    def _image(self, node: Node) -> Iterator[Step]:
-        facts = self.facts[node.name]
-        if not isinstance(self.decided.get(node.name), Start) or not isinstance(facts, HostFacts):
-            return
-        if self.cluster.ray.install:
-            if not facts.image_id:
-                yield add_ray(self.cluster, node)
-        elif node.docker.pull is Pull.ALWAYS or not facts.image_id:
-            yield pull(self.cluster, node)
 
     def _head(self) -> Iterator[Step]:
         cluster, node = self.cluster, self.cluster.head

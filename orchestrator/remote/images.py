@@ -4,8 +4,8 @@ from threading import Event
 
 from orchestrator.model.cluster import Node
 from orchestrator.plan import docker, hints
-from orchestrator.plan.facts import DockerTrouble, Silent
-from orchestrator.plan.held import Holding, parse
+from orchestrator.plan.facts import DockerTrouble, Holding, Silent
+from orchestrator.plan.held import parse
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import Tell
 from orchestrator.remote.side_by_side import ask_all

@@ -20,6 +20,7 @@ from orchestrator.plan.steps import (
     Watch,
 )
 from orchestrator.remote.feeding import Feeding
+from orchestrator.remote.mending import another_way, mended
 from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, StepEnded, StepWaits, Tell
 from orchestrator.remote.running import bounded, follow, run
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
@@ -49,16 +50,26 @@ def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
         if stopped or cancel.is_set():
             results += _skip(phase)
             continue
-        with ExitStack() as during:
-            watching = during.enter_context(_Watching(phase.watch, hosts))
-            feeding = during.enter_context(_feeding(phase, hosts, out, tell, cancel))
-            ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching, feeding), out)
+        ended, line = _carry_out(phase, hosts, out, tell, cancel)
+        if not cancel.is_set() and (another := another_way(phase, ended)):
+            ended = mended(ended, _carry_out(another, hosts, out, tell, cancel)[0])
         results += ended
-        watched = watching.line or watched
-        bad = {result.step.host for result in ended if result.status is not Status.OK}
+        watched = line or watched
+        bad = {result.step.host for result in ended if not result.is_well}
         stopped = bool(bad and phase.on_failure is OnFailure.STOP)
         out |= bad if phase.on_failure is OnFailure.DROP_HOST else set()
     return Report(plan, tuple(results), watched)
+
+
+def _carry_out(
+    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
+) -> tuple[list[StepEnded], str]:
+    """How the phase's steps ended, and the last line of its watch."""
+    with ExitStack() as during:
+        watching = during.enter_context(_Watching(phase.watch, hosts))
+        feeding = during.enter_context(_feeding(phase, hosts, out, tell, cancel))
+        ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching, feeding), out)
+    return ended, watching.line
 
 
 def _feeding(

@@ -1,9 +1,10 @@
 """`raycluster pull`, as a person sees it."""
 
 import json
+from pathlib import Path
 
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.cli.conftest import Raycluster, sent
+from tests.cli.conftest import INVENTORY, Raycluster, sent
 from tests.remote.fakes import FakeFleet
 
 IMAGE = "vllm/vllm-openai:v0.17.1"
@@ -83,3 +84,31 @@ def test_a_host_that_cannot_be_reached_is_a_failure_by_name(hosts: FakeFleet, ra
     pull = raycluster("pull")
     assert (pull.exit_code, pull.stdout) == (1, "")
     assert "hosts: 1 host failed\n  gpu2  does not answer\n      → plug it in\n" in pull.stderr
+
+
+WITH_RAY = INVENTORY.replace(f"image: {IMAGE}", f"image: {{from: {IMAGE}, build_on: head}}").replace(
+    "ray: {", "ray: {install: ray==2.56.0, "
+)
+
+
+def test_where_the_head_builds_the_image_it_alone_pulls(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(WITH_RAY)
+    hosts.streams("gpu1", sent("pull"), *PULLED)
+    hosts.on("gpu1", sent("build"), Output(0))
+    hosts.on("gpu1", sent("held"), has("sha256:one"))
+    pull = raycluster("pull")
+    assert pull.exit_code == 0, pull.stderr
+    assert pull.stdout.startswith(f"gpu1 has {IMAGE}, sha256:one (nothing new, ")
+    assert "`raycluster up` gives it to the hosts that lack it" in pull.stderr
+    assert {each.host for each in hosts.sent} == {"gpu1"}
+
+
+def test_a_worker_has_nothing_to_pull_where_the_head_builds_the_image(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(WITH_RAY)
+    pull = raycluster("pull", "-l", "workers")
+    assert (pull.exit_code, hosts.sent) == (2, [])
+    assert "with `build_on: head`, gpu1 alone pulls" in pull.stderr

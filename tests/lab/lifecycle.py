@@ -27,7 +27,7 @@ def up(count: int, say: Say) -> Lab:
     if not 1 <= count <= MOST:
         raise LabError(f"a lab has 1 to {MOST} hosts, not {count}")
     packages.prepare(say)
-    with _alone():
+    with alone():
         lab = standing()
         if lab and len(lab.hosts) == count and _is_ours_and_whole(lab):
             say(f"a lab of {count} stands already")
@@ -39,7 +39,7 @@ def up(count: int, say: Say) -> Lab:
 def down() -> None:
     """End everything that any `up` ever started here."""
     packages.require_root()
-    with _alone():
+    with alone():
         _clear()
 
 
@@ -87,7 +87,8 @@ def _folder() -> Path:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
+    """One at a time changes the lab or its cache."""
     image.cache().mkdir(parents=True, exist_ok=True)
     with (image.cache() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

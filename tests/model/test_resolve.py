@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model import cluster as resolved
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, HostKeys, Node, Ports, Pull, Rdma, Role
+from orchestrator.model.cluster import (
+    Accelerator,
+    Auth,
+    BuildOn,
+    Cluster,
+    HostKeys,
+    Node,
+    Ports,
+    Pull,
+    Rdma,
+    Role,
+)
 from orchestrator.model.load import load
 from orchestrator.model.parse import parse
 from orchestrator.model.problem import Problems
@@ -134,6 +145,16 @@ def test_everything_of_the_cluster_reaches_its_hosts() -> None:
     assert found.head.ssh == resolved.Ssh(None, None, "~/.ssh/k", "me@j:22", HostKeys.ACCEPT_NEW, 10)
     assert found.ray == resolved.Ray(79, Ports.PINNED, Auth.TOKEN, "ray[default]==2.56.*")
     assert (found.head.num_gpus, found.secrets) == (4, ("HF_TOKEN",))
+
+
+def test_the_image_may_be_a_map_that_says_where_ray_is_added_to_it() -> None:
+    assert (cluster().image, cluster().build_on) == ("vllm/vllm-openai:v0.17.1", BuildOn.EACH)
+    text = SMALLEST.replace("vllm/vllm-openai:v0.17.1", "{from: vllm:1, build_on: head}")
+    source = from_text(text, "f")
+    assert isinstance(source, Source)
+    inventory = parse(source)
+    assert not isinstance(inventory, Problems), inventory.text()
+    assert (resolve(inventory).image, resolve(inventory).build_on) == ("vllm:1", BuildOn.HEAD)
 
 
 def test_values_arrive_as_written() -> None:

@@ -137,6 +137,12 @@ def test_a_host_needs_an_ip_unless_there_is_a_network() -> None:
     assert complaints(without + "network: 10.0.0.0/24") == []
 
 
+@pytest.mark.parametrize("written", ["vllm:1", "{from: vllm:1}", "{from: vllm:1, build_on: head}"])
+def test_an_editor_knows_both_forms_of_an_image(written: str) -> None:
+    assert complaints(known.image(written)) == []
+    assert complaints(known.image("{build_on: head}")) != []
+
+
 def test_defaults_are_those_that_the_descriptions_tell() -> None:
     told = [
         (key["default"], key["description"])
@@ -151,7 +157,10 @@ def test_defaults_are_those_that_the_descriptions_tell() -> None:
 def test_every_key_is_in_it_and_described() -> None:
     schema = of_inventory()
     parts = {"Inventory": schema, **schema["$defs"]}
-    known_keys = {model.__name__: set(model.model_fields) for model in models()}
+    known_keys = {
+        model.__name__: {field.alias or name for name, field in model.model_fields.items()}
+        for model in models()
+    }
     assert {name: set(part["properties"]) for name, part in parts.items()} == known_keys
     assert all(key["description"] for part in parts.values() for key in part["properties"].values())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.model.cluster import Docker, Pull, Ray
+from orchestrator.model.cluster import BuildOn, Docker, Pull, Ray
 from orchestrator.plan import docker
 from orchestrator.plan.docker import image_scripts
 from orchestrator.plan.facts import Silent
@@ -57,6 +57,9 @@ def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:
         "Size": 10,
     }
     assert parse(json.dumps(told)) == ONE
+    labels = {"Config": {"Labels": {"raycluster.base": "sha256:base"}}}
+    assert parse(json.dumps(told | labels)) == replace(ONE, built_from="sha256:base")
+    assert parse(json.dumps(told | {"Config": {"Labels": None}})) == ONE
     assert parse(json.dumps(told | {"RepoDigests": None, "RootFS": {}})) == replace(
         ONE, digests=(), layers=()
     )
@@ -126,6 +129,14 @@ def test_an_image_that_lacks_ray_gets_it() -> None:
     assert outline(plan_pull(demo, demo.nodes, {"gpu1": None}))[0] == (
         "Get the image",
         [f"gpu1: pull {IMAGE}", "gpu1: add ray[default]==2.56.* to the image"],
+    )
+
+
+def test_where_the_head_builds_it_the_others_only_pull() -> None:
+    demo = cluster(workers=1, ray=Ray(install="ray==2.56.*"), build_on=BuildOn.HEAD)
+    assert outline(plan_pull(demo, demo.nodes, {"gpu1": None, "gpu2": None}))[0] == (
+        "Get the image",
+        [f"gpu1: pull {IMAGE}", "gpu1: add ray==2.56.* to the image", f"gpu2: pull {IMAGE}"],
     )
 
 

@@ -245,12 +245,6 @@ def test_pull_always_pulls_where_a_container_is_started_and_never_refuses_an_abs
     assert "is not on this host, and `docker.pull` is never" in plan.refusals[0].why
 
 
-def test_ray_install_builds_the_derived_image_where_it_is_absent() -> None:
-    demo = replace(cluster(workers=1), ray=Ray(install="ray==2.56.*"))
-    plan = up(demo, with_host(bare(demo), "gpu2", image_id=""))
-    assert outline(plan)[0] == ("Get the image", ["gpu2: add ray==2.56.* to the image"])
-
-
 def test_a_host_without_ip_uses_its_one_address_in_the_network() -> None:
     demo = cluster(workers=1, head=node(1, ip=None, network="10.0.0.0/24"))
     facts = with_host(

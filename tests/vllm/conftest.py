@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lab import lifecycle
 from tests.lab.conftest import say, standing_lab
 from tests.lab.host import VLLM
 from tests.lab.lab import Lab
-from tests.lab.lifecycle import Say
 from tests.lab.processes import UnavailableError
 
 from . import site
@@ -16,10 +16,11 @@ __all__ = ["say", "standing_lab"]
 
 
 @pytest.fixture(scope="session")
-def lab_with_vllm(standing_lab: Lab, say: Say) -> Lab:
+def lab_with_vllm(standing_lab: Lab, say: lifecycle.Say) -> Lab:
     """A host sees what it was lent when it was powered on: one that stood before vLLM was there is booted again."""
     try:
-        made = site.make(say)
+        with lifecycle.alone():  # of all checkouts on this machine
+            made = site.make(say)
     except UnavailableError as reason:
         pytest.skip(str(reason))
     for host in standing_lab.hosts.values():

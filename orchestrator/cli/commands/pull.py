@@ -11,7 +11,12 @@ from orchestrator.cli.options import JOBS, ActForm
 
 if TYPE_CHECKING:
     from orchestrator.cli.image_proof import Copies, Holdings
+    from orchestrator.model.cluster import Cluster, Node
 
+BUILT = {
+    "each": "Each host has built its own; whether pip chose the same Ray, `raycluster check` tells.",
+    "head": "`raycluster up` gives it to the hosts that lack it; `raycluster image copy` does no more than that.",
+}
 UNLIKE = (
     "pull again, should its tag just have been moved; "
     "a digest in the inventory (`image: name@sha256:…`) cannot be; `raycluster image copy` brings one host's to all"
@@ -29,14 +34,15 @@ def pull(
     """Pull the image on all hosts, and see that it is the same one.
 
     It touches nothing that runs: `up` or `restart` puts a new image to use. Hosts with `docker: {pull: never}`
-    are only looked at. With `ray.install` the image that has Ray is built on each host, too.
+    are only looked at. With `ray.install` the image that has Ray is built there, too; where `build_on` is head,
+    on the head alone: `up` brings it to the others.
     """
     from orchestrator.cli.image_proof import Copies, carry_out, conclude
     from orchestrator.plan.pull import plan_pull
 
     pace = options.Pace(jobs, verbose, output is ActForm.JSONL)
     cluster = files.load(inventory, file)
-    nodes = files.selected(cluster, limit)
+    nodes = _pulling(cluster, files.selected(cluster, limit))
     planner = partial(plan_pull, cluster, nodes)
     done, before = carry_out("pull", cluster, nodes, cluster.image, planner, pace)
     copies = Copies("pull", cluster, cluster.image, done)
@@ -44,6 +50,18 @@ def pull(
     if code == 0 and not pace.events:
         _show_more(copies, before)
     raise typer.Exit(code)
+
+
+def _pulling(cluster: "Cluster", nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
+    """Those of the nodes that need the image itself, and not only what the head builds from it."""
+    from orchestrator.plan.get_image import builds
+
+    pulling = tuple(node for node in nodes if builds(cluster, node) or not cluster.ray.install)
+    if not pulling:
+        files.refuse(
+            f"with `build_on: head`, {cluster.head.name} alone pulls; `raycluster up` gives its image to the others"
+        )
+    return pulling
 
 
 def _told(copies: "Copies", before: "Holdings") -> str:
@@ -67,8 +85,6 @@ def _show_more(copies: "Copies", before: "Holdings") -> None:
     cluster = copies.cluster
     if cluster.ray.install:
         answer().print(f"and {docker.image(cluster)}, built from it with {cluster.ray.install}")
-        notice().print(
-            "Each host has built its own; whether pip chose the same Ray, `raycluster check` tells."
-        )
+        notice().print(BUILT[cluster.build_on])
     if _new(copies, before):
         notice().print("What runs keeps its image; `raycluster up` puts this one to use.")

@@ -4,6 +4,7 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan.checks.finding import Finding, Findings, failure, ok, warning
 from orchestrator.plan.checks.measures import GIB, gib, release
 from orchestrator.plan.facts import DockerTrouble, HostFacts
+from orchestrator.plan.get_image import builds
 from orchestrator.plan.hints import NO_IMAGE, NO_TOOLKIT
 from orchestrator.plan.inspection import Engine, Hardware, Inspection
 from orchestrator.plan.trial import NoTrial, Trial
@@ -63,7 +64,8 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
     if facts.image_id:
         yield ok(node.name, "image", f"{image} is there ({facts.image_id.removeprefix('sha256:')[:12]})")
     elif install:
-        told = f"{image} is not there; `up` will build it, and what is in it cannot be told before"
+        will = "build it" if builds(cluster, node) else f"copy it from {cluster.head.name}"
+        told = f"{image} is not there; `up` will {will}, and what is in it cannot be told before"
         yield warning(node.name, "image", told, "after `up`, `raycluster check` tells more")
     elif node.docker.pull is not Pull.NEVER:
         yield _absent(node, image, found.pullable or "")

@@ -44,9 +44,14 @@ def _closed(link: Link, rule: str) -> Finding:
 
 def firewall_rule(cluster: Cluster, ips: Mapping[str, str]) -> str:
     """The line that lets the hosts in at Ray's ports, for the host on which it is run."""
+    return admitting(cluster, ips, f" -m multiport --dports {_ports(cluster)}")
+
+
+def admitting(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> str:
+    """The same at other ports, or at all."""
     tool = "ip6tables" if any(":" in ip for ip in ips.values()) else "iptables"
     peers = _network(cluster) or ",".join(ips.values())
-    return f"sudo {tool} -I INPUT -p tcp -s {peers} -m multiport --dports {_ports(cluster)} -j ACCEPT"
+    return f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT"
 
 
 def _ports(cluster: Cluster) -> str:

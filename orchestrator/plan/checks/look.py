@@ -61,7 +61,8 @@ def _name(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
 
 
 def _image(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
-    if node.docker.pull is Pull.NEVER and not facts.image_id and not cluster.ray.install:
+    there = facts.image_id or (cluster.ray.install and (facts.base or node is not cluster.head))
+    if node.docker.pull is Pull.NEVER and not there:
         fix = "bring the image there, or set `docker: {pull: missing}`"
         told = f"image {cluster.image} is not on this host, and `docker.pull` is never"
         yield failure(node.name, "image", told, fix)

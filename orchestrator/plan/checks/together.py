@@ -7,6 +7,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks.finding import Finding, Findings, failure, warning
 from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Address, Facts, HostFacts
+from orchestrator.plan.get_image import outdated
 from orchestrator.plan.settle import places
 
 
@@ -55,11 +56,7 @@ def _made_up(card: str) -> bool:
 def differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not."""
     hosts, where = seen(cluster, facts), places(cluster, facts)
-    fix = f"pull it anew on all: docker pull {cluster.image}; or write the image with its digest"
-    images = {
-        name: here.image_id for name, here in hosts.items() if here.image_id and not cluster.ray.install
-    }
-    yield from apart(images, "image", lambda each: f"image {str(each).removeprefix('sha256:')[:12]}", fix)
+    yield from _images(cluster, hosts)
     mtus = {name: _at(hosts[name], place).mtu for name, place in where.items()}
     yield from apart(
         {name: mtu for name, mtu in mtus.items() if mtu},
@@ -67,6 +64,35 @@ def differences(cluster: Cluster, facts: Facts) -> Findings:
         lambda each: f"MTU {each}",
         "give the interfaces of `ip` one MTU",
     )
+
+
+def _images(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> Findings:
+    """Of images that each host has built, it is what they were built from that should be the same."""
+    images = {name: _image(cluster, here) for name, here in hosts.items()}
+    found = {name: each for name, each in images.items() if each}
+    again = (
+        f"pull it anew on all: {'raycluster pull' if cluster.ray.install else f'docker pull {cluster.image}'}"
+    )
+    below = f"{cluster.image} below Ray: " if cluster.ray.install else ""
+    yield from apart(
+        found,
+        "image",
+        lambda each: f"{below}image {str(each).removeprefix('sha256:')[:12]}",
+        f"{again}; or write the image with its digest",
+    )
+
+
+def _image(cluster: Cluster, here: HostFacts) -> str:
+    if cluster.ray.install:
+        return here.derived.built_from if here.derived else ""
+    return here.image_id
+
+
+def outdated_images(cluster: Cluster, facts: Facts) -> Findings:
+    """Images with Ray that `up` will replace."""
+    for node in cluster.nodes:
+        if why := outdated(cluster, node, facts):
+            yield warning(node.name, "image", f"its image with Ray is out of date: {why}", "raycluster up")
 
 
 def apart(

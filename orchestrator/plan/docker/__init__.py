@@ -25,7 +25,7 @@ from orchestrator.plan.docker.logs import (
     follow_logs,
     logs,
 )
-from orchestrator.plan.docker.looks import inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.looks import collective, inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
 from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
 
@@ -39,6 +39,7 @@ __all__ = [
     "absent",
     "ask_server",
     "build",
+    "collective",
     "container_state",
     "discard",
     "discard_all",

@@ -8,6 +8,7 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker import image_scripts
 from orchestrator.plan.docker.scripted import scripted
+from orchestrator.plan.held import BASE_LABEL
 
 SILENCE_SECONDS = 300
 """Longer than the other hosts of a copy may keep this one waiting."""
@@ -33,9 +34,9 @@ def image(cluster: Cluster) -> str:
 
 
 def build(cluster: Cluster, node: Node) -> Command:
-    """Adds `ray.install` to the image in one layer; the recipe travels on standard input."""
-    argv = (*node.docker.command, "build", "--network", "host", "--tag", image(cluster), "-")
-    return Command(argv, (_dockerfile(cluster),))
+    """Adds `ray.install` to the image, which has to be there, in one layer; the recipe travels on standard input."""
+    asked = scripted(image_scripts.BUILD, "build", node, cluster.image, image(cluster), BASE_LABEL)
+    return Command(asked.argv, (_dockerfile(cluster),))
 
 
 def pull(cluster: Cluster, node: Node) -> Command:
@@ -68,5 +69,7 @@ def load(node: Node) -> Command:
 
 
 def _dockerfile(cluster: Cluster) -> str:
+    """Debian's own Python lets pip install nothing unless it is told that one means it."""
     requirement = shlex.quote(cluster.ray.install or "")
-    return f"FROM {cluster.image}\nRUN python3 -m pip install --no-cache-dir {requirement}\n"
+    pip = "PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir"
+    return f"FROM {cluster.image}\nRUN {pip} {requirement}\n"

@@ -22,7 +22,7 @@ PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What went wrong, the line of the log that says so, and what to do; `fix` may be empty."""
+    """What went wrong, the line of the log that says so, and what to do. No `why`: the line is all that is known."""
 
     why: str
     said: str
@@ -62,7 +62,7 @@ def _filled(text: str, told: Mapping[str, str]) -> str:
 def _first_error(said: Sequence[_Said]) -> Cause | None:
     for line in said:
         if ERROR.fullmatch(line.text) and not re.search(MORE_ABOUT_NOTHING, line.text):
-            return Cause(_placed("vLLM failed", line), _short(line.text), "")
+            return Cause("", _placed(_short(line.text), line), "")
     return None
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from orchestrator.plan.serving import causes, progress
 from orchestrator.plan.serving.served import ABANDONED, Served
 
+DEAD = " 503"
+"""What vLLM's `/health` answers once its engine has died."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
@@ -35,8 +38,8 @@ def _trouble(served: Served) -> tuple[str, str]:
     if served.abandoned:
         return ABANDONED, "`raycluster serve` brings it back"
     cause = causes.root_cause(served.lines)
-    why = f": {cause.why}" if cause else ""
-    fix = cause.fix if cause else "`raycluster serve logs` shows what it said"
+    why = f": {cause.why or cause.said}" if cause else ""
+    fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"
     if not served.kept:
         return f"vLLM ended with exit code {served.exit_code}{why}", fix
     match served.state:
@@ -46,4 +49,4 @@ def _trouble(served: Served) -> tuple[str, str]:
             return f"it {progress.stage(served.lines)}", ""
         case "ended":
             return f"vLLM ended with exit code {served.exit_code} and will be started again{why}", fix
-    return f"it says: {served.trouble}", fix
+    return f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble, fix

@@ -44,9 +44,9 @@ def _how_far(seen: Served) -> str:
 
 def _ended(seen: Served) -> Never:
     """Its root cause, where it is known; else its last lines."""
+    ended = f"vLLM ended with exit code {seen.exit_code}"
     if seen.abandoned:
         return Never(ABANDONED)
     if cause := causes.root_cause(seen.lines):
-        return Never(cause.why, seen.exit_code, cause.said, cause.fix)
-    last = "\n".join(seen.lines[-LAST_LINES:])
-    return Never(f"vLLM ended with exit code {seen.exit_code}", seen.exit_code, last)
+        return Never(cause.why or ended, seen.exit_code, cause.said, cause.fix)
+    return Never(ended, seen.exit_code, "\n".join(seen.lines[-LAST_LINES:]))

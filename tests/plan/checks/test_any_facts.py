@@ -19,6 +19,7 @@ from orchestrator.plan.facts import (
     Machine,
     Silent,
 )
+from orchestrator.plan.held import Held
 from orchestrator.plan.inspection import Engine, Hardware, Inspection, Neighbour
 from orchestrator.plan.trial import Link, NoTrial, Outcome, Trial
 from orchestrator.plan.up import plan_up
@@ -69,6 +70,7 @@ def containers(draw: st.DrawFn) -> Container:
 
 
 MACHINES = st.builds(Machine, LINES, IPS | LINES, BYTES, st.builds(Folder, LINES, free=st.none() | BYTES))
+HELD = st.builds(Held, st.sampled_from(["one", "two"]), built_from=st.sampled_from(["", "one", "two"]))
 HOST_FACTS = st.builds(
     HostFacts,
     home=LINES,
@@ -77,6 +79,8 @@ HOST_FACTS = st.builds(
     docker=st.lists(containers(), max_size=3).map(tuple)
     | st.builds(DockerTrouble, st.integers(1, 255), WORDS),
     image_id=st.sampled_from(["", "sha256:one", "two"]),
+    derived=st.none() | HELD,
+    base=st.none() | HELD,
     processes=st.just(frozenset[str]()),
     token=st.none(),
     ray=st.none(),

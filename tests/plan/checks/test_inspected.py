@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, Docker, Pull, Ray, Rdma
+from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
 from orchestrator.plan.checks.inspected import inspected
 from orchestrator.plan.facts import DockerTrouble
 from orchestrator.plan.hints import NO_IMAGE, NO_TOOLKIT
@@ -21,7 +21,7 @@ from tests.plan.checks.samples import (
     inspection,
     neighbour,
 )
-from tests.plan.worlds import bare_host
+from tests.plan.worlds import bare_host, cluster
 
 DRIVER = "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
 MOVE = "docker system prune; or move Docker's data-root to a larger disk"
@@ -140,6 +140,14 @@ def test_an_image_that_ray_is_added_to_is_spoken_of_as_such(there: bool) -> None
     assert (only.level, only.fix) == (
         ("ok", "") if there else ("warning", "after `up`, `raycluster check` tells more")
     )
+
+
+def test_an_image_that_the_head_builds_is_copied_from_it() -> None:
+    of = cluster(workers=1, ray=Ray(install="ray==2.56.0"), build_on=BuildOn.HEAD)
+    (worker,) = of.workers
+    found = inspected(of, worker, bare_host(worker, image_id=""), hardware(nvidia_cards=0))
+    (only,) = (each for each in found if each.topic == "image")
+    assert "is not there; `up` will copy it from gpu1, and what is in it" in only.text
 
 
 NO_TOOLKIT_THERE = "the NVIDIA container toolkit is not there"

@@ -6,8 +6,9 @@ import pytest
 
 from orchestrator.model.cluster import Cluster, Docker, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
-from orchestrator.plan.checks.look import reached
+from orchestrator.plan.checks.look import reached, startable
 from orchestrator.plan.facts import Address, DockerTrouble, Listener, Silent
+from orchestrator.plan.held import Held
 from orchestrator.plan.hints import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT
 from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with
 from tests.plan.worlds import bare_host, cluster, container, node
@@ -106,7 +107,17 @@ def test_an_image_that_is_absent_and_never_pulled() -> None:
         )
     ]
     assert found(ALONE, image_id="") == []
-    assert found(replace(never, ray=Ray(install="ray[default]==2.56.*")), image_id="") == []
+
+
+def test_the_head_alone_needs_an_image_that_ray_is_added_to() -> None:
+    never = replace(head(docker=Docker(pull=Pull.NEVER)), ray=Ray(install="ray[default]==2.56.*"))
+    assert [each[1] for each in found(never, image_id="")] == [
+        "image vllm/vllm-openai:v0.17.1 is not on this host, and `docker.pull` is never"
+    ]
+    assert found(never, image_id="", base=Held("sha256:base")) == []
+    of = cluster(workers=1, ray=Ray(install="ray==2.56.0"))
+    worker = replace(of.workers[0], docker=Docker(pull=Pull.NEVER))
+    assert list(startable(of, worker, bare_host(worker, image_id="", listeners=()))) == []
 
 
 HELD = "stop it, or set another `ray: {port: …}` in the inventory"

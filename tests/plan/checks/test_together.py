@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Ray
-from orchestrator.plan.checks.together import clashes, differences, seen, unlike
+from orchestrator.plan.checks.together import clashes, differences, outdated_images, seen, unlike
 from orchestrator.plan.facts import Address, Facts, Silent
+from orchestrator.plan.held import Held
 from tests.plan.checks.samples import brief, good
 from tests.plan.worlds import cluster, node, with_host
 
@@ -125,9 +126,30 @@ def test_an_image_that_is_not_as_on_most() -> None:
     ]
 
 
-def test_images_that_each_host_derives_for_itself_are_no_difference() -> None:
+def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_do() -> None:
     of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
-    assert list(differences(of, with_host(good(of), "gpu3", image_id="sha256:another"))) == []
+    made = good(of)
+    for host in ("gpu1", "gpu2", "gpu3"):
+        derived = Held(f"sha256:of-{host}", built_from="sha256:base")
+        made = with_host(made, host, image_id=derived.id, derived=derived)
+    assert list(differences(of, made)) == []
+    made = with_host(made, "gpu3", derived=Held("sha256:x", built_from="sha256:0123456789abcdef"))
+    below = "vllm/vllm-openai:v0.17.1 below Ray: image"
+    fix = "pull it anew on all: raycluster pull; or write the image with its digest"
+    assert brief(differences(of, made)) == [
+        ("gpu3", "warning", f"has {below} 0123456789ab, gpu1 has {below} base", fix)
+    ]
+
+
+def test_an_image_with_ray_whose_base_has_moved_is_out_of_date() -> None:
+    of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
+    derived = Held("sha256:derived", built_from="sha256:base")
+    made = with_host(good(of), "gpu2", derived=derived, base=Held("sha256:base"))
+    assert list(outdated_images(of, made)) == []
+    told = "its image with Ray is out of date: vllm/vllm-openai:v0.17.1 is another image on this host now"
+    assert brief(outdated_images(of, with_host(made, "gpu2", base=Held("sha256:moved")))) == [
+        ("gpu2", "warning", told, "raycluster up")
+    ]
 
 
 @pytest.mark.parametrize(

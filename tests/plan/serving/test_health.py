@@ -34,8 +34,8 @@ def test_it_answers() -> None:
     [
         ({"state": {"is": "waiting"}, "trouble": "refused"}, "it waits for Ray", ""),
         (starting("Starting to load model x"), "it loads the model", ""),
-        ({"trouble": "timed out"}, "it says: timed out", LOGS),
-        ({"trouble": "HTTP status 503"}, "it says: HTTP status 503", LOGS),
+        ({"trouble": "timed out"}, "timed out", LOGS),
+        ({"trouble": "HTTP status 503"}, "its engine has died (HTTP status 503)", LOGS),
         (ended("what?"), "vLLM ended with exit code 1", LOGS),
         (ended() | {"kept": True}, "vLLM ended with exit code 1 and will be started again", LOGS),
         (

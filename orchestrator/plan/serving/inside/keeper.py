@@ -26,6 +26,9 @@ import urllib.parse
 import server  # beside this file
 
 MARK = "RAYCLUSTER_SERVES"  # in the environment of a server, and of all that it starts
+VISIBLE = {"SPT_NOENV": "1"}
+"""vLLM's processes name themselves; setproctitle would write the name over the environment that has the mark."""
+
 LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
 END_SECONDS = 30  # vLLM ends by itself in a few
 LONG_LIFE = 300
@@ -94,6 +97,8 @@ class Keeper:
     def live(self):
         """One life of the server; its exit code."""
         self.become("starting", lives=self.state.get("lives", 0) + 1)
+        with contextlib.suppress(OSError):
+            server.log(f"{server.BEGINS} {self.state['lives']}\n".encode())
         try:
             child = self.begin()
         except (OSError, ValueError) as problem:
@@ -111,7 +116,8 @@ class Keeper:
     def begin(self):
         if is_taken(self.spec["url"]):  # vLLM would share the port, and it would seem to answer
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        env = {**os.environ, **self.spec["env"], MARK: server.HERE, "PYTHONUNBUFFERED": "1"}
+        ours = {MARK: server.HERE, "PYTHONUNBUFFERED": "1", **VISIBLE}
+        env = {**os.environ, **self.spec["env"], **ours}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(self.spec["argv"], env=env, start_new_session=True, **pipes)
 

@@ -15,6 +15,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOG = "vllm.log"
 LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
+BEGINS = "raycluster: vLLM begins its life number"
 LINE_BYTES = 400  # a generous guess at the mean
 OK, FAILED = 200, 500
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
@@ -54,12 +55,14 @@ def log(data):
 
 
 def tail(count):
-    """The last lines of the log; what a progress bar has overwritten is a line, too."""
+    """The last lines that the last life has logged; what a progress bar has overwritten is a line, too."""
     if not count or not os.path.exists(at(LOG)):
         return []
     with open(at(LOG), "rb") as file:
         file.seek(max(0, os.path.getsize(at(LOG)) - LINE_BYTES * count))
-        return file.read().decode(errors="replace").replace("\r", "\n").splitlines()[-count:]
+        lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()[-count:]
+    begun = [at for at, line in enumerate(lines) if line.startswith(BEGINS)]
+    return lines[begun[-1] + 1 :] if begun else lines
 
 
 def call(spec, path, told=None, timeout=3):

@@ -1,0 +1,70 @@
+"""Many requests from the laptop: how each was answered."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.lab.lab import Lab
+
+from .asking import PORT
+
+LOAD = """\
+import sys, urllib.error, urllib.request
+from concurrent.futures import ThreadPoolExecutor
+url, body, count, at_once = sys.argv[1:]
+def ask(_):
+    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            answer.read()
+            print(answer.status, flush=True)
+    except urllib.error.HTTPError as answer:
+        print(answer.code, flush=True)
+    except OSError:
+        print(0, flush=True)
+with ThreadPoolExecutor(int(at_once)) as pool:
+    list(pool.map(ask, range(int(count))))
+"""
+STREAM = """\
+import sys, urllib.request
+url, body = sys.argv[1:]
+request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
+with urllib.request.urlopen(request, timeout=120) as answer:
+    for line in answer:
+        if line.startswith(b"data: "):
+            print(line[6:].decode().strip(), flush=True)
+"""
+
+
+def _words(lab: Lab, program: str, *more: str, **asked: object) -> list[str]:
+    body = {"model": "alphabet", "prompt": "abc", "max_tokens": 8, "temperature": 0, **asked}
+    url = f"http://{lab.hosts['gpu1'].address}:{PORT}/v1/completions"
+    return [sys.executable, "-c", program, url, json.dumps(body), *more]
+
+
+def streamed(lab: Lab) -> list[str]:
+    """The pieces of a completion, as they came."""
+    told = lab.laptop(_words(lab, STREAM, stream=True)).stdout.split("\n")[:-1]
+    assert told[-1] == "[DONE]"
+    return [json.loads(piece)["choices"][0]["text"] for piece in told[:-1]]
+
+
+def answers(lab: Lab, count: int, at_once: int) -> Counter[str]:
+    """How many requests had which HTTP status; 0 is none."""
+    return Counter(lab.laptop(_words(lab, LOAD, str(count), str(at_once)), timeout=240).stdout.split())
+
+
+@contextmanager
+def under_load(lab: Lab, at_once: int) -> Iterator[subprocess.Popen[str]]:
+    """Requests without pause, of which some have been answered already."""
+    load = lab.laptop_popen(_words(lab, LOAD, "100000", str(at_once), max_tokens=64))
+    try:
+        assert load.stdout
+        assert load.stdout.readline() == "200\n"
+        yield load
+    finally:
+        load.kill()
+        load.communicate()
