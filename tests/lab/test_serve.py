@@ -69,7 +69,7 @@ def test_a_model_is_served_asked_from_the_laptop_and_ended_without_a_trace(serve
     words = json.loads(inside(served, "head", "-1", "/var/tmp/raycluster/vllm.log").removeprefix("words "))
     assert words[-2:] == ["--x", "it's $HOME & `id`"]
 
-    shown = done.stdout.partition("Ask it:\n")[2].partition("\nWhere")[0]
+    shown = done.stdout.partition("Ask it:\n")[2].partition("\nFrom")[0]
     answer = served.laptop(["bash", "-c", shown])
     assert (answer.returncode, json.loads(answer.stdout)["model"]) == (0, "alphabet")
     again = serve(served, "alphabet", "--", "--x", "it's $HOME & `id`")
