@@ -30,8 +30,8 @@ class Address:
     speaks: bool = True
 
 
-def conclude(cluster: Cluster, model: Model, done: Done, *, events: bool) -> None:
-    """Prints how `serve` ended."""
+def conclude(cluster: Cluster, model: Model, done: Done, path: str | None, *, events: bool) -> None:
+    """Prints how `serve` ended. `path`: the inventory as it was given."""
     where = _where(cluster, model, done)
     seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
     good = f"{model.name} answers at {where.url}/v1 {seconds}"
@@ -43,6 +43,8 @@ def conclude(cluster: Cluster, model: Model, done: Done, *, events: bool) -> Non
     else:
         answer().print(Text(good, "bold green"))
         _show_use(cluster, where)
+        file = f" -i {quoted(path)}" if path else ""
+        answer().print(f"\nThen: raycluster serve status{file}, serve logs -f{file}, serve stop{file}")
 
 
 def conclude_stop(cluster: Cluster, done: Done, *, events: bool) -> None:
@@ -94,9 +96,8 @@ def _show_use(cluster: Cluster, where: Address) -> None:
     answer().print("\nAsk it:")
     answer().print(Text(f"  {_request(cluster, where)}", "cyan"))
     if not cluster.head.is_local:
-        answer().print(f"Where {there} is out of reach, ask {scheme}://127.0.0.1:{port} through a tunnel:")
+        answer().print(f"From elsewhere, through a tunnel to {scheme}://127.0.0.1:{port}:")
         answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
-    answer().print("Look at it: raycluster serve status   Its log: serve logs -f   End: serve stop")
 
 
 def _request(cluster: Cluster, where: Address) -> str:
@@ -109,9 +110,7 @@ def _request(cluster: Cluster, where: Address) -> str:
 
 
 def _why(done: Done) -> str:
-    if done.lost or done.interrupted:
-        return f": interrupted{done.lost and ': ' + done.lost}"
-    return "" if done.plan.refusals else ": it does not answer"
+    return f": interrupted{done.lost and ': ' + done.lost}" if done.lost or done.interrupted else ""
 
 
 def _what_now(done: Done) -> str:

@@ -66,7 +66,7 @@ def spec(fleet: FakeFleet) -> dict[str, Any]:
 
 def request(run: Result) -> list[str]:
     """The words of the shown `curl` line, as a shell reads it."""
-    shown = run.stdout.partition("Ask it:\n")[2].partition("\nWhere ")[0]
+    shown = run.stdout.partition("Ask it:\n")[2].partition("\nFrom ")[0]
     return shlex.split(shown.replace("\\\n", ""))
 
 
@@ -83,11 +83,23 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
     assert (curl, url) == ("curl", "http://10.0.0.1:8000/v1/completions")
     assert (header, content, data) == ("-H", "Content-Type: application/json", "-d")
     assert json.loads(body) == {"model": MODEL, "prompt": "Hello", "max_tokens": 16}
-    assert (
-        "ask http://127.0.0.1:8000 through a tunnel:\n  ssh -N -L 8000:10.0.0.1:8000 gpu1\n" in serve.stdout
-    )
-    assert max(map(len, serve.stdout.splitlines())) <= 80
+    assert "a tunnel to http://127.0.0.1:8000:\n  ssh -N -L 8000:10.0.0.1:8000 gpu1\n" in serve.stdout
+    lines = serve.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == "Then: raycluster serve status, serve logs -f, serve stop"
     assert told(hosts_serve) == ["start", "look", "look", "ask"]
+
+
+@pytest.mark.parametrize("output", ["text", "jsonl"])
+def test_a_stage_that_lasts_is_told_once_where_lines_stay(
+    hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.setattr("orchestrator.remote.runner.STILL_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.cli.progress.PACE", 0.5)
+    loads = Output(0, line(**starting("Loading safetensors checkpoint shards:  25% Completed | 1/4")))
+    hosts_serve.on("gpu1", keeper("look"), loads, loads, loads, Output(0, line()))
+    serve = raycluster("serve", MODEL, "-o", output)
+    assert (serve.stderr + serve.stdout).count("loads the weights: 25% Completed") == 1
 
 
 def test_what_it_does_meanwhile_goes_to_standard_error(
@@ -172,7 +184,7 @@ def test_a_failure_is_told_with_its_root_cause_and_what_was_started_is_ended(
     hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(*lines))))
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
-    assert f"✗ {MODEL} is not served: it does not answer\n" in serve.stderr
+    assert f"✗ {MODEL} is not served\n" in serve.stderr
     assert "gpu1  wait until it answers: the model is gated" in serve.stderr
     assert "\n      | OSError: You are trying to access a gated repo.\n      → accept its" in serve.stderr
     assert "See root cause above" not in serve.stderr
@@ -312,6 +324,15 @@ def test_our_own_options_are_ours_wherever_they_stand(hosts_serve: FakeFleet, ra
     del hosts_serve
     serve = raycluster("serve", "-iinventory.yaml", "-vv", MODEL, "--output=jsonl")
     assert (serve.exit_code, events(serve)[-1]["verdict"]) == (0, "done")
+
+
+def test_what_to_do_next_names_the_inventory_that_was_named(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    del hosts_serve
+    (folder / "my inventory.yaml").write_text(INVENTORY)
+    serve = raycluster("serve", "-i", "my inventory.yaml", MODEL)
+    assert "Then: raycluster serve status -i 'my inventory.yaml', serve logs -f -i" in serve.stdout
 
 
 # --- serve status ---

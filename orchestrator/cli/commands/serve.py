@@ -86,7 +86,7 @@ def start(
     """
     cluster = files.load(None, file)
     wanted = _model(cluster, model, tuple(args or ()))
-    raise typer.Exit(serve(cluster, wanted, options.Pace(JOBS, verbose, output is ActForm.JSONL)))
+    raise typer.Exit(serve(cluster, wanted, options.Pace(JOBS, verbose, output is ActForm.JSONL), file))
 
 
 @app.command()
@@ -146,15 +146,15 @@ def stop(
     raise typer.Exit(done.exit_code)
 
 
-def serve(cluster: "Cluster", model: "Model", pace: options.Pace) -> int:
-    """Serves it, and tells of it; the exit code."""
+def serve(cluster: "Cluster", model: "Model", pace: options.Pace, path: str | None) -> int:
+    """Serves it, and tells of it; the exit code. `path`: the inventory as it was given."""
     from orchestrator.cli.acting import Scope, carry_out
     from orchestrator.cli.serving import conclude
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
 
     planner = partial(plan_serve, cluster, model=model)
     done = carry_out("serve", cluster, planner, partial(plan_unserve, cluster), pace, scope=Scope.SOME_HOSTS)
-    conclude(cluster, model, done, events=pace.events)
+    conclude(cluster, model, done, path, events=pace.events)
     return done.exit_code
 
 
