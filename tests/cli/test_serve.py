@@ -113,6 +113,21 @@ def test_the_request_has_a_key_only_where_the_server_asks_for_one(
     assert ('-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout) is ("VLLM_API_KEY" in secrets)
 
 
+def test_a_key_on_the_command_line_is_asked_for_too_and_shown_nowhere(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    said = "non-default args: {'api_key': ['s3cret-key']}"
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(said))))
+    failed = raycluster("serve", MODEL, "-v", "--", "--api-key", "s3cret-key")
+    assert "'api_key': ['<--api-key>']" in failed.stderr
+    (log,) = (folder / "state").rglob("*.log")
+    assert "s3cret-key" not in failed.output + log.read_text()
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line()))
+    serve = raycluster("serve", MODEL, "--", "--api-key", "s3cret-key")
+    assert '-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout
+    assert "s3cret-key" not in serve.output
+
+
 @pytest.mark.parametrize(("status", "path"), [(200, "/v1/completions"), (404, "/v1/models")])
 def test_a_model_that_makes_no_text_is_not_shown_a_prompt(
     hosts_serve: FakeFleet, raycluster: Raycluster, status: int, path: str
