@@ -14,6 +14,7 @@ from typer.testing import Result
 
 from orchestrator.cli import answers
 from orchestrator.plan.command import Command
+from orchestrator.plan.lock import HELD
 from orchestrator.plan.serving import inside
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
@@ -249,6 +250,35 @@ def test_ctrl_c_leaves_what_an_earlier_run_has_started(
     assert serve.exit_code == 130
     assert "An earlier run has started it, and it is left as it is" in serve.stderr
     assert told(hosts_serve) == ["look"]
+
+
+def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    """The step that meets the loss first may not undo what was begun: the lock goes the same way."""
+    lost, stopped = Event(), Event()
+    gone = Failure(FailureKind.UNREACHABLE, "gpu1 does not answer any more")
+
+    def misses(_command: Command, _cancel: Event) -> Answer:
+        lost.set()
+        return gone
+
+    def stops(_command: Command, _cancel: Event) -> Answer:
+        stopped.set()
+        return Output(0)
+
+    def misses_a_little_later(_command: Command, _cancel: Event) -> Answer:
+        stopped.wait(0.5)
+        return gone
+
+    hosts_serve.streams("gpu1", sent("hold-lock"), HELD, lost, misses_a_little_later)
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**starting())), misses)
+    hosts_serve.on("gpu1", keeper("stop"), stops)
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert "its lock on gpu1 was lost: gpu1 does not answer any more" in serve.stderr
+    assert "It may still run there: `raycluster serve status` tells" in serve.stderr
+    assert told(hosts_serve) == ["start", "look", "look"]
 
 
 @pytest.mark.parametrize("words", [(MODEL,), ("stop",)])
