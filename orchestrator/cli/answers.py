@@ -9,6 +9,7 @@ from orchestrator.cli.screen import answer
 from orchestrator.cli.watch_events import Watched
 from orchestrator.model.origin import HostSettings, Setting
 from orchestrator.plan.checks import Finding
+from orchestrator.plan.collective import Network
 from orchestrator.plan.health import ClusterHealth
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.serving.health import ModelHealth
@@ -19,10 +20,11 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class CheckAnswer:
-    """What `check` has found."""
+    """What `check` has found. `network`: what --deep has measured; null without it, or where nothing came of it."""
 
     cluster: str
     findings: tuple[Finding, ...]
+    network: Network | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,11 @@ class ExecAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ServeAnswer:
-    """The model that is served; null: none."""
+    """The model that is served; null: none, or it is not known, and `trouble` says which and why."""
 
     cluster: str
     model: ModelHealth | None
+    trouble: str = ""
 
 
 SCHEMAS: dict[str, Any] = {

@@ -180,6 +180,8 @@ def as_events(command: str, cluster: Cluster, mask: Mask) -> Callable[[Happening
 
 def _is_chatter(happening: Happening, silent_until: dict[str, float]) -> bool:
     match happening:
+        case report.StepWaits(still=True):
+            return True
         case report.StepWaits(Run() as step):
             now = time.monotonic()
             if now < silent_until.get(step.host, 0.0):

@@ -5,23 +5,27 @@ from dataclasses import replace
 
 from rich.text import Text
 
+from orchestrator.cli.pairs import show_pairs
 from orchestrator.cli.screen import answer, gathered, plural
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Finding, Level
+from orchestrator.plan.collective import Network
 
 TOPICS = (
     *("ssh", "host", "docker", "address", "clock", "network", "ports"),
-    *("image", "ray", "gpus", "rdma", "memory", "disk", "hf_home", "containers"),
+    *("image", "ray", "torch", "gpus", "rdma", "memory", "disk", "hf_home", "containers", "all-reduce"),
 )
 MARK = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}
 STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
 
 
-def show(cluster: Cluster, findings: tuple[Finding, ...]) -> None:
-    """Prints all findings, and in the end how many of them are bad."""
+def show(cluster: Cluster, findings: tuple[Finding, ...], network: Network | None) -> None:
+    """Prints all findings, what was measured, and in the end how many of them are bad."""
     for topic in TOPICS:
         for finding, hosts in _grouped(each for each in findings if each.topic == topic).items():
             _show(finding, hosts, len(cluster.nodes))
+    if network:
+        show_pairs(network, len(cluster.nodes))
     answer().print(_summary(cluster, findings))
 
 

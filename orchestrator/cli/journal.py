@@ -116,8 +116,8 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
             return f"== {phase.title}"
         case StepBegan(step):
             return f"{step.host}: {step.title}\n          $ {command_of(step)}"
-        case StepWaits(step, why):
-            return f"{step.host}: {step.title}: {why}"
+        case StepWaits(step, why, still):
+            return "" if still else f"{step.host}: {step.title}: {why}"
         case StepEnded():
             return _ended(happening)
 

@@ -101,6 +101,10 @@ Verbose = Annotated[
 OnHost = Annotated[
     bool, typer.Option("--on-host", help="Outside of the container: on the host, as the SSH user.")
 ]
+Deep = Annotated[
+    bool,
+    typer.Option("--deep", help="Then measure the network between the hosts, by the image's own torch."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the hosts, show the plan, change nothing.")]
 Offline = Annotated[
     bool, typer.Option("--offline", help="With --dry-run: plan without looking at the hosts.")

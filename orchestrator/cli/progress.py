@@ -51,7 +51,7 @@ class _Lines:
     def __init__(self, verbose: int, mask: Mask) -> None:
         self._verbose, self._mask = verbose, mask
         self._began = time.monotonic()
-        self._silent_until = dict[str, float]()
+        self._silent_until, self._said_far = dict[str, float](), dict[str, str]()
 
     def __call__(self, happening: Happening) -> None:
         match happening:
@@ -72,10 +72,11 @@ class _Lines:
                 self._ended(happening)
 
     def _far(self, step: Step, why: str) -> None:
-        """What tells how far it is may do so often, and what is soon over need not."""
+        """What tells how far it is may do so often, and what is soon over need not; none says the same twice."""
         now = time.monotonic()
-        if now >= self._silent_until.setdefault(step.host, now + PACE):
-            self._silent_until[step.host] = now + PACE
+        due = now >= self._silent_until.setdefault(step.host, now + PACE)
+        if due and self._said_far.get(step.host) != why:
+            self._silent_until[step.host], self._said_far[step.host] = now + PACE, why
             self._say(f"{step.host}: {step.title}: {why}", "")
 
     def _ended(self, ended: StepEnded) -> None:

@@ -7,10 +7,11 @@ from itertools import chain
 
 from orchestrator.model import discreet
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.model.inventory import Host, Inventory, Written
+from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.members import size
 from orchestrator.model.problem import Path, dotted
 from orchestrator.model.ranges import is_range
+from orchestrator.model.sections import Written
 from orchestrator.model.source import Source
 
 Value = str | int | float | tuple[str, ...] | None

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
-from orchestrator.model.inventory import Host, Image, Inventory, Written
+from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.members import members
+from orchestrator.model.sections import Image, Written
 
 
 def resolve(inventory: Inventory) -> Cluster:

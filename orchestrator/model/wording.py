@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
-from orchestrator.model.inventory import Error, Host, HostRay, Inventory, Ray, Written
+from orchestrator.model.inventory import Error, Host, Inventory
 from orchestrator.model.problem import Fault, Path, did_you_mean, quoted
+from orchestrator.model.sections import HostRay, Ray, Written
 from orchestrator.model.values import kind
 
 

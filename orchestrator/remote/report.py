@@ -64,10 +64,11 @@ class StepBegan:
 
 @dataclass(frozen=True, slots=True)
 class StepWaits:
-    """A step is not over; what it waits for, or how far it is, has changed."""
+    """A step is not over; what it waits for, or how far it is, has changed. `still`: it is what was told before."""
 
     step: Step
     why: str
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from orchestrator.remote.transport import Failure, FailureKind, Output, Transpor
 
 PROBE_SECONDS = 20.0
 CONFIRM_SECONDS = 3.0
+STILL_SECONDS = 10.0
 
 
 class Hosts(Protocol):
@@ -196,7 +197,7 @@ def _last_line(output: Output) -> str:
 
 
 def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
-    deadline, told = time.monotonic() + step.within, ""
+    deadline, told, again = time.monotonic() + step.within, "", 0.0
     while True:
         got = via.run(bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
         if isinstance(got, Failure):
@@ -204,8 +205,9 @@ def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
         ended = _judge(step, got, lane, deadline)
         if not isinstance(ended, NotYet):
             return ended
-        if ended.why != told:
-            lane.tell(StepWaits(step, told := ended.why))
+        if ended.why != told or time.monotonic() > again:
+            lane.tell(StepWaits(step, ended.why, still=ended.why == told))
+            told, again = ended.why, time.monotonic() + STILL_SECONDS
 
 
 def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Failure | NotYet:

@@ -12,7 +12,19 @@ from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import HELD
 from orchestrator.remote.transport import Output
-from tests.plan.recordings import Said, addresses, answer, ray_line, ray_row, standing
+from tests.plan.recordings import (
+    INSPECTED,
+    ORDERLY,
+    Said,
+    addresses,
+    answer,
+    links_told,
+    ray_line,
+    ray_row,
+    standing,
+    told,
+    trial_line,
+)
 from tests.remote.fakes import FakeFleet, FakeHost
 
 INVENTORY = """\
@@ -27,6 +39,10 @@ workers:
 RUNNING = json.dumps({"state": {"Status": "running", "StartedAt": "2026-03-01T12:00:00Z"}, "restarts": 0})
 
 Raycluster = Callable[..., Result]
+
+
+HEAD_LINKS = ("10.0.0.1:6379", "10.0.0.1:60999", "10.0.0.1:19999")
+WORKER_LINKS = ("10.0.0.2:60999", "10.0.0.2:19999")
 
 
 def asks_state(command: Command) -> bool:
@@ -45,6 +61,11 @@ def only_looked(fleet: FakeFleet) -> bool:
 
 def seen(ip: str, **said: Said) -> Output:
     return Output(0, *answer(**{"image": Said("sha256:one\n"), "addresses": addresses(("eth0", ip)), **said}))
+
+
+def script(name: str) -> Callable[[Command], bool]:
+    """Whether a command is the fixed script of that name, whatever its arguments are."""
+    return lambda command: command.argv[3:4] == (name,)
 
 
 @pytest.fixture
@@ -102,3 +123,15 @@ def raycluster(folder: Path) -> Raycluster:  # noqa: ARG001 - it runs there
         return CliRunner().invoke(app, words, input=stdin)
 
     return run
+
+
+@pytest.fixture
+def good(hosts: FakeFleet) -> FakeFleet:
+    """Two hosts that nothing is wrong with."""
+    for name, ip, others in (("gpu1", "10.0.0.1", WORKER_LINKS), ("gpu2", "10.0.0.2", HEAD_LINKS)):
+        hosts.on(name, sent("observe"), seen(ip, **ORDERLY))
+        hosts.on(name, sent("exec"), Output(0, links_told(*others)))
+    hosts.on("*", sent("date"), Output(0, "1772366461.5\n"))
+    hosts.on("*", script("inspect"), Output(0, *told(INSPECTED)))
+    hosts.streams("*", script("trial"), trial_line())
+    return hosts

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import Callable
 from threading import Event
 
 import pytest
@@ -11,34 +10,10 @@ import pytest
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import TAKEN
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.plan.recordings import INSPECTED, ORDERLY, Said, links_told, told, trial_line
+from tests.plan.recordings import links_told, trial_line
 from tests.remote.fakes import Answer, FakeFleet, held
 
-from .conftest import Raycluster, seen, sent
-
-HEAD, WORKER = ("10.0.0.1:6379", "10.0.0.1:60999", "10.0.0.1:19999"), ("10.0.0.2:60999", "10.0.0.2:19999")
-
-
-def script(name: str) -> Callable[[Command], bool]:
-    """Whether a command is the fixed script of that name, whatever its arguments are."""
-    return lambda command: command.argv[3:4] == (name,)
-
-
-def orderly(ip: str, **said: Said) -> Output:
-    return seen(ip, **{**ORDERLY, **said})
-
-
-@pytest.fixture
-def good(hosts: FakeFleet) -> FakeFleet:
-    """Two hosts that nothing is wrong with."""
-    for name, ip, others in (("gpu1", "10.0.0.1", WORKER), ("gpu2", "10.0.0.2", HEAD)):
-        hosts.on(name, sent("observe"), orderly(ip))
-        hosts.on(name, sent("exec"), Output(0, links_told(*others)))
-    hosts.on("*", sent("date"), Output(0, "1772366461.5\n"))
-    hosts.on("*", script("inspect"), Output(0, *told(INSPECTED)))
-    hosts.streams("*", script("trial"), trial_line())
-    return hosts
-
+from .conftest import HEAD_LINKS, Raycluster, script, sent
 
 GOOD = """\
 ✓ docker     all hosts  Engine 27.3.1, x86_64
@@ -137,7 +112,7 @@ def test_a_closer_look_that_came_to_nothing_is_a_failure(good: FakeFleet, rayclu
 
 
 def test_programs_are_told_every_finding_with_a_version(good: FakeFleet, raycluster: Raycluster) -> None:
-    good.on("gpu2", sent("exec"), Output(0, links_told(*HEAD, outcome="silent")))
+    good.on("gpu2", sent("exec"), Output(0, links_told(*HEAD_LINKS, outcome="silent")))
     check = raycluster("check", "-o", "json")
     assert check.exit_code == 3
     answer = json.loads(check.stdout)

@@ -184,6 +184,14 @@ def test_an_image_without_ray_and_one_that_is_not_there(lab: Lab) -> None:
     assert text.startswith("raylab:absent is not there, and whether it can be pulled is in doubt: ")
 
 
+def test_a_deep_check_says_of_an_image_without_torch_that_it_has_none(lab: Lab) -> None:
+    answer = lab.raycluster("check", "--deep", two_hosts(lab))
+    assert answer.returncode == 3
+    assert "✗ torch      all hosts  the image's torch cannot be used: ModuleNotFoundError: " in answer.stdout
+    assert answer.stdout.splitlines()[-1].startswith("cluster lab: 2 failures, ")
+    assert containers(lab, "raycluster.trial") == {}
+
+
 def test_a_missing_driver_and_a_missing_toolkit_are_two_things(lab: Lab) -> None:
     inventory = two_hosts(lab, worker={"accelerator": "nvidia"})
     found = [each for each in findings(lab, inventory) if each["level"] != "ok" and each["topic"] == "gpus"]

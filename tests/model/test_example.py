@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from orchestrator.model.inventory import Host, HostRay, Inventory, Ray, Written
+from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.load import load
 from orchestrator.model.parse import parse
 from orchestrator.model.problem import Problems
+from orchestrator.model.sections import HostRay, Ray, Written
 from orchestrator.model.source import Source, from_text, read
 
 EXAMPLE = Path(__file__).parents[2] / "inventory.example.yaml"

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Node, Ports, Ray, Rdma, Role
+from orchestrator.plan import collective as collectives
 from orchestrator.plan import docker, scripts
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker import Place
+from orchestrator.plan.place import Place
 from tests.plan.machines import NOTE, Machine
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
@@ -82,6 +83,22 @@ def test_others_are_tried_from_inside_the_trial() -> None:
     command = docker.reach(SMALLEST, HEAD, ("10.0.0.2:60999", "[fd00::2]:19999"))
     shown = " ".join("PROGRAM" if word == trials.program() else word for word in command.argv)
     assert shown == ("docker exec raytrial-demo-gpu1 python3 -c PROGRAM reach 10.0.0.2:60999 [fd00::2]:19999")
+
+
+def test_a_rank_of_the_deep_check_is_given_the_same_and_no_folder() -> None:
+    place = Place("10.0.0.2", "eth1", "/home/ana", infiniband=True)
+    told = ("1", "2", "10.0.0.2", "10.0.0.1", "19998", "0")
+    command = docker.collective(SMALLEST, WORKER, place, told)
+    program = collectives.program()
+    assert command.argv[:4] == ("sh", "-c", scripts.TRIAL, "trial")
+    assert " ".join("PROGRAM" if word == program else word for word in command.argv[4:]) == (
+        "docker raydeep-demo-gpu2 --rm --interactive --label raycluster.trial --network host"
+        " --shm-size 10.24g --gpus all"
+        " -e VLLM_HOST_IP=10.0.0.2 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
+        " --device /dev/infiniband --cap-add IPC_LOCK --ulimit memlock=-1 --ulimit stack=67108864"
+        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1"
+        " -c PROGRAM 1 2 10.0.0.2 10.0.0.1 19998 0"
+    )
 
 
 @pytest.fixture

@@ -317,6 +317,17 @@ def test_each_new_reason_for_waiting_is_told_once(fleet: FakeFleet) -> None:
     assert [each.why for each in told if isinstance(each, StepWaits)] == ["a (0)", "b (0)", "a (0)"]
 
 
+def test_a_reason_that_stays_is_told_again_now_and_then(
+    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.remote.runner.STILL_SECONDS", 0.0)
+    fleet.on("gpu1", "probe", *(Output(0, text) for text in ("a", "a", "ready")))
+    told: list[Happening] = []
+    execute(Plan("test", (phase("p", wait(says)),)), fleet, told.append, Event())
+    waits = [each for each in told if isinstance(each, StepWaits)]
+    assert [(each.why, each.still) for each in waits] == [("a (0)", False), ("a (0)", True)]
+
+
 def test_a_step_after_a_wait_that_failed_is_not_run(fleet: FakeFleet) -> None:
     fleet.on("gpu1", "probe", Output(0, "never"))
     report = carried_out(fleet, phase("p", wait(says), run("gpu1", "good")))

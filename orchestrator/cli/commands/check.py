@@ -1,5 +1,7 @@
 """`raycluster check`: everything that could make `up` or vLLM fail, found beforehand, each with its fix."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from orchestrator.cli import inventory as files
@@ -7,10 +9,17 @@ from orchestrator.cli import options
 from orchestrator.cli.commands.status import NOT_HEALTHY
 from orchestrator.cli.options import JOBS, AnswerForm
 
+if TYPE_CHECKING:
+    from orchestrator.cli.session import Session
+    from orchestrator.plan.checks import Finding
+    from orchestrator.plan.collective import Network
+    from orchestrator.plan.facts import Facts
+
 
 def check(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
+    deep: options.Deep = False,
     output: options.AnswerOutput = AnswerForm.TEXT,
     jobs: options.Jobs = JOBS,
     verbose: options.Verbose = 0,
@@ -19,13 +28,15 @@ def check(
 
     Looks at each host: SSH, Docker, the image and the Ray in it, GPUs, addresses, ports, room; and whether
     the hosts reach each other. For that it runs a container from the image for a moment, and changes nothing.
+    With --deep the hosts then sum a buffer by the image's own torch, with NCCL on the first GPU of each, or gloo
+    where there is none; and pairs of them measure bandwidth, latency, and whether they go over RDMA or TCP.
     Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one; 4: another
     run works on the cluster.
     """
     from orchestrator.cli import answers
     from orchestrator.cli.findings import show
     from orchestrator.cli.session import session
-    from orchestrator.plan.checks import Level, thorough
+    from orchestrator.plan.checks import Level, hindered, in_order, thorough
     from orchestrator.remote.check import examine
 
     cluster = files.load(inventory, file)
@@ -33,10 +44,27 @@ def check(
     with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
         facts = run.observe_but(head)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
+        findings, network = thorough(cluster, facts, evidence), None
+        if deep:
+            more, network = _measured(run, facts, hindered(cluster, findings, evidence))
+            findings = in_order(cluster, (*findings, *more))
     run.stop_if_interrupted()
-    findings = thorough(cluster, facts, evidence)
     if output is AnswerForm.JSON:
-        answers.show(answers.CheckAnswer(cluster.name, findings))
+        answers.show(answers.CheckAnswer(cluster.name, findings, network))
     else:
-        show(cluster, findings)
+        show(cluster, findings, network)
     raise typer.Exit(NOT_HEALTHY if any(each.level is Level.FAILURE for each in findings) else 0)
+
+
+def _measured(
+    run: "Session", facts: "Facts", hindrance: "Finding | None"
+) -> "tuple[tuple[Finding, ...], Network | None]":
+    """What an all-reduce shows, unless something stands in its way."""
+    from orchestrator.plan.checks import measured
+    from orchestrator.plan.collective import network
+    from orchestrator.remote.collective import measure
+
+    if hindrance or run.cancel.is_set():
+        return (hindrance,) if hindrance else (), None
+    ranks = measure(run.cluster, facts, run.fleet, run.tell, run.cancel)
+    return tuple(measured(run.cluster, facts, ranks)), network(ranks)

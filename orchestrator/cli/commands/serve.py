@@ -1,6 +1,8 @@
 """`raycluster serve`: a model on the cluster, until it answers; what it does, what it says, its end."""
 
+from collections.abc import Iterable
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,26 +24,39 @@ class ModelFirst(TyperGroup):
     """`serve MODEL` is short for `serve start MODEL`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        short = not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names)
-        return super().parse_args(ctx, ["start", *args] if short else args)
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["start", *args]
+        if args[0] == "start":
+            self._refuse_vllms_own(takewhile("--".__ne__, args[1:]), set(ctx.help_option_names))
+        return super().parse_args(ctx, args)
+
+    def _refuse_vllms_own(self, words: Iterable[str], ours: set[str]) -> None:
+        """What only `vllm serve` knows would be no such option, and nobody would learn where it goes."""
+        ours = ours.union(*(option.opts for option in self.commands["start"].params))
+        for word in words:
+            name = word.partition("=")[0]
+            if name[:1] == "-" != name and not ours & {name, name[:2]}:
+                meant = f"raycluster serve MODEL -- {name} …"
+                files.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
 
 
 app = typer.Typer(
     cls=ModelFirst,
     rich_markup_mode=None,
     subcommand_metavar="MODEL [-- VLLM ARGS…] | COMMAND",
-    help="Serve a model on the cluster.",
 )
 
 
 @app.callback()
 def root() -> None:
-    """Serve a model on the cluster: `vllm serve` in the head's container, until it answers.
+    """Serve a model on the cluster.
 
     \b
     raycluster serve Qwen/Qwen3-32B
     raycluster serve Qwen/Qwen3-32B -- --max-model-len 32768
     raycluster serve                     the model of the inventory
+
+    That is short for `serve start`, which has the options: raycluster serve start -h
     """  # noqa: D301 - the help needs the real character
 
 
@@ -71,14 +86,14 @@ def start(
     """
     cluster = files.load(None, file)
     wanted = _model(cluster, model, tuple(args or ()))
-    raise typer.Exit(serve(cluster, wanted, options.Pace(JOBS, verbose, output is ActForm.JSONL)))
+    raise typer.Exit(serve(cluster, wanted, options.Pace(JOBS, verbose, output is ActForm.JSONL), file))
 
 
 @app.command()
 def status(file: options.OnlyInventory = None, output: options.AnswerOutput = AnswerForm.TEXT) -> None:
     """Show whether the model answers. Exit code 0: it does. 3: it does not, or none is served."""
     from orchestrator.cli import answers
-    from orchestrator.cli.serving import show_model
+    from orchestrator.cli.serving import show_model, unserved
     from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
 
@@ -87,9 +102,11 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = An
         health = assess(cluster, run.observe(cluster.nodes))
     run.stop_if_interrupted()
     if output is AnswerForm.JSON:
-        answers.show(answers.ServeAnswer(cluster.name, health.model))
+        answers.show(
+            answers.ServeAnswer(cluster.name, health.model, "" if health.model else unserved(health))
+        )
     else:
-        show_model(cluster, health)
+        show_model(health)
     raise typer.Exit(0 if health.model and health.model.answers else NOT_ANSWERING)
 
 
@@ -103,11 +120,12 @@ def logs(
 ) -> None:
     """Show what vLLM has said since it was last told to serve."""
     from orchestrator.cli.commands.logs import show, tail_of
-    from orchestrator.plan import docker
+    from orchestrator.plan import docker, engine
     from orchestrator.plan.logs import FileLog
 
     cluster, lines = files.load(None, file), tail_of(tail)
-    wanted = {cluster.head: FileLog(cluster.head, lines, docker.SERVER_LOGS)}
+    keepers = engine.of(cluster).keepers(cluster)
+    wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in keepers}
     raise typer.Exit(show(cluster, wanted, JOBS, follow=follow))
 
 
@@ -128,26 +146,30 @@ def stop(
     raise typer.Exit(done.exit_code)
 
 
-def serve(cluster: "Cluster", model: "Model", pace: options.Pace) -> int:
-    """Serves it, and tells of it; the exit code."""
+def serve(cluster: "Cluster", model: "Model", pace: options.Pace, path: str | None) -> int:
+    """Serves it, and tells of it; the exit code. `path`: the inventory as it was given."""
     from orchestrator.cli.acting import Scope, carry_out
     from orchestrator.cli.serving import conclude
+    from orchestrator.model.secret import Secret
+    from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
 
-    planner = partial(plan_serve, cluster, model=model)
-    done = carry_out("serve", cluster, planner, partial(plan_unserve, cluster), pace, scope=Scope.SOME_HOSTS)
-    conclude(cluster, model, done, events=pace.events)
+    planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
+    key = Secret("--api-key", arguments.value(model.args, "--api-key"))  # vLLM logs what it is told
+    done = carry_out("serve", cluster, planner, aftermath, pace, (key,), scope=Scope.SOME_HOSTS)
+    conclude(cluster, model, done, path, events=pace.events)
     return done.exit_code
 
 
 def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...]) -> "Model":
-    """What is asked for; the inventory's where it is not named."""
+    """What is asked for; the inventory's where it is not named, as in `serve -- --max-model-len 4096`."""
     from orchestrator.model.cluster import Model
 
     if name in COMMANDS:
         files.refuse(f'"{name}" goes first: raycluster serve {name} …')
-    if name is not None:
+    if name and not name.startswith("-"):
         return Model(name, args)
+    args = (name, *args) if name else args
     if cluster.serve is None:
         files.refuse(
             "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"

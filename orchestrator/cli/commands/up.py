@@ -58,7 +58,7 @@ def up(
         raise typer.Exit(done.exit_code)
     from orchestrator.cli.commands.serve import serve as serve_model
 
-    raise typer.Exit(serve_model(cluster, model, pace))
+    raise typer.Exit(serve_model(cluster, model, pace, inventory or file))
 
 
 def _model(cluster: "Cluster", *, serve: bool, plan_only: bool) -> "Model | None":

@@ -2,13 +2,14 @@
 
 `quick` needs nothing but the one look that every command begins with; `up` heeds it too, and says the same
 words. `thorough` adds what `raycluster check` alone asks for: a second look, a container from the image on
-each host, and connections between the hosts.
+each host, and connections between the hosts. `measured` tells what came of an all-reduce across them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.checks.collective import hindered, measured
 from orchestrator.plan.checks.evidence import Evidence, Gap
 from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, quoting, warning
 from orchestrator.plan.checks.inspected import inspected
@@ -19,7 +20,19 @@ from orchestrator.plan.checks.tried import tried, versions
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.plan.settle import addresses
 
-__all__ = ["Evidence", "Finding", "Gap", "Level", "obstacles", "quick", "reached", "thorough"]
+__all__ = [
+    "Evidence",
+    "Finding",
+    "Gap",
+    "Level",
+    "hindered",
+    "in_order",
+    "measured",
+    "obstacles",
+    "quick",
+    "reached",
+    "thorough",
+]
 
 CLOCK_SECONDS = 5.0
 """Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
@@ -53,7 +66,7 @@ def _starts(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings
 
 
 def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Finding, ...]:
-    """Everything, in the order of the inventory's hosts."""
+    """Everything that can be told without --deep."""
     found = (
         *_logins(evidence),
         *quick(cluster, facts),
@@ -61,8 +74,13 @@ def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Findin
         *_by_evidence(cluster, facts, evidence),
         *_gaps(cluster, evidence),
     )
+    return in_order(cluster, found)
+
+
+def in_order(cluster: Cluster, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By the inventory's hosts, and of each as they come."""
     order = {node.name: index for index, node in enumerate(cluster.nodes)}
-    return tuple(sorted(found, key=lambda finding: order[finding.host]))
+    return tuple(sorted(findings, key=lambda finding: order[finding.host]))
 
 
 def _logins(evidence: Evidence) -> Findings:

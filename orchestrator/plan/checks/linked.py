@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan import ports
+from orchestrator.plan import engine, ports
 from orchestrator.plan.checks.finding import Finding, Findings, failure, ok
 from orchestrator.plan.trial import Link, Outcome
 
@@ -44,13 +44,18 @@ def _closed(link: Link, rule: str) -> Finding:
 
 def firewall_rule(cluster: Cluster, ips: Mapping[str, str]) -> str:
     """The line that lets the hosts in at Ray's ports, for the host on which it is run."""
+    return admitting(cluster, ips, f" -m multiport --dports {_ports(cluster)}")
+
+
+def admitting(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> str:
+    """The same at other ports, or at all."""
     tool = "ip6tables" if any(":" in ip for ip in ips.values()) else "iptables"
     peers = _network(cluster) or ",".join(ips.values())
-    return f"sudo {tool} -I INPUT -p tcp -s {peers} -m multiport --dports {_ports(cluster)} -j ACCEPT"
+    return f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT"
 
 
 def _ports(cluster: Cluster) -> str:
-    return ports.spelled(ports.open_between_hosts(cluster), ":")
+    return ports.spelled(engine.of(cluster).open_between_hosts(cluster), ":")
 
 
 def _network(cluster: Cluster) -> str:

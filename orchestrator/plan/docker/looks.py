@@ -1,12 +1,14 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
-from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
-from orchestrator.plan import ray, scripts, watch_script
+from orchestrator.model.cluster import Accelerator, Cluster, Node
+from orchestrator.plan import collective as collectives
+from orchestrator.plan import engine, ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.docker.start import HF_HOME, Place, found_inside
+from orchestrator.plan.docker.start import HF_HOME, found_inside
+from orchestrator.plan.place import Place
 from orchestrator.plan.serving import inside
 
 
@@ -20,7 +22,7 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         node.hf_home,
         gcs,
         ray.node_table_script() if gcs else "",
-        inside.KEEPER if node.role is Role.HEAD else "",
+        inside.KEEPER if node in engine.of(cluster).keepers(cluster) else "",
         cluster.image if cluster.ray.install else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)
@@ -47,18 +49,30 @@ def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[
 
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
     """
-    mount = ("-v", f"{folder}:{HF_HOME}") if folder else ()
-    options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *mount)
-    program = ("-c", trials.program(), "look", node.accelerator, place.ip, *map(str, ports))
-    given = (*found_inside(cluster, node, place), "--tty=false", "--entrypoint", "python3")
-    words = (*options, *given, image(cluster), *program)
-    return scripted(scripts.TRIAL, "trial", node, _trial_name(cluster, node), *words)
+    given = (*(("-v", f"{folder}:{HF_HOME}") if folder else ()), *found_inside(cluster, node, place))
+    words = (trials.program(), "look", node.accelerator, place.ip, *map(str, ports))
+    return _brief(cluster, node, _trial_name(cluster, node), given, words)
+
+
+def collective(cluster: Cluster, node: Node, place: Place, words: tuple[str, ...]) -> Command:
+    """The same for a rank of the deep check, `words` being its arguments; `collective.heard` reads it."""
+    name = f"raydeep-{cluster.name}-{node.name}"
+    return _brief(cluster, node, name, found_inside(cluster, node, place), (collectives.program(), *words))
 
 
 def reach(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
     """Tries connections from inside the node's trial; `trial.links` reads it."""
     words = ("exec", _trial_name(cluster, node), "python3", "-c", trials.program(), "reach", *addresses)
     return Command((*node.docker.command, *words))
+
+
+def _brief(
+    cluster: Cluster, node: Node, name: str, given: tuple[str, ...], words: tuple[str, ...]
+) -> Command:
+    """A container that runs a program of ours until standard input ends, and is gone then."""
+    options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *given)
+    python = ("--tty=false", "--entrypoint", "python3", image(cluster), "-c", *words)
+    return scripted(scripts.TRIAL, "trial", node, name, *options, *python)
 
 
 def _trial_name(cluster: Cluster, node: Node) -> str:

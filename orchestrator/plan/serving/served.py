@@ -2,17 +2,22 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.model.cluster import Model
+
+ABANDONED = "what kept vLLM running in the container is gone"
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One look at a model's server.
+    """One look at a model's server, or at a rank of it.
 
     `state`: waiting, starting, answering or ended, as the keeper has it; `kept`: whether there is a keeper;
     `trouble`: why the server does not answer now, empty where it does. `since`, `died`: seconds ago. `lives`: how
-    often it was started; `exit_code`: how the last life ended that did. `lines`: the last ones of its log.
+    often it was started; `exit_code`: how the last life ended that did, `why`: for what other reason than its own.
+    `lines`: the last ones of its log. Of several ranks: `hosts` has those of all, by rank; `missing`: who is not
+    there, as the first one's keeper sees it; `run`: which company they are.
     """
 
     model: Model
@@ -25,30 +30,52 @@ class Served:
     lives: int
     died: float | None = None
     exit_code: int | None = None
+    why: str = ""
     lines: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    run: str = ""
 
     @property
     def answers(self) -> bool:
         return self.kept and not self.trouble
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its keeper is gone without a word: it was killed, or is not back yet after its container."""
+        return not self.kept and self.state != "ended"
 
 
 def parse(text: str) -> Served | None:
     """The keeper's line; None where nothing is served, or where it tells what nobody can read."""
     try:
         told = json.loads(text)
-        spec, state, now = told["spec"], told["state"], told["now"]
-        return spec and Served(
-            model=Model(spec["model"], tuple(spec["args"])),
-            url=spec["url"],
-            name=told["name"],
-            state=state.get("is", "waiting"),
-            kept=told["kept"],
-            trouble=told["trouble"],
-            since=now - state.get("since", now),
-            lives=state.get("lives", 0),
-            died=now - state["died"] if "died" in state else None,
-            exit_code=state.get("exit_code"),
-            lines=tuple(told["lines"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return _served(told["spec"], told["state"], told["now"], told) if told["spec"] else None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
+    code, company = state.get("exit_code"), spec["company"] or {}
+    return Served(
+        model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
+        url=str(spec["url"]),
+        name=str(told["name"]),
+        state=str(state.get("is", "waiting")),
+        kept=told["kept"] is True,
+        trouble=str(told["trouble"]),
+        since=float(now - state.get("since", now)),
+        lives=int(state.get("lives", 0)),
+        died=float(now - state["died"]) if "died" in state else None,
+        exit_code=None if code is None else _as_shells_say(int(code)),
+        why=str(state.get("why", "")),
+        lines=tuple(map(str, told["lines"])),
+        hosts=tuple(map(str, company.get("hosts", ()))),
+        missing=tuple(map(str, state.get("missing", ()))),
+        run=str(company.get("run", "")),
+    )
+
+
+def _as_shells_say(code: int) -> int:
+    """Python has -9 for what was killed; everybody else, 137."""
+    return code if code >= 0 else 128 - code

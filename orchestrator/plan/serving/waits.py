@@ -3,12 +3,17 @@
 import re
 from dataclasses import dataclass
 
+from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.serving import causes, progress, served
 from orchestrator.plan.serving.known_causes import HELD
-from orchestrator.plan.serving.served import Served
+from orchestrator.plan.serving.served import ABANDONED, Served
 from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
 
 LAST_LINES = 12
+KILLED = 137
+GIVEN_UP = (TIMED_OUT, KILLED)
+"""A look that was given up: a host that loads a model may be too busy for it, and the model is none the worse."""
+
 PATIENCE = 60
 """Seconds. Ray gives GPUs that are free at once."""
 
@@ -20,6 +25,8 @@ class Answers:
     """Until the server says that it is well; hopeless once it has ended without ever having been so."""
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+        if exit_code in GIVEN_UP:
+            return NotYet("its host is too busy to say how far it is")
         seen = served.parse(stdout)
         if exit_code or seen is None:
             return Never("nothing of the server is there any more: has its container ended?")
@@ -38,13 +45,17 @@ def _starved(seen: Served) -> Never | None:
 
 def _how_far(seen: Served) -> str:
     if seen.state == "waiting":
-        return "waits for Ray"
+        return f"waits for {', '.join(seen.missing)}" if seen.missing else seen.why or "waits for Ray"
     return progress.stage(seen.lines)
 
 
 def _ended(seen: Served) -> Never:
     """Its root cause, where it is known; else its last lines."""
-    ended = f"vLLM ended with exit code {seen.exit_code}"
+    ended = seen.why or f"vLLM ended with exit code {seen.exit_code}"
+    if seen.abandoned:
+        return Never(ABANDONED)
     if cause := causes.root_cause(seen.lines):
         return Never(cause.why or ended, seen.exit_code, cause.said, cause.fix)
+    if seen.why:
+        return Never(ended)
     return Never(ended, seen.exit_code, "\n".join(seen.lines[-LAST_LINES:]))

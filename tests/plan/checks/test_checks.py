@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.cli.findings import TOPICS
 from orchestrator.model.cluster import Cluster, Docker, Pull, Rdma
-from orchestrator.plan.checks import Evidence, Gap, Level, obstacles, quick, thorough
+from orchestrator.plan.checks import Evidence, Gap, Level, measured, obstacles, quick, thorough
+from orchestrator.plan.collective import Rank
 from orchestrator.plan.facts import Address, DockerTrouble, Listener, Silent
 from orchestrator.plan.steps import Refusal, Remark
 from orchestrator.plan.trial import NoTrial
@@ -85,7 +86,8 @@ def test_every_topic_is_one_that_people_are_shown_and_every_one_of_these_there_i
     here, there = replace(DEMO.workers[0], host="local"), DEMO.workers[1]
     of = replace(DEMO, head=node(1, rdma=Rdma.OFF), workers=(here, there))
     facts = with_host(good(of), "gpu1", infiniband=True) | {"gpu2": Silent("gone", "plug it in")}
-    assert {each.topic for each in thorough(of, facts, everything())} == set(TOPICS)
+    deep = measured(of, facts, {"gpu1": Rank(no_torch="no"), "gpu2": Rank(ended="no"), "gpu3": Rank()})
+    assert {each.topic for each in (*thorough(of, facts, everything()), *deep)} == set(TOPICS)
 
 
 def test_evidence_of_a_host_that_is_silent_by_now_is_left_alone() -> None:

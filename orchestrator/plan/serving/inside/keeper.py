@@ -9,35 +9,50 @@
 A server that has answered once is started again whenever it ends; one that never did is not.
 """
 
+import contextlib
+import errno
 import fcntl
+import json
+import math
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
-import uuid
 
-import server  # beside this file
+import company  # these are beside this file
+import processes
+import server
 
-MARK = "RAYCLUSTER_SERVES"
+LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
 END_SECONDS = 30  # vLLM ends by itself in a few
 LONG_LIFE = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another life
+GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
 LASTING = ("answered", "lives", "exit_code", "died")
 """What is remembered through the lives that follow."""
 
 
-def lock():
-    """The lock that a keeper holds for as long as it lives; None where another has it."""
+def hold():
+    """Takes the lock that a keeper has for as long as it lives; None where another has it."""
     file = open(server.at("lock"), "a+")  # noqa: SIM115 - held open
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         return None
     return file
+
+
+def holder():
+    """The keeper's process; 0 where there is none. To ask takes nothing, so that nobody who looks is in the way."""
+    asked = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    with open(server.at("lock"), "a+") as file:
+        kind, *_, pid = struct.unpack(LOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+    return 0 if kind == fcntl.F_UNLCK else pid
 
 
 class Keeper:
@@ -45,7 +60,8 @@ class Keeper:
 
     def __init__(self, spec):
         self.spec, self.state = spec, server.read("state.json")
-        self.stopping, self.mark = threading.Event(), uuid.uuid4().hex
+        self.stopping = threading.Event()
+        self.company = company.of(spec)
         signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
 
     def run(self):
@@ -53,19 +69,24 @@ class Keeper:
         while not self.stopping.is_set():
             began = time.time()
             self.become("waiting")
-            code = self.live() if self.wait_for_port() else None
+            why = "" if self.wait_for_port() else "stopped"
+            why = why or self.gather()
+            code, why = (None, why) if why else self.live()
+            self.company.leave(code)
             if self.stopping.is_set():
                 return
-            self.become("ended", exit_code=code, died=time.time())
+            self.become("ended", exit_code=code, died=time.time(), why=why)
             if not self.state.get("answered"):
                 return
-            tries = 0 if time.time() > began + LONG_LIFE else tries + 1
+            # The first rank paces them all.
+            tries = 0 if self.company.rank or time.time() > began + LONG_LIFE else tries + 1
             self.stopping.wait(PAUSES[min(tries, len(PAUSES) - 1)])
 
     def become(self, what, **more):
         lasting = {key: self.state[key] for key in LASTING if key in self.state}
         self.state = {**lasting, "is": what, "since": time.time(), **more}
-        server.write("state.json", self.state)
+        with contextlib.suppress(OSError):  # a full disk does not end a server that answers
+            server.write("state.json", self.state)
 
     def wait_for_port(self):
         """Until Ray is there: vLLM would start one of its own."""
@@ -77,26 +98,51 @@ class Keeper:
                 self.stopping.wait(1)
         return not self.stopping.is_set()
 
+    def gather(self):
+        """Until all ranks are there; else why they are not."""
+        until = math.inf if self.state.get("answered") else time.time() + GATHER_SECONDS
+        return self.company.gather(self.stopping, until, self.wait_for)
+
+    def wait_for(self, hosts):
+        if hosts != self.state.get("missing"):
+            self.become("waiting", missing=hosts)
+
     def live(self):
-        """One life of the server; its exit code."""
+        """One life of the server: its exit code, and why it ended where that was not of its own accord."""
         self.become("starting", lives=self.state.get("lives", 0) + 1)
-        server.log(f"{server.BEGINS} {self.state['lives']}\n".encode())
+        with contextlib.suppress(OSError):
+            server.log(f"{server.BEGINS} {self.state['lives']}\n".encode())
         try:
             child = self.begin()
-        except OSError as problem:
-            server.log(f"{self.spec['argv'][0]}: {problem.strerror}\n".encode())
-            return 127
+        except (OSError, ValueError) as problem:
+            server.log(f"{self.spec['argv'][0]}: {getattr(problem, 'strerror', problem)}\n".encode())
+            return 127, ""
         pump = threading.Thread(target=copy, args=(child.stdout,), daemon=True)
         pump.start()
-        while child.poll() is None and not self.stopping.wait(0.5):
-            if self.state["is"] == "starting" and not server.health(self.spec):
+        why = ""
+        while child.poll() is None and not self.stopping.wait(0.5) and not (why := self.company.broken()):
+            if self.state["is"] == "starting" and self.answers():
                 self.become("answering", answered=True)
+                self.company.well()
+        if why:
+            self.become("ended", why=why)
+        elif child.poll() is not None:
+            why = self.company.broken() if not self.company.rank else ""
+            self.company.leave(child.returncode)
         self.end(child)
         pump.join(2)
-        return child.returncode
+        return child.returncode, why
+
+    def answers(self):
+        """Whether the server does; the first rank alone can tell."""
+        return self.company.answers if self.company.rank else not server.health(self.spec)
 
     def begin(self):
-        env = {**os.environ, **self.spec["env"], MARK: self.mark, "PYTHONUNBUFFERED": "1"}
+        # The server would share the port, and would seem to answer.
+        if not self.company.rank and processes.is_taken(self.spec["url"]):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        ours = {**processes.MARKED, "PYTHONUNBUFFERED": "1"}
+        env = {**os.environ, **self.spec["env"], **ours}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(self.spec["argv"], env=env, start_new_session=True, **pipes)
 
@@ -107,80 +153,62 @@ class Keeper:
         until = time.time() + END_SECONDS
         while child.poll() is None and time.time() < until:
             time.sleep(0.1)
-        while left := marked(self.mark):
-            for pid in left:
-                kill(pid, signal.SIGKILL)
-            child.poll()
-            time.sleep(0.1)
+        processes.end_left()
         child.wait()
-
-
-def marked(mark):
-    """The processes that carry the mark in their environment."""
-    found, wanted = [], f"{MARK}={mark}".encode()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                if wanted in file.read():
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
-def kill(pid, how):
-    try:
-        os.kill(pid, how)
-    except ProcessLookupError:
-        pass
 
 
 def copy(pipe):
     while data := os.read(pipe.fileno(), 65536):
-        server.log(data)
+        with contextlib.suppress(OSError):  # of a full disk; a server that nobody reads would stand still
+            server.log(data)
 
 
 def start(spec):
     if stop():
         return 1
     server.forget("state.json", server.LOG, server.LOG + ".1")
-    with open(server.at("spec.json"), "w", encoding="utf-8") as file:
-        file.write(spec)
-    nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    subprocess.Popen([sys.executable, os.path.abspath(__file__), "keep"], start_new_session=True, **nowhere)
+    server.write("spec.json", json.loads(spec))
+    with open(server.at(server.LOG), "ab") as log:
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+        words = [sys.executable, os.path.abspath(__file__), "keep"]
+        keeper = subprocess.Popen(words, start_new_session=True, **pipes)
     while not server.read("state.json"):
+        if keeper.poll() is not None and not holder():
+            print("the keeper has ended:", *server.tail(5), sep="\n", file=sys.stderr)
+            return 1
         time.sleep(0.05)
     return 0
 
 
 def keep():
-    held, spec, state = lock(), server.read("spec.json"), server.read("state.json")
+    held, spec, state = hold(), server.read("spec.json"), server.read("state.json")
     if not held or not spec or (state.get("is") == "ended" and not state.get("answered")):
         return
-    held.truncate(0)
-    held.write(str(os.getpid()))
-    held.flush()
-    Keeper(spec).run()
+    keeper = Keeper(spec)
+    processes.end_left()
+    try:
+        keeper.run()
+    finally:
+        processes.end_left()
 
 
 def look(lines):
-    held = lock()
-    server.look(lines, kept=not held)
+    server.look(lines, kept=bool(holder()))
 
 
 def stop():
     """Asks the keeper to end, and waits for it: it holds the lock until nothing of its server is left."""
     server.forget("spec.json")
-    until, asked = time.time() + END_SECONDS + 20, ""
-    while not lock():
-        with open(server.at("lock")) as file:
-            pid = file.read()
+    until, asked = time.time() + END_SECONDS + 20, 0
+    while pid := holder():
         if pid != asked:
-            kill(int(pid), signal.SIGTERM)
+            processes.kill(pid, signal.SIGTERM)
             asked = pid
         if time.time() > until:
+            print("these processes do not end:", *processes.marked(), file=sys.stderr)
             return 1
         time.sleep(0.1)
+    processes.end_left()
     return 0
 
 

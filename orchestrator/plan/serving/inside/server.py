@@ -3,6 +3,7 @@
 Only the standard library is there.
 """
 
+import http.client
 import json
 import os
 import ssl
@@ -18,6 +19,8 @@ BEGINS = "raycluster: vLLM begins its life number"
 LINE_BYTES = 400  # a generous guess at the mean
 OK, FAILED = 200, 500
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
+NO_ANSWER = (OSError, ValueError, OverflowError, http.client.HTTPException)
+"""What comes of an address or a key that is none, and of who answers there and speaks no HTTP."""
 
 
 def at(name):
@@ -66,15 +69,20 @@ def call(spec, path, told=None, timeout=3):
     """The status of an answer, 0 for none, and its text."""
     key = spec.get("key") or os.environ.get("VLLM_API_KEY")
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    request = urllib.request.Request(spec["url"] + path, json.dumps(told).encode() if told else None, headers)
+    try:
+        told = json.dumps(told).encode() if told else None
+        with opened(urllib.request.Request(spec["url"] + path, told, headers), timeout) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except NO_ANSWER as problem:
+        return 0, str(getattr(problem, "reason", problem))
+
+
+def opened(request, timeout):
     handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=UNVERIFIED)
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as answer:
-            return answer.status, answer.read().decode(errors="replace")
+        return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
     except urllib.error.HTTPError as answer:
-        return answer.code, answer.read().decode(errors="replace")
-    except OSError as problem:
-        return 0, str(getattr(problem, "reason", problem))
+        return answer
 
 
 def health(spec):
@@ -107,15 +115,23 @@ def name(spec):
         return ""
 
 
+def ailment(spec, state):
+    """Empty where all is well. The server is at the first rank; its keeper has told the others' of it."""
+    known = state.get("is", "waiting")
+    if known in ("waiting", "ended") or (spec["company"] or {}).get("rank"):
+        return "" if known == "answering" else state.get("why") or known
+    return health(spec)
+
+
 def look(lines, kept):
     spec, state = read("spec.json"), read("state.json")
-    trouble = health(spec) if spec and kept else "nothing is served"
+    trouble = ailment(spec, state) if spec and kept else "nothing is served"
     told = {
         "trouble": trouble,
-        "name": "" if trouble else name(spec),
+        "name": "" if trouble or (spec["company"] or {}).get("rank") else name(spec),
         "lines": tail(int(lines)) if trouble else [],
     }
-    shown = {key: spec.get(key, "") for key in ("model", "args", "url", "rank")}
+    shown = {key: spec.get(key, "") for key in ("model", "args", "url", "company")}
     print(
         json.dumps(
             {"spec": shown if spec else None, "state": state, "kept": kept, "now": time.time(), **told}

@@ -1,0 +1,585 @@
+"""`raycluster serve`, as a person sees it."""
+
+import json
+import os
+import shlex
+import signal
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from typer.testing import Result
+
+from orchestrator.cli import answers
+from orchestrator.plan.command import Command
+from orchestrator.plan.lock import HELD
+from orchestrator.plan.serving import inside
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
+from tests.cli.test_events import events
+from tests.plan.recordings import Said, ray_line, ray_row, standing, state
+from tests.plan.serving.worlds import ended, line, starting
+from tests.remote.fakes import Answer, FakeFleet, reached
+
+MODEL = "Qwen/Qwen3-32B"
+SERVED = "serve: {model: Qwen/Qwen3-32B, args: [--max-model-len, '4096']}\n"
+GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
+COMMANDS = {"start": inside.FOLDER, "look": "400", "ask": "ask", "stop": "stop"}
+ASKED = {"url": "http://10.0.0.1:8000", "name": MODEL, "status": 200, "seconds": 0.2}
+
+
+def keeper(what: str) -> Any:
+    """Whether a command is for the keeper, and which."""
+    return lambda command: "exec" in command.argv and COMMANDS[what] in command.argv
+
+
+def told(fleet: FakeFleet) -> list[str]:
+    """What the keeper was told, in order."""
+    return [what for each in fleet.sent for what in COMMANDS if keeper(what)(each.command)]
+
+
+def ready(fleet: FakeFleet, served: str = "") -> None:
+    """The cluster stands, and its keeper tells this of what is served."""
+    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
+    now = {"ray": table, "served": Said(served)}
+    fleet.on("gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1"), **now))
+
+
+@pytest.fixture
+def hosts_serve(cluster_stands: FakeFleet) -> FakeFleet:
+    """A cluster that stands, on which all that is told to serve comes to answer."""
+    ready(cluster_stands)
+    cluster_stands.on("gpu1", keeper("start"), Output(0))
+    cluster_stands.on("gpu1", keeper("look"), Output(0, line(**starting())), Output(0, line()))
+    cluster_stands.on("gpu1", keeper("ask"), Output(0, json.dumps(ASKED)))
+    cluster_stands.on("gpu1", keeper("stop"), Output(0))
+    return cluster_stands
+
+
+def spec(fleet: FakeFleet) -> dict[str, Any]:
+    """What the keeper was to serve."""
+    (start,) = (each.command for each in fleet.sent if keeper("start")(each.command))
+    told: dict[str, Any] = json.loads(json.loads(start.input())["spec"])
+    return told
+
+
+def request(run: Result) -> list[str]:
+    """The words of the shown `curl` line, as a shell reads it."""
+    shown = run.stdout.partition("Ask it:\n")[2].partition("\nFrom ")[0]
+    return shlex.split(shown.replace("\\\n", ""))
+
+
+# --- serve MODEL ---
+
+
+def test_the_answer_is_where_it_answers_and_how_to_ask_it(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    serve = raycluster("serve", MODEL)
+    assert serve.exit_code == 0, serve.stderr
+    assert serve.stdout.startswith(f"{MODEL} answers at http://10.0.0.1:8000/v1 (")
+    curl, url, header, content, data, body = request(serve)
+    assert (curl, url) == ("curl", "http://10.0.0.1:8000/v1/completions")
+    assert (header, content, data) == ("-H", "Content-Type: application/json", "-d")
+    assert json.loads(body) == {"model": MODEL, "prompt": "Hello", "max_tokens": 16}
+    assert "a tunnel to http://127.0.0.1:8000:\n  ssh -N -L 8000:10.0.0.1:8000 gpu1\n" in serve.stdout
+    lines = serve.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == "Then: raycluster serve status, serve logs -f, serve stop"
+    assert told(hosts_serve) == ["start", "look", "look", "ask"]
+
+
+@pytest.mark.parametrize("output", ["text", "jsonl"])
+def test_a_stage_that_lasts_is_told_once_where_lines_stay(
+    hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.setattr("orchestrator.remote.runner.STILL_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.cli.progress.PACE", 0.5)
+    loads = Output(0, line(**starting("Loading safetensors checkpoint shards:  25% Completed | 1/4")))
+    hosts_serve.on("gpu1", keeper("look"), loads, loads, loads, Output(0, line()))
+    serve = raycluster("serve", MODEL, "-o", output)
+    assert (serve.stderr + serve.stdout).count("loads the weights: 25% Completed") == 1
+
+
+def test_what_it_does_meanwhile_goes_to_standard_error(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    del hosts_serve
+    serve = raycluster("serve", MODEL)
+    why = "tensor parallel 8, pipeline parallel 2, for 8 GPUs on each of 2 hosts"
+    assert f"gpu1: serves {MODEL}: {why}" in serve.stderr
+    for step in ("start vLLM: ok", "wait until it answers: ok", "ask it for a word: ok"):
+        assert f"gpu1: {step}" in serve.stderr
+        assert step not in serve.stdout
+
+
+@pytest.mark.parametrize("secrets", ["", "secrets: [HF_TOKEN]\n", "secrets: [HF_TOKEN, VLLM_API_KEY]\n"])
+def test_the_request_has_a_key_only_where_the_server_asks_for_one(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster, secrets: str
+) -> None:
+    del hosts_serve
+    (folder / "inventory.yaml").write_text(INVENTORY + secrets)
+    serve = raycluster("serve", MODEL)
+    assert serve.exit_code == 0, serve.stderr
+    assert ('-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout) is ("VLLM_API_KEY" in secrets)
+
+
+def test_a_key_on_the_command_line_is_asked_for_too_and_shown_nowhere(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    said = "non-default args: {'api_key': ['s3cret-key']}"
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(said))))
+    failed = raycluster("serve", MODEL, "-v", "--", "--api-key", "s3cret-key")
+    assert "'api_key': ['<--api-key>']" in failed.stderr
+    (log,) = (folder / "state").rglob("*.log")
+    assert "s3cret-key" not in failed.output + log.read_text()
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line()))
+    serve = raycluster("serve", MODEL, "--", "--api-key", "s3cret-key")
+    assert '-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout
+    assert "s3cret-key" not in serve.output
+
+
+@pytest.mark.parametrize(("status", "path"), [(200, "/v1/completions"), (404, "/v1/models")])
+def test_a_model_that_makes_no_text_is_not_shown_a_prompt(
+    hosts_serve: FakeFleet, raycluster: Raycluster, status: int, path: str
+) -> None:
+    hosts_serve.on("gpu1", keeper("ask"), Output(0, json.dumps(ASKED | {"status": status})))
+    assert request(raycluster("serve", MODEL))[1].endswith(path)
+
+
+def test_a_model_is_asked_by_the_name_that_its_server_gives_it(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts_serve.on("gpu1", keeper("ask"), Output(0, json.dumps(ASKED | {"name": "it's -d mine"})))
+    assert json.loads(request(raycluster("serve", MODEL))[-1])["model"] == "it's -d mine"
+
+
+def test_what_comes_after_the_dashes_is_vllms(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    words = ("--max-model-len", "4096", "-tp=4", "-o", "a b; $HOME")
+    assert raycluster("serve", MODEL, "--", *words).exit_code == 0
+    argv = spec(hosts_serve)["argv"]
+    assert tuple(argv[-len(words) :]) == words
+    assert argv[-len(words) - 2 : -len(words)] == ["--pipeline-parallel-size", "4"]
+
+
+def test_one_that_answers_already_is_not_touched(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    ready(hosts_serve, line())
+    serve = raycluster("serve", MODEL, "--", "--max-model-len", "4096")
+    assert (serve.exit_code, serve.stderr) == (0, "")
+    assert f"{MODEL} answers at http://10.0.0.1:8000/v1 already, nothing to do\n" in serve.stdout
+    assert request(serve)[1] == "http://10.0.0.1:8000/v1/completions"
+    assert only_looked(hosts_serve)
+
+
+def test_another_one_has_to_be_stopped_first(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    ready(hosts_serve, line())
+    serve = raycluster("serve", "another")
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert f"✗ another is not served\n  gpu1  {MODEL} is served there\n" in serve.stderr
+    assert "→ `raycluster serve stop` ends that\nNothing was started.\n" in serve.stderr
+    assert only_looked(hosts_serve)
+
+
+def test_without_a_cluster_it_says_what_brings_one_up(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert "the cluster is not up" in serve.stderr
+    assert "→ `raycluster up` brings it up" in serve.stderr
+    assert only_looked(hosts)
+
+
+# --- failures ---
+
+
+def test_a_failure_is_told_with_its_root_cause_and_what_was_started_is_ended(
+    hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    lines = [GATED, *["RuntimeError: Engine core initialization failed. See root cause above."] * 30]
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(*lines))))
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert f"✗ {MODEL} is not served\n" in serve.stderr
+    assert "gpu1  wait until it answers: the model is gated" in serve.stderr
+    assert "\n      | OSError: You are trying to access a gated repo.\n      → accept its" in serve.stderr
+    assert "See root cause above" not in serve.stderr
+    assert "Nothing of it is left running; `raycluster serve logs` shows all that it said.\n" in serve.stderr
+    (log,) = (folder / "state").rglob("*-serve.log")
+    assert f"log: {log}" in serve.stderr
+    assert told(hosts_serve) == ["start", "look", "stop"]
+
+
+def test_an_unknown_cause_leaves_its_last_words(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended("so long", "and thanks", exit_code=-9))))
+    serve = raycluster("serve", MODEL)
+    assert "vLLM ended with exit code 137\n      | so long\n      | and thanks\n" in serve.stderr
+
+
+def test_a_model_that_fails_at_its_first_word_is_not_served(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts_serve.on("gpu1", keeper("ask"), Output(1, "", "HTTP status 500: boom"))
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert "gpu1  ask it for a word: exit code 1\n      | HTTP status 500: boom\n" in serve.stderr
+    assert told(hosts_serve)[-1] == "stop"
+
+
+def test_what_could_not_be_ended_is_not_said_to_be_gone(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended())))
+    hosts_serve.on("gpu1", keeper("stop"), Output(1, "", "these processes do not end: 77"))
+    serve = raycluster("serve", MODEL)
+    assert serve.exit_code == 1
+    assert "stop vLLM: exit code 1\n      | these processes do not end: 77\n" in serve.stderr
+    assert "Nothing of it is left" not in serve.stderr
+    assert "`raycluster serve stop` ends it" in serve.stderr
+
+
+def interrupts(_command: Command, cancel: Event) -> Answer:
+    os.kill(os.getpid(), signal.SIGINT)
+    assert reached(cancel)
+    return Failure(FailureKind.CANCELLED, "cancelled")
+
+
+def test_ctrl_c_ends_what_was_started(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**starting())), interrupts)
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (130, "")
+    assert f"✗ {MODEL} is not served: interrupted\n" in serve.stderr
+    assert "Nothing of it is left running" in serve.stderr
+    assert told(hosts_serve)[-1] == "stop"
+
+
+def test_ctrl_c_leaves_what_an_earlier_run_has_started(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    ready(hosts_serve, line(**starting()))
+    hosts_serve.on("gpu1", keeper("look"), interrupts)
+    serve = raycluster("serve", MODEL, "--", "--max-model-len", "4096")
+    assert serve.exit_code == 130
+    assert "An earlier run has started it, and it is left as it is" in serve.stderr
+    assert told(hosts_serve) == ["look"]
+
+
+def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    """The step that meets the loss first may not undo what was begun: the lock goes the same way."""
+    lost, stopped = Event(), Event()
+    gone = Failure(FailureKind.UNREACHABLE, "gpu1 does not answer any more")
+
+    def misses(_command: Command, _cancel: Event) -> Answer:
+        lost.set()
+        return gone
+
+    def stops(_command: Command, _cancel: Event) -> Answer:
+        stopped.set()
+        return Output(0)
+
+    def misses_a_little_later(_command: Command, _cancel: Event) -> Answer:
+        stopped.wait(0.5)
+        return gone
+
+    hosts_serve.streams("gpu1", sent("hold-lock"), HELD, lost, misses_a_little_later)
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**starting())), misses)
+    hosts_serve.on("gpu1", keeper("stop"), stops)
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert "its lock on gpu1 was lost: gpu1 does not answer any more" in serve.stderr
+    assert "It may still run there: `raycluster serve status` tells" in serve.stderr
+    assert told(hosts_serve) == ["start", "look", "look"]
+
+
+@pytest.mark.parametrize("words", [(MODEL,), ("stop",)])
+def test_a_cluster_that_another_run_works_on_is_left_alone(
+    words: tuple[str], hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts_serve.streams("gpu1", sent("hold-lock"), "4711", "1000", "ben@desk", "up", "1065", Output(75))
+    serve = raycluster("serve", *words)
+    assert (serve.exit_code, serve.stdout) == (4, "")
+    assert "cluster demo is locked: ben@desk has run `raycluster up` for 65 s" in serve.stderr
+    assert len(hosts_serve.sent) == 1
+
+
+# --- what is typed ---
+
+
+@pytest.mark.parametrize(
+    ("words", "args"),
+    [((), ("--max-model-len", "4096")), (("--", "-tp", "2"), ("--max-model-len", "4096", "-tp", "2"))],
+)
+def test_without_a_model_it_is_the_inventorys(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster, words: tuple[str], args: tuple[str]
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
+    assert raycluster("serve", *words).exit_code == 0
+    assert spec(hosts_serve)["model"] == MODEL
+    assert tuple(spec(hosts_serve)["args"]) == args
+
+
+def test_a_model_that_is_named_has_nothing_of_the_inventorys(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
+    assert raycluster("serve", "another").exit_code == 0
+    assert (spec(hosts_serve)["model"], spec(hosts_serve)["args"]) == ("another", [])
+
+
+@pytest.mark.parametrize("words", [(), ("",), ("--", "-tp", "2")])
+def test_without_a_model_anywhere_it_says_how_to_name_one(
+    hosts: FakeFleet, raycluster: Raycluster, words: tuple[str]
+) -> None:
+    serve = raycluster("serve", *words)
+    assert (serve.exit_code, serve.stdout, hosts.sent) == (2, "", [])
+    assert "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`" in serve.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ((MODEL, "--max-model-len", "4096"), "--max-model-len"),
+        (("--max-model-len=4096", MODEL), "--max-model-len"),
+        ((MODEL, "-tp", "2"), "-tp"),
+        ((MODEL, "-o", "jsonl", "-tp=2", "--", "-x"), "-tp"),
+        (("start", MODEL, "--port", "1"), "--port"),
+    ],
+)
+def test_vllms_own_arguments_go_after_dashes_and_whoever_forgets_them_is_told(
+    hosts: FakeFleet, raycluster: Raycluster, words: tuple[str], name: str
+) -> None:
+    serve = raycluster("serve", *words)
+    assert (serve.exit_code, serve.stdout, hosts.sent) == (2, "", [])
+    meant = f"vLLM's own come last, after --: raycluster serve MODEL -- {name} …"
+    assert serve.stderr == f"no such option: {name}\n→ {meant}\n"
+
+
+@pytest.mark.parametrize("word", ["status", "stop", "logs", "start"])
+def test_a_command_that_comes_too_late_is_no_model(
+    hosts: FakeFleet, raycluster: Raycluster, word: str
+) -> None:
+    serve = raycluster("serve", "-i", "inventory.yaml", word)
+    assert (serve.exit_code, hosts.sent) == (2, [])
+    assert f'"{word}" goes first: raycluster serve {word} …' in serve.stderr
+
+
+def test_our_own_options_are_ours_wherever_they_stand(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    del hosts_serve
+    serve = raycluster("serve", "-iinventory.yaml", "-vv", MODEL, "--output=jsonl")
+    assert (serve.exit_code, events(serve)[-1]["verdict"]) == (0, "done")
+
+
+def test_what_to_do_next_names_the_inventory_that_was_named(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    del hosts_serve
+    (folder / "my inventory.yaml").write_text(INVENTORY)
+    serve = raycluster("serve", "-i", "my inventory.yaml", MODEL)
+    assert "Then: raycluster serve status -i 'my inventory.yaml', serve logs -f -i" in serve.stdout
+
+
+# --- serve status ---
+
+
+def test_one_that_answers_is_told_with_where_and_since_when(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    ready(hosts_serve, line())
+    status = raycluster("serve", "status")
+    assert (status.exit_code, status.stderr) == (0, "")
+    assert status.stdout == f"model {MODEL} answers at http://10.0.0.1:8000/v1, for 60 s\n"
+
+
+def test_one_that_does_not_is_told_with_its_cause_and_its_remedy(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    ready(hosts_serve, line(**ended(GATED, lives=3) | {"kept": True}))
+    status = raycluster("serve", "status")
+    assert status.exit_code == 3
+    assert status.stdout.startswith(
+        f"model {MODEL} does not answer: vLLM ended with exit code 1 and will be "
+    )
+    assert status.stdout.endswith("started 3 times\n")
+    assert "→ accept its conditions" in status.stderr
+
+
+def test_where_nothing_is_served_that_is_an_answer_too(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    ready(hosts_serve)
+    status = raycluster("serve", "status")
+    assert (status.exit_code, status.stdout) == (3, "cluster demo serves nothing\n")
+
+
+def test_where_the_heads_container_has_ended_that_is_why(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    exited = state(Status="exited", Running=False, ExitCode=137, FinishedAt="2026-03-01T12:00:30Z")
+    hosts_serve.on(
+        "gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1", State=exited))
+    )
+    status = raycluster("serve", "status")
+    why = "cluster demo serves nothing: gpu1: its container exited with code 137, 31 s ago\n"
+    assert (status.exit_code, status.stdout) == (3, why)
+
+
+def test_where_the_head_cannot_be_asked_nobody_says_that_nothing_is_served(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts_serve.on("gpu1", sent("observe"), Failure(FailureKind.UNREACHABLE, "is away", fix="plug it in"))
+    status = raycluster("serve", "status")
+    assert (status.exit_code, status.stdout) == (3, "what cluster demo serves is not known: gpu1: is away\n")
+    assert "→ plug it in" in status.stderr
+    told = json.loads(raycluster("serve", "status", "-o", "json").stdout)
+    assert (told["model"], told["trouble"]) == (
+        None,
+        "what cluster demo serves is not known: gpu1: is away",
+    )
+
+
+@pytest.mark.parametrize("served", ["", line(), line(**starting()), line(**ended())])
+def test_as_json_it_is_what_the_schema_says(
+    hosts_serve: FakeFleet, raycluster: Raycluster, served: str
+) -> None:
+    ready(hosts_serve, served)
+    status = raycluster("serve", "status", "-o", "json")
+    told = json.loads(status.stdout)
+    assert list(Draft202012Validator(answers.schema("serve")).iter_errors(told)) == []
+    answering = bool(told["model"]) and told["model"]["answers"]
+    assert (status.exit_code, told["version"]) == (0 if answering else 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("served", "verdict", "exit_code"),
+    [
+        (line(), "healthy", 0),
+        (line(trouble="timed out"), "degraded", 3),
+        (line(**starting()), "degraded", 3),
+        (line(**ended()), "degraded", 3),
+        ("", "healthy", 0),
+    ],
+)
+def test_status_of_the_cluster_is_degraded_while_its_model_does_not_answer(
+    hosts_serve: FakeFleet, raycluster: Raycluster, served: str, verdict: str, exit_code: int
+) -> None:
+    ready(hosts_serve, served)
+    status = raycluster("status")
+    assert status.exit_code == exit_code
+    assert status.stdout.startswith(f"cluster demo is {verdict}: Ray 2.56.0 lists 2 of 2 hosts")
+    assert (f"model {MODEL} " in status.stdout) is bool(served)
+
+
+# --- serve stop ---
+
+
+def test_stop_says_that_it_is_gone(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    ready(hosts_serve, line())
+    stop = raycluster("serve", "stop")
+    assert (stop.exit_code, stop.stdout) == (0, "cluster demo serves nothing any more\n")
+    assert told(hosts_serve) == ["stop"]
+
+
+def test_a_second_stop_has_nothing_to_do(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    stop = raycluster("serve", "stop")
+    assert (stop.exit_code, stop.stderr) == (0, "")
+    assert stop.stdout == "cluster demo serves nothing already, nothing to do\n"
+    assert only_looked(hosts_serve)
+
+
+def test_a_server_that_does_not_end_is_a_failure(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    ready(hosts_serve, line())
+    hosts_serve.on("gpu1", keeper("stop"), Output(1, "", "these processes do not end: 77"))
+    stop = raycluster("serve", "stop")
+    assert (stop.exit_code, stop.stdout) == (1, "")
+    assert "✗ the model on cluster demo may still be served\n" in stop.stderr
+    assert "| these processes do not end: 77" in stop.stderr
+
+
+def test_a_head_that_cannot_be_asked_is_not_said_to_serve_nothing(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts_serve.on("gpu1", sent("observe"), Failure(FailureKind.UNREACHABLE, "is away", fix="plug it in"))
+    stop = raycluster("serve", "stop")
+    assert (stop.exit_code, stop.stdout) == (1, "")
+    assert "gpu1  is away" in stop.stderr
+
+
+# --- for programs ---
+
+
+def test_all_that_happens_is_an_event_and_the_last_says_how_it_ended(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    serve = raycluster("serve", MODEL, "-o", "jsonl")
+    assert (serve.exit_code, serve.stderr) == (0, "")
+    lines = events(serve)
+    assert [each["step"] for each in lines if each["event"] == "step-ended"] == [
+        "start vLLM",
+        "wait until it answers",
+        "ask it for a word",
+    ]
+    assert lines[-1]["message"].startswith(f"{MODEL} answers at http://10.0.0.1:8000/v1 (")
+    ready(hosts_serve, line())
+    assert events(raycluster("serve", "stop", "-o", "jsonl"))[-1]["command"] == "serve stop"
+
+
+def test_a_failure_is_an_event_with_its_cause(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(GATED))))
+    last = events(raycluster("serve", MODEL, "-o", "jsonl"))[-1]
+    assert (last["exit_code"], last["verdict"]) == (1, "failed")
+    (failure,) = last["failures"]
+    assert failure["what"].startswith("wait until it answers: the model is gated")
+    assert failure["fix"].startswith("accept its conditions")
+
+
+# --- up --serve ---
+
+
+def test_up_serves_the_inventorys_model_once_the_cluster_is_up(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
+    up = raycluster("up", "--serve")
+    assert up.exit_code == 0, up.stderr
+    assert "cluster demo is up" in up.stdout
+    assert f"{MODEL} answers at http://10.0.0.1:8000/v1 (" in up.stdout
+    assert spec(hosts_serve)["args"] == ["--max-model-len", "4096"]
+
+
+def test_after_a_failed_up_nothing_is_served(hosts: FakeFleet, folder: Path, raycluster: Raycluster) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
+    hosts.on("gpu2", sent("run"), Output(125, "", "no such device"))
+    up = raycluster("up", "--serve")
+    assert up.exit_code == 1
+    assert not told(hosts)
+
+
+def test_what_fails_to_be_served_is_the_exit_code_of_up(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(GATED))))
+    up = raycluster("up", "--serve")
+    assert up.exit_code == 1
+    assert "cluster demo is up" in up.stdout
+    assert "answers" not in up.stdout
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ("-o", "sh"), ("--dry-run", "--offline")])
+def test_a_plan_of_up_has_no_model(
+    hosts: FakeFleet, folder: Path, raycluster: Raycluster, words: tuple[str]
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
+    up = raycluster("up", "--serve", *words)
+    assert (up.exit_code, hosts.sent) == (2, [])
+    assert "goes with neither --dry-run nor -o sh" in up.stderr
+
+
+def test_up_without_a_model_in_the_inventory_cannot_serve_one(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    up = raycluster("up", "--serve")
+    assert (up.exit_code, hosts.sent) == (2, [])
+    assert "--serve: the inventory names no model; set `serve: {model: …}`" in up.stderr

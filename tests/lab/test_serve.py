@@ -1,0 +1,136 @@
+"""`raycluster serve` on real hosts, with a server that only stands in for vLLM: begun, lost, back again, gone."""
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.plan.serving.keeping import VLLM
+
+from .lab import Lab
+from .processes import wait_until
+from .seeing import Answer, failed, health, two_hosts
+
+CONTAINER = "raycluster-lab-gpu1"
+URL = "http://192.0.2.11:8000"
+OURS = "/usr/local/bin/vllm serv[e]|keeper.p[y]"
+
+
+@pytest.fixture
+def served(cluster: Lab) -> Iterator[Lab]:
+    """The standing cluster, its head with a `vllm`, and nothing served."""
+    taken = (
+        "exec",
+        "--interactive",
+        CONTAINER,
+        "sh",
+        "-c",
+        'cat >"$0" && chmod +x "$0"',
+        "/usr/local/bin/vllm",
+    )
+    cluster.hosts["gpu1"].run("docker", *taken, stdin=VLLM.read_text())
+    yield cluster
+    inside(cluster, "sh", "-c", "! cd /var/tmp/raycluster || python3 keeper.py stop")
+
+
+def inside(lab: Lab, *words: str) -> str:
+    return lab.hosts["gpu1"].docker("exec", CONTAINER, *words, check=False)
+
+
+def serve(lab: Lab, *words: str) -> Answer:
+    return lab.raycluster("serve", "-i", two_hosts(lab), *words)
+
+
+def status(lab: Lab) -> Answer:
+    return lab.raycluster("serve", "status", "-i", two_hosts(lab))
+
+
+def curl(lab: Lab, path: str) -> str:
+    """What the laptop gets from the server."""
+    get = f"import urllib.request as u; print(u.urlopen('{URL}{path}', timeout=5).read().decode())"
+    return lab.laptop([sys.executable, "-c", get]).stdout
+
+
+def pid(lab: Lab) -> str:
+    """The server's process, as its container counts."""
+    log = inside(lab, "cat", "/var/tmp/raycluster/vllm.log")
+    return str(re.findall(r"^pid (\d+)$", log, re.MULTILINE)[-1])
+
+
+def test_a_model_is_served_asked_from_the_laptop_and_ended_without_a_trace(served: Lab) -> None:
+    done = serve(served, "alphabet", "--", "--x", "it's $HOME & `id`")
+    assert done.returncode == 0, done.stderr
+    assert f"alphabet answers at {URL}/v1 (" in done.stdout
+    assert "tensor parallel 8, pipeline parallel 2, for 8 GPUs on each of 2 hosts" in done.stderr
+    assert json.loads(curl(served, "/v1/models"))["data"][0]["id"] == "alphabet"
+    words = json.loads(inside(served, "head", "-1", "/var/tmp/raycluster/vllm.log").removeprefix("words "))
+    assert words[-2:] == ["--x", "it's $HOME & `id`"]
+
+    shown = done.stdout.partition("Ask it:\n")[2].partition("\nFrom")[0]
+    answer = served.laptop(["bash", "-c", shown])
+    assert (answer.returncode, json.loads(answer.stdout)["model"]) == (0, "alphabet")
+    again = serve(served, "alphabet", "--", "--x", "it's $HOME & `id`")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "already, nothing to do" in again.stdout
+
+    stop = served.raycluster("serve", "stop", "-i", two_hosts(served))
+    assert (stop.returncode, stop.stdout) == (0, "cluster lab serves nothing any more\n")
+    assert not served.hosts["gpu1"].runs(OURS)
+    assert status(served).returncode == 3
+
+
+def test_a_server_that_is_killed_is_told_within_seconds_and_comes_back_by_itself(served: Lab) -> None:
+    assert serve(served, "alphabet").returncode == 0
+    # It dies again and again, so that there is time to look.
+    inside(served, "sh", "-c", "mv /usr/local/bin/vllm /usr/local/bin/away")
+    inside(served, "kill", "-9", pid(served))
+    wait_until("it is told", lambda: "does not answer" in status(served).stdout, 10)
+    lost = status(served)
+    assert lost.returncode == 3
+    assert re.search(r"vLLM ended with exit code \d+ and will be started again", lost.stdout)
+    assert health(served, two_hosts(served))["verdict"] == "degraded"
+    inside(served, "sh", "-c", "mv /usr/local/bin/away /usr/local/bin/vllm")
+    wait_until("it is back", lambda: status(served).returncode == 0, 30)
+    assert "started" in status(served).stdout
+    assert health(served, two_hosts(served))["verdict"] == "healthy"
+
+
+def test_a_model_that_cannot_be_served_is_told_with_its_cause_and_leaves_nothing(served: Lab) -> None:
+    gated = serve(served, "gated")
+    failed(gated, "gpu1  wait until it answers: the model is gated", "→ accept its conditions")
+    assert "| OSError: You are trying to access a gated repo." in gated.stderr
+    assert not served.hosts["gpu1"].runs(OURS)
+    logs = served.raycluster("serve", "logs", "-i", two_hosts(served))
+    assert "See root cause above" in logs.stdout
+
+
+def test_ctrl_c_while_it_loads_leaves_nothing(served: Lab) -> None:
+    running = served.raycluster_popen("serve", "-i", two_hosts(served), "loads")
+    served.hosts["gpu1"].catch("/usr/local/bin/vllm serv[e]")
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130, stderr
+    assert "Nothing of it is left running" in stderr
+    assert not served.hosts["gpu1"].runs(OURS)
+
+
+def test_its_log_is_followed(served: Lab) -> None:
+    assert serve(served, "alphabet").returncode == 0
+    running = served.raycluster_popen("serve", "logs", "-i", two_hosts(served), "-f", "-n", "1")
+    assert running.stdout
+    assert f"pid {pid(served)}" in running.stdout.readline()
+    curl(served, "/talk")
+    assert "word word" in running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=5)
+    assert running.returncode == 130
+
+
+def test_what_was_served_comes_back_with_the_heads_container(served: Lab) -> None:
+    assert serve(served, "alphabet").returncode == 0
+    served.hosts["gpu1"].docker("restart", "--time", "1", CONTAINER)
+    wait_until("it answers again", lambda: status(served).returncode == 0, 60)
+    assert json.loads(curl(served, "/v1/models"))["data"][0]["id"] == "alphabet"

@@ -1,0 +1,92 @@
+"""What `status` says of the model, and what the cluster's verdict makes of it."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.plan import health as of_cluster
+from orchestrator.plan.health import Verdict
+from orchestrator.plan.serving.health import ModelHealth, assess
+from tests.plan.worlds import NOW, cluster, standing, with_container
+
+from .worlds import QWEN, URL, ended, seen, serving, starting
+
+LOGS = "`raycluster serve logs` shows what it said"
+OOM = "torch.OutOfMemoryError: CUDA out of memory."
+
+
+def health(**changes: Any) -> ModelHealth:
+    judged = assess(seen(**changes))
+    assert judged
+    return judged
+
+
+def test_nothing_is_served() -> None:
+    assert assess(None) is None
+
+
+def test_it_answers() -> None:
+    assert health() == ModelHealth(QWEN.name, URL, answers=True, state="answering", since=60, lives=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "trouble", "fix"),
+    [
+        ({"state": {"is": "waiting"}, "trouble": "refused"}, "it waits for Ray", ""),
+        (starting("Starting to load model x"), "it loads the model", ""),
+        ({"trouble": "timed out"}, "timed out", LOGS),
+        ({"trouble": "HTTP status 503"}, "its engine has died (HTTP status 503)", LOGS),
+        (ended("what?"), "vLLM ended with exit code 1", LOGS),
+        (ended() | {"kept": True}, "vLLM ended with exit code 1 and will be started again", LOGS),
+        (
+            ended(exit_code=-9) | {"kept": True},
+            "vLLM ended with exit code 137 and will be started again",
+            LOGS,
+        ),
+        (
+            starting() | {"kept": False},
+            "what kept vLLM running in the container is gone",
+            "`raycluster serve` brings it back",
+        ),
+        (
+            {"kept": False, "trouble": "nothing is served"},
+            "what kept vLLM running in the container is gone",
+            "`raycluster serve` brings it back",
+        ),
+    ],
+)
+def test_why_it_does_not_answer_and_what_to_do(changes: dict[str, Any], trouble: str, fix: str) -> None:
+    judged = health(**changes)
+    assert (judged.answers, judged.trouble, judged.fix) == (False, trouble, fix)
+
+
+def test_a_cause_that_is_known_is_told_with_its_remedy() -> None:
+    judged = health(**ended(OOM))
+    assert judged.trouble == "vLLM ended with exit code 1: a GPU has not enough memory for the model"
+    assert judged.fix.startswith("spread it over more GPUs")
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.HEALTHY),
+        ({"trouble": "timed out"}, Verdict.DEGRADED),
+        (starting(), Verdict.DEGRADED),
+        (ended(), Verdict.DEGRADED),
+    ],
+)
+def test_a_cluster_is_healthy_only_while_its_model_answers(changes: dict[str, Any], verdict: Verdict) -> None:
+    judged = of_cluster.assess(cluster(), serving(cluster(), **changes))
+    assert judged.verdict is verdict
+    assert {host.verdict for host in judged.hosts} == {Verdict.HEALTHY}
+
+
+def test_a_cluster_that_serves_nothing_needs_no_model_to_be_healthy() -> None:
+    assert of_cluster.assess(cluster(), standing(cluster())).verdict is Verdict.HEALTHY
+
+
+def test_a_model_that_answers_heals_no_cluster() -> None:
+    ended_worker = with_container(
+        serving(cluster()), "gpu2", running=False, status="exited", finished=NOW - 1
+    )
+    assert of_cluster.assess(cluster(), ended_worker).verdict is Verdict.DEGRADED

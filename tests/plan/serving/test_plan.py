@@ -1,0 +1,301 @@
+"""The plans of `serve` and `serve stop`, and the lines that vLLM is started with."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.model.cluster import Cluster, Model, Ray
+from orchestrator.plan import docker
+from orchestrator.plan.aftermath import Wreck
+from orchestrator.plan.facts import Address, DockerTrouble, Facts, RayTrouble, Silent
+from orchestrator.plan.serving.plan import START, plan_serve, plan_stop, plan_unserve
+from orchestrator.plan.steps import OnFailure, Plan, Remark, Run
+from orchestrator.plan.up import plan_up
+from tests.plan.worlds import (
+    SEALED,
+    cluster,
+    node,
+    outline,
+    ray_node,
+    seen,
+    standing,
+    with_container,
+    with_host,
+    with_table,
+)
+
+from .worlds import QWEN, ended, serving, starting
+
+PLAIN = Model("Qwen/Qwen3-32B")
+SERVES = [
+    ("Start the server", ["gpu1: start vLLM"]),
+    ("Wait for the model", ["gpu1: wait until it answers", "gpu1: ask it for a word"]),
+]
+WAITS = SERVES[1:]
+BY_RAY = ["--distributed-executor-backend", "ray"]
+
+
+def spec(plan: Plan) -> dict[str, Any]:
+    """What the head's keeper is sent."""
+    (start,) = (step for step in plan if step.title == START)
+    assert isinstance(start, Run)
+    told: dict[str, Any] = json.loads(json.loads(start.command.input())["spec"])
+    return told
+
+
+def served(model: Model, of: Cluster | None = None, facts: Facts | None = None) -> dict[str, Any]:
+    of = of or cluster()
+    return spec(plan_serve(of, facts or standing(of), model))
+
+
+def why_not(plan: Plan) -> tuple[str, str]:
+    assert not plan.phases
+    (refusal,) = plan.refusals
+    assert refusal.host == "gpu1"
+    return refusal.why, refusal.fix
+
+
+# --- what is done ---
+
+
+def test_it_is_started_waited_for_and_asked_for_a_word() -> None:
+    plan = plan_serve(cluster(), standing(cluster()), PLAIN)
+    assert outline(plan) == SERVES
+    (change,) = plan.changes
+    assert (change.host, change.what) == (
+        "gpu1",
+        "serves Qwen/Qwen3-32B: tensor parallel 8, pipeline parallel 3, for 8 GPUs on each of 3 hosts",
+    )
+    assert {phase.on_failure for phase in plan.phases} == {OnFailure.STOP}
+
+
+def test_one_that_answers_is_left_alone() -> None:
+    assert plan_serve(cluster(), serving(cluster()), QWEN).phases == ()
+
+
+def test_one_that_still_loads_is_only_waited_for() -> None:
+    plan = plan_serve(cluster(), serving(cluster(), **starting()), QWEN)
+    assert outline(plan) == WAITS
+
+
+def test_one_that_is_started_again_is_only_waited_for() -> None:
+    plan = plan_serve(cluster(), serving(cluster(), **ended() | {"kept": True}), QWEN)
+    assert outline(plan) == WAITS
+
+
+@pytest.mark.parametrize("model", [QWEN, PLAIN])
+def test_one_that_has_ended_makes_room_for_any(model: Model) -> None:
+    assert outline(plan_serve(cluster(), serving(cluster(), **ended()), model)) == SERVES
+
+
+def test_one_whose_keeper_was_killed_is_started_anew() -> None:
+    plan = plan_serve(cluster(), serving(cluster(), kept=False, trouble="nothing is served"), QWEN)
+    assert outline(plan) == SERVES
+
+
+@pytest.mark.parametrize("model", [Model("another"), PLAIN, replace(QWEN, args=("--max-model-len", "8192"))])
+@pytest.mark.parametrize("now", [{}, starting()])
+def test_another_model_or_the_same_with_other_arguments_has_to_be_stopped_first(
+    model: Model, now: dict[str, Any]
+) -> None:
+    plan = plan_serve(cluster(), serving(cluster(), **now), model)
+    assert why_not(plan) == ("Qwen/Qwen3-32B is served there", "`raycluster serve stop` ends that")
+
+
+def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count() -> None:
+    facts = with_table(standing(cluster()), ray_node(node(1)), ray_node(node(2), alive=False))
+    chosen = served(PLAIN, facts=facts | {"gpu3": Silent("does not answer")})["argv"]
+    assert chosen[-4:] == ["--tensor-parallel-size", "8", "--pipeline-parallel-size", "1"]
+
+
+# --- what is refused ---
+
+
+def test_without_a_cluster_nothing_is_served() -> None:
+    down = with_host(standing(cluster()), "gpu1", docker=())
+    assert why_not(plan_serve(cluster(), down, PLAIN)) == (
+        "the cluster is not up: no container of its head runs",
+        "`raycluster up` brings it up",
+    )
+
+
+def test_with_a_head_that_has_ended_nothing_is_served() -> None:
+    exited = with_container(standing(cluster()), "gpu1", running=False, status="exited")
+    assert why_not(plan_serve(cluster(), exited, PLAIN))[0].startswith("the cluster is not up")
+
+
+def test_a_head_that_cannot_be_asked_is_told_with_all_that_was_said() -> None:
+    silent = standing(cluster()) | {"gpu1": Silent("does not answer", "plug it in", "no route")}
+    plan = plan_serve(cluster(), silent, PLAIN)
+    assert why_not(plan) == ("does not answer", "plug it in")
+    assert plan.refusals[0].detail == "no route"
+
+
+def test_where_docker_does_not_answer_nothing_is_served() -> None:
+    facts = with_host(standing(cluster()), "gpu1", docker=DockerTrouble(127, "docker: not found"))
+    why, fix = why_not(plan_serve(cluster(), facts, PLAIN))
+    assert why == "docker: not found"
+    assert fix
+
+
+@pytest.mark.parametrize("ray", [None, RayTrouble("no answer", gone=False)])
+def test_where_ray_does_not_answer_nothing_is_served(ray: RayTrouble | None) -> None:
+    why, fix = why_not(plan_serve(cluster(), with_host(standing(cluster()), "gpu1", ray=ray), PLAIN))
+    assert (why, fix) == (
+        "the cluster is not up: Ray on its head gives no answer",
+        "`raycluster up` brings it up",
+    )
+
+
+def test_more_gpus_than_ray_has_are_refused_before_vllm_waits_for_them() -> None:
+    why, fix = why_not(plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=("-tp", "25"))))
+    assert why == "tensor parallel 25 needs 25 GPUs, and Ray lists 24"
+    assert fix
+
+
+# --- the end ---
+
+
+@pytest.mark.parametrize("now", [{}, starting(), ended()])
+def test_whatever_state_it_is_in_stop_ends_it(now: dict[str, Any]) -> None:
+    plan = plan_stop(cluster(), serving(cluster(), **now))
+    assert outline(plan) == [("Stop the server", ["gpu1: stop vLLM"])]
+    assert plan.changes[0].what == "serves Qwen/Qwen3-32B no more"
+
+
+def test_where_nothing_is_served_there_is_nothing_to_stop() -> None:
+    assert plan_stop(cluster(), standing(cluster())) == Plan("stop serving")
+
+
+def test_a_head_that_cannot_be_asked_is_never_said_to_serve_nothing() -> None:
+    silent = standing(cluster()) | {"gpu1": Silent("does not answer", "plug it in")}
+    assert why_not(plan_stop(cluster(), silent)) == ("does not answer", "plug it in")
+
+
+@pytest.mark.parametrize(
+    ("wreck", "stops"),
+    [
+        (Wreck(frozenset({"gpu1"}), frozenset({"gpu1"})), True),
+        (Wreck(frozenset({"gpu1"}), frozenset(), interrupted=True), True),
+        (Wreck(frozenset({"gpu1"}), frozenset()), False),  # it answers
+        (Wreck(frozenset(), frozenset({"gpu1"})), False),  # it was there before
+        (Wreck(frozenset(), frozenset(), interrupted=True), False),
+    ],
+)
+def test_a_failed_run_ends_the_server_that_it_started_and_no_other(wreck: Wreck, stops: bool) -> None:
+    assert [step.title for step in plan_unserve(cluster(), wreck)] == ["stop vLLM"] * stops
+
+
+def test_a_head_that_gets_a_new_container_says_which_model_ends_with_it() -> None:
+    of = cluster(image="vllm/vllm-openai:v0.18.0")
+    (warning,) = ending(plan_up(of, serving(cluster()), SEALED))
+    assert (warning.host, warning.fix) == (
+        "gpu1",
+        "once the cluster is up, `raycluster serve` brings it back",
+    )
+    assert warning.why == "Qwen/Qwen3-32B, which is served there, ends with its old container"
+    assert not ending(plan_up(of, serving(cluster(), **ended()), SEALED))
+    assert not ending(plan_up(cluster(), serving(cluster()), SEALED))
+
+
+def ending(plan: Plan) -> list[Remark]:
+    return [warning for warning in plan.warnings if "is served" in warning.why]
+
+
+# --- the lines ---
+
+
+def test_the_command_line_of_vllm() -> None:
+    assert served(QWEN)["argv"] == [
+        *("vllm", "serve", "Qwen/Qwen3-32B", *BY_RAY),
+        *("--tensor-parallel-size", "8", "--pipeline-parallel-size", "3"),
+        *("--max-model-len", "4096"),
+    ]
+
+
+def test_a_backend_that_a_person_names_is_the_only_one() -> None:
+    argv = served(replace(PLAIN, args=("--distributed_executor_backend=uni", "-tp=1", "-pp", "1")))["argv"]
+    assert argv == ["vllm", "serve", PLAIN.name, "--distributed_executor_backend=uni", "-tp=1", "-pp", "1"]
+
+
+@pytest.mark.parametrize(
+    ("args", "url"),
+    [
+        ("", "http://10.0.0.1:8000"),
+        ("--port 9000", "http://10.0.0.1:9000"),
+        ("--port=9000 --host 0.0.0.0", "http://10.0.0.1:9000"),
+        ("--host=::", "http://10.0.0.1:8000"),
+        ("--host 127.0.0.1", "http://127.0.0.1:8000"),
+        ("--host fd00::7 --port 9", "http://[fd00::7]:9"),
+        ("--ssl-certfile a.pem --ssl-keyfile b.pem", "https://10.0.0.1:8000"),
+        ("--ssl_certfile=a.pem", "https://10.0.0.1:8000"),
+        ("--port nine", "http://10.0.0.1:8000"),  # vLLM refuses it
+    ],
+)
+def test_where_it_will_answer(args: str, url: str) -> None:
+    assert served(replace(PLAIN, args=tuple(args.split())))["url"] == url
+
+
+def test_it_joins_the_ray_that_is_there_and_waits_for_it() -> None:
+    told = served(PLAIN, cluster(ray=Ray(port=7000)))
+    assert told["env"] == {"RAY_ADDRESS": "10.0.0.1:7000"}
+    assert told["after"] == ["10.0.0.1", 7000]
+
+
+def test_ipv6_has_its_brackets() -> None:
+    of = cluster(0, head=node(1, ip="fd00::1"))
+    facts = with_host(standing(of), "gpu1", addresses=(Address("eth0", "fd00::1"),))
+    told = served(PLAIN, of, facts)
+    assert told["url"] == "http://[fd00::1]:8000"
+    assert (told["env"], told["after"]) == ({"RAY_ADDRESS": "[fd00::1]:6379"}, ["fd00::1", 6379])
+
+
+@pytest.mark.parametrize("args", ["--api-key s3cret", "--api_key=s3cret"])
+def test_the_keeper_knows_the_key_and_nobody_who_looks_sees_it(args: str) -> None:
+    plan = plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=tuple(args.split())))
+    assert spec(plan)["key"] == "s3cret"
+    shown = [*(step.command.shown() for step in plan if isinstance(step, Run)), plan.changes[0].what]
+    assert not [each for each in shown if "s3cret" in each]
+
+
+@given(st.text(), st.lists(st.text(), max_size=6))
+def test_whatever_a_person_gives_reaches_vllm_as_data_and_no_shell_sees_it(
+    name: str, args: list[str]
+) -> None:
+    model = Model(name, tuple(args))
+    plan = plan_serve(cluster(), standing(cluster()), model)
+    if plan.refusals:
+        assert "GPUs" in plan.refusals[0].why
+        return
+    argv = spec(plan)["argv"]
+    assert argv[:3] == ["vllm", "serve", name]
+    assert argv[len(argv) - len(args) :] == args
+    plain = plan_serve(cluster(), standing(cluster()), PLAIN)
+    assert [step.command.argv for step in plan if isinstance(step, Run)] == [
+        step.command.argv for step in plain if isinstance(step, Run)
+    ]
+
+
+def test_the_lines_for_docker() -> None:
+    of, container = cluster(), "raycluster-demo-gpu1"
+    start = docker.start_server(of, of.head, "{}").argv
+    assert start[:6] == ("docker", "exec", "--interactive", container, "python3", "-c")
+    assert start[7:] == ("/var/tmp/raycluster",)
+    keeper = "/var/tmp/raycluster/keeper.py"
+    assert docker.ask_server(of, of.head).argv == ("docker", "exec", container, "python3", keeper, "ask")
+    assert docker.stop_server(of, of.head).argv == ("docker", "exec", container, "python3", keeper, "stop")
+    look = '[ ! -e "$0" ] || exec python3 "$0" look "$1"'
+    assert docker.look_at_server(of, of.head, 400).argv == (
+        *("docker", "exec", container, "sh", "-c", look, keeper, "400"),
+    )
+
+
+def test_the_head_alone_resumes_what_it_served_when_its_container_starts_again() -> None:
+    of = cluster()
+    resume = "[ ! -e /var/tmp/raycluster/keeper.py ] || python3 /var/tmp/raycluster/keeper.py keep &"
+    assert seen(standing(of), "gpu1").containers[0].command.startswith(f"-c {resume} exec ray start ")
+    assert seen(standing(of), "gpu2").containers[0].command.startswith("-c exec ray start ")
