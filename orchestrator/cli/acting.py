@@ -127,7 +127,7 @@ def carry_out(
         plan = planner(facts)
         run.tell(Planned(plan))
         report = run.execute(plan).after(pruned)
-        lost = "; ".join(run.lost)
+        lost = run.why_lost(report)
         interrupted = run.cancel.is_set() and not lost
         undone = run.clean_up(NO_PLAN if lost else aftermath(_wreck(plan, report, interrupted)))
         seconds = time.monotonic() - began

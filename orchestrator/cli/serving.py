@@ -15,6 +15,7 @@ from orchestrator.plan.command import quoted
 from orchestrator.plan.facts import HostFacts
 from orchestrator.plan.health import ClusterHealth, Verdict
 from orchestrator.plan.login import by_hand
+from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.plan import ASK, START
 
 KEY = "VLLM_API_KEY"
@@ -42,7 +43,7 @@ def conclude(cluster: Cluster, model: Model, done: Done, path: str | None, *, ev
         show_failures(bad, done, _what_now(done))
     else:
         answer().print(Text(good, "bold green"))
-        _show_use(cluster, where)
+        _show_use(cluster, where, needs_key=_needs_key(cluster, model))
         file = f" -i {quoted(path)}" if path else ""
         answer().print(f"\nThen: raycluster serve status{file}, serve logs -f{file}, serve stop{file}")
 
@@ -90,20 +91,25 @@ def _where(cluster: Cluster, model: Model, done: Done) -> Address:
     return Address(served.url, served.name or model.name) if served else Address("", model.name)
 
 
-def _show_use(cluster: Cluster, where: Address) -> None:
+def _needs_key(cluster: Cluster, model: Model) -> bool:
+    """Whether the server refuses who brings no key, as far as the inventory and the command line tell."""
+    return KEY in (*cluster.secrets, *dict(cluster.head.env)) or arguments.has(model.args, "--api-key")
+
+
+def _show_use(cluster: Cluster, where: Address, *, needs_key: bool) -> None:
     scheme, _, there = where.url.partition("://")
     port = there.rpartition(":")[2]
     answer().print("\nAsk it:")
-    answer().print(Text(f"  {_request(cluster, where)}", "cyan"))
+    answer().print(Text(f"  {_request(where, needs_key=needs_key)}", "cyan"))
     if not cluster.head.is_local:
         answer().print(f"From elsewhere, through a tunnel to {scheme}://127.0.0.1:{port}:")
         answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
 
 
-def _request(cluster: Cluster, where: Address) -> str:
+def _request(where: Address, *, needs_key: bool) -> str:
     """A line for bash; a shell variable in it stands for the key."""
     body = json.dumps({"model": where.name, "prompt": "Hello", "max_tokens": 16})
-    key = [f'-H "Authorization: Bearer ${KEY}"'] if KEY in cluster.secrets else []
+    key = [f'-H "Authorization: Bearer ${KEY}"'] if needs_key else []
     told = ["-H 'Content-Type: application/json'", f"-d {quoted(body)}"] if where.speaks else []
     ask = f"curl {quoted(where.url)}/v1/{'completions' if where.speaks else 'models'}"
     return " \\\n    ".join((ask, *key, *told))

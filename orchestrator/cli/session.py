@@ -27,7 +27,10 @@ from orchestrator.remote.observe import observe
 from orchestrator.remote.reach import transport
 from orchestrator.remote.report import Happening, LockHeld, Report, Tell
 from orchestrator.remote.runner import execute
-from orchestrator.remote.transport import Failure
+from orchestrator.remote.transport import Failure, FailureKind
+
+DOUBT_SECONDS = 3.0
+"""In which a lock that goes with the connection is noticed to be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +104,25 @@ class Session:
         self.lost.append(f"its lock on {self.cluster.head.name} was lost: {why}")
         self.cancel.set()
 
+    def why_lost(self, report: Report) -> str:
+        """Why the lock is lost; empty where it is held. It ends with the connection, maybe a moment later."""
+        head = self.cluster.head.name
+        if any(each.step.host == head and _is_unheard(each.failure) for each in report.failed):
+            self.cancel.wait(DOUBT_SECONDS)
+        return "; ".join(self.lost)
+
     def execute(self, plan: Plan) -> Report:
         return execute(plan, self.fleet, self.tell, self.cancel)
 
     def clean_up(self, plan: Plan) -> Report:
         """Executes also after Ctrl-C: what it undoes was begun by this run."""
         return execute(plan, self.fleet, self.tell, Event())
+
+
+def _is_unheard(failure: Failure | None) -> bool:
+    """Whether it is the connection that failed, rather than what was asked of the host."""
+    kinds = FailureKind.UNREACHABLE, FailureKind.TIMEOUT
+    return failure is not None and failure.kind in kinds and failure.exit_code is None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typer.testing import Result
 
 from orchestrator.cli import answers
 from orchestrator.plan.command import Command
+from orchestrator.plan.lock import HELD
 from orchestrator.plan.serving import inside
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
@@ -123,6 +124,21 @@ def test_the_request_has_a_key_only_where_the_server_asks_for_one(
     serve = raycluster("serve", MODEL)
     assert serve.exit_code == 0, serve.stderr
     assert ('-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout) is ("VLLM_API_KEY" in secrets)
+
+
+def test_a_key_on_the_command_line_is_asked_for_too_and_shown_nowhere(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    said = "non-default args: {'api_key': ['s3cret-key']}"
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(said))))
+    failed = raycluster("serve", MODEL, "-v", "--", "--api-key", "s3cret-key")
+    assert "'api_key': ['<--api-key>']" in failed.stderr
+    (log,) = (folder / "state").rglob("*.log")
+    assert "s3cret-key" not in failed.output + log.read_text()
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line()))
+    serve = raycluster("serve", MODEL, "--", "--api-key", "s3cret-key")
+    assert '-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout
+    assert "s3cret-key" not in serve.output
 
 
 @pytest.mark.parametrize(("status", "path"), [(200, "/v1/completions"), (404, "/v1/models")])
@@ -246,6 +262,35 @@ def test_ctrl_c_leaves_what_an_earlier_run_has_started(
     assert serve.exit_code == 130
     assert "An earlier run has started it, and it is left as it is" in serve.stderr
     assert told(hosts_serve) == ["look"]
+
+
+def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    """The step that meets the loss first may not undo what was begun: the lock goes the same way."""
+    lost, stopped = Event(), Event()
+    gone = Failure(FailureKind.UNREACHABLE, "gpu1 does not answer any more")
+
+    def misses(_command: Command, _cancel: Event) -> Answer:
+        lost.set()
+        return gone
+
+    def stops(_command: Command, _cancel: Event) -> Answer:
+        stopped.set()
+        return Output(0)
+
+    def misses_a_little_later(_command: Command, _cancel: Event) -> Answer:
+        stopped.wait(0.5)
+        return gone
+
+    hosts_serve.streams("gpu1", sent("hold-lock"), HELD, lost, misses_a_little_later)
+    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**starting())), misses)
+    hosts_serve.on("gpu1", keeper("stop"), stops)
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert "its lock on gpu1 was lost: gpu1 does not answer any more" in serve.stderr
+    assert "It may still run there: `raycluster serve status` tells" in serve.stderr
+    assert told(hosts_serve) == ["start", "look", "look"]
 
 
 @pytest.mark.parametrize("words", [(MODEL,), ("stop",)])

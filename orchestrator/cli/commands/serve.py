@@ -150,10 +150,13 @@ def serve(cluster: "Cluster", model: "Model", pace: options.Pace, path: str | No
     """Serves it, and tells of it; the exit code. `path`: the inventory as it was given."""
     from orchestrator.cli.acting import Scope, carry_out
     from orchestrator.cli.serving import conclude
+    from orchestrator.model.secret import Secret
+    from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
 
-    planner = partial(plan_serve, cluster, model=model)
-    done = carry_out("serve", cluster, planner, partial(plan_unserve, cluster), pace, scope=Scope.SOME_HOSTS)
+    planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
+    key = Secret("--api-key", arguments.value(model.args, "--api-key"))  # vLLM logs what it is told
+    done = carry_out("serve", cluster, planner, aftermath, pace, (key,), scope=Scope.SOME_HOSTS)
     conclude(cluster, model, done, path, events=pace.events)
     return done.exit_code
 

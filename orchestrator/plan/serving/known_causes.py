@@ -81,7 +81,12 @@ KNOWN = (
         ("`raycluster serve MODEL -- --pipeline-parallel-size 1 --tensor-parallel-size N`, over all GPUs",),
     ),
     Known(
-        r"trust_remote_code=True|--trust-remote-code",
+        r"error: .*(argument|invalid choice)",
+        "vLLM does not take its arguments",
+        ("it lists them: `raycluster exec -l head -- vllm serve --help`",),
+    ),
+    Known(
+        r"[`'\"]trust_remote_code=True",  # quoted, unlike where vLLM lists what it was told
         "the model brings code of its own, which vLLM runs only when told to",
         ("if you trust it: `raycluster serve MODEL -- --trust-remote-code`",),
     ),
@@ -116,11 +121,6 @@ KNOWN = (
         r"[Aa]ddress already in use|EADDRINUSE",
         "another program holds the server's port on the head",
         ("another one: `raycluster serve MODEL -- --port 8001`",),
-    ),
-    Known(
-        r"error: .*(argument|invalid choice)",
-        "vLLM does not take its arguments",
-        ("it lists them: `raycluster exec -l head -- vllm serve --help`",),
     ),
     Known(
         r"^vllm: No such file or directory",

@@ -18,6 +18,7 @@ OTHER = (
     "--data-parallel-size-local",
     "-dpl",
     "--prefill-context-parallel-size",
+    "--config",  # a file of arguments, over which those of the command line win
 )
 
 

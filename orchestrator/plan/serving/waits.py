@@ -3,12 +3,17 @@
 import re
 from dataclasses import dataclass
 
+from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.serving import causes, progress, served
 from orchestrator.plan.serving.known_causes import HELD
 from orchestrator.plan.serving.served import ABANDONED, Served
 from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
 
 LAST_LINES = 12
+KILLED = 137
+GIVEN_UP = (TIMED_OUT, KILLED)
+"""A look that was given up: a host that loads a model may be too busy for it, and the model is none the worse."""
+
 PATIENCE = 60
 """Seconds. Ray gives GPUs that are free at once."""
 
@@ -20,6 +25,8 @@ class Answers:
     """Until the server says that it is well; hopeless once it has ended without ever having been so."""
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+        if exit_code in GIVEN_UP:
+            return NotYet("its host is too busy to say how far it is")
         seen = served.parse(stdout)
         if exit_code or seen is None:
             return Never("nothing of the server is there any more: has its container ended?")

@@ -78,7 +78,11 @@ def test_nonsense_is_left_for_vllm_to_refuse(told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["-dp 2", "--data-parallel-size=2", "--data_parallel_size_local 4", "-tp 2 -dp 8"]
+    "told",
+    [
+        *("-dp 2", "--data-parallel-size=2", "--data_parallel_size_local 4", "-tp 2 -dp 8"),
+        "--config /models/qwen.yaml",
+    ],
 )
 def test_whoever_spreads_it_in_another_way_is_left_alone(told: str) -> None:
     chosen = choose(on(8, 8), tuple(told.split()))

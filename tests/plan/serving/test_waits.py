@@ -56,6 +56,11 @@ def test_one_whose_keeper_was_killed_is_hopeless_and_no_exit_code_invented() -> 
     assert never.exit_code is None
 
 
+@pytest.mark.parametrize("exit_code", [124, 137])
+def test_a_look_that_takes_too_long_says_nothing_of_the_model(exit_code: int) -> None:
+    assert isinstance(judged("", exit_code), NotYet)
+
+
 @pytest.mark.parametrize(("text", "exit_code"), [("", 0), ("", 1), (line(), 1), ("garbage", 0)])
 def test_where_nothing_is_there_any_more_nothing_is_waited_for(text: str, exit_code: int) -> None:
     never = judged(text, exit_code)
