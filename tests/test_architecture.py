@@ -76,6 +76,14 @@ def test_fabric_and_paramiko_stay_in_remote_and_are_imported_late(module: str) -
     assert importers(module, top_level=True) == set()
 
 
+def test_one_place_knows_the_engines_apart() -> None:
+    """Defaults aside: whoever else asks which one it is should ask the engine instead."""
+    rooms = [path for path in SOURCES if not path.is_relative_to(ROOT / "orchestrator/model")]
+    naming = {path for path in rooms if re.search(r"\b(Engine|Name)\.MP\b", path.read_text())}
+    assert naming == {ROOT / "orchestrator/plan/engine/__init__.py"}
+    assert not [path for path in SOURCES if re.search(r"\.engine (is|==|!=|in|not) ", path.read_text())]
+
+
 def test_only_docker_names_a_docker_command() -> None:
     """Elsewhere in `plan`, a container is something that `docker` was asked for."""
     naming = {

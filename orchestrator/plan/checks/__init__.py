@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import engine
 from orchestrator.plan.checks.collective import hindered, measured
 from orchestrator.plan.checks.evidence import Evidence, Gap
 from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, quoting, warning
@@ -105,7 +106,8 @@ def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings
             yield from inspected(cluster, node, here, inspection, trial)
         if trial:
             yield from tried(cluster, node, here, trial)
-    yield from versions(evidence.trials)
+    if engine.of(cluster).gcs(cluster):
+        yield from versions(evidence.trials)
     yield from linked(cluster, addresses(cluster, facts), evidence.links)
     yield from _clocks(evidence)
 

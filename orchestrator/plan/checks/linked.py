@@ -1,4 +1,4 @@
-"""Whether the hosts reach each other at Ray's ports, and what stands between those that do not."""
+"""Whether the hosts reach each other at the engine's ports, and what stands between those that do not."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,8 @@ def linked(cluster: Cluster, ips: Mapping[str, str], links: tuple[Link, ...]) ->
         if reaching := [source for source in sources if (source, target) not in closed]:
             yield ok(target, "network", _reached_by(cluster, reaching))
     if links:
-        yield ok(cluster.head.name, "network", f"Ray's ports between the hosts: {_ports(cluster)}", rule)
+        told = f"{engine.of(cluster).whose} ports between the hosts: {_ports(cluster)}"
+        yield ok(cluster.head.name, "network", told, rule)
 
 
 def _reached_by(cluster: Cluster, sources: list[str]) -> str:
@@ -43,7 +44,7 @@ def _closed(link: Link, rule: str) -> Finding:
 
 
 def firewall_rule(cluster: Cluster, ips: Mapping[str, str]) -> str:
-    """The line that lets the hosts in at Ray's ports, for the host on which it is run."""
+    """The line that lets the hosts in at the engine's ports, for the host on which it is run."""
     return admitting(cluster, ips, f" -m multiport --dports {_ports(cluster)}")
 
 

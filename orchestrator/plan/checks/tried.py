@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
+from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
 from orchestrator.plan.checks.measures import gib, release
 from orchestrator.plan.checks.together import unlike
@@ -27,7 +28,8 @@ def tried(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial
         )
         yield quoting(node.name, "image", "a container from it does not start: ", trial.words, fix)
         return
-    yield from _ray(cluster, node, trial)
+    if engine.of(cluster).gcs(cluster):
+        yield from _ray(cluster, node, trial)
     yield from _gpus(node, facts, trial)
     yield from _limits(node, facts, trial)
     if trial.hf_home is False:

@@ -30,6 +30,7 @@ class MpEngine:
     """Membership is that a container runs. Where its ranks are, only the keepers know."""
 
     without = frozenset({"ray", "joined"})
+    whose = "vLLM's"
     waits = "wait until it runs"
 
     def settled(self, cluster: Cluster) -> Cluster:

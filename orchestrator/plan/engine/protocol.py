@@ -45,6 +45,10 @@ class Engine(Protocol):
         """What a host's health has not with it."""
 
     @property
+    def whose(self) -> str:
+        """Whose the ports between the hosts are."""
+
+    @property
     def waits(self) -> str:
         """The title of the wait for a host to join."""
 

@@ -22,6 +22,7 @@ class RayEngine:
     """Membership is what Ray's node table says."""
 
     without = frozenset[str]()
+    whose = "Ray's"
     waits = "wait until Ray lists it"
 
     def settled(self, cluster: Cluster) -> Cluster:

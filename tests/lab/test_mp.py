@@ -1,0 +1,106 @@
+"""`engine: mp` on three real hosts, with a server that only stands in for vLLM."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plan.serving.keeping import VLLM
+
+from .lab import Lab
+from .processes import wait_until
+from .seeing import brought_up, failed, health
+
+HOSTS = ("gpu1", "gpu2", "gpu3")
+PLACE = "/root/vllm"
+OURS = "/usr/local/bin/vllm serv[e]|keeper.p[y]"
+
+
+def inventory(lab: Lab) -> Path:
+    return lab.inventory(engine="mp", docker={"args": ["-v", f"{PLACE}:/usr/local/bin/vllm:ro"]})
+
+
+def model(lab: Lab) -> dict[str, Any]:
+    told: dict[str, Any] = health(lab, inventory(lab))["model"] or {}
+    return told
+
+
+def answers(lab: Lab) -> bool:
+    return bool(model(lab).get("answers"))
+
+
+def serving(lab: Lab) -> list[str]:
+    """The hosts on which anything of it runs."""
+    return [name for name, host in lab.hosts.items() if host.runs(OURS)]
+
+
+@pytest.fixture
+def cluster(lab_with_cluster: Lab) -> Iterator[Lab]:
+    """Brought up for the first test, and completed for the others."""
+    lab = lab_with_cluster
+    for host in lab.hosts.values():
+        host.run("sh", "-c", 'cat >"$0" && chmod +x "$0"', PLACE, stdin=VLLM.read_text())
+    brought_up(lab, inventory(lab))
+    yield lab
+    lab.raycluster("serve", "stop", "-i", inventory(lab))
+
+
+@pytest.fixture
+def served(cluster: Lab) -> Lab:
+    serve = cluster.raycluster("serve", "-i", inventory(cluster), "alphabet")
+    assert serve.returncode == 0, serve.stderr
+    return cluster
+
+
+def test_a_model_is_served_by_a_rank_on_each_host_and_ended_without_a_trace(served: Lab) -> None:
+    told = health(served, inventory(served))
+    assert (told["verdict"], told["model"]["ranks"], told["model"]["answers"]) == ("healthy", 3, True)
+    get = f"import urllib.request as u; print(u.urlopen('{told['model']['url']}/v1/models').read().decode())"
+    assert json.loads(served.laptop([sys.executable, "-c", get]).stdout)["data"][0]["id"] == "alphabet"
+    logs = served.raycluster("serve", "logs", "-i", inventory(served)).stdout
+    for rank, host in enumerate(HOSTS):
+        (said,) = (line for line in logs.splitlines() if line.startswith(f"{host} | words "))
+        assert '"--nnodes", "3", "--master-addr", "192.0.2.11"' in said
+        assert f'"--node-rank", "{rank}"' in said
+    stop = served.raycluster("serve", "stop", "-i", inventory(served))
+    assert (stop.returncode, stop.stdout) == (0, "cluster lab serves nothing any more\n")
+    assert serving(served) == []
+    assert health(served, inventory(served))["verdict"] == "healthy"
+
+
+def test_a_workers_container_that_is_killed_is_told_within_seconds_and_up_mends_it(served: Lab) -> None:
+    served.hosts["gpu3"].docker("kill", "raycluster-lab-gpu3")
+    wait_until("it is told", lambda: served.raycluster("status", inventory(served)).returncode == 3, 10)
+    status = served.raycluster("status", inventory(served)).stdout
+    assert "gpu3: its container exited with code 137" in status
+    assert "model alphabet does not answer: it waits for gpu3" in status
+    assert "containers run on 2 of 3 hosts" in status
+    brought_up(served, inventory(served))
+    wait_until("it answers again", lambda: answers(served), 30)
+    assert model(served)["lives"] == 2
+
+
+def test_a_worker_that_comes_back_by_itself_needs_nobody(served: Lab) -> None:
+    before = model(served)["lives"]
+    served.hosts["gpu2"].docker("restart", "--time", "1", "raycluster-lab-gpu2")
+    wait_until("all live anew", lambda: model(served).get("lives", 0) > before, 30)
+    wait_until("it answers again", lambda: answers(served), 30)
+
+
+def test_a_rank_that_fails_is_told_with_its_cause_and_nothing_stays(cluster: Lab) -> None:
+    short = cluster.raycluster("serve", "-i", inventory(cluster), "short-2")
+    failed(
+        short, "gpu3  wait for its part: a GPU has not enough memory", "vLLM on gpu3 ended with exit code 1"
+    )
+    assert serving(cluster) == []
+
+
+def test_with_a_host_that_cannot_be_asked_nothing_is_served_and_its_host_is_named(cluster: Lab) -> None:
+    cluster.hosts["gpu3"].cut()
+    refused = cluster.raycluster("serve", "-i", inventory(cluster), "alphabet")
+    failed(refused, "gpu3")
+    assert serving(cluster) == []
+    cluster.hosts["gpu3"].mend()

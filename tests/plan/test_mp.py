@@ -1,0 +1,322 @@
+"""`engine: mp`, vLLM's own multi-node mode: its lines, word for word, and what is decided without a Ray to ask."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Engine, Model, Ray
+from orchestrator.plan import docker, engine
+from orchestrator.plan.checks.linked import firewall_rule
+from orchestrator.plan.down import plan_down
+from orchestrator.plan.facts import DockerTrouble, Facts, Silent
+from orchestrator.plan.health import Verdict, assess
+from orchestrator.plan.restart import plan_restart
+from orchestrator.plan.serving import served
+from orchestrator.plan.serving.plan import START, plan_serve, plan_stop
+from orchestrator.plan.steps import Plan, Run
+from orchestrator.plan.up import plan_up
+from tests.plan.serving.worlds import QWEN, told
+from tests.plan.worlds import (
+    NOW,
+    SEALED,
+    bare,
+    bare_host,
+    cluster,
+    container,
+    node,
+    outline,
+    with_container,
+    with_host,
+)
+
+PLAIN = Model("Qwen/Qwen3-32B")
+HOSTS = ("gpu1", "gpu2", "gpu3")
+
+
+def mp(workers: int = 2, **changes: Any) -> Cluster:
+    """As it is once the inventory has been read."""
+    made = cluster(workers, engine=Engine.MP, **changes)
+    return engine.of(made).settled(made)
+
+
+def standing(of: Cluster) -> Facts:
+    return {each.name: bare_host(each, docker=(container(of, each),)) for each in of.nodes}
+
+
+def run_of(of: Cluster, model: Model) -> str:
+    return specs(plan_serve(of, standing(of), model))["gpu1"]["company"]["run"]  # type: ignore[no-any-return]
+
+
+def serving(of: Cluster, model: Model = QWEN) -> Facts:
+    """All ranks are there, and it answers."""
+    facts = standing(of)
+    for rank, each in enumerate(of.nodes):
+        facts = with_host(facts, each.name, served=rank_of(of, rank, model))
+    return facts
+
+
+def rank_of(of: Cluster, rank: int, model: Model = QWEN, **changes: Any) -> Any:
+    company = {"rank": rank, "hosts": [each.name for each in of.nodes], "run": run_of(of, model)}
+    spec = told()["spec"] | {"model": model.name, "args": list(model.args), "company": company}
+    return served.parse(json.dumps(told(spec=spec) | changes))
+
+
+def waiting(of: Cluster, *missing: str) -> Any:
+    state = {"is": "waiting", "since": NOW - 3, "lives": 1, "answered": True, "missing": missing}
+    return rank_of(of, 0, state=state, trouble="waiting")
+
+
+def specs(plan: Plan) -> dict[str, dict[str, Any]]:
+    """What each host's keeper is sent."""
+    starts = (step for step in plan if isinstance(step, Run) and step.title == START)
+    return {step.host: json.loads(json.loads(step.command.input())["spec"]) for step in starts}
+
+
+def lines(of: Cluster, model: Model = PLAIN, facts: Facts | None = None) -> dict[str, str]:
+    sent = specs(plan_serve(of, facts or standing(of), model))
+    return {host: " ".join(told["argv"]) for host, told in sent.items()}
+
+
+def why_not(plan: Plan) -> list[tuple[str, str]]:
+    assert not plan.phases
+    return [(each.host, each.why) for each in plan.refusals]
+
+
+def test_what_concerns_ray_alone_is_left_out_so_that_a_line_switches_an_inventory() -> None:
+    by_ray = cluster(engine=Engine.MP, ray=Ray(install="ray[default]==2.56.*", auth=Auth.TOKEN))
+    settled = engine.of(by_ray).settled(by_ray)
+    assert (settled.ray.install, settled.ray.auth) == (None, Auth.DISABLED)
+    assert settled.head.num_gpus == 8
+    as_ray = replace(by_ray, engine=Engine.RAY)
+    assert engine.of(as_ray).settled(as_ray) == as_ray
+
+
+@pytest.mark.parametrize("host", [1, 2])
+def test_every_container_stays_and_goes_on_with_what_it_served(host: int) -> None:
+    of = mp()
+    here = of.nodes[host - 1]
+    (run,) = (step for step in up(of, bare(of)) if isinstance(step, Run) and step.host == here.name)
+    assert run.command.line().replace(docker.spec(run.command), "HASH") == (
+        f"docker run --detach --name raycluster-demo-gpu{host} --label raycluster.cluster=demo"
+        f" --label raycluster.role={here.role} --label raycluster.spec=HASH --restart unless-stopped"
+        " --entrypoint /bin/bash --network host --shm-size 10.24g --stop-timeout 45"
+        " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
+        f" -e VLLM_HOST_IP=10.0.0.{host} -e GLOO_SOCKET_IFNAME=eth0 -e NCCL_SOCKET_IFNAME=eth0"
+        " vllm/vllm-openai:v0.17.1"
+        " -c '[ ! -e /var/tmp/raycluster/keeper.py ] || python3 /var/tmp/raycluster/keeper.py keep &"
+        """ trap '"'"'exit 0'"'"' TERM; sleep infinity & wait'"""
+    )
+
+
+def up(of: Cluster, facts: Facts) -> Plan:
+    return plan_up(of, facts, SEALED)
+
+
+def test_up_has_no_gcs_to_wait_for_and_no_token_to_keep() -> None:
+    of = mp(workers=1)
+    assert outline(up(of, bare(of))) == [
+        ("Start the head", ["gpu1: start its container"]),
+        (
+            "Join the workers",
+            ["gpu1: wait until it runs", "gpu2: start its container", "gpu2: wait until it runs"],
+        ),
+    ]
+    assert [phase.watch for phase in up(of, bare(of)).phases] == [None, None]
+
+
+def test_a_cluster_that_stands_needs_nothing() -> None:
+    assert up(mp(), standing(mp())) == Plan("bring up cluster demo")
+
+
+def test_a_new_head_leaves_the_workers_alone() -> None:
+    gone = with_container(standing(mp()), "gpu1", running=False, status="exited")
+    assert [change.host for change in up(mp(), gone).changes] == ["gpu1"]
+
+
+def test_a_host_that_has_lost_a_gpu_is_no_matter_of_its_container() -> None:
+    of = mp(workers=0)
+    of = replace(of, head=replace(of.head, accelerator=Accelerator.NVIDIA))
+    facts = with_host(standing(of), "gpu1", gpus=7)
+    assert why_not(up(of, facts)) == [("gpu1", "the host shows 7 of its 8 GPUs")]
+    health = assess(of, facts)
+    assert (health.verdict, health.hosts[0].trouble) == (Verdict.DEGRADED, "the host shows 7 of its 8 GPUs")
+    assert assess(of, with_host(facts, "gpu1", gpus=8)).hosts[0].gpus == 8
+
+
+def test_each_rank_is_told_its_place_and_all_but_the_first_are_headless() -> None:
+    shared = (
+        "vllm serve Qwen/Qwen3-32B --distributed-executor-backend mp --nnodes 3 --master-addr 10.0.0.1"
+        " --tensor-parallel-size 8 --pipeline-parallel-size 3 --node-rank"
+    )
+    assert lines(mp()) == {
+        "gpu1": f"{shared} 0",
+        "gpu2": f"{shared} 1 --headless",
+        "gpu3": f"{shared} 2 --headless",
+    }
+
+
+def test_the_ranks_keepers_meet_on_the_head_two_ports_below_the_ranks() -> None:
+    sent = specs(plan_serve(mp(), standing(mp()), PLAIN))
+    assert [told["company"]["rank"] for told in sent.values()] == [0, 1, 2]
+    assert {tuple(told["company"]["meet"]) for told in sent.values()} == {("10.0.0.1", 29499)}
+    assert len({told["company"]["run"] for told in sent.values()}) == 1
+    assert {told["url"] for told in sent.values()} == {"http://10.0.0.1:8000"}
+    assert {(told["after"], *told["env"]) for told in sent.values()} == {(None,)}
+    elsewhere = specs(plan_serve(mp(), standing(mp()), Model("a/b", ("--master-port", "4000"))))
+    assert elsewhere["gpu1"]["company"]["meet"] == ["10.0.0.1", 3998]
+
+
+def test_on_one_host_vllm_is_told_of_no_other() -> None:
+    of = mp(workers=0)
+    assert lines(of) == {
+        "gpu1": "vllm serve Qwen/Qwen3-32B --tensor-parallel-size 8 --pipeline-parallel-size 1"
+    }
+    assert specs(plan_serve(of, standing(of), PLAIN))["gpu1"]["company"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "hosts"),
+    [
+        ("-tp 8 -pp 3", HOSTS),
+        ("-tp 8 -pp 2", HOSTS[:2]),
+        ("-tp 8 -pp 1", HOSTS[:1]),
+        ("-tp 16 -pp 1", HOSTS[:2]),
+        ("-tp 4", HOSTS),
+        ("-tp 3 -pp 5", HOSTS),  # nothing fits: vLLM says so
+        ("--data-parallel-size 3", HOSTS),
+    ],
+)
+def test_as_few_hosts_take_part_as_the_sizes_need(given: str, hosts: tuple[str, ...]) -> None:
+    assert tuple(lines(mp(), Model("a/b", tuple(given.split())))) == hosts
+
+
+def test_on_hosts_that_are_not_alike_each_has_as_many_ranks_as_the_smallest_has_gpus() -> None:
+    of = mp()
+    of = replace(of, workers=(of.workers[0], replace(of.workers[1], num_gpus=4)))
+    assert "--tensor-parallel-size 4 --pipeline-parallel-size 3" in lines(of)["gpu1"]
+
+
+def test_more_gpus_than_there_are() -> None:
+    asked = plan_serve(mp(), standing(mp()), Model("a/b", ("-tp", "32")))
+    ((_, why),) = why_not(asked)
+    assert why == "tensor parallel 32 needs 32 GPUs, and with as many on each host there are 24"
+
+
+def test_sizes_are_not_guessed_where_nobody_can_count_the_gpus() -> None:
+    of = mp(workers=0)
+    of = replace(of, head=replace(of.head, accelerator=Accelerator.AMD, num_gpus=None))
+    assert why_not(plan_serve(of, standing(of), PLAIN)) == [("gpu1", "how many GPUs it has is not known")]
+    assert lines(of, Model("a/b", ("-tp", "1", "-pp", "1"))) == {"gpu1": "vllm serve a/b -tp 1 -pp 1"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Silent("does not answer", "plug it in"),
+        bare_host(node(2), docker=DockerTrouble(1, "Docker is gone")),
+        bare_host(node(2)),
+    ],
+)
+def test_without_the_container_of_a_rank_nothing_is_served(broken: Any) -> None:
+    ((host, _),) = why_not(plan_serve(mp(), standing(mp()) | {"gpu2": broken}, PLAIN))
+    assert host == "gpu2"
+
+
+def test_serving_waits_for_every_rank_and_asks_the_first() -> None:
+    assert outline(plan_serve(mp(), standing(mp()), PLAIN)) == [
+        ("Start the server", [f"{host}: start vLLM" for host in HOSTS]),
+        (
+            "Wait for the model",
+            [
+                "gpu1: wait until it answers",
+                "gpu1: ask it for a word",
+                "gpu2: wait for its part",
+                "gpu3: wait for its part",
+            ],
+        ),
+    ]
+
+
+def test_what_is_served_already_needs_nothing() -> None:
+    assert not plan_serve(mp(), serving(mp()), QWEN).phases
+
+
+def test_a_rank_whose_keeper_is_gone_is_started_and_the_others_stay() -> None:
+    facts = with_host(serving(mp()), "gpu3", served=None)
+    assert list(specs(plan_serve(mp(), facts, QWEN))) == ["gpu3"]
+
+
+def test_when_the_heads_keeper_is_gone_or_the_hosts_are_others_all_are_started() -> None:
+    facts = with_host(serving(mp()), "gpu1", served=None)
+    assert list(specs(plan_serve(mp(), facts, QWEN))) == list(HOSTS)
+    fewer = mp(workers=1)
+    assert list(specs(plan_serve(fewer, serving(mp()), QWEN))) == ["gpu1", "gpu2"]
+
+
+def test_up_gives_a_rank_whose_container_is_new_its_part() -> None:
+    facts = with_container(serving(mp()), "gpu3", running=False, status="exited")
+    facts = with_host(with_host(facts, "gpu3", served=None), "gpu1", served=waiting(mp(), "gpu3"))
+    last = outline(up(mp(), facts))[-1][1]
+    assert last[-2:] == ["gpu3: wait until it runs", "gpu3: start vLLM"]
+    assert list(specs(up(mp(), facts))) == ["gpu3"]
+    assert specs(up(mp(), facts))["gpu3"]["company"]["run"] == run_of(mp(), QWEN)
+
+
+def test_up_starts_no_rank_where_the_head_serves_nothing_or_is_new() -> None:
+    idle = with_container(standing(mp()), "gpu3", running=False, status="exited")
+    assert specs(up(mp(), idle)) == {}
+    new_head = with_container(serving(mp()), "gpu1", running=False, status="exited")
+    assert specs(up(mp(), with_container(new_head, "gpu3", running=False, status="exited"))) == {}
+
+
+def test_it_is_healthy_only_while_it_answers_and_every_rank_is_there() -> None:
+    health = assess(mp(), serving(mp()))
+    assert health.verdict is Verdict.HEALTHY
+    assert health.model
+    assert (health.model.answers, health.model.ranks, health.model.missing) == (True, 3, ())
+    assert {(host.ray, host.joined) for host in health.hosts} == {(None, True)}
+
+
+@pytest.mark.parametrize(
+    ("host", "now", "fix"),
+    [
+        ("gpu1", lambda of: waiting(of, "gpu3"), ""),
+        ("gpu3", lambda _: None, "`raycluster serve` starts it there"),
+        ("gpu3", lambda of: rank_of(of, 2, kept=False), "`raycluster serve` starts it there"),
+    ],
+)
+def test_a_rank_that_is_missing_by_either_hosts_word_is_no_answer(host: str, now: Any, fix: str) -> None:
+    health = assess(mp(), with_host(serving(mp()), host, served=now(mp())))
+    assert health.verdict is Verdict.DEGRADED
+    assert health.model
+    assert (health.model.answers, health.model.missing) == (False, ("gpu3",))
+    assert (health.model.trouble, health.model.fix) == ("it waits for gpu3", fix)
+
+
+def test_stop_ends_every_rank_and_names_the_host_that_cannot_be_asked() -> None:
+    plan = plan_stop(mp(), serving(mp()) | {"gpu3": Silent("does not answer")})
+    assert outline(plan) == [("Stop the server", ["gpu1: stop vLLM", "gpu2: stop vLLM"])]
+    assert [each.host for each in plan.refusals] == ["gpu3"]
+
+
+def test_down_has_no_token_to_forget_unless_ray_left_one() -> None:
+    titles = [step.title for step in plan_down(mp(), standing(mp()))]
+    assert "forget Ray's token" not in titles
+    left = with_host(standing(mp()), "gpu2", token=SEALED.token)
+    assert [step.host for step in plan_down(mp(), left) if step.title == "forget Ray's token"] == ["gpu2"]
+
+
+def test_restart_gives_every_host_a_new_container() -> None:
+    plan = plan_restart(mp(), standing(mp()), SEALED)
+    assert [change.host for change in plan.changes] == list(HOSTS)
+
+
+def test_the_ports_that_are_needed_and_those_the_firewall_has_to_let_through() -> None:
+    of = mp()
+    assert list(engine.of(of).needed(of, of.head)) == [29499, 29501]
+    assert engine.of(of).needed(of, of.workers[0]) == {}
+    assert "--dports 29499:29501,32768:60999 " in firewall_rule(of, {"gpu1": "10.0.0.1"})
+    assert engine.of(of).knocks(of, of.head, frozenset({60999})) == (29499, 29501, 60998)
+    assert engine.rendezvous(of, frozenset()) == 60998
