@@ -11,15 +11,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "orchestrator").rglob("*.py"))
+INSIDE = ("company", "keeper", "processes", "server")
 IN_THE_CONTAINER = {
     ROOT / f"orchestrator/plan/{name}.py"
     for name in (
-        "node_table",
-        "trial_program",
-        "collective_program",
-        "ray_files",
-        "serving/inside/keeper",
-        "serving/inside/server",
+        *("node_table", "trial_program", "collective_program", "ray_files"),
+        *(f"serving/inside/{each}" for each in INSIDE),
     )
 }
 SLOW = ("fabric", "paramiko", "yaml", "rich.live")  # Typer itself brings pydantic

@@ -9,7 +9,10 @@ from rich.text import Text
 
 from orchestrator.cli.model_line import told
 from orchestrator.cli.screen import WIDE, answer, plural
-from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict, age
+from orchestrator.model.cluster import Engine
+from orchestrator.plan import engine
+from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict
+from orchestrator.plan.spans import age
 
 STYLE = {
     Verdict.HEALTHY: "green",
@@ -27,7 +30,7 @@ def show_health(health: ClusterHealth) -> None:
     answer().print(headline(health))
     if len(images := _images(health.hosts)) == 1:
         answer().print(Text(f"image {images.pop()}", "dim"))
-    answer().print(fitting(health.hosts, answer().width))
+    answer().print(fitting(health.hosts, answer().width, health.engine))
     for host in health.hosts:
         if host.trouble:
             answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
@@ -44,35 +47,34 @@ def show_health(health: ClusterHealth) -> None:
 def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
-    gpus = sum(host.gpus or 0 for host in health.hosts)
-    told = (
-        f": Ray {health.ray_version or ''} lists {joined} of {len(health.hosts)} hosts, {plural(gpus, 'GPU')}"
-    )
+    says = engine.named(health.engine).says(health.ray_version)
+    told = f"{joined} of {len(health.hosts)} hosts{gpus_in_all(host.gpus for host in health.hosts)}"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )
-    return verdict + Text(told if health.ray_version else "")
+    return verdict + Text(f": {says} {told}" if says else "")
+
+
+def gpus_in_all(each: Iterable[int | None]) -> str:
+    """As a sentence goes on; empty where nothing is known of any."""
+    seen = [gpus for gpus in each if gpus is not None]
+    return f", {plural(sum(seen), 'GPU')}" if seen else ""
 
 
 def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
     """Each remedy once; where none is known for a cluster that should stand, `up` is the remedy."""
     fixes = dict.fromkeys(host.fix for host in health.hosts if host.fix)
     mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
-    return (
-        *fixes,
-        *(
-            ["`raycluster up` completes the cluster"]
-            if mendable and health.verdict is Verdict.DEGRADED
-            else []
-        ),
-    )
+    if mendable and health.verdict is Verdict.DEGRADED:
+        return (*fixes, "`raycluster up` completes the cluster")
+    return (*fixes, health.model.fix) if health.model and health.model.fix else tuple(fixes)
 
 
-def fitting(hosts: Collection[HostHealth], width: int) -> Table:
+def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> Table:
     """The table with the columns that there is room for; where even the fewest are too many, names are cut."""
     options = answer().options.update(max_width=WIDE)
     for without in range(len(DISPENSABLE) + 1):
-        made = _table(hosts, [name for name in _columns(hosts) if name not in DISPENSABLE[:without]])
+        made = _table(hosts, [name for name in _columns(hosts, of) if name not in DISPENSABLE[:without]])
         needed = Measurement.get(answer(), options, made).maximum
         if needed <= width:
             return made
@@ -93,10 +95,11 @@ def _table(hosts: Iterable[HostHealth], columns: Collection[str]) -> Table:
     return table
 
 
-def _columns(hosts: Collection[HostHealth]) -> tuple[str, ...]:
+def _columns(hosts: Collection[HostHealth], of: Engine) -> tuple[str, ...]:
     """Those that tell something: the rest would push these off a screen of 80 columns."""
     idle = {"image": len(_images(hosts)) <= 1, "restarts": not any(host.restarts for host in hosts)}
-    return tuple(name for name in COLUMNS if not idle.get(name))
+    there = (name for name in COLUMNS if name not in engine.named(of).without)
+    return tuple(name for name in there if not idle.get(name))
 
 
 def _images(hosts: Iterable[HostHealth]) -> set[str]:

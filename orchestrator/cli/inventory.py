@@ -20,6 +20,29 @@ LONGEST_SECRET = 65_535  # bytes of a line, its name included
 
 
 def load(argument: str | None, option: str | None) -> Cluster:
+    """The cluster of the inventory, with what concerns its engine; or every problem of the file and exit code 2."""
+    from orchestrator.plan import engine
+
+    cluster = as_written(argument, option)
+    return engine.of(cluster).settled(cluster)
+
+
+def load_with_ray(argument: str | None, option: str | None) -> Cluster:
+    """The same, for what only Ray has."""
+    cluster = load(argument, option)
+    demand_ray(cluster)
+    return cluster
+
+
+def demand_ray(cluster: Cluster) -> None:
+    """Exit code 2 where there is no Ray."""
+    from orchestrator.plan import engine
+
+    if engine.of(cluster).gcs(cluster) is None:
+        refuse(f"cluster {cluster.name} has no Ray: its `engine` is {cluster.engine}")
+
+
+def as_written(argument: str | None, option: str | None) -> Cluster:
     """The cluster of the inventory, or every problem of the file and exit code 2."""
     from orchestrator.model.load import load as load_file
     from orchestrator.model.problem import Problems

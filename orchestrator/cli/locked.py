@@ -6,8 +6,8 @@ import typer
 
 from orchestrator.cli.screen import notice
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.health import age
 from orchestrator.plan.lock import Holder
+from orchestrator.plan.spans import age
 
 LOCKED = 4
 

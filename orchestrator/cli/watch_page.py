@@ -11,11 +11,13 @@ from rich.text import Text
 from orchestrator.cli.health import STYLE, fitting, headline, what_to_do
 from orchestrator.cli.model_line import told
 from orchestrator.cli.screen import plural
+from orchestrator.model.cluster import Engine
 from orchestrator.plan.facts import RayTable, Resource, Silent
 from orchestrator.plan.happened import Event
-from orchestrator.plan.health import HostHealth, Verdict, age
+from orchestrator.plan.health import HostHealth, Verdict
 from orchestrator.plan.live import Gpu, Sight
 from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.spans import age
 
 GIB = 2**30
 FEWEST = 3
@@ -51,7 +53,9 @@ def page(sight: Sight, told: Sequence[Told], since: datetime, size: ConsoleDimen
     """The page for a screen of that size."""
     room = size.height - 2 - FEWEST  # the verdict, and the events with their title
     words = _words(sight, room // 4)
-    hosts = _hosts(sight.health.hosts, room - len(words) - 2, size.width)  # two for Ray's resources in all
+    hosts = _hosts(
+        sight.health.hosts, room - len(words) - 2, size.width, sight.health.engine
+    )  # two for Ray's resources in all
     room -= len(words) + _height(hosts)
     numbers = _gpus(sight, room - 2, size.width)
     resources = _resources(sight, room - _height(numbers))
@@ -81,14 +85,14 @@ def _top(sight: Sight, width: int) -> Text:
     return text.append(f"  {clock}", "dim")
 
 
-def _hosts(hosts: Sequence[HostHealth], room: int, width: int) -> list[RenderableType]:
+def _hosts(hosts: Sequence[HostHealth], room: int, width: int, of: Engine) -> list[RenderableType]:
     """The hosts that there is room for, and how many more there are."""
     room = max(FEWEST, room) - 1
     if len(hosts) <= room:
-        return [fitting(hosts, width)]
+        return [fitting(hosts, width, of)]
     first = sorted(hosts, key=lambda host: host.verdict is Verdict.HEALTHY)
     shown, left = first[: room - 1], first[room - 1 :]
-    return [fitting(shown, width), _line(f"and {_more(left)}", "dim")]
+    return [fitting(shown, width, of), _line(f"and {_more(left)}", "dim")]
 
 
 def _more(left: Sequence[HostHealth]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import docker
+from orchestrator.plan import docker, engine
 from orchestrator.plan.host import forget_token
 from orchestrator.plan.steps import OnFailure, Phase, Plan, Run, Step
 
@@ -58,4 +58,5 @@ def _last_words(cluster: Cluster, node: Node) -> Run:
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
     fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
     yield Run(node.name, REMOVE, docker.discard(cluster, node), fix=fix)
-    yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
+    if engine.of(cluster).gcs(cluster):
+        yield Run(node.name, "forget Ray's token", forget_token(cluster, node))

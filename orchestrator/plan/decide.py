@@ -3,27 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.model.cluster import Auth, Cluster, Node, Role
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
-from orchestrator.plan import docker
+from orchestrator.plan import docker, engine
 from orchestrator.plan.checks import Finding, obstacles, reached
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import (
     Container,
     Facts,
     HostFacts,
-    RayNode,
-    RayTable,
-    RayTrouble,
     Silent,
 )
-from orchestrator.plan.found import own, ray_table
+from orchestrator.plan.found import own
 from orchestrator.plan.get_image import outdated
-from orchestrator.plan.health import age
-from orchestrator.plan.hints import FIREWALL
+from orchestrator.plan.place import Place
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.settle import settle
+from orchestrator.plan.spans import age
 from orchestrator.plan.steps import Refusal
 
 
@@ -54,10 +50,10 @@ Decision = Refusal | Keep | Start
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What holds for every host: the cluster, Ray's table, and where the head is."""
+    """What holds for every host: the cluster, what was seen of all, and where the head is."""
 
     cluster: Cluster
-    table: RayTable | RayTrouble | None
+    facts: Facts
     head_ip: str
     secrets: tuple[Secret, ...]
     obstacles: Mapping[str, Finding]
@@ -68,15 +64,16 @@ def decide_all(
     cluster: Cluster, facts: Facts, secrets: tuple[Secret, ...], only: frozenset[str] | None
 ) -> dict[str, Decision]:
     """A decision for each host of `only` (all if None), and for the head in any case."""
-    table, head_ip = ray_table(cluster, facts), _ip_of_head(cluster, facts)
+    head_ip = _ip_of_head(cluster, facts)
     images = {node.name: outdated(cluster, node, facts) for node in cluster.nodes}
-    seen = _Seen(cluster, table, head_ip, secrets, obstacles(cluster, facts), images)
+    seen = _Seen(cluster, facts, head_ip, secrets, obstacles(cluster, facts), images)
     head = _head(seen, facts[cluster.head.name], only)
+    gcs = engine.of(cluster).gcs(cluster)
     decided: dict[str, Decision] = {cluster.head.name: head}
     for node in cluster.workers:
         if only is None or node.name in only:
             worker = _decide(seen, node, facts[node.name])
-            decided[node.name] = _with_new_head(worker) if isinstance(head, Start) else worker
+            decided[node.name] = _with_new_head(worker) if isinstance(head, Start) and gcs else worker
     return decided
 
 
@@ -134,7 +131,7 @@ def _why_not_kept(
     if container is None:
         return "has no container yet"
     old = _outdated(facts, container, keep.command) or seen.outdated[node.name]
-    return old or _out_of_ray(seen, node, facts, container, keep)
+    return old or engine.of(seen.cluster).useless(seen.cluster, seen.facts, node, container)
 
 
 def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:
@@ -147,45 +144,6 @@ def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:
     if facts.image_id and container.image_id != facts.image_id:
         return f"{container.image} is another image on this host now"
     return ""
-
-
-def _out_of_ray(seen: _Seen, node: Node, facts: HostFacts, container: Container, keep: Keep) -> str | Refusal:
-    """Why a container that runs as wanted is of no use to Ray."""
-    if facts.processes and "raylet" not in facts.processes:
-        return "its container runs, but no Ray runs in it"
-    if node.role is Role.HEAD and seen.cluster.ray.auth is not Auth.DISABLED and not facts.token:
-        return _without_token(seen, node, container, keep)
-    if isinstance(seen.table, RayTable):
-        listed = seen.table.alive(keep.place.ip, container.started)
-        if listed is None:
-            return f"its container has run for {age(facts.now - container.started)}, but Ray does not list it"
-        return _listed(node, listed, keep)
-    if node.role is Role.HEAD and isinstance(seen.table, RayTrouble):
-        return _mute_head(node, seen.table)
-    return ""
-
-
-def _listed(node: Node, listed: RayNode, keep: Keep) -> str | Refusal:
-    """A new container is no cure for a firewall."""
-    if listed.out_of_reach:
-        return Refusal(node.name, listed.out_of_reach, FIREWALL)
-    return f"Ray sees {listed.gpus} of its {keep.gpus} GPUs" if listed.gpus < keep.gpus else ""
-
-
-def _without_token(seen: _Seen, node: Node, container: Container, keep: Keep) -> str | Refusal:
-    """A head at work is not ended because a file cannot be read; one that is not at work may as well be."""
-    why = "Ray's token cannot be read on this host, so no worker could join"
-    if isinstance(seen.table, RayTable) and seen.table.alive(keep.place.ip, container.started):
-        return Refusal(node.name, why, "`raycluster down`, then `raycluster up`, makes a new one")
-    return why
-
-
-def _mute_head(node: Node, trouble: RayTrouble) -> str | Refusal:
-    """A GCS that refuses connections is gone; one that is only slow may be at work, and is left alone."""
-    if trouble.gone:
-        return "its container runs, but " + trouble.text
-    fix = "try again; if it stays so: `raycluster down`, then `raycluster up`"
-    return Refusal(node.name, f"Ray on the head gives no answer: {trouble.text}", fix)
 
 
 def _difference(container: Container, wanted: Command) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.plan import docker
+from orchestrator.plan import docker, engine
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
@@ -19,9 +19,7 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
     ours = {node.name: _ours(cluster, facts[node.name]) for node in nodes}
     return Plan(
         f"take down cluster {cluster.name}",
-        tuple(
-            _phases(cluster, [node for node in nodes if ours[node.name]], _has_lost_its_head(cluster, facts))
-        ),
+        tuple(_phases(cluster, [node for node in nodes if ours[node.name]], facts)),
         tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
         (
             *(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
@@ -44,9 +42,9 @@ def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
     return known and not any(each.running for each in heads)
 
 
-def _phases(cluster: Cluster, nodes: list[Node], orphaned: bool) -> Iterator[Phase]:
+def _phases(cluster: Cluster, nodes: list[Node], facts: Facts) -> Iterator[Phase]:
     for role, title in ((Role.WORKER, "Stop the workers"), (Role.HEAD, "Stop the head")):
-        steps = tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, orphaned))
+        steps = tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, facts))
         if steps:
             yield Phase(title, steps, OnFailure.KEEP_GOING)
     looks = tuple(Run(node.name, "see that nothing is left", docker.absent(cluster, node)) for node in nodes)
@@ -54,10 +52,12 @@ def _phases(cluster: Cluster, nodes: list[Node], orphaned: bool) -> Iterator[Pha
         yield Phase("Look again", looks, OnFailure.KEEP_GOING)
 
 
-def _stop(cluster: Cluster, node: Node, orphaned: bool) -> Iterator[Step]:
+def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:
+    orphaned, here = _has_lost_its_head(cluster, facts), facts[node.name]
     stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
     yield Run(node.name, STOP, stop, timeout=docker.REMOVE_SECONDS)
-    yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
+    if engine.of(cluster).gcs(cluster) or (isinstance(here, HostFacts) and here.token):
+        yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 
 
 def _ours(cluster: Cluster, facts: HostFacts | Silent) -> tuple[Container, ...]:

@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.model.cluster import Cluster, Engine, Node, Role
+from orchestrator.plan import engine
 from orchestrator.plan.facts import (
     Container,
     DockerTrouble,
     Facts,
     HostFacts,
-    RayNode,
     RayTable,
-    RayTrouble,
     Silent,
 )
 from orchestrator.plan.found import ip_of, outside, own, ray_table, strays
-from orchestrator.plan.hints import FIREWALL, docker_fix
+from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.spans import age
 
 
 class Verdict(StrEnum):
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HostHealth:
-    """One host. `container`, `ray`, `joined` and `gpus` are the four facts; None: could not be learned.
+    """One host. `container`, `ray`, `joined` and `gpus` are the four facts; None: could not be learned, or no Ray.
 
     `uptime` is in seconds; `trouble` says what is wrong, `detail` what was said meanwhile, `fix` what to do.
     """
@@ -64,17 +64,19 @@ class ClusterHealth:
     notes: tuple[str, ...] = ()
     ray_version: str | None = None
     model: ModelHealth | None = None
+    engine: Engine = Engine.RAY
 
 
 def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     """Judges what was seen."""
     table = ray_table(cluster, facts)
-    hosts = tuple(_host(cluster, node, facts[node.name], table) for node in cluster.nodes)
+    hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
     notes = _strangers(cluster, facts)
     version = table.version if isinstance(table, RayTable) else None
     head = facts[cluster.head.name]
-    model = serving.assess(head.served if isinstance(head, HostFacts) else None)
-    return ClusterHealth(cluster.name, _verdict(hosts, notes, model), hosts, notes, version, model)
+    model = serving.assess(head.served if isinstance(head, HostFacts) else None, facts)
+    verdict = _verdict(hosts, notes, model)
+    return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
 
 
 def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:
@@ -87,17 +89,16 @@ def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: Model
     return Verdict.HEALTHY if whole and (model is None or model.answers) else Verdict.DEGRADED
 
 
-def _host(
-    cluster: Cluster, node: Node, facts: HostFacts | Silent, table: RayTable | RayTrouble | None
-) -> HostHealth:
-    if isinstance(facts, Silent):
-        return _unknown(node, facts.why, facts.fix, facts.detail)
-    if isinstance(facts.docker, DockerTrouble):
-        return _unknown(node, facts.docker.text, docker_fix(facts.docker))
-    container = own(cluster, node, facts)
+def _host(cluster: Cluster, facts: Facts, node: Node) -> HostHealth:
+    here = facts[node.name]
+    if isinstance(here, Silent):
+        return _unknown(node, here.why, here.fix, here.detail)
+    if isinstance(here.docker, DockerTrouble):
+        return _unknown(node, here.docker.text, docker_fix(here.docker))
+    container = own(cluster, node, here)
     if container is None:
-        return _absent(cluster, node, facts)
-    return _present(node, facts, container, table)
+        return _absent(cluster, node, here)
+    return _present(cluster, facts, node, here, container)
 
 
 def _unknown(node: Node, trouble: str, fix: str, detail: str = "") -> HostHealth:
@@ -119,69 +120,32 @@ def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
     )
 
 
-def _present(
-    node: Node, facts: HostFacts, container: Container, table: RayTable | RayTrouble | None
-) -> HostHealth:
-    ip, expected = ip_of(node, facts), expected_gpus(node, facts)
-    listed = (
-        table.alive(ip, container.started)
-        if isinstance(table, RayTable) and ip and container.running
-        else None
-    )
-    ray = _runs_ray(facts, container)
-    sound = listed is not None and not listed.out_of_reach and listed.gpus >= expected
-    good = sound and ray is not False
+def _present(cluster: Cluster, facts: Facts, node: Node, here: HostFacts, container: Container) -> HostHealth:
+    member = engine.of(cluster).member(cluster, facts, node, container)
+    running = container.running
     return HostHealth(
         name=node.name,
         role=node.role,
-        ip=ip,
-        verdict=Verdict.HEALTHY if good else Verdict.DEGRADED if container.running else Verdict.DOWN,
-        container=container.status if container.running else f"{container.status} ({container.exit_code})",
-        ray=ray,
-        joined=listed is not None if isinstance(table, RayTable) or not container.running else None,
-        gpus=listed.gpus if listed else None,
-        gpus_expected=expected,
-        uptime=facts.now - container.started if container.running else None,
+        ip=ip_of(node, here),
+        verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if running else Verdict.DOWN,
+        container=container.status if running else f"{container.status} ({container.exit_code})",
+        ray=member.ray,
+        joined=member.joined,
+        gpus=member.gpus,
+        gpus_expected=expected_gpus(node, here),
+        uptime=here.now - container.started if running else None,
         restarts=container.restarts,
         image=container.image,
-        trouble=_trouble(node, facts, container, table, listed),
-        fix=FIREWALL if listed and listed.out_of_reach else "",
+        trouble=member.trouble or _ended(here, container),
+        fix=member.fix,
     )
 
 
-def _runs_ray(facts: HostFacts, container: Container) -> bool | None:
-    if not container.running:
-        return False
-    return "raylet" in facts.processes if facts.processes else None
-
-
-def _trouble(
-    node: Node,
-    facts: HostFacts,
-    container: Container,
-    table: RayTable | RayTrouble | None,
-    listed: RayNode | None,
-) -> str:
-    if not container.running:
-        ago = f", {age(facts.now - container.finished)} ago" if container.finished else ""
-        return f"its container {container.ended}{ago}"
-    if listed and _runs_ray(facts, container) is not False:
-        expected = expected_gpus(node, facts)
-        few = f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
-        return listed.out_of_reach or few
-    return _unlisted(node, facts, container, table)
-
-
-def _unlisted(node: Node, facts: HostFacts, container: Container, table: RayTable | RayTrouble | None) -> str:
-    since = age(facts.now - container.started)
-    if _runs_ray(facts, container) is False:
-        return f"its container has run for {since}, but no Ray runs in it"
-    if isinstance(table, RayTrouble):
-        return "Ray on the head gives no answer: " + table.text
-    if table is None:
-        return "its container runs, but there is no head to ask whether it has joined"
-    death = table.death(ip_of(node, facts) or "")
-    return f"up for {since} but not joined{': Ray says ' + repr(death) if death else ''}"
+def _ended(here: HostFacts, container: Container) -> str:
+    if container.running:
+        return ""
+    ago = f", {age(here.now - container.finished)} ago" if container.finished else ""
+    return f"its container {container.ended}{ago}"
 
 
 def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
@@ -192,11 +156,3 @@ def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
         ),
         *(f"Ray lists a node at {ip} that is not in the inventory" for ip in outside(cluster, facts)),
     )
-
-
-def age(seconds: float) -> str:
-    """A span as people say it: 42 s, 7 min, 3 h, 12 d."""
-    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.0f} d"

@@ -69,16 +69,12 @@ def knocks(cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...
     Of those that Ray would choose freely, one that is not `held`.
     """
     gcs = (cluster.ray.port,) if node.role is Role.HEAD else ()
-    node_manager = cluster.ray.port + 1 if cluster.ray.ports is Ports.PINNED else _free(EPHEMERAL, held)
-    return (*gcs, node_manager, _free(WORKER_PORTS, held))
+    node_manager = cluster.ray.port + 1 if cluster.ray.ports is Ports.PINNED else free(EPHEMERAL, held)
+    return (*gcs, node_manager, free(WORKER_PORTS, held))
 
 
-def rendezvous(held: frozenset[int]) -> int:
-    """Where the ranks of a deep check meet on the head: one of the ports that `knocks` tries, and not that one."""
-    return _free(WORKER_PORTS, held | {_free(WORKER_PORTS, held)})
-
-
-def _free(among: range, held: frozenset[int]) -> int:
+def free(among: range, held: frozenset[int]) -> int:
+    """One of them that is not held."""
     return next(port for port in reversed(among) if port not in held)
 
 

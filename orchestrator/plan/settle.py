@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Address, Facts, HostFacts, Silent
+from orchestrator.plan.place import Place
 
 
 def settle(node: Node, facts: HostFacts) -> Place | str:

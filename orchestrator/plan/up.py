@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import Auth, Cluster, Node
 from orchestrator.model.secret import Secret
-from orchestrator.plan import docker, waits
+from orchestrator.plan import docker, engine, waits
 from orchestrator.plan.checks import Level, quick
 from orchestrator.plan.decide import Decision, Keep, Start, decide_all
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Facts, HostFacts
 from orchestrator.plan.get_image import get_image
 from orchestrator.plan.host import keep_token, reach
+from orchestrator.plan.place import Place
 from orchestrator.plan.prune import left_outside
 from orchestrator.plan.ray import address
+from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
 
 REMOVE_OLD = "remove its old container"
@@ -93,28 +94,40 @@ class _Up:
         yield Phase(title, tuple(self._joins()), OnFailure.DROP_HOST, self._watch())
 
     def _head(self) -> Iterator[Step]:
-        cluster, node = self.cluster, self.cluster.head
+        node = self.cluster.head
         match self.decided[node.name]:
             case Start() as start:
                 yield from self._start(node, start)
-                probe = docker.listening(cluster, node, start.place.ip)
-                title = f"wait for its GCS on port {cluster.ray.port}"
-                until = waits.Answers(cluster.ray.port)
-                yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
+                yield from self._gcs(start)
+
+    def _gcs(self, start: Start) -> Iterator[Step]:
+        if (port := self._gcs_port) is None:
+            return
+        node = self.cluster.head
+        probe = docker.listening(self.cluster, node, start.place.ip)
+        title, until = f"wait for its GCS on port {port}", waits.Answers(port)
+        yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
 
     def _joins(self) -> Iterator[Step]:
+        """Where a model is served, a rank whose container is new is started in it: the others wait for it."""
+        anew = frozenset(name for name, each in self.decided.items() if isinstance(each, Start))
+        resumed = {} if self.cluster.head.name in anew else resume(self.cluster, self.facts, anew)
         for node in self.cluster.nodes:
             decision = self.decided.get(node.name)
             if isinstance(decision, Start) and node is not self.cluster.head:
-                yield self._reach(node)
+                yield from self._reach(node)
                 yield from self._start(node, decision)
             if isinstance(decision, Start | Keep):
                 yield self._join(node, decision)
+            if node.name in resumed:
+                yield resumed[node.name]
 
-    def _reach(self, node: Node) -> Run:
-        ip, port = self._head_ip, self.cluster.ray.port
+    def _reach(self, node: Node) -> Iterator[Step]:
+        if (port := self._gcs_port) is None:
+            return
+        ip = self._head_ip
         fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
-        return Run(node.name, f"reach the head at {address(ip, port)}", reach(ip, port), timeout=5, fix=fix)
+        yield Run(node.name, f"reach the head at {address(ip, port)}", reach(ip, port), timeout=5, fix=fix)
 
     def _start(self, node: Node, start: Start) -> Iterator[Step]:
         name = self.cluster.container(node)
@@ -125,16 +138,23 @@ class _Up:
         yield Run(node.name, "start its container", start.command, starts=name)
 
     def _join(self, node: Node, decision: Start | Keep) -> Wait:
-        until = waits.Joined(decision.place.ip, decision.gpus, decision.restarts)
-        probe = docker.state(self.cluster, node)
-        return Wait(node.name, "wait until Ray lists it", probe, until, within=JOIN_SECONDS)
+        here, of = self.facts[node.name], engine.of(self.cluster)
+        assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
+        probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
+        return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS)
 
-    def _watch(self) -> Watch:
+    def _watch(self) -> Watch | None:
+        if self._gcs_port is None:
+            return None
         places = [each for each in self.decided.values() if isinstance(each, Start | Keep)]
         expected = tuple(f"{each.place.ip}={each.gpus}" for each in places)
         command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, WATCH_SECONDS)
         title = f"watch Ray's node table until it lists {len(places)} host{'' if len(places) == 1 else 's'}"
         return Watch(self.cluster.head.name, title, command, expected, within=WATCH_SECONDS)
+
+    @property
+    def _gcs_port(self) -> int | None:
+        return engine.of(self.cluster).gcs(self.cluster)
 
     @property
     def _head_ip(self) -> str:

@@ -56,6 +56,18 @@ class Joined:
         return Ready(f"joined, {gpu_count(node.gpus)}")
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Until the container runs. `few`: why it would be of no use; `restarts`: as for `Joined`."""
+
+    few: str
+    restarts: int = 0
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+        ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
+        return ended or (Never(self.few) if self.few else Ready("runs"))
+
+
 def gpu_count(gpus: int) -> str:
     return f"{gpus} GPU{'' if gpus == 1 else 's'}"
 

@@ -10,13 +10,13 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Pull
-from orchestrator.plan import docker, inspection, ports, trial
+from orchestrator.plan import docker, engine, inspection, trial
 from orchestrator.plan.checks import Evidence, Gap
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts
 from orchestrator.plan.host import clock
 from orchestrator.plan.inspection import Inspection
+from orchestrator.plan.place import Place
 from orchestrator.plan.ray import address
 from orchestrator.plan.settle import places
 from orchestrator.plan.trial import Link, NoTrial, Trial
@@ -131,7 +131,7 @@ class _Check:
         """The ports at which the host is tried."""
         facts, node = self.hosts[host], self._node(host)
         held = frozenset(each.port for each in facts.listeners or ())
-        return ports.knocks(self.cluster, node, held)
+        return engine.of(self.cluster).knocks(self.cluster, node, held)
 
     def _node(self, host: str) -> Node:
         return next(node for node in self.cluster.nodes if node.name == host)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import collective, docker, ports
+from orchestrator.plan import collective, docker, engine
 from orchestrator.plan.collective import Rank, Stage
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import Facts, HostFacts
@@ -46,7 +46,7 @@ def measure(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
 def _commands(cluster: Cluster, facts: Facts) -> dict[str, Command]:
     where, partners = places(cluster, facts), collective.partners(len(cluster.nodes))
     head = where[cluster.head.name].ip
-    port = ports.rendezvous(_held(facts[cluster.head.name]))
+    port = engine.rendezvous(cluster, _held(facts[cluster.head.name]))
 
     def command(rank: int, node: Node) -> Command:
         place = where[node.name]

@@ -3,7 +3,7 @@
 from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.plan import docker, probes, ray
+from orchestrator.plan import docker, engine, probes, ray
 from orchestrator.plan.facts import Facts, HostFacts, Silent
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import Tell
@@ -38,5 +38,6 @@ def silence(failure: Failure) -> Silent:
 
 
 def _gcs(cluster: Cluster, node: Node) -> str:
-    """Where the head's container finds its own GCS, which listens on every address."""
-    return ray.address(node.ip or "127.0.0.1", cluster.ray.port) if node.role is Role.HEAD else ""
+    """Where the head's container finds its own GCS, if there is one: it listens on every address."""
+    port = engine.of(cluster).gcs(cluster)
+    return ray.address(node.ip or "127.0.0.1", port) if port and node.role is Role.HEAD else ""

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import docker, live
+from orchestrator.plan import docker, engine, live
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Silent
 from orchestrator.plan.found import ip_of, own
 from orchestrator.plan.health import Verdict
@@ -72,7 +72,9 @@ class Watch:
         self._told = 0.0
         self._pool = ThreadPoolExecutor(fleet.jobs)
         keepers = [Thread(target=self._keep, args=(host,), daemon=True) for host in self._hosts.values()]
-        self._threads = [*keepers, Thread(target=self._follow, daemon=True)]
+        self._has_ray = engine.of(cluster).gcs(cluster) is not None
+        followers = [Thread(target=self._follow, daemon=True)] if self._has_ray else []
+        self._threads = [*keepers, *followers]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -103,7 +105,7 @@ class Watch:
     def _sight(self) -> Sight:
         facts: Facts = {name: host.aged for name, host in self._hosts.items()}
         head = facts[self._cluster.head.name]
-        if isinstance(head, HostFacts):
+        if isinstance(head, HostFacts) and self._has_ray:
             facts[self._cluster.head.name] = replace(head, ray=self._fresh_table)
         gpus = {name: host.gpus for name, host in self._hosts.items() if host.gpus}
         lost = {name: host.lost for name, host in self._hosts.items() if host.lost}

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, ray
-from orchestrator.plan.docker import Place
+from orchestrator.plan.place import Place
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 WORKER = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")

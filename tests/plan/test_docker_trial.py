@@ -10,7 +10,7 @@ from orchestrator.plan import collective as collectives
 from orchestrator.plan import docker, scripts
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker import Place
+from orchestrator.plan.place import Place
 from tests.plan.machines import NOTE, Machine
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")

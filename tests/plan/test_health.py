@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.plan.facts import DockerTrouble, RayTrouble, Silent
-from orchestrator.plan.health import HostHealth, Verdict, age, assess
+from orchestrator.plan.health import HostHealth, Verdict, assess
+from orchestrator.plan.spans import age
 from tests.plan.worlds import (
     NOW,
     bare,

@@ -5,8 +5,8 @@ from dataclasses import replace
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Address, Container, Facts, HostFacts, RayNode, RayTable
+from orchestrator.plan.place import Place
 from orchestrator.plan.settle import settle
 from orchestrator.plan.steps import Plan
 from orchestrator.plan.up import Sealed

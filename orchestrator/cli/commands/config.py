@@ -51,7 +51,7 @@ def check(inventory: options.Inventory = None, file: options.InventoryOption = N
     from orchestrator.cli.screen import answer
 
     path = files.path(inventory, file)
-    cluster = files.load(path, None)
+    cluster = files.as_written(path, None)
     answer().print(f"{name_of(path)}: good: {described(cluster)}")
 
 

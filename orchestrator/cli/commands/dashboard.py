@@ -35,7 +35,7 @@ def dashboard(
     """
     from orchestrator.remote.tunnel import listen
 
-    cluster = files.load(inventory, file)
+    cluster = files.load_with_ray(inventory, file)
     try:
         listener = listen(port or 0)
     except OSError as error:

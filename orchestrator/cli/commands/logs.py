@@ -62,6 +62,8 @@ def logs(
     """
     wanted_tail, wanted_since = tail_of(tail or (RAY_TAIL if ray else "all")), _since(since, ray=ray)
     cluster, nodes = files.load_for_hosts(file, hosts, limit)
+    if ray:
+        files.demand_ray(cluster)
     wanted = {node: _log(node, wanted_tail, wanted_since, ray=ray) for node in nodes}
     raise typer.Exit(show(cluster, wanted, jobs, follow=follow))
 

@@ -35,7 +35,7 @@ def metrics(
     from orchestrator.cli.session import session
     from orchestrator.plan import services
 
-    cluster = files.load(inventory, file)
+    cluster = files.load_with_ray(inventory, file)
     if write:
         atomic_file.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:

@@ -120,11 +120,12 @@ def logs(
 ) -> None:
     """Show what vLLM has said since it was last told to serve."""
     from orchestrator.cli.commands.logs import show, tail_of
-    from orchestrator.plan import docker
+    from orchestrator.plan import docker, engine
     from orchestrator.plan.logs import FileLog
 
     cluster, lines = files.load(None, file), tail_of(tail)
-    wanted = {cluster.head: FileLog(cluster.head, lines, docker.SERVER_LOGS)}
+    keepers = engine.of(cluster).keepers(cluster)
+    wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in keepers}
     raise typer.Exit(show(cluster, wanted, JOBS, follow=follow))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan import ports
+from orchestrator.plan import engine, ports
 from orchestrator.plan.checks.finding import Finding, Findings, failure, ok
 from orchestrator.plan.trial import Link, Outcome
 
@@ -55,7 +55,7 @@ def admitting(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> str:
 
 
 def _ports(cluster: Cluster) -> str:
-    return ports.spelled(ports.open_between_hosts(cluster), ":")
+    return ports.spelled(engine.of(cluster).open_between_hosts(cluster), ":")
 
 
 def _network(cluster: Cluster) -> str:

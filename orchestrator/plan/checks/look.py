@@ -4,14 +4,14 @@ import shlex
 from ipaddress import ip_address
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
-from orchestrator.plan import ports
+from orchestrator.plan import engine, ports
 from orchestrator.plan.checks.finding import Findings, failure, ok, quoting, warning
 from orchestrator.plan.checks.measures import GIB, gib
 from orchestrator.plan.devices import size
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import DockerTrouble, HostFacts, Listener, Machine, Silent
 from orchestrator.plan.found import STRAY, own, strays
 from orchestrator.plan.hints import PRUNE, docker_fix
+from orchestrator.plan.place import Place
 from orchestrator.plan.settle import settle
 
 LITTLE_ROOM = 20 * GIB
@@ -70,14 +70,16 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
 
 def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """A container of ours that stands holds its ports itself, and makes room for its successor."""
-    needed = {} if _stands(cluster, node, facts) else ports.needed(cluster, node)
+    needed = {} if _stands(cluster, node, facts) else engine.of(cluster).needed(cluster, node)
     if facts.listeners is None:
         yield warning(node.name, "ports", "which ports are in use cannot be told", "install iproute2 there")
         return
     held = {each.port: each for each in facts.listeners if each.port in needed}
+    ray = engine.of(cluster).gcs(cluster)
+    fix = f"stop it{', or set another `ray: {port: …}` in the inventory' if ray else ''}"
     for number, listener in held.items():
         text = f"port {number}, for {needed[number]}, is held by {_holder(listener)}"
-        yield failure(node.name, "ports", text, "stop it, or set another `ray: {port: …}` in the inventory")
+        yield failure(node.name, "ports", text, fix)
     if needed and not held:
         free = ports.spelled(tuple(range(n, n + 1) for n in needed), "-")
         yield ok(node.name, "ports", f"port{'s' if len(needed) > 1 else ''} {free} free")

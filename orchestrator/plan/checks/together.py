@@ -5,9 +5,9 @@ from itertools import combinations
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks.finding import Finding, Findings, failure, warning
-from orchestrator.plan.docker import Place
 from orchestrator.plan.facts import Address, Facts, HostFacts
 from orchestrator.plan.get_image import outdated
+from orchestrator.plan.place import Place
 from orchestrator.plan.settle import places
 
 

@@ -27,7 +27,7 @@ from orchestrator.plan.docker.logs import (
 )
 from orchestrator.plan.docker.looks import collective, inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
-from orchestrator.plan.docker.start import STOP_SECONDS, Place, run, spec
+from orchestrator.plan.docker.start import STOP_SECONDS, run, spec
 
 __all__ = [
     "ALL",
@@ -35,7 +35,6 @@ __all__ = [
     "REMOVE_SECONDS",
     "SERVER_LOGS",
     "STOP_SECONDS",
-    "Place",
     "absent",
     "ask_server",
     "build",

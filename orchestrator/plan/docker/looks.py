@@ -1,13 +1,14 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
-from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
+from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import collective as collectives
-from orchestrator.plan import ray, scripts, watch_script
+from orchestrator.plan import engine, ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.docker.start import HF_HOME, Place, found_inside
+from orchestrator.plan.docker.start import HF_HOME, found_inside
+from orchestrator.plan.place import Place
 from orchestrator.plan.serving import inside
 
 
@@ -21,7 +22,7 @@ def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
         node.hf_home,
         gcs,
         ray.node_table_script() if gcs else "",
-        inside.KEEPER if node.role is Role.HEAD else "",
+        inside.KEEPER if node in engine.of(cluster).keepers(cluster) else "",
         cluster.image if cluster.ray.install else "",
     )
     return scripted(scripts.OBSERVE, "observe", node, *asked)

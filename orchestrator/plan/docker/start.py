@@ -3,28 +3,18 @@
 import hashlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from orchestrator.model.cluster import Auth, Cluster, Node
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
-from orchestrator.plan import devices, ports, ray
+from orchestrator.plan import devices, engine
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
+from orchestrator.plan.place import Place
 
 STOP_SECONDS = 45
 """A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
 
 HF_HOME = "/root/.cache/huggingface"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a container's command line takes from its host."""
-
-    ip: str
-    interface: str
-    home: str
-    infiniband: bool
 
 
 def run(cluster: Cluster, node: Node, place: Place, head_ip: str, secrets: tuple[Secret, ...]) -> Command:
@@ -54,7 +44,7 @@ def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
         *("-v", f"{hf_home}:{HF_HOME}"),
         *_environment(cluster, node, place),
         *(("--env-file", "/dev/stdin") if cluster.secrets else ()),
-        *_token(cluster, node, place),
+        *engine.of(cluster).options(cluster, node, place.home),
         *devices.devices(node, infiniband=place.infiniband),
         *node.docker.args,
     )
@@ -71,21 +61,13 @@ def _environment(cluster: Cluster, node: Node, place: Place) -> Iterator[str]:
         "VLLM_HOST_IP": place.ip,
         "GLOO_SOCKET_IFNAME": place.interface,
         "NCCL_SOCKET_IFNAME": place.interface,
-        **ports.variables(cluster, node),
+        **engine.of(cluster).variables(cluster, node),
     }
     return (part for name, value in (ours | dict(node.env)).items() for part in ("-e", f"{name}={value}"))
 
 
-def _token(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
-    """Ray before 2.52 ignores the variables, so `auto` needs no look into the image."""
-    if cluster.ray.auth is Auth.DISABLED:
-        return ("-e", "RAY_AUTH_MODE=disabled")
-    file = f"{place.home}/.raycluster/{cluster.name}/{node.name}.token:{ray.TOKEN_IN_CONTAINER}:ro"
-    return ("-v", file, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={ray.TOKEN_IN_CONTAINER}")
-
-
 def _image_and_command(cluster: Cluster, node: Node, place: Place, head_ip: str) -> tuple[str, ...]:
-    return (image(cluster), "-c", ray.start(cluster, node, place.ip, head_ip))
+    return (image(cluster), "-c", engine.of(cluster).start(cluster, node, place.ip, head_ip))
 
 
 def _env_file(secrets: tuple[Secret, ...]) -> Iterator[str | Secret]:

@@ -4,18 +4,15 @@ from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.model.discreet import arguments as discreet
-from orchestrator.plan import docker
+from orchestrator.plan import docker, engine
 from orchestrator.plan.aftermath import Wreck
-from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, RayTable, Silent
-from orchestrator.plan.found import ip_of, own, ray_table
-from orchestrator.plan.hints import docker_fix
-from orchestrator.plan.serving import sizes
+from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.serving.ready import not_ready
 from orchestrator.plan.serving.served import Served
-from orchestrator.plan.serving.spec import Server, spec
+from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.waits import Answers
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Wait
 
-UP_FIRST = "`raycluster up` brings it up"
 STOP_FIRST = "`raycluster serve stop` ends that"
 START = "start vLLM"
 ASK = "ask it for a word"
@@ -32,82 +29,92 @@ STOP_SECONDS = 60.0
 def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     """What makes the model answer, on a cluster that is up."""
     title, head = f"serve {model.name}", cluster.head.name
-    if why := _not_ready(cluster, facts):
-        return Plan(title, refusals=(why,))
-    here = facts[head]
-    now = here.served if isinstance(here, HostFacts) else None
+    serving = engine.of(cluster).serving(cluster, facts, model)
+    if not isinstance(serving, Serving):
+        return Plan(title, refusals=serving)
+    nodes = (part.node for part in serving.parts)
+    if absent := tuple(why for node in nodes if (why := not_ready(cluster, node, facts[node.name]))):
+        return Plan(title, refusals=absent)
+    now = _served(facts, head)
     if now and now.kept and now.model != model:
         return Plan(title, refusals=(Refusal(head, f"{now.model.name} is served there", STOP_FIRST),))
-    if now and now.answers:
+    missing = tuple(part for part in serving.parts if not _is_kept(facts, part))
+    if now and now.answers and not missing:
         return Plan(title)
-    if too_many := sizes.too_many(_gpus(cluster, facts), model.args):
-        return Plan(title, refusals=(Refusal(head, too_many, "ask for fewer, or leave the sizes out"),))
-    server, why_so = _server(cluster, facts, model)
-    change = Change(head, f"serves {' '.join((model.name, *discreet(model.args)))}{why_so and f': {why_so}'}")
-    return Plan(title, tuple(_phases(cluster, server, now)), (change,))
+    anew = serving.parts if serving.parts[0] in missing else missing
+    changes = (Change(part.node.name, _told(serving, part)) for part in anew or serving.parts[:1])
+    return Plan(title, tuple(_phases(cluster, serving, anew)), tuple(changes))
 
 
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     """What ends the server, if there is one."""
-    title, head = "stop serving", cluster.head
-    here = facts[head.name]
-    if isinstance(here, Silent):
-        return Plan(title, refusals=(Refusal(head.name, here.why, here.fix, here.detail),))
-    if not here.served:
-        return Plan(title)
-    return Plan(title, (_stop(cluster),), (Change(head.name, f"serves {here.served.model.name} no more"),))
+    title, nodes = "stop serving", engine.of(cluster).keepers(cluster)
+    silent = ((node.name, here) for node in nodes if isinstance(here := facts[node.name], Silent))
+    refusals = tuple(Refusal(name, here.why, here.fix, here.detail) for name, here in silent)
+    serving = {node.name: now for node in nodes if (now := _served(facts, node.name))}
+    changes = tuple(Change(name, f"serves {now.model.name} no more") for name, now in serving.items())
+    phases = (_stop(cluster, frozenset(serving)),) if serving else ()
+    return Plan(title, phases, changes, refusals)
 
 
 def plan_unserve(cluster: Cluster, wreck: Wreck) -> Plan:
     """The end of a server that did not come to answer; its log stays."""
     failed = wreck.failed or wreck.interrupted
-    return Plan("clean up", (_stop(cluster),) if failed and wreck.started else ())
+    return Plan("clean up", (_stop(cluster, wreck.started),) if failed and wreck.started else ())
 
 
-def _stop(cluster: Cluster) -> Phase:
-    stop = docker.stop_server(cluster, cluster.head)
-    run = Run(cluster.head.name, "stop vLLM", stop, timeout=STOP_SECONDS)
-    return Phase("Stop the server", (run,), OnFailure.KEEP_GOING)
+def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, Run]:
+    """What gives those hosts, whose containers are new, their parts of what the head's keeper goes on to serve."""
+    now = _served(facts, cluster.head.name)
+    serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.kept else ()
+    if not now or not isinstance(serving, Serving) or serving.run != now.run:
+        return {}
+    parts = (part for part in serving.parts if part.node.name in hosts)
+    return {part.node.name: _start(cluster, serving, part) for part in parts}
 
 
-def _not_ready(cluster: Cluster, facts: Facts) -> Refusal | None:
-    """Why there is no cluster to serve on."""
-    head, here = cluster.head.name, facts[cluster.head.name]
-    if isinstance(here, Silent):
-        return Refusal(head, here.why, here.fix, here.detail)
-    if isinstance(here.docker, DockerTrouble):
-        return Refusal(head, here.docker.text, docker_fix(here.docker))
-    container = own(cluster, cluster.head, here)
-    if container is None or not container.running:
-        return Refusal(head, "the cluster is not up: no container of its head runs", UP_FIRST)
-    if not isinstance(ray_table(cluster, facts), RayTable):
-        return Refusal(head, "the cluster is not up: Ray on its head gives no answer", UP_FIRST)
-    return None
+def _stop(cluster: Cluster, hosts: frozenset[str]) -> Phase:
+    nodes = (node for node in cluster.nodes if node.name in hosts)
+    stops = ((node.name, docker.stop_server(cluster, node)) for node in nodes)
+    runs = tuple(Run(name, "stop vLLM", stop, timeout=STOP_SECONDS) for name, stop in stops)
+    return Phase("Stop the server", runs, OnFailure.KEEP_GOING)
 
 
-def _server(cluster: Cluster, facts: Facts, model: Model) -> tuple[Server, str]:
-    chosen = sizes.choose(_gpus(cluster, facts), model.args)
-    return Server(model, chosen.args, ip_of(cluster.head, facts[cluster.head.name]) or ""), chosen.why
+def _served(facts: Facts, host: str) -> Served | None:
+    here = facts[host]
+    return here.served if isinstance(here, HostFacts) else None
 
 
-def _gpus(cluster: Cluster, facts: Facts) -> dict[str, int]:
-    """The GPUs that Ray reports, by the node's address."""
-    table = ray_table(cluster, facts)
-    return {node.ip: node.gpus for node in table.nodes if node.alive} if isinstance(table, RayTable) else {}
+def _is_kept(facts: Facts, part: Part) -> bool:
+    """Whether its keeper is there, and of the company that is to be."""
+    now = _served(facts, part.node.name)
+    return bool(now and now.kept and now.run == part.run)
 
 
-def _phases(cluster: Cluster, server: Server, now: Served | None) -> Iterator[Phase]:
-    head = cluster.head
-    if not (now and now.kept):
-        start = docker.start_server(cluster, head, spec(cluster, head, server))
-        run = Run(head.name, START, start, timeout=STOP_SECONDS, starts=cluster.container(head))
-        yield Phase("Start the server", (run,), OnFailure.STOP)
-    wait = Wait(
-        head.name,
-        "wait until it answers",
-        docker.look_at_server(cluster, head, LINES),
-        Answers(),
-        LOAD_SECONDS,
-    )
-    ask = Run(head.name, ASK, docker.ask_server(cluster, head), timeout=ASK_SECONDS)
-    yield Phase("Wait for the model", (wait, ask), OnFailure.STOP)
+def _told(serving: Serving, part: Part) -> str:
+    if part is not serving.parts[0]:
+        return f"has rank {serving.parts.index(part)} of it"
+    why = serving.why and f": {serving.why}"
+    return f"serves {' '.join((serving.model.name, *discreet(serving.model.args)))}{why}"
+
+
+def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Iterator[Phase]:
+    if anew:
+        yield Phase(
+            "Start the server", tuple(_start(cluster, serving, part) for part in anew), OnFailure.STOP
+        )
+    waits = tuple(_wait(cluster, part) for part in serving.parts)
+    ask = Run(cluster.head.name, ASK, docker.ask_server(cluster, cluster.head), timeout=ASK_SECONDS)
+    yield Phase("Wait for the model", (waits[0], ask, *waits[1:]), OnFailure.STOP)
+
+
+def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
+    start = docker.start_server(cluster, part.node, spec(serving, part))
+    starts = cluster.container(part.node)
+    return Run(part.node.name, START, start, timeout=STOP_SECONDS, starts=starts)
+
+
+def _wait(cluster: Cluster, part: Part) -> Wait:
+    title = "wait for its part" if part.company and part.company.rank else "wait until it answers"
+    look = docker.look_at_server(cluster, part.node, LINES)
+    return Wait(part.node.name, title, look, Answers(), LOAD_SECONDS)

@@ -11,11 +11,13 @@ ABANDONED = "what kept vLLM running in the container is gone"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One look at a model's server.
+    """One look at a model's server, or at a rank of it.
 
     `state`: waiting, starting, answering or ended, as the keeper has it; `kept`: whether there is a keeper;
     `trouble`: why the server does not answer now, empty where it does. `since`, `died`: seconds ago. `lives`: how
-    often it was started; `exit_code`: how the last life ended that did. `lines`: the last ones of its log.
+    often it was started; `exit_code`: how the last life ended that did, `why`: for what other reason than its own.
+    `lines`: the last ones of its log. Of several ranks: `hosts` has those of all, by rank; `missing`: who is not
+    there, as the first one's keeper sees it; `run`: which company they are.
     """
 
     model: Model
@@ -28,7 +30,11 @@ class Served:
     lives: int
     died: float | None = None
     exit_code: int | None = None
+    why: str = ""
     lines: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    run: str = ""
 
     @property
     def answers(self) -> bool:
@@ -50,7 +56,7 @@ def parse(text: str) -> Served | None:
 
 
 def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
-    code = state.get("exit_code")
+    code, company = state.get("exit_code"), spec["company"] or {}
     return Served(
         model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
         url=str(spec["url"]),
@@ -62,7 +68,11 @@ def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
         lives=int(state.get("lives", 0)),
         died=float(now - state["died"]) if "died" in state else None,
         exit_code=None if code is None else _as_shells_say(int(code)),
+        why=str(state.get("why", "")),
         lines=tuple(map(str, told["lines"])),
+        hosts=tuple(map(str, company.get("hosts", ()))),
+        missing=tuple(map(str, state.get("missing", ()))),
+        run=str(company.get("run", "")),
     )
 
 

@@ -21,6 +21,9 @@ OTHER = (
 )
 
 
+FEWER = "ask for fewer, or leave the sizes out"
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """What is chosen for vLLM, as its arguments, and why, for people."""
@@ -34,7 +37,7 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Sizes:
     counts = [count for count in gpus.values() if count]
     total, within = sum(counts), reduce(gcd, counts, 0)
     tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
-    if not total or (tensor and pipeline) or any(arguments.value(given, name) for name in OTHER):
+    if not total or (tensor and pipeline) or _otherwise(given):
         return Sizes((), "")
     if tensor:
         pipeline = max(1, total // tensor)
@@ -48,8 +51,25 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Sizes:
     return Sizes(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
 
 
-def too_many(gpus: Mapping[str, int], given: tuple[str, ...]) -> str:
-    """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows."""
+def all_said(args: tuple[str, ...]) -> bool:
+    """Whether a person has said it all."""
+    return bool(_given(args, TENSOR) and _given(args, PIPELINE)) or _otherwise(args)
+
+
+def world(args: tuple[str, ...]) -> int:
+    """How many ranks there are to be, one for each GPU; 0 where that is not for us to say."""
+    return 0 if _otherwise(args) else (_given(args, TENSOR) or 1) * (_given(args, PIPELINE) or 1)
+
+
+def _otherwise(args: tuple[str, ...]) -> bool:
+    return any(arguments.value(args, name) for name in OTHER)
+
+
+def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray lists") -> str:
+    """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows.
+
+    `says`: who tells how many there are, as in "Ray lists".
+    """
     tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
     asked, there = (tensor or 1) * (pipeline or 1), sum(gpus.values())
     if not there or asked <= there:
@@ -57,7 +77,7 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...]) -> str:
     sizes = " times ".join(
         f"{name} parallel {size}" for name, size in (("tensor", tensor), ("pipeline", pipeline)) if size
     )
-    return f"{sizes} needs {asked} GPUs, and Ray lists {there}"
+    return f"{sizes} needs {asked} GPUs, and {says} {there}"
 
 
 def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:

@@ -1,9 +1,9 @@
-"""What the keeper in a container is told: the server's command line, its address, and what has to be there first."""
+"""What the keepers in containers are told: vLLM's command line, the address, and what has to be there first."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
-from orchestrator.model.cluster import Cluster, Model, Node
+from orchestrator.model.cluster import Model, Node
 from orchestrator.plan.ray import address
 from orchestrator.plan.serving import arguments
 
@@ -15,12 +15,47 @@ BACKEND = "--distributed-executor-backend"
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A model's server on the cluster. `chosen`: arguments that are ours; `ip`: the head's data address."""
+class Company:
+    """The ranks that serve a model together, each on a host of its own.
+
+    `meet`: where the first one's keeper listens for the others'; `run`: tells this company from any other.
+    """
+
+    rank: int
+    hosts: tuple[str, ...]
+    meet: tuple[str, int]
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one node does of it. `words`: vLLM's besides the person's; `after`: what has to answer first."""
+
+    node: Node
+    words: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    after: tuple[str, int] | None = None
+    company: Company | None = None
+
+    @property
+    def run(self) -> str:
+        """Which company it is of, if any."""
+        return self.company.run if self.company else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model's server on the cluster, the head's part first. `ip`: the head's; `why`: of the sizes, for people."""
 
     model: Model
-    chosen: tuple[str, ...]
     ip: str
+    parts: tuple[Part, ...]
+    why: str
+
+    @property
+    def run(self) -> str:
+        """Which company the parts are, if there are several."""
+        return self.parts[0].run
 
     @property
     def url(self) -> str:
@@ -35,24 +70,22 @@ class Server:
         return arguments.number(self.model.args, "--port") or PORT
 
 
-def command(server: Server) -> tuple[str, ...]:
+def command(serving: Serving, part: Part) -> tuple[str, ...]:
     """VLLM's command line; what a person said comes last, so that it wins."""
-    backend = () if arguments.has(server.model.args, BACKEND) else (BACKEND, "ray")
-    return ("vllm", "serve", server.model.name, *backend, *server.chosen, *server.model.args)
+    return ("vllm", "serve", serving.model.name, *part.words, *serving.model.args)
 
 
-def spec(cluster: Cluster, node: Node, server: Server) -> str:
-    """The keeper's JSON. A `RAY_ADDRESS` keeps vLLM from starting a Ray of its own."""
-    gcs = (server.ip, cluster.ray.port)
+def spec(serving: Serving, part: Part) -> str:
+    """The JSON for a part's keeper."""
     return json.dumps(
         {
-            "model": server.model.name,
-            "args": server.model.args,
-            "argv": command(server),
-            "env": {"RAY_ADDRESS": address(*gcs)},
-            "after": gcs,
-            "url": server.url,
-            "key": arguments.value(server.model.args, "--api-key"),
-            "rank": 0 if node is cluster.head else cluster.nodes.index(node),
+            "model": serving.model.name,
+            "args": serving.model.args,
+            "argv": command(serving, part),
+            "env": part.env,
+            "after": part.after,
+            "url": serving.url,
+            "key": arguments.value(serving.model.args, "--api-key"),
+            "company": asdict(part.company) if part.company else None,
         }
     )

@@ -38,15 +38,17 @@ def _starved(seen: Served) -> Never | None:
 
 def _how_far(seen: Served) -> str:
     if seen.state == "waiting":
-        return "waits for Ray"
+        return f"waits for {', '.join(seen.missing)}" if seen.missing else seen.why or "waits for Ray"
     return progress.stage(seen.lines)
 
 
 def _ended(seen: Served) -> Never:
     """Its root cause, where it is known; else its last lines."""
-    ended = f"vLLM ended with exit code {seen.exit_code}"
+    ended = seen.why or f"vLLM ended with exit code {seen.exit_code}"
     if seen.abandoned:
         return Never(ABANDONED)
     if cause := causes.root_cause(seen.lines):
         return Never(cause.why or ended, seen.exit_code, cause.said, cause.fix)
+    if seen.why:
+        return Never(ended)
     return Never(ended, seen.exit_code, "\n".join(seen.lines[-LAST_LINES:]))

@@ -15,7 +15,10 @@ def brought(spec: str) -> str:
     return json.dumps({"files": _programs(), "spec": spec})
 
 
+PROGRAMS = ("keeper.py", "company.py", "processes.py", "server.py")
+
+
 @cache
 def _programs() -> dict[str, str]:
     here = Path(__file__).parent
-    return {name: (here / name).read_text(encoding="utf-8") for name in ("keeper.py", "server.py")}
+    return {name: (here / name).read_text(encoding="utf-8") for name in PROGRAMS}

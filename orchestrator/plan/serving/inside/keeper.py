@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import signal
 import socket
@@ -21,18 +22,16 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.parse
 
-import server  # beside this file
-
-MARK = "RAYCLUSTER_SERVES"  # in the environment of a server, and of all that it starts
-VISIBLE = {"SPT_NOENV": "1"}
-"""vLLM's processes name themselves; setproctitle would write the name over the environment that has the mark."""
+import company  # these are beside this file
+import processes
+import server
 
 LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
 END_SECONDS = 30  # vLLM ends by itself in a few
 LONG_LIFE = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another life
+GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
 LASTING = ("answered", "lives", "exit_code", "died")
 """What is remembered through the lives that follow."""
 
@@ -62,6 +61,7 @@ class Keeper:
     def __init__(self, spec):
         self.spec, self.state = spec, server.read("state.json")
         self.stopping = threading.Event()
+        self.company = company.of(spec)
         signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
 
     def run(self):
@@ -69,13 +69,17 @@ class Keeper:
         while not self.stopping.is_set():
             began = time.time()
             self.become("waiting")
-            code = self.live() if self.wait_for_port() else None
+            why = "" if self.wait_for_port() else "stopped"
+            why = why or self.gather()
+            code, why = (None, why) if why else self.live()
+            self.company.leave(code)
             if self.stopping.is_set():
                 return
-            self.become("ended", exit_code=code, died=time.time())
+            self.become("ended", exit_code=code, died=time.time(), why=why)
             if not self.state.get("answered"):
                 return
-            tries = 0 if time.time() > began + LONG_LIFE else tries + 1
+            # The first rank paces them all.
+            tries = 0 if self.company.rank or time.time() > began + LONG_LIFE else tries + 1
             self.stopping.wait(PAUSES[min(tries, len(PAUSES) - 1)])
 
     def become(self, what, **more):
@@ -94,8 +98,17 @@ class Keeper:
                 self.stopping.wait(1)
         return not self.stopping.is_set()
 
+    def gather(self):
+        """Until all ranks are there; else why they are not."""
+        until = math.inf if self.state.get("answered") else time.time() + GATHER_SECONDS
+        return self.company.gather(self.stopping, until, self.wait_for)
+
+    def wait_for(self, hosts):
+        if hosts != self.state.get("missing"):
+            self.become("waiting", missing=hosts)
+
     def live(self):
-        """One life of the server; its exit code."""
+        """One life of the server: its exit code, and why it ended where that was not of its own accord."""
         self.become("starting", lives=self.state.get("lives", 0) + 1)
         with contextlib.suppress(OSError):
             server.log(f"{server.BEGINS} {self.state['lives']}\n".encode())
@@ -103,20 +116,32 @@ class Keeper:
             child = self.begin()
         except (OSError, ValueError) as problem:
             server.log(f"{self.spec['argv'][0]}: {getattr(problem, 'strerror', problem)}\n".encode())
-            return 127
+            return 127, ""
         pump = threading.Thread(target=copy, args=(child.stdout,), daemon=True)
         pump.start()
-        while child.poll() is None and not self.stopping.wait(0.5):
-            if self.state["is"] == "starting" and not server.health(self.spec):
+        why = ""
+        while child.poll() is None and not self.stopping.wait(0.5) and not (why := self.company.broken()):
+            if self.state["is"] == "starting" and self.answers():
                 self.become("answering", answered=True)
+                self.company.well()
+        if why:
+            self.become("ended", why=why)
+        elif child.poll() is not None:
+            why = self.company.broken() if not self.company.rank else ""
+            self.company.leave(child.returncode)
         self.end(child)
         pump.join(2)
-        return child.returncode
+        return child.returncode, why
+
+    def answers(self):
+        """Whether the server does; the first rank alone can tell."""
+        return self.company.answers if self.company.rank else not server.health(self.spec)
 
     def begin(self):
-        if is_taken(self.spec["url"]):  # vLLM would share the port, and it would seem to answer
+        # The server would share the port, and would seem to answer.
+        if not self.company.rank and processes.is_taken(self.spec["url"]):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        ours = {MARK: server.HERE, "PYTHONUNBUFFERED": "1", **VISIBLE}
+        ours = {**processes.MARKED, "PYTHONUNBUFFERED": "1"}
         env = {**os.environ, **self.spec["env"], **ours}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(self.spec["argv"], env=env, start_new_session=True, **pipes)
@@ -128,46 +153,8 @@ class Keeper:
         until = time.time() + END_SECONDS
         while child.poll() is None and time.time() < until:
             time.sleep(0.1)
-        end_left()
+        processes.end_left()
         child.wait()
-
-
-def is_taken(url):
-    """Whether something listens there already."""
-    there = urllib.parse.urlsplit(url)
-    try:
-        socket.create_connection((there.hostname, there.port), timeout=2).close()
-    except (OSError, ValueError, OverflowError):
-        return False
-    return True
-
-
-def end_left():
-    """Ends what is left of a server, be it one whose keeper was killed."""
-    while left := marked():
-        for pid in left:
-            kill(pid, signal.SIGKILL)
-        time.sleep(0.1)
-
-
-def marked():
-    """The processes that carry the mark in their environment."""
-    found, wanted = [], f"{MARK}={server.HERE}".encode()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                if wanted in file.read().split(b"\0"):
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
-def kill(pid, how):
-    try:
-        os.kill(pid, how)
-    except ProcessLookupError:
-        pass
 
 
 def copy(pipe):
@@ -198,11 +185,11 @@ def keep():
     if not held or not spec or (state.get("is") == "ended" and not state.get("answered")):
         return
     keeper = Keeper(spec)
-    end_left()
+    processes.end_left()
     try:
         keeper.run()
     finally:
-        end_left()
+        processes.end_left()
 
 
 def look(lines):
@@ -215,13 +202,13 @@ def stop():
     until, asked = time.time() + END_SECONDS + 20, 0
     while pid := holder():
         if pid != asked:
-            kill(pid, signal.SIGTERM)
+            processes.kill(pid, signal.SIGTERM)
             asked = pid
         if time.time() > until:
-            print("these processes do not end:", *marked(), file=sys.stderr)
+            print("these processes do not end:", *processes.marked(), file=sys.stderr)
             return 1
         time.sleep(0.1)
-    end_left()
+    processes.end_left()
     return 0
 
 

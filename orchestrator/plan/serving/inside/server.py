@@ -115,15 +115,23 @@ def name(spec):
         return ""
 
 
+def ailment(spec, state):
+    """Empty where all is well. The server is at the first rank; its keeper has told the others' of it."""
+    known = state.get("is", "waiting")
+    if known in ("waiting", "ended") or (spec["company"] or {}).get("rank"):
+        return "" if known == "answering" else state.get("why") or known
+    return health(spec)
+
+
 def look(lines, kept):
     spec, state = read("spec.json"), read("state.json")
-    trouble = health(spec) if spec and kept else "nothing is served"
+    trouble = ailment(spec, state) if spec and kept else "nothing is served"
     told = {
         "trouble": trouble,
-        "name": "" if trouble else name(spec),
+        "name": "" if trouble or (spec["company"] or {}).get("rank") else name(spec),
         "lines": tail(int(lines)) if trouble else [],
     }
-    shown = {key: spec.get(key, "") for key in ("model", "args", "url", "rank")}
+    shown = {key: spec.get(key, "") for key in ("model", "args", "url", "company")}
     print(
         json.dumps(
             {"spec": shown if spec else None, "state": state, "kept": kept, "now": time.time(), **told}

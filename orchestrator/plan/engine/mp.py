@@ -1,0 +1,164 @@
+"""vLLM's own multi-node mode: containers that know nothing of each other, and in each a rank of what is served.
+
+`vllm serve --nnodes N --node-rank R --master-addr HEAD`, with `--headless` on all but the head:
+https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Model, Node, Role
+from orchestrator.plan.engine.protocol import Member, Roster
+from orchestrator.plan.facts import Container, Facts, HostFacts, Silent
+from orchestrator.plan.found import ip_of, own
+from orchestrator.plan.ports import EPHEMERAL, free
+from orchestrator.plan.ray import expected_gpus
+from orchestrator.plan.serving import arguments, inside, sizes
+from orchestrator.plan.serving.spec import BACKEND, Company, Part, Serving
+from orchestrator.plan.steps import Refusal
+from orchestrator.plan.waits import Runs
+
+MASTER_PORT = 29501
+"""VLLM's default for where its ranks meet. 29500 is its data-parallel master's."""
+
+KEEPERS_BELOW = 2
+"""The keepers meet this much below the ranks."""
+
+
+class MpEngine:
+    """Membership is that a container runs. Where its ranks are, only the keepers know."""
+
+    without = frozenset({"ray", "joined"})
+    waits = "wait until it runs"
+
+    def settled(self, cluster: Cluster) -> Cluster:
+        """There is no Ray to install, and none that needs a token."""
+        return replace(cluster, ray=replace(cluster.ray, install=None, auth=Auth.DISABLED))
+
+    def gcs(self, cluster: Cluster) -> None:  # noqa: ARG002
+        return None
+
+    def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:  # noqa: ARG002
+        """Bash as the first process takes the orphans, and ends at once when it is told to."""
+        return f"{inside.RESUME} trap 'exit 0' TERM; sleep infinity & wait"
+
+    def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:  # noqa: ARG002
+        return {}
+
+    def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def needed(self, cluster: Cluster, node: Node) -> dict[int, str]:
+        master = _master_port(cluster.serve)
+        ours = {master - KEEPERS_BELOW: "the keepers of vLLM's ranks", master: "vLLM's ranks"}
+        return ours if node.role is Role.HEAD and cluster.workers else {}
+
+    def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
+        """Gloo, NCCL and vLLM's message queues take free ports."""
+        master = _master_port(cluster.serve)
+        return (range(master - KEEPERS_BELOW, master + 1), EPHEMERAL)
+
+    def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+        return (*self.needed(cluster, node), free(EPHEMERAL, held))
+
+    def keepers(self, cluster: Cluster) -> tuple[Node, ...]:
+        return cluster.nodes
+
+    def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:  # noqa: ARG002
+        here = facts[node.name]
+        few = _few(node, here) if isinstance(here, HostFacts) else ""
+        return (
+            Refusal(node.name, few, "look at its driver: nvidia-smi; or set `ray: {num_gpus: …}`")
+            if few
+            else ""
+        )
+
+    def joined(self, node: Node, here: HostFacts, restarts: int) -> Runs:
+        return Runs(_few(node, here), restarts)
+
+    def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:  # noqa: ARG002
+        here = facts[node.name]
+        assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
+        few = _few(node, here) if container.running else ""
+        sound = container.running and not few
+        return Member(sound, None, sound, _seen_gpus(node, here) if container.running else None, few)
+
+    def says(self, version: str | None) -> str:  # noqa: ARG002
+        return "containers run on"
+
+    def roster(self, cluster: Cluster, facts: Facts, watched: str, started: frozenset[str]) -> Roster:  # noqa: ARG002
+        running = {
+            node.name
+            for node in cluster.nodes
+            if (container := own(cluster, node, facts[node.name])) and container.running
+        }
+        hosts = [(node, facts[node.name]) for node in cluster.nodes if node.name in running | started]
+        seen = {node.name: _seen_gpus(node, here) for node, here in hosts if isinstance(here, HostFacts)}
+        return Roster(self.says(None), seen)
+
+    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
+        counts = {node.name: _count(node, facts[node.name]) for node in cluster.nodes}
+        unknown = [
+            name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
+        ]
+        if unknown and not sizes.all_said(model.args):
+            return tuple(Refusal(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
+        least = min(count or 1 for count in counts.values())
+        gpus = dict.fromkeys(counts, least)
+        if few := sizes.too_many(gpus, model.args, "with as many on each host there are"):
+            return (Refusal(cluster.head.name, few, sizes.FEWER),)
+        chosen = sizes.choose(gpus, model.args)
+        nodes = _taking_part(cluster, sizes.world((*chosen.args, *model.args)), least)
+        ip = ip_of(cluster.head, facts[cluster.head.name]) or ""
+        return Serving(model, ip, tuple(_parts(nodes, ip, model, chosen.args)), chosen.why)
+
+
+TELL_GPUS = "set `ray: {num_gpus: …}`, or give vLLM its --tensor-parallel-size and --pipeline-parallel-size"
+
+
+def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ...]) -> Iterator[Part]:
+    """Of a model on one host vLLM needs to be told nothing."""
+    if len(nodes) == 1:
+        yield Part(nodes[0], chosen)
+        return
+    backend = () if arguments.has(model.args, BACKEND) else (BACKEND, "mp")
+    shared = (*backend, "--nnodes", str(len(nodes)), "--master-addr", ip, *chosen)
+    names = tuple(node.name for node in nodes)
+    run = hashlib.sha256(repr((model, shared, names)).encode()).hexdigest()[:12]
+    meet = (ip, _master_port(model) - KEEPERS_BELOW)
+    for rank, node in enumerate(nodes):
+        words = (*shared, "--node-rank", str(rank), *(("--headless",) if rank else ()))
+        yield Part(node, words, company=Company(rank, names, meet, run))
+
+
+def _taking_part(cluster: Cluster, world: int, least: int) -> tuple[Node, ...]:
+    """The fewest hosts that have GPUs for all ranks, as many on each; all of them where nothing fits."""
+    fits = (n for n in range(1, len(cluster.nodes) + 1) if world and world % n == 0 and world // n <= least)
+    return cluster.nodes[: next(fits, len(cluster.nodes))]
+
+
+def _count(node: Node, here: HostFacts | Silent) -> int | None:
+    """The GPUs that vLLM may use there, a CPU for one; None where nobody can tell."""
+    if node.num_gpus or node.accelerator is Accelerator.NONE:
+        return node.num_gpus or 1
+    if node.accelerator is not Accelerator.NVIDIA or isinstance(here, Silent):
+        return None
+    return expected_gpus(node, here)
+
+
+def _seen_gpus(node: Node, here: HostFacts) -> int | None:
+    """Only NVIDIA's driver tells of its GPUs at a look."""
+    if node.accelerator is not Accelerator.NVIDIA or here.gpus is None:
+        return None
+    return min(here.gpus, expected_gpus(node, here))
+
+
+def _few(node: Node, here: HostFacts) -> str:
+    seen, expected = _seen_gpus(node, here), expected_gpus(node, here)
+    return f"the host shows {seen} of its {expected} GPUs" if seen is not None and seen < expected else ""
+
+
+def _master_port(model: Model | None) -> int:
+    told = arguments.value(model.args, "--master-port") if model else ""
+    return int(told) if told.isascii() and told.isdigit() else MASTER_PORT

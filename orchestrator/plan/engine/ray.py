@@ -1,0 +1,182 @@
+"""Ray: a head with a GCS, workers that join it, and vLLM in the head's container, which finds the GPUs through Ray."""
+
+from collections.abc import Mapping
+
+from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
+from orchestrator.plan import ports, ray
+from orchestrator.plan.engine.protocol import Member, Roster
+from orchestrator.plan.facts import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
+from orchestrator.plan.found import ip_of, ray_table
+from orchestrator.plan.hints import FIREWALL
+from orchestrator.plan.ray import address, expected_gpus, parse_table
+from orchestrator.plan.serving import arguments, sizes
+from orchestrator.plan.serving.ready import UP_FIRST, not_ready
+from orchestrator.plan.serving.spec import BACKEND, Part, Serving
+from orchestrator.plan.settle import addresses
+from orchestrator.plan.spans import age
+from orchestrator.plan.steps import Refusal
+from orchestrator.plan.waits import Joined
+
+
+class RayEngine:
+    """Membership is what Ray's node table says."""
+
+    without = frozenset[str]()
+    waits = "wait until Ray lists it"
+
+    def settled(self, cluster: Cluster) -> Cluster:
+        return cluster
+
+    def gcs(self, cluster: Cluster) -> int | None:
+        return cluster.ray.port
+
+    def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
+        return ray.start(cluster, node, ip, head_ip)
+
+    def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:
+        return ports.variables(cluster, node)
+
+    def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
+        """Ray before 2.52 ignores the variables, so `auto` needs no look into the image."""
+        if cluster.ray.auth is Auth.DISABLED:
+            return ("-e", "RAY_AUTH_MODE=disabled")
+        inside = ray.TOKEN_IN_CONTAINER
+        file = f"{home}/.raycluster/{cluster.name}/{node.name}.token:{inside}:ro"
+        return ("-v", file, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={inside}")
+
+    def needed(self, cluster: Cluster, node: Node) -> dict[int, str]:
+        return ports.needed(cluster, node)
+
+    def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
+        return ports.open_between_hosts(cluster)
+
+    def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+        return ports.knocks(cluster, node, held)
+
+    def keepers(self, cluster: Cluster) -> tuple[Node, ...]:
+        return (cluster.head,)
+
+    def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:
+        here, table = facts[node.name], ray_table(cluster, facts)
+        assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
+        if here.processes and "raylet" not in here.processes:
+            return "its container runs, but no Ray runs in it"
+        listed = _listed(node, here, container, table)
+        if node.role is Role.HEAD and cluster.ray.auth is not Auth.DISABLED and not here.token:
+            return _without_token(node, listed)
+        if isinstance(table, RayTable):
+            if listed is None:
+                return (
+                    f"its container has run for {age(here.now - container.started)}, but Ray does not list it"
+                )
+            return _unfit(node, listed, expected_gpus(node, here))
+        if node.role is Role.HEAD and isinstance(table, RayTrouble):
+            return _mute_head(node, table)
+        return ""
+
+    def joined(self, node: Node, here: HostFacts, restarts: int) -> Joined:
+        return Joined(ip_of(node, here) or "", expected_gpus(node, here), restarts)
+
+    def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:
+        here, table = facts[node.name], ray_table(cluster, facts)
+        assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
+        if not container.running:
+            return Member(sound=False, ray=False, joined=False, gpus=None)
+        runs = "raylet" in here.processes if here.processes else None
+        listed = _listed(node, here, container, table)
+        trouble = _trouble(node, here, container, table, listed)
+        return Member(
+            sound=runs is not False and listed is not None and not trouble,
+            ray=runs,
+            joined=listed is not None if isinstance(table, RayTable) else None,
+            gpus=listed.gpus if listed else None,
+            trouble=trouble,
+            fix=FIREWALL if listed and listed.out_of_reach else "",
+        )
+
+    def says(self, version: str | None) -> str:
+        return f"Ray {version} lists" if version else ""
+
+    def roster(
+        self,
+        cluster: Cluster,
+        facts: Facts,
+        watched: str,
+        started: frozenset[str],  # noqa: ARG002 - Ray knows better
+    ) -> Roster:
+        table = parse_table(watched) if watched else ray_table(cluster, facts)
+        assert isinstance(table, RayTable)  # noqa: S101 - `up` succeeds only when Ray has told
+        ips = addresses(cluster, facts)
+        listed = {name: node.gpus for name, ip in ips.items() if (node := table.alive(ip))}
+        strangers = {node.ip for node in table.nodes if node.alive} - set(ips.values())
+        return Roster(self.says(table.version), listed, tuple(sorted(strangers)))
+
+    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
+        table, head = ray_table(cluster, facts), cluster.head
+        if why := not_ready(cluster, head, facts[head.name]):
+            return (why,)
+        if not isinstance(table, RayTable):
+            return (Refusal(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
+        gpus = {node.ip: node.gpus for node in table.nodes if node.alive}
+        if few := sizes.too_many(gpus, model.args, "Ray lists"):
+            return (Refusal(head.name, few, sizes.FEWER),)
+        chosen = sizes.choose(gpus, model.args)
+        gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
+        backend = () if arguments.has(model.args, BACKEND) else (BACKEND, "ray")
+        # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
+        part = Part(head, (*backend, *chosen.args), env={"RAY_ADDRESS": address(*gcs)}, after=gcs)
+        return Serving(model, gcs[0], (part,), chosen.why)
+
+
+def _listed(
+    node: Node, here: HostFacts, container: Container, table: RayTable | RayTrouble | None
+) -> RayNode | None:
+    ip = ip_of(node, here)
+    return table.alive(ip, container.started) if isinstance(table, RayTable) and ip else None
+
+
+def _unfit(node: Node, listed: RayNode, expected: int) -> str | Refusal:
+    """A new container is no cure for a firewall."""
+    if listed.out_of_reach:
+        return Refusal(node.name, listed.out_of_reach, FIREWALL)
+    return _few(listed, expected)
+
+
+def _few(listed: RayNode, expected: int) -> str:
+    return f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
+
+
+def _without_token(node: Node, listed: RayNode | None) -> str | Refusal:
+    """A head at work is not ended because a file cannot be read; one that is not at work may as well be."""
+    why = "Ray's token cannot be read on this host, so no worker could join"
+    return (
+        Refusal(node.name, why, "`raycluster down`, then `raycluster up`, makes a new one") if listed else why
+    )
+
+
+def _mute_head(node: Node, trouble: RayTrouble) -> str | Refusal:
+    """A GCS that refuses connections is gone; one that is only slow may be at work, and is left alone."""
+    if trouble.gone:
+        return "its container runs, but " + trouble.text
+    fix = "try again; if it stays so: `raycluster down`, then `raycluster up`"
+    return Refusal(node.name, f"Ray on the head gives no answer: {trouble.text}", fix)
+
+
+def _trouble(
+    node: Node,
+    here: HostFacts,
+    container: Container,
+    table: RayTable | RayTrouble | None,
+    listed: RayNode | None,
+) -> str:
+    since = age(here.now - container.started)
+    if here.processes and "raylet" not in here.processes:
+        return f"its container has run for {since}, but no Ray runs in it"
+    if listed:
+        return listed.out_of_reach or _few(listed, expected_gpus(node, here))
+    if isinstance(table, RayTrouble):
+        return "Ray on the head gives no answer: " + table.text
+    if table is None:
+        return "its container runs, but there is no head to ask whether it has joined"
+    death = table.death(ip_of(node, here) or "")
+    return f"up for {since} but not joined{': Ray says ' + repr(death) if death else ''}"
