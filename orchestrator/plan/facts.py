@@ -183,6 +183,8 @@ class RayTrouble:
 class HostFacts:
     """One look at one host. `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold.
 
+    `unheard`: why nobody knows what is served there, where that could not be asked.
+
     `image_id`: of the image that containers run, empty if it is not there. Where that is one with `ray.install`,
     `derived` is all of it, and `base` the inventory's image, below it.
     """
@@ -202,6 +204,7 @@ class HostFacts:
     derived: Held | None = None
     base: Held | None = None
     served: Served | None = None
+    unheard: str = ""
 
     def interface(self, ip: str) -> str | None:
         """The interface that carries `ip`."""

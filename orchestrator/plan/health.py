@@ -1,5 +1,6 @@
 """What the facts say of the cluster: four facts for each host, and one verdict."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,12 +72,20 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     """Judges what was seen."""
     table = ray_table(cluster, facts)
     hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
-    notes = _strangers(cluster, facts)
+    notes = (*_strangers(cluster, facts), *_unheard(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
     head = facts[cluster.head.name]
     model = serving.assess(head.served if isinstance(head, HostFacts) else None, facts)
     verdict = _verdict(hosts, notes, model)
     return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
+
+
+def _unheard(cluster: Cluster, facts: Facts) -> Iterator[str]:
+    """A keeper that gives no answer may serve something, or nothing."""
+    for node in cluster.nodes:
+        here, container = facts[node.name], own(cluster, node, facts[node.name])
+        if isinstance(here, HostFacts) and here.unheard and container and container.running:
+            yield f"what {node.name} serves is not known: {here.unheard}"
 
 
 def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:

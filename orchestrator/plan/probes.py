@@ -62,7 +62,14 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
         derived=_held(told.get("derived")),
         base=_held(told.get("base")),
         served=served.parse(told["served"].text) if "served" in told else None,
+        unheard=_unheard(told.get("served")),
     )
+
+
+def _unheard(section: Section | None) -> str:
+    if section is None or not section.exit_code:
+        return ""
+    return "no answer in time" if section.exit_code == TIMED_OUT else section.complaint or "no answer"
 
 
 def _addresses(section: Section) -> tuple[Address, ...]:

@@ -6,8 +6,8 @@ from orchestrator.model.cluster import Cluster, Model
 from orchestrator.model.discreet import arguments as discreet
 from orchestrator.plan import docker, engine
 from orchestrator.plan.aftermath import Wreck
-from orchestrator.plan.facts import Facts, HostFacts, Silent
-from orchestrator.plan.serving.ready import not_ready
+from orchestrator.plan.facts import Facts, HostFacts
+from orchestrator.plan.serving.ready import not_asked, not_ready
 from orchestrator.plan.serving.served import Served
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.waits import Answers
@@ -19,9 +19,10 @@ ASK = "ask it for a word"
 LINES = 400
 """Enough of the log for the root cause of a failure, which vLLM follows with the traces of all that it ends."""
 
-LOAD_SECONDS = 4 * 3600.0
-"""The largest models take an hour and more to download; one that will never answer ends by itself."""
+LOAD_SECONDS = 24 * 3600.0
+"""The largest models take hours to download; one that will never answer ends by itself."""
 
+LOOK_EVERY = 2.0
 ASK_SECONDS = 330.0
 STOP_SECONDS = 60.0
 
@@ -37,7 +38,8 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
         return Plan(title, refusals=absent)
     now = _served(facts, head)
     if now and now.kept and now.model != model:
-        return Plan(title, refusals=(Refusal(head, f"{now.model.name} is served there", STOP_FIRST),))
+        how = " with other arguments" if now.model.name == model.name else ""
+        return Plan(title, refusals=(Refusal(head, f"{now.model.name} is served there{how}", STOP_FIRST),))
     missing = tuple(part for part in serving.parts if not _is_kept(facts, part))
     if now and now.answers and not missing:
         return Plan(title)
@@ -49,8 +51,7 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     """What ends the server, if there is one."""
     title, nodes = "stop serving", engine.of(cluster).keepers(cluster)
-    silent = ((node.name, here) for node in nodes if isinstance(here := facts[node.name], Silent))
-    refusals = tuple(Refusal(name, here.why, here.fix, here.detail) for name, here in silent)
+    refusals = tuple(why for node in nodes if (why := not_asked(cluster, node, facts[node.name])))
     serving = {node.name: now for node in nodes if (now := _served(facts, node.name))}
     changes = tuple(Change(name, f"serves {now.model.name} no more") for name, now in serving.items())
     phases = (_stop(cluster, frozenset(serving)),) if serving else ()
@@ -117,4 +118,4 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 def _wait(cluster: Cluster, part: Part) -> Wait:
     title = "wait for its part" if part.company and part.company.rank else "wait until it answers"
     look = docker.look_at_server(cluster, part.node, LINES)
-    return Wait(part.node.name, title, look, Answers(), LOAD_SECONDS)
+    return Wait(part.node.name, title, look, Answers(), LOAD_SECONDS, LOOK_EVERY)

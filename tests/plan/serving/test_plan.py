@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from orchestrator.model.cluster import Cluster, Model, Ray
 from orchestrator.plan import docker
 from orchestrator.plan.aftermath import Wreck
-from orchestrator.plan.facts import Address, DockerTrouble, Facts, RayTrouble, Silent
+from orchestrator.plan.facts import Address, DockerTrouble, Facts, HostFacts, RayTrouble, Silent
+from orchestrator.plan.health import Verdict, assess
 from orchestrator.plan.serving.plan import START, plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.steps import OnFailure, Plan, Remark, Run
 from orchestrator.plan.up import plan_up
@@ -97,13 +98,27 @@ def test_one_whose_keeper_was_killed_is_started_anew() -> None:
     assert outline(plan) == SERVES
 
 
+def test_a_keeper_that_gives_no_answer_is_not_taken_for_none() -> None:
+    facts = standing(cluster())
+    head = facts["gpu1"]
+    assert isinstance(head, HostFacts)
+    mute = facts | {"gpu1": replace(head, unheard="no answer in time")}
+    said = ("what it serves is not known: no answer in time", "try again in a moment")
+    assert why_not(plan_serve(cluster(), mute, QWEN)) == said
+    assert why_not(plan_stop(cluster(), mute)) == said
+    health = assess(cluster(), mute)
+    assert health.verdict is Verdict.DEGRADED
+    assert health.notes == ("what gpu1 serves is not known: no answer in time",)
+
+
 @pytest.mark.parametrize("model", [Model("another"), PLAIN, replace(QWEN, args=("--max-model-len", "8192"))])
 @pytest.mark.parametrize("now", [{}, starting()])
 def test_another_model_or_the_same_with_other_arguments_has_to_be_stopped_first(
     model: Model, now: dict[str, Any]
 ) -> None:
     plan = plan_serve(cluster(), serving(cluster(), **now), model)
-    assert why_not(plan) == ("Qwen/Qwen3-32B is served there", "`raycluster serve stop` ends that")
+    how = " with other arguments" if model.name == QWEN.name else ""
+    assert why_not(plan) == (f"Qwen/Qwen3-32B is served there{how}", "`raycluster serve stop` ends that")
 
 
 def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count() -> None:

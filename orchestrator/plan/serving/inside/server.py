@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LOG = "vllm.log"
 LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
 BEGINS = "raycluster: vLLM begins its life number"
+ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may stand far above
 LINE_BYTES = 400  # a generous guess at the mean
 OK, FAILED = 200, 500
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
@@ -129,7 +130,7 @@ def look(lines, kept):
     told = {
         "trouble": trouble,
         "name": "" if trouble or (spec["company"] or {}).get("rank") else name(spec),
-        "lines": tail(int(lines)) if trouble else [],
+        "lines": tail(min(int(lines), ENOUGH) if kept else int(lines)) if trouble else [],
     }
     shown = {key: spec.get(key, "") for key in ("model", "args", "url", "company")}
     print(
