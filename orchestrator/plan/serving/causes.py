@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.plan.serving.known_causes import KNOWN, MORE_ABOUT_NOTHING
+from orchestrator.plan.serving.known_causes import KILLED, KNOWN, MORE_ABOUT_NOTHING
 
 ERROR = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit): .+|.* error: .+|Value error, .+")
 SPEAKER = re.compile(
@@ -17,6 +17,7 @@ SPEAKER = re.compile(
 LEVEL = re.compile(r"(?:INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[[\w./]+:\d+\] ?")
 PLACE = re.compile(r"{(\w+)}")
 LONGEST = 400  # characters of a line that says why
+SOURCE = re.compile(r"raise |from |import |File ")  # a line of a trace that quotes a program
 PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -40,13 +41,13 @@ class _Said:
 def root_cause(lines: Sequence[str]) -> Cause | None:
     """The best explanation that the lines have: a known one, or the first error; None where there is none."""
     said = [_said(line) for line in lines]
-    return _known(said) or _first_error(said)
+    return _known(said) or _first_error(said) or _killed(said)
 
 
 def _known(said: Sequence[_Said]) -> Cause | None:
     for known in KNOWN:
         for line in said:
-            if found := re.search(known.pattern, line.text):
+            if (found := re.search(known.pattern, line.text)) and not SOURCE.match(line.text):
                 told = {name: value for name, value in found.groupdict().items() if value}
                 fix = next(
                     (_filled(fix, told) for fix in known.fixes if set(PLACE.findall(fix)) <= set(told)), ""
@@ -64,6 +65,14 @@ def _first_error(said: Sequence[_Said]) -> Cause | None:
         if ERROR.fullmatch(line.text) and not re.search(MORE_ABOUT_NOTHING, line.text):
             return Cause("", _placed(_short(line.text), line), "")
     return None
+
+
+def _killed(said: Sequence[_Said]) -> Cause | None:
+    """Of a process that was killed, nothing is said but that it is missed."""
+    dead = next(
+        (line for line in said if "EngineDeadError" in line.text and not SOURCE.match(line.text)), None
+    )
+    return Cause("a process of vLLM was killed", _short(dead.text), KILLED) if dead else None
 
 
 def _placed(why: str, line: _Said) -> str:

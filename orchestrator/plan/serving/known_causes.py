@@ -16,7 +16,8 @@ class Known:
 
 
 MORE_ABOUT_NOTHING = (
-    r"See root cause above|Engine core initialization failed|EngineDeadError|WorkerProc initialization"
+    r"See root cause above|validation errors? for \w+|Executor failed"
+    r"|Engine core initialization failed|EngineDeadError|WorkerProc initialization"
 )
 """Errors that only tell of another one."""
 
@@ -27,6 +28,7 @@ FOLDER = (
     "check the name; a folder has to be in all containers: `docker: {args: [-v, /data/models:/models:ro]}`"
 )
 DEEP = "`raycluster check --deep` tries the hosts' connections; see also `GLOO_SOCKET_IFNAME` and `NCCL_SOCKET_IFNAME`"
+KILLED = "is the host out of memory? `raycluster exec --on-host -- sh -c 'dmesg | tail'`"
 HELD = "end what holds them (`raycluster dashboard` shows it), or start anew: `raycluster restart`"
 
 KNOWN = (
@@ -111,6 +113,16 @@ KNOWN = (
         (DEEP,),
     ),
     Known(
+        r"gloo/transport.*(Connection closed by peer|Read error|reset by peer)|RayWorkerProc rank=\S+ died",
+        "one of its workers has gone",
+        ("`raycluster status` tells which host; `raycluster up` brings it back",),
+    ),
+    Known(
+        r"server socket has failed to listen.* port: (?P<port>\d+)",
+        "another program holds port {port}, where the ranks meet",
+        ("end it: `raycluster exec --on-host -l head -- ss -Hltnp` shows who listens",),
+    ),
+    Known(
         r"Gloo connectFullMesh failed|[Uu]nable to find (address|interface) for|gloo/transport"
         r"|[Uu]nable to resolve hostname to a \(local\) address|rendezvous.*(timed out|failed)|DistStoreError"
         r"|The client socket has (timed out|failed)",
@@ -135,6 +147,6 @@ KNOWN = (
     Known(
         r"(Engine core|Worker) proc\w* \S+ died unexpectedly|ActorDiedError|worker died",
         "a process of vLLM was killed",
-        ("is the host out of memory? `raycluster exec --on-host -- sh -c 'dmesg | tail'`",),
+        (KILLED,),
     ),
 )
