@@ -98,9 +98,10 @@ def test_a_rank_that_fails_is_told_with_its_cause_and_nothing_stays(cluster: Lab
     assert serving(cluster) == []
 
 
-def test_with_a_host_that_cannot_be_asked_nothing_is_served_and_its_host_is_named(cluster: Lab) -> None:
-    cluster.hosts["gpu3"].cut()
-    refused = cluster.raycluster("serve", "-i", inventory(cluster), "alphabet")
-    failed(refused, "gpu3")
-    assert serving(cluster) == []
-    cluster.hosts["gpu3"].mend()
+def test_a_host_that_is_cut_off_is_missed_within_half_a_minute_and_comes_back_by_itself(served: Lab) -> None:
+    served.hosts["gpu3"].cut()
+    wait_until("it is missed", lambda: not answers(served), 40)
+    assert "it waits for gpu3" in served.raycluster("status", inventory(served)).stdout
+    failed(served.raycluster("serve", "-i", inventory(served), "alphabet"), "gpu3")
+    served.hosts["gpu3"].mend()
+    wait_until("it answers again", lambda: answers(served), 60)

@@ -115,6 +115,15 @@ def test_a_rank_that_ends_before_the_server_ever_answered_ends_it_for_all(ranks:
     assert ranks.servers() == []
 
 
+def test_a_rank_that_was_killed_is_told_with_the_exit_code_of_a_shell(ranks: Ranks) -> None:
+    ranks.start(*HOSTS, model="loads")
+    serving = ranks["gpu2"]
+    until("it runs", lambda: "serve loads" in " ".join(serving.processes().values()))
+    serving.kill(serving.server)
+    until("the keepers have left", lambda: not any(place.keepers() for place in ranks.values()))
+    assert ranks["gpu1"].look()["state"]["why"] == "vLLM on gpu2 ended with exit code 137"
+
+
 def test_stopped_everywhere_nothing_of_it_is_left(serving: Ranks) -> None:
     for place in serving.values():
         assert place.keeper("stop").returncode == 0

@@ -60,9 +60,8 @@ class First(Alone):
             with socket.create_server(self.meet, family=family(self.meet)) as door:
                 return self.welcome_all(door, stopping, until, tell)
         except OSError as problem:
-            return (
-                f"nobody can listen at port {self.meet[1]} on {self.hosts[0]}: {os.strerror(problem.errno)}"
-            )
+            why = os.strerror(problem.errno)
+            return f"nobody can listen at port {self.meet[1]} on {self.hosts[0]}: {why}"
 
     def welcome_all(self, door, stopping, until, tell):
         while missing := self.missing():
@@ -99,12 +98,8 @@ class First(Alone):
     def broken(self):
         for rank, conn in self.there.items():
             if is_ready(conn):
-                code = hear(conn).partition("ended ")[2].strip()
-                return (
-                    f"vLLM on {self.hosts[rank]} ended with exit code {code}"
-                    if code
-                    else f"{self.hosts[rank]} is lost"
-                )
+                host, code = self.hosts[rank], hear(conn).partition("ended ")[2].strip()
+                return f"vLLM on {host} ended with exit code {code}" if code else f"{host} is lost"
         return ""
 
     def well(self):
@@ -121,12 +116,8 @@ class Other(Alone):
     """Another rank's view: a connection to the first one's keeper."""
 
     def __init__(self, told):
-        self.rank, self.first, self.meet, self.run = (
-            told["rank"],
-            told["hosts"][0],
-            tuple(told["meet"]),
-            told["run"],
-        )
+        self.rank, self.run = told["rank"], told["run"]
+        self.first, self.meet = told["hosts"][0], tuple(told["meet"])
         self.conn, self.answers = None, False
 
     def gather(self, stopping, until, tell):
@@ -165,7 +156,7 @@ class Other(Alone):
     def leave(self, code=None):
         if self.conn:
             if code is not None:
-                say(self.conn, f"ended {code}")
+                say(self.conn, f"ended {code if code >= 0 else 128 - code}")  # as a shell counts
             self.conn.close()
         self.conn, self.answers = None, False
 
