@@ -7,11 +7,12 @@ from orchestrator.model.discreet import arguments as discreet
 from orchestrator.plan import docker, engine
 from orchestrator.plan.aftermath import Wreck
 from orchestrator.plan.facts import Facts, HostFacts
+from orchestrator.plan.health import Verdict, assess
 from orchestrator.plan.serving.ready import not_asked, not_ready
 from orchestrator.plan.serving.served import Served
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.waits import Answers
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Wait
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Wait
 
 STOP_FIRST = "`raycluster serve stop` ends that"
 START = "start vLLM"
@@ -45,7 +46,16 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
         return Plan(title)
     anew = serving.parts if serving.parts[0] in missing else missing
     changes = (Change(part.node.name, _told(serving, part)) for part in anew or serving.parts[:1])
-    return Plan(title, tuple(_phases(cluster, serving, anew)), tuple(changes))
+    phases, missed = tuple(_phases(cluster, serving, anew)), _left_out(cluster, facts) if anew else ()
+    return Plan(title, phases, tuple(changes), warnings=tuple(missed))
+
+
+def _left_out(cluster: Cluster, facts: Facts) -> Iterator[Remark]:
+    """The hosts that a model is spread without, and will be until it is served anew."""
+    for host in assess(cluster, facts).hosts:
+        if host.verdict is not Verdict.HEALTHY:
+            fix = "`raycluster up` completes the cluster; to use its GPUs, serve after that"
+            yield Remark(host.name, f"is {host.verdict}, so the model is spread without it", fix)
 
 
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:

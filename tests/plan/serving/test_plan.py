@@ -125,6 +125,11 @@ def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count
     facts = with_table(standing(cluster()), ray_node(node(1)), ray_node(node(2), alive=False))
     chosen = served(PLAIN, facts=facts | {"gpu3": Silent("does not answer")})["argv"]
     assert chosen[-4:] == ["--tensor-parallel-size", "8", "--pipeline-parallel-size", "1"]
+    plan = plan_serve(cluster(), facts | {"gpu3": Silent("does not answer")}, PLAIN)
+    assert [(each.host, each.why) for each in plan.warnings] == [
+        ("gpu2", "is degraded, so the model is spread without it"),
+        ("gpu3", "is unknown, so the model is spread without it"),
+    ]
 
 
 # --- what is refused ---
