@@ -27,7 +27,7 @@ def test_up_again_status_down_and_down_again(lab: Lab) -> None:
     up = lab.raycluster("up", inventory)
     assert up.returncode == 0, up.stderr
     assert "cluster lab is up: Ray 2.60.0 lists all 3 hosts, 24 GPUs" in up.stdout
-    assert "vllm serve MODEL --distributed-executor-backend ray" in up.stdout
+    assert f"\n  raycluster serve -i {inventory} MODEL\n" in up.stdout
     assert containers(lab) == ALL
     before = ids(lab)
 
