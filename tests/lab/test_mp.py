@@ -16,7 +16,7 @@ from .seeing import brought_up, failed, health
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
 PLACE = "/root/vllm"
-OURS = "/usr/local/bin/vllm serv[e]|keeper.p[y]"
+OURS = "/usr/local/bin/vllm serv[e]|^[^ ]*python3[^ ]* [^ ]*keeper.p[y]"  # not the shell that would resume it
 
 
 def inventory(lab: Lab) -> Path:
