@@ -10,14 +10,19 @@ from orchestrator.plan.settle import settle
 def ray_table(cluster: Cluster, facts: Facts) -> RayTable | RayTrouble | None:
     """What the head's GCS told; None where nobody could ask it."""
     head = facts[cluster.head.name]
-    container = own(cluster, cluster.head, head)
-    return head.ray if isinstance(head, HostFacts) and container and container.running else None
+    return head.ray if isinstance(head, HostFacts) and running(cluster, cluster.head, head) else None
 
 
 def own(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
     """The node's container, if it is there and ours."""
     found = facts.named(cluster.container(node)) if isinstance(facts, HostFacts) else None
     return found if found and found.cluster == cluster.name else None
+
+
+def running(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
+    """The same, if it runs."""
+    found = own(cluster, node, facts)
+    return found if found and found.running else None
 
 
 def ip_of(node: Node, facts: HostFacts | Silent) -> str | None:

@@ -14,7 +14,7 @@ from orchestrator.plan.facts import (
     RayTable,
     Silent,
 )
-from orchestrator.plan.found import ip_of, outside, own, ray_table, strays
+from orchestrator.plan.found import ip_of, outside, own, ray_table, running, strays
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.serving import health as serving
@@ -83,8 +83,8 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
 def _unheard(cluster: Cluster, facts: Facts) -> Iterator[str]:
     """A keeper that gives no answer may serve something, or nothing."""
     for node in cluster.nodes:
-        here, container = facts[node.name], own(cluster, node, facts[node.name])
-        if isinstance(here, HostFacts) and here.unheard and container and container.running:
+        here = facts[node.name]
+        if isinstance(here, HostFacts) and here.unheard and running(cluster, node, here):
             yield f"what {node.name} serves is not known: {here.unheard}"
 
 

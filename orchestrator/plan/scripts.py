@@ -4,6 +4,8 @@
 are set apart by the ASCII separators 30 and 31, which no answer of Docker's contains.
 """
 
+from orchestrator.plan.serving import inside
+
 _SECTION = r"""
 set -f
 section() {
@@ -67,7 +69,9 @@ if [ "$gcs" ] && [ -z "$mute" ]; then
     section ray timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"
 fi
 if [ "$keeper" ] && [ -z "$mute" ]; then
-    section served ask exec "$container" sh -c '[ ! -e "$0" ] || exec python3 "$0" look 200' "$keeper"
+    section served ask exec "$container" sh -c '"""
+    + inside.LOOK
+    + r"""' "$keeper" 200
 fi
 """
 )

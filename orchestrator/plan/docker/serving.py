@@ -13,7 +13,6 @@ for name, text in told["files"].items():
         file.write(text)
 os.execv(sys.executable, [sys.executable, os.path.join(folder, "keeper.py"), "start", told["spec"]])
 """
-LOOK = '[ ! -e "$0" ] || exec python3 "$0" look "$1"'
 
 
 def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
@@ -24,7 +23,7 @@ def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
 
 def look_at_server(cluster: Cluster, node: Node, lines: int) -> Command:
     """Tells of the server and its last lines, as `served` reads it; nothing where none was ever there."""
-    words = ("exec", cluster.container(node), "sh", "-c", LOOK, inside.KEEPER, str(lines))
+    words = ("exec", cluster.container(node), "sh", "-c", inside.LOOK, inside.KEEPER, str(lines))
     return Command((*node.docker.command, *words))
 
 

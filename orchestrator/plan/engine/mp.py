@@ -11,7 +11,7 @@ from dataclasses import replace
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Model, Node, Role
 from orchestrator.plan.engine.protocol import Member, Roster
 from orchestrator.plan.facts import Container, Facts, HostFacts, Silent
-from orchestrator.plan.found import ip_of, own
+from orchestrator.plan.found import ip_of, running
 from orchestrator.plan.ports import EPHEMERAL, free
 from orchestrator.plan.ray import expected_gpus
 from orchestrator.plan.serving import arguments, inside, sizes
@@ -89,12 +89,11 @@ class MpEngine:
         return "containers run on"
 
     def roster(self, cluster: Cluster, facts: Facts, watched: str, started: frozenset[str]) -> Roster:  # noqa: ARG002
-        running = {
-            node.name
+        hosts = [
+            (node, facts[node.name])
             for node in cluster.nodes
-            if (container := own(cluster, node, facts[node.name])) and container.running
-        }
-        hosts = [(node, facts[node.name]) for node in cluster.nodes if node.name in running | started]
+            if node.name in started or running(cluster, node, facts[node.name])
+        ]
         seen = {node.name: _seen_gpus(node, here) for node, here in hosts if isinstance(here, HostFacts)}
         return Roster(self.says(None), seen)
 
