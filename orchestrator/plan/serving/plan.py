@@ -7,7 +7,7 @@ from orchestrator.model.discreet import arguments as discreet
 from orchestrator.plan import docker, engine
 from orchestrator.plan.aftermath import Wreck
 from orchestrator.plan.facts import Facts, HostFacts
-from orchestrator.plan.health import Verdict, assess
+from orchestrator.plan.health import assess
 from orchestrator.plan.serving.ready import not_asked, not_ready
 from orchestrator.plan.serving.served import Served
 from orchestrator.plan.serving.spec import Part, Serving, spec
@@ -46,14 +46,18 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
         return Plan(title)
     anew = serving.parts if serving.parts[0] in missing else missing
     changes = (Change(part.node.name, _told(serving, part)) for part in anew or serving.parts[:1])
-    phases, missed = tuple(_phases(cluster, serving, anew)), _left_out(cluster, facts) if anew else ()
+    phases, missed = (
+        tuple(_phases(cluster, serving, anew)),
+        _left_out(cluster, facts, serving) if anew else (),
+    )
     return Plan(title, phases, tuple(changes), warnings=tuple(missed))
 
 
-def _left_out(cluster: Cluster, facts: Facts) -> Iterator[Remark]:
+def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Remark]:
     """The hosts that a model is spread without, and will be until it is served anew."""
+    taking_part = {part.node.name for part in serving.parts}
     for host in assess(cluster, facts).hosts:
-        if host.verdict is not Verdict.HEALTHY:
+        if not host.joined and host.name not in taking_part:
             fix = "`raycluster up` completes the cluster; to use its GPUs, serve after that"
             yield Remark(host.name, f"is {host.verdict}, so the model is spread without it", fix)
 
