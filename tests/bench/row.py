@@ -13,7 +13,7 @@ class Row:
     what: str
     beside: str
     value: float
-    unit: str = "×"
+    unit: str = "×"  # noqa: RUF001
     limit: float | None = None
     more: bool = False
     note: str = ""
