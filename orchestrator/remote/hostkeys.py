@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.model.cluster import HostKeys
-from orchestrator.remote.knownhosts import Entry, HostKey, append, entries, locked
+from orchestrator.remote.knownhosts import Entry, HostKey, about, append, locked
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.sshconfig import Settings
 from orchestrator.remote.transport import Failure, FailureKind
@@ -184,7 +184,7 @@ def _known_without_port(hop: Settings, key: HostKey) -> bool:
 
 def _entries(hop: Settings, name: str) -> list[Entry]:
     files = (*hop.known_hosts, *hop.global_known_hosts)
-    return [entry for entry in entries(files) if entry.is_for(name) and entry.key.is_whole]
+    return [entry for entry in about(files, name) if entry.key.is_whole]
 
 
 def _first_writable(hop: Settings) -> Path | None:

@@ -5,12 +5,20 @@ import binascii
 import fcntl
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TextIO
+
+HASHED = "|1|"
+PATTERN = frozenset("*?!|")  # what a name has that is not simply the host's
+
+_reading = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,13 @@ class Entry:
     file: Path
     line: int
 
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The names it is for, where they are written out; nothing where they are hashed, or patterns."""
+        return () if PATTERN.intersection(self.names) else tuple(self.names.lower().split(","))
+
     def is_for(self, name: str) -> bool:
-        if self.names.startswith("|1|"):
+        if self.names.startswith(HASHED):
             return _hashes_to(self.names, name)
         patterns = self.names.lower().split(",")
         if any(fnmatchcase(name, _glob(pattern[1:])) for pattern in patterns if pattern.startswith("!")):
@@ -65,21 +78,52 @@ def _glob(pattern: str) -> str:
 
 
 def _hashes_to(hashed: str, name: str) -> bool:
+    salt, digest = _salt_and_digest(hashed)
+    return bool(salt) and hmac.digest(salt, name.encode(), "sha1") == digest
+
+
+@cache
+def _salt_and_digest(hashed: str) -> tuple[bytes, bytes]:
     try:
         salt, digest = (base64.b64decode(part) for part in hashed.split("|")[2:4])
     except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest)
+        return b"", b""
+    return salt, digest
 
 
-def entries(files: Iterable[Path]) -> Iterator[Entry]:
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A known_hosts file, read once for all the hosts of a fleet: each line by its names, and those without."""
+
+    named: Mapping[str, list[Entry]]
+    others: tuple[Entry, ...]
+
+    def about(self, name: str) -> list[Entry]:
+        """The entries for a host, in the file's order."""
+        found = (*self.named.get(name, ()), *(entry for entry in self.others if entry.is_for(name)))
+        return sorted(found, key=lambda entry: entry.line)
+
+
+def about(files: Iterable[Path], name: str) -> Iterator[Entry]:
+    """What the files say of a host, as they are now."""
     for file in files:
-        try:
-            text = file.read_text(errors="replace")
-        except OSError:
-            continue
-        for number, line in enumerate(text.split("\n"), 1):
-            yield from _parse(line, file, number)
+        with suppress(OSError):
+            now = file.stat()
+            with _reading:  # or each of a fleet's threads would read it for itself
+                book = _book(file, (now.st_ino, now.st_size, now.st_mtime_ns))
+            yield from book.about(name)
+
+
+@lru_cache(maxsize=16)
+def _book(file: Path, _as_of: tuple[int, ...]) -> Book:
+    named, others = defaultdict[str, list[Entry]](list), []
+    for number, line in enumerate(file.read_text(errors="replace").split("\n"), 1):
+        for entry in _parse(line, file, number):
+            for name in entry.plain:
+                named[name].append(entry)
+            if not entry.plain:
+                others.append(entry)
+    return Book(named, tuple(others))
 
 
 def _parse(line: str, file: Path, number: int) -> Iterator[Entry]:
