@@ -4,16 +4,13 @@ import getpass
 import os
 import re
 import socket
-import subprocess
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.refused import Refused
-from orchestrator.remote.transport import Failure, FailureKind
+from orchestrator.remote.askssh import Told, ask_ssh, unusable
 
 SSH_PORT = 22
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
@@ -70,7 +67,7 @@ def route(host: str, ssh: Ssh, config: Path | None = None) -> tuple[Settings, ..
 
 def _route(host: str, ssh: Ssh, config: Path | None, passed: tuple[str, ...]) -> tuple[Settings, ...]:
     if host in passed:
-        raise _unusable(f"the way to {host} leads through {host}", fix="check ProxyJump in ~/.ssh/config")
+        raise unusable(f"the way to {host} leads through {host}", fix="check ProxyJump in ~/.ssh/config")
     target = settings(host, ssh, config)
     if not target.proxy_jump:
         return (target,)
@@ -86,9 +83,7 @@ def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:
     """A ProxyJump's `[ssh://][user@]host[:port]`, as what `settings` takes."""
     found = JUMP.fullmatch(spec.strip().removeprefix("ssh://").rstrip("/"))
     if not found:
-        raise _unusable(
-            f'"{spec}" is no jump host', fix="write it as [user@]host[:port], several with commas"
-        )
+        raise unusable(f'"{spec}" is no jump host', fix="write it as [user@]host[:port], several with commas")
     port = int(found["port"]) if found["port"] else None
     jump = ssh.jump if ssh.jump == "none" else None
     return found["v6"] or found["host"], replace(ssh, user=found["user"], port=port, key=None, jump=jump)
@@ -96,7 +91,9 @@ def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:
 
 def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
     """One hop's settings."""
-    told = _ask_ssh(host, ssh, config)
+    told = ask_ssh(host, ssh, config)
+    if told is None:
+        told = _read_config(host, config)
     one = {key: values[0] for key, values in told.items() if values and values[0] != "none"}
     hop = Settings(
         name=host,
@@ -119,45 +116,7 @@ def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
     )
 
 
-def _ask_ssh(host: str, ssh: Ssh, config: Path | None) -> Mapping[str, Sequence[str]]:
-    """`ssh -G`, told what the inventory says, so that `Match user` and the like see it.
-
-    But for the key: `ssh -i` drops a file that does not exist, and a missing one is to be named.
-    """
-    argv = ["ssh", "-G", "-T"]
-    argv += ["-F", str(config)] if config else []
-    argv += ["-l", ssh.user] if ssh.user else []
-    argv += ["-p", str(ssh.port)] if ssh.port else []
-    argv += ["-o", f"ProxyJump={ssh.jump}"] if ssh.jump else []
-    try:
-        asked = subprocess.run(
-            [*argv, "--", host],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ssh.connect_timeout,
-            check=False,
-        )
-    except FileNotFoundError:
-        return _read_config(host, config)
-    except subprocess.TimeoutExpired:
-        raise _unusable(f"`ssh -G {host}` does not end", fix="is there a slow `Match exec`?") from None
-    if asked.returncode:
-        message = f"the SSH config is of no use for {host}"
-        raise _unusable(message, fix=f"try: ssh -G {host}", detail=asked.stderr.strip())
-    return _by_key(asked.stdout)
-
-
-def _by_key(text: str) -> Mapping[str, Sequence[str]]:
-    told: dict[str, list[str]] = defaultdict(list)
-    for line in text.splitlines():
-        key, _, value = line.partition(" ")
-        told[key].append(value)
-    return dict(told)
-
-
-def _read_config(host: str, config: Path | None) -> Mapping[str, Sequence[str]]:
+def _read_config(host: str, config: Path | None) -> Told:
     """Without an OpenSSH client: paramiko's reader. It knows no `Include`."""
     import paramiko  # noqa: PLC0415 - slow to import, and almost never needed here
 
@@ -170,7 +129,7 @@ def _read_config(host: str, config: Path | None) -> Mapping[str, Sequence[str]]:
                     read.parse(lines)
         found = read.lookup(host)
     except paramiko.SSHException as error:
-        raise _unusable(
+        raise unusable(
             f"the SSH config is of no use for {host}", fix="check ~/.ssh/config", detail=str(error)
         ) from error
     return {key: [value] if isinstance(value, str) else value for key, value in found.items()}
@@ -192,7 +151,7 @@ def named_key(key: str) -> Path:
         file = Path(key).expanduser()
         if file.is_file():
             return file
-    raise _unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
+    raise unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
 
 
 def _agent(said: str, hop: Settings) -> Path | None:
@@ -208,6 +167,8 @@ def _files(said: Sequence[str], hop: Settings) -> tuple[Path, ...]:
 
 def expand(text: str, hop: Settings) -> str:
     """The `%` tokens and `${VARIABLES}` that `ssh -G` leaves as they are written."""
+    if "%" not in text and "$" not in text:
+        return text
     tokens = {
         "%%": "%",
         "%h": hop.host,
@@ -223,8 +184,3 @@ def expand(text: str, hop: Settings) -> str:
     }
     text = re.sub("%.", lambda token: tokens.get(token[0], token[0]), text)
     return re.sub(r"\$\{(\w+)\}", lambda name: os.environ.get(name[1], ""), text)
-
-
-def _unusable(message: str, *, fix: str, detail: str = "") -> Refused:
-    # Not UNREACHABLE: another try would read the same file.
-    return Refused(Failure(FailureKind.AUTH, message, detail=detail, fix=fix))
