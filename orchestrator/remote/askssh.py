@@ -25,11 +25,27 @@ from orchestrator.remote.transport import Failure, FailureKind
 FRESH = 10  # seconds after which the config may be another, and is asked again
 READ = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
 LINE = re.compile(r"^[ \t]*(host|match)[ \t=]+(.*)$", re.MULTILINE | re.IGNORECASE)
-DIFFERS = ("host", "hostname")  # what is each host's own in an answer
+CANONICAL = "canonicalizehostname"
+OURS = frozenset(
+    {
+        *(
+            "hostname",
+            "port",
+            "user",
+            "hostkeyalias",
+            "addressfamily",
+            "proxyjump",
+            "proxycommand",
+            CANONICAL,
+        ),
+        *("identityfile", "identitiesonly", "identityagent", "userknownhostsfile", "globalknownhostsfile"),
+    }
+)
+"""The keywords that concern us. Others may differ from host to host, such as a `ControlPath` with `%C`."""
 OFF = ("false", "no", "none")
 
 Told = Mapping[str, Sequence[str]]
-"""Values by lower-case keyword, in the config's order."""
+"""Values by lower-case keyword, in the config's order: of those in OURS."""
 
 
 def ask_ssh(host: str, ssh: Ssh, config: Path | None) -> Told | None:
@@ -55,11 +71,11 @@ class Answer:
             return self.told
         if not (_is_plain(self.host) and _is_plain(host)):
             return None
-        own = {key: self.told[key] for key in DIFFERS if self.told.get(key) == [self.host]}
+        own = {"hostname": [host]} if self.told["hostname"] == [self.host] else {}
         rest = (value for key, values in self.told.items() if key not in own for value in values)
         if any(self.host in value.lower() for value in rest):
             return None
-        return {**self.told, **{key: [host] for key in own}}
+        return {**self.told, **own}
 
 
 class _Fleet:
@@ -141,7 +157,7 @@ def ask_alone(host: str, ssh: Ssh, config: Path | None) -> Answer | None:
         message = f"the SSH config is of no use for {host}"
         raise unusable(message, fix=f"try: ssh -G {host}", detail=words)
     told = _by_key(asked.stdout)
-    canonical = told.get("canonicalizehostname", ["false"])[0] not in OFF
+    canonical = told.get(CANONICAL, OFF)[0] not in OFF
     return Answer(host, told, None if canonical else _patterns(READ.findall(asked.stderr)))
 
 
@@ -156,7 +172,8 @@ def _by_key(text: str) -> Told:
     told: dict[str, list[str]] = defaultdict(list)
     for line in text.splitlines():
         key, _, value = line.partition(" ")
-        told[key].append(value)
+        if key in OURS:
+            told[key].append(value)
     return dict(told)
 
 
