@@ -138,7 +138,6 @@ class Connection:
 
     def _fabric(self, hop: Settings, login: Login, undo: ExitStack) -> Any:
         import fabric  # noqa: PLC0415 - slow to import
-        import paramiko  # noqa: PLC0415
 
         left = max(self.deadline - monotonic(), 0.001)
         options = {
@@ -158,13 +157,21 @@ class Connection:
             gateway=self._open[-1] if self._open else None,
             forward_agent=False,
             connect_kwargs=options,
-            # Of its own config files Fabric is to read none: `settings` has been through ssh's.
-            config=fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig()),
+            config=_no_config(),
         )
 
     def close(self) -> None:
         with suppress(Exception):
             self._undo.close()
+
+
+@cache
+def _no_config() -> Any:
+    """Of its own config files Fabric is to read none: `settings` has been through ssh's. One is enough for all."""
+    import fabric  # noqa: PLC0415 - slow to import
+    import paramiko  # noqa: PLC0415
+
+    return fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig())
 
 
 def _close(fabric: Any) -> None:

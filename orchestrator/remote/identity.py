@@ -7,12 +7,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.sshconfig import Settings
+from orchestrator.remote.stamp import Stamp, stamp
 from orchestrator.remote.transport import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -136,7 +138,12 @@ def offers(hop: Settings, held: "tuple[paramiko.AgentKey, ...]") -> Iterator[Off
 
 
 def load(file: Path) -> Offer:
-    """A private key, and the certificate beside it."""
+    """A private key, and the certificate beside it. Read once for all hosts that are shown it."""
+    return _load(file, stamp(file), stamp(file.with_name(f"{file.name}-cert.pub")))
+
+
+@lru_cache(maxsize=64)
+def _load(file: Path, _key: Stamp, _certificate: Stamp) -> Offer:
     import paramiko  # noqa: PLC0415 - slow to import
 
     try:

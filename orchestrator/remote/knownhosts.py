@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
+from orchestrator.remote.stamp import Stamp, stamp
+
 HASHED = "|1|"
 PATTERN = frozenset("*?!|")  # what a name has that is not simply the host's
 
@@ -108,14 +110,13 @@ def about(files: Iterable[Path], name: str) -> Iterator[Entry]:
     """What the files say of a host, as they are now."""
     for file in files:
         with suppress(OSError):
-            now = file.stat()
             with _reading:  # or each of a fleet's threads would read it for itself
-                book = _book(file, (now.st_ino, now.st_size, now.st_mtime_ns))
+                book = _book(file, stamp(file))
             yield from book.about(name)
 
 
 @lru_cache(maxsize=16)
-def _book(file: Path, _as_of: tuple[int, ...]) -> Book:
+def _book(file: Path, _as_of: Stamp) -> Book:
     named, others = defaultdict[str, list[Entry]](list), []
     for number, line in enumerate(file.read_text(errors="replace").split("\n"), 1):
         for entry in _parse(line, file, number):
