@@ -53,29 +53,43 @@ containers() {
     printf '%s\n' "$told"
 }
 processes() { ask top "$container" -eo pid,comm 2>/dev/null; }
-section host host
-section addresses ip -json address
-section machine machine
-section listeners ss -Hltnp
-section containers containers || mute=yes
-section image ask image inspect --format '{{.Id}}' "$image"
-if [ "$base" ]; then
-    section derived ask image inspect --format '{{json .}}' "$image"
-    section base ask image inspect --format '{{json .}}' "$base"
-fi
-section processes processes
-section token cat "$HOME/.raycluster/$cluster/$node.token"
-if [ "$gcs" ] && [ -z "$mute" ]; then
-    section ray timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"
-fi
-if [ "$keeper" ] && [ -z "$mute" ]; then
-    section served ask exec "$container" sh -c '"""
+ray() {
+    printf '\036ray\n'
+    { complaint=$(timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs" 2>&1 >&3) && code=0 || code=$?; } 3>&1
+    printf '\037%s\n\036complaint\n%s\0370\n' "$code" "$complaint"
+}
+rest() {
+    section image ask image inspect --format '{{.Id}}' "$image"
+    if [ "$base" ]; then
+        section derived ask image inspect --format '{{json .}}' "$image"
+        section base ask image inspect --format '{{json .}}' "$base"
+    fi
+    section processes processes
+    section token cat "$HOME/.raycluster/$cluster/$node.token"
+    if [ "$keeper" ] && [ -z "$mute" ]; then
+        section served ask exec "$container" sh -c '"""
     + inside.LOOK
     + r"""' "$keeper" 200
+    fi
+}
+section host host
+section addresses ip -json address
+if [ "$hf_home" ]; then
+    section machine machine
+    section listeners ss -Hltnp
+fi
+section containers containers || mute=yes
+if [ "$gcs" ] && [ -z "$mute" ]; then
+    ray | { rest </dev/null; cat; }
+else
+    rest
 fi
 """
 )
-"""A Docker that does not tell of its containers is asked no more: one that hangs would hang each time."""
+"""A Docker that does not tell of its containers is asked no more: one that hangs would hang each time.
+
+Ray takes the longest to answer, so all the rest is looked at meanwhile; what it says waits in the pipe.
+"""
 
 REMOVE = r"""
 set -f

@@ -14,18 +14,29 @@ LOOK_SECONDS = 90.0
 """Longer than the probes' own limits together."""
 
 
-def observe(cluster: Cluster, nodes: tuple[Node, ...], fleet: Fleet, tell: Tell, cancel: Event) -> Facts:
-    """The facts of every node's host; those that could not be asked are `Silent`."""
+def observe(
+    cluster: Cluster,
+    nodes: tuple[Node, ...],
+    fleet: Fleet,
+    tell: Tell,
+    cancel: Event,
+    *,
+    closely: bool = False,
+) -> Facts:
+    """The facts of every node's host; those that could not be asked are `Silent`. `closely`: as in `docker.observe`."""
 
     def ask(node: Node) -> HostFacts | Silent:
-        return look(cluster, node, fleet, cancel, _gcs(cluster, node))
+        return look(cluster, node, fleet, cancel, _gcs(cluster, node), closely=closely)
 
     return ask_all(nodes, ask, fleet, tell, "Look at the hosts", "asked what is there")
 
 
-def look(cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, gcs: str = "") -> HostFacts | Silent:
+def look(
+    cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, gcs: str = "", *, closely: bool = False
+) -> HostFacts | Silent:
     """The facts of one host; Ray is asked where there is an address of its GCS."""
-    got = fleet[node.name].run(docker.observe(cluster, node, gcs), timeout=LOOK_SECONDS, cancel=cancel)
+    command = docker.observe(cluster, node, gcs, closely=closely)
+    got = fleet[node.name].run(command, timeout=LOOK_SECONDS, cancel=cancel)
     if isinstance(got, Failure):
         return silence(got)
     return probes.parse(got.stdout, got.stderr)

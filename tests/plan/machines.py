@@ -9,8 +9,8 @@ from orchestrator.plan.command import Command
 
 NOTE = """\
 #!/bin/sh
-for word; do printf '%s\\0' "$word"; done >>"$CALLS"
-printf '\\n' >>"$CALLS"
+{ printf '%s\\0' "$@" && echo; } >"$CALLS.$$"
+cat "$CALLS.$$" >>"$CALLS" # in one go: others may note theirs
 """
 """How a program begins that writes down how it was called."""
 

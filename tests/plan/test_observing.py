@@ -1,6 +1,7 @@
 """The script that looks at a host, really run by `sh` with a Docker that only tells what it was given."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.facts import Address, DockerTrouble, HostFacts, RayTable
+from orchestrator.plan.facts import Address, DockerTrouble, HostFacts, RayTable, RayTrouble
+from orchestrator.plan.host import TOKEN
 from orchestrator.plan.probes import parse
 from tests.plan.machines import NOTE, Machine
 from tests.plan.recordings import addresses, inspected, ray_line, ray_row
@@ -31,7 +33,7 @@ IP = """\
 
 
 def look(machine: Machine, of: Cluster, gcs: str = "10.0.0.1:6379") -> HostFacts:
-    ran = machine.run(docker.observe(of, of.head, gcs))
+    ran = machine.run(docker.observe(of, of.head, gcs, closely=False))
     found = parse(ran.stdout, ran.stderr)
     assert isinstance(found, HostFacts), found
     return found
@@ -165,3 +167,30 @@ def test_whatever_the_inventory_says_arrives_as_data(machine: Machine, value: st
     assert calls["image"][-1] == value
     assert next(call for call in machine.calls if call[0] == "exec")[-1] == value
     assert not (machine.folder / "hacked").exists()
+
+
+def test_ray_is_asked_while_the_rest_is_looked_at(machine: Machine) -> None:
+    os.mkfifo(machine.folder / "answers/meeting")
+    meet = {"exec": 'read -r _ <"$ANSWERS/meeting"', "image": 'echo >"$ANSWERS/meeting"'}
+    first = "".join(f'case "$1" in {word}) {meets} ;; esac\n' for word, meets in meet.items())
+    machine.program("docker", STUB.replace(NOTE, f"{NOTE}\n{first}"))
+    found = look(machine, cluster())
+    assert (found.image_id, type(found.ray)) == ("sha256:one", RayTable)
+
+
+def test_ray_that_complains_spoils_no_other_answer(machine: Machine) -> None:
+    machine.program(
+        "docker", STUB.replace(NOTE, f'{NOTE}\n[ "$1" != exec ] || {{ echo "no python3" >&2; exit 127; }}\n')
+    )
+    found = look(machine, cluster())
+    assert found.ray == RayTrouble("no python3", gone=False)
+    assert found.unheard == "no python3"
+    assert (found.image_id, found.token) == ("sha256:one", Secret(TOKEN, "c0ffee"))
+
+
+def test_only_who_looks_closely_waits_for_folders_and_listeners(machine: Machine) -> None:
+    machine.program("df", NOTE)
+    machine.program("ss", NOTE)
+    found = look(machine, cluster())
+    assert (found.machine, found.listeners) == (None, None)
+    assert {call[0] for call in machine.calls} <= {"ps", "container", "image", "top", "exec"}

@@ -44,7 +44,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def look(machine: Machine, hf_home: str = "~/hf") -> HostFacts:
     of = cluster(workers=0, head=node(1, hf_home=hf_home))
-    ran = machine.run(docker.observe(of, of.head, ""))
+    ran = machine.run(docker.observe(of, of.head, "", closely=True))
     found = parse(ran.stdout, ran.stderr)
     assert isinstance(found, HostFacts), found
     return found

@@ -12,14 +12,17 @@ from orchestrator.plan.place import Place
 from orchestrator.plan.serving import inside
 
 
-def observe(cluster: Cluster, node: Node, gcs: str) -> Command:
-    """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty."""
+def observe(cluster: Cluster, node: Node, gcs: str, *, closely: bool) -> Command:
+    """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty.
+
+    `closely`: at the machine too, its folders and who listens there, which can take seconds where a share is lost.
+    """
     asked = (
         cluster.name,
         node.name,
         cluster.container(node),
         image(cluster),
-        node.hf_home,
+        node.hf_home if closely else "",
         gcs,
         ray.node_table_script() if gcs else "",
         inside.KEEPER if node in engine.of(cluster).keepers(cluster) else "",
