@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab import image, processes
+from tests.lab import image, packages, processes
 from tests.lab.files import delete, empty
 from tests.lab.host import BOOT, CHECKOUT, SEARCH_PATH, SHADOW
 from tests.lab.inventory import as_yaml, inventory
@@ -70,7 +70,7 @@ class Farm:
         return [address(number) for number in range(1, count + 1)]
 
     def cluster(self, count: int, *, silent: bool = False) -> Path:
-        """The inventory of a cluster that runs on the first `count` hosts; `silent`: the last one does not answer."""
+        """The inventory of a cluster that runs on the first `count` hosts; `silent`: the last one never answers."""
         name = f"bench{count}{'-silent' if silent else ''}"
         ours = [*self.addresses(count - 1), SILENT if silent else address(count)]
         hosts = [{"name": f"h{number}", "host": ip, "ip": ip} for number, ip in enumerate(ours, 1)]
@@ -114,6 +114,7 @@ def address(number: int) -> str:
 @contextlib.contextmanager
 def farm() -> Iterator[Farm]:
     """The farm, for as long as the block lasts. Needs root; raises LabError where it cannot be."""
+    packages.require_root()
     made = Farm(image.cache() / "farm")
     _end()
     empty(made.folder)

@@ -200,8 +200,9 @@ def _rivals(made: Farm, say: Say) -> list[Row]:
     bearable = {name for name, runs in few.items() if wall(runs) * MANY / FEW < PATIENCE}
     say(f"other tools on {MANY} hosts, once: {', '.join(sorted(bearable))}")
     many = {name: [way()] for name, way in _others(made, MANY, programs).items() if name in bearable}
+    said = {rivals.UNCHECKED: "host keys are not checked"}
     return [
-        *(_wall(name, FEW, runs) for name, runs in few.items()),
+        *(_wall(name, FEW, runs, said.get(name, "")) for name, runs in few.items()),
         *(_further(name, FEW, runs, single[name], None) for name, runs in few.items()),
         *(_wall(name, MANY, runs, "one run") for name, runs in many.items()),
         *(_further(name, MANY, runs, single[name], None) for name, runs in many.items()),

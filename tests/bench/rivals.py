@@ -13,6 +13,8 @@ JOBS = 32
 PINS = Path(__file__).with_name("rivals.txt")
 PIP = ("--quiet", "--disable-pip-version-check", "--requirement", PINS)
 Argv = list[str | Path]
+UNCHECKED = "Fabric's ThreadingGroup"
+"""It does not check host keys, which is less work."""
 
 ANSIBLE = """\
 [defaults]
@@ -56,7 +58,7 @@ def rivals(farm: Farm, count: int, commands: Path, programs: Path | None) -> Map
     xargs = ("xargs", "-a", hosts, "-P", str(JOBS), "-I{}", "ssh", "-n", "-o", "BatchMode=yes", "{}")
     ways: dict[str, Argv] = {
         "xargs ssh": [*xargs, "docker", "ps"],
-        "Fabric's ThreadingGroup": [*_bare(), "--fabric", farm.home / ".ssh/id_ed25519", commands],
+        UNCHECKED: [*_bare(), "--fabric", farm.home / ".ssh/id_ed25519", commands],
     }
     return ways if programs is None else ways | _installed(farm, hosts, programs)
 
