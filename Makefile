@@ -8,7 +8,7 @@ CONSTRAINTS := $(wildcard constraints.txt)
 DEBIAN_PYTHON := python3 python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test test-vllm fuzz demo screens lab lab-down clean
+.PHONY: help setup packages check test test-vllm fuzz bench demo screens lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a mode
 
 fuzz: setup ## try a hundred thousand hostile inventories, for half an hour at most
 	$(BIN)/python -m tests.fuzz --files 100000 --minutes 30
+
+bench: setup packages ## measure it beside other tools, on 200 hosts played by this machine; also into bench.json
+	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.bench
 
 demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it
 	tests/lab/demo
