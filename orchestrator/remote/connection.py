@@ -17,9 +17,10 @@ from orchestrator.remote.dial import dial
 from orchestrator.remote.explain import explain, hung_up
 from orchestrator.remote.hostkeys import Guard, known_types
 from orchestrator.remote.identity import Keys
-from orchestrator.remote.packets import orderly_packetizer
+from orchestrator.remote.negotiation import preferring
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.sshconfig import Settings
+from orchestrator.remote.turn import Wait, at_once
 
 if TYPE_CHECKING:
     import paramiko
@@ -39,22 +40,31 @@ class Login(Protocol):
     def authenticate(self, transport: "paramiko.Transport") -> None: ...
 
 
+MakeLogin = Callable[[Settings, float], Login]
+"""For a hop, within a deadline."""
+
+
 def connect(
     hops: Sequence[Settings],
     policy: HostKeys,
     deadline: float,
-    login: Callable[[Settings, float], Login] = Keys,
+    login: MakeLogin = Keys,
+    turn: Wait = at_once,
 ) -> "Connection":
-    """Open every hop, or raise Refused. `login` is for the last one; jump hosts always need keys."""
+    """Open every hop, or raise Refused. `login` is for the last one; jump hosts always need keys.
+
+    Waits for its `turn` between call and handshake, which takes nothing from the time until `deadline`. Before the
+    call, where a jump host or a ProxyCommand would bear the calls of all hosts at once.
+    """
     *jumps, host = hops
-    connection = Connection(host, policy, deadline)
+    connection = Connection(host, policy, deadline, turn)
     try:
+        if jumps or host.proxy_command:
+            connection.await_turn()
         for jump in jumps:
             with _on_the_way_to(host):
-                connection.reach(jump, Keys(jump, deadline))
-        own = login(host, deadline)
-        connection.reach(host, own)
-        connection.login = f"as {host.user}, {own.used}"
+                connection.reach(jump, Keys)
+        connection.reach(host, login)
     except BaseException:
         connection.close()
         raise
@@ -89,6 +99,7 @@ class Connection:
     host: Settings
     policy: HostKeys
     deadline: float
+    turn: Wait = at_once
     login: str = ""
     _open: list[Any] = field(default_factory=list)  # Fabric has no types
     _via: Settings | None = None
@@ -103,7 +114,10 @@ class Connection:
     def alive(self) -> bool:
         return self.transport.is_active()
 
-    def reach(self, hop: Settings, login: Login) -> None:
+    def await_turn(self) -> None:
+        self.deadline += self.turn()
+
+    def reach(self, hop: Settings, login: MakeLogin) -> None:
         """One hop further. A server that hangs up before the login is tried again."""
         for pause in (*PAUSES, NEVER):
             problem = self._attempt(hop, login)
@@ -114,7 +128,7 @@ class Connection:
                 raise Refused(explain(problem, hop, self._via, self.deadline)) from problem
             time.sleep(wait)
 
-    def _attempt(self, hop: Settings, login: Login) -> Exception | None:
+    def _attempt(self, hop: Settings, login: MakeLogin) -> Exception | None:
         try:
             self._step(hop, login)
         except Refused:
@@ -123,9 +137,11 @@ class Connection:
             return error
         return None
 
-    def _step(self, hop: Settings, login: Login) -> None:
+    def _step(self, hop: Settings, make: MakeLogin) -> None:
         with ExitStack() as undo:
-            fabric = self._fabric(hop, login, undo)
+            wire = self._wire(hop, undo)
+            login = make(hop, self.deadline)
+            fabric = self._fabric(hop, login, wire)
             # Fabric accepts any host key unless told otherwise, of gateways too.
             fabric.client.set_missing_host_key_policy(Guard(hop, self.policy))
             undo.callback(_close, fabric)
@@ -134,9 +150,18 @@ class Connection:
             fabric.transport.sock.settimeout(IDLE)
             self._open.append(fabric)
             self._via = hop
+            self.login = f"as {hop.user}, {login.used}"
             self._undo.push(undo.pop_all())
 
-    def _fabric(self, hop: Settings, login: Login, undo: ExitStack) -> Any:
+    def _wire(self, hop: Settings, undo: ExitStack) -> "socket.socket | None":
+        """The first hop's; the others have the one before them."""
+        if self._open:
+            return None
+        called = dial(hop, self.deadline, undo)
+        self.await_turn()
+        return called
+
+    def _fabric(self, hop: Settings, login: Login, wire: "socket.socket | None") -> Any:
         import fabric  # noqa: PLC0415 - slow to import
 
         left = max(self.deadline - monotonic(), 0.001)
@@ -146,10 +171,10 @@ class Connection:
             "auth_timeout": left,
             "channel_timeout": left,
             "auth_strategy": login,
-            "transport_factory": _prefer(known_types(hop)),
+            "transport_factory": preferring(known_types(hop)),
         }
-        if not self._open:
-            options["sock"] = dial(hop, self.deadline, undo)
+        if wire:
+            options["sock"] = wire
         return fabric.Connection(
             hop.host,
             user=hop.user,
@@ -190,41 +215,3 @@ def _hang_up(transport: "paramiko.Transport") -> None:
         wire.shutdown(socket.SHUT_RDWR) if isinstance(wire, socket.socket) else wire.close()
     with suppress(RuntimeError):  # it was never started
         transport.join(FAREWELL)
-
-
-def _prefer(types: list[str]) -> Any:
-    """Makes transports that ask for the host key types on file before others."""
-
-    def transport(wire: Any, **options: Any) -> "paramiko.Transport":
-        import paramiko  # noqa: PLC0415 - slow to import
-
-        end: Any = wire if isinstance(wire, socket.socket) else _Tunnel(wire)
-        made = paramiko.Transport(end, packetizer_class=orderly_packetizer(), **options)
-        security = made.get_security_options()
-        security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
-        return made
-
-    return transport
-
-
-def _signs_with(algorithm: str) -> str:
-    """The type of key behind a signature algorithm."""
-    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
-
-
-class _Tunnel:
-    """A jump host's channel, as the wire of the next hop.
-
-    It closes in peace where the jump host is gone already: paramiko's thread would die of that, and
-    Python print its last words.
-    """
-
-    def __init__(self, channel: "paramiko.Channel") -> None:
-        self._channel = channel
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._channel, name)
-
-    def close(self) -> None:
-        with suppress(EOFError, OSError):
-            self._channel.close()

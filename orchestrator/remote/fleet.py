@@ -28,6 +28,7 @@ class _Bounded:
         self.stream = inner.stream  # waits rather than works, so it takes no place
         self.pipe = inner.pipe  # nor may the two ends of a pipe wait for each other's
         self.connect = inner.connect
+        self.call = inner.call
         self.close = inner.close
 
     @property
@@ -35,6 +36,7 @@ class _Bounded:
         return self._inner.login
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
+        self.call(cancel=cancel)  # a host that is silent keeps nobody from work
         with self._places:
             return self._inner.run(command, timeout=timeout, cancel=cancel)
 

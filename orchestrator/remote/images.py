@@ -21,7 +21,7 @@ def look(nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: E
     def ask(node: Node) -> Holding:
         return _look(node, name, fleet, cancel)
 
-    return ask_all(nodes, ask, fleet, tell, "Look at the images", "asked what it has")
+    return ask_all(nodes, ask, tell, "Look at the images", "asked what it has")
 
 
 def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> Holding:

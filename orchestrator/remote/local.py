@@ -37,6 +37,9 @@ class LocalTransport(Speaker):
     def close(self) -> None:
         self._closed.set()
 
+    def call(self, *, cancel: Event) -> None:
+        """It is here."""
+
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:  # noqa: ARG002 - no time for it
         try:
             wire = socket.create_connection((address, port), HERE)

@@ -27,7 +27,7 @@ def read(
     def ask(node: Node) -> tuple[Line, ...] | Failure:
         return _read(cluster, node, wanted[node], fleet[node.name], cancel)
 
-    return ask_all(wanted, ask, fleet, tell, "Read the logs", "asked for its log")
+    return ask_all(wanted, ask, tell, "Read the logs", "asked for its log")
 
 
 def _read(

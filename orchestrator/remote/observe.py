@@ -28,7 +28,7 @@ def observe(
     def ask(node: Node) -> HostFacts | Silent:
         return look(cluster, node, fleet, cancel, _gcs(cluster, node), closely=closely)
 
-    return ask_all(nodes, ask, fleet, tell, "Look at the hosts", "asked what is there")
+    return ask_all(nodes, ask, tell, "Look at the hosts", "asked what is there")
 
 
 def look(

@@ -8,6 +8,7 @@ from orchestrator.remote.channel import Patience
 from orchestrator.remote.connection import Connection
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.transport import Failure, FailureKind
+from orchestrator.remote.turn import Turn, Wait
 
 Opened = Connection | Failure
 
@@ -15,20 +16,28 @@ Opened = Connection | Failure
 class Opening:
     """Shared by all who want the connection. A name server, an agent or a host may never answer."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[Wait], Connection]) -> None:
         self._future: Future[Opened] = Future()
+        self._turn = Turn()
+        self._future.add_done_callback(lambda _: self._turn.called.set())
         Thread(target=self._run, args=(connect,), name="ssh-open", daemon=True).start()
 
-    def _run(self, connect: Callable[[], Connection]) -> None:
+    def _run(self, connect: Callable[[Wait], Connection]) -> None:
         try:
-            self._future.set_result(connect())
+            self._future.set_result(connect(self._turn.wait))
         except Refused as refused:
             self._future.set_result(refused.failure)
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
             self._future.set_exception(error)
 
+    def call(self, patience: Patience) -> None:
+        """Until the host has answered the call, or will not."""
+        while not patience.over and not self._turn.called.wait(patience.slice()):
+            continue
+
     def wait(self, patience: Patience) -> Opened | None:
         """The connection or what became of it; None where patience ended first."""
+        self._turn.give()
         while not patience.over:
             try:
                 return self._future.result(patience.slice())
@@ -49,6 +58,7 @@ class Opening:
 
     def discard(self) -> None:
         """Close the connection, or see that it is closed should it still come."""
+        self._turn.give()
         self._future.add_done_callback(_close)
 
 

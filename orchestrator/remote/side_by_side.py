@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from orchestrator.model.cluster import Node
 from orchestrator.plan.facts import Silent
-from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import HostSeen, LookBegan, Tell
 from orchestrator.remote.transport import Failure
 
@@ -14,7 +13,7 @@ T = TypeVar("T")
 
 
 def ask_all(
-    nodes: Iterable[Node], ask: Callable[[Node], T], fleet: Fleet, tell: Tell, title: str, what: str
+    nodes: Iterable[Node], ask: Callable[[Node], T], tell: Tell, title: str, what: str
 ) -> dict[str, T]:
     """What each host answers, by name. `title` and `what`: as people are shown it."""
 
@@ -23,9 +22,11 @@ def ask_all(
         tell(HostSeen(node.name, _trouble(told)))
         return node.name, told
 
-    nodes = tuple(nodes)
+    nodes = tuple(
+        nodes
+    )  # a thread for each: the fleet bounds how many are at work, and the others wait for hosts
     tell(LookBegan(tuple(node.name for node in nodes), title, what))
-    with ThreadPoolExecutor(fleet.jobs) as pool:
+    with ThreadPoolExecutor(max(len(nodes), 1)) as pool:
         return dict(pool.map(one, nodes))
 
 

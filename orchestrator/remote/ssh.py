@@ -1,7 +1,7 @@
 """Commands over SSH: one connection for each host, opened by its first command."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
 from time import monotonic
@@ -18,6 +18,7 @@ from orchestrator.remote.speaker import Speaker
 from orchestrator.remote.sshconfig import route
 from orchestrator.remote.stdin import Source
 from orchestrator.remote.transport import Failure, FailureKind, Hear, Wire
+from orchestrator.remote.turn import Wait
 from orchestrator.remote.wire import wire
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
@@ -37,6 +38,10 @@ class SshTransport(Speaker):
         self._opening: Opening | None = None
         self._closed = False
         self.login = ""
+
+    def call(self, *, cancel: Event) -> None:
+        with suppress(Refused):  # `run` says it
+            self._current().call(Patience(self._ssh.connect_timeout + GRACE, cancel))
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:
@@ -101,9 +106,10 @@ class SshTransport(Speaker):
                 self._opening = Opening(self._connect)
             return self._opening
 
-    def _connect(self) -> Connection:
+    def _connect(self, turn: Wait) -> Connection:
         deadline = monotonic() + self._ssh.connect_timeout
-        return connect(route(self._host, self._ssh, self._config), self._ssh.host_keys, deadline)
+        hops = route(self._host, self._ssh, self._config)
+        return connect(hops, self._ssh.host_keys, deadline, turn=turn)
 
     def _forget(self) -> None:
         if self._opening:

@@ -62,6 +62,13 @@ class Transport(Protocol):
         """As whom the connection was made, and with which key; empty before that."""
         ...
 
+    def call(self, *, cancel: Event) -> None:
+        """Wait until the host has answered a call, or will not: all that can be waited for before there is work.
+
+        Nobody has to call first. What came of it, the first command says.
+        """
+        ...
+
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
         """Run to the end. After `timeout` seconds TIMEOUT; soon after `cancel` is set CANCELLED.
 

@@ -114,7 +114,8 @@ def _looks(made: Farm, count: int) -> dict[str, str]:
     port = engine.of(cluster).gcs(cluster)
     gcs = {Role.HEAD: ray.address(cluster.head.ip or "", port or 0)}
     return {
-        node.ip or "": docker.observe(cluster, node, gcs.get(node.role, "")).line() for node in cluster.nodes
+        node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), closely=False).line()
+        for node in cluster.nodes
     }
 
 

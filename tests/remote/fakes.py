@@ -122,6 +122,9 @@ class FakeHost:
     fleet: FakeFleet
     login: str = ""
 
+    def call(self, *, cancel: Event) -> None:
+        """It has answered."""
+
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Answer:
         assert timeout > 0
         if cancel.is_set():

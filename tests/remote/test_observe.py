@@ -15,7 +15,9 @@ from orchestrator.remote.report import Happening, HostSeen, LookBegan
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.recordings import answer
 from tests.plan.worlds import cluster, node
+from tests.remote.conftest import Start
 from tests.remote.fakes import SOON, Answer, FakeFleet
+from tests.remote.sshd import Laptop
 
 DEMO = cluster()
 BARE = Output(0, *answer())
@@ -110,3 +112,16 @@ def test_the_facts_are_in_the_order_of_the_inventory(fake: FakeFleet) -> None:
 def test_connections_are_closed_at_the_end(fake: FakeFleet) -> None:
     looked(fake)
     assert fake.closed == {"gpu1", "gpu2", "gpu3"}
+
+
+@pytest.mark.sshd
+def test_status_is_one_command_on_one_connection(laptop: Laptop, start: Start) -> None:
+    server = start("127.0.0.2", "LogLevel VERBOSE")
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    of = cluster(workers=0, head=node(1, host="gpu1"))
+    with Fleet(of, lambda node: laptop.dial(node.host), jobs=1) as fleet:
+        seen = observe(of, of.nodes, fleet, lambda _: None, Event())
+    assert isinstance(seen["gpu1"], HostFacts), seen
+    said = server.log()
+    assert (said.count("Accepted publickey"), said.count("Starting session")) == (1, 1), said

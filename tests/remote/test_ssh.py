@@ -5,17 +5,20 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from threading import Event, Thread
 from time import monotonic
 
 import pytest
 
-from orchestrator.model.cluster import Ssh
+from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote.connection import connect
 from orchestrator.remote.ssh import SshTransport
+from orchestrator.remote.sshconfig import route
 from orchestrator.remote.transport import Failure, FailureKind, Output
 
 from .conftest import Start
+from .fakes import SOON
 from .sshd import Laptop, Sshd, failed, run, sh
 
 pytestmark = pytest.mark.sshd
@@ -180,3 +183,25 @@ def pass_on(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while heard := source.recv(65536):
             target.sendall(heard)
+
+
+def test_a_host_that_waits_for_its_turn_loses_no_time_by_that(server: Sshd, laptop: Laptop) -> None:
+    deadline = monotonic() + 0.2
+
+    def turn() -> float:
+        assert server.sessions()  # it has been called
+        while monotonic() < deadline:
+            continue
+        return SOON
+
+    with closing(
+        connect(route("gpu1", Ssh(), laptop.config), HostKeys.STRICT, deadline, turn=turn)
+    ) as opened:
+        assert opened.alive
+
+
+def test_a_host_that_cannot_be_called_says_so_once_it_is_asked(laptop: Laptop) -> None:
+    laptop.config.write_text("Host gpu1\n HostName 127.0.0.2\n Port 1\n")
+    gpu1 = laptop.dial("gpu1")
+    gpu1.call(cancel=Event())
+    assert failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE).message == "127.0.0.2:1 refuses connections"

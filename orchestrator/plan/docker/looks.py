@@ -2,7 +2,7 @@
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import collective as collectives
-from orchestrator.plan import engine, ray, scripts, watch_script
+from orchestrator.plan import engine, look_scripts, ray, scripts, watch_script
 from orchestrator.plan import trial as trials
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
@@ -28,7 +28,7 @@ def observe(cluster: Cluster, node: Node, gcs: str, *, closely: bool) -> Command
         inside.KEEPER if node in engine.of(cluster).keepers(cluster) else "",
         cluster.image if cluster.ray.install else "",
     )
-    return scripted(scripts.OBSERVE, "observe", node, *asked)
+    return scripted(look_scripts.OBSERVE, "observe", node, *asked)
 
 
 def watch(cluster: Cluster, node: Node, since: float) -> Command:
@@ -44,7 +44,7 @@ def watch(cluster: Cluster, node: Node, since: float) -> Command:
 def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:
     """A second look at the host; `inspection` reads it. `ask_registry`: whether the image could be pulled."""
     asked = (image(cluster), "yes" if ask_registry else "")
-    return scripted(scripts.INSPECT, "inspect", node, *asked)
+    return scripted(look_scripts.INSPECT, "inspect", node, *asked)
 
 
 def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[int, ...]) -> Command:
