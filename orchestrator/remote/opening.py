@@ -30,10 +30,12 @@ class Opening:
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
             self._future.set_exception(error)
 
-    def call(self, patience: Patience) -> None:
-        """Until the host has answered the call, or will not."""
+    def call(self, patience: Patience) -> Failure | None:
+        """Until the host has answered the call, or will not: why."""
         while not patience.over and not self._turn.called.wait(patience.slice()):
             continue
+        refused = self._future.done() and not self._future.exception() and self._future.result()
+        return refused if isinstance(refused, Failure) else None
 
     def wait(self, patience: Patience) -> Opened | None:
         """The connection or what became of it; None where patience ended first."""

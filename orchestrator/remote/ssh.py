@@ -1,7 +1,7 @@
 """Commands over SSH: one connection for each host, opened by its first command."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
 from time import monotonic
@@ -39,9 +39,11 @@ class SshTransport(Speaker):
         self._closed = False
         self.login = ""
 
-    def call(self, *, cancel: Event) -> None:
-        with suppress(Refused):  # `run` says it
-            self._current().call(Patience(self._ssh.connect_timeout + GRACE, cancel))
+    def call(self, *, cancel: Event) -> Failure | None:
+        try:
+            return self._current().call(Patience(self._ssh.connect_timeout + GRACE, cancel))
+        except Refused as refused:
+            return refused.failure
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:

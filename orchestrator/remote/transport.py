@@ -62,11 +62,8 @@ class Transport(Protocol):
         """As whom the connection was made, and with which key; empty before that."""
         ...
 
-    def call(self, *, cancel: Event) -> None:
-        """Wait until the host has answered a call, or will not: all that can be waited for before there is work.
-
-        Nobody has to call first. What came of it, the first command says.
-        """
+    def call(self, *, cancel: Event) -> Failure | None:
+        """Wait until the host has answered a call, or will not, and why: before any work. Nobody has to call first."""
         ...
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:

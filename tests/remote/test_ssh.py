@@ -200,8 +200,8 @@ def test_a_host_that_waits_for_its_turn_loses_no_time_by_that(server: Sshd, lapt
         assert opened.alive
 
 
-def test_a_host_that_cannot_be_called_says_so_once_it_is_asked(laptop: Laptop) -> None:
+def test_a_host_that_cannot_be_called_says_why(laptop: Laptop) -> None:
     laptop.config.write_text("Host gpu1\n HostName 127.0.0.2\n Port 1\n")
-    gpu1 = laptop.dial("gpu1")
-    gpu1.call(cancel=Event())
-    assert failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE).message == "127.0.0.2:1 refuses connections"
+    refused = laptop.dial("gpu1").call(cancel=Event())
+    assert refused
+    assert refused.message == "127.0.0.2:1 refuses connections"
