@@ -9,16 +9,21 @@ from orchestrator.plan.serving import inside
 _SECTION = r"""
 set -f
 section() {
-    printf '\036%s\n' "$1"
-    printf '\036%s\n' "$1" >&2
+    name=$1
     shift
-    "$@"
+    printf '\036%s\n' "$name"
+    { complaint=$("$@" 2>&1 >&3); } 3>&1
     set -- "$?"
+    [ -z "$complaint" ] || printf '\036%s\n%s\n' "$name" "$complaint" >&2
     printf '\037%s\n' "$1"
     return "$1"
 }
 """
-"""Sets apart what each probe prints, on both streams."""
+"""Sets apart what each probe prints, on both streams.
+
+All of standard output is sent at once, in the end: each piece would be a packet, and a packet of paramiko's is
+0.2 ms of the laptop's CPU.
+"""
 
 OBSERVE = (
     _SECTION
@@ -53,11 +58,7 @@ containers() {
     printf '%s\n' "$told"
 }
 processes() { ask top "$container" -eo pid,comm 2>/dev/null; }
-ray() {
-    printf '\036ray\n'
-    { complaint=$(timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs" 2>&1 >&3) && code=0 || code=$?; } 3>&1
-    printf '\037%s\n\036complaint\n%s\0370\n' "$code" "$complaint"
-}
+ray() { timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"; }
 rest() {
     section image ask image inspect --format '{{.Id}}' "$image"
     if [ "$base" ]; then
@@ -72,18 +73,22 @@ rest() {
     + r"""' "$keeper" 200
     fi
 }
-section host host
-section addresses ip -json address
-if [ "$hf_home" ]; then
-    section machine machine
-    section listeners ss -Hltnp
-fi
-section containers containers || mute=yes
-if [ "$gcs" ] && [ -z "$mute" ]; then
-    ray | { rest </dev/null; cat; }
-else
-    rest
-fi
+look() {
+    section host host
+    section addresses ip -json address
+    if [ "$hf_home" ]; then
+        section machine machine
+        section listeners ss -Hltnp
+    fi
+    section containers containers || mute=yes
+    if [ "$gcs" ] && [ -z "$mute" ]; then
+        section ray ray | { rest </dev/null; cat; }
+    else
+        rest
+    fi
+}
+told=$(look)
+printf '%s\n' "$told"
 """
 )
 """A Docker that does not tell of its containers is asked no more: one that hangs would hang each time.

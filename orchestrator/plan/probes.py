@@ -56,7 +56,7 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
         image_id="" if image.exit_code else image.text.strip(),
         processes=frozenset(line.split()[-1] for line in told["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
-        ray=_ray(told.get("ray"), told.get("complaint")),
+        ray=_ray(told.get("ray")),
         machine=_machine(told.get("machine")),
         listeners=_listeners(told.get("listeners")),
         derived=_held(told.get("derived")),
@@ -154,12 +154,11 @@ def _container(inspected: dict[str, Any]) -> Container:
     )
 
 
-def _ray(section: Section | None, complaint: Section | None) -> RayTable | RayTrouble | None:
+def _ray(section: Section | None) -> RayTable | RayTrouble | None:
     if section is None:
         return None
     if section.exit_code:
-        said = complaint.text.strip() if complaint else ""
-        return RayTrouble(said or f"exit code {section.exit_code}", gone=False)
+        return RayTrouble(section.complaint or f"exit code {section.exit_code}", gone=False)
     return ray.parse_table(section.text)
 
 

@@ -190,9 +190,11 @@ class Connection:
             self._undo.close()
 
 
-@cache
 def _no_config() -> Any:
-    """Of its own config files Fabric is to read none: `settings` has been through ssh's. One is enough for all."""
+    """Of its own config files Fabric is to read none: `settings` has been through ssh's.
+
+    For each connection its own: Fabric changes it, and threads would find it half done.
+    """
     import fabric  # noqa: PLC0415 - slow to import
     import paramiko  # noqa: PLC0415
 

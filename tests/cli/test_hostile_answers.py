@@ -80,8 +80,7 @@ def evil_seen(ip: str, **said: Said) -> Output:
         "listeners": Said(f'LISTEN 0 9 {LINE.split()[0]}:6379 *:* users:(("{LINE}",pid=1,fd=2))\n', EVIL),
         "processes": Said(f"PID COMMAND\n1 raylet\n2 {EVIL}\n", EVIL),
         "token": Said(f"c0ffee{EVIL}", EVIL),
-        "ray": Said(table),
-        "complaint": Said(EVIL),
+        "ray": Said(table, EVIL),
     }
     return seen(ip, **{**told, **said})
 

@@ -33,7 +33,7 @@ def container(**changes: Any) -> Container:
 
 
 def ray(said: Said) -> object:
-    return facts(**standing(), ray=said, complaint=Said(said.complaint)).ray
+    return facts(**standing(), ray=said).ray
 
 
 def test_a_host_on_which_the_cluster_has_never_been() -> None:
