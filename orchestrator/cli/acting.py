@@ -8,13 +8,11 @@ from pathlib import Path
 
 import typer
 
-from orchestrator.cli.events import show_planned
 from orchestrator.cli.interrupt import INTERRUPTED
 from orchestrator.cli.journal import Mask
 from orchestrator.cli.options import Pace, PlanForm
 from orchestrator.cli.render import show_plan
 from orchestrator.cli.screen import answer
-from orchestrator.cli.script import script
 from orchestrator.cli.session import Session, session
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
@@ -90,8 +88,12 @@ def preview(cluster: Cluster, planner: Planner, output: PlanForm, pace: Pace, as
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
     plan = foresee(cluster, planner, pace) if assumed is None else planner(assumed)
     if output is PlanForm.SH:
+        from orchestrator.cli.script import script
+
         answer().print(script(cluster, plan), end="")
     elif output is PlanForm.JSONL:
+        from orchestrator.cli.events import show_planned
+
         show_planned(cluster, plan)
     else:
         show_plan(plan)

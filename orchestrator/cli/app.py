@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -23,19 +23,26 @@ from orchestrator.cli.commands.shell import shell
 from orchestrator.cli.commands.status import status
 from orchestrator.cli.commands.trust import trust
 from orchestrator.cli.commands.up import up
+from orchestrator.cli.light import lighten
 
 
-class InOrderOfUse(TyperGroup):
-    """`serve` has commands of its own, and yet its place is among those that one uses after `up`."""
+class Root(TyperGroup):
+    """`raycluster` itself."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """For each run, and for each completion."""
+        lighten(self)
+        return super().make_context(*args, **more)
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """`serve` has commands of its own, and yet its place is among those that one uses after `up`."""
         names = [name for name in super().list_commands(ctx) if name != "serve"]
         return [*names[: names.index("exec")], "serve", *names[names.index("exec") :]]
 
 
 app = typer.Typer(
     name="raycluster",
-    cls=InOrderOfUse,
+    cls=Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

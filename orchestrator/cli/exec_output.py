@@ -1,14 +1,17 @@
 """What a command has said on several hosts: the same once, under the names of those who said it."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestrator.cli import answers
 from orchestrator.cli.screen import answer, gathered, notice, printable, troubles, write
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command
 from orchestrator.remote.exec import Result
+
+if TYPE_CHECKING:
+    from orchestrator.cli.answers import ExecResult
 
 CANNOT_RUN = {126, 127}
 """A shell's codes, and Docker's, for a program that cannot be run or is not there."""
@@ -32,6 +35,8 @@ def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
 
 def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
     """Prints the results as one JSON object."""
+    from orchestrator.cli import answers
+
     answers.show(answers.ExecAnswer(cluster.name, tuple(map(_told, results))))
 
 
@@ -73,8 +78,10 @@ def _lacks_a_shell(results: tuple[Result, ...], words: list[str]) -> bool:
     return alone and any(each.exit_code in CANNOT_RUN for each in results)
 
 
-def _told(result: Result) -> answers.ExecResult:
-    return answers.ExecResult(
+def _told(result: Result) -> "ExecResult":
+    from orchestrator.cli.answers import ExecResult
+
+    return ExecResult(
         result.host,
         result.exit_code,
         result.stdout.decode(errors="replace"),

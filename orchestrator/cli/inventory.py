@@ -2,24 +2,22 @@
 
 import os
 import re
-import secrets as random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from orchestrator.model.cluster import Cluster, Node
-from orchestrator.model.secret import Secret
-
 if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.model.secret import Secret
     from orchestrator.plan.up import Sealed
 
 DEFAULT = "inventory.yaml"
 LONGEST_SECRET = 65_535  # bytes of a line, its name included
 
 
-def load(argument: str | None, option: str | None) -> Cluster:
+def load(argument: str | None, option: str | None) -> "Cluster":
     """The cluster of the inventory, with what concerns its engine; or every problem of the file and exit code 2."""
     from orchestrator.plan import engine
 
@@ -27,14 +25,14 @@ def load(argument: str | None, option: str | None) -> Cluster:
     return engine.of(cluster).settled(cluster)
 
 
-def load_with_ray(argument: str | None, option: str | None) -> Cluster:
+def load_with_ray(argument: str | None, option: str | None) -> "Cluster":
     """The same, for what only Ray has."""
     cluster = load(argument, option)
     demand_ray(cluster)
     return cluster
 
 
-def demand_ray(cluster: Cluster) -> None:
+def demand_ray(cluster: "Cluster") -> None:
     """Exit code 2 where there is no Ray."""
     from orchestrator.plan import engine
 
@@ -42,7 +40,7 @@ def demand_ray(cluster: Cluster) -> None:
         refuse(f"cluster {cluster.name} has no Ray: its `engine` is {cluster.engine}")
 
 
-def as_written(argument: str | None, option: str | None) -> Cluster:
+def as_written(argument: str | None, option: str | None) -> "Cluster":
     """The cluster of the inventory, or every problem of the file and exit code 2."""
     from orchestrator.model.load import load as load_file
     from orchestrator.model.problem import Problems
@@ -66,7 +64,7 @@ def path(argument: str | None, option: str | None) -> str:
 
 def load_for_hosts(
     option: str | None, hosts: list[str] | None, limit: str | None
-) -> tuple[Cluster, tuple[Node, ...]]:
+) -> "tuple[Cluster, tuple[Node, ...]]":
     """For commands whose arguments are hosts: the cluster, and the hosts that are left by both ways to say which."""
     if file := next((word for word in hosts or () if _is_file(word)), None):
         refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
@@ -81,7 +79,7 @@ def _is_file(word: str) -> bool:
     return word == "-" or "/" in word or word.endswith((".yaml", ".yml"))
 
 
-def only(cluster: Cluster, limit: str | None, said: str = "--limit") -> frozenset[str] | None:
+def only(cluster: "Cluster", limit: str | None, said: str = "--limit") -> frozenset[str] | None:
     """The names that `--limit` selects; None without it."""
     from orchestrator.model.select import NoMatch, select
 
@@ -93,13 +91,13 @@ def only(cluster: Cluster, limit: str | None, said: str = "--limit") -> frozense
     return frozenset(node.name for node in selected)
 
 
-def selected(cluster: Cluster, limit: str | None) -> tuple[Node, ...]:
+def selected(cluster: "Cluster", limit: str | None) -> "tuple[Node, ...]":
     """The hosts that `--limit` selects; all of them without it."""
     names = only(cluster, limit)
     return tuple(node for node in cluster.nodes if names is None or node.name in names)
 
 
-def one(cluster: Cluster, host: str) -> Node:
+def one(cluster: "Cluster", host: str) -> "Node":
     """The host of that name, or the one that a glob fits; exit code 2 where there are none or several."""
     from orchestrator.model.select import NoMatch, select
 
@@ -113,8 +111,10 @@ def one(cluster: Cluster, host: str) -> Node:
     return nodes[0]
 
 
-def secrets(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> tuple[Secret, ...]:
+def secrets(cluster: "Cluster", environment: Mapping[str, str] = os.environ) -> "tuple[Secret, ...]":
     """The values of the inventory's `secrets`, from the laptop's environment."""
+    from orchestrator.model.secret import Secret
+
     missing = [name for name in cluster.secrets if not environment.get(name)]
     if missing:
         refuse(
@@ -126,12 +126,15 @@ def secrets(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> tu
     return tuple(Secret(name, environment[name]) for name in cluster.secrets)
 
 
-def sealed(cluster: Cluster) -> "Sealed":
+def sealed(cluster: "Cluster") -> "Sealed":
     """The user's secrets, and a token for a cluster that has none."""
+    from secrets import token_hex
+
+    from orchestrator.model.secret import Secret
     from orchestrator.plan.host import TOKEN
     from orchestrator.plan.up import Sealed
 
-    return Sealed(secrets(cluster), Secret(TOKEN, random.token_hex(32)))
+    return Sealed(secrets(cluster), Secret(TOKEN, token_hex(32)))
 
 
 def _unfit(name: str, value: str) -> str:

@@ -8,7 +8,6 @@ from threading import Event
 
 import typer
 
-from orchestrator.cli.events import as_events
 from orchestrator.cli.interrupt import INTERRUPTED, stopped_by_signals
 from orchestrator.cli.journal import Mask, keep_journal
 from orchestrator.cli.locked import locked, refuse_locked
@@ -141,6 +140,8 @@ def session(
         mask = Mask(secrets)
         listeners: list[Tell] = []
         if pace.events:
+            from orchestrator.cli.events import as_events
+
             listeners.append(as_events(command, cluster, mask))
         elif shown:
             hosts = tuple(node.name for node in cluster.nodes)

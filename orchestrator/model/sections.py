@@ -21,7 +21,7 @@ Reference = Annotated[str, BeforeValidator(reference.image), WithJsonSchema(form
 class Written(BaseModel):
     """A map of the file. `example` is what to show a user who wrote something else in its place."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
     example: ClassVar[str]
 
     @model_validator(mode="before")

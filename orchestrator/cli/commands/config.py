@@ -1,7 +1,5 @@
 """`raycluster config`: what an inventory comes to, without contacting anybody."""
 
-import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +72,8 @@ def schema(
 
     # yaml-language-server: $schema=inventory.schema.json
     """
+    import json
+
     from orchestrator.cli import answers
     from orchestrator.cli.screen import answer
     from orchestrator.model.schema import of_inventory
@@ -103,6 +103,8 @@ def _explained(path: str) -> "ConfigAnswer":
 
 def _as_ssh_has_it(cluster: "Cluster") -> "Cluster":
     """With what the inventory leaves to `ssh`, as far as `ssh` tells."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from orchestrator.remote.effective import effective
     from orchestrator.remote.transport import Failure
 

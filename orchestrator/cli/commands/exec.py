@@ -1,6 +1,5 @@
 """`raycluster exec`: a command of one's own on the hosts, in their containers or outside of them."""
 
-import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +43,8 @@ def exec_(
     the command on the hosts too. The exit code is the command's own, of several the largest; 125 where no
     container runs, 255 where SSH failed.
     """  # noqa: D301 - the help needs the real character
+    from secrets import token_hex
+
     from orchestrator.cli.exec_output import show, show_json, show_troubles
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.session import session
@@ -56,7 +57,7 @@ def exec_(
     nodes = files.selected(cluster, limit)
     alone = len(nodes) == 1
     live = alone and output is AnswerForm.TEXT
-    mark = secrets.token_hex(16)
+    mark = token_hex(16)
     planned = plan_exec(cluster, nodes, tuple(words), mark, on_host=on_host, stdin=alone)
     with (
         standard_input(read=alone) as stdin,

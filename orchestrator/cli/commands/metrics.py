@@ -1,6 +1,5 @@
 """`raycluster metrics`: where Prometheus finds the metrics of every node."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +29,8 @@ def metrics(
     unless `ray.ports` is pinned. A host that Ray does not list, or whose Ray exports none, is left out and named,
     and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
     """
+    import json
+
     from orchestrator.cli import atomic_file
     from orchestrator.cli.screen import answer, troubles
     from orchestrator.cli.session import session

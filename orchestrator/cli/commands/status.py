@@ -31,8 +31,6 @@ def status(
     Ctrl-C; the exit code is that of the state at the end. In a pipe it is a line for each thing that
     happens, after the state at the beginning; with -o jsonl a JSON object for each.
     """
-    from orchestrator.cli import answers
-    from orchestrator.cli.health import show_health
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.session import session
     from orchestrator.plan.health import assess
@@ -48,8 +46,19 @@ def status(
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes))
     run.stop_if_interrupted()
-    (answers.show if output is StatusForm.JSON else show_health)(health)
+    _show(health, output)
     raise typer.Exit(_exit_code(health))
+
+
+def _show(health: "ClusterHealth", output: StatusForm) -> None:
+    if output is StatusForm.JSON:
+        from orchestrator.cli import answers
+
+        answers.show(health)
+    else:
+        from orchestrator.cli.health import show_health
+
+        show_health(health)
 
 
 def _exit_code(health: "ClusterHealth") -> int:

@@ -1,6 +1,5 @@
 """`raycluster trust`: shows each unknown host key's fingerprint, and records it after a yes."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import typer
@@ -59,6 +58,8 @@ def _over_ssh(nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
 
 
 def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
+    from concurrent.futures import ThreadPoolExecutor
+
     from orchestrator.remote.trust import examine
 
     with ThreadPoolExecutor(jobs) as pool:

@@ -35,9 +35,7 @@ def up(
     or after a failure, it changes only the hosts concerned, and says why.
     """
     from orchestrator.cli.acting import carry_out, preview, scope
-    from orchestrator.cli.outcome import conclude
     from orchestrator.plan.aftermath import plan_aftermath
-    from orchestrator.plan.assumed import nothing_there
     from orchestrator.plan.up import plan_up
 
     if rollback and keep:
@@ -49,10 +47,14 @@ def up(
     pace = options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
+        from orchestrator.plan.assumed import nothing_there
+
         raise typer.Exit(preview(cluster, planner, output, pace, nothing_there(cluster) if offline else None))
     aftermath = partial(plan_aftermath, cluster, undo=_undo(rollback=rollback, keep=keep))
     secrets = (*sealed.secrets, sealed.token)
     done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=prune))
+    from orchestrator.cli.outcome import conclude
+
     conclude("up", cluster, done, inventory or file, events=pace.events)
     if done.exit_code or model is None:
         raise typer.Exit(done.exit_code)
