@@ -1,14 +1,13 @@
 """A cluster's health as a table for people and as JSON for programs."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from rich.cells import cell_len
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.model_line import told
-from orchestrator.cli.screen import WIDE, answer, plural
+from orchestrator.cli.screen import answer, plural, printable
 from orchestrator.model.cluster import Engine
 from orchestrator.plan import engine
 from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict
@@ -23,6 +22,8 @@ STYLE = {
 COLUMNS = ("host", "role", "ip", "verdict", "container", "ray", "joined", "gpus", "up", "restarts", "image")
 DISPENSABLE = ("image", "ip", "role")
 """Columns that a narrow screen goes without, the first one first."""
+GAP = "  "
+Cells = dict[str, str | Text]
 
 
 def show_health(health: ClusterHealth) -> None:
@@ -72,26 +73,32 @@ def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
 
 def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> Table:
     """The table with the columns that there is room for; where even the fewest are too many, names are cut."""
-    options = answer().options.update(max_width=WIDE)
-    for without in range(len(DISPENSABLE) + 1):
-        made = _table(hosts, [name for name in _columns(hosts, of) if name not in DISPENSABLE[:without]])
-        needed = Measurement.get(answer(), options, made).maximum
-        if needed <= width:
-            return made
-    names = max(cell_len(host.name) for host in hosts)
-    made.columns[0].max_width = max(len("host"), names - (needed - width))
-    return made
+    cells = [_cells(host) for host in hosts]
+    widths = {name: _width(name, cells) for name in _columns(hosts, of)}
+    for name in DISPENSABLE:
+        if _needed(widths) > width:
+            widths.pop(name, None)
+    widths["host"] = max(len("host"), widths["host"] - max(0, _needed(widths) - width))
+    return _table(cells, widths)
 
 
-def _table(hosts: Iterable[HostHealth], columns: Collection[str]) -> Table:
+def _width(name: str, cells: Iterable[Cells]) -> int:
+    return max(len(name), *(cell_len(printable(str(each[name]))) for each in cells))
+
+
+def _needed(widths: Mapping[str, int]) -> int:
+    """The columns, and the blanks between them."""
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
+
+
+def _table(rows: Iterable[Cells], widths: Mapping[str, int]) -> Table:
+    """With widths that are given: Rich would measure each cell several times, 1 ms for a host."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in columns:
-        table.add_column(
-            name.upper(), no_wrap=True, justify="right" if name in {"restarts", "up"} else "left"
-        )
-    for host in hosts:
-        cells = _cells(host)
-        table.add_row(*(cells[name] for name in columns))
+    for name, width in widths.items():
+        right = name in {"restarts", "up"}
+        table.add_column(name.upper(), no_wrap=True, justify="right" if right else "left", width=width)
+    for row in rows:
+        table.add_row(*(row[name] for name in widths))
     return table
 
 
@@ -106,7 +113,7 @@ def _images(hosts: Iterable[HostHealth]) -> set[str]:
     return {host.image for host in hosts if host.image}
 
 
-def _cells(host: HostHealth) -> dict[str, str | Text]:
+def _cells(host: HostHealth) -> Cells:
     return {
         "host": host.name,
         "role": host.role,

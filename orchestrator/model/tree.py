@@ -4,7 +4,6 @@ import re
 
 import yaml
 
-from orchestrator.model import fast
 from orchestrator.model.problem import Path, Place, quoted
 
 MOST_VALUES = 100_000
@@ -51,24 +50,20 @@ class _TextLoader(yaml.SafeLoader):
 
 def compose(text: str, file: str) -> yaml.Node:
     """The one document's node; a YAMLError where it has none to give."""
-    node = fast.composed(text, _RESOLVERS, MOST_VALUES) or _composed(text, file)
-    if node is None or node.tag == _NULL:
-        raise UnreadableError(
-            Place(file, 1, 1), "the file is empty; an inventory needs at least cluster, image and head"
-        )
-    return node
-
-
-def _composed(text: str, file: str) -> yaml.Node | None:
     loader = _TextLoader(text, file)
     try:
-        return loader.get_single_node()
+        node = loader.get_single_node()
     except RecursionError:
         raise UnreadableError(loader.place(), "is nested too deeply") from None
     except (ValueError, OverflowError):  # PyYAML's own, for numbers no character or version has
         raise UnreadableError(loader.place(), "is not valid YAML") from None
     finally:
         loader.dispose()
+    if node is None or node.tag == _NULL:
+        raise UnreadableError(
+            Place(file, 1, 1), "the file is empty; an inventory needs at least cluster, image and head"
+        )
+    return node
 
 
 class Tree:
