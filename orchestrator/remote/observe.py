@@ -4,7 +4,8 @@ from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine, probes, ray
-from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.found import own
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import Tell
 from orchestrator.remote.side_by_side import ask_all
@@ -28,7 +29,13 @@ def observe(
     def ask(node: Node) -> HostFacts | Silent:
         return look(cluster, node, fleet, cancel, _gcs(cluster, node), closely=closely)
 
-    return ask_all(nodes, ask, tell, "Look at the hosts", "asked what is there")
+    def shown(node: Node, here: HostFacts | Silent) -> str:
+        if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
+            return here.docker.text
+        container = own(cluster, node, here)
+        return f"container {container.status}" if container else "no container"
+
+    return ask_all(nodes, ask, tell, "Look at the hosts", "asked what is there", shown)
 
 
 def look(

@@ -1,5 +1,6 @@
 """Looking at the hosts: one command each, side by side, and what a host that cannot be asked becomes."""
 
+import json
 from collections.abc import Iterator
 from threading import Barrier, Event, Semaphore
 
@@ -13,7 +14,7 @@ from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe import observe
 from orchestrator.remote.report import Happening, HostSeen, LookBegan
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.plan.recordings import answer
+from tests.plan.recordings import Said, answer, inspected
 from tests.plan.worlds import cluster, node
 from tests.remote.conftest import Start
 from tests.remote.fakes import SOON, Answer, FakeFleet
@@ -125,3 +126,22 @@ def test_status_is_one_command_on_one_connection(laptop: Laptop, start: Start) -
     assert isinstance(seen["gpu1"], HostFacts), seen
     said = server.log()
     assert (said.count("Accepted publickey"), said.count("Starting session")) == (1, 1), said
+
+
+def test_people_see_meanwhile_how_each_host_is(fake: FakeFleet) -> None:
+    def seen(name: str, **state: object) -> Output:
+        return Output(
+            0, *answer(containers=Said(json.dumps([inspected(f"raycluster-demo-{name}", **state)])))
+        )
+
+    fake.on("gpu1", "observe", seen("gpu1"))
+    fake.on(
+        "gpu2", "observe", Output(0, *answer(containers=Said("", "Cannot connect to the Docker daemon", 1)))
+    )
+    told: list[Happening] = []
+    looked(fake, told)
+    assert {each.host: each.what for each in told if isinstance(each, HostSeen)} == {
+        "gpu1": "container running",
+        "gpu2": "Cannot connect to the Docker daemon",
+        "gpu3": "no container",
+    }
