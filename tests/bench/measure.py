@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import TypeVar
 
+T = TypeVar("T")
 WORDS = 2000  # of a failed command's output that are shown
 
 
@@ -48,15 +50,15 @@ def timed(
     return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024), said
 
 
-def side_by_side(ways: Mapping[str, Way], rounds: int) -> dict[str, tuple[Run, ...]]:
-    """The runs of each way, by name: one to warm up, which is forgotten, and then all of them in turn, `rounds` times.
+def side_by_side(ways: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, tuple[T, ...]]:
+    """What each way tells, by name: one to warm up, which is forgotten, and then all of them in turn, `rounds` times.
 
     The order turns with each round, so that no way always has the same one before it.
     """
     names = list(ways)
     for name in names:
         ways[name]()
-    runs: dict[str, list[Run]] = {name: [] for name in names}
+    runs: dict[str, list[T]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             runs[name].append(ways[name]())

@@ -15,6 +15,7 @@ PACKAGE_OF = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
+    "rsync": "rsync",
     "ip": "iproute2",
     "debootstrap": "debootstrap",
     "iptables": "iptables",

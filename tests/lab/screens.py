@@ -5,11 +5,7 @@ that each host has eight, and Ray believes it.
 """
 
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 from . import lifecycle
 from .host import CHECKOUT
@@ -75,26 +71,11 @@ SCREENS: dict[str, Screen] = {
 
 
 def main() -> None:
-    with _lab() as lab, terminal(lab, COLUMNS, ROWS) as person:
+    with lifecycle.in_order(3, print) as lab, terminal(lab, COLUMNS, ROWS) as person:
         lab.inventory()
         for name, screen in SCREENS.items():
             person.clear()
             _write(name, screen(lab, person))
-
-
-@contextmanager
-def _lab() -> Iterator[Lab]:
-    """A lab in order; one that stood before stands again afterwards."""
-    folder = Path(tempfile.mkdtemp())
-    lab = lifecycle.up(3, print).at(folder)
-    lab.restore()
-    try:
-        yield lab
-    finally:
-        lab.restore()
-        if lab.is_new:
-            lifecycle.down()
-        shutil.rmtree(folder)
 
 
 def _write(name: str, shown: str) -> None:
