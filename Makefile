@@ -42,7 +42,7 @@ test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a mode
 fuzz: setup ## try a hundred thousand hostile inventories, for half an hour at most
 	$(BIN)/python -m tests.fuzz --files 100000 --minutes 30
 
-bench: setup packages ## measure it beside other tools, on 200 hosts played by this machine; also into bench.json
+bench: setup packages ## measure it beside other tools, on the lab and on 200 hosts played by this machine; also into bench.json
 	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.bench
 
 demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it

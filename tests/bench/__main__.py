@@ -1,6 +1,6 @@
 """`make bench`: what it costs, measured here and now; a limit that is not kept is exit code 1.
 
-python -m tests.bench [fleet ...]      these parts, or all; also written to ./bench.json
+python -m tests.bench [cluster ...]     these parts, or all; also written to ./bench.json
 """
 
 import json
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from tests.lab.processes import LabError
 
-from . import fleet
+from . import cluster, fleet
 from .measure import BenchError
 from .row import Row
 from .table import as_json, machine, table
 
 Say = Callable[[str], None]
 PARTS: dict[str, Callable[[Say], list[Row]]] = {
+    "cluster": cluster.rows,
     "fleet": fleet.rows,
 }
 RECORD = Path("bench.json")

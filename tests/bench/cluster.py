@@ -64,7 +64,8 @@ def _life_by_hand(lab: Lab) -> Life:
     _clear(lab)
     addresses = [host.address for host in lab.hosts.values()]
     up = _on_the_laptop(lab, "bash", FLOOR, "up", image.TAG, str(GPUS), *addresses)
-    return Life(up(), _on_the_laptop(lab, "bash", FLOOR, "down", *addresses)())
+    down = _on_the_laptop(lab, "bash", FLOOR, "down", *addresses)
+    return Life(timed(up)[0], timed(down)[0])
 
 
 def _clear(lab: Lab) -> None:
@@ -87,16 +88,16 @@ def _of_one_that_stands(lab: Lab, say: Say) -> list[Row]:
         "start of up": _start(lab, "up"),
         "start of status": _start(lab, "status"),
         "python": _python_in(_head(lab)),
-        HAND: _on_the_laptop(lab, "bash", "-c", _docker_ps(lab)),
+        HAND: _way(_on_the_laptop(lab, "bash", "-c", _docker_ps(lab))),
     }
     walls = {way: wall(runs) for way, runs in side_by_side(ways, LOOKS).items()}
     return [
-        _less_the_starts("up again", walls["up"], walls["start of up"], walls),
-        _less_the_starts("status", walls["status"], walls["start of status"], walls),
+        less_the_starts("up again", walls["up"], walls["start of up"], walls),
+        less_the_starts("status", walls["status"], walls["start of status"], walls),
     ]
 
 
-def _less_the_starts(what: str, whole: float, start: float, walls: dict[str, float]) -> Row:
+def less_the_starts(what: str, whole: float, start: float, walls: dict[str, float]) -> Row:
     python, theirs = walls["python"], walls[HAND]
     left = whole - start - python
     note = (
@@ -113,14 +114,12 @@ def _docker_ps(lab: Lab) -> str:
 
 
 def _start(lab: Lab, command: str) -> Way:
-    argv = (sys.executable, "-c", UNTIL_IT_DIALS, command, _inventory(lab))
-    return _on_the_laptop(lab, *argv)
+    return _way(_on_the_laptop(lab, sys.executable, "-c", UNTIL_IT_DIALS, command, _inventory(lab)))
 
 
 def _python_in(head: Host) -> Way:
     program = "from ray._raylet import GcsClient"
-    argv = head.command(["docker", "exec", f"raycluster-lab-{head.name}", "python3", "-c", program])
-    return lambda: timed(argv)[0]
+    return _way(head.command(["docker", "exec", f"raycluster-lab-{head.name}", "python3", "-c", program]))
 
 
 def _head(lab: Lab) -> Host:
@@ -139,10 +138,11 @@ def _beside_the_launcher(lab: Lab, ours: float, say: Say) -> Row:
 
 def _says(lab: Lab, words: str, command: str) -> Way:
     """This checkout's `raycluster`, and that it says so."""
-    argv, settings = lab.raycluster_command(command, _inventory(lab))
+    argv, _ = lab.raycluster_command(command, _inventory(lab))
+    line = _on_the_laptop(lab, *argv)
 
     def way() -> Run:
-        run, said = timed(lab.desk.command(argv, settings, lab.folder))
+        run, said = timed(line)
         if words not in said:
             raise BenchError(f"{command} does not say {words!r}:\n{said}")
         return run
@@ -154,7 +154,14 @@ def _inventory(lab: Lab) -> Path:
     return lab.inventory(ray={"num_gpus": GPUS})
 
 
-def _on_the_laptop(lab: Lab, *argv: str | Path) -> Way:
-    _, settings = lab.raycluster_command()
-    command = lab.desk.command(argv, settings, lab.folder)
-    return lambda: timed(command)[0]
+def _way(argv: Sequence[str]) -> Way:
+    return lambda: timed(argv)[0]
+
+
+def _on_the_laptop(lab: Lab, *argv: str | Path) -> list[str]:
+    compiled = {  # once, as what is installed is
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(lab.folder / "pycache"),
+    }
+    _, settings = lab.raycluster_command(env=compiled)
+    return lab.desk.command(argv, settings, lab.folder)

@@ -4,10 +4,13 @@ It runs on the laptop, with its provider for machines that are there already. Wh
 the laptop and on each host, and in the head's container ssh and rsync, from where it reaches the workers.
 """
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +18,12 @@ from subprocess import DEVNULL, Popen
 from time import sleep, time
 
 from tests.lab import image
+from tests.lab.files import delete
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.processes import run
 
-from .measure import BenchError
+from .measure import WORDS, BenchError
 
 BOUND = 300
 """Seconds after which nobody waits for it any more."""
@@ -47,10 +51,7 @@ exec /{tools}/lib/{loader} --library-path /{tools}/lib /{tools}/bin/{program} "$
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`alive`: how many nodes were, and from when on; `returned`: when `ray up` itself ended. In seconds.
-
-    With fewer than `wanted` alive nobody waited for the rest longer than BOUND.
-    """
+    """`alive`: how many nodes were, and from when on; `returned`: when `ray up` itself ended. In seconds."""
 
     wanted: int
     alive: Mapping[int, float]
@@ -62,6 +63,7 @@ class Seen:
 
     @property
     def seconds(self) -> float:
+        """Until all `wanted` were alive; BOUND, and so too few, where they never were."""
         return self.alive.get(self.wanted, BOUND)
 
     def __str__(self) -> str:
@@ -70,22 +72,52 @@ class Seen:
 
 
 def up(lab: Lab, gpus: int) -> Seen:
-    """Bring the cluster up with it, once, and watch."""
+    """Bring the cluster up with it, once, and watch. BenchError where not even the head comes up."""
     head, *_ = lab.hosts.values()
     _equip(head)
     for host in lab.hosts.values():
-        (host.folder / "root/.bashrc").touch()  # it takes the complaint that there is none for Docker's answer
-    argv: list[str | Path] = [_installed() / "bin/ray", "up", "--yes", "--no-config-cache", _settings(lab, gpus)]
-    with (lab.folder / "launcher.log").open("w") as said, ThreadPoolExecutor(1) as aside:
+        (
+            host.folder / "root/.bashrc"
+        ).touch()  # it takes the complaint that there is none for Docker's answer
+    with _nothing_left():
+        seen = _run(lab, [_installed() / "bin/ray", "up", "--yes", "--no-config-cache", _settings(lab, gpus)])
+    if not seen.alive:
+        raise BenchError(f"ray up brought nothing up:\n{_log(lab).read_text()[-WORDS:]}")
+    return seen
+
+
+def _run(lab: Lab, argv: Iterable[str | Path]) -> Seen:
+    head, *_ = lab.hosts.values()
+    remembers = {
+        "RAY_TMPDIR": str(lab.folder)
+    }  # which hosts it has begun with, and would not begin with again
+    with _log(lab).open("w") as said, ThreadPoolExecutor(1) as aside:
         begun = time()
-        process = lab.laptop_popen(argv, stdin=DEVNULL, stdout=said, stderr=said)
+        process = lab.laptop_popen(
+            argv, remembers, stdin=DEVNULL, stdout=said, stderr=said, start_new_session=True
+        )
         ended = aside.submit(_ended, process, begun)
-        alive = _alive(head, len(lab.hosts), process, begun)
-        returned = ended.result() if ended.done() else None
-        process.kill()
-    if not alive:
-        raise BenchError(f"ray up brought nothing up:\n{(lab.folder / 'launcher.log').read_text()[-2000:]}")
-    return Seen(len(lab.hosts), alive, returned)
+        try:
+            alive = _alive(head, len(lab.hosts), process, begun)
+            return Seen(len(lab.hosts), alive, ended.result() if ended.done() else None)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _log(lab: Lab) -> Path:
+    return lab.folder / "launcher.log"
+
+
+@contextlib.contextmanager
+def _nothing_left() -> Iterator[None]:
+    """Removes the folder for its connections, which it leaves behind in /tmp."""
+    before = set(Path("/tmp").glob("ray_ssh_*"))
+    try:
+        yield
+    finally:
+        for folder in set(Path("/tmp").glob("ray_ssh_*")) - before:
+            delete(folder)
 
 
 def _ended(process: Popen[str], begun: float) -> float:
