@@ -101,7 +101,7 @@ def _run(lab: Lab, argv: Iterable[str | Path]) -> Seen:
             alive = _alive(head, len(lab.hosts), process, begun)
             return Seen(len(lab.hosts), alive, ended.result() if ended.done() else None)
         finally:
-            with contextlib.suppress(ProcessLookupError):
+            if not ended.done():
                 os.killpg(process.pid, signal.SIGKILL)
 
 
