@@ -85,7 +85,10 @@ def _on_the_way_to(host: Settings) -> Iterator[None]:
 
 @cache
 def import_fabric() -> None:
-    """Apart from the rest because it takes a third of a second, which is no time spent on a host."""
+    """Apart from the rest because it takes a third of a second, which is no time spent on a host.
+
+    Before any host is called: threads that import other parts of it meanwhile would find it half done.
+    """
     import fabric  # noqa: F401, PLC0415
 
     # paramiko reports every broken connection to a log, and a log without a reader is printed.

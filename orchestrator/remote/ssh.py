@@ -40,6 +40,7 @@ class SshTransport(Speaker):
         self.login = ""
 
     def call(self, *, cancel: Event) -> Failure | None:
+        import_fabric()
         try:
             return self._current().call(Patience(self._ssh.connect_timeout + GRACE, cancel))
         except Refused as refused:
