@@ -56,7 +56,7 @@ def _look(cluster: Cluster, pace: Pace) -> tuple[Facts, Mapping[str, Inspection 
     verdicts = introduced(tuple(node for node in cluster.nodes if not node.is_local), pace.jobs)
     unmet = {name: _silent(each) for name, each in verdicts.items() if isinstance(each, Failure)}
     with session(cluster, "init", pace, logged=False) as run:
-        facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet), closely=True)
+        facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet))
         seen = tuple(node for node in cluster.nodes if isinstance(facts.get(node.name), HostFacts))
         closer = survey(cluster, seen, run.fleet, run.cancel)
     run.stop_if_interrupted()

@@ -65,13 +65,13 @@ class Session:
         self.fleet.add(others)
         return facts | self.observe(others)
 
-    def observe_but(self, known: Facts, *, closely: bool = False) -> Facts:
+    def observe_but(self, known: Facts) -> Facts:
         """The facts of the inventory's hosts, where some are known already."""
         nodes = tuple(node for node in self.cluster.nodes if node.name not in known)
-        facts = known | self.observe(nodes, closely=closely)
+        facts = known | self.observe(nodes)
         return {node.name: facts[node.name] for node in self.cluster.nodes}
 
-    def observe(self, nodes: tuple[Node, ...], *, closely: bool = False) -> Facts:
+    def observe(self, nodes: tuple[Node, ...], *, closely: bool = True) -> Facts:
         facts = observe(self.cluster, nodes, self.fleet, self.tell, self.cancel, closely=closely)
         for host in facts.values():
             if isinstance(host, HostFacts) and host.token:

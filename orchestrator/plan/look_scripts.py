@@ -58,7 +58,7 @@ containers() {
     printf '%s\n' "$told"
 }
 processes() { ask top "$container" -eo pid,comm 2>/dev/null; }
-ray() { timeout 30 $docker exec "$container" python3 -c "$nodes" "$gcs"; }
+ray() { ask exec "$container" python3 -c "$nodes" "$gcs"; }
 rest() {
     section image ask image inspect --format '{{.Id}}' "$image"
     if [ "$base" ]; then
@@ -81,19 +81,19 @@ look() {
         section listeners ss -Hltnp
     fi
     section containers containers || mute=yes
-    if [ "$gcs" ] && [ -z "$mute" ]; then
-        section ray ray | { rest </dev/null; cat; }
-    else
-        rest
-    fi
+    rest
 }
-told=$(look)
+if [ "$gcs" ]; then
+    told=$(section ray ray | { look </dev/null; cat; })
+else
+    told=$(look)
+fi
 printf '%s\n' "$told"
 """
 )
 """A Docker that does not tell of its containers is asked no more: one that hangs would hang each time.
 
-Ray takes the longest to answer, so all the rest is looked at meanwhile; what it says waits in the pipe.
+Ray takes the longest to answer, so it is asked first, and all the rest is looked at meanwhile.
 """
 
 INSPECT = (

@@ -8,6 +8,7 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from orchestrator.remote.bell import Bell
 from orchestrator.remote.stdin import Source
 from orchestrator.remote.transport import Hear
 
@@ -30,6 +31,11 @@ class Patience:
     @property
     def over(self) -> bool:
         return self.cancel.is_set() or monotonic() >= self.deadline
+
+    @property
+    def wakes(self) -> tuple[int, ...]:
+        """The file descriptor that becomes readable when one is told to stop, where there is one."""
+        return (self.cancel.fileno(),) if isinstance(self.cancel, Bell) else ()
 
     def slice(self, longest: float = SLICE) -> float:
         """A wait after which to look again."""
@@ -68,7 +74,7 @@ class Conversation:
     def _await_something(self, patience: Patience, *, sent: bool) -> None:
         """Until the host speaks, there is more to send, or it is time to look again."""
         poller = poll()
-        for descriptor in (self.channel.fileno(), *(self.stdin.waits_for if sent else ())):
+        for descriptor in (self.channel.fileno(), *patience.wakes, *(self.stdin.waits_for if sent else ())):
             poller.register(descriptor, POLLIN)
         poller.poll(1000 * patience.slice(SLICE if sent else FULL))
 

@@ -11,6 +11,7 @@ from typing import Self
 from orchestrator.plan import lock
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import Holder
+from orchestrator.remote.bell import Bell
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 ASK_SECONDS = 20.0
@@ -26,7 +27,7 @@ class Lock:
 
     def __init__(self, via: Transport, command: Command, lost: Callable[[str], None]) -> None:
         self._via, self._command, self._lost = via, command, lost
-        self._changed, self._over = Condition(), Event()
+        self._changed, self._over = Condition(), Bell()
         self._told: list[str] = []
         self._ended: Output | Failure | None = None
         self._heard, self._is_lost = time.monotonic(), False

@@ -22,7 +22,7 @@ def observe(
     tell: Tell,
     cancel: Event,
     *,
-    closely: bool = False,
+    closely: bool = True,
 ) -> Facts:
     """The facts of every node's host; those that could not be asked are `Silent`. `closely`: as in `docker.observe`."""
 

@@ -19,6 +19,7 @@ from orchestrator.plan.steps import (
     Wait,
     Watch,
 )
+from orchestrator.remote.bell import Bell
 from orchestrator.remote.feeding import Feeding
 from orchestrator.remote.mending import another_way, mended
 from orchestrator.remote.report import PhaseBegan, Report, Status, StepBegan, StepEnded, StepWaits, Tell
@@ -105,7 +106,7 @@ class _Watching:
         self.line = ""
         self.ended: str | None = None
         self._watch, self._hosts = watch, hosts
-        self._changed, self._over = Condition(), Event()
+        self._changed, self._over = Condition(), Bell()
         self._thread = Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:

@@ -12,6 +12,8 @@ from time import monotonic
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote import channel
+from orchestrator.remote.bell import Bell
 from orchestrator.remote.connection import connect
 from orchestrator.remote.ssh import SshTransport
 from orchestrator.remote.sshconfig import route
@@ -204,3 +206,16 @@ def test_a_host_that_cannot_be_called_says_why(laptop: Laptop) -> None:
     refused = laptop.dial("gpu1").call(cancel=Event())
     assert refused
     assert refused.message == "127.0.0.2:1 refuses connections"
+
+
+def test_who_is_told_to_stop_is_heard_at_once(gpu1: SshTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when the clock is looked at again: that would be half a second for each stop."""
+    monkeypatch.setattr(channel, "SLICE", SOON)
+    stop, begun = Bell(), Event()
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(
+            gpu1.stream, sh("echo begun; cat"), lambda _: begun.set(), timeout=SOON, cancel=stop
+        )
+        assert begun.wait(SOON)
+        stop.set()
+        assert failed(ended.result(SOON), FailureKind.CANCELLED)

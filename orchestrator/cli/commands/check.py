@@ -42,7 +42,7 @@ def check(
     cluster = files.load(inventory, file)
     pace = options.Pace(jobs, verbose)
     with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
-        facts = run.observe_but(head, closely=True)
+        facts = run.observe_but(head)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
         findings, network = thorough(cluster, facts, evidence), None
         if deep:

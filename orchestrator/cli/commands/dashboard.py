@@ -52,7 +52,7 @@ def _find(cluster: "Cluster") -> "Dashboard":
     from orchestrator.plan.steps import Remark
 
     with session(cluster, "dashboard", options.Pace(1, 0), logged=False) as run:
-        facts = run.observe((cluster.head,))
+        facts = run.observe((cluster.head,), closely=False)
     run.stop_if_interrupted()
     found = services.dashboard(cluster, facts[cluster.head.name])
     if isinstance(found, Remark):

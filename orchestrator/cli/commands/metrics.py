@@ -40,7 +40,7 @@ def metrics(
     if write:
         atomic_file.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:
-        facts = run.observe(cluster.nodes)
+        facts = run.observe(cluster.nodes, closely=False)
     run.stop_if_interrupted()
     exporters, without = services.metrics(cluster, facts)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)

@@ -99,7 +99,7 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = An
 
     cluster = files.load(None, file)
     with session(cluster, "serve-status", options.Pace(JOBS, 0), logged=False) as run:
-        health = assess(cluster, run.observe(cluster.nodes))
+        health = assess(cluster, run.observe(cluster.nodes, closely=False))
     run.stop_if_interrupted()
     if output is AnswerForm.JSON:
         answers.show(
