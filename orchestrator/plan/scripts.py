@@ -33,7 +33,7 @@ left=$($docker ps --all --filter "label=raycluster.cluster=$2" --format '{{.Name
 LISTENING = r"""
 set -f
 docker=$1
-timeout 2 bash -c 'until (exec 3<>"/dev/tcp/$0/$1") 2>/dev/null; do sleep 0.05; done' "$2" "$3" && exit
+timeout 2 bash -c '</dev/tcp/$0/$1' "$2" "$3" 2>/dev/null && exit
 $docker container inspect --format '{"state":{{json .State}},"restarts":{{.RestartCount}}}' "$4"
 exit 1
 """

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from tests.lab.processes import LabError
 
-from . import cluster, fleet
+from . import cluster, fleet, start
 from .measure import BenchError
 from .row import Row
 from .table import as_json, machine, table
 
 Say = Callable[[str], None]
 PARTS: dict[str, Callable[[Say], list[Row]]] = {
-    "cluster": cluster.rows,
+    "start": start.rows,
     "fleet": fleet.rows,
+    "cluster": cluster.rows,
 }
 RECORD = Path("bench.json")
 
