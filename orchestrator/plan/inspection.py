@@ -56,10 +56,10 @@ class Inspection:
     sudo_docker: bool
 
 
-def parse(stdout: str, stderr: str) -> Inspection | None:
+def parse(stdout: str) -> Inspection | None:
     """None for an answer that makes no sense."""
-    told = sections(stdout, stderr)
     try:
+        told = sections(stdout)
         return Inspection(
             engine=_engine(told["engine"], told["room"]),
             hardware=_hardware(told["hardware"].pairs),

@@ -24,7 +24,7 @@ from orchestrator.plan.facts import (
 from orchestrator.plan.held import Held
 from orchestrator.plan.hints import TIMED_OUT
 from orchestrator.plan.host import TOKEN
-from orchestrator.plan.sections import KIB, RECORD, Section, records, sections
+from orchestrator.plan.sections import KIB, Section, complaints, sections
 from orchestrator.plan.serving import served
 
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
@@ -33,13 +33,13 @@ EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 def parse(stdout: str, stderr: str) -> HostFacts | Silent:
     """The facts in one answer of `docker.observe`."""
     try:
-        told = sections(stdout, stderr)
+        told = sections(stdout)
         if told["addresses"].exit_code:
             complaint = told["addresses"].complaint
             return Silent(f"cannot tell its addresses: {complaint}", "install iproute2 there")
         return _facts(told)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
-        words = " ".join(" ".join((stderr.partition(RECORD)[0], *records(stderr).values())).split())
+        words = " ".join(" ".join((stderr, *complaints(stdout))).split())
         return Silent(f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}")
 
 

@@ -1,6 +1,6 @@
 """The answer of a script that runs several probes: a section for each, with its complaints and exit code."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 KIB = 1024
 """The unit of `df -k` and of /proc/meminfo."""
@@ -11,8 +11,9 @@ RECORD, END = "\x1e", "\x1f"
 class Section:
     """A part of the answer: what one probe printed, its complaints, and its exit code."""
 
-    def __init__(self, told: str, complaint: str) -> None:
-        self.text, _, code = told.partition(END)
+    def __init__(self, told: str) -> None:
+        self.text, _, end = told.partition(END)
+        code, _, complaint = end.partition("\n")
         self.exit_code = int(code or 1)
         self.complaint = complaint.strip()
 
@@ -26,12 +27,13 @@ class Section:
         return {key: value.strip() for key, _, value in (line.partition(" ") for line in self.lines)}
 
 
-def sections(stdout: str, stderr: str) -> Mapping[str, Section]:
+def sections(stdout: str) -> Mapping[str, Section]:
     """The sections by name; anything before the first, such as a host's greeting, is left out."""
-    complaints = records(stderr)
-    return {name: Section(text, complaints.get(name, "")) for name, text in records(stdout).items()}
+    named = (record.partition("\n") for record in stdout.split(RECORD)[1:])
+    return {name: Section(told) for name, _, told in named}
 
 
-def records(text: str) -> dict[str, str]:
-    named = (record.partition("\n") for record in text.split(RECORD)[1:])
-    return {name: body for name, _, body in named}
+def complaints(stdout: str) -> Iterator[str]:
+    """All of them, also of an answer that makes no sense otherwise."""
+    for record in stdout.split(RECORD)[1:]:
+        yield record.partition(END)[2].partition("\n")[2]

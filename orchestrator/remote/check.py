@@ -82,7 +82,7 @@ class _Check:
         ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
         command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
         got = self.fleet[host].run(command, timeout=INSPECT_SECONDS, cancel=self.cancel)
-        found = None if isinstance(got, Failure) else inspection.parse(got.stdout, got.stderr)
+        found = None if isinstance(got, Failure) else inspection.parse(got.stdout)
         return found or _gap(host, "a closer look at it", got)
 
     @contextmanager

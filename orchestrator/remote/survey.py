@@ -19,7 +19,7 @@ def survey(
     def look(node: Node) -> tuple[str, Inspection | None]:
         command = docker.inspect(cluster, node, ask_registry=False)
         got = fleet[node.name].run(command, timeout=INSPECT_SECONDS, cancel=cancel)
-        return node.name, None if isinstance(got, Failure) else inspection.parse(got.stdout, got.stderr)
+        return node.name, None if isinstance(got, Failure) else inspection.parse(got.stdout)
 
     with ThreadPoolExecutor(fleet.jobs) as pool:
         return dict(pool.map(look, nodes))

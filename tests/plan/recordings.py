@@ -60,9 +60,9 @@ def answer(**changed: Said) -> tuple[str, str]:
 
 
 def told(said: dict[str, Said]) -> tuple[str, str]:
-    """The answer of a script with these sections, on both streams."""
-    out = "".join(f"\036{name}\n{each.text}\037{each.exit_code}\n" for name, each in said.items())
-    return out, "".join(f"\036{name}\n{each.complaint}" for name, each in said.items())
+    """The answer of a script with these sections, as standard output and standard error."""
+    each = (f"\036{name}\n{part.text}\037{part.exit_code}\n{part.complaint}\n" for name, part in said.items())
+    return "".join(each), ""
 
 
 def inspected(name: str = "raycluster-demo-gpu1", **changes: Any) -> dict[str, Any]:

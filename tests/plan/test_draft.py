@@ -28,7 +28,7 @@ def facts(*addresses: Address, **said: Said) -> HostFacts:
 
 def inspected(hardware: str = "", **said: Said) -> Inspection:
     whole = Said(INSPECTED["hardware"].text + hardware)  # of two lines with one key, the last holds
-    found = inspection.parse(*told(INSPECTED | {"hardware": whole} | said))
+    found = inspection.parse(told(INSPECTED | {"hardware": whole} | said)[0])
     assert found
     return found
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,10 +40,14 @@ def look(machine: Machine, of: Cluster, gcs: str = "10.0.0.1:6379") -> HostFacts
     return found
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    """One on which the cluster stands."""
+@pytest.fixture(params=["dash", "bash"])
+def machine(tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
+    """One on which the cluster stands. What it calls `sh` depends on the distribution."""
     machine = Machine(tmp_path)
+    machine.file("bin/sh", "").unlink()
+    (tmp_path / "bin/sh").symlink_to(
+        shutil.which(request.param) or pytest.skip(f"there is no {request.param} here")
+    )
     machine.program("docker", STUB)
     machine.program("ip", IP)
     machine.answers("addresses", addresses(("eth0", "10.0.0.1")).text)
