@@ -24,24 +24,16 @@ from orchestrator.remote.transport import Failure, FailureKind
 
 FRESH = 10  # seconds after which the config may be another, and is asked again
 READ = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
-LINE = re.compile(r"^[ \t]*(host|match)[ \t=]+(.*)$", re.MULTILINE | re.IGNORECASE)
+LINE = re.compile(r'^[ \t="]*(host|match|hostname|include)[ \t="]+(.*)$', re.MULTILINE | re.IGNORECASE)
+BRIEFLY = 0.2  # seconds that a host waits for another's answer: `Match exec` may take long, and each has its own time
+NOISE = ("debug1: ", "OpenSSH_")  # what `-v` adds to complaints
 CANONICAL = "canonicalizehostname"
 OURS = frozenset(
-    {
-        *(
-            "hostname",
-            "port",
-            "user",
-            "hostkeyalias",
-            "addressfamily",
-            "proxyjump",
-            "proxycommand",
-            CANONICAL,
-        ),
-        *("identityfile", "identitiesonly", "identityagent", "userknownhostsfile", "globalknownhostsfile"),
-    }
+    {"hostname", "port", "user", "hostkeyalias", "addressfamily", "proxyjump", "proxycommand", CANONICAL}
+    | {"identityfile", "identitiesonly", "identityagent", "userknownhostsfile", "globalknownhostsfile"}
 )
 """The keywords that concern us. Others may differ from host to host, such as a `ControlPath` with `%C`."""
+QUOTES = frozenset("\"'\\")
 OFF = ("false", "no", "none")
 
 Told = Mapping[str, Sequence[str]]
@@ -50,7 +42,7 @@ Told = Mapping[str, Sequence[str]]
 
 def ask_ssh(host: str, ssh: Ssh, config: Path | None) -> Told | None:
     """What `ssh` would do with a host; None where there is no OpenSSH. Refused where its config is of no use."""
-    return fleet(ssh, config, int(monotonic() / FRESH)).about(host)
+    return alike(ssh, config, int(monotonic() / FRESH)).about(host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +58,19 @@ class Answer:
         return tuple(fnmatchcase(host, pattern.replace("[", "[[]")) for pattern in self.patterns or ())
 
     def about(self, host: str) -> Told | None:
-        """The same for another host that matches the same; None where more in it may be this one's own."""
+        """The same for another host that matches the same; None where more in it may be one's own."""
         if host == self.host:
             return self.told
         if not (_is_plain(self.host) and _is_plain(host)):
             return None
         own = {"hostname": [host]} if self.told["hostname"] == [self.host] else {}
         rest = (value for key, values in self.told.items() if key not in own for value in values)
-        if any(self.host in value.lower() for value in rest):
+        if any(name in value.lower() for value in rest for name in (self.host, host)):
             return None
         return {**self.told, **own}
 
 
-class _Fleet:
+class _Alike:
     """Hosts that the inventory gives the same options. The first is asked; the others wait to see who is like it."""
 
     def __init__(self, ask: Callable[[str], Answer | None]) -> None:
@@ -94,8 +86,8 @@ class _Fleet:
         if first.patterns is None:
             return self._alone(host)
         self._asked.setdefault(first.matches(first.host), self._asked[None])
-        alike = self._once(first.matches(host), host)
-        told = alike.about(host) if alike else None
+        found = self._once(first.matches(host), host)
+        told = found.about(host) if found else None
         return told or self._alone(host)
 
     def _once(self, key: tuple[bool, ...] | None, host: str) -> Answer | None:
@@ -106,8 +98,8 @@ class _Fleet:
             self._answer(asked, host)
             return asked.result()
         try:
-            return asked.result()
-        except Refused:  # which may be for the other's name alone
+            return asked.result(BRIEFLY)
+        except (Refused, TimeoutError):  # a refusal may be for the other's name alone
             return self._ask(host)
 
     def _answer(self, asked: "Future[Answer | None]", host: str) -> None:
@@ -122,9 +114,9 @@ class _Fleet:
 
 
 @lru_cache(maxsize=256)
-def fleet(ssh: Ssh, config: Path | None, _period: int) -> _Fleet:
+def alike(ssh: Ssh, config: Path | None, _period: int) -> _Alike:
     """Those who are asked about in the same `_period`, with the same options."""
-    return _Fleet(lambda host: ask_alone(host, ssh, config))
+    return _Alike(lambda host: ask_alone(host, ssh, config))
 
 
 def ask_alone(host: str, ssh: Ssh, config: Path | None) -> Answer | None:
@@ -153,7 +145,7 @@ def ask_alone(host: str, ssh: Ssh, config: Path | None) -> Answer | None:
     except subprocess.TimeoutExpired:
         raise unusable(f"`ssh -G {host}` does not end", fix="is there a slow `Match exec`?") from None
     if asked.returncode:
-        words = "\n".join(line for line in asked.stderr.splitlines() if not line.startswith("debug1: "))
+        words = "\n".join(line for line in asked.stderr.splitlines() if not line.startswith(NOISE))
         message = f"the SSH config is of no use for {host}"
         raise unusable(message, fix=f"try: ssh -G {host}", detail=words)
     told = _by_key(asked.stdout)
@@ -178,18 +170,35 @@ def _by_key(text: str) -> Told:
 
 
 def _patterns(files: Iterable[str]) -> tuple[str, ...] | None:
-    """All patterns of the config's `Host` lines; None where a `Match`, or quotes, make it more than patterns."""
+    """All by which the config tells hosts apart; None where that is more than the patterns of its `Host` lines."""
     found: set[str] = set()
     for file in files:
         for keyword, words in _lines(Path(file)):
-            if keyword.lower() == "match" or '"' in words:
+            if _decides_more(keyword.lower(), words):
                 return None
             found.update(word.lstrip("!") for word in words.split())
     return tuple(sorted(found))
 
 
+def _decides_more(keyword: str, words: str) -> bool:
+    """Whether a line can tell hosts apart by more than patterns. A `HostName` is one, too: it may be some host's own.
+
+    Newer versions of OpenSSH (9.9) put a host's name for `%h` into `Include`: https://www.openssh.com/txt/release-9.9
+    """
+    match keyword:
+        case "host":
+            return bool(QUOTES.intersection(words))
+        case "hostname":
+            name = words.split(maxsplit=1)[0] if words.split() else ""
+            return bool(QUOTES.intersection(words)) or ("%" not in words and not _is_plain(name))
+        case "include":
+            return "%" in words
+        case _:
+            return True
+
+
 def _lines(file: Path) -> list[tuple[str, str]]:
-    """The `Host` and `Match` lines of a file that `ssh` has just read; one that is gone since decides for itself."""
+    """The lines of a file that `ssh` has just read which tell hosts apart; one that is gone since counts for itself."""
     try:
         return LINE.findall(file.read_text(errors="replace"))
     except OSError:

@@ -3,7 +3,9 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from orchestrator.model.cluster import Ssh
 from orchestrator.remote import askssh
 from orchestrator.remote.askssh import Answer, ask_alone, ask_ssh
 from orchestrator.remote.refused import Refused
+from tests.remote.fakes import SOON
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="there is no OpenSSH client here")
 
@@ -36,6 +39,9 @@ LINES = (
         "User ana",
         "Port 2222",
         "HostName %h.internal",
+        "HostName gpu1",
+        "HostName GPU2",
+        'HostName "gpu1"',
         "HostName 192.0.2.7",
         "ProxyJump gate",
         "ProxyJump gpu1",
@@ -47,7 +53,7 @@ LINES = (
 
 @pytest.fixture(autouse=True)
 def _forget() -> None:
-    askssh.fleet.cache_clear()
+    askssh.alike.cache_clear()
 
 
 @pytest.fixture
@@ -76,11 +82,15 @@ def told_or_refused(ask: Callable[..., object], host: str, config: Path) -> obje
     return answer.told if isinstance(answer, Answer) else answer
 
 
+KEYWORDS = (
+    *("Host {0}", "Host {0}", "host= {0}", '"Host" {0}', 'Host "gpu1" {0}', "Host 'gpu2' {0}"),
+    "Match originalhost {1}",
+)
 BLOCK = st.builds(
     lambda keyword, patterns, lines: "\n ".join(
         [keyword.format(" ".join(patterns), ",".join(patterns)), *lines]
     ),
-    st.sampled_from(("Host {0}", "Host {0}", "host= {0}", 'Host "gpu1" {0}', "Match originalhost {1}")),
+    st.sampled_from(KEYWORDS),
     st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3, unique=True),
     st.lists(st.sampled_from(LINES), min_size=1, max_size=3, unique=True),
 )
@@ -96,7 +106,7 @@ BLOCK = st.builds(
 def test_whatever_the_config_every_host_is_told_what_ssh_would_do_with_it(
     tmp_path: Path, before: list[str], blocks: list[str], included: str, hosts: list[str]
 ) -> None:
-    askssh.fleet.cache_clear()
+    askssh.alike.cache_clear()
     (tmp_path / "included").write_text(included)
     config = tmp_path / "config"
     config.write_text("\n".join([*before, *blocks[:1], f" Include {tmp_path}/included", *blocks[1:], ""]))
@@ -144,3 +154,42 @@ def test_a_config_that_is_changed_is_read_again(tmp_path: Path, monkeypatch: pyt
     config.write_text("Port 2\n")
     monkeypatch.setattr(askssh, "monotonic", lambda: askssh.FRESH + 1.0)
     assert told(("gpu2",), config)[0]["port"] == ["2"]  # type: ignore[index]
+
+
+def test_a_newer_ssh_puts_the_hosts_name_into_an_include_so_each_host_is_asked(
+    tmp_path: Path, asked: Count
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Include {tmp_path}/%h.conf\n")
+    told(("gpu1", "gpu2"), config)
+    assert asked() == 2
+
+
+def test_nobody_waits_long_for_an_answer_that_is_anothers(tmp_path: Path) -> None:
+    """The time that a slow `Match exec` takes is for each host once."""
+    lock = tmp_path / "first"
+    config = tmp_path / "config"
+    config.write_text(
+        f'Match exec "mkdir {lock} && while [ -d {lock} ]; do sleep 0.01; done; true"\n Port 2\n'
+    )
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(told, ("gpu1",), config)
+        until(lock.is_dir)
+        assert told(("gpu2",), config)[0]["port"] == ["2"]  # type: ignore[index]
+        assert not first.done()
+        lock.rmdir()
+        assert first.result()[0]["port"] == ["2"]  # type: ignore[index]
+
+
+def test_what_ssh_says_of_itself_is_no_complaint(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Nonsense yes\n")
+    with pytest.raises(Refused) as refused:
+        ask_ssh("gpu1", Ssh(), config)
+    assert refused.value.failure.detail.startswith(f"{config}: line 1: Bad configuration option: nonsense")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = monotonic() + SOON
+    while not holds():
+        assert monotonic() < deadline
