@@ -30,16 +30,22 @@ class Opening:
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
             self._future.set_exception(error)
 
-    def call(self, patience: Patience) -> Failure | None:
-        """Until the host has answered the call, or will not: why."""
+    def call(self, patience: Patience) -> bool:
+        """Until the host has answered the call, or will not: True. False where patience ended first."""
         while not patience.over and not self._turn.called.wait(patience.slice()):
             continue
-        refused = self._future.done() and not self._future.exception() and self._future.result()
-        return refused if isinstance(refused, Failure) else None
+        return self._turn.called.is_set()
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why there will be no connection, where that is known by now."""
+        opened = self._future.result() if self._future.done() and not self._future.exception() else None
+        return opened if isinstance(opened, Failure) else None
 
     def wait(self, patience: Patience) -> Opened | None:
         """The connection or what became of it; None where patience ended first."""
-        self._turn.give()
+        if not patience.over:
+            self._turn.give()
         while not patience.over:
             try:
                 return self._future.result(patience.slice())
@@ -60,7 +66,7 @@ class Opening:
 
     def discard(self) -> None:
         """Close the connection, or see that it is closed should it still come."""
-        self._turn.give()
+        self._turn.refuse()
         self._future.add_done_callback(_close)
 
 

@@ -42,9 +42,12 @@ class SshTransport(Speaker):
     def call(self, *, cancel: Event) -> Failure | None:
         import_fabric()
         try:
-            return self._current().call(Patience(self._ssh.connect_timeout + GRACE, cancel))
+            opening = self._current()
         except Refused as refused:
             return refused.failure
+        if not opening.call(Patience(self._ssh.connect_timeout + GRACE, cancel)):
+            return self._gave_up(opening, cancel)
+        return opening.failure
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:

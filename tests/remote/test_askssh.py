@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import monotonic
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +14,7 @@ from orchestrator.model.cluster import Ssh
 from orchestrator.remote import askssh
 from orchestrator.remote.askssh import Answer, ask_alone, ask_ssh
 from orchestrator.remote.refused import Refused
-from tests.remote.fakes import SOON
+from tests.plan.serving.keeping import until
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="there is no OpenSSH client here")
 
@@ -174,7 +173,7 @@ def test_nobody_waits_long_for_an_answer_that_is_anothers(tmp_path: Path) -> Non
     )
     with ThreadPoolExecutor() as pool:
         first = pool.submit(told, ("gpu1",), config)
-        until(lock.is_dir)
+        until("the first is asked", lock.is_dir)
         assert told(("gpu2",), config)[0]["port"] == ["2"]  # type: ignore[index]
         assert not first.done()
         lock.rmdir()
@@ -187,9 +186,3 @@ def test_what_ssh_says_of_itself_is_no_complaint(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         ask_ssh("gpu1", Ssh(), config)
     assert refused.value.failure.detail.startswith(f"{config}: line 1: Bad configuration option: nonsense")
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = monotonic() + SOON
-    while not holds():
-        assert monotonic() < deadline
