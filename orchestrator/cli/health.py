@@ -22,7 +22,7 @@ STYLE = {
 COLUMNS = ("host", "role", "ip", "verdict", "container", "ray", "joined", "gpus", "up", "restarts", "image")
 DISPENSABLE = ("image", "ip", "role")
 """Columns that a narrow screen goes without, the first one first."""
-GAP = "  "
+GAP = 2  # blanks between columns
 Cells = dict[str, str | Text]
 
 
@@ -88,7 +88,7 @@ def _width(name: str, cells: Iterable[Cells]) -> int:
 
 def _needed(widths: Mapping[str, int]) -> int:
     """The columns, and the blanks between them."""
-    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
+    return sum(widths.values()) + GAP * (len(widths) - 1)
 
 
 def _table(rows: Iterable[Cells], widths: Mapping[str, int]) -> Table:

@@ -1,7 +1,8 @@
 """What Typer need not do.
 
 To read a value of the command line, newer Typers (0.29, for one) import pydantic, which takes longer than all of
-Typer. What nobody has written needs no reading, nor does a line that is still being typed.
+Typer. What nobody has written needs no reading, nor does a line that is still being typed. It is None then, also where
+Typer has an empty tuple.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ def observe(
     tell: Tell,
     cancel: Event,
     *,
-    closely: bool = True,
+    closely: bool,
 ) -> Facts:
     """The facts of every node's host; those that could not be asked are `Silent`. `closely`: as in `docker.observe`."""
 
@@ -39,7 +39,7 @@ def observe(
 
 
 def look(
-    cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, gcs: str = "", *, closely: bool = False
+    cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, gcs: str = "", *, closely: bool
 ) -> HostFacts | Silent:
     """The facts of one host; Ray is asked where there is an address of its GCS."""
     command = docker.observe(cluster, node, gcs, closely=closely)

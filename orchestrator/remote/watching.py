@@ -129,7 +129,7 @@ class Watch:
     def _look(self, host: _Host) -> None:
         with host.one_look:
             cut = host.cut
-            facts = look(self._cluster, host.node, self._fleet, cut)
+            facts = look(self._cluster, host.node, self._fleet, cut, closely=False)
             host.looking = False
             if not cut.is_set():
                 self._learn(host, facts)

@@ -186,7 +186,7 @@ def _with_a_silent_host(made: Farm, say: Say) -> list[Row]:
             "others marked on a terminal before it is",
             given_up - others,
             "s",
-            0.0,
+            1.0,
             more=True,
             note=seen,
         ),

@@ -34,7 +34,7 @@ def fake() -> Iterator[FakeFleet]:
 
 def looked(fake: FakeFleet, told: list[Happening] | None = None, of: Cluster = DEMO) -> Facts:
     with Fleet(of, lambda node: fake[node.name], fake.jobs) as fleet:
-        return observe(of, of.nodes, fleet, (told if told is not None else []).append, Event())
+        return observe(of, of.nodes, fleet, (told if told is not None else []).append, Event(), closely=False)
 
 
 def test_each_host_is_sent_one_command_for_itself(fake: FakeFleet) -> None:
@@ -122,7 +122,7 @@ def test_status_is_one_command_on_one_connection(laptop: Laptop, start: Start) -
     laptop.knows(server)
     of = cluster(workers=0, head=node(1, host="gpu1"))
     with Fleet(of, lambda node: laptop.dial(node.host), jobs=1) as fleet:
-        seen = observe(of, of.nodes, fleet, lambda _: None, Event())
+        seen = observe(of, of.nodes, fleet, lambda _: None, Event(), closely=False)
     assert isinstance(seen["gpu1"], HostFacts), seen
     said = server.log()
     assert (said.count("Accepted publickey"), said.count("Starting session")) == (1, 1), said
