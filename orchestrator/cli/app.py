@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.models import CommandInfo, TyperInfo
 
 from orchestrator import __version__
 from orchestrator.cli.commands import config, image, lock, serve
@@ -23,21 +25,38 @@ from orchestrator.cli.commands.shell import shell
 from orchestrator.cli.commands.status import status
 from orchestrator.cli.commands.trust import trust
 from orchestrator.cli.commands.up import up
-from orchestrator.cli.light import lighten
+from orchestrator.cli.light import Commands, lighten
+
+
+def _commands(*functions: Callable[..., None]) -> list[CommandInfo]:
+    return [CommandInfo(each.__name__, callback=each) for each in functions]
+
+
+COMMANDS = Commands(
+    *_commands(init, trust, check, up, status, logs),
+    TyperInfo(serve.app, name="serve"),
+    CommandInfo("exec", callback=exec_, context_settings={"allow_interspersed_args": False}),
+    *_commands(shell, dashboard, metrics, restart, down, pull),
+    TyperInfo(image.app, name="image"),
+    TyperInfo(lock.app, name="lock"),
+    TyperInfo(config.app, name="config"),
+)
+"""In the order in which one uses them."""
 
 
 class Root(TyperGroup):
     """`raycluster` itself."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings | {"commands": COMMANDS})
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         """For each run, and for each completion."""
         lighten(self)
         return super().make_context(*args, **more)
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """`serve` has commands of its own, and yet its place is among those that one uses after `up`."""
-        names = [name for name in super().list_commands(ctx) if name != "serve"]
-        return [*names[: names.index("exec")], "serve", *names[names.index("exec") :]]
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        COMMANDS.described().format_commands(ctx, formatter)
 
 
 app = typer.Typer(
@@ -48,16 +67,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-for command in (init, trust, check, up, status, logs):
-    app.command()(command)
-app.add_typer(serve.app, name="serve")
-app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
-for another in (shell, dashboard, metrics, restart, down, pull):
-    app.command()(another)
-app.add_typer(image.app, name="image")
-app.add_typer(lock.app, name="lock")
-app.add_typer(config.app, name="config")
 
 
 def _version(wanted: bool) -> None:
