@@ -1,6 +1,5 @@
 """The connection to a host: hop by hop through its jump hosts, with Fabric."""
 
-import logging
 import math
 import random
 import socket
@@ -8,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,18 +79,6 @@ def _on_the_way_to(host: Settings) -> Iterator[None]:
         detail = "\n".join(filter(None, (why, refused.failure.detail)))
         refused.failure = replace(refused.failure, detail=detail)
         raise
-
-
-@cache
-def import_fabric() -> None:
-    """Apart from the rest because it takes a third of a second, which is no time spent on a host.
-
-    Before any host is called: threads that import other parts of it meanwhile would find it half done.
-    """
-    import fabric  # noqa: F401, PLC0415
-
-    # paramiko reports every broken connection to a log, and a log without a reader is printed.
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @dataclass

@@ -29,9 +29,11 @@ def _by_hand(hop: Settings) -> str:
 
 
 def _from_gateway(error: Exception, hop: Settings, via: Settings | None) -> tuple[str, str] | None:
-    import paramiko  # noqa: PLC0415 - slow to import
+    if via is None:
+        return None
+    import paramiko  # noqa: PLC0415 - slow to import, and there by now
 
-    if via and isinstance(error, paramiko.ChannelException):
+    if isinstance(error, paramiko.ChannelException):
         return f"cannot be reached from {via.address}: {error.text}", f"try on {via.name}: {_by_hand(hop)}"
     return None
 

@@ -9,8 +9,9 @@ from time import monotonic
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
 from orchestrator.remote.channel import Conversation, Patience, Tail
-from orchestrator.remote.connection import Connection, connect, import_fabric
+from orchestrator.remote.connection import Connection, connect
 from orchestrator.remote.explain import out_of_patience
+from orchestrator.remote.library import import_fabric
 from orchestrator.remote.opening import Opening
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.session import exit_code, last_words, started
@@ -40,11 +41,11 @@ class SshTransport(Speaker):
         self.login = ""
 
     def call(self, *, cancel: Event) -> Failure | None:
-        import_fabric()
         try:
             opening = self._current()
         except Refused as refused:
             return refused.failure
+        import_fabric()  # while the host takes the call
         if not opening.call(Patience(self._ssh.connect_timeout + GRACE, cancel)):
             return self._gave_up(opening, cancel)
         return opening.failure
@@ -92,9 +93,9 @@ class SshTransport(Speaker):
         return Failure(FailureKind.CANCELLED, f"the connection to {self._host} was closed")
 
     def _connection(self, cancel: Event) -> Connection:
+        opening = self._current()
         import_fabric()
         patience = Patience(self._ssh.connect_timeout + GRACE, cancel)
-        opening = self._current()
         match opening.wait(patience):
             case Connection() as connection:
                 self.login = connection.login

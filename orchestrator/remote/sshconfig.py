@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.askssh import Told, ask_ssh, unusable
+from orchestrator.remote.library import import_fabric
 
 SSH_PORT = 22
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
@@ -118,6 +119,7 @@ def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
 
 def _read_config(host: str, config: Path | None) -> Told:
     """Without an OpenSSH client: paramiko's reader. It knows no `Include`."""
+    import_fabric()
     import paramiko  # noqa: PLC0415 - slow to import, and almost never needed here
 
     usual = (Path("~/.ssh/config").expanduser(), Path("/etc/ssh/ssh_config"))

@@ -6,9 +6,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from orchestrator.model.cluster import HostKeys, Ssh
-from orchestrator.remote.connection import connect, import_fabric
+from orchestrator.remote.connection import connect
 from orchestrator.remote.hostkeys import HostKeyRefused, Known, Unknown
 from orchestrator.remote.knownhosts import HostKey
+from orchestrator.remote.library import import_fabric
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.sshconfig import Settings, route
 from orchestrator.remote.transport import Failure

@@ -5,20 +5,17 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
 
 import pytest
 
-from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.model.cluster import Ssh
 from orchestrator.remote import channel
 from orchestrator.remote.bell import Bell
-from orchestrator.remote.connection import connect
 from orchestrator.remote.ssh import SshTransport
-from orchestrator.remote.sshconfig import route
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.plan.serving.keeping import until
 
 from .conftest import Start
 from .fakes import SOON
@@ -186,51 +183,6 @@ def pass_on(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while heard := source.recv(65536):
             target.sendall(heard)
-
-
-def test_a_host_that_waits_for_its_turn_loses_no_time_by_that(server: Sshd, laptop: Laptop) -> None:
-    hops = route("gpu1", Ssh(), laptop.config)
-    deadline = monotonic() + 0.5
-
-    def turn() -> float:
-        until("it is called", server.sessions)  # it has been called
-        until("it is late", lambda: monotonic() > deadline)
-        return SOON
-
-    with closing(connect(hops, HostKeys.STRICT, deadline, turn=turn)) as opened:
-        assert opened.alive
-
-
-@pytest.mark.parametrize("cancelled", [False, True])
-def test_a_host_that_nobody_waits_for_any_more_is_left_without_a_handshake(
-    server: Sshd, laptop: Laptop, cancelled: bool
-) -> None:
-    gpu1, cancel = laptop.dial("gpu1"), Event()
-    assert gpu1.call(cancel=cancel) is None
-    until("it is called", server.sessions)
-    if cancelled:
-        cancel.set()
-        failed(gpu1.run(sh("true"), timeout=SOON, cancel=cancel), FailureKind.CANCELLED)
-    gpu1.close()
-    until("it is left", lambda: not server.sessions())
-    assert "Accepted" not in server.log()
-
-
-def test_a_name_server_that_hangs_is_waited_for_once(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answers.wait(SOON))
-    laptop.config.write_text("Host gpu1\n HostName gpu1.example.com\n")
-    refused = laptop.dial("gpu1", Ssh(connect_timeout=0.1)).call(cancel=Event())
-    answers.set()
-    assert refused
-    assert refused.message == "gpu1 cannot be connected to in 0.1 s"
-
-
-def test_a_host_that_cannot_be_called_says_why(laptop: Laptop) -> None:
-    laptop.config.write_text("Host gpu1\n HostName 127.0.0.2\n Port 1\n")
-    refused = laptop.dial("gpu1").call(cancel=Event())
-    assert refused
-    assert refused.message == "127.0.0.2:1 refuses connections"
 
 
 def test_who_is_told_to_stop_is_heard_at_once(gpu1: SshTransport, monkeypatch: pytest.MonkeyPatch) -> None:

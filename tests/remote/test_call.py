@@ -1,0 +1,75 @@
+"""The call to a host, and the wait for its turn: what comes before the handshake."""
+
+import socket
+from contextlib import closing
+from threading import Event
+from time import monotonic
+
+import pytest
+
+from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote import ssh
+from orchestrator.remote.connection import connect
+from orchestrator.remote.sshconfig import route
+from orchestrator.remote.transport import FailureKind
+from tests.plan.serving.keeping import until
+
+from .fakes import SOON
+from .sshd import Laptop, Sshd, failed, sh
+
+pytestmark = pytest.mark.sshd
+
+
+def test_a_host_that_waits_for_its_turn_loses_no_time_by_that(server: Sshd, laptop: Laptop) -> None:
+    hops = route("gpu1", Ssh(), laptop.config)
+    deadline = monotonic() + 0.5
+
+    def turn() -> float:
+        until("it is called", server.sessions)  # it has been called
+        until("it is late", lambda: monotonic() > deadline)
+        return SOON
+
+    with closing(connect(hops, HostKeys.STRICT, deadline, turn=turn)) as opened:
+        assert opened.alive
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_host_that_nobody_waits_for_any_more_is_left_without_a_handshake(
+    server: Sshd, laptop: Laptop, cancelled: bool
+) -> None:
+    gpu1, cancel = laptop.dial("gpu1"), Event()
+    assert gpu1.call(cancel=cancel) is None
+    until("it is called", server.sessions)
+    if cancelled:
+        cancel.set()
+        failed(gpu1.run(sh("true"), timeout=SOON, cancel=cancel), FailureKind.CANCELLED)
+    gpu1.close()
+    until("it is left", lambda: not server.sessions())
+    assert "Accepted" not in server.log()
+
+
+def test_a_name_server_that_hangs_is_waited_for_once(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answers.wait(SOON))
+    laptop.config.write_text("Host gpu1\n HostName gpu1.example.com\n")
+    refused = laptop.dial("gpu1", Ssh(connect_timeout=0.1)).call(cancel=Event())
+    answers.set()
+    assert refused
+    assert refused.message == "gpu1 cannot be connected to in 0.1 s"
+
+
+def test_a_host_takes_the_call_while_fabric_is_imported(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as listener:
+        listener.settimeout(SOON)
+        laptop.config.write_text(f"Host gpu1\n HostName 127.0.0.2\n Port {listener.getsockname()[1]}\n")
+        monkeypatch.setattr(ssh, "import_fabric", listener.accept)
+        assert laptop.dial("gpu1").call(cancel=Event()) is None
+
+
+def test_a_host_that_cannot_be_called_says_why(laptop: Laptop) -> None:
+    laptop.config.write_text("Host gpu1\n HostName 127.0.0.2\n Port 1\n")
+    refused = laptop.dial("gpu1").call(cancel=Event())
+    assert refused
+    assert refused.message == "127.0.0.2:1 refuses connections"
