@@ -52,8 +52,12 @@ def _remark(result: Result) -> str:
 
 def _show_groups(console: Console, said: Iterable[tuple[str, tuple[str, bytes]]]) -> None:
     for (remark, text), hosts in gathered(said).items():
-        console.print(f"==> {', '.join(hosts)}{remark} <==", style="bold")
-        write(console, _safe(text) if console.is_terminal else _whole_lines(text))
+        header = f"==> {', '.join(hosts)}{remark} <=="
+        if console.is_terminal:
+            console.print(header, style="bold")
+            write(console, _safe(text))
+        else:
+            write(console, f"{printable(header)}\n".encode() + _whole_lines(text))
 
 
 def _safe(text: bytes) -> bytes:

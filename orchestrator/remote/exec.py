@@ -3,7 +3,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from threading import Event
+from threading import BoundedSemaphore, Event
 
 from orchestrator.plan.exec import Exec, refusal
 from orchestrator.remote.fleet import Fleet
@@ -42,16 +42,29 @@ class Result:
 def execute_all(
     jobs: tuple[Exec, ...], fleet: Fleet, stdin: int, tell: Tell, cancel: Event
 ) -> tuple[Result, ...]:
-    """All of them side by side, each reading the file descriptor `stdin`; what they say is gathered."""
+    """All of them side by side, each reading the file descriptor `stdin`; what they say is gathered.
+
+    All hosts are called at once, and `fleet.jobs` commands run at a time: one that is silent keeps no other waiting.
+    """
+    turns = BoundedSemaphore(fleet.jobs)
 
     def on_one(job: Exec) -> Result:
-        stdout, stderr = bytearray(), bytearray()
-        result = execute(job, fleet[job.host], stdin, stdout.extend, stderr.extend, cancel)
+        result = _called(job, fleet[job.host], stdin, turns, cancel)
         tell(HostSeen(job.host, _trouble(result), "done"))
-        return replace(result, stdout=bytes(stdout), stderr=bytes(stderr))
+        return result
 
-    with ThreadPoolExecutor(fleet.jobs) as pool:
+    with ThreadPoolExecutor(len(jobs)) as pool:
         return tuple(pool.map(on_one, jobs))
+
+
+def _called(job: Exec, via: Transport, stdin: int, turns: BoundedSemaphore, cancel: Event) -> Result:
+    silent = via.call(cancel=cancel)
+    if silent:
+        return Result(job.host, silent)
+    stdout, stderr = bytearray(), bytearray()
+    with turns:
+        result = execute(job, via, stdin, stdout.extend, stderr.extend, cancel)
+    return replace(result, stdout=bytes(stdout), stderr=bytes(stderr))
 
 
 def execute(job: Exec, via: Transport, stdin: int, hear: Hear, complain: Hear, cancel: Event) -> Result:

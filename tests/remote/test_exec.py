@@ -12,8 +12,9 @@ from orchestrator.plan.exec import Exec
 from orchestrator.remote.exec import Result, execute, execute_all
 from orchestrator.remote.report import Happening, HostSeen
 from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
-from tests.remote.fakes import Answer, FakeFleet, FakeHost, held
+from tests.remote.fakes import Answer, FakeFleet, FakeHost, held, reached
 
+SILENT = Failure(FailureKind.UNREACHABLE, "does not answer")
 JOB = Exec("gpu1", Command(("look",)), Command(("work",)), Command(("end",)))
 
 
@@ -57,6 +58,31 @@ def test_all_run_side_by_side_and_what_each_says_is_gathered(fleet: FakeFleet, n
     assert (first.host, first.exit_code, first.stdout, first.stderr) == ("gpu1", 0, b"out", b"err")
     assert (second.host, second.exit_code, second.stdout) == ("gpu2", 3, b"")
     assert set(told) == {HostSeen("gpu1", "", "done"), HostSeen("gpu2", "exit code 3", "done")}
+
+
+def test_a_host_that_is_silent_keeps_no_other_waiting(nothing: int) -> None:
+    others_ran = Event()
+
+    class Silent(FakeHost):
+        def call(self, *, cancel: Event) -> Failure:  # type: ignore[override]
+            assert not cancel.is_set()
+            assert reached(others_ran)
+            return SILENT
+
+    class Fleet(FakeFleet):
+        def __getitem__(self, host: str) -> FakeHost:
+            return Silent(host, self) if host == "gpu1" else FakeHost(host, self)
+
+    def works(_command: Command, _cancel: Event) -> Output:
+        others_ran.set()
+        return Output(0)
+
+    fleet = Fleet(jobs=1)
+    fleet.on("*", "look", Output(0, "\x1erunning\n"))
+    fleet.on("gpu2", "work", works)
+    jobs = (JOB, replace(JOB, host="gpu2"))
+    first, second = execute_all(jobs, fleet, nothing, lambda _: None, Event())  # type: ignore[arg-type]
+    assert (first.failure, first.exit_code, second.exit_code) == (SILENT, 255, 0)
 
 
 def test_without_a_container_that_runs_nothing_is_begun(fleet: FakeFleet, nothing: int) -> None:
