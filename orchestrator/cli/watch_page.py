@@ -89,10 +89,10 @@ def _hosts(hosts: Sequence[HostHealth], room: int, width: int, of: Engine) -> li
     """The hosts that there is room for, and how many more there are."""
     room = max(FEWEST, room) - 1
     if len(hosts) <= room:
-        return [fitting(hosts, width, of)]
+        return [*fitting(hosts, width, of)]
     first = sorted(hosts, key=lambda host: host.verdict is Verdict.HEALTHY)
     shown, left = first[: room - 1], first[room - 1 :]
-    return [fitting(shown, width, of), _line(f"and {_more(left)}", "dim")]
+    return [*fitting(shown, width, of), _line(f"and {_more(left)}", "dim")]
 
 
 def _more(left: Sequence[HostHealth]) -> str:
