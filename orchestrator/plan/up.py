@@ -20,6 +20,7 @@ from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Rem
 REMOVE_OLD = "remove its old container"
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
+LOOK_EVERY = 2.0  # at a container while Ray starts in it, and needs the CPU that a look takes
 WATCH_SECONDS = JOIN_SECONDS + 240.0
 """The steps before a host's wait take their time too, and the watch has to outlast them all."""
 
@@ -141,7 +142,7 @@ class _Up:
         here, of = self.facts[node.name], engine.of(self.cluster)
         assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
         probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
-        return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS)
+        return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
 
     def _watch(self) -> Watch | None:
         if self._gcs_port is None:
