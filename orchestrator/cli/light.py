@@ -1,66 +1,16 @@
-"""What Typer need not do for one command line: build all commands, and read what nobody has written.
+"""What Typer need not read of a command line.
 
 To read a value of the command line, newer Typers (0.29, for one) import pydantic, which takes longer than all of
 Typer. What nobody has written needs no reading, nor does a line that is still being typed. It is None then, also where
 Typer has an empty tuple.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
-from inspect import getdoc
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from typer import Context
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command_from_info, get_group_from_info, solve_typer_info_help
-from typer.models import CommandInfo, TyperInfo
-
-Info = CommandInfo | TyperInfo
-"""What a command is made of: a function, or a group of further commands."""
-
-
-class Commands(Mapping[str, Any]):
-    """The commands of a group. Each is built when it is named."""
-
-    def __init__(self, *infos: Info) -> None:
-        self._infos = {str(info.name): info for info in infos}
-
-    def __getitem__(self, name: str) -> Any:
-        return _built(self._infos[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._infos)
-
-    def __len__(self) -> int:
-        return len(self._infos)
-
-    def described(self) -> TyperGroup:
-        """Only what each is called and what it is for, which is all that a list of them needs."""
-        return TyperGroup(
-            commands={name: TyperCommand(name, help=_help(info)) for name, info in self._infos.items()}
-        )
-
-
-def _help(info: Info) -> str | None:
-    return solve_typer_info_help(info) if isinstance(info, TyperInfo) else getdoc(info.callback)
-
-
-@cache
-def _built(info: Info) -> Any:
-    made: Any = _group(info) if isinstance(info, TyperInfo) else _command(info)
-    for each in (made, *getattr(made, "commands", {}).values()):
-        lighten(each)
-    return made
-
-
-def _command(info: CommandInfo) -> object:
-    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
-
-
-def _group(info: TyperInfo) -> object:
-    return get_group_from_info(
-        info, pretty_exceptions_short=False, suggest_commands=True, rich_markup_mode=None
-    )
 
 
 def lighten(command: TyperCommand | TyperGroup) -> None:

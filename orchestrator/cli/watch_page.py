@@ -72,15 +72,20 @@ def _height(parts: Iterable[RenderableType]) -> int:
 
 
 def _line(text: str, style: str = "") -> Text:
-    return Text(text, style, no_wrap=True, overflow="ellipsis")
+    return _cut(Text(text, style))
+
+
+def _cut(text: Text) -> Text:
+    """At the screen's edge."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def _top(sight: Sight, width: int) -> Text:
     clock = f"{datetime.now().astimezone():%H:%M:%S}"
     pending = sight.pending
     waits = f"cluster {sight.cluster.name}: {plural(len(pending), 'host')} of {len(sight.health.hosts)} still asked"
-    text = _line(waits, "bold") if pending else headline(sight.health)
-    text.no_wrap, text.overflow = True, "ellipsis"
+    text = _line(waits, "bold") if pending else _cut(headline(sight.health))
     text.truncate(width - len(clock) - 2, overflow="ellipsis", pad=True)
     return text.append(f"  {clock}", "dim")
 
@@ -89,10 +94,10 @@ def _hosts(hosts: Sequence[HostHealth], room: int, width: int, of: Engine) -> li
     """The hosts that there is room for, and how many more there are."""
     room = max(FEWEST, room) - 1
     if len(hosts) <= room:
-        return [*fitting(hosts, width, of)]
+        return [*map(_cut, fitting(hosts, width, of))]
     first = sorted(hosts, key=lambda host: host.verdict is Verdict.HEALTHY)
     shown, left = first[: room - 1], first[room - 1 :]
-    return [*fitting(shown, width, of), _line(f"and {_more(left)}", "dim")]
+    return [*map(_cut, fitting(shown, width, of)), _line(f"and {_more(left)}", "dim")]
 
 
 def _more(left: Sequence[HostHealth]) -> str:
@@ -114,9 +119,7 @@ def _words(sight: Sight, room: int) -> list[Text]:
 
 
 def _model(model: ModelHealth) -> Text:
-    line = told(model)
-    line.no_wrap, line.overflow = True, "ellipsis"
-    return line
+    return _cut(told(model))
 
 
 def _trouble(sight: Sight, host: HostHealth) -> str:

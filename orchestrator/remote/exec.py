@@ -44,12 +44,14 @@ def execute_all(
 ) -> tuple[Result, ...]:
     """All of them side by side, each reading the file descriptor `stdin`; what they say is gathered.
 
-    All hosts are called at once, and `fleet.jobs` commands run at a time: one that is silent keeps no other waiting.
+    All hosts are called at once: one that does not take the call keeps no other waiting. `fleet.jobs` commands run
+    at a time. They take no places of the fleet's: a look, which is one of them, takes one itself. A host that has
+    waited for its turn longer than its LoginGraceTime is called again.
     """
-    turns = BoundedSemaphore(fleet.jobs)
+    places = BoundedSemaphore(fleet.jobs)
 
     def on_one(job: Exec) -> Result:
-        result = _called(job, fleet[job.host], stdin, turns, cancel)
+        result = _called(job, fleet[job.host], stdin, places, cancel)
         tell(HostSeen(job.host, _trouble(result), "done"))
         return result
 
@@ -57,12 +59,12 @@ def execute_all(
         return tuple(pool.map(on_one, jobs))
 
 
-def _called(job: Exec, via: Transport, stdin: int, turns: BoundedSemaphore, cancel: Event) -> Result:
+def _called(job: Exec, via: Transport, stdin: int, places: BoundedSemaphore, cancel: Event) -> Result:
     silent = via.call(cancel=cancel)
     if silent:
         return Result(job.host, silent)
     stdout, stderr = bytearray(), bytearray()
-    with turns:
+    with places:
         result = execute(job, via, stdin, stdout.extend, stderr.extend, cancel)
     return replace(result, stdout=bytes(stdout), stderr=bytes(stderr))
 

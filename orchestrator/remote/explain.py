@@ -29,9 +29,9 @@ def _by_hand(hop: Settings) -> str:
 
 
 def _from_gateway(error: Exception, hop: Settings, via: Settings | None) -> tuple[str, str] | None:
-    if via is None:
+    if via is None:  # a first hop may refuse the call while Fabric is still being imported
         return None
-    import paramiko  # noqa: PLC0415 - slow to import, and there by now
+    import paramiko  # noqa: PLC0415 - slow to import
 
     if isinstance(error, paramiko.ChannelException):
         return f"cannot be reached from {via.address}: {error.text}", f"try on {via.name}: {_by_hand(hop)}"

@@ -128,7 +128,7 @@ def offers(hop: Settings, held: "tuple[paramiko.AgentKey, ...]") -> Iterator[Off
     """What to try, in order: the files' keys (by the agent, where it has them), then its others."""
     rest = {key.asbytes(): key for key in held}
     for file in hop.identity_files:
-        key = rest.pop(public_half(file), None) if rest else None
+        key = rest.pop(public_half(file), None) if rest else None  # without an agent, it need not be read
         if key:
             yield Offer(f"{file} (agent)", key, file=file)
         elif file.exists() and not is_public(file):

@@ -8,7 +8,8 @@ from functools import cache
 def import_fabric() -> None:
     """Needed before any part of either is imported by itself.
 
-    Threads that import different parts at once would find them half done; by this one door, they wait.
+    Threads that import different parts at once would find them half done. Of one and the same module, Python lets
+    the others wait.
     """
     import fabric  # noqa: F401, PLC0415
 

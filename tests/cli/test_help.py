@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from orchestrator.cli.app import app
+from orchestrator.cli.app import COMMANDS, app
 
 
 def commands(group: object, *path: str) -> Iterator[tuple[tuple[str, ...], object]]:
@@ -33,6 +33,11 @@ def test_the_commands_stand_in_the_order_in_which_they_are_used() -> None:
         *("init", "trust", "check", "up", "status", "logs", "serve", "exec", "shell", "dashboard", "metrics"),
         *("restart", "down", "pull", "image", "lock", "config"),
     ]
+
+
+def test_the_list_says_of_each_command_what_its_own_help_begins_with() -> None:
+    listed = [" ".join(line.split()) for line in told().partition("Commands:\n")[2].splitlines()]
+    assert listed == [f"{name} {command.get_short_help_str(80)}" for name, command in COMMANDS.items()]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,12 @@ def test_a_narrow_screen_goes_without_columns_and_no_cell_is_cut() -> None:
     assert "…" not in "".join((*wide, *narrow))
 
 
+def test_a_very_narrow_screen_keeps_the_verdict_and_what_it_stands_on() -> None:
+    lines = drawn(world(), width=45)[1:5]
+    assert lines[0].split() == ["HOST", "VERDICT", "CONTAINER", "RAY", "JOINED", "GPUS"]
+    assert "…" not in "".join(lines)
+
+
 def test_each_gpu_has_its_use_and_memory_and_on_a_wide_screen_more() -> None:
     assert lines_with(drawn(world(gpus=GPUS), 80), "97% 70/80")[0].split() == [
         "gpu1",

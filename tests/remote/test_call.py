@@ -1,6 +1,8 @@
 """The call to a host, and the wait for its turn: what comes before the handshake."""
 
 import socket
+import subprocess
+import sys
 from contextlib import closing
 from threading import Event
 from time import monotonic
@@ -18,6 +20,19 @@ from .fakes import SOON
 from .sshd import Laptop, Sshd, failed, sh
 
 pytestmark = pytest.mark.sshd
+
+REFUSED = """
+import sys
+from pathlib import Path
+from threading import Event
+from orchestrator.model.cluster import Ssh
+from orchestrator.remote import ssh
+
+ssh.import_fabric = lambda: None
+for host, settings in {"127.0.0.2": Ssh(port=1), "nowhere.invalid": Ssh(), "127.0.0.3": Ssh(key="/nowhere")}.items():
+    print(ssh.SshTransport(host, settings, Path(sys.argv[1])).call(cancel=Event()).message)
+print([name for name in ("fabric", "invoke", "paramiko") if name in sys.modules])
+"""
 
 
 def test_a_host_that_waits_for_its_turn_loses_no_time_by_that(server: Sshd, laptop: Laptop) -> None:
@@ -73,3 +88,16 @@ def test_a_host_that_cannot_be_called_says_why(laptop: Laptop) -> None:
     refused = laptop.dial("gpu1").call(cancel=Event())
     assert refused
     assert refused.message == "127.0.0.2:1 refuses connections"
+
+
+def test_what_refuses_the_call_is_told_without_any_part_of_fabric(laptop: Laptop) -> None:
+    """It is being imported meanwhile, and a part of it imported elsewhere could be half done."""
+    ran = subprocess.run(
+        [sys.executable, "-c", REFUSED, laptop.config], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == [
+        "127.0.0.2:1 refuses connections",
+        "nowhere.invalid:22 cannot be looked up: its host name does not resolve",
+        "the key /nowhere does not exist",
+        "[]",
+    ]
