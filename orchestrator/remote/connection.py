@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAUSES = (0.2, 0.4, 0.8)  # seconds before a host that took the call and hung up is tried again
 NEVER = math.inf
-IDLE = 1  # seconds that paramiko's thread sleeps between looks; its own tenth costs 1 ms of CPU a second
+IDLE = 2.5  # seconds that paramiko's thread sleeps between looks at KEEPALIVE; each costs half a millisecond of CPU
 FAREWELL = 1  # seconds for a connection's thread to end
 KEEPALIVE = 5  # seconds between signs of life: without one, a command that waits would never miss its host
 

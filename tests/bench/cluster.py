@@ -22,11 +22,13 @@ LIVES, LOOKS = 3, 7
 UP, DOWN, STANDING, FASTER = 1.10, 1.15, 1.5, 3.0
 FLOOR = Path(__file__).with_name("floor.sh")
 OURS, HAND = "ours", "by hand"
-# The program, until it would connect: it ends there.
-UNTIL_IT_DIALS = """\
-import os, sys
-sys.addaudithook(lambda event, _: event == "socket.connect" and os._exit(0))
+# The program, until it has all that it needs for a handshake: it ends there. Hosts take the call meanwhile.
+UNTIL_IT_IS_THERE = """\
+import os
 from orchestrator.cli.app import main
+from orchestrator.remote import ssh
+import_fabric = ssh.import_fabric
+ssh.import_fabric = lambda: (import_fabric(), os._exit(0))
 main()
 """
 Say = Callable[[str], None]
@@ -101,7 +103,7 @@ def less_the_starts(what: str, whole: float, start: float, walls: dict[str, floa
     python, theirs = walls["python"], walls[HAND]
     left = whole - start - python
     note = (
-        f"{left:.2f} s to {theirs:.2f} s: {whole:.2f} s less {start:.2f} s until it first dials"
+        f"{left:.2f} s to {theirs:.2f} s: {whole:.2f} s less {start:.2f} s until it is there"
         f" and {python:.2f} s for one Python with Ray's client in the head's container"
     )
     beside = "by hand: ssh docker ps, side by side"
@@ -114,7 +116,7 @@ def _docker_ps(lab: Lab) -> str:
 
 
 def _start(lab: Lab, command: str) -> Way:
-    return _way(_on_the_laptop(lab, sys.executable, "-c", UNTIL_IT_DIALS, command, _inventory(lab)))
+    return _way(_on_the_laptop(lab, sys.executable, "-c", UNTIL_IT_IS_THERE, command, _inventory(lab)))
 
 
 def _python_in(head: Host) -> Way:

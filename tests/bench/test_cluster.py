@@ -10,6 +10,6 @@ def test_what_is_no_talk_with_hosts_is_taken_off_and_told() -> None:
     assert row.value == pytest.approx(0.5 / 0.4)
     assert row.holds is True
     assert row.note == (
-        "0.50 s to 0.40 s: 1.80 s less 0.70 s until it first dials"
+        "0.50 s to 0.40 s: 1.80 s less 0.70 s until it is there"
         " and 0.60 s for one Python with Ray's client in the head's container"
     )
