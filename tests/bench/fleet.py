@@ -19,7 +19,7 @@ from .farm import Farm, farm
 from .measure import BenchError, Run, Way, cpu, peak, side_by_side, timed, wall
 from .row import Row
 
-SIZES = {50: 5, 200: 3}
+SIZES = {50: 9, 200: 7}
 """How many hosts, and how often each way is measured on them."""
 FEW, MANY = SIZES
 SLOW = 3
