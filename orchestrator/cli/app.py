@@ -50,11 +50,7 @@ class Root(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings | {"commands": COMMANDS})
-
-    def make_context(self, *args: Any, **more: Any) -> Any:
-        """For each run, and for each completion."""
         lighten(self)
-        return super().make_context(*args, **more)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         COMMANDS.described().format_commands(ctx, formatter)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from orchestrator.cli.model_line import told
@@ -22,8 +21,8 @@ COLUMNS = ("host", "role", "ip", "verdict", "container", "ray", "joined", "gpus"
 DISPENSABLE = ("image", "ip", "role", "up")
 """Columns that a narrow screen goes without, the first one first."""
 RIGHT = frozenset({"restarts", "up"})
-GAP = 2  # blanks between columns
-Cells = dict[str, str | Text]
+GAP = "  "
+Cells = dict[str, Text]
 
 
 def show_health(health: ClusterHealth) -> None:
@@ -82,34 +81,29 @@ def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> list[Text]
         if _needed(widths) > width:
             widths.pop(name, None)
     widths["host"] = max(len("host"), widths["host"] - max(0, _needed(widths) - width))
-    header: Cells = {name: Text(name.upper(), "dim") for name in widths}
+    header = {name: _cell(name.upper(), "dim") for name in widths}
     return [_row(each, widths) for each in (header, *cells)]
 
 
 def _width(name: str, cells: Iterable[Cells]) -> int:
-    return max(len(name), *(cell_len(printable(str(each[name]))) for each in cells))
+    return max(len(name), *(each[name].cell_len for each in cells))
 
 
 def _needed(widths: Mapping[str, int]) -> int:
     """The columns, and the blanks between them."""
-    return sum(widths.values()) + GAP * (len(widths) - 1)
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
 
 
 def _row(cells: Cells, widths: Mapping[str, int]) -> Text:
-    padded = (_padded(cells[name], width, right=name in RIGHT) for name, width in widths.items())
-    row = Text(" " * GAP).join(padded)
+    for name, width in widths.items():
+        cells[name].align("right" if name in RIGHT else "left", width)
+    row = Text(GAP).join(cells[name] for name in widths)
     row.rstrip()
     return row
 
 
-def _padded(cell: str | Text, width: int, *, right: bool) -> Text:
-    text = printable(str(cell))
-    if cell_len(text) > width:
-        text = f"{set_cell_size(text, width - 1)}…"
-    blanks = " " * (width - cell_len(text))
-    return Text(
-        f"{blanks}{text}" if right else f"{text}{blanks}", cell.style if isinstance(cell, Text) else ""
-    )
+def _cell(text: str, style: str = "") -> Text:
+    return Text(printable(text), style, overflow="ellipsis")
 
 
 def _columns(hosts: Collection[HostHealth], of: Engine) -> tuple[str, ...]:
@@ -124,11 +118,11 @@ def _images(hosts: Iterable[HostHealth]) -> set[str]:
 
 
 def _cells(host: HostHealth) -> Cells:
-    return {
+    texts = {
         "host": host.name,
         "role": host.role,
         "ip": host.ip or "?",
-        "verdict": Text(host.verdict, STYLE[host.verdict]),
+        "verdict": host.verdict,
         "container": host.container or "?",
         "ray": _yes(host.ray),
         "joined": _yes(host.joined),
@@ -137,6 +131,8 @@ def _cells(host: HostHealth) -> Cells:
         "restarts": "-" if host.restarts is None else str(host.restarts),
         "image": host.image or "-",
     }
+    styles = {"verdict": STYLE[host.verdict]}
+    return {name: _cell(text, styles.get(name, "")) for name, text in texts.items()}
 
 
 def _yes(fact: bool | None) -> str:

@@ -16,7 +16,6 @@ from orchestrator.plan.facts import RayTable, Resource, Silent
 from orchestrator.plan.happened import Event
 from orchestrator.plan.health import HostHealth, Verdict
 from orchestrator.plan.live import Gpu, Sight
-from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.spans import age
 
 GIB = 2**30
@@ -109,17 +108,13 @@ def _words(sight: Sight, room: int) -> list[Text]:
     """What is served, what is wrong, host by host, and what to do."""
     if sight.pending:
         return []
-    model = [_model(sight.health.model)] if sight.health.model else []
+    model = [_cut(told(sight.health.model))] if sight.health.model else []
     room -= len(model)
     troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
     fixes = (*sight.health.notes, *(f"→ {fix}" for fix in what_to_do(sight.health)))
     shown = max(1, room - len(fixes[:room]))
     more = [_line(f"and {len(troubles) - shown} more in trouble", "dim")] if len(troubles) > shown else []
     return [*model, *troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
-
-
-def _model(model: ModelHealth) -> Text:
-    return _cut(told(model))
 
 
 def _trouble(sight: Sight, host: HostHealth) -> str:

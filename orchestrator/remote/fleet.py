@@ -36,9 +36,8 @@ class _Bounded:
         return self._inner.login
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
-        refused = self.call(
-            cancel=cancel
-        )  # outside, so that one that does not take the call keeps nobody from work
+        # Outside, so that one that does not take the call keeps nobody from work.
+        refused = self.call(cancel=cancel)
         if refused:
             return refused
         with self._places:
