@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event
 from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Pull
@@ -20,6 +20,7 @@ from orchestrator.plan.place import Place
 from orchestrator.plan.ray import address
 from orchestrator.plan.settle import places
 from orchestrator.plan.trial import Link, NoTrial, Trial
+from orchestrator.remote.brief import Brief
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import LookBegan, Tell
 from orchestrator.remote.transport import Failure, Output, Transport
@@ -88,14 +89,10 @@ class _Check:
     @contextmanager
     def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
         """A container from the image on each host that has it, for as long as this lasts."""
-        over, hosts = Event(), () if self.cancel.is_set() else self.places
-        running = {host: _Trial(self.fleet[host], self.trial(host), over) for host in hosts}
-        try:
+        hosts = () if self.cancel.is_set() else self.places
+        with Brief() as brief:
+            running = {host: _Trial(brief, self.fleet[host], self.trial(host)) for host in hosts}
             yield {host: each.result(self.cancel) for host, each in running.items()}
-        finally:
-            over.set()
-            for each in running.values():
-                each.join()
 
     def trial(self, host: str) -> Command:
         facts = self.hosts[host]
@@ -138,15 +135,13 @@ class _Check:
 
 
 class _Trial:
-    """A container that tells what is in it, and stays until `over`."""
+    """A container that tells what is in it."""
 
-    def __init__(self, via: Transport, command: Command, over: Event) -> None:
-        self._via, self._command, self._over = via, command, over
+    def __init__(self, brief: Brief, via: Transport, command: Command) -> None:
         self._told, self._until = Event(), time.monotonic() + START_SECONDS
         self._line = ""
         self._ended: Output | Failure | None = None
-        self._thread = Thread(target=self._run, name="trial", daemon=True)
-        self._thread.start()
+        brief.start(via, command, self._hear, self._end, TRIAL_SECONDS)
 
     def result(self, cancel: Event) -> Trial | NoTrial:
         while not (self._told.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
@@ -160,17 +155,14 @@ class _Trial:
                 return NoTrial(None, failure.message)
         return NoTrial(None, f"it says nothing for {START_SECONDS:.0f} s")
 
-    def join(self) -> None:
-        self._thread.join()
-
-    def _run(self) -> None:
-        self._ended = self._via.stream(self._command, self._hear, timeout=TRIAL_SECONDS, cancel=self._over)
-        self._told.set()
-
     def _hear(self, line: str) -> None:
         if trial.is_answer(line) and not self._line:  # a host may greet before
             self._line = line
             self._told.set()
+
+    def _end(self, ended: Output | Failure) -> None:
+        self._ended = ended
+        self._told.set()
 
 
 def _gap(host: str, what: str, got: Output | Failure) -> Gap:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import collective, docker, engine
@@ -11,9 +11,10 @@ from orchestrator.plan.collective import Rank, Stage
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import Facts, HostFacts
 from orchestrator.plan.settle import places
+from orchestrator.remote.brief import Brief
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import HostSeen, LookBegan, Tell
-from orchestrator.remote.transport import Failure, Output, Transport
+from orchestrator.remote.transport import Failure, Output
 
 START_SECONDS = 180.0
 """For the container and for importing torch, which a cold disk may take a minute for."""
@@ -64,21 +65,13 @@ def _held(facts: object) -> frozenset[int]:
 @contextmanager
 def _running(commands: Mapping[str, Command], fleet: Fleet, tell: Tell) -> "Iterator[dict[str, _Running]]":
     """A container on each host, for as long as this lasts."""
-    over, hosts = Event(), tuple(commands)
+    hosts = tuple(commands)
     tell(LookBegan(hosts, TITLE, DOING[Stage.STARTING]))
-    ranks = {host: _Running(host, hosts, tell) for host in hosts}
-    threads = [
-        Thread(target=each.run, args=(fleet[host], commands[host], over), name="rank", daemon=True)
-        for host, each in ranks.items()
-    ]
-    try:
-        for thread in threads:
-            thread.start()
+    with Brief() as brief:
+        ranks = {host: _Running(host, hosts, tell, brief.over) for host in hosts}
+        for host, rank in ranks.items():
+            brief.start(fleet[host], commands[host], rank.hear, rank.end, ALL_SECONDS)
         yield ranks
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 def _all_come_to(stage: Stage, ranks: "Mapping[str, _Running]", cancel: Event) -> bool:
@@ -104,23 +97,22 @@ def _hear_the_others(ranks: "Mapping[str, _Running]", cancel: Event) -> None:
 class _Running:
     """A host's rank: what it has said so far, and how it ended."""
 
-    def __init__(self, host: str, hosts: tuple[str, ...], tell: Tell) -> None:
-        self._host, self._hosts, self._tell = host, hosts, tell
+    def __init__(self, host: str, hosts: tuple[str, ...], tell: Tell, over: Event) -> None:
+        self._host, self._hosts, self._tell, self._over = host, hosts, tell, over
         self._lines: list[str] = []
         self._ended = ""
 
     def told(self) -> Rank:
         return collective.heard(self._hosts, self._host, tuple(self._lines), self._ended)
 
-    def run(self, via: Transport, command: Command, over: Event) -> None:
-        ended = via.stream(command, self._hear, timeout=ALL_SECONDS, cancel=over)
-        if not over.is_set():
-            self._ended = _words(ended)
-            self._show()
-
-    def _hear(self, line: str) -> None:
+    def hear(self, line: str) -> None:
         self._lines.append(line)
         self._show()
+
+    def end(self, ended: Output | Failure) -> None:
+        if not self._over.is_set():
+            self._ended = _words(ended)
+            self._show()
 
     def _show(self) -> None:
         rank = self.told()

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from threading import Event
 
 from orchestrator.plan.command import Command
+from orchestrator.remote.bell import Bell
 from orchestrator.remote.channel import Lines, Tail
-from orchestrator.remote.stdin import Given, Piped, Source
+from orchestrator.remote.stdin import Given, Held, Piped, Source
 from orchestrator.remote.transport import Failure, Hear, Output
 
 KEPT = 1 << 16  # bytes of standard error that a stream keeps: it may last for days
@@ -17,7 +18,7 @@ class Speaker(ABC):
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
         stdout, stderr = bytearray(), Tail(None)
-        stdin = Given(command.input(), hold_open=False)
+        stdin = Given(command.input())
         ended = self._speak(command, stdin, stdout.extend, stderr, timeout, cancel)
         return (
             ended
@@ -26,10 +27,16 @@ class Speaker(ABC):
         )
 
     def stream(
-        self, command: Command, tell: Callable[[str], None], *, timeout: float, cancel: Event
+        self,
+        command: Command,
+        tell: Callable[[str], None],
+        *,
+        timeout: float,
+        cancel: Event,
+        over: Bell | None = None,
     ) -> Output | Failure:
         lines, stderr = Lines(tell), Tail(KEPT)
-        stdin = Given(command.input(), hold_open=True)
+        stdin = Held(command.input(), over)
         ended = self._speak(command, stdin, lines.hear, stderr, timeout, cancel)
         lines.end()
         return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)

@@ -6,6 +6,8 @@ from select import POLLIN, poll
 from time import monotonic
 from typing import Protocol
 
+from orchestrator.remote.bell import Bell
+
 CHUNK = 1 << 16  # bytes: twice what a packet of paramiko's carries
 PULSE = 5.0  # seconds between signs of life on a standard input that is held open
 
@@ -38,25 +40,46 @@ class Source(Protocol):
 
 @dataclass
 class Given:
-    """Input that is known from the start. With `hold_open` its end never comes, but signs of life do."""
+    """Input that is known from the start."""
 
     data: bytes
-    hold_open: bool
     _sent: int = field(default=0, init=False)
-    _beat: float = field(default_factory=monotonic, init=False)
 
-    waits_for = ()
+    @property
+    def waits_for(self) -> tuple[int, ...]:
+        return ()
 
     def feed(self, channel: Inlet) -> bool:
         while not self._all_sent and channel.send_ready():
             self._sent += channel.send(self.data[self._sent : self._sent + CHUNK])
         if self._all_sent and not channel.eof_sent:
-            self._pulse(channel) if self.hold_open else channel.shutdown_write()
+            self._end(channel)
         return self._all_sent
 
     @property
     def _all_sent(self) -> bool:
         return self._sent == len(self.data)
+
+    def _end(self, channel: Inlet) -> None:
+        channel.shutdown_write()
+
+
+@dataclass
+class Held(Given):
+    """The same, held open until it is `over`, with signs of life."""
+
+    over: Bell | None
+    _beat: float = field(default_factory=monotonic, init=False)
+
+    @property
+    def waits_for(self) -> tuple[int, ...]:
+        return () if self.over is None or self.over.is_set() else (self.over.fileno(),)
+
+    def _end(self, channel: Inlet) -> None:
+        if self.over and self.over.is_set():
+            channel.shutdown_write()
+        else:
+            self._pulse(channel)
 
     def _pulse(self, channel: Inlet) -> None:
         """An empty line now and then: who reads it knows that we live, and we learn whether it can be sent."""

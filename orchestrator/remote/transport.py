@@ -7,6 +7,7 @@ from threading import Event
 from typing import Protocol
 
 from orchestrator.plan.command import Command
+from orchestrator.remote.bell import Bell
 
 Hear = Callable[[bytes], None]
 
@@ -75,12 +76,19 @@ class Transport(Protocol):
         ...
 
     def stream(
-        self, command: Command, tell: Callable[[str], None], *, timeout: float, cancel: Event
+        self,
+        command: Command,
+        tell: Callable[[str], None],
+        *,
+        timeout: float,
+        cancel: Event,
+        over: Bell | None = None,
     ) -> Output | Failure:
         """Run, handing each line of standard output to `tell` as it comes.
 
-        Standard input stays open until the end, with an empty line every few seconds: a command that
-        reads it knows when nobody listens, also where a cable was cut and no end ever comes.
+        Standard input stays open until `over` is set, with an empty line every few seconds: a command that
+        reads it knows when nobody listens, also where a cable was cut and no end ever comes. `over` ends the
+        input alone: the command is then waited for, until `timeout` or `cancel`.
         """
         ...
 

@@ -133,14 +133,21 @@ class FakeHost:
         return reply(command, cancel) if callable(reply) else reply
 
     def stream(
-        self, command: Command, tell: Callable[[str], None], *, timeout: float, cancel: Event
+        self,
+        command: Command,
+        tell: Callable[[str], None],
+        *,
+        timeout: float,
+        cancel: Event,
+        over: Event | None = None,
     ) -> Answer:
+        """Where its standard input can end, that is what a command is told of, rather than the cancel."""
         assert timeout > 0
         try:
             rule = self.fleet.take(self.name, command, streams=True)
         except UnmatchedError as unmatched:  # nobody would hear of it in the thread of a watch
             return Failure(FailureKind.EXIT, str(unmatched))
-        return _tell(rule.lines or (), tell, command, cancel)
+        return _tell(rule.lines or (), tell, command, over or cancel)
 
     def pipe(
         self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
+from orchestrator.remote.bell import Bell
 from orchestrator.remote.local import LocalTransport
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
@@ -135,6 +136,26 @@ def test_a_stream_holds_standard_input_open_until_it_ends(host: Transport, tmp_p
     failed(host.stream(watcher, tell, timeout=30, cancel=cancel), FailureKind.CANCELLED)
     assert heard == ["hello gpu1"]
     assert over.read_text() == "over\n"
+
+
+def test_a_streams_input_can_be_ended_and_its_end_waited_for(host: Transport, tmp_path: Path) -> None:
+    over, gate = Bell(), fifo(tmp_path / "gate")
+    leaves = sh(f"echo begun; cat; echo leaving; read go < {gate}; exit 5")
+
+    def tell(line: str) -> None:
+        over.set() if line == "begun" else gate.write_text("go\n")
+
+    assert host.stream(leaves, tell, timeout=30, cancel=Event(), over=over) == Output(5)
+
+
+def test_a_command_that_outlasts_its_input_can_still_be_cancelled(host: Transport) -> None:
+    over, cancel = Bell(), Event()
+
+    def tell(line: str) -> None:
+        over.set() if line == "begun" else cancel.set()
+
+    stays = sh("echo begun; cat; echo staying; exec sleep 60")
+    failed(host.stream(stays, tell, timeout=30, cancel=cancel, over=over), FailureKind.CANCELLED)
 
 
 def test_a_stream_gives_signs_of_life(host: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
