@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.dial import dial
 from orchestrator.remote.explain import explain, hung_up
-from orchestrator.remote.hostkeys import Guard, known_types
+from orchestrator.remote.hostkeys import Guard
 from orchestrator.remote.identity import Keys
 from orchestrator.remote.negotiation import preferring
 from orchestrator.remote.refused import Refused
@@ -129,10 +129,10 @@ class Connection:
     def _step(self, hop: Settings, make: MakeLogin) -> None:
         with ExitStack() as undo:
             wire = self._wire(hop, undo)
-            login = make(hop, self.deadline)
-            fabric = self._fabric(hop, login, wire)
+            login, guard = make(hop, self.deadline), Guard(hop, self.policy)
+            fabric = self._fabric(hop, login, guard.types, wire)
             # Fabric accepts any host key unless told otherwise, of gateways too.
-            fabric.client.set_missing_host_key_policy(Guard(hop, self.policy))
+            fabric.client.set_missing_host_key_policy(guard)
             undo.callback(_close, fabric)
             fabric.open()
             fabric.transport.set_keepalive(KEEPALIVE)
@@ -150,7 +150,7 @@ class Connection:
         self.await_turn()
         return called
 
-    def _fabric(self, hop: Settings, login: Login, wire: "socket.socket | None") -> Any:
+    def _fabric(self, hop: Settings, login: Login, types: list[str], wire: "socket.socket | None") -> Any:
         import fabric  # noqa: PLC0415 - slow to import
 
         left = max(self.deadline - monotonic(), 0.001)
@@ -160,7 +160,7 @@ class Connection:
             "auth_timeout": left,
             "channel_timeout": left,
             "auth_strategy": login,
-            "transport_factory": preferring(known_types(hop)),
+            "transport_factory": preferring(types),
         }
         if wire:
             options["sock"] = wire

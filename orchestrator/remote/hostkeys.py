@@ -80,10 +80,16 @@ class Guard:
     def __init__(self, hop: Settings, policy: HostKeys) -> None:
         self.hop = hop
         self.policy = policy
+        self._on_file = _entries(hop, hop.known_as)
+
+    @property
+    def types(self) -> list[str]:
+        """The types of the keys on file, to be asked for before others."""
+        return [entry.key.type for entry in self._on_file if not entry.marker]
 
     def missing_host_key(self, client: "paramiko.SSHClient", hostname: str, key: "paramiko.PKey") -> None:  # noqa: ARG002
         shown = HostKey(key.get_name(), key.get_base64())
-        verdict = judge(self.hop, shown)
+        verdict = _judged(self.hop, shown, self._on_file)
         if isinstance(verdict, Unknown) and self.policy is HostKeys.ACCEPT_NEW:
             verdict = accept(self.hop, verdict)
         if not isinstance(verdict, Known):
@@ -91,13 +97,16 @@ class Guard:
 
 
 def judge(hop: Settings, key: HostKey) -> Verdict:
-    """What the files say about a key. Another key of any type makes it Changed.
+    """What the files say about a key now. Another key of any type makes it Changed.
 
-    OpenSSH calls a key of a new type new; but known types are asked for first (`known_types`), so
+    OpenSSH calls a key of a new type new; but known types are asked for first (`Guard.types`), so
     only a host that has lost them shows a new one, or somebody between.
     """
+    return _judged(hop, key, _entries(hop, hop.known_as))
+
+
+def _judged(hop: Settings, key: HostKey, mine: list[Entry]) -> Verdict:
     name = hop.known_as
-    mine = _entries(hop, name)
     revoked = [entry for entry in mine if entry.marker == "@revoked" and entry.key == key]
     known = [entry for entry in mine if not entry.marker]
     if revoked:
@@ -108,11 +117,6 @@ def judge(hop: Settings, key: HostKey) -> Verdict:
         nearest = next((entry for entry in known if entry.key.type == key.type), known[0])
         return Changed(name, key, nearest.key, nearest.file, nearest.line)
     return Unknown(name, key, _first_writable(hop))
-
-
-def known_types(hop: Settings) -> list[str]:
-    """The types of the keys on file, to be asked for before others."""
-    return [entry.key.type for entry in _entries(hop, hop.known_as) if not entry.marker]
 
 
 def accept(hop: Settings, unknown: Unknown) -> Verdict:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LOCKED = "needs its passphrase"
 AGENT = "the agent at"
+
+_loading = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +134,27 @@ def offers(hop: Settings, held: "tuple[paramiko.AgentKey, ...]") -> Iterator[Off
         key = rest.pop(public_half(file), None) if rest else None  # without an agent, it need not be read
         if key:
             yield Offer(f"{file} (agent)", key, file=file)
-        elif file.exists() and not is_public(file):
-            yield load(file)
+        elif loaded := load(file):
+            yield loaded
     if not hop.identities_only:
         yield from (Offer(f"agent key {key.comment or key.get_name()}", key) for key in rest.values())
 
 
-def load(file: Path) -> Offer:
-    """A private key, and the certificate beside it. Read once for all hosts that are shown it."""
-    return _load(file, stamp(file), stamp(file.with_name(f"{file.name}-cert.pub")))
+def load(file: Path) -> Offer | None:
+    """A private key, and the certificate beside it; None where there is none. Read once for all that are shown it."""
+    as_of = stamp(file)
+    if as_of is None:
+        return None
+    with _loading:  # or each of a fleet's threads would load it for itself
+        return _load(file, as_of, stamp(file.with_name(f"{file.name}-cert.pub")))
 
 
 @lru_cache(maxsize=64)
-def _load(file: Path, _key: Stamp, _certificate: Stamp) -> Offer:
+def _load(file: Path, _key: Stamp, _certificate: Stamp) -> Offer | None:
     import paramiko  # noqa: PLC0415 - slow to import
 
+    if is_public(file):
+        return None
     try:
         return Offer(str(file), paramiko.PKey.from_path(file), file=file)
     except TypeError:  # how the cryptography package asks for a passphrase

@@ -109,9 +109,12 @@ class Book:
 def about(files: Iterable[Path], name: str) -> Iterator[Entry]:
     """What the files say of a host, as they are now."""
     for file in files:
+        as_of = stamp(file)
+        if as_of is None:
+            continue
         with suppress(OSError):
             with _reading:  # or each of a fleet's threads would read it for itself
-                book = _book(file, stamp(file))
+                book = _book(file, as_of)
             yield from book.about(name)
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.model.cluster import Ssh
@@ -144,7 +145,7 @@ def _jumps(text: str) -> tuple[str, ...]:
 def _identities(key: str | None, files: Sequence[str], hop: Settings) -> tuple[Path, ...]:
     if key:
         return (named_key(key),)
-    return tuple(Path(expand(file, hop)).expanduser() for file in files if file != "none")
+    return tuple(_place(expand(file, hop)) for file in files if file != "none")
 
 
 def named_key(key: str) -> Path:
@@ -159,12 +160,18 @@ def named_key(key: str) -> Path:
 def _agent(said: str, hop: Settings) -> Path | None:
     variable = re.fullmatch(r"\$(\w+)|(SSH_AUTH_SOCK)", said)
     place = os.environ.get(variable[1] or variable[2], "none") if variable else expand(said, hop)
-    return None if place in ("", "none") else Path(place).expanduser()
+    return None if place in ("", "none") else _place(place)
 
 
 def _files(said: Sequence[str], hop: Settings) -> tuple[Path, ...]:
     names = [name for line in said for name in line.split()]
-    return tuple(Path(expand(name, hop)).expanduser() for name in names if name != "none")
+    return tuple(_place(expand(name, hop)) for name in names if name != "none")
+
+
+@lru_cache
+def _place(name: str) -> Path:
+    """The same for most hosts of a fleet."""
+    return Path(name).expanduser()
 
 
 def expand(text: str, hop: Settings) -> str:

@@ -17,7 +17,6 @@ from orchestrator.remote.hostkeys import (
     Unknown,
     accept,
     judge,
-    known_types,
     record,
 )
 from orchestrator.remote.knownhosts import HostKey
@@ -103,7 +102,7 @@ def test_another_key_is_a_change_and_its_line_is_named(hop: Settings, key: HostK
 def test_a_key_of_another_type_is_a_change_too(hop: Settings, key: HostKey, ecdsa: HostKey) -> None:
     hop.known_hosts[0].write_text(f"gpu1.example.com {ecdsa.type} {ecdsa.base64}\n")
     assert isinstance(judge(hop, key), Changed)
-    assert known_types(hop) == ["ecdsa-sha2-nistp256"]
+    assert Guard(hop, HostKeys.STRICT).types == ["ecdsa-sha2-nistp256"]
 
 
 def test_one_of_several_keys_suffices(hop: Settings, key: HostKey, other: HostKey) -> None:
