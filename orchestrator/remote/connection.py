@@ -15,6 +15,7 @@ from orchestrator.remote.dial import dial
 from orchestrator.remote.explain import explain, hung_up
 from orchestrator.remote.hostkeys import Guard
 from orchestrator.remote.identity import Keys
+from orchestrator.remote.library import connections
 from orchestrator.remote.negotiation import preferring
 from orchestrator.remote.refused import Refused
 from orchestrator.remote.sshconfig import Settings
@@ -151,8 +152,6 @@ class Connection:
         return called
 
     def _fabric(self, hop: Settings, login: Login, types: list[str], wire: "socket.socket | None") -> Any:
-        import fabric  # noqa: PLC0415 - slow to import
-
         left = max(self.deadline - monotonic(), 0.001)
         options = {
             "timeout": left,
@@ -164,30 +163,18 @@ class Connection:
         }
         if wire:
             options["sock"] = wire
-        return fabric.Connection(
+        return connections()(
             hop.host,
             user=hop.user,
             port=hop.port,
             gateway=self._open[-1] if self._open else None,
             forward_agent=False,
             connect_kwargs=options,
-            config=_no_config(),
         )
 
     def close(self) -> None:
         with suppress(Exception):
             self._undo.close()
-
-
-def _no_config() -> Any:
-    """Of its own config files Fabric is to read none: `settings` has been through ssh's.
-
-    For each connection its own: Fabric changes it, and threads would find it half done.
-    """
-    import fabric  # noqa: PLC0415 - slow to import
-    import paramiko  # noqa: PLC0415
-
-    return fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig())
 
 
 def _close(fabric: Any) -> None:
