@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from orchestrator.cli.session import Session, session
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
 from orchestrator.plan.aftermath import LAST_WORDS, REMOVE, Wreck
-from orchestrator.plan.facts import Facts
+from orchestrator.plan.down import ASK_RAY, heard_meanwhile, left_behind
+from orchestrator.plan.facts import Depth, Facts
 from orchestrator.plan.prune import outsiders, plan_prune
-from orchestrator.plan.steps import Plan
+from orchestrator.plan.steps import Plan, Refusal
 from orchestrator.remote.report import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
@@ -84,9 +85,11 @@ def scope(only: frozenset[str] | None, *, prune: bool) -> Scope:
     return Scope.SOME_HOSTS if only is not None else Scope.PRUNE if prune else Scope.NAMES
 
 
-def preview(cluster: Cluster, planner: Planner, output: PlanForm, pace: Pace, assumed: Facts | None) -> int:
+def preview(
+    cluster: Cluster, planner: Planner, output: PlanForm, pace: Pace, assumed: Facts | None, depth: Depth
+) -> int:
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
-    plan = foresee(cluster, planner, pace) if assumed is None else planner(assumed)
+    plan = foresee(cluster, planner, pace, depth) if assumed is None else planner(assumed)
     if output is PlanForm.SH:
         from orchestrator.cli.script import script
 
@@ -100,10 +103,10 @@ def preview(cluster: Cluster, planner: Planner, output: PlanForm, pace: Pace, as
     return 1 if plan.refusals else 0
 
 
-def foresee(cluster: Cluster, planner: Planner, pace: Pace) -> Plan:
+def foresee(cluster: Cluster, planner: Planner, pace: Pace, depth: Depth) -> Plan:
     """The plan for what the hosts have now; nothing is changed, and no lock held."""
     with session(cluster, "plan", pace, logged=False) as run:
-        facts = run.observe_all()
+        facts = run.observe_all(depth)
     if run.cancel.is_set():
         raise typer.Exit(INTERRUPTED)
     return planner(facts)
@@ -118,6 +121,7 @@ def carry_out(
     secrets: tuple[Secret, ...] = (),
     *,
     scope: Scope,
+    depth: Depth,
 ) -> Done:
     """Does it, with the cluster's lock. `aftermath` plans the cleaning up, also after Ctrl-C.
 
@@ -125,10 +129,11 @@ def carry_out(
     """
     began = time.monotonic()
     with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:
-        facts, pruned = (run.observe_but(head), NOTHING) if head else _look(run, scope)
+        facts, pruned = (run.observe_but(head, depth), NOTHING) if head else _look(run, scope, depth)
         plan = planner(facts)
         run.tell(Planned(plan))
         report = run.execute(plan).after(pruned)
+        plan = replace(plan, refusals=(*plan.refusals, *_left_behind(run, facts, report)))
         lost = run.why_lost(report)
         interrupted = run.cancel.is_set() and not lost
         undone = run.clean_up(NO_PLAN if lost else aftermath(_wreck(plan, report, interrupted)))
@@ -140,17 +145,26 @@ def _pruning(cluster: Cluster, facts: Facts) -> Plan:
     return plan_prune(cluster, (*cluster.nodes, *outsiders(cluster, facts)), facts)
 
 
-def _look(run: Session, scope: Scope) -> tuple[Facts, Report]:
+def _look(run: Session, scope: Scope, depth: Depth) -> tuple[Facts, Report]:
     """The facts, once what the inventory does not have is gone, where one consents to that."""
     if scope is Scope.SOME_HOSTS:
-        return run.observe(run.cluster.nodes), NOTHING
-    facts = run.observe_all()
+        return run.observe(run.cluster.nodes, depth), NOTHING
+    facts = run.observe_all(depth)
     plan = _pruning(run.cluster, facts) if scope is Scope.PRUNE else NO_PLAN
     if not plan.phases:
         return facts, NOTHING
     run.tell(Planned(plan))
     pruned = run.execute(plan)
-    return run.observe_all(), pruned
+    return run.observe_all(depth), pruned
+
+
+def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Refusal, ...]:
+    """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
+    asked = next((each.output for each in report.results if each.step.title == ASK_RAY and each.output), None)
+    if asked is None or run.cancel.is_set():
+        return ()
+    facts = heard_meanwhile(run.cluster, facts, asked.stdout)
+    return tuple(left_behind(run.cluster, facts | run.observe_outside(facts, Depth.CONTAINERS)))
 
 
 def _wreck(plan: Plan, report: Report, interrupted: bool) -> Wreck:

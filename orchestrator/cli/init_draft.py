@@ -20,7 +20,7 @@ from orchestrator.model.target import Target
 from orchestrator.plan import candidates
 from orchestrator.plan.command import quoted
 from orchestrator.plan.draft import Draft, Seen, text
-from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts import Depth, DockerTrouble, Facts, HostFacts, Silent
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.inspection import Inspection
 from orchestrator.remote.survey import survey
@@ -56,7 +56,7 @@ def _look(cluster: Cluster, pace: Pace) -> tuple[Facts, Mapping[str, Inspection 
     verdicts = introduced(tuple(node for node in cluster.nodes if not node.is_local), pace.jobs)
     unmet = {name: _silent(each) for name, each in verdicts.items() if isinstance(each, Failure)}
     with session(cluster, "init", pace, logged=False) as run:
-        facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet))
+        facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet), Depth.MACHINE)
         seen = tuple(node for node in cluster.nodes if isinstance(facts.get(node.name), HostFacts))
         closer = survey(cluster, seen, run.fleet, run.cancel)
     run.stop_if_interrupted()

@@ -16,7 +16,7 @@ from orchestrator.cli.progress import display
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import lock
-from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.facts import Depth, Facts, HostFacts, Silent
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.prune import outsiders
 from orchestrator.plan.steps import Plan
@@ -56,23 +56,25 @@ class Session:
         if self.cancel.is_set():
             raise typer.Exit(INTERRUPTED)
 
-    def observe_all(self) -> Facts:
-        """The facts of every host, also of those that only Ray knows."""
-        facts = self.observe(self.cluster.nodes)
-        others = outsiders(self.cluster, facts)
-        if not others:
-            return facts
-        self.fleet.add(others)
-        return facts | self.observe(others)
+    def observe_all(self, depth: Depth) -> Facts:
+        """The facts of every host, also of those that only Ray knows, where it is asked."""
+        facts = self.observe(self.cluster.nodes, depth)
+        return facts | self.observe_outside(facts, depth)
 
-    def observe_but(self, known: Facts) -> Facts:
+    def observe_outside(self, facts: Facts, depth: Depth) -> Facts:
+        """The facts of hosts that the inventory does not have and Ray lists."""
+        others = outsiders(self.cluster, facts)
+        self.fleet.add(others)
+        return self.observe(others, depth) if others else {}
+
+    def observe_but(self, known: Facts, depth: Depth) -> Facts:
         """The facts of the inventory's hosts, where some are known already."""
         nodes = tuple(node for node in self.cluster.nodes if node.name not in known)
-        facts = known | self.observe(nodes)
+        facts = known | self.observe(nodes, depth)
         return {node.name: facts[node.name] for node in self.cluster.nodes}
 
-    def observe(self, nodes: tuple[Node, ...], *, closely: bool = True) -> Facts:
-        facts = observe(self.cluster, nodes, self.fleet, self.tell, self.cancel, closely=closely)
+    def observe(self, nodes: tuple[Node, ...], depth: Depth) -> Facts:
+        facts = observe(self.cluster, nodes, self.fleet, self.tell, self.cancel, depth=depth)
         for host in facts.values():
             if isinstance(host, HostFacts) and host.token:
                 self.mask.add(host.token)

@@ -1,9 +1,9 @@
 """What `--offline` supposes of hosts; what only a look can tell stands in angle brackets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.model.cluster import Cluster, Node, Rdma
-from orchestrator.plan.facts import Address, Container, Facts, HostFacts
+from orchestrator.plan.facts import Address, Container, Facts, HostFacts, RayTrouble
 from orchestrator.plan.held import Held
 
 
@@ -22,7 +22,11 @@ def nothing_there(cluster: Cluster) -> Facts:
 
 def all_there(cluster: Cluster) -> Facts:
     """Hosts on which the cluster runs: what `down --offline` plans for."""
-    return {node.name: _host(cluster, node, (_container(cluster, node),)) for node in cluster.nodes}
+    asked = RayTrouble("nobody was asked", gone=False)
+    return {
+        node.name: replace(_host(cluster, node, (_container(cluster, node),)), ray=asked)
+        for node in cluster.nodes
+    }
 
 
 def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> HostFacts:

@@ -1,16 +1,21 @@
 """The plan of `down`: the workers, then the head, then a second look."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.plan import docker, engine
+from orchestrator.plan import docker, engine, ray
+from orchestrator.plan.command import Command
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.found import STRAY, running, strays
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
+from orchestrator.plan.login import by_hand
 from orchestrator.plan.prune import left_outside, outsiders, unsure
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
 STOP = "stop and remove its container"
+ASK_RAY = "ask Ray who else is in it"
 
 
 def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
@@ -19,7 +24,7 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
     ours = {node.name: _ours(cluster, facts[node.name]) for node in nodes}
     return Plan(
         f"take down cluster {cluster.name}",
-        tuple(_phases(cluster, [node for node in nodes if ours[node.name]], facts)),
+        tuple(_phases(cluster, [node for node in nodes if ours[node.name]], facts, whole=only is None)),
         tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
         (
             *(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
@@ -31,7 +36,35 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
 def _left(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
     """What would outlive the cluster, on hosts that the inventory does not have."""
     yield from (Refusal(each.host, each.why, each.fix) for each in left_outside(cluster, facts))
-    yield from unsure(tuple(node for node in outsiders(cluster, facts) if node.name in facts), facts)
+    yield from unsure(_outsiders(cluster, facts), facts)
+
+
+def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
+    """The same once the head is gone: nobody tells of those hosts any more, so a person has to see to them."""
+    nodes = _outsiders(cluster, facts)
+    yield from (
+        Refusal(node.name, f"{container.name} {STRAY}", f"remove it: {_by_hand(node, container)}")
+        for node in nodes
+        for host, container in strays(cluster, facts)
+        if host == node.name
+    )
+    yield from unsure(nodes, facts)
+
+
+def _outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
+    return tuple(node for node in outsiders(cluster, facts) if node.name in facts)
+
+
+def _by_hand(node: Node, container: Container) -> str:
+    return Command((*by_hand(node).argv, *docker.remove_by_hand(node, container).argv)).shown()
+
+
+def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
+    """With what Ray has `told` when it was asked."""
+    here = facts[cluster.head.name]
+    if isinstance(here, Silent):
+        return facts
+    return facts | {cluster.head.name: replace(here, ray=ray.parse_table(told))}
 
 
 def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
@@ -42,14 +75,24 @@ def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
     return known and not any(each.running for each in heads)
 
 
-def _phases(cluster: Cluster, nodes: list[Node], facts: Facts) -> Iterator[Phase]:
+def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -> Iterator[Phase]:
+    ask = _ask(cluster, facts) if whole else ()
     for role, title in ((Role.WORKER, "Stop the workers"), (Role.HEAD, "Stop the head")):
         steps = tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, facts))
         if steps:
-            yield Phase(title, steps, OnFailure.KEEP_GOING)
+            yield Phase(title, (*ask, *steps), OnFailure.KEEP_GOING)
+            ask = ()
     looks = tuple(Run(node.name, "see that nothing is left", docker.absent(cluster, node)) for node in nodes)
     if looks:
         yield Phase("Look again", looks, OnFailure.KEEP_GOING)
+
+
+def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
+    """Where the look has not asked Ray: it takes as long to answer as workers take to stop."""
+    head, here, port = cluster.head, facts[cluster.head.name], engine.of(cluster).gcs(cluster)
+    if port is None or not running(cluster, head, here) or isinstance(here, Silent) or here.ray:
+        return ()
+    return (Run(head.name, ASK_RAY, docker.ask_ray(cluster, head, ray.within(head, port))),)
 
 
 def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:

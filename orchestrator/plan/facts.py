@@ -1,11 +1,22 @@
 """What is known of a host after looking at it. Plain values; `probes` makes them, the planners read them."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from ipaddress import ip_address, ip_network
 
 from orchestrator.model.secret import Secret
 from orchestrator.plan.held import Held
 from orchestrator.plan.serving.served import Served
+
+
+class Depth(IntEnum):
+    """How far a look at hosts goes: the next tells more, and takes longer."""
+
+    CONTAINERS = 1
+    RAY = 2
+    """Also Ray's node table, half a second of the head's CPU."""
+    MACHINE = 3
+    """Also folders and who listens, which takes seconds where a network share is lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,11 @@ def address(ip: str, port: int) -> str:
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
 
+def within(head: Node, port: int) -> str:
+    """Where the head's container finds its own GCS, which listens on every address."""
+    return address(head.ip or "127.0.0.1", port)
+
+
 def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
     """What bash runs in the node's container."""
     port = cluster.ray.port

@@ -4,7 +4,7 @@ from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine, probes, ray
-from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts import Depth, DockerTrouble, Facts, HostFacts, Silent
 from orchestrator.plan.found import own
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import Tell
@@ -22,12 +22,13 @@ def observe(
     tell: Tell,
     cancel: Event,
     *,
-    closely: bool,
+    depth: Depth,
 ) -> Facts:
-    """The facts of every node's host; those that could not be asked are `Silent`. `closely`: as in `docker.observe`."""
+    """The facts of every node's host; those that could not be asked are `Silent`."""
 
     def ask(node: Node) -> HostFacts | Silent:
-        return look(cluster, node, fleet, cancel, _gcs(cluster, node), closely=closely)
+        gcs = _gcs(cluster, node) if depth >= Depth.RAY else ""
+        return look(cluster, node, fleet, cancel, gcs, closely=depth is Depth.MACHINE)
 
     def shown(node: Node, here: HostFacts | Silent) -> str:
         if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
@@ -56,6 +57,6 @@ def silence(failure: Failure) -> Silent:
 
 
 def _gcs(cluster: Cluster, node: Node) -> str:
-    """Where the head's container finds its own GCS, if there is one: it listens on every address."""
+    """Where the head's container finds its own GCS, if there is one."""
     port = engine.of(cluster).gcs(cluster)
-    return ray.address(node.ip or "127.0.0.1", port) if port and node.role is Role.HEAD else ""
+    return ray.within(node, port) if port and node.role is Role.HEAD else ""

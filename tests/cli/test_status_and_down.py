@@ -125,6 +125,20 @@ def test_a_host_that_could_not_be_asked_is_never_called_down(
     assert any("remove" in each.command.argv for each in cluster_stands.sent if each.host == "gpu1")
 
 
+def test_a_container_that_only_ray_tells_of_while_it_is_taken_down_keeps_it_from_success(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    cluster_stands.on("gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1")))
+    table = ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2"), ray_row("10.0.0.3"))
+    cluster_stands.on("gpu1", sent("ask-ray"), Output(0, table))
+    cluster_stands.on("10.0.0.3", sent("observe"), seen("10.0.0.3", **standing("raycluster-demo-gpu3")))
+    down = raycluster("down")
+    assert (down.exit_code, down.stdout) == (1, "")
+    assert "10.0.0.3  raycluster-demo-gpu3 of this cluster is there, which is not in the inv" in down.stderr
+    assert "→ remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3\n" in down.stderr
+    assert any("remove" in each.command.argv for each in cluster_stands.sent if each.host == "gpu1")
+
+
 def test_down_as_a_script_needs_no_host(hosts: FakeFleet, raycluster: Raycluster) -> None:
     script = raycluster("down", "-o", "sh", "--offline")
     assert (script.exit_code, hosts.sent) == (0, [])

@@ -2,11 +2,24 @@
 
 from dataclasses import replace
 
+from orchestrator.model.cluster import Cluster, Engine
 from orchestrator.plan.assumed import all_there
-from orchestrator.plan.down import plan_down
-from orchestrator.plan.facts import DockerTrouble, Silent
+from orchestrator.plan.down import ASK_RAY, heard_meanwhile, left_behind, plan_down
+from orchestrator.plan.facts import DockerTrouble, Facts, Silent
+from orchestrator.plan.prune import outsiders
 from orchestrator.plan.steps import OnFailure, Plan, Run
-from tests.plan.worlds import bare, cluster, container, node, outline, standing, with_container, with_host
+from tests.plan.recordings import ray_line, ray_row
+from tests.plan.worlds import (
+    bare,
+    bare_host,
+    cluster,
+    container,
+    node,
+    outline,
+    standing,
+    with_container,
+    with_host,
+)
 
 
 def test_workers_go_before_the_head_and_then_all_are_looked_at_again() -> None:
@@ -16,6 +29,66 @@ def test_workers_go_before_the_head_and_then_all_are_looked_at_again() -> None:
         ("Stop the head", ["gpu1: stop and remove its container", "gpu1: forget Ray's token"]),
         ("Look again", ["gpu1: see that nothing is left", "gpu2: see that nothing is left"]),
     ]
+
+
+def not_asked(of: Cluster) -> Facts:
+    """The cluster stands, and the look has not asked Ray."""
+    return with_host(standing(of), "gpu1", ray=None)
+
+
+def test_ray_is_asked_who_else_is_in_it_while_the_workers_stop_and_before_the_head_does() -> None:
+    demo, alone = cluster(workers=1), cluster(workers=0)
+    assert outline(plan_down(demo, not_asked(demo)))[0] == (
+        "Stop the workers",
+        [
+            "gpu1: ask Ray who else is in it",
+            "gpu2: stop and remove its container",
+            "gpu2: forget Ray's token",
+        ],
+    )
+    assert outline(plan_down(alone, not_asked(alone)))[0] == (
+        "Stop the head",
+        [
+            "gpu1: ask Ray who else is in it",
+            "gpu1: stop and remove its container",
+            "gpu1: forget Ray's token",
+        ],
+    )
+
+
+def test_ray_is_asked_once_and_only_where_it_runs_and_the_whole_cluster_goes() -> None:
+    demo = cluster()
+    without = replace(demo, engine=Engine.MP)
+    plans = (
+        plan_down(demo, standing(demo)),
+        plan_down(demo, not_asked(demo), frozenset({"gpu1", "gpu2", "gpu3"})),
+        plan_down(demo, with_container(not_asked(demo), "gpu1", running=False)),
+        plan_down(demo, not_asked(demo) | {"gpu1": Silent("off")}),
+        plan_down(without, not_asked(without)),
+        plan_down(demo, all_there(demo)),
+    )
+    assert not [step for plan in plans for step in plan if step.title == ASK_RAY]
+
+
+def test_what_ray_told_meanwhile_is_named_with_the_line_that_removes_it_now_that_nobody_tells_of_it() -> None:
+    demo, three = cluster(workers=1), cluster(workers=2)
+    told = ray_line(*(ray_row(f"10.0.0.{number}") for number in (1, 2, 3)))
+    facts = heard_meanwhile(demo, not_asked(demo), told)
+    (other,) = outsiders(demo, facts)
+    there = facts | {other.name: bare_host(node(3), docker=(container(three, node(3)),))}
+    (refusal,) = left_behind(demo, there)
+    assert (refusal.host, refusal.why) == (
+        "10.0.0.3",
+        "raycluster-demo-gpu3 of this cluster is there, which is not in the inventory",
+    )
+    assert refusal.fix == "remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3"
+    (unsure,) = left_behind(demo, facts | {other.name: Silent("does not answer", "plug it in")})
+    assert unsure.why.endswith("cannot be asked: does not answer")
+
+
+def test_a_ray_that_told_nothing_meanwhile_leaves_nobody_to_look_at() -> None:
+    demo = cluster(workers=1)
+    assert outsiders(demo, heard_meanwhile(demo, not_asked(demo), "")) == ()
 
 
 def test_a_worker_that_fails_to_stop_keeps_no_other_host_from_being_visited() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.model.secret import Secret
-from orchestrator.plan import docker
+from orchestrator.plan import docker, ray
 from orchestrator.plan.facts import Address, DockerTrouble, HostFacts, RayTable, RayTrouble
 from orchestrator.plan.host import TOKEN
 from orchestrator.plan.probes import parse
@@ -100,6 +100,16 @@ def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None
 def test_ray_is_asked_only_where_there_is_a_gcs_to_ask(machine: Machine) -> None:
     assert look(machine, cluster(), gcs="").ray is None
     assert not [call for call in machine.calls if call[0] == "exec" and call[2] == "python3"]
+
+
+def test_ray_asked_by_itself_tells_the_same_and_nothing_where_nobody_answers(machine: Machine) -> None:
+    demo = cluster()
+    ask = docker.ask_ray(demo, demo.head, "10.0.0.1:6379")
+    assert ray.parse_table(machine.run(ask).stdout) == look(machine, demo).ray
+    assert machine.calls[0][:4] == ["exec", "raycluster-demo-gpu1", "python3", "-c"]
+    machine.program("docker", "#!/bin/sh\necho 'No such container' >&2; exit 1\n")
+    ran = machine.run(ask)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(

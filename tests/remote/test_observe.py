@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts import Facts, HostFacts, Silent
+from orchestrator.plan.facts import Depth, Facts, HostFacts, Silent
 from orchestrator.plan.ray import node_table_script
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe import observe
@@ -34,7 +34,9 @@ def fake() -> Iterator[FakeFleet]:
 
 def looked(fake: FakeFleet, told: list[Happening] | None = None, of: Cluster = DEMO) -> Facts:
     with Fleet(of, lambda node: fake[node.name], fake.jobs) as fleet:
-        return observe(of, of.nodes, fleet, (told if told is not None else []).append, Event(), closely=False)
+        return observe(
+            of, of.nodes, fleet, (told if told is not None else []).append, Event(), depth=Depth.RAY
+        )
 
 
 def test_each_host_is_sent_one_command_for_itself(fake: FakeFleet) -> None:
@@ -122,7 +124,7 @@ def test_status_is_one_command_on_one_connection(laptop: Laptop, start: Start) -
     laptop.knows(server)
     of = cluster(workers=0, head=node(1, host="gpu1"))
     with Fleet(of, lambda node: laptop.dial(node.host), jobs=1) as fleet:
-        seen = observe(of, of.nodes, fleet, lambda _: None, Event(), closely=False)
+        seen = observe(of, of.nodes, fleet, lambda _: None, Event(), depth=Depth.RAY)
     assert isinstance(seen["gpu1"], HostFacts), seen
     said = server.log()
     assert (said.count("Accepted publickey"), said.count("Starting session")) == (1, 1), said

@@ -37,12 +37,13 @@ def check(
     from orchestrator.cli.findings import show
     from orchestrator.cli.session import session
     from orchestrator.plan.checks import Level, hindered, in_order, thorough
+    from orchestrator.plan.facts import Depth
     from orchestrator.remote.check import examine
 
     cluster = files.load(inventory, file)
     pace = options.Pace(jobs, verbose)
     with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
-        facts = run.observe_but(head)
+        facts = run.observe_but(head, Depth.MACHINE)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
         findings, network = thorough(cluster, facts, evidence), None
         if deep:

@@ -49,10 +49,11 @@ def _find(cluster: "Cluster") -> "Dashboard":
     from orchestrator.cli.screen import failed
     from orchestrator.cli.session import session
     from orchestrator.plan import services
+    from orchestrator.plan.facts import Depth
     from orchestrator.plan.steps import Remark
 
     with session(cluster, "dashboard", options.Pace(1, 0), logged=False) as run:
-        facts = run.observe((cluster.head,), closely=False)
+        facts = run.observe((cluster.head,), Depth.RAY)
     run.stop_if_interrupted()
     found = services.dashboard(cluster, facts[cluster.head.name])
     if isinstance(found, Remark):

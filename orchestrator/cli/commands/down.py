@@ -39,18 +39,22 @@ def down(
     from orchestrator.cli.result_line import show_result
     from orchestrator.plan.assumed import all_there
     from orchestrator.plan.down import plan_down
+    from orchestrator.plan.facts import Depth
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = files.load(inventory, file)
     only, pace = files.only(cluster, limit), options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
-        raise typer.Exit(preview(cluster, planner, output, pace, all_there(cluster) if offline else None))
+        assumed = all_there(cluster) if offline else None
+        raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.RAY))
     if somebody_there() and not yes:
-        plan = foresee(cluster, planner, replace(pace, events=False))
+        plan = foresee(cluster, planner, replace(pace, events=False), Depth.RAY)
         if plan.changes:
             confirm(_question(cluster, plan), given=False)
-    done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=scope(only, prune=prune))
+    depth = Depth.RAY if prune else Depth.CONTAINERS  # else Ray is asked while workers are being stopped
+    about = scope(only, prune=prune)
+    done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=about, depth=depth)
     if pace.events:
         show_result("down", cluster, done, _told(_named(cluster, only), done))
     else:

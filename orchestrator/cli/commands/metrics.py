@@ -35,12 +35,13 @@ def metrics(
     from orchestrator.cli.screen import answer, troubles
     from orchestrator.cli.session import session
     from orchestrator.plan import services
+    from orchestrator.plan.facts import Depth
 
     cluster = files.load_with_ray(inventory, file)
     if write:
         atomic_file.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:
-        facts = run.observe(cluster.nodes, closely=False)
+        facts = run.observe(cluster.nodes, Depth.RAY)
     run.stop_if_interrupted()
     exporters, without = services.metrics(cluster, facts)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)

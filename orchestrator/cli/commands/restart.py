@@ -34,6 +34,7 @@ def restart(
     from orchestrator.cli.consent import confirm
     from orchestrator.cli.outcome import conclude
     from orchestrator.plan.aftermath import plan_aftermath
+    from orchestrator.plan.facts import Depth
     from orchestrator.plan.restart import plan_restart
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
@@ -42,10 +43,11 @@ def restart(
     sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
-        raise typer.Exit(preview(cluster, planner, output, pace, None))
+        raise typer.Exit(preview(cluster, planner, output, pace, None, Depth.MACHINE))
     confirm(_question(cluster, only), given=yes)
     aftermath, secrets = partial(plan_aftermath, cluster), (*sealed.secrets, sealed.token)
-    done = carry_out("restart", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=False))
+    about = scope(only, prune=False)
+    done = carry_out("restart", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
     conclude("restart", cluster, done, file, events=pace.events)
     raise typer.Exit(done.exit_code)
 

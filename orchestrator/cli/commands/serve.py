@@ -95,11 +95,12 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = An
     from orchestrator.cli import answers
     from orchestrator.cli.serving import show_model, unserved
     from orchestrator.cli.session import session
+    from orchestrator.plan.facts import Depth
     from orchestrator.plan.health import assess
 
     cluster = files.load(None, file)
     with session(cluster, "serve-status", options.Pace(JOBS, 0), logged=False) as run:
-        health = assess(cluster, run.observe(cluster.nodes, closely=False))
+        health = assess(cluster, run.observe(cluster.nodes, Depth.RAY))
     run.stop_if_interrupted()
     if output is AnswerForm.JSON:
         answers.show(
@@ -136,12 +137,12 @@ def stop(
     """Stop serving; the cluster stays."""
     from orchestrator.cli.acting import NO_PLAN, Scope, carry_out
     from orchestrator.cli.serving import conclude_stop
+    from orchestrator.plan.facts import Depth
     from orchestrator.plan.serving.plan import plan_stop
 
     cluster, pace = files.load(None, file), options.Pace(JOBS, verbose, output is ActForm.JSONL)
-    done = carry_out(
-        "serve stop", cluster, partial(plan_stop, cluster), lambda _: NO_PLAN, pace, scope=Scope.SOME_HOSTS
-    )
+    planner, some = partial(plan_stop, cluster), Scope.SOME_HOSTS
+    done = carry_out("serve stop", cluster, planner, lambda _: NO_PLAN, pace, scope=some, depth=Depth.RAY)
     conclude_stop(cluster, done, events=pace.events)
     raise typer.Exit(done.exit_code)
 
@@ -151,12 +152,14 @@ def serve(cluster: "Cluster", model: "Model", pace: options.Pace, path: str | No
     from orchestrator.cli.acting import Scope, carry_out
     from orchestrator.cli.serving import conclude
     from orchestrator.model.secret import Secret
+    from orchestrator.plan.facts import Depth
     from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
 
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
     key = Secret("--api-key", arguments.value(model.args, "--api-key"))  # vLLM logs what it is told
-    done = carry_out("serve", cluster, planner, aftermath, pace, (key,), scope=Scope.SOME_HOSTS)
+    some = Scope.SOME_HOSTS
+    done = carry_out("serve", cluster, planner, aftermath, pace, (key,), scope=some, depth=Depth.RAY)
     conclude(cluster, model, done, path, events=pace.events)
     return done.exit_code
 

@@ -33,6 +33,7 @@ def status(
     """
     from orchestrator.cli.interrupt import INTERRUPTED
     from orchestrator.cli.session import session
+    from orchestrator.plan.facts import Depth
     from orchestrator.plan.health import assess
 
     if output is (StatusForm.JSON if watch else StatusForm.JSONL):
@@ -44,7 +45,7 @@ def status(
         seen = follow(cluster, jobs, as_json=output is StatusForm.JSONL)
         raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
     with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
-        health = assess(cluster, run.observe(cluster.nodes, closely=False))
+        health = assess(cluster, run.observe(cluster.nodes, Depth.RAY))
     run.stop_if_interrupted()
     _show(health, output)
     raise typer.Exit(_exit_code(health))

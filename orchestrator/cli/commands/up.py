@@ -36,6 +36,7 @@ def up(
     """
     from orchestrator.cli.acting import carry_out, preview, scope
     from orchestrator.plan.aftermath import plan_aftermath
+    from orchestrator.plan.facts import Depth
     from orchestrator.plan.up import plan_up
 
     if rollback and keep:
@@ -49,10 +50,12 @@ def up(
     if plan_only:
         from orchestrator.plan.assumed import nothing_there
 
-        raise typer.Exit(preview(cluster, planner, output, pace, nothing_there(cluster) if offline else None))
+        assumed = nothing_there(cluster) if offline else None
+        raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.MACHINE))
     aftermath = partial(plan_aftermath, cluster, undo=_undo(rollback=rollback, keep=keep))
     secrets = (*sealed.secrets, sealed.token)
-    done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=scope(only, prune=prune))
+    about = scope(only, prune=prune)
+    done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
     from orchestrator.cli.outcome import conclude
 
     conclude("up", cluster, done, inventory or file, events=pace.events)
