@@ -13,8 +13,9 @@ class Depth(IntEnum):
     """How far a look at hosts goes: the next tells more, and takes longer."""
 
     CONTAINERS = 1
+    """The cluster's containers, and its token."""
     RAY = 2
-    """Also Ray's node table, half a second of the head's CPU."""
+    """Also the image, what runs in the containers, what is served, and Ray's node table."""
     MACHINE = 3
     """Also folders and who listens, which takes seconds where a network share is lost."""
 
@@ -192,9 +193,10 @@ class RayTrouble:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """One look at one host. `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold.
+    """One look at one host, and what it did not go as far as to see is empty: see `Depth`.
 
-    `unheard`: why nobody knows what is served there, where that could not be asked.
+    `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `unheard`: why nobody knows what is
+    served there, where that could not be asked.
 
     `image_id`: of the image that containers run, empty if it is not there. Where that is one with `ray.install`,
     `derived` is all of it, and `base` the inventory's image, below it.

@@ -56,13 +56,14 @@ containers() {
 processes() { ask top "$container" -eo pid,comm 2>/dev/null; }
 ray() { ask exec "$container" python3 -c "$nodes" "$gcs"; }
 rest() {
+    section token cat "$HOME/.raycluster/$cluster/$node.token"
+    [ "$image" ] || return
     section image ask image inspect --format '{{.Id}}' "$image"
     if [ "$base" ]; then
         section derived ask image inspect --format '{{json .}}' "$image"
         section base ask image inspect --format '{{json .}}' "$base"
     fi
     section processes processes
-    section token cat "$HOME/.raycluster/$cluster/$node.token"
     if [ "$keeper" ] && [ -z "$mute" ]; then
         section served ask exec "$container" sh -c '"""
     + inside.LOOK

@@ -27,8 +27,8 @@ def observe(
     """The facts of every node's host; those that could not be asked are `Silent`."""
 
     def ask(node: Node) -> HostFacts | Silent:
-        gcs = _gcs(cluster, node) if depth >= Depth.RAY else ""
-        return look(cluster, node, fleet, cancel, gcs, closely=depth is Depth.MACHINE)
+        gcs = _gcs(cluster, node) if depth > Depth.CONTAINERS else ""
+        return look(cluster, node, fleet, cancel, depth, gcs)
 
     def shown(node: Node, here: HostFacts | Silent) -> str:
         if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
@@ -40,10 +40,10 @@ def observe(
 
 
 def look(
-    cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, gcs: str = "", *, closely: bool
+    cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, depth: Depth, gcs: str = ""
 ) -> HostFacts | Silent:
     """The facts of one host; Ray is asked where there is an address of its GCS."""
-    command = docker.observe(cluster, node, gcs, closely=closely)
+    command = docker.observe(cluster, node, gcs, depth)
     got = fleet[node.name].run(command, timeout=LOOK_SECONDS, cancel=cancel)
     if isinstance(got, Failure):
         return silence(got)

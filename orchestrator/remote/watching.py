@@ -15,7 +15,16 @@ from typing import Self
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, engine, live
-from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Silent
+from orchestrator.plan.facts import (
+    Container,
+    Depth,
+    DockerTrouble,
+    Facts,
+    HostFacts,
+    RayTable,
+    RayTrouble,
+    Silent,
+)
 from orchestrator.plan.found import ip_of, own
 from orchestrator.plan.health import Verdict
 from orchestrator.plan.live import Gpu, Sight
@@ -129,7 +138,7 @@ class Watch:
     def _look(self, host: _Host) -> None:
         with host.one_look:
             cut = host.cut
-            facts = look(self._cluster, host.node, self._fleet, cut, closely=False)
+            facts = look(self._cluster, host.node, self._fleet, cut, Depth.RAY)
             host.looking = False
             if not cut.is_set():
                 self._learn(host, facts)

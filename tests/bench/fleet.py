@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.model.cluster import Cluster, Role
 from orchestrator.model.load import load
 from orchestrator.plan import docker, engine, ray
+from orchestrator.plan.facts import Depth
 
 from . import rivals, terminal
 from .farm import Farm, farm
@@ -114,7 +115,7 @@ def _looks(made: Farm, count: int) -> dict[str, str]:
     port = engine.of(cluster).gcs(cluster)
     gcs = {Role.HEAD: ray.address(cluster.head.ip or "", port or 0)}
     return {
-        node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), closely=False).line()
+        node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), Depth.RAY).line()
         for node in cluster.nodes
     }
 

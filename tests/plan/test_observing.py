@@ -11,7 +11,7 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, ray
-from orchestrator.plan.facts import Address, DockerTrouble, HostFacts, RayTable, RayTrouble
+from orchestrator.plan.facts import Address, Depth, DockerTrouble, HostFacts, RayTable, RayTrouble
 from orchestrator.plan.host import TOKEN
 from orchestrator.plan.probes import parse
 from tests.plan.machines import NOTE, Machine
@@ -33,8 +33,8 @@ IP = """\
 """
 
 
-def look(machine: Machine, of: Cluster, gcs: str = "10.0.0.1:6379") -> HostFacts:
-    ran = machine.run(docker.observe(of, of.head, gcs, closely=False))
+def look(machine: Machine, of: Cluster, gcs: str = "10.0.0.1:6379", depth: Depth = Depth.RAY) -> HostFacts:
+    ran = machine.run(docker.observe(of, of.head, gcs, depth))
     found = parse(ran.stdout, ran.stderr)
     assert isinstance(found, HostFacts), found
     return found
@@ -95,6 +95,14 @@ def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None
         "top raycluster-demo-gpu1",
         "exec raycluster-demo-gpu1",
     }
+
+
+def test_a_look_at_the_containers_alone_asks_docker_for_nothing_else(machine: Machine) -> None:
+    found = look(machine, cluster(), "", Depth.CONTAINERS)
+    assert {" ".join(call[:2]) for call in machine.calls} == {"ps --all", "container inspect"}
+    assert [each.name for each in found.containers] == ["raycluster-demo-gpu1"]
+    assert found.token == Secret("ray-token", "c0ffee")
+    assert (found.image_id, found.processes, found.ray, found.served) == ("", frozenset(), None, None)
 
 
 def test_ray_is_asked_only_where_there_is_a_gcs_to_ask(machine: Machine) -> None:

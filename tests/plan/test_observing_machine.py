@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.plan import docker
-from orchestrator.plan.facts import Address, Folder, HostFacts, Listener
+from orchestrator.plan.facts import Address, Depth, Folder, HostFacts, Listener
 from orchestrator.plan.facts import Machine as Told
 from orchestrator.plan.probes import parse
 from tests.plan.machines import Machine
@@ -44,7 +44,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def look(machine: Machine, hf_home: str = "~/hf") -> HostFacts:
     of = cluster(workers=0, head=node(1, hf_home=hf_home))
-    ran = machine.run(docker.observe(of, of.head, "", closely=True))
+    ran = machine.run(docker.observe(of, of.head, "", Depth.MACHINE))
     found = parse(ran.stdout, ran.stderr)
     assert isinstance(found, HostFacts), found
     return found

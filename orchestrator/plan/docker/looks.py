@@ -8,24 +8,23 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.scripted import scripted
 from orchestrator.plan.docker.start import HF_HOME, found_inside
+from orchestrator.plan.facts import Depth
 from orchestrator.plan.place import Place
 from orchestrator.plan.serving import inside
 
 
-def observe(cluster: Cluster, node: Node, gcs: str, *, closely: bool) -> Command:
-    """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty.
-
-    `closely`: at the machine too, its folders and who listens there, which can take seconds where a share is lost.
-    """
+def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
+    """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty."""
+    keeps = depth > Depth.CONTAINERS and node in engine.of(cluster).keepers(cluster)
     asked = (
         cluster.name,
         node.name,
         cluster.container(node),
-        image(cluster),
-        node.hf_home if closely else "",
+        image(cluster) if depth > Depth.CONTAINERS else "",
+        node.hf_home if depth is Depth.MACHINE else "",
         gcs,
         ray.node_table_script() if gcs else "",
-        inside.KEEPER if node in engine.of(cluster).keepers(cluster) else "",
+        inside.KEEPER if keeps else "",
         cluster.image if cluster.ray.install else "",
     )
     return scripted(look_scripts.OBSERVE, "observe", node, *asked)
