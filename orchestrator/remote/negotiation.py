@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def preferring(types: list[str]) -> Any:
-    """Makes transports that ask for the host key types on file before others."""
+    """Makes transports that ask for the host key types on file before others, and for AES-GCM before other ciphers.
+
+    Paramiko asks for AES-GCM last. With any other cipher it computes and compares a MAC in Python: half the
+    throughput, and a tenth of a connection's CPU.
+    """
 
     def transport(wire: Any, **options: Any) -> "paramiko.Transport":
         import paramiko  # noqa: PLC0415 - slow to import
@@ -20,6 +24,7 @@ def preferring(types: list[str]) -> Any:
         made = paramiko.Transport(end, packetizer_class=orderly_packetizer(), **options)
         security = made.get_security_options()
         security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
+        security.ciphers = sorted(security.ciphers, key=lambda cipher: "-gcm@" not in cipher)
         return made
 
     return transport
