@@ -19,7 +19,8 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.aftermath import LAST_WORDS, REMOVE, Wreck
 from orchestrator.plan.down import ASK_RAY, heard_meanwhile, left_behind
 from orchestrator.plan.facts import Depth, Facts
-from orchestrator.plan.prune import outsiders, plan_prune
+from orchestrator.plan.found import outsiders
+from orchestrator.plan.prune import plan_prune
 from orchestrator.plan.steps import Plan, Refusal
 from orchestrator.remote.report import Planned, Report, StepEnded
 

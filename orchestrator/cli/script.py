@@ -9,7 +9,7 @@ from orchestrator.plan.command import Command, quoted
 from orchestrator.plan.docker import image_scripts
 from orchestrator.plan.host import TOKEN, read_token
 from orchestrator.plan.login import ssh
-from orchestrator.plan.ray import node_table_script
+from orchestrator.plan.programs import program
 from orchestrator.plan.steps import Feed, Phase, Plan, Run, Step, Wait, Watch
 
 HEADER = r"""#!/usr/bin/env bash
@@ -74,7 +74,7 @@ def _texts(plan: Plan) -> Iterator[str]:
 def _named_texts() -> dict[str, str]:
     programs = vars(scripts) | vars(image_scripts)
     named = {text: name for name, text in programs.items() if name.isupper() and isinstance(text, str)}
-    return named | {node_table_script(): "NODE_TABLE"}
+    return named | {program("node_table"): "NODE_TABLE"}
 
 
 def _commands(plan: Plan) -> Iterator[Command]:

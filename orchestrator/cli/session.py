@@ -17,8 +17,8 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import lock
 from orchestrator.plan.facts import Depth, Facts, HostFacts, Silent
+from orchestrator.plan.found import outsiders
 from orchestrator.plan.lock import Holder
-from orchestrator.plan.prune import outsiders
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.lock import Lock, ourselves

@@ -5,9 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cache
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 from orchestrator.plan import nccl
@@ -103,12 +101,6 @@ class Network:
     all_reduce: AllReduce
     over: str
     pairs: tuple[Pair, ...]
-
-
-@cache
-def program() -> str:
-    """The text of the program that runs in the containers."""
-    return Path(__file__).with_name("collective_program.py").read_text(encoding="utf-8")
 
 
 def partners(count: int) -> tuple[tuple[int, ...], ...]:

@@ -7,11 +7,11 @@ from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine, ray
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
-from orchestrator.plan.found import STRAY, running, strays
+from orchestrator.plan.found import STRAY, outsiders, running, strays
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
 from orchestrator.plan.login import by_hand
-from orchestrator.plan.prune import left_outside, outsiders, unsure
+from orchestrator.plan.prune import left_outside, unsure
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
 STOP = "stop and remove its container"

@@ -1,8 +1,10 @@
 """What of the cluster was found on the hosts, and what of it that the inventory does not have."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.addresses import is_ip
+from orchestrator.model.cluster import Cluster, HostKeys, Node, Role
 from orchestrator.plan.facts import Container, Facts, HostFacts, RayTable, RayTrouble, Silent
 from orchestrator.plan.settle import settle
 
@@ -51,3 +53,15 @@ def outside(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
     if not isinstance(table, RayTable) or None in known:  # the unknown one may be it
         return ()
     return tuple(sorted({node.ip for node in table.nodes if node.alive} - known))
+
+
+def outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
+    """The hosts of nodes that only Ray knows, named by address, to be reached as the head is."""
+    known = {name for node in cluster.nodes for name in (node.name, node.host, node.ip)}
+    return tuple(_outsider(cluster, ip) for ip in outside(cluster, facts) if is_ip(ip) and ip not in known)
+
+
+def _outsider(cluster: Cluster, ip: str) -> Node:
+    """Its word comes from the head alone, so its key has to be known already."""
+    ssh = replace(cluster.head.ssh, host_keys=HostKeys.STRICT)
+    return replace(cluster.head, name=ip, host=ip, ip=ip, network=None, role=Role.WORKER, ssh=ssh)

@@ -3,27 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from orchestrator.model.addresses import is_ip
-from orchestrator.model.cluster import Cluster, HostKeys, Node, Role
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
 from orchestrator.plan.checks import reached
 from orchestrator.plan.facts import Container, Facts
-from orchestrator.plan.found import STRAY, outside, strays
+from orchestrator.plan.found import STRAY, strays
 from orchestrator.plan.hints import PRUNE
 from orchestrator.plan.host import forget_token
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step
-
-
-def outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
-    """The hosts of nodes that only Ray knows, named by address, to be reached as the head is."""
-    known = {name for node in cluster.nodes for name in (node.name, node.host, node.ip)}
-    return tuple(_outsider(cluster, ip) for ip in outside(cluster, facts) if is_ip(ip) and ip not in known)
-
-
-def _outsider(cluster: Cluster, ip: str) -> Node:
-    """Its word comes from the head alone, so its key has to be known already."""
-    ssh = replace(cluster.head.ssh, host_keys=HostKeys.STRICT)
-    return replace(cluster.head, name=ip, host=ip, ip=ip, network=None, role=Role.WORKER, ssh=ssh)
 
 
 def plan_prune(cluster: Cluster, nodes: tuple[Node, ...], facts: Facts) -> Plan:

@@ -2,8 +2,6 @@
 
 import json
 import shlex
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
@@ -59,12 +57,6 @@ def _nvidia_gpus(wanted: str, found: int | None) -> int:
             return len(devices.split(","))
         case _:
             return 1
-
-
-@cache
-def node_table_script() -> str:
-    """The text of the program that tells the node table inside the head's container."""
-    return Path(__file__).with_name("node_table.py").read_text(encoding="utf-8")
 
 
 def parse_table(line: str) -> RayTable | RayTrouble:

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 
@@ -55,12 +53,6 @@ class Link:
     address: str
     outcome: Outcome
     alive: bool
-
-
-@cache
-def program() -> str:
-    """The text of the program that runs in the container."""
-    return Path(__file__).with_name("trial_program.py").read_text(encoding="utf-8")
 
 
 def is_answer(line: str) -> bool:

@@ -9,11 +9,13 @@ import pytest
 
 from orchestrator.plan import collective
 from orchestrator.plan.collective import Rank
+from orchestrator.plan.programs import program
 
 
 @pytest.fixture
 def rank() -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-S", "-c", collective.program(), "0", "1", "127.0.0.1", "127.0.0.1", "19998"]
+    words = ("0", "1", "127.0.0.1", "127.0.0.1", "19998")
+    command = [sys.executable, "-S", "-c", program("collective_program"), *words]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env={}) as process:
         yield process

@@ -6,7 +6,7 @@ from orchestrator.model.cluster import Cluster, Engine
 from orchestrator.plan.assumed import all_there
 from orchestrator.plan.down import ASK_RAY, heard_meanwhile, left_behind, plan_down
 from orchestrator.plan.facts import DockerTrouble, Facts, Silent
-from orchestrator.plan.prune import outsiders
+from orchestrator.plan.found import outsiders
 from orchestrator.plan.steps import OnFailure, Plan, Run
 from tests.plan.recordings import ray_line, ray_row
 from tests.plan.worlds import (

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator.plan.facts import RayNode, RayTable
-from orchestrator.plan.ray import node_table_script, parse_table
+from orchestrator.plan.programs import program
+from orchestrator.plan.ray import parse_table
 
 RAYLET = """
 import json, os
@@ -96,7 +97,7 @@ class Head:
 
     def run(self, *arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", node_table_script(), *arguments],
+            [sys.executable, "-c", program("node_table"), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -7,7 +7,8 @@ import pytest
 from orchestrator.model.cluster import HostKeys, Role, Ssh
 from orchestrator.plan.down import plan_down
 from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, Silent
-from orchestrator.plan.prune import outsiders, plan_prune
+from orchestrator.plan.found import outsiders
+from orchestrator.plan.prune import plan_prune
 from orchestrator.plan.up import plan_up
 from tests.plan.worlds import (
     SEALED,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.plan import trial, trial_program
+from orchestrator.plan.programs import program
 from orchestrator.plan.trial import Trial
 from tests.plan.machines import Machine
 
@@ -32,7 +33,7 @@ def start(machine: Machine) -> Iterator[Start]:
 
     def start(*arguments: str, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [*before, sys.executable, "-c", trial.program(), *arguments],
+            [*before, sys.executable, "-c", program("trial_program"), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import Depth, Facts, HostFacts, Silent
-from orchestrator.plan.ray import node_table_script
+from orchestrator.plan.programs import program
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe import observe
 from orchestrator.remote.report import Happening, HostSeen, LookBegan
@@ -50,7 +50,11 @@ def test_each_host_is_sent_one_command_for_itself(fake: FakeFleet) -> None:
 def test_the_head_alone_is_asked_for_ray_at_its_own_address(fake: FakeFleet) -> None:
     looked(fake)
     asked = {each.host: each.command.argv[10:12] for each in fake.sent}
-    assert asked == {"gpu1": ("10.0.0.1:6379", node_table_script()), "gpu2": ("", ""), "gpu3": ("", "")}
+    assert asked == {
+        "gpu1": ("10.0.0.1:6379", program("node_table")),
+        "gpu2": ("", ""),
+        "gpu3": ("", ""),
+    }
 
 
 def test_a_head_whose_address_is_not_known_yet_is_asked_on_loopback(fake: FakeFleet) -> None:

@@ -6,6 +6,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.docker.scripted import scripted
 from orchestrator.plan.docker.start import STOP_SECONDS
 from orchestrator.plan.facts import Container
+from orchestrator.plan.programs import program
 
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
 """How long a container's graceful end and removal may take."""
@@ -60,17 +61,17 @@ def listening(cluster: Cluster, node: Node, ip: str) -> Command:
 
 def ask_ray(cluster: Cluster, node: Node, gcs: str) -> Command:
     """Ray's node table from inside the head's container, if somebody there tells it; `ray.parse_table` reads it."""
-    asked = (cluster.container(node), ray.node_table_script(), gcs)
+    asked = (cluster.container(node), program("node_table"), gcs)
     return scripted(scripts.ASK_RAY, "ask-ray", node, *asked)
 
 
 def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:
     """Tells changes of Ray's node table from inside the head's container, while standard input is open."""
-    inside = ("python3", "-c", ray.node_table_script(), ray.address(ip, cluster.ray.port), f"{seconds:g}")
+    inside = ("python3", "-c", program("node_table"), ray.address(ip, cluster.ray.port), f"{seconds:g}")
     return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))
 
 
 def watch_nodes(cluster: Cluster, node: Node, ip: str) -> Command:
     """As `follow_nodes`, at a slower pace and without end, with each node's resources."""
-    inside = ("python3", "-c", ray.node_table_script(), "watch", ray.address(ip, cluster.ray.port))
+    inside = ("python3", "-c", program("node_table"), "watch", ray.address(ip, cluster.ray.port))
     return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))

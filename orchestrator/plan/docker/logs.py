@@ -1,12 +1,10 @@
 """Lines that read what a node's container has said, and what was written into files inside it."""
 
-from functools import cache
-from pathlib import Path
-
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.scripted import scripted
 from orchestrator.plan.lock import SILENCE_SECONDS
+from orchestrator.plan.programs import program
 from orchestrator.plan.serving import inside
 
 FIND = r"""
@@ -89,10 +87,14 @@ def _wanted(container: str, tail: str, since: str) -> tuple[str, ...]:
 
 def _in_container(node: Node, container: str, *words: str) -> Command:
     return Command(
-        (*node.docker.command, "exec", "--interactive", container, "python3", "-c", _program(), *words)
+        (
+            *node.docker.command,
+            "exec",
+            "--interactive",
+            container,
+            "python3",
+            "-c",
+            program("ray_files"),
+            *words,
+        )
     )
-
-
-@cache
-def _program() -> str:
-    return (Path(__file__).parents[1] / "ray_files.py").read_text(encoding="utf-8")

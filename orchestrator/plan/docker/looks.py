@@ -1,15 +1,14 @@
 """Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node
-from orchestrator.plan import collective as collectives
-from orchestrator.plan import engine, look_scripts, ray, scripts, watch_script
-from orchestrator.plan import trial as trials
+from orchestrator.plan import engine, look_scripts, scripts, watch_script
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.scripted import scripted
 from orchestrator.plan.docker.start import HF_HOME, found_inside
 from orchestrator.plan.facts import Depth
 from orchestrator.plan.place import Place
+from orchestrator.plan.programs import program
 from orchestrator.plan.serving import inside
 
 
@@ -23,7 +22,7 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
         image(cluster) if depth > Depth.CONTAINERS else "",
         node.hf_home if depth is Depth.MACHINE else "",
         gcs,
-        ray.node_table_script() if gcs else "",
+        program("node_table") if gcs else "",
         inside.KEEPER if keeps else "",
         cluster.image if cluster.ray.install else "",
     )
@@ -52,19 +51,29 @@ def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
     """
     given = (*(("-v", f"{folder}:{HF_HOME}") if folder else ()), *found_inside(cluster, node, place))
-    words = (trials.program(), "look", node.accelerator, place.ip, *map(str, ports))
+    words = (program("trial_program"), "look", node.accelerator, place.ip, *map(str, ports))
     return _brief(cluster, node, _trial_name(cluster, node), given, words)
 
 
 def collective(cluster: Cluster, node: Node, place: Place, words: tuple[str, ...]) -> Command:
     """The same for a rank of the deep check, `words` being its arguments; `collective.heard` reads it."""
     name = f"raydeep-{cluster.name}-{node.name}"
-    return _brief(cluster, node, name, found_inside(cluster, node, place), (collectives.program(), *words))
+    return _brief(
+        cluster, node, name, found_inside(cluster, node, place), (program("collective_program"), *words)
+    )
 
 
 def reach(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
     """Tries connections from inside the node's trial; `trial.links` reads it."""
-    words = ("exec", _trial_name(cluster, node), "python3", "-c", trials.program(), "reach", *addresses)
+    words = (
+        "exec",
+        _trial_name(cluster, node),
+        "python3",
+        "-c",
+        program("trial_program"),
+        "reach",
+        *addresses,
+    )
     return Command((*node.docker.command, *words))
 
 
