@@ -17,7 +17,7 @@ from orchestrator.cli.session import Session, session
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
 from orchestrator.plan.aftermath import LAST_WORDS, REMOVE, Wreck
-from orchestrator.plan.down import ASK_RAY, heard_meanwhile, left_behind
+from orchestrator.plan.down import ASK, heard_meanwhile, left_behind
 from orchestrator.plan.facts import Depth, Facts
 from orchestrator.plan.found import outsiders
 from orchestrator.plan.prune import plan_prune
@@ -161,11 +161,14 @@ def _look(run: Session, scope: Scope, depth: Depth) -> tuple[Facts, Report]:
 
 def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Refusal, ...]:
     """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
-    asked = next((each.output for each in report.results if each.step.title == ASK_RAY and each.output), None)
-    if asked is None or run.cancel.is_set():
+    asked = next((each.output for each in report.results if each.step.title == ASK and each.output), None)
+    if asked is None:
         return ()
     facts = heard_meanwhile(run.cluster, facts, asked.stdout)
-    return tuple(left_behind(run.cluster, facts | run.observe_outside(facts, Depth.CONTAINERS)))
+    left = tuple(left_behind(run.cluster, facts | run.observe_outside(facts, Depth.CONTAINERS)))
+    if left:
+        run.tell(Planned(Plan("see what is left outside of the inventory", refusals=left)))
+    return left
 
 
 def _wreck(plan: Plan, report: Report, interrupted: bool) -> Wreck:

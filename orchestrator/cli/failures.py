@@ -34,7 +34,8 @@ def show_failures(headline: str, done: Done, what_now: str, unlike: Sequence[Fai
         _show(failure, done.mask)
     if untouched := _untouched(done):
         notice().print(f"  Nothing was done on {', '.join(untouched)}.")
-    notice().print(what_now)
+    if what_now:
+        notice().print(what_now)
     if done.log:
         notice().print(f"log: {_for_people(done.log)}", style="dim")
 
@@ -106,6 +107,7 @@ def _clean(text: str, mask: Mask) -> str:
 
 
 def _untouched(done: Done) -> list[str]:
-    """The hosts of the plan that no step has reached."""
-    tried = {result.step.host for result in done.report.results if result.status is not Status.NOT_RUN}
+    """The hosts of the plan on which no step has begun to change something."""
+    begun = (result.step for result in done.report.results if result.status is not Status.NOT_RUN)
+    tried = {step.host for step in begun if not (isinstance(step, Run) and step.looks)}
     return [change.host for change in done.plan.changes if change.host not in tried]

@@ -22,7 +22,7 @@ def nothing_there(cluster: Cluster) -> Facts:
 
 def all_there(cluster: Cluster) -> Facts:
     """Hosts on which the cluster runs: what `down --offline` plans for."""
-    asked = RayTrouble("nobody was asked", gone=False)
+    asked = RayTrouble("nobody was asked", gone=False)  # nor is anybody to be: a script reads no answer
     return {
         node.name: replace(_host(cluster, node, (_container(cluster, node),)), ray=asked)
         for node in cluster.nodes

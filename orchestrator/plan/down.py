@@ -5,17 +5,19 @@ from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine, ray
+from orchestrator.plan.checks import reached
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import Container, DockerTrouble, Facts, HostFacts, Silent
 from orchestrator.plan.found import STRAY, outsiders, running, strays
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
 from orchestrator.plan.login import by_hand
+from orchestrator.plan.probes import ray_table
 from orchestrator.plan.prune import left_outside, unsure
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
 STOP = "stop and remove its container"
-ASK_RAY = "ask Ray who else is in it"
+ASK = "ask Ray who else is in it"
 
 
 def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
@@ -39,32 +41,34 @@ def _left(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
     yield from unsure(_outsiders(cluster, facts), facts)
 
 
+def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
+    """With what Ray has `told` when it was asked."""
+    here = facts[cluster.head.name]
+    if isinstance(here, Silent):
+        return facts
+    return facts | {cluster.head.name: replace(here, ray=ray_table(told))}
+
+
 def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
-    """The same once the head is gone: nobody tells of those hosts any more, so a person has to see to them."""
-    nodes = _outsiders(cluster, facts)
-    yield from (
-        Refusal(node.name, f"{container.name} {STRAY}", f"remove it: {_by_hand(node, container)}")
-        for node in nodes
-        for host, container in strays(cluster, facts)
-        if host == node.name
-    )
-    yield from unsure(nodes, facts)
+    """As `_left` once the head is gone: nobody tells of those hosts any more, so a person has to see to them."""
+    nodes = {node.name: node for node in _outsiders(cluster, facts)}
+    for host, container in strays(cluster, facts):
+        if host in nodes:
+            remedy = _by_hand(nodes[host], docker.remove_by_hand(nodes[host], container))
+            yield Refusal(host, f"{container.name} {STRAY}", f"remove it: {remedy}")
+    for host, node in nodes.items():
+        for finding in reached(node, facts[host]):
+            why = f"Ray listed a node there, which is not in the inventory and could not be asked: {finding.text}"
+            remedy = f"look there: {_by_hand(node, docker.list_by_hand(cluster, node))}"
+            yield Refusal(host, why, remedy, finding.detail)
 
 
 def _outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
     return tuple(node for node in outsiders(cluster, facts) if node.name in facts)
 
 
-def _by_hand(node: Node, container: Container) -> str:
-    return Command((*by_hand(node).argv, *docker.remove_by_hand(node, container).argv)).shown()
-
-
-def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
-    """With what Ray has `told` when it was asked."""
-    here = facts[cluster.head.name]
-    if isinstance(here, Silent):
-        return facts
-    return facts | {cluster.head.name: replace(here, ray=ray.parse_table(told))}
+def _by_hand(node: Node, there: Command) -> str:
+    return Command((*by_hand(node).argv, *there.argv)).shown()
 
 
 def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
@@ -77,14 +81,21 @@ def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
 
 def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -> Iterator[Phase]:
     ask = _ask(cluster, facts) if whole else ()
-    for role, title in ((Role.WORKER, "Stop the workers"), (Role.HEAD, "Stop the head")):
-        steps = tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, facts))
-        if steps:
-            yield Phase(title, (*ask, *steps), OnFailure.KEEP_GOING)
-            ask = ()
-    looks = tuple(Run(node.name, "see that nothing is left", docker.absent(cluster, node)) for node in nodes)
-    if looks:
-        yield Phase("Look again", looks, OnFailure.KEEP_GOING)
+    workers, head = (
+        tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, facts))
+        for role in (Role.WORKER, Role.HEAD)
+    )
+    if ask and not workers:
+        yield Phase("Ask Ray", ask, OnFailure.KEEP_GOING)
+    if workers:
+        yield Phase("Stop the workers", (*ask, *workers), OnFailure.KEEP_GOING)
+    if head:
+        yield Phase("Stop the head", head, OnFailure.KEEP_GOING)
+    again = tuple(
+        Run(node.name, "see that nothing is left", docker.absent(cluster, node), looks=True) for node in nodes
+    )
+    if again:
+        yield Phase("Look again", again, OnFailure.KEEP_GOING)
 
 
 def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
@@ -92,7 +103,7 @@ def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     head, here, port = cluster.head, facts[cluster.head.name], engine.of(cluster).gcs(cluster)
     if port is None or not running(cluster, head, here) or isinstance(here, Silent) or here.ray:
         return ()
-    return (Run(head.name, ASK_RAY, docker.ask_ray(cluster, head, ray.within(head, port))),)
+    return (Run(head.name, ASK, docker.ask_ray(cluster, ray.within(head, port)), looks=True),)
 
 
 def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:

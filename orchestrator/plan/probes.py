@@ -43,9 +43,14 @@ def parse(stdout: str, stderr: str) -> HostFacts | Silent:
         return Silent(f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}")
 
 
+def ray_table(stdout: str) -> RayTable | RayTrouble:
+    """Ray's table in the answer of `docker.ask_ray`."""
+    return _ray(sections(stdout).get("ray")) or RayTrouble("no answer", gone=False)
+
+
 def _facts(told: Mapping[str, Section]) -> HostFacts:
     now, home, infiniband, gpus = told["host"].lines
-    image, token = told.get("image"), told["token"]
+    image, token = told["image"], told["token"]
     return HostFacts(
         now=float(now),
         home=home,
@@ -53,8 +58,8 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
         infiniband=infiniband != "none",
         gpus=int(gpus) or None,
         docker=_containers(told["containers"]),
-        image_id="" if image is None or image.exit_code else image.text.strip(),
-        processes=_processes(told.get("processes")),
+        image_id="" if image.exit_code else image.text.strip(),
+        processes=frozenset(line.split()[-1] for line in told["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
         ray=_ray(told.get("ray")),
         machine=_machine(told.get("machine")),
@@ -111,10 +116,6 @@ def _listener(columns: list[str]) -> Listener:
     bare = address.strip("[]").partition("%")[0].removeprefix("::ffff:")
     who = f"{by[1]} (pid {by[2]})" if by else ""
     return Listener("*" if bare in EVERYWHERE else bare, int(port), who)
-
-
-def _processes(section: Section | None) -> frozenset[str]:
-    return frozenset(line.split()[-1] for line in section.lines if line.split()) if section else frozenset()
 
 
 def _held(section: Section | None) -> Held | None:

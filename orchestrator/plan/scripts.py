@@ -38,13 +38,6 @@ $docker container inspect --format '{"state":{{json .State}},"restarts":{{.Resta
 exit 1
 """
 
-ASK_RAY = r"""
-set -f
-docker=$1
-timeout 20 $docker exec "$2" python3 -c "$3" "$4" 2>/dev/null || true
-"""
-"""Says nothing where nobody answers: to ask is no more than a try."""
-
 STAY = r"""
 exec cat >/dev/null
 """

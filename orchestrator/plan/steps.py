@@ -54,6 +54,7 @@ class Run:
 
     `starts`: the container that it may leave there. `fix`: what to do should it fail for no known cause.
     `how_far`: for a command that takes long and tells of it; without it, it is heard when it has ended.
+    `looks`: it changes nothing.
     """
 
     host: str
@@ -63,6 +64,7 @@ class Run:
     starts: str = ""
     fix: str = ""
     how_far: HowFar | None = None
+    looks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

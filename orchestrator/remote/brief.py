@@ -10,7 +10,7 @@ from orchestrator.plan.command import Command
 from orchestrator.remote.bell import Bell
 from orchestrator.remote.transport import Failure, Output, Transport
 
-PARTING_SECONDS = 10.0
+PARTING_SECONDS = 5.0
 """For a container to end and be removed, after which it is left to itself: it ends when it hears nothing more."""
 
 
@@ -32,11 +32,13 @@ class Brief:
         """One, of at most `seconds`: `tell` hears its lines, `end` how it ended."""
 
         def run() -> None:
+            if self.over.is_set():
+                return
             end(via.stream(command, tell, timeout=seconds, cancel=self._left, over=self.over))
 
         thread = Thread(target=run, name="brief", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def __enter__(self) -> Self:
         return self

@@ -107,7 +107,8 @@ class _Running:
 
     def hear(self, line: str) -> None:
         self._lines.append(line)
-        self._show()
+        if not self._over.is_set():
+            self._show()
 
     def end(self, ended: Output | Failure) -> None:
         if not self._over.is_set():

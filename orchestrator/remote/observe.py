@@ -5,7 +5,7 @@ from threading import Event
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine, probes, ray
 from orchestrator.plan.facts import Depth, DockerTrouble, Facts, HostFacts, Silent
-from orchestrator.plan.found import own
+from orchestrator.plan.found import own, strays
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.report import Tell
 from orchestrator.remote.side_by_side import ask_all
@@ -34,7 +34,13 @@ def observe(
         if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
             return here.docker.text
         container = own(cluster, node, here)
-        return f"container {container.status}" if container else "no container"
+        if container:
+            return f"container {container.status}"
+        return (
+            "a container that is not in the inventory"
+            if any(strays(cluster, {node.name: here}))
+            else "no container"
+        )
 
     return ask_all(nodes, ask, tell, "Look at the hosts", "asked what is there", shown)
 

@@ -70,13 +70,15 @@ class Held(Given):
 
     over: Bell | None
     _beat: float = field(default_factory=monotonic, init=False)
+    _ended: bool = field(default=False, init=False)
 
     @property
     def waits_for(self) -> tuple[int, ...]:
-        return () if self.over is None or self.over.is_set() else (self.over.fileno(),)
+        return () if self.over is None or self._ended else (self.over.fileno(),)
 
     def _end(self, channel: Inlet) -> None:
         if self.over and self.over.is_set():
+            self._ended = True
             channel.shutdown_write()
         else:
             self._pulse(channel)

@@ -1,13 +1,17 @@
 """`raycluster status` and `down`, as a person sees them."""
 
 import json
+import signal
+from pathlib import Path
+from threading import Event
 
 import pytest
 
+from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, only_looked, seen, sent
-from tests.plan.recordings import Said, ray_line, ray_row, standing, state
-from tests.remote.fakes import FakeFleet
+from tests.plan.recordings import Said, ray_line, ray_row, ray_told, standing, state
+from tests.remote.fakes import FakeFleet, reached
 
 
 def test_a_cluster_whose_hosts_are_all_in_ray_is_healthy(
@@ -125,18 +129,69 @@ def test_a_host_that_could_not_be_asked_is_never_called_down(
     assert any("remove" in each.command.argv for each in cluster_stands.sent if each.host == "gpu1")
 
 
+@pytest.fixture
+def third(cluster_stands: FakeFleet) -> FakeFleet:
+    """Ray, asked by itself, tells of a third host, with a container that the inventory does not have."""
+    cluster_stands.on("gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1")))
+    told = ray_told("10.0.0.1", "10.0.0.2", "10.0.0.3")
+    cluster_stands.on("gpu1", sent("ask-ray"), Output(0, f"Welcome to gpu1!\n{told}"))
+    cluster_stands.on("10.0.0.3", sent("observe"), seen("10.0.0.3", **standing("raycluster-demo-gpu3")))
+    return cluster_stands
+
+
+LEFT = "10.0.0.3  raycluster-demo-gpu3 of this cluster is there, which is not in the inventory\n"
+
+
 def test_a_container_that_only_ray_tells_of_while_it_is_taken_down_keeps_it_from_success(
+    third: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    down = raycluster("down")
+    assert (down.exit_code, down.stdout) == (1, "")
+    assert LEFT in down.stderr
+    assert "→ remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3\n" in down.stderr
+    assert "takes down what remains" not in down.stderr  # it would not find that host again
+    assert any("remove" in each.command.argv for each in third.sent if each.host == "gpu1")
+    (log,) = folder.glob("state/**/*.log")
+    assert "raycluster-demo-gpu3 of this cluster is there" in log.read_text()
+
+
+def test_who_interrupts_down_is_still_told_what_ray_told(third: FakeFleet, raycluster: Raycluster) -> None:
+    def interrupts(_command: Command, cancel: Event) -> Output:
+        signal.raise_signal(signal.SIGINT)
+        assert reached(cancel)
+        return Output(0)
+
+    third.on("gpu1", sent("remove"), interrupts)
+    down = raycluster("down")
+    assert down.exit_code == 130
+    assert (
+        "10.0.0.3  Ray listed a node there, which is not in the inventory and could not be a" in down.stderr
+    )
+
+
+def test_a_ray_that_cannot_be_asked_keeps_nothing_from_going_down(
     cluster_stands: FakeFleet, raycluster: Raycluster
 ) -> None:
     cluster_stands.on("gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1")))
-    table = ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2"), ray_row("10.0.0.3"))
-    cluster_stands.on("gpu1", sent("ask-ray"), Output(0, table))
-    cluster_stands.on("10.0.0.3", sent("observe"), seen("10.0.0.3", **standing("raycluster-demo-gpu3")))
-    down = raycluster("down")
-    assert (down.exit_code, down.stdout) == (1, "")
-    assert "10.0.0.3  raycluster-demo-gpu3 of this cluster is there, which is not in the inv" in down.stderr
-    assert "→ remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3\n" in down.stderr
-    assert any("remove" in each.command.argv for each in cluster_stands.sent if each.host == "gpu1")
+    cluster_stands.on("gpu1", sent("ask-ray"), Output(0))
+    assert raycluster("down").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "asks_ray"),
+    [((), False), (("--prune",), True), (("--dry-run",), True), (("-l", "workers"), False)],
+)
+def test_the_look_of_down_is_as_brief_as_it_may_be(
+    third: FakeFleet, raycluster: Raycluster, words: tuple[str, ...], asks_ray: bool
+) -> None:
+    raycluster("down", *words)
+    (look, *_) = (
+        each.command.argv for each in third.sent if "observe" in each.command.argv and each.host == "gpu1"
+    )
+    image, hf_home, gcs = look[8:11]
+    assert (image, hf_home, gcs) == (
+        ("vllm/vllm-openai:v0.17.1", "", "10.0.0.1:6379") if asks_ray else ("", "", "")
+    )
 
 
 def test_down_as_a_script_needs_no_host(hosts: FakeFleet, raycluster: Raycluster) -> None:

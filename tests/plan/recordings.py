@@ -139,6 +139,11 @@ def ray_line(*rows: dict[str, Any], **services: Any) -> str:
     return json.dumps({"ray": "2.56.0", "nodes": rows} | services)
 
 
+def ray_told(*ips: str) -> str:
+    """The answer of Ray, asked by itself."""
+    return told({"ray": Said(ray_line(*map(ray_row, ips)))})[0]
+
+
 INSPECTED = {
     "engine": Said(
         '{"ServerVersion": "27.3.1", "Architecture": "x86_64", "DockerRootDir": "/var/lib/docker"}\n'

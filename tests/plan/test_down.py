@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Engine
 from orchestrator.plan.assumed import all_there
-from orchestrator.plan.down import ASK_RAY, heard_meanwhile, left_behind, plan_down
+from orchestrator.plan.down import ASK, heard_meanwhile, left_behind, plan_down
 from orchestrator.plan.facts import DockerTrouble, Facts, Silent
 from orchestrator.plan.found import outsiders
 from orchestrator.plan.steps import OnFailure, Plan, Run
-from tests.plan.recordings import ray_line, ray_row
+from tests.plan.recordings import ray_told
 from tests.plan.worlds import (
     bare,
     bare_host,
@@ -46,14 +46,10 @@ def test_ray_is_asked_who_else_is_in_it_while_the_workers_stop_and_before_the_he
             "gpu2: forget Ray's token",
         ],
     )
-    assert outline(plan_down(alone, not_asked(alone)))[0] == (
-        "Stop the head",
-        [
-            "gpu1: ask Ray who else is in it",
-            "gpu1: stop and remove its container",
-            "gpu1: forget Ray's token",
-        ],
-    )
+    assert outline(plan_down(alone, not_asked(alone)))[:2] == [
+        ("Ask Ray", ["gpu1: ask Ray who else is in it"]),
+        ("Stop the head", ["gpu1: stop and remove its container", "gpu1: forget Ray's token"]),
+    ]
 
 
 def test_ray_is_asked_once_and_only_where_it_runs_and_the_whole_cluster_goes() -> None:
@@ -67,12 +63,12 @@ def test_ray_is_asked_once_and_only_where_it_runs_and_the_whole_cluster_goes() -
         plan_down(without, not_asked(without)),
         plan_down(demo, all_there(demo)),
     )
-    assert not [step for plan in plans for step in plan if step.title == ASK_RAY]
+    assert not [step for plan in plans for step in plan if step.title == ASK]
 
 
 def test_what_ray_told_meanwhile_is_named_with_the_line_that_removes_it_now_that_nobody_tells_of_it() -> None:
     demo, three = cluster(workers=1), cluster(workers=2)
-    told = ray_line(*(ray_row(f"10.0.0.{number}") for number in (1, 2, 3)))
+    told = ray_told("10.0.0.1", "10.0.0.2", "10.0.0.3")
     facts = heard_meanwhile(demo, not_asked(demo), told)
     (other,) = outsiders(demo, facts)
     there = facts | {other.name: bare_host(node(3), docker=(container(three, node(3)),))}
@@ -83,7 +79,8 @@ def test_what_ray_told_meanwhile_is_named_with_the_line_that_removes_it_now_that
     )
     assert refusal.fix == "remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3"
     (unsure,) = left_behind(demo, facts | {other.name: Silent("does not answer", "plug it in")})
-    assert unsure.why.endswith("cannot be asked: does not answer")
+    assert unsure.why.endswith("which is not in the inventory and could not be asked: does not answer")
+    assert unsure.fix == "look there: ssh 10.0.0.3 docker ps --all --filter label=raycluster.cluster=demo"
 
 
 def test_a_ray_that_told_nothing_meanwhile_leaves_nobody_to_look_at() -> None:

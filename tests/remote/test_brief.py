@@ -35,3 +35,10 @@ def test_all_are_told_to_leave_and_waited_for(tmp_path: Path) -> None:
 def test_one_that_does_not_leave_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brief, "PARTING_SECONDS", 0.2)
     assert isinstance(ended("echo here; cat; exec sleep 2"), Failure)
+
+
+def test_what_comes_when_it_is_over_is_not_begun(tmp_path: Path) -> None:
+    with Brief() as several:
+        several.over.set()
+        several.start(HERE, sh(f"touch {tmp_path / 'begun'}"), print, lambda _: None, SOON)
+    assert not (tmp_path / "begun").exists()

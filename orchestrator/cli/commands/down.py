@@ -49,7 +49,7 @@ def down(
         assumed = all_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.RAY))
     if somebody_there() and not yes:
-        plan = foresee(cluster, planner, replace(pace, events=False), Depth.RAY)
+        plan = foresee(cluster, planner, replace(pace, events=False), Depth.CONTAINERS)
         if plan.changes:
             confirm(_question(cluster, plan), given=False)
     depth = Depth.RAY if prune else Depth.CONTAINERS  # else Ray is asked while workers are being stopped
@@ -58,7 +58,7 @@ def down(
     if pace.events:
         show_result("down", cluster, done, _told(_named(cluster, only), done))
     else:
-        _conclude(_named(cluster, only), done)
+        _conclude(cluster, _named(cluster, only), done)
     raise typer.Exit(done.exit_code)
 
 
@@ -77,12 +77,13 @@ def _named(cluster: "Cluster", only: frozenset[str] | None) -> str:
     return f"cluster {cluster.name} on {names}"
 
 
-def _conclude(what: str, done: "Done") -> None:
+def _conclude(cluster: "Cluster", what: str, done: "Done") -> None:
     from orchestrator.cli.failures import show_failures
     from orchestrator.cli.screen import answer
 
     if done.exit_code:
-        what_now = "Once this is mended, `raycluster down` takes down what remains."
+        again = done.interrupted or any(node.name in done.failed for node in cluster.nodes)
+        what_now = "Once this is mended, `raycluster down` takes down what remains." if again else ""
         show_failures(_told(what, done), done, what_now)
     else:
         answer().print(_told(what, done))

@@ -3,11 +3,11 @@
 from orchestrator.plan.docker.containers import (
     REMOVE_SECONDS,
     absent,
-    ask_ray,
     discard,
     discard_all,
     follow_nodes,
     last_words,
+    list_by_hand,
     listening,
     remove,
     remove_by_hand,
@@ -27,7 +27,7 @@ from orchestrator.plan.docker.logs import (
     follow_logs,
     logs,
 )
-from orchestrator.plan.docker.looks import collective, inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.looks import ask_ray, collective, inspect, observe, reach, trial, watch
 from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
 from orchestrator.plan.docker.start import STOP_SECONDS, run, spec
 
@@ -57,6 +57,7 @@ __all__ = [
     "inspect",
     "last_words",
     "layers",
+    "list_by_hand",
     "listening",
     "load",
     "logs",

@@ -27,6 +27,12 @@ def remove_by_hand(node: Node, container: Container) -> Command:
     return Command((*node.docker.command, "rm", "--force", container.name))
 
 
+def list_by_hand(cluster: Cluster, node: Node) -> Command:
+    """All of the cluster's containers on the host, as a person would type it there."""
+    label = f"label=raycluster.cluster={cluster.name}"
+    return Command((*node.docker.command, "ps", "--all", "--filter", label))
+
+
 def discard(cluster: Cluster, node: Node) -> Command:
     """Kills and removes the node's container: one that is of no use has nothing to finish."""
     return scripted(scripts.DISCARD, "discard", node, cluster.name, cluster.container(node))
@@ -57,12 +63,6 @@ def state(cluster: Cluster, node: Node) -> Command:
 def listening(cluster: Cluster, node: Node, ip: str) -> Command:
     """Succeeds when `ip` answers on the GCS port; else prints the container's `State`, as `state` does."""
     return scripted(scripts.LISTENING, "listening", node, ip, str(cluster.ray.port), cluster.container(node))
-
-
-def ask_ray(cluster: Cluster, node: Node, gcs: str) -> Command:
-    """Ray's node table from inside the head's container, if somebody there tells it; `ray.parse_table` reads it."""
-    asked = (cluster.container(node), program("node_table"), gcs)
-    return scripted(scripts.ASK_RAY, "ask-ray", node, *asked)
 
 
 def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:

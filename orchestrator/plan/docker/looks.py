@@ -24,9 +24,15 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
         gcs,
         program("node_table") if gcs else "",
         inside.KEEPER if keeps else "",
-        cluster.image if cluster.ray.install else "",
+        cluster.image if cluster.ray.install and depth > Depth.CONTAINERS else "",
     )
     return scripted(look_scripts.OBSERVE, "observe", node, *asked)
+
+
+def ask_ray(cluster: Cluster, gcs: str) -> Command:
+    """Ray's node table alone, from inside the head's container; `probes.ray_table` reads it."""
+    asked = (cluster.container(cluster.head), program("node_table"), gcs)
+    return scripted(look_scripts.RAY, "ask-ray", cluster.head, *asked)
 
 
 def watch(cluster: Cluster, node: Node, since: float) -> Command:
