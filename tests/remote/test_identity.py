@@ -1,6 +1,5 @@
 """Which keys are shown, and how often their files are read."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -19,7 +18,7 @@ def test_hosts_that_are_connected_to_at_once_load_a_key_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, loaded, together = keygen(tmp_path / "key"), list[Path](), Barrier(8)
-    from_path: Callable[[Path], paramiko.PKey] = paramiko.PKey.from_path
+    from_path = paramiko.PKey.from_path
 
     def counted(path: Path) -> paramiko.PKey:
         loaded.append(path)
