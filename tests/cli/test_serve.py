@@ -48,8 +48,9 @@ def ready(fleet: FakeFleet, served: str = "") -> None:
 
 
 @pytest.fixture
-def hosts_serve(cluster_stands: FakeFleet) -> FakeFleet:
-    """A cluster that stands, on which all that is told to serve comes to answer."""
+def hosts_serve(cluster_stands: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
+    """A cluster that stands, on which all that is told to serve comes to answer at the second look."""
+    monkeypatch.setattr("orchestrator.plan.serving.plan.LOOK_EVERY", 0.02)
     ready(cluster_stands)
     cluster_stands.on("gpu1", keeper("start"), Output(0))
     cluster_stands.on("gpu1", keeper("look"), Output(0, line(**starting())), Output(0, line()))
@@ -96,7 +97,7 @@ def test_a_stage_that_lasts_is_told_once_where_lines_stay(
     hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
     monkeypatch.setattr("orchestrator.remote.runner.STILL_SECONDS", 0.0)
-    monkeypatch.setattr("orchestrator.cli.progress.PACE", 0.5)
+    monkeypatch.setattr("orchestrator.cli.progress.PACE", 0.0)
     loads = Output(0, line(**starting("Loading safetensors checkpoint shards:  25% Completed | 1/4")))
     hosts_serve.on("gpu1", keeper("look"), loads, loads, loads, Output(0, line()))
     serve = raycluster("serve", MODEL, "-o", output)
