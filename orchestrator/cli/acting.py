@@ -54,7 +54,7 @@ class Done:
 
     @property
     def failed(self) -> frozenset[str]:
-        """The hosts on which something failed, or was refused from the start."""
+        """The hosts on which something failed, was refused from the start, or was left behind."""
         steps = (result.step.host for result in (*self.report.failed, *self.left))
         return frozenset((*steps, *(refusal.host for refusal in self.plan.refusals)))
 
@@ -126,7 +126,8 @@ def carry_out(
 ) -> Done:
     """Does it, with the cluster's lock. `aftermath` plans the cleaning up, also after Ctrl-C.
 
-    A run that has lost the lock cleans up nothing: what is there may be another's by now.
+    A plan may ask Ray whom it lists; hosts that the inventory does not have are looked at in the end. A run that has
+    lost the lock cleans up nothing: what is there may be another's by now.
     """
     began = time.monotonic()
     with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:

@@ -153,7 +153,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Refusal(Remark):
-    """Why a host is left out."""
+    """Why a host is left out, or cannot be called done."""
 
 
 @dataclass(frozen=True, slots=True)
