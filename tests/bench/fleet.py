@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.model.cluster import Cluster, Role
 from orchestrator.model.load import load
 from orchestrator.plan import docker, engine, ray
+from orchestrator.plan.exec import plan_exec
 from orchestrator.plan.facts import Depth
 
 from . import rivals, terminal
@@ -34,7 +35,8 @@ CPU_MS = 12.0
 PEAK_MB = 150.0
 MB = 1_000_000
 
-EXEC, STATUS, BARE, LOOK = "exec", "status", "paramiko by hand", "paramiko by hand, the same look"
+EXEC, STATUS = "exec", "status"
+BARE, LINE, LOOK = (f"paramiko by hand{what}" for what in ("", ", the same line", ", the same look"))
 ANSWER = re.compile(r"id-of-h(\d+)\b")
 Say = Callable[[str], None]
 Runs = Mapping[str, Sequence[Run]]
@@ -56,8 +58,13 @@ def rows(say: Say) -> list[Row]:
 def _ways(made: Farm, count: int) -> dict[str, Way]:
     """Ours and the floor, by name."""
     return _ours(made, count) | {
-        BARE: _answered(made, rivals.floor(made, _commands(made, count, {})), count),
-        LOOK: _answered(made, rivals.floor(made, _commands(made, count, _looks(made, count))), count),
+        BARE: _answered(made, rivals.floor(made, _commands(made, count, "plain", {})), count),
+        LINE: _answered(
+            made, rivals.floor(made, _commands(made, count, "lines", _lines(made, count))), count
+        ),
+        LOOK: _answered(
+            made, rivals.floor(made, _commands(made, count, "looks", _looks(made, count))), count
+        ),
     }
 
 
@@ -100,18 +107,23 @@ def _says(made: Farm, argv: rivals.Argv, pattern: str, good: int = 0) -> Way:
     return way
 
 
-def _commands(made: Farm, count: int, instead: Mapping[str, str]) -> Path:
+def _commands(made: Farm, count: int, name: str, instead: Mapping[str, str]) -> Path:
     """The file with each address's command: `docker ps`, or another."""
-    file = made.home / f"{'looks' if instead else 'commands'}{count}.json"
+    file = made.home / f"{name}{count}.json"
     file.write_text(json.dumps(dict.fromkeys(made.addresses(count), "docker ps") | dict(instead)))
     return file
 
 
+def _lines(made: Farm, count: int) -> dict[str, str]:
+    """By address, what `exec` runs there, so that Ctrl-C can end it."""
+    cluster = _loaded(made, count)
+    jobs = plan_exec(cluster, cluster.nodes, ("docker", "ps"), "bench", on_host=True, stdin=False)
+    return {node.ip or "": job.command.line() for node, job in zip(cluster.nodes, jobs, strict=True)}
+
+
 def _looks(made: Farm, count: int) -> dict[str, str]:
     """By address, what `status` runs there."""
-    cluster = load(str(made.cluster(count)))
-    if not isinstance(cluster, Cluster):
-        raise BenchError(f"the inventory is not right: {cluster}")
+    cluster = _loaded(made, count)
     port = engine.of(cluster).gcs(cluster)
     gcs = {Role.HEAD: ray.address(cluster.head.ip or "", port or 0)}
     return {
@@ -120,15 +132,23 @@ def _looks(made: Farm, count: int) -> dict[str, str]:
     }
 
 
+def _loaded(made: Farm, count: int) -> Cluster:
+    cluster = load(str(made.cluster(count)))
+    if not isinstance(cluster, Cluster):
+        raise BenchError(f"the inventory is not right: {cluster}")
+    return cluster
+
+
 def _size(made: Farm, count: int, one: Runs, say: Say) -> list[Row]:
     say(f"exec and status on {count} hosts")
     runs = side_by_side(_ways(made, count), SIZES[count])
     return [
         _ratio(EXEC, BARE, count, runs, RATIO),
         _ratio(STATUS, LOOK, count, runs, RATIO),
+        _ratio(EXEC, LINE, count, runs, None),
         _ratio(STATUS, BARE, count, runs, None),
         *(_further(way, count, runs[way], one[way], CPU_MS) for way in (EXEC, STATUS)),
-        *(_further(way, count, runs[way], one[way], None) for way in (BARE, LOOK)),
+        *(_further(way, count, runs[way], one[way], None) for way in (BARE, LINE, LOOK)),
         *(_in_all(way, count, runs[way]) for way in (EXEC, STATUS)),
         *(_peak(way, count, runs[way]) for way in (EXEC, STATUS) if count == MANY),
     ]
@@ -212,5 +232,5 @@ def _rivals(made: Farm, say: Say) -> list[Row]:
 
 
 def _others(made: Farm, count: int, programs: Path | None) -> dict[str, Way]:
-    argvs = rivals.rivals(made, count, _commands(made, count, {}), programs)
+    argvs = rivals.rivals(made, count, _commands(made, count, "plain", {}), programs)
     return {name: _answered(made, argv, count) for name, argv in argvs.items()}
