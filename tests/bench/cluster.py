@@ -16,7 +16,7 @@ from .row import Row
 HOSTS = 3
 GPUS = 8
 """That the inventory says each host has; Ray believes it."""
-LIVES, LOOKS = 3, 7
+LIVES, LOOKS = 5, 7
 """How often a cluster is brought up and taken down; how often one that stands is looked at."""
 
 UP, DOWN, STANDING, FASTER = 1.10, 1.15, 1.5, 3.0

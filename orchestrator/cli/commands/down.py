@@ -36,7 +36,6 @@ def down(
     """
     from orchestrator.cli.acting import NO_PLAN, carry_out, foresee, preview, scope
     from orchestrator.cli.consent import confirm, somebody_there
-    from orchestrator.cli.result_line import show_result
     from orchestrator.plan.assumed import all_there
     from orchestrator.plan.down import plan_down
     from orchestrator.plan.facts import Depth
@@ -56,6 +55,8 @@ def down(
     about = scope(only, prune=prune)
     done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=about, depth=depth)
     if pace.events:
+        from orchestrator.cli.result_line import show_result
+
         show_result("down", cluster, done, _told(_named(cluster, only), done))
     else:
         _conclude(cluster, _named(cluster, only), done)
