@@ -103,7 +103,7 @@ def test_down_says_that_the_containers_are_gone(raycluster: Raycluster) -> None:
 def test_down_of_nothing_is_a_success_that_touches_nothing(hosts: FakeFleet, raycluster: Raycluster) -> None:
     down = raycluster("down")
     assert (down.exit_code, down.stderr) == (0, "")
-    assert down.stdout == "cluster demo is down already: no container of it is there\n"
+    assert down.stdout == "cluster demo is down already: none of its hosts has a container of it\n"
     assert only_looked(hosts)
 
 

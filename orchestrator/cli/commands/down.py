@@ -101,4 +101,4 @@ def _told(what: str, done: "Done") -> str:
     if done.plan.phases:
         hosts = plural(len(done.plan.changes), "host")
         return f"{what} is down: its containers are gone from {hosts} ({done.seconds:.1f} s)"
-    return f"{what} is down already: no container of it is there"
+    return f"{what} is down already: none of its hosts has a container of it"
