@@ -12,7 +12,7 @@ from orchestrator.plan.found import STRAY, outsiders, running, strays
 from orchestrator.plan.hints import docker_fix
 from orchestrator.plan.host import forget_token
 from orchestrator.plan.login import by_hand
-from orchestrator.plan.probes import ray_table
+from orchestrator.plan.probes import parse_ray
 from orchestrator.plan.prune import left_outside, unsure
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
 
@@ -46,7 +46,7 @@ def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
     here = facts[cluster.head.name]
     if isinstance(here, Silent):
         return facts
-    return facts | {cluster.head.name: replace(here, ray=ray_table(told))}
+    return facts | {cluster.head.name: replace(here, ray=parse_ray(told))}
 
 
 def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:

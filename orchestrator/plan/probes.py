@@ -43,7 +43,7 @@ def parse(stdout: str, stderr: str) -> HostFacts | Silent:
         return Silent(f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}")
 
 
-def ray_table(stdout: str) -> RayTable | RayTrouble:
+def parse_ray(stdout: str) -> RayTable | RayTrouble:
     """Ray's table in the answer of `docker.ask_ray`."""
     return _ray(sections(stdout).get("ray")) or RayTrouble("no answer", gone=False)
 

@@ -13,7 +13,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.facts import Address, Depth, DockerTrouble, HostFacts, RayTable, RayTrouble
 from orchestrator.plan.host import TOKEN
-from orchestrator.plan.probes import parse, ray_table
+from orchestrator.plan.probes import parse, parse_ray
 from tests.plan.machines import NOTE, Machine
 from tests.plan.recordings import addresses, inspected, ray_line, ray_row
 from tests.plan.worlds import cluster, node
@@ -113,13 +113,13 @@ def test_ray_is_asked_only_where_there_is_a_gcs_to_ask(machine: Machine) -> None
 def test_ray_asked_by_itself_tells_the_same_and_nothing_where_nobody_answers(machine: Machine) -> None:
     demo = cluster()
     ask = docker.ask_ray(demo, "10.0.0.1:6379")
-    assert ray_table(f"Welcome!\n{machine.run(ask).stdout}") == look(machine, demo).ray
+    assert parse_ray(f"Welcome!\n{machine.run(ask).stdout}") == look(machine, demo).ray
     assert machine.calls[0][:4] == ["exec", "raycluster-demo-gpu1", "python3", "-c"]
     machine.program("docker", "#!/bin/sh\necho 'No such container' >&2; exit 1\n")
     ran = machine.run(ask)
     assert ran.returncode == 0
-    assert ray_table(ran.stdout) == RayTrouble("No such container", gone=False)
-    assert isinstance(ray_table(""), RayTrouble)
+    assert parse_ray(ran.stdout) == RayTrouble("No such container", gone=False)
+    assert isinstance(parse_ray(""), RayTrouble)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
 
 
 def ask_ray(cluster: Cluster, gcs: str) -> Command:
-    """Ray's node table alone, from inside the head's container; `probes.ray_table` reads it."""
+    """Ray's node table alone, from inside the head's container; `probes.parse_ray` reads it."""
     asked = (cluster.container(cluster.head), program("node_table"), gcs)
     return scripted(look_scripts.RAY, "ask-ray", cluster.head, *asked)
 
