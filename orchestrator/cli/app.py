@@ -25,8 +25,7 @@ from orchestrator.cli.commands.shell import shell
 from orchestrator.cli.commands.status import status
 from orchestrator.cli.commands.trust import trust
 from orchestrator.cli.commands.up import up
-from orchestrator.cli.lazy import Commands
-from orchestrator.cli.light import lighten
+from orchestrator.cli.typer_lazy import Commands, lighten
 
 
 def _commands(*functions: Callable[..., None]) -> list[CommandInfo]:
@@ -102,7 +101,7 @@ def main() -> None:
     try:
         app(prog_name="raycluster")
     except OSError as error:
-        from orchestrator.cli.screen import printable
+        from orchestrator.cli.output.console import printable
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what waits there would fail once more, at the very end
         sys.exit(printable(f"raycluster: {error}"))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import complete
+from orchestrator.cli import completion
 
 
 class AnswerForm(StrEnum):
@@ -75,7 +75,7 @@ Limit = Annotated[
         "-l",
         "--limit",
         metavar="HOSTS",
-        autocompletion=complete.hosts,
+        autocompletion=completion.hosts,
         help="Only these hosts: names, globs, head, workers, !x; several with commas.",
         show_default=False,
     ),
@@ -84,7 +84,7 @@ Hosts = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="HOST",
-        autocompletion=complete.hosts,
+        autocompletion=completion.hosts,
         help="Names, globs, head, workers, !x. Default: all.",
         show_default=False,
     ),

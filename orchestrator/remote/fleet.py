@@ -9,7 +9,14 @@ from typing import Self
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
+from orchestrator.remote.local.transport import LocalTransport
+from orchestrator.remote.ssh import transport as ssh
 from orchestrator.remote.transport import Failure, Output, Transport
+
+
+def transport(node: Node) -> Transport:
+    return LocalTransport() if node.is_local else ssh.SshTransport(node.host, node.ssh)
+
 
 Open = Callable[[Node], Transport]
 

@@ -1,13 +1,37 @@
 """How a command reaches a host, and the three ways that can end."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.bell import Bell
+
+
+class Bell(Event):
+    """For what is stopped in the normal course: a plain Event is seen when the clock is looked at again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = Lock()
+        self._ear, self._hand = os.pipe()
+
+    def set(self) -> None:
+        """Sets it. Whoever waits for its file descriptor as well finds that readable, from then on."""
+        with self._lock:
+            if not self.is_set():
+                os.close(self._hand)
+            super().set()
+
+    def fileno(self) -> int:
+        return self._ear
+
+    def __del__(self) -> None:
+        self.set()
+        os.close(self._ear)
+
 
 Hear = Callable[[bytes], None]
 
@@ -107,3 +131,11 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Refused(Exception):  # noqa: N818 - nothing went wrong in the program
+    """Carries a Failure up through paramiko's calls, to where it becomes a value again."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.model.cluster import Cluster, Role
-from orchestrator.model.load import load
-from orchestrator.plan import docker, engine, ray
-from orchestrator.plan.exec import plan_exec
-from orchestrator.plan.facts import Depth
+from orchestrator.model.inventory.parse import load
+from orchestrator.plan import docker, engine
+from orchestrator.plan.actions.adhoc import plan_exec
+from orchestrator.plan.facts.host import Depth
+from orchestrator.plan.ray import commands as ray
 
 from . import rivals, terminal
 from .farm import Farm, farm

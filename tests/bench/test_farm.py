@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Cluster, Role
-from orchestrator.model.load import load
+from orchestrator.model.inventory.parse import load
 from tests.bench.farm import SILENT, Farm
 
 

@@ -93,7 +93,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
     def open_(host: str, _ssh: Ssh) -> FakeHost:
         return fleet[host]
 
-    monkeypatch.setattr("orchestrator.remote.ssh.SshTransport", open_)
+    monkeypatch.setattr("orchestrator.remote.ssh.transport.SshTransport", open_)
     yield fleet
     fleet.check()
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from orchestrator.cli import answers
-from orchestrator.model.schema import of_inventory
+from orchestrator.cli.output import json as answers
+from orchestrator.model.inventory.json_schema import of_inventory
 from orchestrator.remote.transport import Output
 from tests.cli.conftest import INVENTORY, Raycluster, sent
 from tests.remote.fakes import FakeFleet

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import Result
 
-from orchestrator.cli import answers
+from orchestrator.cli.output import json as answers
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, sent
 from tests.remote.fakes import FakeFleet

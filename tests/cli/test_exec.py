@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from orchestrator.cli.answers import schema
+from orchestrator.cli.output.json import schema
 from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.remote.fakes import FakeFleet
@@ -144,7 +144,7 @@ def became(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
     """What the program gives its place to, on a terminal."""
     became: list[Command] = []
     monkeypatch.setattr(os, "isatty", lambda _: True)
-    monkeypatch.setattr("orchestrator.remote.terminal.become", became.append)
+    monkeypatch.setattr("orchestrator.remote.execute.adhoc.become", became.append)
     return became
 
 

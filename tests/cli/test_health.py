@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.cli.health import show_health
-from orchestrator.cli.screen import answer
+from orchestrator.cli.output.console import answer
+from orchestrator.cli.output.status_table import show_health
 from orchestrator.model.cluster import Role
-from orchestrator.plan.health import ClusterHealth, HostHealth, Verdict
+from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
 
 GPU1 = HostHealth("gpu1", Role.HEAD, "10.0.0.1", Verdict.HEALTHY, "running", image="ray:1", restarts=0)
 GPU2 = replace(GPU1, name="gpu2", role=Role.WORKER, ip="10.0.0.2")

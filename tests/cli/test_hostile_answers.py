@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from orchestrator.cli import screen
-from orchestrator.remote.hostkeys import Unknown
-from orchestrator.remote.knownhosts import HostKey
+from orchestrator.cli.output import console as screen
+from orchestrator.remote.ssh.host_keys import Unknown
+from orchestrator.remote.ssh.known_hosts import HostKey
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, asks_state, seen, sent
 from tests.plan.recordings import Said, addresses, containers, inspected, ray_line, ray_row, standing, state
@@ -181,7 +181,7 @@ def test_host_keys_cannot_steer_the_terminal(raycluster: Raycluster, monkeypatch
         "gpu1": Unknown(EVIL, HostKey(EVIL, "AAAA"), None),
         "gpu2": Failure(FailureKind.UNREACHABLE, EVIL, detail=f"{EVIL}\n{EVIL}", fix=EVIL),
     }
-    monkeypatch.setattr("orchestrator.remote.trust.examine", lambda host, _ssh: verdicts[host])
+    monkeypatch.setattr("orchestrator.remote.ssh.keyscan.examine", lambda host, _ssh: verdicts[host])
     for answer in ("n\n", "y\n"):
         trust = raycluster("trust", stdin=answer)
         assert trust.exit_code == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.hostkeys import Known, Unknown
-from orchestrator.remote.knownhosts import HostKey
+from orchestrator.remote.ssh.host_keys import Known, Unknown
+from orchestrator.remote.ssh.known_hosts import HostKey
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, seen, sent
 from tests.plan.recordings import INSPECTED, Said, told
@@ -30,7 +30,7 @@ def machines(hosts: FakeFleet, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def meet(monkeypatch: pytest.MonkeyPatch, examine: Meet) -> None:
-    monkeypatch.setattr("orchestrator.remote.trust.examine", examine)
+    monkeypatch.setattr("orchestrator.remote.ssh.keyscan.examine", examine)
 
 
 def test_two_machines_become_an_inventory(machines: FakeFleet, raycluster: Raycluster, folder: Path) -> None:
@@ -58,7 +58,7 @@ def test_this_machine_is_looked_at_without_ssh(
         return Known(host, KEY)
 
     meet(monkeypatch, note)
-    monkeypatch.setattr("orchestrator.remote.reach.LocalTransport", lambda: machines["gpu1"])
+    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda: machines["gpu1"])
     ran = raycluster("init", "local", "gpu2")
     assert (ran.exit_code, asked) == (0, ["gpu2"])
     assert "local  10.0.0.1  8 NVIDIA GPUs  head\n" in ran.stdout

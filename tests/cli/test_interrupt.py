@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from orchestrator.cli.interrupt import stopped_by_signals
+from orchestrator.cli.run.signals import stopped_by_signals
 from tests.remote.fakes import SOON, reached
 
 

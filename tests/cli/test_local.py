@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.hostkeys import Known
-from orchestrator.remote.knownhosts import HostKey
+from orchestrator.remote.ssh.host_keys import Known
+from orchestrator.remote.ssh.known_hosts import HostKey
 from tests.cli.conftest import INVENTORY, Raycluster
 from tests.remote.fakes import FakeFleet
 
@@ -18,7 +18,7 @@ ON_THE_HEAD = INVENTORY.replace("host: gpu1", "host: local, name: gpu1")
 def on_the_head(folder: Path, hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head is where the program runs."""
     (folder / "inventory.yaml").write_text(ON_THE_HEAD)
-    monkeypatch.setattr("orchestrator.remote.reach.LocalTransport", lambda: hosts["gpu1"])
+    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda: hosts["gpu1"])
 
 
 @pytest.mark.usefixtures("on_the_head")
@@ -44,7 +44,7 @@ def test_trust_is_for_the_other_hosts(raycluster: Raycluster, monkeypatch: pytes
         asked.append(host)
         return Known(host, HostKey("ssh-ed25519", "AAAA"))
 
-    monkeypatch.setattr("orchestrator.remote.trust.examine", examine)
+    monkeypatch.setattr("orchestrator.remote.ssh.keyscan.examine", examine)
     trust = raycluster("trust")
     assert (trust.exit_code, trust.stdout) == (0, "the host keys of 1 host are known\n")
     assert asked == ["gpu2"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orchestrator.cli import screen
-from orchestrator.cli.interrupt import INTERRUPTED
-from orchestrator.remote import follow
+from orchestrator.cli.output import console
+from orchestrator.cli.run.signals import INTERRUPTED
+from orchestrator.remote.logs import follow
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, sent
 from tests.remote.fakes import FakeFleet
@@ -85,8 +85,8 @@ def test_names_are_padded_and_nothing_is_coloured_in_a_pipe(
 def test_on_a_terminal_a_host_has_its_colour_whichever_are_shown(
     raycluster: Raycluster, chatting: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    terminal = screen.Screen(force_terminal=True, color_system="standard", soft_wrap=True, _environ={})
-    monkeypatch.setattr(screen, "answer", lambda: terminal)
+    terminal = console.Screen(force_terminal=True, color_system="standard", soft_wrap=True, _environ={})
+    monkeypatch.setattr(console, "answer", lambda: terminal)
     line = next(line for line in raycluster("logs").stdout.splitlines() if "gpu2" in line)
     assert line == "\x1b[33mgpu2 | \x1b[0mb"
     assert line in raycluster("logs", "gpu2").stdout

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan.serving import inside
+from orchestrator import payload
 from orchestrator.remote.transport import Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.plan.recordings import Said, standing, state
@@ -24,7 +24,7 @@ def inventory(folder: Path) -> None:
 
 
 def stands(fleet: FakeFleet, host: str, served: str = "", **changes: Any) -> None:
-    """The host's container runs; its keeper tells this of what is served."""
+    """The host's container runs; its supervisor tells this of what is served."""
     number = host[-1]
     found = standing(f"raycluster-demo-{host}", **changes) | {"processes": Said("PID COMMAND\n7 bash\n")}
     found.pop("token")
@@ -32,7 +32,7 @@ def stands(fleet: FakeFleet, host: str, served: str = "", **changes: Any) -> Non
 
 
 def rank(number: int, **changes: Any) -> str:
-    """What the keeper of one of two ranks tells."""
+    """What the supervisor of one of two ranks tells."""
     company = {"rank": number, "hosts": ["gpu1", "gpu2"], "run": "the run"}
     return line(spec=told()["spec"] | {"company": company}, **changes)
 
@@ -101,7 +101,7 @@ def test_where_its_container_has_ended_up_is_the_remedy(up: FakeFleet, raycluste
 def test_serve_starts_a_rank_on_each_host_and_says_where_it_answers(
     up: FakeFleet, raycluster: Raycluster
 ) -> None:
-    up.on("*", sent(inside.FOLDER), Output(0))
+    up.on("*", sent(payload.FOLDER), Output(0))
     up.on("gpu1", sent("400"), Output(0, rank(0)))
     up.on("gpu2", sent("400"), Output(0, rank(1)))
     up.on("gpu1", sent("ask"), Output(0, json.dumps(ASKED)))
@@ -120,7 +120,7 @@ def test_a_rank_that_fails_is_told_with_its_cause_and_all_are_stopped(
     state = {"is": "ended", "since": 1, "lives": 1, "died": 1}
     ended = {"kept": False, "trouble": "nothing is served"}
     why = "vLLM on gpu2 ended with exit code 1"
-    up.on("*", sent(inside.FOLDER), Output(0))
+    up.on("*", sent(payload.FOLDER), Output(0))
     up.on("gpu1", sent("400"), Output(0, rank(0, state=state | {"exit_code": -15, "why": why}, **ended)))
     up.on("gpu2", sent("400"), Output(0, rank(1, state=state | {"exit_code": 1}, lines=[OOM], **ended)))
     up.on("*", sent("stop"), Output(0))

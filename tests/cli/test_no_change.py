@@ -9,13 +9,13 @@ from threading import Event
 import pytest
 
 from orchestrator.model.cluster import Cluster
-from orchestrator.model.load import load
+from orchestrator.model.inventory.parse import load
 from orchestrator.model.secret import Secret
+from orchestrator.plan.actions.up import Sealed, plan_up
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts import HostFacts
-from orchestrator.plan.probes import parse
+from orchestrator.plan.facts.host import HostFacts
+from orchestrator.plan.facts.parse import parse
 from orchestrator.plan.steps import Run
-from orchestrator.plan.up import Sealed, plan_up
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, only_looked, seen, sent
 from tests.plan.recordings import Said, containers, inspected, ray_line, ray_row

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.cli import consent
+from orchestrator.cli.run import prompt
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, only_looked, sent
 from tests.remote.fakes import FakeFleet
@@ -11,7 +11,7 @@ from tests.remote.fakes import FakeFleet
 @pytest.fixture
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who sits before the terminal."""
-    monkeypatch.setattr(consent, "somebody_there", lambda: True)
+    monkeypatch.setattr(prompt, "somebody_there", lambda: True)
 
 
 @pytest.mark.usefixtures("cluster_stands")

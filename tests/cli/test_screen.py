@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.screen import Screen, printable
+from orchestrator.cli.output.console import Screen, printable
 
 STYLING = re.compile(r"\x1b\[[0-9;]*m")
 HOSTILE = (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.inventory import LONGEST_SECRET
+from orchestrator.cli.run.inventory_file import LONGEST_SECRET
 from tests.cli.conftest import INVENTORY, Raycluster, sent
 from tests.remote.fakes import FakeFleet
 

@@ -12,10 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import Result
 
-from orchestrator.cli import answers
+from orchestrator import payload
+from orchestrator.cli.output import json as answers
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import HELD
-from orchestrator.plan.serving import inside
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.test_events import events
@@ -26,22 +26,22 @@ from tests.remote.fakes import Answer, FakeFleet, reached
 MODEL = "Qwen/Qwen3-32B"
 SERVED = "serve: {model: Qwen/Qwen3-32B, args: [--max-model-len, '4096']}\n"
 GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
-COMMANDS = {"start": inside.FOLDER, "look": "400", "ask": "ask", "stop": "stop"}
+COMMANDS = {"start": payload.FOLDER, "look": "400", "ask": "ask", "stop": "stop"}
 ASKED = {"url": "http://10.0.0.1:8000", "name": MODEL, "status": 200, "seconds": 0.2}
 
 
-def keeper(what: str) -> Any:
-    """Whether a command is for the keeper, and which."""
+def supervisor(what: str) -> Any:
+    """Whether a command is for the supervisor, and which."""
     return lambda command: "exec" in command.argv and COMMANDS[what] in command.argv
 
 
 def told(fleet: FakeFleet) -> list[str]:
-    """What the keeper was told, in order."""
-    return [what for each in fleet.sent for what in COMMANDS if keeper(what)(each.command)]
+    """What the supervisor was told, in order."""
+    return [what for each in fleet.sent for what in COMMANDS if supervisor(what)(each.command)]
 
 
 def ready(fleet: FakeFleet, served: str = "") -> None:
-    """The cluster stands, and its keeper tells this of what is served."""
+    """The cluster stands, and its supervisor tells this of what is served."""
     table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
     now = {"ray": table, "served": Said(served)}
     fleet.on("gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1"), **now))
@@ -52,16 +52,16 @@ def hosts_serve(cluster_stands: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> F
     """A cluster that stands, on which all that is told to serve comes to answer at the second look."""
     monkeypatch.setattr("orchestrator.plan.serving.plan.LOOK_EVERY", 0.02)
     ready(cluster_stands)
-    cluster_stands.on("gpu1", keeper("start"), Output(0))
-    cluster_stands.on("gpu1", keeper("look"), Output(0, line(**starting())), Output(0, line()))
-    cluster_stands.on("gpu1", keeper("ask"), Output(0, json.dumps(ASKED)))
-    cluster_stands.on("gpu1", keeper("stop"), Output(0))
+    cluster_stands.on("gpu1", supervisor("start"), Output(0))
+    cluster_stands.on("gpu1", supervisor("look"), Output(0, line(**starting())), Output(0, line()))
+    cluster_stands.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED)))
+    cluster_stands.on("gpu1", supervisor("stop"), Output(0))
     return cluster_stands
 
 
 def spec(fleet: FakeFleet) -> dict[str, Any]:
-    """What the keeper was to serve."""
-    (start,) = (each.command for each in fleet.sent if keeper("start")(each.command))
+    """What the supervisor was to serve."""
+    (start,) = (each.command for each in fleet.sent if supervisor("start")(each.command))
     told: dict[str, Any] = json.loads(json.loads(start.input())["spec"])
     return told
 
@@ -96,10 +96,10 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
 def test_a_stage_that_lasts_is_told_once_where_lines_stay(
     hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
-    monkeypatch.setattr("orchestrator.remote.runner.STILL_SECONDS", 0.0)
-    monkeypatch.setattr("orchestrator.cli.progress.PACE", 0.0)
+    monkeypatch.setattr("orchestrator.remote.execute.runner.STILL_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.cli.output.progress.PACE", 0.0)
     loads = Output(0, line(**starting("Loading safetensors checkpoint shards:  25% Completed | 1/4")))
-    hosts_serve.on("gpu1", keeper("look"), loads, loads, loads, Output(0, line()))
+    hosts_serve.on("gpu1", supervisor("look"), loads, loads, loads, Output(0, line()))
     serve = raycluster("serve", MODEL, "-o", output)
     assert (serve.stderr + serve.stdout).count("loads the weights: 25% Completed") == 1
 
@@ -131,12 +131,12 @@ def test_a_key_on_the_command_line_is_asked_for_too_and_shown_nowhere(
     hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
 ) -> None:
     said = "non-default args: {'api_key': ['s3cret-key']}"
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(said))))
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(said))))
     failed = raycluster("serve", MODEL, "-v", "--", "--api-key", "s3cret-key")
     assert "'api_key': ['<--api-key>']" in failed.stderr
     (log,) = (folder / "state").rglob("*.log")
     assert "s3cret-key" not in failed.output + log.read_text()
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line()))
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line()))
     serve = raycluster("serve", MODEL, "--", "--api-key", "s3cret-key")
     assert '-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout
     assert "s3cret-key" not in serve.output
@@ -146,14 +146,14 @@ def test_a_key_on_the_command_line_is_asked_for_too_and_shown_nowhere(
 def test_a_model_that_makes_no_text_is_not_shown_a_prompt(
     hosts_serve: FakeFleet, raycluster: Raycluster, status: int, path: str
 ) -> None:
-    hosts_serve.on("gpu1", keeper("ask"), Output(0, json.dumps(ASKED | {"status": status})))
+    hosts_serve.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED | {"status": status})))
     assert request(raycluster("serve", MODEL))[1].endswith(path)
 
 
 def test_a_model_is_asked_by_the_name_that_its_server_gives_it(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
-    hosts_serve.on("gpu1", keeper("ask"), Output(0, json.dumps(ASKED | {"name": "it's -d mine"})))
+    hosts_serve.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED | {"name": "it's -d mine"})))
     assert json.loads(request(raycluster("serve", MODEL))[-1])["model"] == "it's -d mine"
 
 
@@ -198,7 +198,7 @@ def test_a_failure_is_told_with_its_root_cause_and_what_was_started_is_ended(
     hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
 ) -> None:
     lines = [GATED, *["RuntimeError: Engine core initialization failed. See root cause above."] * 30]
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(*lines))))
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(*lines))))
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert f"✗ {MODEL} is not served\n" in serve.stderr
@@ -212,7 +212,9 @@ def test_a_failure_is_told_with_its_root_cause_and_what_was_started_is_ended(
 
 
 def test_an_unknown_cause_leaves_its_last_words(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended("so long", "and thanks", exit_code=-9))))
+    hosts_serve.on(
+        "gpu1", supervisor("look"), Output(0, line(**ended("so long", "and thanks", exit_code=-9)))
+    )
     serve = raycluster("serve", MODEL)
     assert "vLLM ended with exit code 137\n      | so long\n      | and thanks\n" in serve.stderr
 
@@ -220,7 +222,7 @@ def test_an_unknown_cause_leaves_its_last_words(hosts_serve: FakeFleet, rayclust
 def test_a_model_that_fails_at_its_first_word_is_not_served(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
-    hosts_serve.on("gpu1", keeper("ask"), Output(1, "", "HTTP status 500: boom"))
+    hosts_serve.on("gpu1", supervisor("ask"), Output(1, "", "HTTP status 500: boom"))
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert "gpu1  ask it for a word: exit code 1\n      | HTTP status 500: boom\n" in serve.stderr
@@ -230,8 +232,8 @@ def test_a_model_that_fails_at_its_first_word_is_not_served(
 def test_what_could_not_be_ended_is_not_said_to_be_gone(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended())))
-    hosts_serve.on("gpu1", keeper("stop"), Output(1, "", "these processes do not end: 77"))
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended())))
+    hosts_serve.on("gpu1", supervisor("stop"), Output(1, "", "these processes do not end: 77"))
     serve = raycluster("serve", MODEL)
     assert serve.exit_code == 1
     assert "stop vLLM: exit code 1\n      | these processes do not end: 77\n" in serve.stderr
@@ -246,7 +248,7 @@ def interrupts(_command: Command, cancel: Event) -> Answer:
 
 
 def test_ctrl_c_ends_what_was_started(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**starting())), interrupts)
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**starting())), interrupts)
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (130, "")
     assert f"✗ {MODEL} is not served: interrupted\n" in serve.stderr
@@ -258,7 +260,7 @@ def test_ctrl_c_leaves_what_an_earlier_run_has_started(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
     ready(hosts_serve, line(**starting()))
-    hosts_serve.on("gpu1", keeper("look"), interrupts)
+    hosts_serve.on("gpu1", supervisor("look"), interrupts)
     serve = raycluster("serve", MODEL, "--", "--max-model-len", "4096")
     assert serve.exit_code == 130
     assert "An earlier run has started it, and it is left as it is" in serve.stderr
@@ -285,8 +287,8 @@ def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
         return gone
 
     hosts_serve.streams("gpu1", sent("hold-lock"), HELD, lost, misses_a_little_later)
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**starting())), misses)
-    hosts_serve.on("gpu1", keeper("stop"), stops)
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**starting())), misses)
+    hosts_serve.on("gpu1", supervisor("stop"), stops)
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert "its lock on gpu1 was lost: gpu1 does not answer any more" in serve.stderr
@@ -491,7 +493,7 @@ def test_a_second_stop_has_nothing_to_do(hosts_serve: FakeFleet, raycluster: Ray
 
 def test_a_server_that_does_not_end_is_a_failure(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
     ready(hosts_serve, line())
-    hosts_serve.on("gpu1", keeper("stop"), Output(1, "", "these processes do not end: 77"))
+    hosts_serve.on("gpu1", supervisor("stop"), Output(1, "", "these processes do not end: 77"))
     stop = raycluster("serve", "stop")
     assert (stop.exit_code, stop.stdout) == (1, "")
     assert "✗ the model on cluster demo may still be served\n" in stop.stderr
@@ -527,7 +529,7 @@ def test_all_that_happens_is_an_event_and_the_last_says_how_it_ended(
 
 
 def test_a_failure_is_an_event_with_its_cause(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(GATED))))
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(GATED))))
     last = events(raycluster("serve", MODEL, "-o", "jsonl"))[-1]
     assert (last["exit_code"], last["verdict"]) == (1, "failed")
     (failure,) = last["failures"]
@@ -561,7 +563,7 @@ def test_what_fails_to_be_served_is_the_exit_code_of_up(
     hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
 ) -> None:
     (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
-    hosts_serve.on("gpu1", keeper("look"), Output(0, line(**ended(GATED))))
+    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(GATED))))
     up = raycluster("up", "--serve")
     assert up.exit_code == 1
     assert "cluster demo is up" in up.stdout

@@ -12,13 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import ConsoleDimensions
 
-from orchestrator.cli import answers
-from orchestrator.cli.screen import Screen
-from orchestrator.cli.watch_page import Told, page
-from orchestrator.plan.facts import Facts, RayTable, Resource, Silent
-from orchestrator.plan.happened import Event
-from orchestrator.plan.health import Verdict
-from orchestrator.plan.live import ASKED, Gpu, Sight, sight
+from orchestrator.cli.output import json as answers
+from orchestrator.cli.output.console import Screen
+from orchestrator.cli.output.watch_page import Told, page
+from orchestrator.plan.facts.host import Facts, RayTable, Resource, Silent
+from orchestrator.plan.status.changes import Event
+from orchestrator.plan.status.health import Verdict
+from orchestrator.plan.status.snapshot import ASKED, Gpu, Sight, sight
 from tests.cli.conftest import Raycluster
 from tests.plan.worlds import bare, cluster, ray_node, standing, with_host
 
@@ -152,7 +152,7 @@ class Prepared:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def prepare(*sights: Sight) -> None:
-        monkeypatch.setattr("orchestrator.cli.watch.Watch", Prepared)
+        monkeypatch.setattr("orchestrator.cli.output.watch.Watch", Prepared)
         monkeypatch.setattr(Prepared, "sights_to_come", sights)
 
     return prepare

@@ -6,16 +6,16 @@ from io import StringIO
 from pathlib import Path
 from time import monotonic
 
-from orchestrator.cli.render import show_plan
-from orchestrator.cli.script import script
+from orchestrator.cli.output.plan_script import script
+from orchestrator.cli.output.plan_text import show_plan
 from orchestrator.model.cluster import Cluster
-from orchestrator.model.load import load
-from orchestrator.model.problem import Problems
+from orchestrator.model.inventory.parse import load
+from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.secret import Secret
-from orchestrator.plan.assumed import all_there, nothing_there
-from orchestrator.plan.down import plan_down
+from orchestrator.plan.actions.down import plan_down
+from orchestrator.plan.actions.up import Sealed, plan_up
+from orchestrator.plan.facts.offline import all_there, nothing_there
 from orchestrator.plan.steps import Plan
-from orchestrator.plan.up import Sealed, plan_up
 
 SOON = 5.0
 """Seconds that no file may take."""

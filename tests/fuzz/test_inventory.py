@@ -9,8 +9,8 @@ from time import process_time
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from orchestrator.model.load import load
-from orchestrator.model.problem import Problems
+from orchestrator.model.inventory.parse import load
+from orchestrator.model.inventory.problems import Problems
 from tests.fuzz.checks import SOON, check
 from tests.fuzz.inventories import EXAMPLE, files
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from orchestrator.cli.events import Event
+from orchestrator.cli.output.jsonl import Event
 
 from .lab import Lab
 from .seeing import Answer, containers, failed, repaired, two_hosts, verdict

@@ -17,7 +17,7 @@ from .seeing import brought_up, failed, health
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
 PLACE = "/root/vllm"
-OURS = "/usr/local/bin/vllm serv[e]|^[^ ]*python3[^ ]* [^ ]*keeper.p[y]"  # not the shell that would resume it
+OURS = "/usr/local/bin/vllm serv[e]|^[^ ]*python3[^ ]* [^ ]*supervisor.p[y]"  # not the shell that would resume it
 
 
 def inventory(lab: Lab) -> Path:

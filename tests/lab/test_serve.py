@@ -16,7 +16,7 @@ from .seeing import Answer, failed, two_hosts
 
 CONTAINER = "raycluster-lab-gpu1"
 URL = "http://192.0.2.11:8000"
-OURS = "/usr/local/bin/vllm serv[e]|keeper.p[y]"
+OURS = "/usr/local/bin/vllm serv[e]|supervisor.p[y]"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def served(cluster: Lab) -> Iterator[Lab]:
     )
     cluster.hosts["gpu1"].run("docker", *taken, stdin=VLLM.read_text())
     yield cluster
-    inside(cluster, "sh", "-c", "! cd /var/tmp/raycluster || python3 keeper.py stop")
+    inside(cluster, "sh", "-c", "! cd /var/tmp/raycluster || python3 supervisor.py stop")
 
 
 def inside(lab: Lab, *words: str) -> str:

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster
-from orchestrator.model.parse import parse
-from orchestrator.model.problem import Problems
-from orchestrator.model.ranges import count, expand
-from orchestrator.model.resolve import resolve
-from orchestrator.model.source import from_text
+from orchestrator.model.inventory.parse import parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.ranges import count, expand
+from orchestrator.model.inventory.resolve import resolve
+from orchestrator.model.inventory.yaml_source import from_text
 
 EXAMPLE = (Path(__file__).parents[2] / "inventory.example.yaml").read_text()
 LINES = EXAMPLE.splitlines(keepends=True)

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from orchestrator.model.inventory import Host, Inventory
-from orchestrator.model.load import load
-from orchestrator.model.parse import parse
-from orchestrator.model.problem import Problems
-from orchestrator.model.sections import HostRay, Ray, Written
-from orchestrator.model.source import Source, from_text, read
+from orchestrator.model.inventory.parse import load, parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.schema_models import Host, Inventory
+from orchestrator.model.inventory.sections import HostRay, Ray, Written
+from orchestrator.model.inventory.yaml_source import Source, from_text, read
 
 EXAMPLE = Path(__file__).parents[2] / "inventory.example.yaml"
 

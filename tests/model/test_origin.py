@@ -2,12 +2,12 @@
 
 import pytest
 
-from orchestrator.model import discreet
-from orchestrator.model.origin import From, HostSettings, Origin, Setting, of_cluster, of_hosts
-from orchestrator.model.parse import parse
-from orchestrator.model.problem import Problems
-from orchestrator.model.resolve import resolve
-from orchestrator.model.source import Source, from_text
+from orchestrator.model import redact
+from orchestrator.model.inventory.parse import parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.provenance import From, HostSettings, Origin, Setting, of_cluster, of_hosts
+from orchestrator.model.inventory.resolve import resolve
+from orchestrator.model.inventory.yaml_source import Source, from_text
 
 TEXT = """\
 cluster: demo
@@ -100,7 +100,7 @@ def test_a_host_that_is_this_machine_has_nothing_of_ssh() -> None:
 
 
 def test_a_secret_in_env_is_hidden() -> None:
-    assert HOSTS["gpu1"]["env.HF_TOKEN"].value == discreet.HIDDEN
+    assert HOSTS["gpu1"]["env.HF_TOKEN"].value == redact.HIDDEN
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_a_secret_in_env_is_hidden() -> None:
     ["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "db_password", "APIKEY", "API_KEYS", "X_CREDENTIALS", "GITHUB_PAT"],
 )
 def test_names_of_secrets_are_known(name: str) -> None:
-    assert discreet.variable(name, "x") == discreet.HIDDEN
-    assert discreet.variable(name, "") == ""
+    assert redact.variable(name, "x") == redact.HIDDEN
+    assert redact.variable(name, "") == ""
 
 
 @pytest.mark.parametrize("name", ["TOKENIZERS_PARALLELISM", "MAX_TOKENS", "NCCL_DEBUG", "KEY_FILE", "PWD"])
 def test_other_names_are_not(name: str) -> None:
-    assert discreet.variable(name, "x") == "x"
+    assert redact.variable(name, "x") == "x"
 
 
 def test_of_an_url_only_the_password_is_hidden() -> None:
-    shown = discreet.variable("STORE", "postgres://ana:pw@db:5432/x")
+    shown = redact.variable("STORE", "postgres://ana:pw@db:5432/x")
     assert shown == "postgres://ana:<hidden>@db:5432/x"
 
 
@@ -133,4 +133,4 @@ def test_of_an_url_only_the_password_is_hidden() -> None:
     ],
 )
 def test_arguments_that_set_secrets_are_hidden(args: tuple[str, ...], shown: tuple[str, ...]) -> None:
-    assert discreet.arguments(args) == shown
+    assert redact.arguments(args) == shown

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orchestrator.model.parse import parse
-from orchestrator.model.problem import Problems
-from orchestrator.model.source import Source, from_text
+from orchestrator.model.inventory.parse import parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.yaml_source import Source, from_text
 
 TOP = "cluster: demo\nimage: vllm\n"
 HEAD = "head: {host: gpu1, ip: 10.0.0.1}\n"

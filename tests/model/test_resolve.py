@@ -17,11 +17,10 @@ from orchestrator.model.cluster import (
     Rdma,
     Role,
 )
-from orchestrator.model.load import load
-from orchestrator.model.parse import parse
-from orchestrator.model.problem import Problems
-from orchestrator.model.resolve import resolve
-from orchestrator.model.source import Source, from_text
+from orchestrator.model.inventory.parse import load, parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.resolve import resolve
+from orchestrator.model.inventory.yaml_source import Source, from_text
 
 SMALLEST = "cluster: demo\nimage: vllm/vllm-openai:v0.17.1\nhead: {host: gpu1, ip: 10.0.0.1}\n"
 

@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from orchestrator.model.parse import parse
-from orchestrator.model.problem import Problems
-from orchestrator.model.schema import of_answer, of_inventory
-from orchestrator.model.source import from_text
+from orchestrator.model.inventory.json_schema import of_answer, of_inventory
+from orchestrator.model.inventory.parse import parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.yaml_source import from_text
 from tests.fuzz.inventories import STRUCTURED, edited
 from tests.model import test_problems as known
 from tests.model.test_example import EXAMPLE, models

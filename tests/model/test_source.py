@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.model.problem import Fault, Place, Problems
-from orchestrator.model.source import LARGEST, Source, from_text, read
+from orchestrator.model.inventory.problems import Fault, Place, Problems
+from orchestrator.model.inventory.yaml_source import LARGEST, Source, from_text, read
 
 
 def source(text: str) -> Source:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.model.target import Target, names, parse, together
+from orchestrator.model.ssh_target import Target, names, parse, together
 
 
 @pytest.mark.parametrize(

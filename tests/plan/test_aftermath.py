@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.plan.aftermath import Undo, Wreck, plan_aftermath
+from orchestrator.plan.actions.rollback import Undo, Wreck, plan_aftermath
 from tests.plan.worlds import cluster, outline
 
 BOTH = frozenset({"gpu1", "gpu2"})

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import pytest
 
-from orchestrator.plan import collective, nccl
-from orchestrator.plan.collective import AllReduce, Pair, Rank, Stage, Trouble
+from orchestrator.plan.facts import nccl, network_test
+from orchestrator.plan.facts.network_test import AllReduce, Pair, Rank, Stage, Trouble
 from tests.plan import ranks
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
@@ -20,26 +20,26 @@ def pairs(partners: tuple[tuple[int, ...], ...]) -> Counter[tuple[int, int]]:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 16])
 def test_up_to_sixteen_hosts_each_measures_once_with_each(count: int) -> None:
-    told = pairs(collective.partners(count))
+    told = pairs(network_test.partners(count))
     assert set(told) == set(combinations(range(count), 2))
     assert set(told.values()) <= {2}  # each of the two has the other
 
 
 @pytest.mark.parametrize("count", [17, 40, 301])
 def test_of_more_hosts_each_measures_with_six(count: int) -> None:
-    partners = collective.partners(count)
+    partners = network_test.partners(count)
     assert {len(set(each)) for each in partners} == {6}
     assert set(pairs(partners).values()) == {2}
 
 
 def test_sixteen_hosts_need_fifteen_rounds_and_hundreds_no_more() -> None:
-    assert rounds(collective.partners(16)) == 15
-    assert rounds(collective.partners(301)) <= 15
+    assert rounds(network_test.partners(16)) == 15
+    assert rounds(network_test.partners(301)) <= 15
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 9, 17, 40])
 def test_no_rank_ever_waits_for_one_that_waits_for_it(count: int) -> None:
-    partners = collective.partners(count)
+    partners = network_test.partners(count)
     assert rounds(partners) >= max(map(len, partners))
 
 
@@ -56,7 +56,7 @@ def rounds(partners: tuple[tuple[int, ...], ...]) -> int:
 
 
 def test_a_rank_that_is_through_has_told_everything() -> None:
-    told = collective.heard(HOSTS, "gpu1", ranks.through(1, 2))
+    told = network_test.heard(HOSTS, "gpu1", ranks.through(1, 2))
     assert told == Rank(
         stage=Stage.DONE,
         backend="gloo",
@@ -82,24 +82,24 @@ def test_a_rank_that_is_through_has_told_everything() -> None:
     ],
 )
 def test_each_line_brings_it_further(count: int, stage: Stage) -> None:
-    assert collective.heard(HOSTS, "gpu1", ranks.through(1)[:count]).stage is stage
+    assert network_test.heard(HOSTS, "gpu1", ranks.through(1)[:count]).stage is stage
 
 
 def test_a_pair_goes_by_what_nccl_said_of_it_and_else_by_what_it_said_before() -> None:
     said = [ranks.reduced("nccl", ranks.RDMA), ranks.pair(1, log=(ranks.TCP,)), ranks.pair(2)]
-    told = collective.heard(HOSTS, "gpu1", said)
+    told = network_test.heard(HOSTS, "gpu1", said)
     assert [each.over for each in told.pairs] == [nccl.TCP, nccl.DIRECT]
 
 
 def test_what_it_failed_at_is_told_with_the_hosts_names() -> None:
     said = [ranks.failed("pair", "Connection closed by peer", lost=(2,), partner=1)]
-    told = collective.heard(HOSTS, "gpu1", said)
+    told = network_test.heard(HOSTS, "gpu1", said)
     assert told.trouble == Trouble("pair", "gpu2", "Connection closed by peer", ("gpu3",), ())
     assert told.bad == "Connection closed by peer"
 
 
 def test_whom_it_does_not_reach_is_told_by_name() -> None:
-    told = collective.heard(HOSTS, "gpu2", [ranks.line("reached", closed=[0, 2])])
+    told = network_test.heard(HOSTS, "gpu2", [ranks.line("reached", closed=[0, 2])])
     assert (told.closed, told.bad) == (("gpu1", "gpu3"), "does not reach gpu1, gpu3")
 
 
@@ -124,16 +124,16 @@ def test_whom_it_does_not_reach_is_told_by_name() -> None:
 )
 def test_a_line_that_makes_no_sense_is_a_greeting(line: str) -> None:
     said = ranks.through(1)
-    assert collective.heard(HOSTS, "gpu1", [line, *said, line]) == collective.heard(HOSTS, "gpu1", said)
+    assert network_test.heard(HOSTS, "gpu1", [line, *said, line]) == network_test.heard(HOSTS, "gpu1", said)
 
 
 def test_all_ranks_make_one_network() -> None:
     told = {
-        "gpu1": collective.heard(HOSTS, "gpu1", ranks.through(2, 1)),
-        "gpu2": collective.heard(HOSTS, "gpu2", ranks.through(2)),
-        "gpu3": collective.heard(HOSTS, "gpu3", [*ranks.through()[:3], ranks.reduced(right=False)]),
+        "gpu1": network_test.heard(HOSTS, "gpu1", ranks.through(2, 1)),
+        "gpu2": network_test.heard(HOSTS, "gpu2", ranks.through(2)),
+        "gpu3": network_test.heard(HOSTS, "gpu3", [*ranks.through()[:3], ranks.reduced(right=False)]),
     }
-    network = collective.network(told)
+    network = network_test.network(told)
     assert network
     assert (network.backend, network.over, network.all_reduce.right) == ("gloo", "TCP", False)
     assert [(each.first, each.second) for each in network.pairs] == [
@@ -144,4 +144,4 @@ def test_all_ranks_make_one_network() -> None:
 
 
 def test_without_an_all_reduce_there_is_no_network() -> None:
-    assert collective.network({"gpu1": collective.heard(HOSTS, "gpu1", ranks.through()[:3])}) is None
+    assert network_test.network({"gpu1": network_test.heard(HOSTS, "gpu1", ranks.through()[:3])}) is None

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.plan import collective
-from orchestrator.plan.collective import Rank
-from orchestrator.plan.programs import program
+from orchestrator.payload import program
+from orchestrator.plan.facts import network_test
+from orchestrator.plan.facts.network_test import Rank
 
 
 @pytest.fixture
 def rank() -> Iterator["subprocess.Popen[str]"]:
     words = ("0", "1", "127.0.0.1", "127.0.0.1", "19998")
-    command = [sys.executable, "-S", "-c", program("collective_program"), *words]
+    command = [sys.executable, "-S", "-c", program("network_test"), *words]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env={}) as process:
         yield process
@@ -28,7 +28,7 @@ def test_an_image_without_torch_is_told_and_the_rank_stays_for_the_others(
     assert rank.stdin
     assert rank.stdout
     line = rank.stdout.readline()
-    told = collective.heard(("gpu1",), "gpu1", [line])
+    told = network_test.heard(("gpu1",), "gpu1", [line])
     assert told == Rank(no_torch="ModuleNotFoundError: No module named 'torch'")
     assert json.loads(line)["what"] == "no-torch"
     assert rank.poll() is None

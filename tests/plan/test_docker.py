@@ -6,12 +6,13 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.model.secret import Secret
-from orchestrator.plan import docker, ray
-from orchestrator.plan.place import Place
+from orchestrator.plan import docker
+from orchestrator.plan.facts.address import Place
+from orchestrator.plan.ray import commands as ray
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 WORKER = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
-RESUMES = "[ ! -e /var/tmp/raycluster/keeper.py ] || python3 /var/tmp/raycluster/keeper.py keep &"
+RESUMES = "[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py keep &"
 SMALLEST = Cluster("demo", "vllm/vllm-openai:v0.17.1", HEAD, (WORKER,))
 
 

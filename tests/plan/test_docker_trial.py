@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Node, Ports, Ray, Rdma, Role
+from orchestrator.payload import program
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.command import Command
-from orchestrator.plan.place import Place
-from orchestrator.plan.programs import program
+from orchestrator.plan.facts.address import Place
 from tests.plan.machines import NOTE, Machine
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
@@ -28,7 +28,7 @@ def trial(
 def words(command: Command) -> str:
     """What follows the script, with the program's text as its name."""
     assert command.argv[:4] == ("sh", "-c", scripts.TRIAL, "trial")
-    return " ".join("PROGRAM" if word == program("trial_program") else word for word in command.argv[4:])
+    return " ".join("PROGRAM" if word == program("probe") else word for word in command.argv[4:])
 
 
 def test_the_trial_of_the_smallest_inventory() -> None:
@@ -80,7 +80,7 @@ def test_a_trial_is_of_the_image_that_ray_was_added_to() -> None:
 
 def test_others_are_tried_from_inside_the_trial() -> None:
     command = docker.reach(SMALLEST, HEAD, ("10.0.0.2:60999", "[fd00::2]:19999"))
-    shown = " ".join("PROGRAM" if word == program("trial_program") else word for word in command.argv)
+    shown = " ".join("PROGRAM" if word == program("probe") else word for word in command.argv)
     assert shown == ("docker exec raytrial-demo-gpu1 python3 -c PROGRAM reach 10.0.0.2:60999 [fd00::2]:19999")
 
 
@@ -89,9 +89,7 @@ def test_a_rank_of_the_deep_check_is_given_the_same_and_no_folder() -> None:
     told = ("1", "2", "10.0.0.2", "10.0.0.1", "19998", "0")
     command = docker.collective(SMALLEST, WORKER, place, told)
     assert command.argv[:4] == ("sh", "-c", scripts.TRIAL, "trial")
-    assert " ".join(
-        "PROGRAM" if word == program("collective_program") else word for word in command.argv[4:]
-    ) == (
+    assert " ".join("PROGRAM" if word == program("network_test") else word for word in command.argv[4:]) == (
         "docker raydeep-demo-gpu2 --rm --interactive --label raycluster.trial --network host"
         " --shm-size 10.24g --gpus all"
         " -e VLLM_HOST_IP=10.0.0.2 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"

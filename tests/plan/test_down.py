@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Engine
-from orchestrator.plan.assumed import all_there
-from orchestrator.plan.down import ASK, heard_meanwhile, left_behind, plan_down
-from orchestrator.plan.facts import DockerTrouble, Facts, Silent
-from orchestrator.plan.found import outsiders
+from orchestrator.plan.actions.down import ASK, heard_meanwhile, left_behind, plan_down
+from orchestrator.plan.facts.containers import outsiders
+from orchestrator.plan.facts.host import DockerTrouble, Facts, Silent
+from orchestrator.plan.facts.offline import all_there
 from orchestrator.plan.steps import OnFailure, Plan, Run
 from tests.plan.recordings import ray_told
 from tests.plan.worlds import (

@@ -5,16 +5,17 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ssh
-from orchestrator.model.parse import parse
-from orchestrator.model.problem import Problems
-from orchestrator.model.resolve import resolve
-from orchestrator.model.source import Source, from_text
-from orchestrator.model.target import names, together
-from orchestrator.plan import inspection, probes
-from orchestrator.plan.candidates import one_machine, shared
-from orchestrator.plan.draft import LAST_WITH_RAY, Draft, Seen, text
-from orchestrator.plan.facts import Address, HostFacts
-from orchestrator.plan.inspection import Inspection
+from orchestrator.model.inventory.parse import parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.resolve import resolve
+from orchestrator.model.inventory.yaml_source import Source, from_text
+from orchestrator.model.ssh_target import names, together
+from orchestrator.plan.actions.init import LAST_WITH_RAY, Draft, Seen, text
+from orchestrator.plan.facts import inspection
+from orchestrator.plan.facts import parse as probes
+from orchestrator.plan.facts.host import Address, HostFacts
+from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.networks import one_machine, shared
 from tests.plan.recordings import INSPECTED, ORDERLY, Said, answer, told
 
 NO_RIGHT = Said("", "permission denied while trying to connect to the Docker daemon socket\n", 1)

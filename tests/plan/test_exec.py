@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster, Docker, HostKeys, Node, Role, Ssh
 from orchestrator.plan import docker, scripts
-from orchestrator.plan.exec import plan_exec, plan_shell, refusal
-from orchestrator.plan.login import ssh
+from orchestrator.plan.actions.adhoc import plan_exec, plan_shell, refusal
+from orchestrator.plan.ssh_command import ssh
 from orchestrator.plan.steps import Refusal
 
 NODE = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")

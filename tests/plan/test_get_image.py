@@ -7,12 +7,12 @@ import pytest
 
 from orchestrator.model.cluster import BuildOn, Cluster, Docker, Pull, Ray
 from orchestrator.plan import docker
-from orchestrator.plan.facts import Facts
-from orchestrator.plan.get_image import get_image, outdated
-from orchestrator.plan.held import Held
-from orchestrator.plan.restart import plan_restart
+from orchestrator.plan.actions.images import get_image, outdated
+from orchestrator.plan.actions.restart import plan_restart
+from orchestrator.plan.actions.up import plan_up
+from orchestrator.plan.facts.host import Facts
+from orchestrator.plan.facts.image import Held
 from orchestrator.plan.steps import OnFailure, Phase, Plan
-from orchestrator.plan.up import plan_up
 from tests.plan.machines import Machine
 from tests.plan.worlds import SEALED, bare, cluster, node, outline, standing, with_host
 

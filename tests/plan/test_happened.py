@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.plan.facts import DockerTrouble, Facts, RayTrouble, Silent
-from orchestrator.plan.found import own
-from orchestrator.plan.happened import events
-from orchestrator.plan.live import ASKED, Sight, sight
+from orchestrator.plan.facts.containers import own
+from orchestrator.plan.facts.host import DockerTrouble, Facts, RayTrouble, Silent
+from orchestrator.plan.status.changes import events
+from orchestrator.plan.status.snapshot import ASKED, Sight, sight
 from tests.plan.worlds import (
     NOW,
     bare,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.plan.facts import DockerTrouble, RayTrouble, Silent
-from orchestrator.plan.health import HostHealth, Verdict, assess
-from orchestrator.plan.spans import age
+from orchestrator.plan.facts.host import DockerTrouble, RayTrouble, Silent
+from orchestrator.plan.remedies import age
+from orchestrator.plan.status.health import HostHealth, Verdict, assess
 from tests.plan.worlds import (
     NOW,
     bare,

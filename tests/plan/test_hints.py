@@ -2,40 +2,40 @@
 
 import pytest
 
-from orchestrator.plan import hints
-from orchestrator.plan.facts import DockerTrouble
-from orchestrator.plan.hints import docker_fix, hint
+from orchestrator.plan import remedies
+from orchestrator.plan.facts.host import DockerTrouble
+from orchestrator.plan.remedies import docker_fix, hint
 
 SAID = [
-    ("/bin/bash: line 1: exec: ray: not found", hints.NO_RAY),
-    ("bash: ray: command not found", hints.NO_RAY),
+    ("/bin/bash: line 1: exec: ray: not found", remedies.NO_RAY),
+    ("bash: ray: command not found", remedies.NO_RAY),
     (
         'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
-        hints.NO_TOOLKIT,
+        remedies.NO_TOOLKIT,
     ),
-    ("nvidia-container-cli: initialization error: nvml error: driver not loaded", hints.NO_TOOLKIT),
-    ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", hints.NO_TOOLKIT),
+    ("nvidia-container-cli: initialization error: nvml error: driver not loaded", remedies.NO_TOOLKIT),
+    ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", remedies.NO_TOOLKIT),
     (
         "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
-        hints.NO_RIGHT,
+        remedies.NO_RIGHT,
     ),
-    ("Got permission denied while trying to connect to the Docker daemon socket", hints.NO_RIGHT),
-    ("dial unix /var/run/docker.sock: connect: permission denied", hints.NO_RIGHT),
-    ("sudo: a password is required", hints.NO_PASSWORD),
-    ("sudo: a terminal is required to read the password", hints.NO_PASSWORD),
+    ("Got permission denied while trying to connect to the Docker daemon socket", remedies.NO_RIGHT),
+    ("dial unix /var/run/docker.sock: connect: permission denied", remedies.NO_RIGHT),
+    ("sudo: a password is required", remedies.NO_PASSWORD),
+    ("sudo: a terminal is required to read the password", remedies.NO_PASSWORD),
     (
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-        hints.NO_DAEMON,
+        remedies.NO_DAEMON,
     ),
-    ("sh: 1: docker: not found", hints.NO_DOCKER),
-    ("bash: docker: command not found", hints.NO_DOCKER),
-    ("pull access denied for vllm/vllm, repository does not exist", hints.NO_IMAGE),
-    ("manifest for vllm/vllm-openai:v9 not found: manifest unknown", hints.NO_IMAGE),
-    ("dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: server misbehaving", hints.NO_IMAGE),
-    ("dial tcp: lookup registry.lan: no such host", hints.NO_IMAGE),
-    ("write /var/lib/docker/tmp/x: no space left on device", hints.NO_ROOM),
-    ("Failed to start the grpc server. The specified port is 6379", hints.PORT_TAKEN),
-    ("AuthenticationError: InvalidAuthToken", hints.OTHER_TOKEN),
+    ("sh: 1: docker: not found", remedies.NO_DOCKER),
+    ("bash: docker: command not found", remedies.NO_DOCKER),
+    ("pull access denied for vllm/vllm, repository does not exist", remedies.NO_IMAGE),
+    ("manifest for vllm/vllm-openai:v9 not found: manifest unknown", remedies.NO_IMAGE),
+    ("dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: server misbehaving", remedies.NO_IMAGE),
+    ("dial tcp: lookup registry.lan: no such host", remedies.NO_IMAGE),
+    ("write /var/lib/docker/tmp/x: no space left on device", remedies.NO_ROOM),
+    ("Failed to start the grpc server. The specified port is 6379", remedies.PORT_TAKEN),
+    ("AuthenticationError: InvalidAuthToken", remedies.OTHER_TOKEN),
     (
         "RuntimeError: Version mismatch: The cluster was started with Ray: 2.56.0",
         "let all hosts run the same",
@@ -51,9 +51,9 @@ def test_what_programs_say_has_its_remedy(said: str, fix: str) -> None:
 @pytest.mark.parametrize(
     ("exit_code", "said", "fix"),
     [
-        (127, "", hints.NO_RAY),
-        (127, "sh: 1: docker: not found", hints.NO_DOCKER),
-        (124, "did not end within 60 s", hints.HANGS),
+        (127, "", remedies.NO_RAY),
+        (127, "sh: 1: docker: not found", remedies.NO_DOCKER),
+        (124, "did not end within 60 s", remedies.HANGS),
         (1, "", ""),
         (None, "", ""),
         (1, "the moon is full", ""),
@@ -66,8 +66,8 @@ def test_the_exit_code_speaks_only_where_words_do_not(exit_code: int | None, sai
 @pytest.mark.parametrize(
     ("trouble", "fix"),
     [
-        (DockerTrouble(1, "Cannot connect to the Docker daemon"), hints.NO_DAEMON),
-        (DockerTrouble(124, "Docker gives no answer"), hints.HANGS),
+        (DockerTrouble(1, "Cannot connect to the Docker daemon"), remedies.NO_DAEMON),
+        (DockerTrouble(124, "Docker gives no answer"), remedies.HANGS),
         (DockerTrouble(125, "the moon is full"), "look at Docker on this host: docker info"),
     ],
 )

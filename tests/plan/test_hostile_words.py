@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.script import script
+from orchestrator.cli.output.plan_script import script
 from orchestrator.model.cluster import Cluster
-from orchestrator.model.load import load
-from orchestrator.model.problem import Problems
+from orchestrator.model.inventory.parse import load
+from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.secret import Secret
-from orchestrator.plan.assumed import nothing_there
+from orchestrator.plan.actions.up import Sealed, plan_up
 from orchestrator.plan.command import Command
-from orchestrator.plan.login import ssh
+from orchestrator.plan.facts.offline import nothing_there
+from orchestrator.plan.ssh_command import ssh
 from orchestrator.plan.steps import Plan, Run
-from orchestrator.plan.up import Sealed, plan_up
 
 RECORDER = """#!/bin/sh
 printf '%s\\0' "$@" >"$RECORDS/{name}-argv"

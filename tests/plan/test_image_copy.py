@@ -1,8 +1,8 @@
 """Which host's image goes to whom."""
 
-from orchestrator.plan.facts import Silent
-from orchestrator.plan.held import Held
-from orchestrator.plan.image_copy import plan_copy
+from orchestrator.plan.actions.image_copy import plan_copy
+from orchestrator.plan.facts.host import Silent
+from orchestrator.plan.facts.image import Held
 from orchestrator.plan.steps import Plan
 from tests.plan.worlds import cluster, outline
 

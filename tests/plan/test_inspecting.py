@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.model.cluster import Docker
 from orchestrator.plan import docker
-from orchestrator.plan.inspection import Engine, Hardware, Inspection, Neighbour, parse
+from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour, parse
 from tests.plan.machines import NOTE, Machine
 from tests.plan.worlds import cluster, node
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from orchestrator.plan.live import Gpu, changes_container, read_gpus
+from orchestrator.plan.status.snapshot import Gpu, changes_container, read_gpus
 
 H100 = "0, 97, 71834, 81559, 64, 612.41"
 

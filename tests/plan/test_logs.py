@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.model.cluster import Node, Role
 from orchestrator.plan.docker import ALL
-from orchestrator.plan.logs import (
+from orchestrator.plan.logs.lines import (
     PIECE,
     ContainerLog,
     FileLog,
@@ -18,7 +18,7 @@ from orchestrator.plan.logs import (
     in_order,
     news,
 )
-from orchestrator.plan.since import since
+from orchestrator.plan.logs.since import since
 
 GPU1 = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 NOON = 1_772_366_400 * 10**9  # 2026-03-01T12:00:00Z

@@ -8,15 +8,15 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Engine, Model, Ray
 from orchestrator.plan import docker, engine
-from orchestrator.plan.checks.linked import firewall_rule
-from orchestrator.plan.down import plan_down
-from orchestrator.plan.facts import DockerTrouble, Facts, Silent
-from orchestrator.plan.health import Verdict, assess
-from orchestrator.plan.restart import plan_restart
-from orchestrator.plan.serving import served
+from orchestrator.plan.actions.down import plan_down
+from orchestrator.plan.actions.restart import plan_restart
+from orchestrator.plan.actions.up import plan_up
+from orchestrator.plan.checks.firewall import firewall_rule
+from orchestrator.plan.facts.host import DockerTrouble, Facts, Silent
+from orchestrator.plan.serving import state as served
 from orchestrator.plan.serving.plan import START, plan_serve, plan_stop
+from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import Plan, Run
-from orchestrator.plan.up import plan_up
 from tests.plan.serving.worlds import QWEN, told
 from tests.plan.worlds import (
     NOW,
@@ -69,7 +69,7 @@ def waiting(of: Cluster, *missing: str) -> Any:
 
 
 def specs(plan: Plan) -> dict[str, dict[str, Any]]:
-    """What each host's keeper is sent."""
+    """What each host's supervisor is sent."""
     starts = (step for step in plan if isinstance(step, Run) and step.title == START)
     return {step.host: json.loads(json.loads(step.command.input())["spec"]) for step in starts}
 
@@ -105,7 +105,7 @@ def test_every_container_stays_and_goes_on_with_what_it_served(host: int) -> Non
         " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
         f" -e VLLM_HOST_IP=10.0.0.{host} -e GLOO_SOCKET_IFNAME=eth0 -e NCCL_SOCKET_IFNAME=eth0"
         " vllm/vllm-openai:v0.17.1"
-        " -c '[ ! -e /var/tmp/raycluster/keeper.py ] || python3 /var/tmp/raycluster/keeper.py keep &"
+        " -c '[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py keep &"
         """ trap '"'"'exit 0'"'"' TERM; sleep infinity & wait'"""
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.plan import nccl
+from orchestrator.plan.facts import nccl
 
 # https://github.com/NVIDIA/nccl/issues/707
 GDRDMA = (

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan.facts import RayNode, RayTable
-from orchestrator.plan.programs import program
-from orchestrator.plan.ray import parse_table
+from orchestrator.payload import program
+from orchestrator.plan.facts.host import RayNode, RayTable
+from orchestrator.plan.ray.commands import parse_table
 
 RAYLET = """
 import json, os
@@ -97,7 +97,7 @@ class Head:
 
     def run(self, *arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", program("node_table"), *arguments],
+            [sys.executable, "-c", program("ray_nodes"), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

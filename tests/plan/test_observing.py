@@ -11,9 +11,9 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.facts import Address, Depth, DockerTrouble, HostFacts, RayTable, RayTrouble
-from orchestrator.plan.host import TOKEN
-from orchestrator.plan.probes import parse, parse_ray
+from orchestrator.plan.facts.host import Address, Depth, DockerTrouble, HostFacts, RayTable, RayTrouble
+from orchestrator.plan.facts.parse import parse, parse_ray
+from orchestrator.plan.host_commands import TOKEN
 from tests.plan.machines import NOTE, Machine
 from tests.plan.recordings import addresses, inspected, ray_line, ray_row
 from tests.plan.worlds import cluster, node

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.plan import docker
-from orchestrator.plan.facts import Address, Depth, Folder, HostFacts, Listener
-from orchestrator.plan.facts import Machine as Told
-from orchestrator.plan.probes import parse
+from orchestrator.plan.facts.host import Address, Depth, Folder, HostFacts, Listener
+from orchestrator.plan.facts.host import Machine as Told
+from orchestrator.plan.facts.parse import parse
 from tests.plan.machines import Machine
 from tests.plan.recordings import ORDERLY, Said, answer
 from tests.plan.worlds import cluster, node

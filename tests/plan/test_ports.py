@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import PINNED_PORTS, WORKER_PORTS, Cluster, Ports, Ray
-from orchestrator.plan import ports
+from orchestrator.plan.ray import ports
 from tests.plan.worlds import cluster
 
 RANDOM = cluster(workers=1, ray=Ray(port=7000))

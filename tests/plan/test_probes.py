@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts import Address, Container, DockerTrouble, HostFacts, RayNode, RayTrouble, Silent
-from orchestrator.plan.probes import parse, seconds
+from orchestrator.plan.facts.host import (
+    Address,
+    Container,
+    DockerTrouble,
+    HostFacts,
+    RayNode,
+    RayTrouble,
+    Silent,
+)
+from orchestrator.plan.facts.parse import parse, seconds
 from tests.plan.recordings import Said, addresses, answer, containers, inspected, ray_line, ray_row, standing
 from tests.plan.recordings import state as told_state
 

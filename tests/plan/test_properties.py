@@ -6,18 +6,18 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.journal import Mask
-from orchestrator.cli.script import script
+from orchestrator.cli.output.plan_script import script
+from orchestrator.cli.run.run_log import Mask
 from orchestrator.model.cluster import Auth, Cluster, Docker, Node, Ray, Rdma
 from orchestrator.model.secret import Secret
-from orchestrator.plan.assumed import nothing_there
+from orchestrator.plan.actions.conditions import Answers
+from orchestrator.plan.actions.down import STOP, plan_down
+from orchestrator.plan.actions.restart import plan_restart
+from orchestrator.plan.actions.up import Sealed, plan_up
 from orchestrator.plan.command import Command
-from orchestrator.plan.down import STOP, plan_down
-from orchestrator.plan.facts import Facts, Silent
-from orchestrator.plan.restart import plan_restart
+from orchestrator.plan.facts.host import Facts, Silent
+from orchestrator.plan.facts.offline import nothing_there
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
-from orchestrator.plan.up import Sealed, plan_up
-from orchestrator.plan.waits import Answers
 from tests.plan.worlds import SEALED, bare, cluster, node, standing
 
 AWKWARD = st.sampled_from(

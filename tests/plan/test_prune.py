@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Role, Ssh
-from orchestrator.plan.down import plan_down
-from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, Silent
-from orchestrator.plan.found import outsiders
-from orchestrator.plan.prune import plan_prune
-from orchestrator.plan.up import plan_up
+from orchestrator.plan.actions.down import plan_down
+from orchestrator.plan.actions.prune import plan_prune
+from orchestrator.plan.actions.up import plan_up
+from orchestrator.plan.facts.containers import outsiders
+from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, Silent
 from tests.plan.worlds import (
     SEALED,
     bare_host,

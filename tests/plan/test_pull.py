@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import BuildOn, Docker, Pull, Ray
-from orchestrator.plan import docker
-from orchestrator.plan.docker import image_scripts
-from orchestrator.plan.facts import Silent
-from orchestrator.plan.held import Held, alike, parse
-from orchestrator.plan.pull import plan_pull
+from orchestrator.plan import docker, scripts
+from orchestrator.plan.actions.pull import plan_pull
+from orchestrator.plan.facts.host import Silent
+from orchestrator.plan.facts.image import Held, alike, parse
 from tests.plan.worlds import cluster, node, outline
 
 IMAGE = "vllm/vllm-openai:v0.17.1"
@@ -159,9 +158,7 @@ def fake_docker(tmp_path: Path) -> Path:
 
 
 def loading(fake_docker: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        ["sh", "-c", image_scripts.LOAD, "load", fake_docker, "0.5"], stdin=subprocess.PIPE
-    )
+    return subprocess.Popen(["sh", "-c", scripts.LOAD, "load", fake_docker, "0.5"], stdin=subprocess.PIPE)
 
 
 def test_an_archive_is_loaded_to_the_last_byte(fake_docker: Path) -> None:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Docker
-from orchestrator.plan.facts import RayNode, RayTable, RayTrouble
-from orchestrator.plan.ray import address, expected_gpus, parse_table
+from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble
+from orchestrator.plan.ray.commands import address, expected_gpus, parse_table
 from tests.plan.recordings import ray_line, ray_row
 from tests.plan.worlds import bare_host, node
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.plan import ray_files
+from orchestrator.payload import tail_files
 
-PROGRAM = Path(ray_files.__file__).read_text()
+PROGRAM = Path(tail_files.__file__).read_text()
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_none_of_the_lines(folder: Path) -> None:
     assert told(folder, "0") == []
 
 
-@pytest.mark.parametrize("size", [ray_files.CHUNK - 1, ray_files.CHUNK, ray_files.CHUNK + 1])
+@pytest.mark.parametrize("size", [tail_files.CHUNK - 1, tail_files.CHUNK, tail_files.CHUNK + 1])
 def test_lines_longer_than_what_is_read_at_once(folder: Path, size: int) -> None:
     (folder / "raylet.out").write_text(f"{'x' * size}\n{'y' * size}\nz\n")
     assert [text for file, text in told(folder, "2") if file == "raylet.out"] == ["y" * size, "z"]

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from orchestrator.plan.facts import Listener, Silent
-from orchestrator.plan.restart import concerned, plan_restart
+from orchestrator.plan.actions.restart import concerned, plan_restart
+from orchestrator.plan.facts.host import Listener, Silent
 from orchestrator.plan.steps import OnFailure, Plan, Run
 from tests.plan.worlds import (
     SEALED,

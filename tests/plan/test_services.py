@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts import DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Silent
-from orchestrator.plan.services import Dashboard, dashboard, metrics, service_discovery
+from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Silent
+from orchestrator.plan.status.services import Dashboard, dashboard, metrics, service_discovery
 from orchestrator.plan.steps import Remark
 
 from .worlds import bare, cluster, ray_node, seen, standing, with_container, with_host

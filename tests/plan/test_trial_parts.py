@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan import trial_program
-from orchestrator.plan.trial import Outcome
+from orchestrator.payload import probe
+from orchestrator.plan.facts.probe import Outcome
 
 PING = "nobody may send an echo request here (it takes root, or CAP_NET_RAW, as containers have it)"
 
-program: Any = trial_program  # which runs on the image's own Python, and has no types
+program: Any = probe  # which runs on the image's own Python, and has no types
 
 
 def test_devices_are_counted_by_their_numbers(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.plan import trial, trial_program
-from orchestrator.plan.programs import program
-from orchestrator.plan.trial import Trial
+from orchestrator.payload import probe as trial_program
+from orchestrator.payload import program
+from orchestrator.plan.facts import probe
+from orchestrator.plan.facts.probe import Trial
 from tests.plan.machines import Machine
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -33,7 +34,7 @@ def start(machine: Machine) -> Iterator[Start]:
 
     def start(*arguments: str, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [*before, sys.executable, "-c", program("trial_program"), *arguments],
+            [*before, sys.executable, "-c", program("probe"), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -60,7 +61,7 @@ def port() -> int:
 def first(process: "subprocess.Popen[str]") -> Trial:
     """What it tells as soon as it listens."""
     assert process.stdout
-    found = trial.parse(process.stdout.readline())
+    found = probe.parse(process.stdout.readline())
     assert isinstance(found, Trial), found
     return found
 

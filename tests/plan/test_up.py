@@ -6,10 +6,10 @@ import pytest
 
 from orchestrator.model.cluster import Auth, Cluster, Docker, Pull, Ray
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts import Address, DockerTrouble, Facts, RayTrouble, Silent
+from orchestrator.plan.actions.conditions import Joined
+from orchestrator.plan.actions.up import Sealed, plan_up
+from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, RayTrouble, Silent
 from orchestrator.plan.steps import OnFailure, Plan, Refusal, Run, Wait
-from orchestrator.plan.up import Sealed, plan_up
-from orchestrator.plan.waits import Joined
 from tests.plan.worlds import (
     NOW,
     SEALED,

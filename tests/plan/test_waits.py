@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.plan.actions.conditions import Answers, Joined, gpu_count
 from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
-from orchestrator.plan.waits import Answers, Joined, gpu_count
 from tests.plan.recordings import STARTED, ray_line, ray_row, state
 
 ANSWERS = Answers(6379)

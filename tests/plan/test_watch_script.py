@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Accelerator
-from orchestrator.plan import docker, watch_script
+from orchestrator.plan import docker
+from orchestrator.plan.status import watch_script
 from tests.plan.worlds import cluster, node
 
 DOCKER = """\

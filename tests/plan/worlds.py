@@ -5,11 +5,10 @@ from dataclasses import replace
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.facts import Address, Container, Facts, HostFacts, RayNode, RayTable
-from orchestrator.plan.place import Place
-from orchestrator.plan.settle import settle
+from orchestrator.plan.actions.up import Sealed
+from orchestrator.plan.facts.address import Place, settle
+from orchestrator.plan.facts.host import Address, Container, Facts, HostFacts, RayNode, RayTable
 from orchestrator.plan.steps import Plan
-from orchestrator.plan.up import Sealed
 
 NOW = 1_000_000.0
 SEALED = Sealed((), Secret("ray-token", "generated"))

@@ -8,10 +8,10 @@ from threading import Event
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Evidence
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts import Facts
-from orchestrator.remote import check
+from orchestrator.plan.facts.host import Facts
+from orchestrator.remote.execute.events import Happening
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.report import Happening
+from orchestrator.remote.observe import preflight
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.checks.samples import good
 from tests.plan.recordings import INSPECTED, links_told, told, trial_line
@@ -68,7 +68,7 @@ class Hosts:
 
     def examine(self, of: Cluster = DEMO, facts: Facts | None = None) -> Evidence:
         with Fleet(of, lambda node: self.fake[node.name], self.fake.jobs) as fleet:
-            return check.examine(of, facts or good(of), fleet, self.heard.append, self.cancel)
+            return preflight.examine(of, facts or good(of), fleet, self.heard.append, self.cancel)
 
     def asked(self, host: str) -> tuple[str, ...]:
         """The addresses that were tried from a host."""

@@ -14,7 +14,7 @@ from typing import Self
 from orchestrator.model.cluster import Ssh
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
-from orchestrator.remote.ssh import SshTransport
+from orchestrator.remote.ssh.transport import SshTransport
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote import askssh
-from orchestrator.remote.askssh import Answer, ask_alone, ask_ssh
-from orchestrator.remote.refused import Refused
+from orchestrator.remote.ssh import openssh_config
+from orchestrator.remote.ssh.openssh_config import Answer, ask_alone, ask_ssh
+from orchestrator.remote.transport import Refused
 from tests.plan.serving.keeping import until
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="there is no OpenSSH client here")
@@ -52,7 +52,7 @@ LINES = (
 
 @pytest.fixture(autouse=True)
 def _forget() -> None:
-    askssh.alike.cache_clear()
+    openssh_config.alike.cache_clear()
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Count:
     return lambda: len(ran)
 
 
-def told(hosts: tuple[str, ...], config: Path) -> list[askssh.Told | None]:
+def told(hosts: tuple[str, ...], config: Path) -> list[openssh_config.Told | None]:
     return [ask_ssh(host, Ssh(), config) for host in hosts]
 
 
@@ -105,7 +105,7 @@ BLOCK = st.builds(
 def test_whatever_the_config_every_host_is_told_what_ssh_would_do_with_it(
     tmp_path: Path, before: list[str], blocks: list[str], included: str, hosts: list[str]
 ) -> None:
-    askssh.alike.cache_clear()
+    openssh_config.alike.cache_clear()
     (tmp_path / "included").write_text(included)
     config = tmp_path / "config"
     config.write_text("\n".join([*before, *blocks[:1], f" Include {tmp_path}/included", *blocks[1:], ""]))
@@ -148,10 +148,10 @@ def test_a_match_may_look_at_anything_so_each_host_is_asked(tmp_path: Path, aske
 def test_a_config_that_is_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config"
     config.write_text("Port 1\n")
-    monkeypatch.setattr(askssh, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(openssh_config, "monotonic", lambda: 0.0)
     assert told(("gpu1",), config)[0]["port"] == ["1"]  # type: ignore[index]
     config.write_text("Port 2\n")
-    monkeypatch.setattr(askssh, "monotonic", lambda: askssh.FRESH + 1.0)
+    monkeypatch.setattr(openssh_config, "monotonic", lambda: openssh_config.FRESH + 1.0)
     assert told(("gpu2",), config)[0]["port"] == ["2"]  # type: ignore[index]
 
 

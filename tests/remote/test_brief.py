@@ -5,9 +5,9 @@ from threading import Event
 
 import pytest
 
-from orchestrator.remote import brief
-from orchestrator.remote.brief import Brief
-from orchestrator.remote.local import LocalTransport
+from orchestrator.remote.local.transport import LocalTransport
+from orchestrator.remote.observe import probe_containers
+from orchestrator.remote.observe.probe_containers import Brief
 from orchestrator.remote.transport import Failure, Output
 
 from .fakes import SOON, reached
@@ -33,7 +33,7 @@ def test_all_are_told_to_leave_and_waited_for(tmp_path: Path) -> None:
 
 
 def test_one_that_does_not_leave_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brief, "PARTING_SECONDS", 0.2)
+    monkeypatch.setattr(probe_containers, "PARTING_SECONDS", 0.2)
     assert isinstance(ended("echo here; cat; exec sleep 2"), Failure)
 
 

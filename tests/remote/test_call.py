@@ -10,9 +10,9 @@ from time import monotonic
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
-from orchestrator.remote import ssh
-from orchestrator.remote.connection import connect
-from orchestrator.remote.sshconfig import route
+from orchestrator.remote.ssh import transport
+from orchestrator.remote.ssh.config import route
+from orchestrator.remote.ssh.connection import connect
 from orchestrator.remote.transport import FailureKind
 from tests.plan.serving.keeping import until
 
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote import ssh
+from orchestrator.remote.ssh import transport as ssh
 
 ssh.import_fabric = lambda: None
 for host, settings in {"127.0.0.2": Ssh(port=1), "nowhere.invalid": Ssh(), "127.0.0.3": Ssh(key="/nowhere")}.items():
@@ -79,7 +79,7 @@ def test_a_host_takes_the_call_while_fabric_is_imported(
     with socket.create_server(("127.0.0.2", 0)) as listener:
         listener.settimeout(SOON)
         laptop.config.write_text(f"Host gpu1\n HostName 127.0.0.2\n Port {listener.getsockname()[1]}\n")
-        monkeypatch.setattr(ssh, "import_fabric", listener.accept)
+        monkeypatch.setattr(transport, "import_fabric", listener.accept)
         assert laptop.dial("gpu1").call(cancel=Event()) is None
 
 

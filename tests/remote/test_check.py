@@ -9,10 +9,10 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker, Pull, Ray
 from orchestrator.plan.checks import Gap
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts import DockerTrouble, Silent
-from orchestrator.plan.trial import Link, NoTrial, Outcome, Trial
-from orchestrator.remote import check
-from orchestrator.remote.report import LookBegan
+from orchestrator.plan.facts.host import DockerTrouble, Silent
+from orchestrator.plan.facts.probe import Link, NoTrial, Outcome, Trial
+from orchestrator.remote.execute.events import LookBegan
+from orchestrator.remote.observe import preflight
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.checks.samples import good
 from tests.plan.recordings import INSPECTED, links_told, told, trial_line
@@ -129,7 +129,7 @@ def test_a_host_that_greets_and_then_fails_is_told_with_the_failure(hosts: Hosts
 def test_a_trial_that_says_nothing_is_given_up_while_the_others_still_listen(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "START_SECONDS", 0.3)
+    monkeypatch.setattr(preflight, "START_SECONDS", 0.3)
     hosts.trial("gpu2")
     found = hosts.examine()
     assert found.trials["gpu2"] == NoTrial(None, "it says nothing for 0 s")
@@ -138,7 +138,7 @@ def test_a_trial_that_says_nothing_is_given_up_while_the_others_still_listen(
 
 
 def test_a_trial_outlasts_the_slowest_and_what_is_tried_then() -> None:
-    assert check.TRIAL_SECONDS > check.START_SECONDS + check.REACH_SECONDS
+    assert preflight.TRIAL_SECONDS > preflight.START_SECONDS + preflight.REACH_SECONDS
 
 
 def test_a_cancel_while_trials_start_ends_them_all(hosts: Hosts) -> None:

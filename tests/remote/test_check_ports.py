@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.model.cluster import Ports, Ray
-from orchestrator.plan.facts import Listener
+from orchestrator.plan.facts.host import Listener
 from tests.plan.checks.samples import folder, good, machine
 from tests.plan.recordings import trial_line
 from tests.plan.worlds import cluster, with_host

@@ -6,11 +6,11 @@ from threading import Event
 
 import pytest
 
-from orchestrator.plan.collective import Rank, Stage
 from orchestrator.plan.command import Command
-from orchestrator.remote import collective
+from orchestrator.plan.facts.network_test import Rank, Stage
+from orchestrator.remote.execute.events import Happening, HostSeen, LookBegan
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.report import Happening, HostSeen, LookBegan
+from orchestrator.remote.observe import network_test
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan import ranks
 from tests.plan.checks.samples import good
@@ -40,12 +40,12 @@ class Hosts:
 
     def measure(self) -> Mapping[str, Rank]:
         with Fleet(DEMO, lambda node: self.fake[node.name], self.fake.jobs) as fleet:
-            return collective.measure(DEMO, good(DEMO), fleet, self.heard.append, self.cancel)
+            return network_test.measure(DEMO, good(DEMO), fleet, self.heard.append, self.cancel)
 
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
-    monkeypatch.setattr(collective, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(network_test, "GRACE_SECONDS", 0.3)
     made = Hosts()
     for host, lines in WELL.items():
         made.rank(host, *lines)
@@ -110,7 +110,7 @@ def test_one_that_ends_before_the_others_is_told_with_its_words(
 def test_what_the_others_have_to_say_of_a_loss_is_waited_for(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collective, "GRACE_SECONDS", 20.0)
+    monkeypatch.setattr(network_test, "GRACE_SECONDS", 20.0)
     lost = Event()
 
     def says_so(happening: Happening) -> None:
@@ -122,7 +122,7 @@ def test_what_the_others_have_to_say_of_a_loss_is_waited_for(
     hosts.rank("gpu2", *WELL["gpu2"][:3], lost, ranks.failed("all-reduce", "reset", lost=(2,)))
     hosts.rank("gpu3", *WELL["gpu3"][:3], lost, Output(1))
     with Fleet(DEMO, lambda node: hosts.fake[node.name], hosts.fake.jobs) as fleet:
-        told = collective.measure(DEMO, good(DEMO), fleet, says_so, hosts.cancel)
+        told = network_test.measure(DEMO, good(DEMO), fleet, says_so, hosts.cancel)
     assert told["gpu2"].trouble
     assert told["gpu3"].ended == "exit code 1"
 
@@ -131,7 +131,7 @@ def test_what_the_others_have_to_say_of_a_loss_is_waited_for(
 def test_one_that_does_not_come_so_far_in_time_is_given_up(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch, stage: Stage
 ) -> None:
-    monkeypatch.setitem(collective.LIMITS, stage, 0.3)
+    monkeypatch.setitem(network_test.LIMITS, stage, 0.3)
     before = {Stage.READY: 0, Stage.REACHED: 2, Stage.DONE: 4}
     hosts.rank("gpu3", *WELL["gpu3"][: before[stage]])
     told = hosts.measure()
@@ -147,9 +147,9 @@ def test_a_cancel_ends_them_all_at_once(hosts: Hosts) -> None:
             hosts.cancel.set()
 
     with Fleet(DEMO, lambda node: hosts.fake[node.name], hosts.fake.jobs) as fleet:
-        collective.measure(DEMO, good(DEMO), fleet, cancels, hosts.cancel)
+        network_test.measure(DEMO, good(DEMO), fleet, cancels, hosts.cancel)
     assert hosts.ended == set(WELL)
 
 
 def test_a_stream_outlasts_all_that_may_be_waited_for() -> None:
-    assert sum(collective.LIMITS.values()) + collective.GRACE_SECONDS < collective.ALL_SECONDS
+    assert sum(network_test.LIMITS.values()) + network_test.GRACE_SECONDS < network_test.ALL_SECONDS

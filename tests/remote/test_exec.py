@@ -7,10 +7,10 @@ from threading import Event
 
 import pytest
 
+from orchestrator.plan.actions.adhoc import Exec
 from orchestrator.plan.command import Command
-from orchestrator.plan.exec import Exec
-from orchestrator.remote.exec import Result, execute, execute_all
-from orchestrator.remote.report import Happening, HostSeen
+from orchestrator.remote.execute.adhoc import Result, execute, execute_all
+from orchestrator.remote.execute.events import Happening, HostSeen
 from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
 from tests.remote.fakes import Answer, FakeFleet, FakeHost, held, reached
 

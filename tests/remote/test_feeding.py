@@ -10,9 +10,9 @@ import pytest
 
 from orchestrator.plan.command import Command
 from orchestrator.plan.steps import Feed, OnFailure, Phase, Plan, Run
-from orchestrator.remote import feeding
-from orchestrator.remote.report import Happening, Report, StepWaits
-from orchestrator.remote.runner import execute
+from orchestrator.remote.execute import image_stream
+from orchestrator.remote.execute.events import Happening, Report, StepWaits
+from orchestrator.remote.execute.runner import execute
 from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
 from tests.remote.fakes import SOON, Answer, FakeFleet, FakeHost, reached
 
@@ -117,7 +117,7 @@ def test_a_host_that_fails_stops_no_other() -> None:
 
 
 def test_a_host_that_takes_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeding, "PATIENCE", 0.2)
+    monkeypatch.setattr(image_stream, "PATIENCE", 0.2)
     one = Takes()
     report = fed(pours, one=one, mute=hangs)
     assert failures(report) == {"mute": "took next to nothing for 0.2 s"}
@@ -160,7 +160,7 @@ def test_ctrl_c_ends_all_of_them() -> None:
 
 
 def test_how_much_has_gone_to_each_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeding, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(image_stream, "TELL_EVERY", 0.0)
     told = list[Happening]()
     fed(pours, told, one=Takes())
     far = [each.why for each in told if isinstance(each, StepWaits)]

@@ -9,11 +9,11 @@ from time import monotonic
 import pytest
 
 from orchestrator.plan.command import Command
-from orchestrator.plan.logs import ContainerLog
-from orchestrator.remote import follow as feed
-from orchestrator.remote import follower
+from orchestrator.plan.logs.lines import ContainerLog
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.follow import follow
+from orchestrator.remote.logs import follow as feed
+from orchestrator.remote.logs import host_follower
+from orchestrator.remote.logs.follow import follow
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.worlds import cluster
 from tests.remote.fakes import SOON, FakeFleet, held
@@ -33,7 +33,7 @@ def at(second: int, text: str) -> str:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
     """gpu1 and gpu2, each with a container that says its host's name and then nothing more."""
-    for module, name in ((follower, "AGAIN"), (feed, "OPENING"), (feed, "BACKLOG"), (feed, "TICK")):
+    for module, name in ((host_follower, "AGAIN"), (feed, "OPENING"), (feed, "BACKLOG"), (feed, "TICK")):
         monkeypatch.setattr(module, name, 0.02)
     fake = FakeFleet()
     fake.on("*", "find", container())
@@ -151,7 +151,7 @@ def test_a_host_that_falls_silent_is_asked_whether_it_is_still_there(
     fake: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "QUIET", 0.1)
-    monkeypatch.setattr(follower, "QUIET", 0.1)
+    monkeypatch.setattr(host_follower, "QUIET", 0.1)
     silent = Failure(FailureKind.UNREACHABLE, "gpu2 does not answer any more")
     fake.on("gpu2", "find", container(), silent, silent, container())
     shown = told(fake, "gpu2: answers again")
@@ -163,7 +163,7 @@ def test_a_host_that_says_nothing_but_answers_is_asked_no_more_often_than_that(
     fake: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "QUIET", 0.03)
-    monkeypatch.setattr(follower, "QUIET", 0.3)
+    monkeypatch.setattr(host_follower, "QUIET", 0.3)
     asked = list[float]()
 
     def find(_command: Command, _cancel: Event) -> Output | Failure:
@@ -184,7 +184,9 @@ def test_a_host_that_was_away_for_days_is_still_tried(fake: FakeFleet) -> None:
 
     fake.on("gpu2", "find", away_until_we_leave)
     node = DEMO.workers[0]
-    host = follower.Follower(DEMO, node, ContainerLog(node, "all", ""), fake["gpu2"], said.append, cancel)
+    host = host_follower.Follower(
+        DEMO, node, ContainerLog(node, "all", ""), fake["gpu2"], said.append, cancel
+    )
     host._failures = 100_000  # noqa: SLF001 - nobody waits for so many
     host.run()
     assert host.begun.is_set()

@@ -9,18 +9,9 @@ import paramiko
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
-from orchestrator.remote.hostkeys import (
-    Changed,
-    Guard,
-    Known,
-    Revoked,
-    Unknown,
-    accept,
-    judge,
-    record,
-)
-from orchestrator.remote.knownhosts import HostKey
-from orchestrator.remote.sshconfig import Settings
+from orchestrator.remote.ssh.config import Settings
+from orchestrator.remote.ssh.host_keys import Changed, Guard, Known, Revoked, Unknown, accept, judge, record
+from orchestrator.remote.ssh.known_hosts import HostKey
 from orchestrator.remote.transport import FailureKind, Output
 
 from .conftest import Start

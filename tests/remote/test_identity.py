@@ -7,8 +7,8 @@ from threading import Barrier
 import paramiko
 import pytest
 
-from orchestrator.remote.identity import load, offers
-from orchestrator.remote.sshconfig import Settings
+from orchestrator.remote.ssh.auth import load, offers
+from orchestrator.remote.ssh.config import Settings
 
 from .fakes import SOON
 from .sshd import keygen

@@ -1,6 +1,6 @@
 """What is made of Fabric."""
 
-from orchestrator.remote.library import connections
+from orchestrator.remote.ssh.paramiko_setup import connections
 
 
 def test_all_connections_share_one_configuration_and_what_is_set_on_one_is_no_part_of_it() -> None:

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.local import LocalTransport
+from orchestrator.remote.local.transport import LocalTransport
 from orchestrator.remote.transport import FailureKind, Output
 
 from .sshd import failed, run, sh

@@ -13,8 +13,8 @@ import pytest
 from orchestrator.plan import lock
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import Holder
-from orchestrator.remote.lock import Lock, ask, ourselves
-from orchestrator.remote.ssh import SshTransport
+from orchestrator.remote.execute.lock import Lock, ask, ourselves
+from orchestrator.remote.ssh.transport import SshTransport
 from orchestrator.remote.transport import Failure
 from tests.plan.worlds import cluster
 
@@ -121,7 +121,7 @@ def test_a_holder_of_whom_nothing_is_heard_is_given_up(head: Head) -> None:
 def test_a_holder_that_lives_keeps_it_for_longer_than_the_silence_allowed(
     head: Head, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.remote.stdin.PULSE", 0.2)
+    monkeypatch.setattr("orchestrator.remote.streams.PULSE", 0.2)
     *words, _silence = lock.hold(DEMO, "ana@laptop", "up").argv
     held = head.take(command=Command((*words, "2")))
     assert isinstance(held, Lock)

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.plan.command import Command
 from orchestrator.plan.steps import Feed, OnFailure, Phase
-from orchestrator.remote.report import Status
+from orchestrator.remote.execute.events import Status
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.remote.fakes import FakeFleet
 from tests.remote.test_runner import BROKEN, OK, carried_out, phase, run, statuses

@@ -7,12 +7,12 @@ from threading import Barrier, Event, Semaphore
 import pytest
 
 from orchestrator.model.cluster import Cluster
+from orchestrator.payload import program
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts import Depth, Facts, HostFacts, Silent
-from orchestrator.plan.programs import program
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Silent
+from orchestrator.remote.execute.events import Happening, HostSeen, LookBegan
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.observe import observe
-from orchestrator.remote.report import Happening, HostSeen, LookBegan
+from orchestrator.remote.observe.hosts import observe
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.recordings import Said, answer, inspected
 from tests.plan.worlds import cluster, node
@@ -51,7 +51,7 @@ def test_the_head_alone_is_asked_for_ray_at_its_own_address(fake: FakeFleet) -> 
     looked(fake)
     asked = {each.host: each.command.argv[10:12] for each in fake.sent}
     assert asked == {
-        "gpu1": ("10.0.0.1:6379", program("node_table")),
+        "gpu1": ("10.0.0.1:6379", program("ray_nodes")),
         "gpu2": ("", ""),
         "gpu3": ("", ""),
     }

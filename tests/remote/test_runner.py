@@ -20,7 +20,7 @@ from orchestrator.plan.steps import (
     Wait,
     Watch,
 )
-from orchestrator.remote.report import (
+from orchestrator.remote.execute.events import (
     Happening,
     PhaseBegan,
     Report,
@@ -29,7 +29,7 @@ from orchestrator.remote.report import (
     StepEnded,
     StepWaits,
 )
-from orchestrator.remote.runner import execute
+from orchestrator.remote.execute.runner import execute
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.remote.fakes import SOON, Answer, FakeFleet, held, reached
 
@@ -320,7 +320,7 @@ def test_each_new_reason_for_waiting_is_told_once(fleet: FakeFleet) -> None:
 def test_a_reason_that_stays_is_told_again_now_and_then(
     fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.remote.runner.STILL_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.remote.execute.runner.STILL_SECONDS", 0.0)
     fleet.on("gpu1", "probe", *(Output(0, text) for text in ("a", "a", "ready")))
     told: list[Happening] = []
     execute(Plan("test", (phase("p", wait(says)),)), fleet, told.append, Event())
@@ -420,7 +420,7 @@ def test_a_watch_ends_with_its_phase_and_before_the_next(fleet: FakeFleet) -> No
 def test_who_was_ready_while_others_were_waited_for_has_to_be_so_in_the_end(
     fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.remote.runner.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.remote.execute.runner.CONFIRM_SECONDS", 0.0)
     first_is_ready = Event()
 
     def lists(name: str) -> Until:

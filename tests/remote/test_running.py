@@ -4,8 +4,8 @@ from threading import Event
 
 from orchestrator.plan.command import Command
 from orchestrator.plan.steps import OnFailure, Phase, Plan, Run
-from orchestrator.remote.report import Happening, StepWaits
-from orchestrator.remote.runner import execute
+from orchestrator.remote.execute.events import Happening, StepWaits
+from orchestrator.remote.execute.runner import execute
 from orchestrator.remote.transport import Output
 from tests.remote.fakes import FakeFleet
 

@@ -12,10 +12,9 @@ from time import monotonic
 import pytest
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote import channel
-from orchestrator.remote.bell import Bell
-from orchestrator.remote.ssh import SshTransport
-from orchestrator.remote.transport import Failure, FailureKind, Output
+from orchestrator.remote.ssh import channel
+from orchestrator.remote.ssh.transport import SshTransport
+from orchestrator.remote.transport import Bell, Failure, FailureKind, Output
 
 from .conftest import Start
 from .fakes import SOON

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.refused import Refused
-from orchestrator.remote.sshconfig import Settings, expand, route, settings
+from orchestrator.remote.ssh.config import Settings, expand, route, settings
+from orchestrator.remote.transport import Refused
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ import pytest
 
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
-from orchestrator.remote.bell import Bell
-from orchestrator.remote.local import LocalTransport
-from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
+from orchestrator.remote.local.transport import LocalTransport
+from orchestrator.remote.transport import Bell, Failure, FailureKind, Output, Transport
 
 from .fakes import SOON, reached
 from .sshd import Laptop, failed, run, sh
@@ -159,7 +158,7 @@ def test_a_command_that_outlasts_its_input_can_still_be_cancelled(host: Transpor
 
 
 def test_a_stream_gives_signs_of_life(host: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.remote.stdin.PULSE", 0.1)
+    monkeypatch.setattr("orchestrator.remote.streams.PULSE", 0.1)
     listener = sh('for _ in 1 2; do read -r line || exit; echo "<$line>"; done')
     heard: list[str] = []
     assert host.stream(listener, heard.append, timeout=SOON, cancel=Event()) == Output(0)

@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
-from orchestrator.remote.hostkeys import Known, Unknown, record
+from orchestrator.remote.ssh.host_keys import Known, Unknown, record
+from orchestrator.remote.ssh.keyscan import examine
 from orchestrator.remote.transport import Failure, FailureKind
-from orchestrator.remote.trust import examine
 
 from .conftest import Start
 from .sshd import Laptop, Sshd, fingerprint

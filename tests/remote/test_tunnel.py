@@ -13,11 +13,11 @@ from threading import Event, Thread
 import pytest
 
 from orchestrator.model.secret import Secret
-from orchestrator.remote import tunnel as tunnels
-from orchestrator.remote.door import Door
-from orchestrator.remote.ssh import SshTransport
+from orchestrator.remote.ssh.transport import SshTransport
 from orchestrator.remote.transport import Failure, FailureKind
-from orchestrator.remote.tunnel import Tunnel, listen
+from orchestrator.remote.tunnel import tunnel as tunnels
+from orchestrator.remote.tunnel.token_login import Door
+from orchestrator.remote.tunnel.tunnel import Tunnel, listen
 
 from .conftest import Start
 from .sshd import Laptop, Sshd, free_port

@@ -6,12 +6,12 @@ from threading import Event
 
 import pytest
 
-from orchestrator.plan.health import Verdict
-from orchestrator.plan.live import Sight
-from orchestrator.remote import watching
+from orchestrator.plan.status.health import Verdict
+from orchestrator.plan.status.snapshot import Sight
 from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.observe import watcher
+from orchestrator.remote.observe.watcher import Watch
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from orchestrator.remote.watching import Watch
 from tests.plan.recordings import addresses, answer, ray_line, ray_row, standing, state
 from tests.plan.worlds import cluster
 from tests.remote.fakes import SOON, FakeFleet, reached
@@ -47,8 +47,8 @@ def asks_ray(command: object) -> bool:
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
     """A head and a worker in good order, watched without the pauses that real ones are left."""
-    monkeypatch.setattr(watching, "PACE", 0.01)
-    monkeypatch.setattr(watching, "PAUSES", (0.01,))
+    monkeypatch.setattr(watcher, "PACE", 0.01)
+    monkeypatch.setattr(watcher, "PAUSES", (0.01,))
     fleet = FakeFleet()
     for number in (1, 2):
         fleet.on(f"gpu{number}", looks, runs(number))
@@ -67,7 +67,7 @@ def watched(hosts: FakeFleet, *steps: Callable[[Sight], bool]) -> Sight:
                 waiting.pop(0)
             if not waiting:
                 return sight
-            assert number < SOON / watching.PACE, "it never came to be seen"
+            assert number < SOON / watcher.PACE, "it never came to be seen"
     raise AssertionError("it ended by itself")
 
 
@@ -160,7 +160,7 @@ def test_a_host_of_which_nothing_is_heard_is_lost_though_its_connection_stands(
     hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a jump host, where a cable was cut."""
-    monkeypatch.setattr(watching, "QUIET", 0.2)
+    monkeypatch.setattr(watcher, "QUIET", 0.2)
     hosts.on("gpu2", looks, runs(2), UNREACHABLE)
     watched(hosts, healthy, lambda sight: sight.health.hosts[1].trouble == UNREACHABLE.message)
 
@@ -195,7 +195,7 @@ def test_a_node_table_of_which_no_word_comes_is_not_believed_any_more(
     hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a GCS that hangs: its table would stay for ever as it was."""
-    monkeypatch.setattr(watching, "MUTE", 0.3)
+    monkeypatch.setattr(watcher, "MUTE", 0.3)
     hosts.streams("gpu1", asks_ray, BOTH, "")
     mute = "Ray on the head gives no answer: nothing has been told of its node table for 0 s"
     watched(hosts, healthy, lambda sight: sight.health.hosts[1].trouble == mute)

@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.commands.status import NOT_HEALTHY
 from orchestrator.cli.options import JOBS, AnswerForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.session import Session
+    from orchestrator.cli.run.session import Session
     from orchestrator.plan.checks import Finding
-    from orchestrator.plan.collective import Network
-    from orchestrator.plan.facts import Facts
+    from orchestrator.plan.facts.host import Facts
+    from orchestrator.plan.facts.network_test import Network
 
 
 def check(
@@ -33,14 +33,14 @@ def check(
     Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one; 4: another
     run works on the cluster.
     """
-    from orchestrator.cli import answers
-    from orchestrator.cli.findings import show
-    from orchestrator.cli.session import session
+    from orchestrator.cli.output import json
+    from orchestrator.cli.output.check_report import show
+    from orchestrator.cli.run.session import session
     from orchestrator.plan.checks import Level, hindered, in_order, thorough
-    from orchestrator.plan.facts import Depth
-    from orchestrator.remote.check import examine
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.remote.observe.preflight import examine
 
-    cluster = files.load(inventory, file)
+    cluster = inventory_file.load(inventory, file)
     pace = options.Pace(jobs, verbose)
     with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
         facts = run.observe_but(head, Depth.MACHINE)
@@ -51,7 +51,7 @@ def check(
             findings = in_order(cluster, (*findings, *more))
     run.stop_if_interrupted()
     if output is AnswerForm.JSON:
-        answers.show(answers.CheckAnswer(cluster.name, findings, network))
+        json.show(json.CheckAnswer(cluster.name, findings, network))
     else:
         show(cluster, findings, network)
     raise typer.Exit(NOT_HEALTHY if any(each.level is Level.FAILURE for each in findings) else 0)
@@ -62,8 +62,8 @@ def _measured(
 ) -> "tuple[tuple[Finding, ...], Network | None]":
     """What an all-reduce shows, unless something stands in its way."""
     from orchestrator.plan.checks import measured
-    from orchestrator.plan.collective import network
-    from orchestrator.remote.collective import measure
+    from orchestrator.plan.facts.network_test import network
+    from orchestrator.remote.observe.network_test import measure
 
     if hindrance or run.cancel.is_set():
         return (hindrance,) if hindrance else (), None

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, AnswerForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.answers import ConfigAnswer
+    from orchestrator.cli.output.json import ConfigAnswer
     from orchestrator.model.cluster import Cluster, Node
 
 app = typer.Typer(
@@ -32,10 +32,10 @@ def show(
     inventory leaves open. Contacts nobody. Values of `secrets` are never read, and variables of `env` that
     look like secrets are hidden.
     """
-    from orchestrator.cli import answers
-    from orchestrator.cli.config_table import show_settings
+    from orchestrator.cli.output import json as answers
+    from orchestrator.cli.output.config_table import show_settings
 
-    told = _explained(files.path(inventory, file))
+    told = _explained(inventory_file.path(inventory, file))
     (answers.show if output is AnswerForm.JSON else show_settings)(told)
 
 
@@ -46,10 +46,10 @@ def check(inventory: options.Inventory = None, file: options.InventoryOption = N
     Contacts nobody: `raycluster check` looks at the hosts. Exit code 0: the file is good; 2: it is not, and
     every problem is printed with its line.
     """
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.output.console import answer
 
-    path = files.path(inventory, file)
-    cluster = files.as_written(path, None)
+    path = inventory_file.path(inventory, file)
+    cluster = inventory_file.as_written(path, None)
     answer().print(f"{name_of(path)}: good: {described(cluster)}")
 
 
@@ -74,9 +74,9 @@ def schema(
     """
     import json
 
-    from orchestrator.cli import answers
-    from orchestrator.cli.screen import answer
-    from orchestrator.model.schema import of_inventory
+    from orchestrator.cli.output import json as answers
+    from orchestrator.cli.output.console import answer
+    from orchestrator.model.inventory.json_schema import of_inventory
 
     if what not in ("inventory", *answers.SCHEMAS):
         known = ", ".join(("inventory", *answers.SCHEMAS))
@@ -86,18 +86,21 @@ def schema(
 
 
 def _explained(path: str) -> "ConfigAnswer":
-    from orchestrator.cli.answers import ConfigAnswer
-    from orchestrator.model import origin
-    from orchestrator.model.load import load_written
-    from orchestrator.model.problem import Problems
-    from orchestrator.model.resolve import resolve
+    from orchestrator.cli.output.json import ConfigAnswer
+    from orchestrator.model.inventory import provenance
+    from orchestrator.model.inventory.parse import load_written
+    from orchestrator.model.inventory.problems import Problems
+    from orchestrator.model.inventory.resolve import resolve
 
     written = load_written(path)
     if isinstance(written, Problems):
-        files.refuse(written.text())
+        inventory_file.refuse(written.text())
     cluster = _as_ssh_has_it(resolve(written[1]))
     return ConfigAnswer(
-        name_of(path), cluster.name, origin.of_cluster(*written, cluster), origin.of_hosts(*written, cluster)
+        name_of(path),
+        cluster.name,
+        provenance.of_cluster(*written, cluster),
+        provenance.of_hosts(*written, cluster),
     )
 
 
@@ -105,7 +108,7 @@ def _as_ssh_has_it(cluster: "Cluster") -> "Cluster":
     """With what the inventory leaves to `ssh`, as far as `ssh` tells."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from orchestrator.remote.effective import effective
+    from orchestrator.remote.ssh.config import effective
     from orchestrator.remote.transport import Failure
 
     def asked(node: "Node") -> "Node":
@@ -126,7 +129,7 @@ def name_of(path: str) -> str:
 
 def described(cluster: "Cluster") -> str:
     """The cluster in a few words: `cluster demo, 1 head and 2 workers`."""
-    from orchestrator.cli.screen import plural
+    from orchestrator.cli.output.console import plural
 
     workers = plural(len(cluster.workers), "worker") if cluster.workers else "no workers"
     return f"cluster {cluster.name}, 1 head and {workers}"

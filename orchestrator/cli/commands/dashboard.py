@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
-    from orchestrator.plan.services import Dashboard
-    from orchestrator.remote.tunnel import Listener
+    from orchestrator.plan.status.services import Dashboard
+    from orchestrator.remote.tunnel.tunnel import Listener
 
 
 def dashboard(
@@ -33,23 +33,23 @@ def dashboard(
     A tunnel leads from 127.0.0.1 to the dashboard on the head, until Ctrl-C: then the exit code is 0. Where Ray
     asks for a token, the link lets in the first browser that follows it, and nobody after that.
     """
-    from orchestrator.remote.tunnel import listen
+    from orchestrator.remote.tunnel.tunnel import listen
 
-    cluster = files.load_with_ray(inventory, file)
+    cluster = inventory_file.load_with_ray(inventory, file)
     try:
         listener = listen(port or 0)
     except OSError as error:
-        files.refuse(f"--port: 127.0.0.1:{port or 0} cannot be had: {error.strerror}")
+        inventory_file.refuse(f"--port: 127.0.0.1:{port or 0} cannot be had: {error.strerror}")
     with listener:
         _pass_through(cluster, _find(cluster), listener, browse=not no_open)
 
 
 def _find(cluster: "Cluster") -> "Dashboard":
     """Where it is; exit code 1 where it cannot be."""
-    from orchestrator.cli.screen import failed
-    from orchestrator.cli.session import session
-    from orchestrator.plan import services
-    from orchestrator.plan.facts import Depth
+    from orchestrator.cli.output.console import failed
+    from orchestrator.cli.run.session import session
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.status import services
     from orchestrator.plan.steps import Remark
 
     with session(cluster, "dashboard", options.Pace(1, 0), logged=False) as run:
@@ -63,13 +63,12 @@ def _find(cluster: "Cluster") -> "Dashboard":
 
 def _pass_through(cluster: "Cluster", dashboard: "Dashboard", listener: "Listener", *, browse: bool) -> None:
     """Keeps the tunnel open until Ctrl-C."""
-    from orchestrator.cli.dashboard_tunnel import Vigil
-    from orchestrator.cli.interrupt import stopped_by_signals
-    from orchestrator.cli.screen import notice
-    from orchestrator.remote.door import Door
-    from orchestrator.remote.fleet import Fleet
-    from orchestrator.remote.reach import transport
-    from orchestrator.remote.tunnel import Tunnel
+    from orchestrator.cli.output.console import notice
+    from orchestrator.cli.run.signals import stopped_by_signals
+    from orchestrator.cli.run.tunnel_monitor import Vigil
+    from orchestrator.remote.fleet import Fleet, transport
+    from orchestrator.remote.tunnel.token_login import Door
+    from orchestrator.remote.tunnel.tunnel import Tunnel
 
     cancel, door = Event(), Door(dashboard.token)
     link = f"http://127.0.0.1:{listener.getsockname()[1]}{door.path}"
@@ -83,7 +82,7 @@ def _pass_through(cluster: "Cluster", dashboard: "Dashboard", listener: "Listene
 
 
 def _invite(cluster: "Cluster", link: str, *, browse: bool) -> None:
-    from orchestrator.cli.screen import answer, notice
+    from orchestrator.cli.output.console import answer, notice
 
     notice().print(f"Ray's dashboard of cluster {cluster.name}, until Ctrl-C:")
     answer().print(link)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, PlanForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.acting import Done
+    from orchestrator.cli.run.operation import Done
     from orchestrator.model.cluster import Cluster
     from orchestrator.plan.steps import Plan
 
@@ -34,15 +34,15 @@ def down(
     that carry this cluster's label are touched. A host that could not be asked is a failure, never a
     success. A second `down` changes nothing and says so. On a terminal it asks first.
     """
-    from orchestrator.cli.acting import NO_PLAN, carry_out, foresee, preview, scope
-    from orchestrator.cli.consent import confirm, somebody_there
-    from orchestrator.plan.assumed import all_there
-    from orchestrator.plan.down import plan_down
-    from orchestrator.plan.facts import Depth
+    from orchestrator.cli.run.operation import NO_PLAN, carry_out, foresee, preview, scope
+    from orchestrator.cli.run.prompt import confirm, somebody_there
+    from orchestrator.plan.actions.down import plan_down
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.facts.offline import all_there
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
-    cluster = files.load(inventory, file)
-    only, pace = files.only(cluster, limit), options.Pace(jobs, verbose, output is PlanForm.JSONL)
+    cluster = inventory_file.load(inventory, file)
+    only, pace = inventory_file.only(cluster, limit), options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
         assumed = all_there(cluster) if offline else None
@@ -55,7 +55,7 @@ def down(
     about = scope(only, prune=prune)
     done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=about, depth=depth)
     if pace.events:
-        from orchestrator.cli.result_line import show_result
+        from orchestrator.cli.output.failures import show_result
 
         show_result("down", cluster, done, _told(_named(cluster, only), done))
     else:
@@ -64,7 +64,7 @@ def down(
 
 
 def _question(cluster: "Cluster", plan: "Plan") -> str:
-    from orchestrator.cli.consent import named
+    from orchestrator.cli.run.prompt import named
 
     there = named(cluster, {change.host for change in plan.changes})
     return f"Take down cluster {cluster.name}: its containers on {there}? Whatever runs in them ends."
@@ -79,8 +79,8 @@ def _named(cluster: "Cluster", only: frozenset[str] | None) -> str:
 
 
 def _conclude(cluster: "Cluster", what: str, done: "Done") -> None:
-    from orchestrator.cli.failures import show_failures
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.output.console import answer
+    from orchestrator.cli.output.failures import show_failures
 
     if done.exit_code:
         again = done.interrupted or any(node.name in done.failed for node in cluster.nodes)
@@ -92,7 +92,7 @@ def _conclude(cluster: "Cluster", what: str, done: "Done") -> None:
 
 def _told(what: str, done: "Done") -> str:
     """How it ended, in a sentence."""
-    from orchestrator.cli.screen import plural
+    from orchestrator.cli.output.console import plural
 
     if done.exit_code:
         failed = f"{plural(len(done.failed), 'host')} failed"

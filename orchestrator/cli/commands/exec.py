@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, AnswerForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.session import Session
+    from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster
-    from orchestrator.plan.exec import Exec
-    from orchestrator.remote.exec import Result
+    from orchestrator.plan.actions.adhoc import Exec
+    from orchestrator.remote.execute.adhoc import Result
 
 Words = Annotated[
     list[str],
@@ -45,16 +45,16 @@ def exec_(
     """  # noqa: D301 - the help needs the real character
     from secrets import token_hex
 
-    from orchestrator.cli.exec_output import show, show_json, show_troubles
-    from orchestrator.cli.interrupt import INTERRUPTED
-    from orchestrator.cli.session import session
-    from orchestrator.cli.stdin import standard_input
-    from orchestrator.plan.exec import plan_exec
+    from orchestrator.cli.output.exec_output import show, show_json, show_troubles
+    from orchestrator.cli.run.session import session
+    from orchestrator.cli.run.signals import INTERRUPTED
+    from orchestrator.cli.run.stdin import standard_input
+    from orchestrator.plan.actions.adhoc import plan_exec
 
     _refuse_misplaced(words)
-    cluster = files.load(None, file)
+    cluster = inventory_file.load(None, file)
     _refuse_host(cluster, words)
-    nodes = files.selected(cluster, limit)
+    nodes = inventory_file.selected(cluster, limit)
     alone = len(nodes) == 1
     live = alone and output is AnswerForm.TEXT
     mark = token_hex(16)
@@ -85,12 +85,12 @@ def _refuse_host(cluster: "Cluster", words: list[str]) -> None:
 
     if words[0] in {node.name for node in cluster.nodes}:
         meant = Command(("raycluster", "exec", "-l", words[0], "--", *(words[1:] or ["COMMAND"]))).shown()
-        files.refuse(f'"{words[0]}" is a host, no command: {meant}')
+        inventory_file.refuse(f'"{words[0]}" is a host, no command: {meant}')
 
 
 def _live(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":
-    from orchestrator.cli.screen import answer, notice, write
-    from orchestrator.remote.exec import execute
+    from orchestrator.cli.output.console import answer, notice, write
+    from orchestrator.remote.execute.adhoc import execute
 
     (job,) = planned
     hear, complain = partial(write, answer()), partial(write, notice())
@@ -98,8 +98,8 @@ def _live(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Res
 
 
 def _gathered(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":
-    from orchestrator.remote.exec import execute_all
-    from orchestrator.remote.report import LookBegan
+    from orchestrator.remote.execute.adhoc import execute_all
+    from orchestrator.remote.execute.events import LookBegan
 
     run.tell(LookBegan(tuple(job.host for job in planned), "Run the command", "running"))
     return execute_all(planned, run.fleet, stdin, run.tell, run.cancel)

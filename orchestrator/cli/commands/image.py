@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import complete, options
-from orchestrator.cli import inventory as files
+from orchestrator.cli import completion, options
 from orchestrator.cli.options import JOBS, ActForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.acting import Done
+    from orchestrator.cli.run.operation import Done
     from orchestrator.model.cluster import Cluster, Node
 
 LAPTOP = "laptop"
@@ -38,7 +38,7 @@ def copy(
         typer.Option(
             "--from",
             metavar="HOST|laptop",
-            autocompletion=complete.hosts,
+            autocompletion=completion.hosts,
             help="Default: the first host that has it.",
             show_default=False,
         ),
@@ -54,16 +54,16 @@ def copy(
     slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped.
     In the end all are asked what they have.
     """
-    from orchestrator.cli.image_proof import Copies, carry_out, conclude
+    from orchestrator.cli.run.image_operation import Copies, carry_out, conclude
     from orchestrator.plan import docker
-    from orchestrator.plan.image_copy import plan_copy
+    from orchestrator.plan.actions.image_copy import plan_copy
 
     pace = options.Pace(JOBS, verbose, output is ActForm.JSONL)
-    cluster = files.load(None, file)
+    cluster = inventory_file.load(None, file)
     name = _checked(image) if image else docker.image(cluster)
     if "@" in name:
-        files.refuse(f"{name} is named by its digest, which a copy does not carry: name it by a tag")
-    targets = files.selected(cluster, limit)
+        inventory_file.refuse(f"{name} is named by its digest, which a copy does not carry: name it by a tag")
+    targets = inventory_file.selected(cluster, limit)
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets)
     asked = tuple(dict.fromkeys((*candidates, *targets)))
@@ -73,12 +73,12 @@ def copy(
 
 
 def _checked(image: str) -> str:
-    from orchestrator.model import reference
+    from orchestrator.model.inventory import image_reference
 
     try:
-        return reference.image(image)
+        return image_reference.image(image)
     except ValueError as why:
-        files.refuse(f"IMAGE {why}")
+        inventory_file.refuse(f"IMAGE {why}")
 
 
 def _node(cluster: "Cluster", name: str) -> "Node":
@@ -87,9 +87,9 @@ def _node(cluster: "Cluster", name: str) -> "Node":
 
     if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
         return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker())
-    found = files.only(cluster, name, "--from") or ()
+    found = inventory_file.only(cluster, name, "--from") or ()
     if len(found) > 1:
-        files.refuse(f"--from: one host, not {len(found)}")
+        inventory_file.refuse(f"--from: one host, not {len(found)}")
     return next(node for node in cluster.nodes if node.name in found)
 
 

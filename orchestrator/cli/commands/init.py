@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
-from orchestrator.cli.inventory import DEFAULT
 from orchestrator.cli.options import JOBS
+from orchestrator.cli.run import inventory_file
+from orchestrator.cli.run.inventory_file import DEFAULT
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
-    from orchestrator.model.target import Target
+    from orchestrator.model.ssh_target import Target
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ def init(
     Docker answers; unknown host keys are shown and recorded after a yes, as `trust` does. Changes nothing on the
     machines. Should one of them not answer, nothing is written.
     """
-    from orchestrator.cli.init_draft import drafted, keep, make_way, report
+    from orchestrator.cli.commands.init_draft import drafted, keep, make_way, report
 
     given = _given(hosts or [])
     make_way(file, yes=yes)
@@ -73,7 +73,7 @@ def init(
 
 
 def _given(words: list[str]) -> "tuple[Target, ...]":
-    from orchestrator.model.target import together
+    from orchestrator.model.ssh_target import together
 
     try:
         return together(words) if words else ()
@@ -90,20 +90,22 @@ def _option(image: str) -> str:
 
 def _asked_for() -> "tuple[Target, ...]":
     """The machines that a person names; asked again until they make sense."""
-    from orchestrator.cli.consent import somebody_there
-    from orchestrator.cli.screen import notice
-    from orchestrator.model.target import together
+    from orchestrator.cli.output.console import notice
+    from orchestrator.cli.run.prompt import somebody_there
+    from orchestrator.model.ssh_target import together
 
     if not somebody_there():
-        files.refuse("no machine is named: raycluster init gpu1 gpu2 gpu3, the head first. Nothing was done.")
+        inventory_file.refuse(
+            "no machine is named: raycluster init gpu1 gpu2 gpu3, the head first. Nothing was done."
+        )
     notice().print(HOW)
     return _ask("Machines", "", lambda answer: together(answer.replace(",", " ").split()))
 
 
 def _ask(question: str, default: str, check: Callable[[str], T]) -> T:
     """What a person answers, once `check` takes it; Enter alone is the default, no answer at all exit code 1."""
-    from orchestrator.cli.consent import reply
-    from orchestrator.cli.screen import notice
+    from orchestrator.cli.output.console import notice
+    from orchestrator.cli.run.prompt import reply
 
     while (answer := reply(f"{question}{f' [{default}]' if default else ''}: ")) is not None:
         try:
@@ -115,13 +117,13 @@ def _ask(question: str, default: str, check: Callable[[str], T]) -> T:
 
 
 def _cluster_name(written: str) -> str:
-    from orchestrator.model.values import cluster_name
+    from orchestrator.model.inventory.values import cluster_name
 
     return cluster_name(written)
 
 
 def _image(written: str) -> str:
-    from orchestrator.model.reference import image
+    from orchestrator.model.inventory.image_reference import image
 
     return image(written)
 
@@ -129,7 +131,7 @@ def _image(written: str) -> str:
 def _provisional(targets: "tuple[Target, ...]", name: str, image: str) -> "Cluster":
     """A cluster of machines whose addresses are not known yet: enough to look at them."""
     from orchestrator.model.cluster import Cluster, Node, Role, Ssh
-    from orchestrator.model.target import names
+    from orchestrator.model.ssh_target import names
 
     head, *workers = (
         Node(called, target.host, Role.WORKER, None, ssh=Ssh(target.user, target.port))

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import AnswerForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
@@ -32,9 +32,9 @@ def status(
     `up`, `down`, `restart` and `check` hold it on the head while they run, so that only one works on the
     cluster at a time. Exit code 0: it is free. 4: somebody holds it.
     """
-    from orchestrator.cli.locked import LOCKED
+    from orchestrator.cli.run.locked import LOCKED
 
-    cluster = files.load(inventory, file)
+    cluster = inventory_file.load(inventory, file)
     holder = _ask(cluster)
     (_show_json if output is AnswerForm.JSON else _show)(cluster, holder)
     raise typer.Exit(LOCKED if holder else 0)
@@ -49,11 +49,11 @@ def release(
     For a run that is stuck, or whose machine nobody can find. It stops where it is and cleans up nothing; the
     next `up` or `down` sees to what it left. The lock of a run that has died needs no release.
     """
-    from orchestrator.cli.consent import consent
-    from orchestrator.cli.locked import locked
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.output.console import answer
+    from orchestrator.cli.run.locked import locked
+    from orchestrator.cli.run.prompt import consent
 
-    cluster = files.load(inventory, file)
+    cluster = inventory_file.load(inventory, file)
     holder = _ask(cluster)
     if holder is None:
         _show(cluster, None)
@@ -72,7 +72,7 @@ def _ask(cluster: "Cluster") -> "Holder | None":
 
 def _release(cluster: "Cluster", holder: "Holder") -> None:
     """Ends the holder, and looks whether that is so."""
-    from orchestrator.cli.screen import failed
+    from orchestrator.cli.output.console import failed
     from orchestrator.plan import lock
 
     _on_head(cluster, lock.release(cluster, holder))
@@ -84,9 +84,9 @@ def _release(cluster: "Cluster", holder: "Holder") -> None:
 
 def _on_head(cluster: "Cluster", command: "Command") -> str:
     """What a command on the head says; exit code 1 where it fails."""
-    from orchestrator.cli.screen import failed
-    from orchestrator.cli.session import session
-    from orchestrator.remote.lock import ask
+    from orchestrator.cli.output.console import failed
+    from orchestrator.cli.run.session import session
+    from orchestrator.remote.execute.lock import ask
     from orchestrator.remote.transport import Failure
 
     with session(cluster, "lock", options.Pace(1, 0), logged=False) as run:
@@ -97,13 +97,13 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
 
 
 def _show(cluster: "Cluster", holder: "Holder | None") -> None:
-    from orchestrator.cli.locked import locked
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.output.console import answer
+    from orchestrator.cli.run.locked import locked
 
     answer().print(locked(cluster, holder) if holder else f"cluster {cluster.name} is not locked")
 
 
 def _show_json(cluster: "Cluster", holder: "Holder | None") -> None:
-    from orchestrator.cli import answers
+    from orchestrator.cli.output import json
 
-    answers.show(answers.LockAnswer(cluster.name, holder))
+    json.show(json.LockAnswer(cluster.name, holder))

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Node
-    from orchestrator.plan.logs import Log
-    from orchestrator.remote.logs import Wanted
+    from orchestrator.plan.logs.lines import Log
+    from orchestrator.remote.logs.read import Wanted
 
 RAY_TAIL = "100"
 """Lines of each of Ray's files, which may have a hundred megabytes."""
@@ -61,9 +61,9 @@ def logs(
     Ctrl-C.
     """
     wanted_tail, wanted_since = tail_of(tail or (RAY_TAIL if ray else "all")), _since(since, ray=ray)
-    cluster, nodes = files.load_for_hosts(file, hosts, limit)
+    cluster, nodes = inventory_file.load_for_hosts(file, hosts, limit)
     if ray:
-        files.demand_ray(cluster)
+        inventory_file.demand_ray(cluster)
     wanted = {node: _log(node, wanted_tail, wanted_since, ray=ray) for node in nodes}
     raise typer.Exit(show(cluster, wanted, jobs, follow=follow))
 
@@ -81,7 +81,7 @@ def tail_of(said: str) -> str:
 
 
 def _since(said: str | None, *, ray: bool) -> str:
-    from orchestrator.plan.since import since
+    from orchestrator.plan.logs.since import since
 
     if said is None:
         return ""
@@ -96,18 +96,18 @@ def _since(said: str | None, *, ray: bool) -> str:
 
 
 def _log(node: "Node", tail: str, since: str, *, ray: bool) -> "Log":
-    from orchestrator.plan.logs import ContainerLog, FileLog
+    from orchestrator.plan.logs.lines import ContainerLog, FileLog
 
     return FileLog(node, tail) if ray else ContainerLog(node, tail, since)
 
 
 def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows the logs of all hosts that have one; the exit code."""
-    from orchestrator.cli.interrupt import INTERRUPTED
-    from orchestrator.cli.log_lines import Printer, failures
-    from orchestrator.cli.session import session
-    from orchestrator.plan.logs import in_order
-    from orchestrator.remote.logs import read
+    from orchestrator.cli.output.log_lines import Printer, failures
+    from orchestrator.cli.run.session import session
+    from orchestrator.cli.run.signals import INTERRUPTED
+    from orchestrator.plan.logs.lines import in_order
+    from orchestrator.remote.logs.read import read
     from orchestrator.remote.transport import Failure
 
     with session(cluster, "logs", options.Pace(jobs, 0), logged=False) as run:
@@ -123,11 +123,10 @@ def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
 
 def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows what comes until Ctrl-C, or until no host can be followed any more; the exit code."""
-    from orchestrator.cli.interrupt import INTERRUPTED, stopped_by_signals
-    from orchestrator.cli.log_lines import Printer
-    from orchestrator.remote.fleet import Fleet
-    from orchestrator.remote.follow import follow
-    from orchestrator.remote.reach import transport
+    from orchestrator.cli.output.log_lines import Printer
+    from orchestrator.cli.run.signals import INTERRUPTED, stopped_by_signals
+    from orchestrator.remote.fleet import Fleet, transport
+    from orchestrator.remote.logs.follow import follow
 
     cancel, printer = Event(), Printer(cluster, wanted)
     with (

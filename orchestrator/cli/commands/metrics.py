@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
+from orchestrator.cli.run import inventory_file
 
 
 def metrics(
@@ -31,13 +31,13 @@ def metrics(
     """
     import json
 
-    from orchestrator.cli import atomic_file
-    from orchestrator.cli.screen import answer, troubles
-    from orchestrator.cli.session import session
-    from orchestrator.plan import services
-    from orchestrator.plan.facts import Depth
+    from orchestrator.cli.output.console import answer, troubles
+    from orchestrator.cli.run import inventory_file as atomic_file
+    from orchestrator.cli.run.session import session
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.status import services
 
-    cluster = files.load_with_ray(inventory, file)
+    cluster = inventory_file.load_with_ray(inventory, file)
     if write:
         atomic_file.make_sure(write)
     with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:

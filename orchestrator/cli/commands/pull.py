@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, ActForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.image_proof import Copies, Holdings
+    from orchestrator.cli.run.image_operation import Copies, Holdings
     from orchestrator.model.cluster import Cluster, Node
 
 BUILT = {
@@ -37,12 +37,12 @@ def pull(
     are only looked at. With `ray.install` the image that has Ray is built there, too; where `build_on` is head,
     on the head alone: `up` brings it to the others.
     """
-    from orchestrator.cli.image_proof import Copies, carry_out, conclude
-    from orchestrator.plan.pull import plan_pull
+    from orchestrator.cli.run.image_operation import Copies, carry_out, conclude
+    from orchestrator.plan.actions.pull import plan_pull
 
     pace = options.Pace(jobs, verbose, output is ActForm.JSONL)
-    cluster = files.load(inventory, file)
-    nodes = _pulling(cluster, files.selected(cluster, limit))
+    cluster = inventory_file.load(inventory, file)
+    nodes = _pulling(cluster, inventory_file.selected(cluster, limit))
     planner = partial(plan_pull, cluster, nodes)
     done, before = carry_out("pull", cluster, nodes, cluster.image, planner, pace)
     copies = Copies("pull", cluster, cluster.image, done)
@@ -54,11 +54,11 @@ def pull(
 
 def _pulling(cluster: "Cluster", nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
     """Those of the nodes that need the image itself, and not only what the head builds from it."""
-    from orchestrator.plan.get_image import builds
+    from orchestrator.plan.actions.images import builds
 
     pulling = tuple(node for node in nodes if builds(cluster, node) or not cluster.ray.install)
     if not pulling:
-        files.refuse(
+        inventory_file.refuse(
             f"with `build_on: head`, {cluster.head.name} alone pulls; `raycluster up` gives its image to the others"
         )
     return pulling
@@ -71,7 +71,7 @@ def _told(copies: "Copies", before: "Holdings") -> str:
 
 def _new(copies: "Copies", before: "Holdings") -> list[str]:
     """The hosts that had none before, or another."""
-    from orchestrator.plan.held import Held
+    from orchestrator.plan.facts.image import Held
 
     was = {host: image.id for host, image in before.items() if isinstance(image, Held)}
     return [host for host, image in copies.there.items() if image.id != was.get(host)]
@@ -79,7 +79,7 @@ def _new(copies: "Copies", before: "Holdings") -> list[str]:
 
 def _show_more(copies: "Copies", before: "Holdings") -> None:
     """About what is built from it, and what runs."""
-    from orchestrator.cli.screen import answer, notice
+    from orchestrator.cli.output.console import answer, notice
     from orchestrator.plan import docker
 
     cluster = copies.cluster

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, PlanForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
@@ -30,17 +30,17 @@ def restart(
     anything stops. No worker outlives its head, so to restart the head is to restart them all.
     On a terminal it asks first.
     """
-    from orchestrator.cli.acting import carry_out, preview, scope
-    from orchestrator.cli.consent import confirm
-    from orchestrator.cli.outcome import conclude
-    from orchestrator.plan.aftermath import plan_aftermath
-    from orchestrator.plan.facts import Depth
-    from orchestrator.plan.restart import plan_restart
+    from orchestrator.cli.output.up_result import conclude
+    from orchestrator.cli.run.operation import carry_out, preview, scope
+    from orchestrator.cli.run.prompt import confirm
+    from orchestrator.plan.actions.restart import plan_restart
+    from orchestrator.plan.actions.rollback import plan_aftermath
+    from orchestrator.plan.facts.host import Depth
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
-    cluster, nodes = files.load_for_hosts(file, hosts, limit)
+    cluster, nodes = inventory_file.load_for_hosts(file, hosts, limit)
     only = frozenset(node.name for node in nodes) if hosts or limit else None
-    sealed, pace = files.sealed(cluster), options.Pace(jobs, verbose, output is PlanForm.JSONL)
+    sealed, pace = inventory_file.sealed(cluster), options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None, Depth.MACHINE))
@@ -54,8 +54,8 @@ def restart(
 
 def _question(cluster: "Cluster", only: frozenset[str] | None) -> str:
     """Names every host that is restarted, also those that the person did not."""
-    from orchestrator.cli.consent import named
-    from orchestrator.plan.restart import concerned
+    from orchestrator.cli.run.prompt import named
+    from orchestrator.plan.actions.restart import concerned
 
     hosts = concerned(cluster, only)
     told, ends = named(cluster, hosts), f"Whatever runs on {'them' if len(hosts) > 1 else 'it'} ends."

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, ActForm, AnswerForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Model
@@ -37,7 +37,7 @@ class ModelFirst(TyperGroup):
             name = word.partition("=")[0]
             if name[:1] == "-" != name and not ours & {name, name[:2]}:
                 meant = f"raycluster serve MODEL -- {name} …"
-                files.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
+                inventory_file.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
 
 
 app = typer.Typer(
@@ -84,7 +84,7 @@ def start(
     what you give after -- wins. Done means that the server says it is well and that the model has said a word. It
     then goes on without this machine: should it end, or its container, it is started again.
     """
-    cluster = files.load(None, file)
+    cluster = inventory_file.load(None, file)
     wanted = _model(cluster, model, tuple(args or ()))
     raise typer.Exit(serve(cluster, wanted, options.Pace(JOBS, verbose, output is ActForm.JSONL), file))
 
@@ -92,20 +92,18 @@ def start(
 @app.command()
 def status(file: options.OnlyInventory = None, output: options.AnswerOutput = AnswerForm.TEXT) -> None:
     """Show whether the model answers. Exit code 0: it does. 3: it does not, or none is served."""
-    from orchestrator.cli import answers
-    from orchestrator.cli.serving import show_model, unserved
-    from orchestrator.cli.session import session
-    from orchestrator.plan.facts import Depth
-    from orchestrator.plan.health import assess
+    from orchestrator.cli.output import json
+    from orchestrator.cli.output.serve_result import show_model, unserved
+    from orchestrator.cli.run.session import session
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.status.health import assess
 
-    cluster = files.load(None, file)
+    cluster = inventory_file.load(None, file)
     with session(cluster, "serve-status", options.Pace(JOBS, 0), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes, Depth.RAY))
     run.stop_if_interrupted()
     if output is AnswerForm.JSON:
-        answers.show(
-            answers.ServeAnswer(cluster.name, health.model, "" if health.model else unserved(health))
-        )
+        json.show(json.ServeAnswer(cluster.name, health.model, "" if health.model else unserved(health)))
     else:
         show_model(health)
     raise typer.Exit(0 if health.model and health.model.answers else NOT_ANSWERING)
@@ -122,11 +120,11 @@ def logs(
     """Show what vLLM has said since it was last told to serve."""
     from orchestrator.cli.commands.logs import show, tail_of
     from orchestrator.plan import docker, engine
-    from orchestrator.plan.logs import FileLog
+    from orchestrator.plan.logs.lines import FileLog
 
-    cluster, lines = files.load(None, file), tail_of(tail)
-    keepers = engine.of(cluster).keepers(cluster)
-    wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in keepers}
+    cluster, lines = inventory_file.load(None, file), tail_of(tail)
+    supervisors = engine.of(cluster).supervisors(cluster)
+    wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in supervisors}
     raise typer.Exit(show(cluster, wanted, JOBS, follow=follow))
 
 
@@ -135,12 +133,12 @@ def stop(
     file: options.OnlyInventory = None, output: options.ActOutput = ActForm.TEXT, verbose: options.Verbose = 0
 ) -> None:
     """Stop serving; the cluster stays."""
-    from orchestrator.cli.acting import NO_PLAN, Scope, carry_out
-    from orchestrator.cli.serving import conclude_stop
-    from orchestrator.plan.facts import Depth
+    from orchestrator.cli.output.serve_result import conclude_stop
+    from orchestrator.cli.run.operation import NO_PLAN, Scope, carry_out
+    from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.serving.plan import plan_stop
 
-    cluster, pace = files.load(None, file), options.Pace(JOBS, verbose, output is ActForm.JSONL)
+    cluster, pace = inventory_file.load(None, file), options.Pace(JOBS, verbose, output is ActForm.JSONL)
     planner, some = partial(plan_stop, cluster), Scope.SOME_HOSTS
     done = carry_out("serve stop", cluster, planner, lambda _: NO_PLAN, pace, scope=some, depth=Depth.RAY)
     conclude_stop(cluster, done, events=pace.events)
@@ -149,15 +147,15 @@ def stop(
 
 def serve(cluster: "Cluster", model: "Model", pace: options.Pace, path: str | None) -> int:
     """Serves it, and tells of it; the exit code. `path`: the inventory as it was given."""
-    from orchestrator.cli.acting import Scope, carry_out
-    from orchestrator.cli.serving import conclude
+    from orchestrator.cli.output.serve_result import conclude
+    from orchestrator.cli.run.operation import Scope, carry_out
     from orchestrator.model.secret import Secret
-    from orchestrator.plan.facts import Depth
-    from orchestrator.plan.serving import arguments
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.serving import spec
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
 
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
-    key = Secret("--api-key", arguments.value(model.args, "--api-key"))  # vLLM logs what it is told
+    key = Secret("--api-key", spec.value(model.args, "--api-key"))  # vLLM logs what it is told
     some = Scope.SOME_HOSTS
     done = carry_out("serve", cluster, planner, aftermath, pace, (key,), scope=some, depth=Depth.RAY)
     conclude(cluster, model, done, path, events=pace.events)
@@ -169,12 +167,12 @@ def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...]) -> "Mode
     from orchestrator.model.cluster import Model
 
     if name in COMMANDS:
-        files.refuse(f'"{name}" goes first: raycluster serve {name} …')
+        inventory_file.refuse(f'"{name}" goes first: raycluster serve {name} …')
     if name and not name.startswith("-"):
         return Model(name, args)
     args = (name, *args) if name else args
     if cluster.serve is None:
-        files.refuse(
+        inventory_file.refuse(
             "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"
         )
     return Model(cluster.serve.name, (*cluster.serve.args, *args))

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import complete, options
-from orchestrator.cli import inventory as files
+from orchestrator.cli import completion, options
+from orchestrator.cli.run import inventory_file
 
 Host = Annotated[
     str,
     typer.Argument(
         metavar="HOST",
-        autocompletion=complete.hosts,
+        autocompletion=completion.hosts,
         help="The host: a name, or a glob that one host fits. Default: the head.",
     ),
 ]
@@ -24,16 +24,16 @@ def shell(host: Host = "head", file: options.OnlyInventory = None, on_host: opti
     The terminal goes to your `ssh`, and its escapes work (~. ends a connection that hangs). bash where the image
     has it, else sh. The exit code is the shell's; 125 where no container runs, 255 where SSH failed.
     """
-    from orchestrator.cli.screen import failed
-    from orchestrator.plan.exec import plan_shell
-    from orchestrator.remote.terminal import become
+    from orchestrator.cli.output.console import failed
+    from orchestrator.plan.actions.adhoc import plan_shell
+    from orchestrator.remote.execute.adhoc import become
 
     if not (os.isatty(0) and os.isatty(1)):
-        files.refuse(
+        inventory_file.refuse(
             "a shell needs a terminal; to run a command without one: raycluster exec -l HOST -- COMMAND"
         )
-    cluster = files.load(None, file)
-    node = files.one(cluster, host)
+    cluster = inventory_file.load(None, file)
+    node = inventory_file.one(cluster, host)
     command = plan_shell(cluster, node, on_host=on_host)
     try:
         become(command)

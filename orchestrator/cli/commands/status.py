@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, StatusForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.plan.health import ClusterHealth
+    from orchestrator.plan.status.health import ClusterHealth
 
 NOT_HEALTHY = 3
 
@@ -31,16 +31,16 @@ def status(
     Ctrl-C; the exit code is that of the state at the end. In a pipe it is a line for each thing that
     happens, after the state at the beginning; with -o jsonl a JSON object for each.
     """
-    from orchestrator.cli.interrupt import INTERRUPTED
-    from orchestrator.cli.session import session
-    from orchestrator.plan.facts import Depth
-    from orchestrator.plan.health import assess
+    from orchestrator.cli.run.session import session
+    from orchestrator.cli.run.signals import INTERRUPTED
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.status.health import assess
 
     if output is (StatusForm.JSON if watch else StatusForm.JSONL):
         raise typer.BadParameter("jsonl goes with --watch, and json does not", param_hint="-o")
-    cluster = files.load(inventory, file)
+    cluster = inventory_file.load(inventory, file)
     if watch:
-        from orchestrator.cli.watch import watch as follow
+        from orchestrator.cli.output.watch import watch as follow
 
         seen = follow(cluster, jobs, as_json=output is StatusForm.JSONL)
         raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
@@ -53,16 +53,16 @@ def status(
 
 def _show(health: "ClusterHealth", output: StatusForm) -> None:
     if output is StatusForm.JSON:
-        from orchestrator.cli import answers
+        from orchestrator.cli.output import json
 
-        answers.show(health)
+        json.show(health)
     else:
-        from orchestrator.cli.health import show_health
+        from orchestrator.cli.output.status_table import show_health
 
         show_health(health)
 
 
 def _exit_code(health: "ClusterHealth") -> int:
-    from orchestrator.plan.health import Verdict
+    from orchestrator.plan.status.health import Verdict
 
     return 0 if health.verdict is Verdict.HEALTHY else NOT_HEALTHY

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Node
-    from orchestrator.remote.hostkeys import Known, Unknown
+    from orchestrator.remote.ssh.host_keys import Known, Unknown
     from orchestrator.remote.transport import Failure
 
     Verdicts = dict[str, Known | Unknown | Failure]
@@ -29,14 +29,14 @@ def trust(
     They go to your known_hosts file, as ssh would put them. Jump hosts come first: what stands behind one
     is shown once the jump host is trusted. A key that has changed is never recorded.
     """
-    cluster = files.load(inventory, file)
-    nodes = _over_ssh(files.selected(cluster, limit))
+    cluster = inventory_file.load(inventory, file)
+    nodes = _over_ssh(inventory_file.selected(cluster, limit))
     raise typer.Exit(_conclude(introduced(nodes, jobs)))
 
 
 def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
     """The hosts' keys, once a person has said yes to those that were unknown; exit code 1 after a no."""
-    from orchestrator.remote.hostkeys import Unknown
+    from orchestrator.remote.ssh.host_keys import Unknown
 
     while True:
         verdicts = _examine(nodes, jobs)
@@ -48,7 +48,7 @@ def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
 
 def _over_ssh(nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
     """The hosts that have a key to know; exit code 0 where none has."""
-    from orchestrator.cli.screen import answer
+    from orchestrator.cli.output.console import answer
 
     over_ssh = tuple(node for node in nodes if not node.is_local)
     if not over_ssh:
@@ -60,7 +60,7 @@ def _over_ssh(nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
 def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
     from concurrent.futures import ThreadPoolExecutor
 
-    from orchestrator.remote.trust import examine
+    from orchestrator.remote.ssh.keyscan import examine
 
     with ThreadPoolExecutor(jobs) as pool:
         verdicts = pool.map(lambda node: examine(node.host, node.ssh), nodes)
@@ -69,9 +69,9 @@ def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
 
 def _record(unknown: "dict[str, Unknown]") -> None:
     """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
-    from orchestrator.cli.consent import agreed
-    from orchestrator.cli.screen import notice, plural
-    from orchestrator.remote.hostkeys import record
+    from orchestrator.cli.output.console import notice, plural
+    from orchestrator.cli.run.prompt import agreed
+    from orchestrator.remote.ssh.host_keys import record
 
     keys = {(verdict.name, verdict.key.fingerprint): verdict for verdict in unknown.values()}
     for name, verdict in unknown.items():
@@ -89,8 +89,8 @@ def _record(unknown: "dict[str, Unknown]") -> None:
 
 def _conclude(verdicts: "Verdicts") -> int:
     """Says what is known now, and what is wrong; the exit code."""
-    from orchestrator.cli.screen import answer, plural, troubles
-    from orchestrator.remote.hostkeys import Known
+    from orchestrator.cli.output.console import answer, plural, troubles
+    from orchestrator.remote.ssh.host_keys import Known
     from orchestrator.remote.transport import Failure
 
     if known := sum(isinstance(verdict, Known) for verdict in verdicts.values()):

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import inventory as files
 from orchestrator.cli import options
 from orchestrator.cli.options import JOBS, PlanForm
+from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Model
-    from orchestrator.plan.aftermath import Undo
+    from orchestrator.plan.actions.rollback import Undo
 
 
 def up(
@@ -34,21 +34,21 @@ def up(
     inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,
     or after a failure, it changes only the hosts concerned, and says why.
     """
-    from orchestrator.cli.acting import carry_out, preview, scope
-    from orchestrator.plan.aftermath import plan_aftermath
-    from orchestrator.plan.facts import Depth
-    from orchestrator.plan.up import plan_up
+    from orchestrator.cli.run.operation import carry_out, preview, scope
+    from orchestrator.plan.actions.rollback import plan_aftermath
+    from orchestrator.plan.actions.up import plan_up
+    from orchestrator.plan.facts.host import Depth
 
     if rollback and keep:
         raise typer.BadParameter("--rollback and --keep contradict each other")
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
-    cluster = files.load(inventory, file)
+    cluster = inventory_file.load(inventory, file)
     model = _model(cluster, serve=serve, plan_only=plan_only)
-    only, sealed = files.only(cluster, limit), files.sealed(cluster)
+    only, sealed = inventory_file.only(cluster, limit), inventory_file.sealed(cluster)
     pace = options.Pace(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
-        from orchestrator.plan.assumed import nothing_there
+        from orchestrator.plan.facts.offline import nothing_there
 
         assumed = nothing_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.MACHINE))
@@ -56,7 +56,7 @@ def up(
     secrets = (*sealed.secrets, sealed.token)
     about = scope(only, prune=prune)
     done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
-    from orchestrator.cli.outcome import conclude
+    from orchestrator.cli.output.up_result import conclude
 
     conclude("up", cluster, done, inventory or file, events=pace.events)
     if done.exit_code or model is None:
@@ -72,10 +72,12 @@ def _model(cluster: "Cluster", *, serve: bool, plan_only: bool) -> "Model | None
         return None
     if plan_only:
         raise typer.BadParameter("goes with neither --dry-run nor -o sh", param_hint="--serve")
-    return cluster.serve or files.refuse("--serve: the inventory names no model; set `serve: {model: …}`")
+    return cluster.serve or inventory_file.refuse(
+        "--serve: the inventory names no model; set `serve: {model: …}`"
+    )
 
 
 def _undo(*, rollback: bool, keep: bool) -> "Undo":
-    from orchestrator.plan.aftermath import Undo
+    from orchestrator.plan.actions.rollback import Undo
 
     return Undo.ALL if rollback else Undo.NOTHING if keep else Undo.USELESS

@@ -10,16 +10,15 @@ from itertools import chain
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import engine
-from orchestrator.plan.checks.collective import hindered, measured
-from orchestrator.plan.checks.evidence import Evidence, Gap
-from orchestrator.plan.checks.finding import Finding, Findings, Level, ok, quoting, warning
-from orchestrator.plan.checks.inspected import inspected
-from orchestrator.plan.checks.linked import linked
-from orchestrator.plan.checks.look import notable, own_name, reached, startable, way
-from orchestrator.plan.checks.together import clashes, differences, outdated_images, seen
-from orchestrator.plan.checks.tried import tried, versions
-from orchestrator.plan.facts import Facts, HostFacts, Silent
-from orchestrator.plan.settle import addresses
+from orchestrator.plan.checks.across_hosts import clashes, differences, outdated_images, seen
+from orchestrator.plan.checks.container import tried, versions
+from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Gap, Level, ok, quoting, warning
+from orchestrator.plan.checks.firewall import linked
+from orchestrator.plan.checks.hardware import inspected
+from orchestrator.plan.checks.host import notable, own_name, reached, startable, way
+from orchestrator.plan.checks.network_test import hindered, measured
+from orchestrator.plan.facts.address import addresses
+from orchestrator.plan.facts.host import Facts, HostFacts, Silent
 
 __all__ = [
     "Evidence",

@@ -1,8 +1,59 @@
 """What a check has found on a host."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.probe import Link, NoTrial, Trial
+
+GIB = 1 << 30
+MEGA, GIGA, MILLI = 1e6, 1e9, 1e-3
+
+
+def gib(size: float) -> str:
+    """A size in the unit that people give memory and disks in."""
+    return f"{size / GIB:.1f} GiB"
+
+
+def bandwidth(bits: float) -> str:
+    """Bits a second in the unit of network cards."""
+    return f"{bits / GIGA:.1f} Gb/s" if bits >= GIGA else f"{bits / MEGA:.0f} Mb/s"
+
+
+def delay(seconds: float) -> str:
+    """A short time."""
+    return f"{seconds * 1000:.1f} ms" if seconds >= MILLI else f"{seconds * 1000000:.0f} µs"
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version; fewer where it has none."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that could not be learned of a host, and why."""
+
+    host: str
+    what: str
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """By host: how it was logged in to, its second look, how far its clock is from ours, its trial.
+
+    `clocks` are the least and the most seconds that a host's clock may be ahead of ours.
+    """
+
+    logins: Mapping[str, str] = field(default_factory=dict)
+    inspections: Mapping[str, Inspection] = field(default_factory=dict)
+    clocks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    trials: Mapping[str, Trial | NoTrial] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 class Level(StrEnum):

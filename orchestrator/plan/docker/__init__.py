@@ -27,9 +27,9 @@ from orchestrator.plan.docker.logs import (
     follow_logs,
     logs,
 )
-from orchestrator.plan.docker.looks import ask_ray, collective, inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.probes import ask_ray, collective, inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.run import STOP_SECONDS, run, spec
 from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
-from orchestrator.plan.docker.start import STOP_SECONDS, run, spec
 
 __all__ = [
     "ALL",

@@ -1,12 +1,13 @@
 """Lines about containers that are there: their state, their log, their end."""
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import ray, scripts
+from orchestrator.payload import program
+from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.docker.start import STOP_SECONDS
-from orchestrator.plan.facts import Container
-from orchestrator.plan.programs import program
+from orchestrator.plan.docker.run import STOP_SECONDS
+from orchestrator.plan.facts.host import Container
+from orchestrator.plan.ray import commands as ray
+from orchestrator.plan.scripts import scripted
 
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
 """How long a container's graceful end and removal may take."""
@@ -67,11 +68,11 @@ def listening(cluster: Cluster, node: Node, ip: str) -> Command:
 
 def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:
     """Tells changes of Ray's node table from inside the head's container, while standard input is open."""
-    inside = ("python3", "-c", program("node_table"), ray.address(ip, cluster.ray.port), f"{seconds:g}")
+    inside = ("python3", "-c", program("ray_nodes"), ray.address(ip, cluster.ray.port), f"{seconds:g}")
     return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))
 
 
 def watch_nodes(cluster: Cluster, node: Node, ip: str) -> Command:
     """As `follow_nodes`, at a slower pace and without end, with each node's resources."""
-    inside = ("python3", "-c", program("node_table"), "watch", ray.address(ip, cluster.ray.port))
+    inside = ("python3", "-c", program("ray_nodes"), "watch", ray.address(ip, cluster.ray.port))
     return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))

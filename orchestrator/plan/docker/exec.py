@@ -5,8 +5,8 @@ from dataclasses import replace
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.sections import RECORD
+from orchestrator.plan.facts.sections import RECORD
+from orchestrator.plan.scripts import scripted
 
 
 def container_state(cluster: Cluster, node: Node) -> Command:

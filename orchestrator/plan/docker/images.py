@@ -5,10 +5,10 @@ import shlex
 from collections.abc import Sequence
 
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker import image_scripts
-from orchestrator.plan.docker.scripted import scripted
-from orchestrator.plan.held import BASE_LABEL
+from orchestrator.plan.facts.image import BASE_LABEL
+from orchestrator.plan.scripts import scripted
 
 SILENCE_SECONDS = 300
 """Longer than the other hosts of a copy may keep this one waiting."""
@@ -35,7 +35,7 @@ def image(cluster: Cluster) -> str:
 
 def build(cluster: Cluster, node: Node) -> Command:
     """Adds `ray.install` to the image, which has to be there, in one layer; the recipe travels on standard input."""
-    asked = scripted(image_scripts.BUILD, "build", node, cluster.image, image(cluster), BASE_LABEL)
+    asked = scripted(scripts.BUILD, "build", node, cluster.image, image(cluster), BASE_LABEL)
     return Command(asked.argv, (_dockerfile(cluster),))
 
 
@@ -55,7 +55,7 @@ def layers(lines: Sequence[str]) -> str:
 
 def held(node: Node, name: str) -> Command:
     """Tells what image the host has under that name, as `plan.held` reads it; nothing where it has none."""
-    return scripted(image_scripts.HELD, "held", node, name)
+    return scripted(scripts.HELD, "held", node, name)
 
 
 def save(node: Node, name: str) -> Command:
@@ -65,7 +65,7 @@ def save(node: Node, name: str) -> Command:
 
 def load(node: Node) -> Command:
     """Takes in an archive of `save`; gives up when nothing comes for a while."""
-    return scripted(image_scripts.LOAD, "load", node, str(SILENCE_SECONDS))
+    return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS))
 
 
 def _dockerfile(cluster: Cluster) -> str:

@@ -1,11 +1,11 @@
 """Lines that read what a node's container has said, and what was written into files inside it."""
 
+from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.payload import program
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker.scripted import scripted
 from orchestrator.plan.lock import SILENCE_SECONDS
-from orchestrator.plan.programs import program
-from orchestrator.plan.serving import inside
+from orchestrator.plan.scripts import scripted
 
 FIND = r"""
 set -f
@@ -47,7 +47,7 @@ ends with the next line of the log, which nobody is there to read.
 """
 
 RAY_LOGS = "/tmp/ray/session_latest/logs"  # noqa: S108 - Ray's choice
-SERVER_LOGS = inside.FOLDER
+SERVER_LOGS = payload.FOLDER
 
 ALL = "all"
 """Docker's word for every line there is; else a number."""
@@ -94,7 +94,7 @@ def _in_container(node: Node, container: str, *words: str) -> Command:
             container,
             "python3",
             "-c",
-            program("ray_files"),
+            program("tail_files"),
             *words,
         )
     )

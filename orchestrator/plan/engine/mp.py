@@ -8,26 +8,27 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Model, Node, Role
+from orchestrator.plan.actions.conditions import Runs
 from orchestrator.plan.engine.protocol import Member, Roster
-from orchestrator.plan.facts import Container, Facts, HostFacts, Silent
-from orchestrator.plan.found import ip_of, running
-from orchestrator.plan.ports import EPHEMERAL, free
-from orchestrator.plan.ray import expected_gpus
-from orchestrator.plan.serving import arguments, inside, sizes
+from orchestrator.plan.facts.containers import ip_of, running
+from orchestrator.plan.facts.host import Container, Facts, HostFacts, Silent
+from orchestrator.plan.ray.commands import expected_gpus
+from orchestrator.plan.ray.ports import EPHEMERAL, free
+from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Company, Part, Serving
 from orchestrator.plan.steps import Refusal
-from orchestrator.plan.waits import Runs
 
 MASTER_PORT = 29501
 """VLLM's default for where its ranks meet. 29500 is its data-parallel master's."""
 
-KEEPERS_BELOW = 2
-"""The keepers meet this much below the ranks."""
+SUPERVISORS_BELOW = 2
+"""The supervisors meet this much below the ranks."""
 
 
 class MpEngine:
-    """Membership is that a container runs. Where its ranks are, only the keepers know."""
+    """Membership is that a container runs. Where its ranks are, only the supervisors know."""
 
     without = frozenset({"ray", "joined"})
     whose = "vLLM's"
@@ -42,7 +43,7 @@ class MpEngine:
 
     def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:  # noqa: ARG002
         """Bash as the first process takes the orphans, and ends at once when it is told to."""
-        return f"{inside.RESUME} trap 'exit 0' TERM; sleep infinity & wait"
+        return f"{payload.RESUME} trap 'exit 0' TERM; sleep infinity & wait"
 
     def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:  # noqa: ARG002
         return {}
@@ -52,18 +53,18 @@ class MpEngine:
 
     def needed(self, cluster: Cluster, node: Node) -> dict[int, str]:
         master = _master_port(cluster.serve)
-        ours = {master - KEEPERS_BELOW: "the keepers of vLLM's ranks", master: "vLLM's ranks"}
+        ours = {master - SUPERVISORS_BELOW: "the supervisors of vLLM's ranks", master: "vLLM's ranks"}
         return ours if node.role is Role.HEAD and cluster.workers else {}
 
     def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
         """Gloo, NCCL and vLLM's message queues take free ports."""
         master = _master_port(cluster.serve)
-        return (range(master - KEEPERS_BELOW, master + 1), EPHEMERAL)
+        return (range(master - SUPERVISORS_BELOW, master + 1), EPHEMERAL)
 
     def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
         return (*self.needed(cluster, node), free(EPHEMERAL, held))
 
-    def keepers(self, cluster: Cluster) -> tuple[Node, ...]:
+    def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         return cluster.nodes
 
     def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:  # noqa: ARG002
@@ -102,14 +103,14 @@ class MpEngine:
         unknown = [
             name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
         ]
-        if unknown and not sizes.all_said(model.args):
+        if unknown and not parallelism.all_said(model.args):
             return tuple(Refusal(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
-        if few := sizes.too_many(gpus, model.args, "with as many on each host there are"):
-            return (Refusal(cluster.head.name, few, sizes.FEWER),)
-        chosen = sizes.choose(gpus, model.args)
-        nodes = _taking_part(cluster, sizes.world((*chosen.args, *model.args)), least)
+        if few := parallelism.too_many(gpus, model.args, "with as many on each host there are"):
+            return (Refusal(cluster.head.name, few, parallelism.FEWER),)
+        chosen = parallelism.choose(gpus, model.args)
+        nodes = _taking_part(cluster, parallelism.world((*chosen.args, *model.args)), least)
         ip = ip_of(cluster.head, facts[cluster.head.name]) or ""
         return Serving(model, ip, tuple(_parts(nodes, ip, model, chosen.args)), chosen.why)
 
@@ -122,11 +123,11 @@ def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ..
     if len(nodes) == 1:
         yield Part(nodes[0], chosen)
         return
-    backend = () if arguments.has(model.args, BACKEND) else (BACKEND, "mp")
+    backend = () if spec.has(model.args, BACKEND) else (BACKEND, "mp")
     shared = (*backend, "--nnodes", str(len(nodes)), "--master-addr", ip, *chosen)
     names = tuple(node.name for node in nodes)
     run = hashlib.sha256(repr((model, shared, names)).encode()).hexdigest()[:12]
-    meet = (ip, _master_port(model) - KEEPERS_BELOW)
+    meet = (ip, _master_port(model) - SUPERVISORS_BELOW)
     for rank, node in enumerate(nodes):
         words = (*shared, "--node-rank", str(rank), *(("--headless",) if rank else ()))
         yield Part(node, words, company=Company(rank, names, meet, run))
@@ -160,5 +161,5 @@ def _few(node: Node, here: HostFacts) -> str:
 
 
 def _master_port(model: Model | None) -> int:
-    told = arguments.value(model.args, "--master-port") if model else ""
+    told = spec.value(model.args, "--master-port") if model else ""
     return int(told) if told.isascii() and told.isdigit() else MASTER_PORT

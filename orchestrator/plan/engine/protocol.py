@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.model.cluster import Cluster, Model, Node
-from orchestrator.plan.facts import Container, Facts, HostFacts
+from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.serving.spec import Serving
 from orchestrator.plan.steps import Refusal, Until
 
@@ -76,7 +76,7 @@ class Engine(Protocol):
     def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
         """Where to try whether the node can be reached: a port of each kind, those that are free not `held`."""
 
-    def keepers(self, cluster: Cluster) -> tuple[Node, ...]:
+    def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         """The nodes whose containers may keep a part of a model's server."""
 
     def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:

@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
-from orchestrator.plan import ports, ray
+from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.engine.protocol import Member, Roster
-from orchestrator.plan.facts import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
-from orchestrator.plan.found import ip_of, ray_table
-from orchestrator.plan.hints import FIREWALL
-from orchestrator.plan.ray import address, expected_gpus, parse_table
-from orchestrator.plan.serving import arguments, sizes
-from orchestrator.plan.serving.ready import UP_FIRST, not_ready
+from orchestrator.plan.facts.address import addresses
+from orchestrator.plan.facts.containers import UP_FIRST, ip_of, not_ready, ray_table
+from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
+from orchestrator.plan.ray import commands as ray
+from orchestrator.plan.ray import ports
+from orchestrator.plan.ray.commands import address, expected_gpus, parse_table
+from orchestrator.plan.remedies import FIREWALL, age
+from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, Serving
-from orchestrator.plan.settle import addresses
-from orchestrator.plan.spans import age
 from orchestrator.plan.steps import Refusal
-from orchestrator.plan.waits import Joined
 
 
 class RayEngine:
@@ -54,7 +53,7 @@ class RayEngine:
     def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
         return ports.knocks(cluster, node, held)
 
-    def keepers(self, cluster: Cluster) -> tuple[Node, ...]:
+    def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         return (cluster.head,)
 
     def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:
@@ -119,11 +118,11 @@ class RayEngine:
         if not isinstance(table, RayTable):
             return (Refusal(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
         gpus = {node.ip: node.gpus for node in table.nodes if node.alive}
-        if few := sizes.too_many(gpus, model.args, "Ray lists"):
-            return (Refusal(head.name, few, sizes.FEWER),)
-        chosen = sizes.choose(gpus, model.args)
+        if few := parallelism.too_many(gpus, model.args, "Ray lists"):
+            return (Refusal(head.name, few, parallelism.FEWER),)
+        chosen = parallelism.choose(gpus, model.args)
         gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
-        backend = () if arguments.has(model.args, BACKEND) else (BACKEND, "ray")
+        backend = () if spec.has(model.args, BACKEND) else (BACKEND, "ray")
         # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
         part = Part(head, (*backend, *chosen.args), env={"RAY_ADDRESS": address(*gcs)}, after=gcs)
         return Serving(model, gcs[0], (part,), chosen.why)

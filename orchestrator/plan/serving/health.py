@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.plan.facts import HostFacts, Silent
-from orchestrator.plan.serving import causes, progress
-from orchestrator.plan.serving.served import ABANDONED, Served
+from orchestrator.plan.facts.host import HostFacts, Silent
+from orchestrator.plan.serving import causes
+from orchestrator.plan.serving import state as progress
+from orchestrator.plan.serving.state import ABANDONED, Served
 
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
@@ -56,7 +57,7 @@ def assess(served: Served | None, facts: Mapping[str, HostFacts | Silent] = NOBO
 
 
 def _missing(facts: Mapping[str, HostFacts | Silent], served: Served) -> Iterator[str]:
-    """The hosts whose rank is not there: as the first one's keeper knows, and as their own facts tell."""
+    """The hosts whose rank is not there: as the first one's supervisor knows, and as their own facts tell."""
     for host in served.hosts[1:] if served.kept else ():
         here = facts.get(host)
         if host in served.missing or (isinstance(here, HostFacts) and not _keeps(here)):
@@ -68,7 +69,7 @@ def _keeps(here: HostFacts) -> bool:
 
 
 def _without(facts: Mapping[str, HostFacts | Silent], missing: tuple[str, ...]) -> tuple[str, str]:
-    """Where there is a keeper it comes back by itself."""
+    """Where there is a supervisor it comes back by itself."""
     alone = [host for host in missing if isinstance(here := facts.get(host), HostFacts) and not _keeps(here)]
     return f"it waits for {', '.join(missing)}", "`raycluster serve` starts it there" if alone else ""
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Model
-from orchestrator.model.discreet import arguments as discreet
+from orchestrator.model.redact import arguments as discreet
 from orchestrator.plan import docker, engine
-from orchestrator.plan.aftermath import Wreck
-from orchestrator.plan.facts import Facts, HostFacts
-from orchestrator.plan.health import assess
-from orchestrator.plan.serving.ready import not_asked, not_ready
-from orchestrator.plan.serving.served import Served
+from orchestrator.plan.actions.rollback import Wreck
+from orchestrator.plan.facts.containers import not_asked, not_ready
+from orchestrator.plan.facts.host import Facts, HostFacts
+from orchestrator.plan.serving.conditions import Answers
 from orchestrator.plan.serving.spec import Part, Serving, spec
-from orchestrator.plan.serving.waits import Answers
+from orchestrator.plan.serving.state import Served
+from orchestrator.plan.status.health import assess
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Wait
 
 STOP_FIRST = "`raycluster serve stop` ends that"
@@ -64,7 +64,7 @@ def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Rema
 
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     """What ends the server, if there is one."""
-    title, nodes = "stop serving", engine.of(cluster).keepers(cluster)
+    title, nodes = "stop serving", engine.of(cluster).supervisors(cluster)
     refusals = tuple(why for node in nodes if (why := not_asked(cluster, node, facts[node.name])))
     serving = {node.name: now for node in nodes if (now := _served(facts, node.name))}
     changes = tuple(Change(name, f"serves {now.model.name} no more") for name, now in serving.items())
@@ -79,7 +79,7 @@ def plan_unserve(cluster: Cluster, wreck: Wreck) -> Plan:
 
 
 def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, Run]:
-    """What gives those hosts, whose containers are new, their parts of what the head's keeper goes on to serve."""
+    """What gives those hosts, whose containers are new, their parts of what the head's supervisor goes on to serve."""
     now = _served(facts, cluster.head.name)
     serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.kept else ()
     if not now or not isinstance(serving, Serving) or serving.run != now.run:
@@ -101,7 +101,7 @@ def _served(facts: Facts, host: str) -> Served | None:
 
 
 def _is_kept(facts: Facts, part: Part) -> bool:
-    """Whether its keeper is there, and of the company that is to be."""
+    """Whether its supervisor is there, and of the company that is to be."""
     now = _served(facts, part.node.name)
     return bool(now and now.kept and now.run == part.run)
 

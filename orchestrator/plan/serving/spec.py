@@ -1,11 +1,39 @@
-"""What the keepers in containers are told: vLLM's command line, the address, and what has to be there first."""
+"""What the supervisors in containers are told: vLLM's command line, the address, and what has to be there first."""
 
 import json
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 
 from orchestrator.model.cluster import Model, Node
-from orchestrator.plan.ray import address
-from orchestrator.plan.serving import arguments
+from orchestrator.plan.ray.commands import address
+
+LONGEST = 9  # digits of a number that means something
+
+
+def value(args: tuple[str, ...], *names: str) -> str:
+    """What an option of these names was given: `--name v`, `--name=v`, also with `_` for `-`; the last one wins.
+
+    Empty where it was not given.
+    """
+    found = ""
+    for word, following in zip_longest(args, args[1:], fillvalue=""):
+        option, equals, attached = word.partition("=")
+        if option.startswith("-") and option.replace("_", "-") in names:
+            found = attached if equals else following
+    return found
+
+
+def number(args: tuple[str, ...], *names: str) -> int:
+    """The same of a number; 0 where there is none."""
+    told = value(args, *names)
+    return int(told) if told.isascii() and told.isdigit() and len(told) <= LONGEST else 0
+
+
+def has(args: tuple[str, ...], *names: str) -> bool:
+    """Whether any of those options is given, with a value or without."""
+    given = {word.partition("=")[0].replace("_", "-") for word in args if word.startswith("-")}
+    return bool(given & set(names))
+
 
 PORT = 8000
 """vLLM's default."""
@@ -18,7 +46,7 @@ BACKEND = "--distributed-executor-backend"
 class Company:
     """The ranks that serve a model together, each on a host of its own.
 
-    `meet`: where the first one's keeper listens for the others'; `run`: tells this company from any other.
+    `meet`: where the first one's supervisor listens for the others'; `run`: tells this company from any other.
     """
 
     rank: int
@@ -61,13 +89,13 @@ class Serving:
     def url(self) -> str:
         """Where it answers, without `/v1`."""
         args = self.model.args
-        scheme = "https" if arguments.has(args, "--ssl-certfile") else "http"
-        host = arguments.value(args, "--host")
+        scheme = "https" if has(args, "--ssl-certfile") else "http"
+        host = value(args, "--host")
         return f"{scheme}://{address(self.ip if host in EVERYWHERE else host, self.port)}"
 
     @property
     def port(self) -> int:
-        return arguments.number(self.model.args, "--port") or PORT
+        return number(self.model.args, "--port") or PORT
 
 
 def command(serving: Serving, part: Part) -> tuple[str, ...]:
@@ -76,7 +104,7 @@ def command(serving: Serving, part: Part) -> tuple[str, ...]:
 
 
 def spec(serving: Serving, part: Part) -> str:
-    """The JSON for a part's keeper."""
+    """The JSON for a part's supervisor."""
     return json.dumps(
         {
             "model": serving.model.name,
@@ -85,7 +113,7 @@ def spec(serving: Serving, part: Part) -> str:
             "env": part.env,
             "after": part.after,
             "url": serving.url,
-            "key": arguments.value(serving.model.args, "--api-key"),
+            "key": value(serving.model.args, "--api-key"),
             "company": asdict(part.company) if part.company else None,
         }
     )

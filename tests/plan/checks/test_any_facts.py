@@ -5,10 +5,11 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.findings import TOPICS
+from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray, Rdma
+from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks import Evidence, Finding, Gap, Level, obstacles, quick, thorough
-from orchestrator.plan.facts import (
+from orchestrator.plan.facts.host import (
     Address,
     Container,
     DockerTrouble,
@@ -19,10 +20,9 @@ from orchestrator.plan.facts import (
     Machine,
     Silent,
 )
-from orchestrator.plan.held import Held
-from orchestrator.plan.inspection import Engine, Hardware, Inspection, Neighbour
-from orchestrator.plan.trial import Link, NoTrial, Outcome, Trial
-from orchestrator.plan.up import plan_up
+from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour
+from orchestrator.plan.facts.probe import Link, NoTrial, Outcome, Trial
 from tests.plan.worlds import SEALED, cluster, container, node
 
 LINES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=6)  # a word, as of a name

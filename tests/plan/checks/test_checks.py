@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.cli.findings import TOPICS
+from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Cluster, Docker, Pull, Rdma
+from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks import Evidence, Gap, Level, measured, obstacles, quick, thorough
-from orchestrator.plan.collective import Rank
-from orchestrator.plan.facts import Address, DockerTrouble, Listener, Silent
+from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Silent
+from orchestrator.plan.facts.network_test import Rank
+from orchestrator.plan.facts.probe import NoTrial
 from orchestrator.plan.steps import Refusal, Remark
-from orchestrator.plan.trial import NoTrial
-from orchestrator.plan.up import plan_up
 from tests.plan.checks.samples import brief, good, hardware, inspection, link, neighbour, trial
 from tests.plan.worlds import SEALED, cluster, container, node, standing, with_container, with_host
 

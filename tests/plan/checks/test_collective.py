@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster
-from orchestrator.plan import collective, nccl
 from orchestrator.plan.checks import Evidence, Finding, Level, hindered, measured
-from orchestrator.plan.checks.collective import good as better
-from orchestrator.plan.checks.collective import slow
 from orchestrator.plan.checks.finding import failure, warning
-from orchestrator.plan.checks.unmeasured import AT_REST, ENDED, LOST, MEMORY, NO_TORCH
-from orchestrator.plan.collective import Pair, Rank
-from orchestrator.plan.facts import Facts
-from orchestrator.plan.trial import NoTrial, Trial
+from orchestrator.plan.checks.network_failures import AT_REST, ENDED, LOST, MEMORY, NO_TORCH
+from orchestrator.plan.checks.network_test import good as better
+from orchestrator.plan.checks.network_test import slow
+from orchestrator.plan.facts import nccl, network_test
+from orchestrator.plan.facts.host import Facts
+from orchestrator.plan.facts.network_test import Pair, Rank
+from orchestrator.plan.facts.probe import NoTrial, Trial
 from tests.plan import ranks
 from tests.plan.checks.samples import TRIAL, good
 from tests.plan.worlds import cluster, node, with_host
@@ -28,7 +28,7 @@ def told(*said: list[str] | str, **ended: str) -> dict[str, Rank]:
     """The ranks, by what each of them has said; a text is what it said in the end, after all was well so far."""
     lines = (each if isinstance(each, list) else [*ranks.through()[:3], each] for each in said)
     return {
-        host: collective.heard(HOSTS, host, each, ended.get(host, ""))
+        host: network_test.heard(HOSTS, host, each, ended.get(host, ""))
         for host, each in zip(HOSTS, lines, strict=True)
     }
 

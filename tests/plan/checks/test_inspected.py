@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
-from orchestrator.plan.checks.inspected import inspected
-from orchestrator.plan.facts import DockerTrouble
-from orchestrator.plan.hints import NO_IMAGE, NO_TOOLKIT
-from orchestrator.plan.inspection import Inspection
+from orchestrator.plan.checks.hardware import inspected
+from orchestrator.plan.facts.host import DockerTrouble
+from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT
 from tests.plan.checks.samples import (
     ALONE,
     ENGINE,

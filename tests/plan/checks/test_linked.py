@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Ports, Ray
-from orchestrator.plan.checks.linked import firewall_rule, linked
-from orchestrator.plan.trial import Link, Outcome
+from orchestrator.plan.checks.firewall import firewall_rule, linked
+from orchestrator.plan.facts.probe import Link, Outcome
 from tests.plan.checks.samples import brief, fine, link
 from tests.plan.worlds import cluster, node
 

@@ -6,10 +6,10 @@ import pytest
 
 from orchestrator.model.cluster import Cluster, Docker, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
-from orchestrator.plan.checks.look import reached, startable
-from orchestrator.plan.facts import Address, DockerTrouble, Listener, Silent
-from orchestrator.plan.held import Held
-from orchestrator.plan.hints import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT
+from orchestrator.plan.checks.host import reached, startable
+from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Silent
+from orchestrator.plan.facts.image import Held
+from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT
 from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with
 from tests.plan.worlds import bare_host, cluster, container, node
 

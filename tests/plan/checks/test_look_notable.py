@@ -4,8 +4,8 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Docker, Rdma
 from orchestrator.plan.checks import quick
-from orchestrator.plan.checks.look import own_name
-from orchestrator.plan.facts import Address, HostFacts
+from orchestrator.plan.checks.host import own_name
+from orchestrator.plan.facts.host import Address, HostFacts
 from tests.plan.checks.samples import (
     ALONE,
     GIB,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Ray
-from orchestrator.plan.checks.together import clashes, differences, outdated_images, seen, unlike
-from orchestrator.plan.facts import Address, Facts, Silent
-from orchestrator.plan.held import Held
+from orchestrator.plan.checks.across_hosts import clashes, differences, outdated_images, seen, unlike
+from orchestrator.plan.facts.host import Address, Facts, Silent
+from orchestrator.plan.facts.image import Held
 from tests.plan.checks.samples import brief, good
 from tests.plan.worlds import cluster, node, with_host
 

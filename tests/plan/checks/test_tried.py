@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Ray, Rdma
 from orchestrator.plan.checks import Finding
-from orchestrator.plan.checks.tried import tried, versions
-from orchestrator.plan.hints import NO_RAY, NO_TOOLKIT
-from orchestrator.plan.trial import NoTrial, Trial
+from orchestrator.plan.checks.container import tried, versions
+from orchestrator.plan.facts.probe import NoTrial, Trial
+from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, folder, head, machine, trial
 from tests.plan.worlds import bare_host
 

@@ -1,4 +1,4 @@
-"""A keeper as it is in a container, in a folder of a test's own, with a server that only stands in for vLLM."""
+"""A supervisor as it is in a container, in a folder of a test's own, with a server that only stands in for vLLM."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.plan.serving import inside
+from orchestrator import payload
 from tests.remote.fakes import SOON
 
 VLLM = Path(__file__).with_name("vllm")
@@ -43,14 +43,14 @@ def lives(pid: int) -> bool:
 
 @dataclass
 class Place:
-    """The keeper's folder, and what a test does there."""
+    """The supervisor's folder, and what a test does there."""
 
     folder: Path
     port: int = field(default_factory=free_port)
 
     def furnish(self, **constants: str) -> None:
         """Puts the programs there, some of their constants as a test wants them."""
-        for name, text in json.loads(inside.brought("{}"))["files"].items():
+        for name, text in json.loads(payload.brought("{}"))["files"].items():
             (self.folder / name).write_text(self._changed(text, FAST | constants))
 
     def _changed(self, text: str, constants: dict[str, str]) -> str:
@@ -69,7 +69,7 @@ class Place:
         made |= {"after": None, "url": f"http://127.0.0.1:{self.port}", "key": "", "company": None}
         return json.dumps(made | changes)
 
-    def keeper(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    def supervisor(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             self.command(*words),
             capture_output=True,
@@ -80,24 +80,24 @@ class Place:
         )
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, str(self.folder / "keeper.py"), *words]
+        return [sys.executable, str(self.folder / "supervisor.py"), *words]
 
     def begin(self, *words: str) -> "subprocess.Popen[bytes]":
-        """A keeper that is not waited for, as when its container starts again."""
+        """A supervisor that is not waited for, as when its container starts again."""
         return subprocess.Popen(self.command(*words), start_new_session=True)
 
     def start(self, model: str, *args: str, **changes: Any) -> None:
-        started = self.keeper("start", self.spec(model, *args, **changes))
+        started = self.supervisor("start", self.spec(model, *args, **changes))
         assert (started.returncode, started.stderr) == (0, "")
 
     def look(self) -> dict[str, Any]:
-        looked = self.keeper("look", "50")
+        looked = self.supervisor("look", "50")
         assert looked.returncode == 0, looked.stderr
         told: dict[str, Any] = json.loads(looked.stdout)
         return told
 
     def state(self) -> dict[str, Any]:
-        """What the keeper has written of its server last."""
+        """What the supervisor has written of its server last."""
         try:
             state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
         except (OSError, ValueError):
@@ -133,7 +133,7 @@ class Place:
             return there.recv(1000)
 
     def processes(self) -> dict[int, str]:
-        """All that runs of it: keepers, servers, and what those have started."""
+        """All that runs of it: supervisors, servers, and what those have started."""
         found = ((int(each.name), each) for each in Path("/proc").iterdir() if each.name.isdecimal())
         return {pid: command for pid, each in found if (command := self._ours(each)) and lives(pid)}
 
@@ -143,10 +143,10 @@ class Place:
             marked = f"RAYCLUSTER_SERVES={self.folder}\0" in (process / "environ").read_text()
         except OSError:
             return ""
-        return command if marked or str(self.folder / "keeper.py") in command else ""
+        return command if marked or str(self.folder / "supervisor.py") in command else ""
 
-    def keepers(self) -> list[int]:
-        return [pid for pid, command in self.processes().items() if "keeper.py keep" in command]
+    def supervisors(self) -> list[int]:
+        return [pid for pid, command in self.processes().items() if "supervisor.py keep" in command]
 
     def kill(self, *pids: int) -> None:
         for pid in pids:
@@ -154,7 +154,7 @@ class Place:
         until("they are dead", lambda: not any(map(lives, pids)))
 
     def kill_keeper(self) -> None:
-        self.kill(*self.keepers())
+        self.kill(*self.supervisors())
 
     def clear(self) -> None:
         """Ends whatever is there, in whatever state a test has left it."""

@@ -1,4 +1,4 @@
-"""The keepers of a model's ranks, each as in a container of its own: they live and die together."""
+"""The supervisors of a model's ranks, each as in a container of its own: they live and die together."""
 
 import socket
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Ranks(dict[str, Place]):
         super().__init__({host: Place(folder / host, port) for host in HOSTS})
 
     def start(self, *hosts: str, model: str = "alphabet", run: str = "one") -> None:
-        """Tells those hosts' keepers to keep their ranks."""
+        """Tells those hosts' supervisors to keep their ranks."""
         for host in hosts:
             rank = HOSTS.index(host)
             words = ("--node-rank", str(rank), *(["--headless"] if rank else []))
@@ -43,7 +43,7 @@ class Ranks(dict[str, Place]):
         ]
 
     def missing(self) -> list[str]:
-        """Whom the first one's keeper waits for."""
+        """Whom the first one's supervisor waits for."""
         return list(self["gpu1"].state().get("missing", ()))
 
 
@@ -76,7 +76,7 @@ def test_no_rank_begins_before_all_hosts_are_there(ranks: Ranks) -> None:
 
 def test_a_rank_that_nobody_joins_gives_up_and_says_whom_it_missed(ranks: Ranks) -> None:
     ranks.start("gpu1", "gpu2")
-    until("the keepers have left", lambda: not any(place.keepers() for place in ranks.values()), 30)
+    until("the supervisors have left", lambda: not any(place.supervisors() for place in ranks.values()), 30)
     assert ranks["gpu1"].look()["state"]["why"] == "nothing was heard of gpu3"
     assert ranks["gpu2"].look()["state"]["why"].startswith("gpu1 ")
 
@@ -109,7 +109,7 @@ def test_when_the_head_is_gone_the_others_wait_for_it(serving: Ranks) -> None:
 
 def test_a_rank_that_ends_before_the_server_ever_answered_ends_it_for_all(ranks: Ranks) -> None:
     ranks.start(*HOSTS, model="short-2")
-    until("the keepers have left", lambda: not any(place.keepers() for place in ranks.values()))
+    until("the supervisors have left", lambda: not any(place.supervisors() for place in ranks.values()))
     assert ranks["gpu1"].look()["state"]["why"] == "vLLM on gpu3 ended with exit code 1"
     assert "CUDA out of memory" in ranks["gpu3"].look()["lines"][-1]
     assert ranks.servers() == []
@@ -120,13 +120,13 @@ def test_a_rank_that_was_killed_is_told_with_the_exit_code_of_a_shell(ranks: Ran
     serving = ranks["gpu2"]
     until("it runs", lambda: "serve loads" in " ".join(serving.processes().values()))
     serving.kill(serving.server)
-    until("the keepers have left", lambda: not any(place.keepers() for place in ranks.values()))
+    until("the supervisors have left", lambda: not any(place.supervisors() for place in ranks.values()))
     assert ranks["gpu1"].look()["state"]["why"] == "vLLM on gpu2 ended with exit code 137"
 
 
 def test_stopped_everywhere_nothing_of_it_is_left(serving: Ranks) -> None:
     for place in serving.values():
-        assert place.keeper("stop").returncode == 0
+        assert place.supervisor("stop").returncode == 0
     assert [place.processes() for place in serving.values()] == [{}, {}, {}]
 
 
@@ -141,6 +141,6 @@ def test_a_keeper_of_another_company_is_turned_away(ranks: Ranks) -> None:
 def test_a_port_that_is_taken_is_told(ranks: Ranks) -> None:
     with socket.create_server(ranks.meet):
         ranks.start("gpu1")
-        until("it gives up", lambda: not ranks["gpu1"].keepers())
+        until("it gives up", lambda: not ranks["gpu1"].supervisors())
     port = ranks.meet[1]
     assert ranks["gpu1"].state()["why"] == f"nobody can listen at port {port} on gpu1: Address already in use"

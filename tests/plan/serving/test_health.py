@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan import health as of_cluster
-from orchestrator.plan.health import Verdict
 from orchestrator.plan.serving.health import ModelHealth, assess
+from orchestrator.plan.status import health as of_cluster
+from orchestrator.plan.status.health import Verdict
 from tests.plan.worlds import NOW, cluster, standing, with_container
 
 from .worlds import QWEN, URL, ended, seen, serving, starting

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster, Model, Ray
 from orchestrator.plan import docker
-from orchestrator.plan.aftermath import Wreck
-from orchestrator.plan.facts import Address, DockerTrouble, Facts, HostFacts, RayTrouble, Silent
-from orchestrator.plan.health import Verdict, assess
+from orchestrator.plan.actions.rollback import Wreck
+from orchestrator.plan.actions.up import plan_up
+from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, HostFacts, RayTrouble, Silent
 from orchestrator.plan.serving.plan import START, plan_serve, plan_stop, plan_unserve
+from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import OnFailure, Plan, Remark, Run
-from orchestrator.plan.up import plan_up
 from tests.plan.worlds import (
     SEALED,
     cluster,
@@ -41,7 +41,7 @@ BY_RAY = ["--distributed-executor-backend", "ray"]
 
 
 def spec(plan: Plan) -> dict[str, Any]:
-    """What the head's keeper is sent."""
+    """What the head's supervisor is sent."""
     (start,) = (step for step in plan if step.title == START)
     assert isinstance(start, Run)
     told: dict[str, Any] = json.loads(json.loads(start.command.input())["spec"])
@@ -305,17 +305,24 @@ def test_the_lines_for_docker() -> None:
     start = docker.start_server(of, of.head, "{}").argv
     assert start[:6] == ("docker", "exec", "--interactive", container, "python3", "-c")
     assert start[7:] == ("/var/tmp/raycluster",)
-    keeper = "/var/tmp/raycluster/keeper.py"
-    assert docker.ask_server(of, of.head).argv == ("docker", "exec", container, "python3", keeper, "ask")
-    assert docker.stop_server(of, of.head).argv == ("docker", "exec", container, "python3", keeper, "stop")
+    supervisor = "/var/tmp/raycluster/supervisor.py"
+    assert docker.ask_server(of, of.head).argv == ("docker", "exec", container, "python3", supervisor, "ask")
+    assert docker.stop_server(of, of.head).argv == (
+        "docker",
+        "exec",
+        container,
+        "python3",
+        supervisor,
+        "stop",
+    )
     look = '[ ! -e "$0" ] || exec python3 "$0" look "$1"'
     assert docker.look_at_server(of, of.head, 400).argv == (
-        *("docker", "exec", container, "sh", "-c", look, keeper, "400"),
+        *("docker", "exec", container, "sh", "-c", look, supervisor, "400"),
     )
 
 
 def test_the_head_alone_resumes_what_it_served_when_its_container_starts_again() -> None:
     of = cluster()
-    resume = "[ ! -e /var/tmp/raycluster/keeper.py ] || python3 /var/tmp/raycluster/keeper.py keep &"
+    resume = "[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py keep &"
     assert seen(standing(of), "gpu1").containers[0].command.startswith(f"-c {resume} exec ray start ")
     assert seen(standing(of), "gpu2").containers[0].command.startswith("-c exec ray start ")

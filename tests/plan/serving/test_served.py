@@ -1,4 +1,4 @@
-"""What the keeper tells is read, whatever it is."""
+"""What the supervisor tells is read, whatever it is."""
 
 import json
 from typing import Any
@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Model
-from orchestrator.plan.serving import served
+from orchestrator.plan.serving import state as served
+from orchestrator.plan.serving.conditions import Answers
 from orchestrator.plan.serving.health import assess
-from orchestrator.plan.serving.served import Served
-from orchestrator.plan.serving.waits import Answers
+from orchestrator.plan.serving.state import Served
 from tests.plan.worlds import NOW
 
 from .worlds import QWEN, URL, ended, line, seen, told

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.plan.serving import arguments
-from orchestrator.plan.serving.sizes import PIPELINE, TENSOR, choose, too_many
+from orchestrator.plan.serving import spec
+from orchestrator.plan.serving.parallelism import PIPELINE, TENSOR, choose, too_many
 
 
 def on(*counts: int) -> dict[str, int]:
@@ -15,7 +15,7 @@ def on(*counts: int) -> dict[str, int]:
 def sizes(*counts: int, told: str = "") -> tuple[int, int]:
     """What vLLM goes by in the end: tensor, pipeline. What a person has told comes last; 1 where nobody says."""
     args = (*choose(on(*counts), tuple(told.split())).args, *told.split())
-    return arguments.number(args, *TENSOR) or 1, arguments.number(args, *PIPELINE) or 1
+    return spec.number(args, *TENSOR) or 1, spec.number(args, *PIPELINE) or 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.plan.serving.waits import LAST_LINES, Answers
+from orchestrator.plan.serving.conditions import LAST_LINES, Answers
 from orchestrator.plan.steps import Never, NotYet, Ready
 from tests.plan.worlds import NOW
 

@@ -1,12 +1,12 @@
-"""What a head's keeper may tell, and the facts of a cluster on which that is served."""
+"""What a head's supervisor may tell, and the facts of a cluster on which that is served."""
 
 import json
 from typing import Any
 
 from orchestrator.model.cluster import Cluster, Model
-from orchestrator.plan.facts import Facts
-from orchestrator.plan.serving import served
-from orchestrator.plan.serving.served import Served
+from orchestrator.plan.facts.host import Facts
+from orchestrator.plan.serving import state as served
+from orchestrator.plan.serving.state import Served
 from tests.plan.worlds import NOW, standing, with_host
 
 QWEN = Model("Qwen/Qwen3-32B", ("--max-model-len", "4096"))
@@ -15,7 +15,7 @@ ENDED: dict[str, Any] = {"is": "ended", "since": NOW - 5, "lives": 1, "exit_code
 
 
 def told(**changes: Any) -> dict[str, Any]:
-    """What the keeper tells of a server that has answered for a minute."""
+    """What the supervisor tells of a server that has answered for a minute."""
     spec = {"model": QWEN.name, "args": list(QWEN.args), "url": URL, "rank": 0, "company": None}
     state = {"is": "answering", "since": NOW - 60, "lives": 1, "answered": True}
     made = {"spec": spec, "state": state, "kept": True, "now": NOW}

@@ -1,0 +1,134 @@
+"""What `init` does once it knows the machines: look, write the file, say what is in it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import typer
+
+from orchestrator.cli.commands.trust import introduced
+from orchestrator.cli.options import Pace
+from orchestrator.cli.output.console import answer, explain, notice, plural, troubles
+from orchestrator.cli.run import inventory_file
+from orchestrator.cli.run.inventory_file import DEFAULT, refuse
+from orchestrator.cli.run.prompt import consent
+from orchestrator.cli.run.session import session
+from orchestrator.model.cluster import Cluster
+from orchestrator.model.inventory.parse import parse
+from orchestrator.model.inventory.problems import Problems
+from orchestrator.model.inventory.yaml_source import Source, from_text
+from orchestrator.model.ssh_target import Target
+from orchestrator.plan.actions.init import Draft, Seen, text
+from orchestrator.plan.command import quoted
+from orchestrator.plan.facts import networks
+from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.remedies import docker_fix
+from orchestrator.remote.observe.preflight import survey
+from orchestrator.remote.transport import Failure
+
+STDOUT = "-"
+
+
+def make_way(file: str, *, yes: bool) -> None:
+    """Returns if the file may be written; asks where one is there."""
+    if file == STDOUT:
+        return
+    inventory_file.make_sure(Path(file))
+    if Path(file).exists():
+        consent(f"{file} is there already. Replace it?", given=yes)
+
+
+def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: Pace) -> Draft:
+    """The inventory of the machines as they were seen; exit code 1 where one could not be."""
+    facts, closer = _look(cluster, pace)
+    silent = {name: here for name, here in facts.items() if isinstance(here, Silent)}
+    if silent:
+        _give_up(silent, targets)
+    hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
+    seen = tuple(
+        Seen(node.name, target, hosts[node.name], closer.get(node.name))
+        for node, target in zip(cluster.nodes, targets, strict=True)
+    )
+    return Draft(cluster.name, cluster.image, seen, _networks(hosts))
+
+
+def _look(cluster: Cluster, pace: Pace) -> tuple[Facts, Mapping[str, Inspection | None]]:
+    verdicts = introduced(tuple(node for node in cluster.nodes if not node.is_local), pace.jobs)
+    unmet = {name: _silent(each) for name, each in verdicts.items() if isinstance(each, Failure)}
+    with session(cluster, "init", pace, logged=False) as run:
+        facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet), Depth.MACHINE)
+        seen = tuple(node for node in cluster.nodes if isinstance(facts.get(node.name), HostFacts))
+        closer = survey(cluster, seen, run.fleet, run.cancel)
+    run.stop_if_interrupted()
+    return {node.name: (facts | unmet)[node.name] for node in cluster.nodes}, closer
+
+
+def _silent(failure: Failure) -> Silent:
+    return Silent(failure.message, failure.fix, failure.detail)
+
+
+def _give_up(silent: Mapping[str, Silent], targets: Iterable[Target]) -> None:
+    troubles((name, (why.why, why.detail, why.fix)) for name, why in silent.items())
+    again = " ".join(quoted(str(target)) for target in targets)
+    notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")
+    raise typer.Exit(1)
+
+
+def _networks(hosts: Mapping[str, HostFacts]) -> tuple[networks.Shared, ...]:
+    if twice := networks.one_machine(hosts):
+        one, other, address = twice
+        notice().print(
+            f"✗ {one} and {other} are one machine: both have {address.ip} on {address.interface}", style="red"
+        )
+        notice().print("Nothing was written. Name each machine once.")
+        raise typer.Exit(1)
+    if found := networks.shared(hosts):
+        return found
+    notice().print("✗ there is no network in which each of them has one address:", style="red")
+    for name, facts in hosts.items():
+        notice().print(f"      | {name}  {networks.listed(facts)}", style="dim")
+    notice().print("Nothing was written. Write the inventory by hand, with the `ip` that the others reach.")
+    raise typer.Exit(1)
+
+
+def keep(draft: Draft, file: str) -> None:
+    """Writes the inventory, all or nothing, once the loader has taken it; exit code 2 where it does not."""
+    inventory = text(draft)
+    source = from_text(inventory, file)
+    read = parse(source) if isinstance(source, Source) else source
+    if isinstance(read, Problems):
+        refuse(f"{read.text()}\nNothing was written.")
+    if file == STDOUT:
+        answer().print(inventory, end="")
+    else:
+        inventory_file.replace(Path(file), inventory)
+
+
+def report(draft: Draft, file: str) -> None:
+    """Says what is in the file, what is amiss, and what comes next."""
+    screen = notice() if file == STDOUT else answer()
+    head, *workers = draft.hosts
+    screen.print(f"cluster {draft.cluster}: 1 head and {plural(len(workers), 'worker')}, {_together(draft)}")
+    widest = max(len(host.name) for host in draft.hosts), max(len(draft.ip(host)) for host in draft.hosts)
+    for host in draft.hosts:
+        role = "  head" if host is head else ""
+        screen.print(f"  {host.name:<{widest[0]}}  {draft.ip(host):<{widest[1]}}  {host.hardware}{role}")
+    for host in draft.hosts:
+        _warn(host)
+    named = "" if file in (DEFAULT, STDOUT) else f" {quoted(file)}"
+    if file != STDOUT:
+        screen.print(f"{file} is written. Read it, then: raycluster check{named}")
+
+
+def _together(draft: Draft) -> str:
+    chosen, *others = draft.networks
+    where = f"addresses in {chosen}" if chosen.network else "addresses in no network that all share"
+    return f"{where}; {', '.join(map(str, others))} would do too" if others else where
+
+
+def _warn(host: Seen) -> None:
+    """A Docker that does not answer is no reason to keep the file back: `check` and `up` say the same."""
+    trouble = host.facts.docker
+    if isinstance(trouble, DockerTrouble) and not host.sudo:
+        notice().print(f"! {host.name}  Docker does not answer: {trouble.text}", style="yellow")
+        explain("", docker_fix(trouble))

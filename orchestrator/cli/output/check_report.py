@@ -1,0 +1,97 @@
+"""Findings as people read them: by what they are about, the same on several hosts said once."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import median
+
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.output.console import answer, gathered, plural
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.checks import Finding, Level
+from orchestrator.plan.checks.finding import bandwidth, delay
+from orchestrator.plan.facts.network_test import Network, Pair
+
+MOST = 15
+"""Pairs that are shown; of more, the slowest."""
+
+
+def show_pairs(network: Network, hosts: int) -> None:
+    """Prints a table of the pairs, or of the slowest and what all come to."""
+    pairs = network.pairs
+    if not pairs:
+        return
+    shown = pairs if len(pairs) <= MOST else sorted(pairs, key=lambda pair: pair.slower)[:MOST]
+    answer().print(_table(tuple(shown)))
+    if len(pairs) > MOST:
+        answer().print(Text(_all(pairs, hosts), "dim"))
+
+
+def _table(pairs: tuple[Pair, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("FROM", "TO"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True)
+    for title in ("THERE", "BACK", "LATENCY"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("OVER", no_wrap=True)
+    for pair in pairs:
+        speeds = bandwidth(pair.there), bandwidth(pair.back), delay(pair.latency)
+        table.add_row(Text(pair.first), Text(pair.second), *speeds, pair.over or "?")
+    return table
+
+
+def _all(pairs: tuple[Pair, ...], hosts: int) -> str:
+    """How much was measured, and how fast it is as a whole."""
+    speeds = sorted(pair.slower for pair in pairs)
+    possible = hosts * (hosts - 1) // 2
+    told = plural(len(pairs), "pair") if len(pairs) == possible else f"{len(pairs)} of {possible} pairs"
+    middle = f"{bandwidth(speeds[0])} to {bandwidth(speeds[-1])}, median {bandwidth(median(speeds))}"
+    return f"the slowest {MOST} of the {told} that were measured: all have {middle}"
+
+
+TOPICS = (
+    *("ssh", "host", "docker", "address", "clock", "network", "ports"),
+    *("image", "ray", "torch", "gpus", "rdma", "memory", "disk", "hf_home", "containers", "all-reduce"),
+)
+MARK = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}
+STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
+
+
+def show(cluster: Cluster, findings: tuple[Finding, ...], network: Network | None) -> None:
+    """Prints all findings, what was measured, and in the end how many of them are bad."""
+    for topic in TOPICS:
+        for finding, hosts in _grouped(each for each in findings if each.topic == topic).items():
+            _show(finding, hosts, len(cluster.nodes))
+    if network:
+        show_pairs(network, len(cluster.nodes))
+    answer().print(_summary(cluster, findings))
+
+
+def _grouped(findings: Iterable[Finding]) -> dict[Finding, list[str]]:
+    """Findings that differ only in their host, the worst last."""
+    hosts = gathered((finding.host, replace(finding, host="")) for finding in findings)
+    return dict(sorted(hosts.items(), key=lambda each: list(Level).index(each[0].level)))
+
+
+def _show(finding: Finding, hosts: list[str], everybody: int) -> None:
+    style = STYLE[finding.level]
+    names = "all hosts" if len(hosts) == everybody > 1 else ", ".join(hosts)
+    answer().print(
+        Text.assemble(
+            (MARK[finding.level], style), f" {finding.topic:<10} ", (names, "bold"), f"  {finding.text}"
+        )
+    )
+    for line in finding.detail.splitlines()[-5:]:
+        answer().print(Text(f"               | {line}", "dim"))
+    if finding.fix:
+        answer().print(Text(f"               → {finding.fix}", "dim" if finding.level is Level.OK else style))
+
+
+def _summary(cluster: Cluster, findings: tuple[Finding, ...]) -> Text:
+    count = {level: sum(1 for each in findings if each.level is level) for level in Level}
+    told = f"{plural(count[Level.FAILURE], 'failure')}, {plural(count[Level.WARNING], 'warning')}"
+    worst = max((each.level for each in findings), key=list(Level).index, default=Level.OK)
+    return Text(
+        f"cluster {cluster.name}: {told} on {plural(len(cluster.nodes), 'host')}", f"bold {STYLE[worst]}"
+    )

@@ -1,0 +1,94 @@
+"""What a command has said on several hosts: the same once, under the names of those who said it."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from orchestrator.cli.output.console import answer, gathered, notice, printable, troubles, write
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.command import Command
+from orchestrator.remote.execute.adhoc import Result
+
+if TYPE_CHECKING:
+    from orchestrator.cli.output.json import ExecResult
+
+CANNOT_RUN = {126, 127}
+"""A shell's codes, and Docker's, for a program that cannot be run or is not there."""
+
+
+def show(results: tuple[Result, ...]) -> None:
+    """Standard output on ours, then standard error on ours, both under headers as `tail` prints them."""
+    _show_groups(answer(), ((each.host, (_remark(each), each.stdout)) for each in results if _ran(each)))
+    _show_groups(
+        notice(), ((each.host, (": standard error", each.stderr)) for each in results if each.stderr)
+    )
+
+
+def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
+    """What failed, the same of several hosts once, and what to do. A host alone tells its exit code by ours."""
+    troubles(_troubles(results))
+    if _lacks_a_shell(results, words):
+        line = Command(("raycluster", "exec", "--", "bash", "-c", *words)).shown()
+        notice().print(f"→ no shell has read this. With one: {line}", style="yellow")
+
+
+def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
+    """Prints the results as one JSON object."""
+    from orchestrator.cli.output import json
+
+    json.show(json.ExecAnswer(cluster.name, tuple(map(_told, results))))
+
+
+def _ran(result: Result) -> bool:
+    return result.failure is None or bool(result.stdout)
+
+
+def _remark(result: Result) -> str:
+    if result.failure:
+        return ": not all of it"
+    return f": exit code {result.exit_code}" if result.exit_code else ""
+
+
+def _show_groups(console: Console, said: Iterable[tuple[str, tuple[str, bytes]]]) -> None:
+    for (remark, text), hosts in gathered(said).items():
+        header = f"==> {', '.join(hosts)}{remark} <=="
+        if console.is_terminal:  # Rich takes 0.2 ms for a line
+            console.print(header, style="bold")
+            write(console, _safe(text))
+        else:
+            write(console, f"{printable(header)}\n".encode() + _whole_lines(text))
+
+
+def _safe(text: bytes) -> bytes:
+    return printable(_whole_lines(text).decode(errors="replace")).encode()
+
+
+def _whole_lines(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") or not text else text + b"\n"
+
+
+def _troubles(results: tuple[Result, ...]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    for result in results:
+        if failure := result.failure:
+            yield result.host, (failure.message, failure.detail, failure.fix)
+        elif result.exit_code and len(results) > 1:
+            yield result.host, (f"exit code {result.exit_code}", "", "")
+
+
+def _lacks_a_shell(results: tuple[Result, ...], words: list[str]) -> bool:
+    """Whether all of a command line came as one word, which is the name of no program."""
+    alone = len(words) == 1 and len(words[0].split()) > 1
+    return alone and any(each.exit_code in CANNOT_RUN for each in results)
+
+
+def _told(result: Result) -> "ExecResult":
+    from orchestrator.cli.output.json import ExecResult
+
+    return ExecResult(
+        result.host,
+        result.exit_code,
+        result.stdout.decode(errors="replace"),
+        result.stderr.decode(errors="replace"),
+        result.failure.message if result.failure else None,
+    )

@@ -1,0 +1,133 @@
+"""A failed run as people read it: what, where, the last words, what to do, what was not attempted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from rich.text import Text
+
+from orchestrator.cli.output.console import explain, gathered, notice, printable
+from orchestrator.cli.output.jsonl import Failed, Result, emit
+from orchestrator.cli.run.operation import Done
+from orchestrator.cli.run.run_log import Mask
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.remedies import hint
+from orchestrator.plan.steps import Run
+from orchestrator.remote.execute.events import Status, StepEnded
+
+
+def show_result(
+    command: str, cluster: Cluster, done: Done, message: str, unlike: Sequence[Failed] = ()
+) -> None:
+    """Prints it. `message`: the end in a sentence; `unlike`: what is wrong though no step has failed."""
+    code = done.exit_code or (1 if unlike else 0)
+    result = Result(
+        command=command,
+        cluster=cluster.name,
+        exit_code=code,
+        verdict="interrupted" if done.interrupted else "failed" if code else "done",
+        message=message,
+        seconds=round(done.seconds, 3),
+        failures=(*failures(done), *unlike),
+        log=str(done.log or ""),
+    )
+    emit(result, done.mask)
+
+
+LAST_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One failure, the same on all of its hosts."""
+
+    what: str
+    detail: str
+    fix: str
+
+
+def show_failures(headline: str, done: Done, what_now: str, unlike: Sequence[Failed] = ()) -> None:
+    """Prints a failed run on standard error. `unlike`: what is wrong though no step has failed."""
+    notice().print(Text(f"✗ {headline}", "bold red"))
+    for failure in (*failures(done), *unlike):
+        _show(failure, done.mask)
+    if untouched := _untouched(done):
+        notice().print(f"  Nothing was done on {', '.join(untouched)}.")
+    if what_now:
+        notice().print(what_now)
+    if done.log:
+        notice().print(f"log: {_for_people(done.log)}", style="dim")
+
+
+def show_mended(done: Done) -> None:
+    """Prints what failed on a host and was done in another way, so that a person may see to it at leisure."""
+    others = (phase.otherwise for phase in done.plan.phases if phase.otherwise)
+    ways = {step.host: step.title for other in others for step in other.steps}
+    told = (
+        (each.step.host, (_trouble(each, ""), ways.get(each.step.host, ""))) for each in done.report.mended
+    )
+    for (trouble, way), hosts in gathered(told).items():
+        what = _clean(trouble.what, done.mask)
+        notice().print(f"! {', '.join(hosts)}: {what}; instead: {way}", style="yellow")
+        _explain(trouble.detail, trouble.fix, done.mask)
+
+
+def _for_people(path: Path) -> str:
+    """As one would type it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
+def failures(done: Done) -> tuple[Failed, ...]:
+    """What failed, the same of several hosts once."""
+    return tuple(
+        Failed(hosts=tuple(hosts), what=trouble.what, detail=trouble.detail, fix=trouble.fix)
+        for trouble, hosts in gathered(_troubles(done)).items()
+    )
+
+
+def _troubles(done: Done) -> Iterator[tuple[str, Trouble]]:
+    for refusal in done.plan.refusals:
+        yield refusal.host, Trouble(refusal.why, refusal.detail, refusal.fix)
+    for result in done.report.failed:
+        yield result.step.host, _trouble(result, done.last_words.get(result.step.host, ""))
+    for result in done.left:
+        yield result.step.host, _trouble(result, "")
+
+
+def _trouble(result: StepEnded, last_words: str) -> Trouble:
+    failure, step = result.failure, result.step
+    assert failure  # noqa: S101 - a failed step has one
+    said = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
+    otherwise = step.fix if isinstance(step, Run) else ""
+    fix = otherwise or failure.fix or hint(failure.exit_code, f"{failure.message}\n{said}")
+    return Trouble(f"{step.title}: {failure.message}", said, fix)
+
+
+def _show(failure: Failed, mask: Mask) -> None:
+    notice().print(Text.assemble("  ", (", ".join(failure.hosts), "bold"), f"  {_clean(failure.what, mask)}"))
+    _explain(failure.detail, failure.fix, mask)
+
+
+def _explain(detail: str, fix: str, mask: Mask) -> None:
+    last = _told_once(_clean(detail, mask).splitlines())[-LAST_LINES:]
+    explain("\n".join(last), _clean(fix, mask))
+
+
+def _told_once(lines: list[str]) -> list[str]:
+    """A container that is started again and again says the same each time."""
+    return [
+        f"{line} ({count} times)" if (count := len([*same])) > 1 else line for line, same in groupby(lines)
+    ]
+
+
+def _clean(text: str, mask: Mask) -> str:
+    return printable(mask(text)).strip()  # before Rich's Text, which drops some of what it does not like
+
+
+def _untouched(done: Done) -> list[str]:
+    """The hosts of the plan on which no step has begun to change something."""
+    begun = (result.step for result in done.report.results if result.status is not Status.NOT_RUN)
+    tried = {step.host for step in begun if not (isinstance(step, Run) and step.looks)}
+    return [change.host for change in done.plan.changes if change.host not in tried]

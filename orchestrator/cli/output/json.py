@@ -1,0 +1,97 @@
+"""What `-o json` prints, as types: the answers, and the schemas that `config schema` prints of them, are one."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.cli.output.console import answer
+from orchestrator.cli.output.jsonl import Event, Watched
+from orchestrator.model.inventory.provenance import HostSettings, Setting
+from orchestrator.plan.checks import Finding
+from orchestrator.plan.facts.network_test import Network
+from orchestrator.plan.lock import Holder
+from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.status.health import ClusterHealth
+
+VERSION = 1
+"""Of all answers: counted up when a program that reads one of them would have to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """What `check` has found. `network`: what --deep has measured; null without it, or where nothing came of it."""
+
+    cluster: str
+    findings: tuple[Finding, ...]
+    network: Network | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockAnswer:
+    """Which run holds the cluster's lock; null: none."""
+
+    cluster: str
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigAnswer:
+    """The resolved inventory: what holds for the cluster as a whole, and for each host."""
+
+    file: str
+    cluster: str
+    settings: tuple[Setting, ...]
+    hosts: tuple[HostSettings, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What became of the command on one host; `error`: why it did not run to its end there, null if it did."""
+
+    host: str
+    exit_code: int
+    stdout: str
+    stderr: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecAnswer:
+    """What `exec` has run, host by host."""
+
+    cluster: str
+    results: tuple[ExecResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeAnswer:
+    """The model that is served; null: none, or it is not known, and `trouble` says which and why."""
+
+    cluster: str
+    model: ModelHealth | None
+    trouble: str = ""
+
+
+SCHEMAS: dict[str, Any] = {
+    "status": ClusterHealth,
+    "check": CheckAnswer,
+    "lock": LockAnswer,
+    "config": ConfigAnswer,
+    "exec": ExecAnswer,
+    "serve": ServeAnswer,
+    "events": Event,  # each line of -o jsonl
+    "watch": Watched,  # the same of status --watch
+}
+"""By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
+
+
+def show(told: Any) -> None:
+    """Prints one of the above as a JSON object."""
+    answer().print(json.dumps({"version": VERSION} | asdict(told), indent=2))
+
+
+def schema(what: str) -> dict[str, Any]:
+    """The JSON Schema of an answer."""
+    from orchestrator.model.inventory.json_schema import of_answer
+
+    return of_answer(SCHEMAS[what], f"raycluster {what}, as JSON", VERSION)

@@ -1,0 +1,270 @@
+"""`-o jsonl`: what happens as one JSON object a line on standard output, and how it ended as the last."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from orchestrator.cli.output.console import answer
+from orchestrator.cli.run.locked import LOCKED
+from orchestrator.cli.run.run_log import Mask
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.status.health import ClusterHealth, Verdict
+from orchestrator.plan.steps import Plan, Remark, Run
+from orchestrator.remote.execute import events
+from orchestrator.remote.execute.events import Happening
+
+PACE = 1.0
+"""Seconds between two events of one host that only tell how far a command is."""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What every line has. `time`: UTC, as RFC 3339 writes it."""
+
+    version: Literal[1] = 1
+    time: str = field(default_factory=_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Line):
+    """These hosts are asked what is there."""
+
+    event: Literal["look"] = "look"
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host(Line):
+    """A host has answered; or has failed to, and `trouble` says how."""
+
+    event: Literal["host"] = "host"
+    host: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Something about a host, and what to do about it where that is known."""
+
+    host: str
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned(Line):
+    """What will be done. `refusals`: hosts that are left out, and why; `phases`: by their titles, in order."""
+
+    event: Literal["plan"] = "plan"
+    title: str
+    phases: tuple[str, ...]
+    changes: tuple[Told, ...]
+    refusals: tuple[Told, ...]
+    warnings: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase(Line):
+    """A phase begins: steps of one host in order, hosts side by side."""
+
+    event: Literal["phase"] = "phase"
+    phase: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBegan(Line):
+    """A step begins on a host."""
+
+    event: Literal["step-began"] = "step-began"
+    host: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress(Line):
+    """How far a step is, or what it waits for. At most one a second of each host where a command tells it."""
+
+    event: Literal["step-progress"] = "step-progress"
+    host: str
+    step: str
+    progress: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded(Line):
+    """A step has ended, after `seconds`. `failure`, `detail`: what failed and the last words; empty where it is ok."""
+
+    event: Literal["step-ended"] = "step-ended"
+    host: str
+    phase: str
+    step: str
+    status: Literal["ok", "failed", "not run"]
+    seconds: float
+    failure: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """One failure, the same on all of its hosts: what, the last words, and what to do where that is known."""
+
+    hosts: tuple[str, ...]
+    what: str
+    detail: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Line):
+    """The last line. `message`: the end in a sentence; `log`: the full log's path, empty where none is kept."""
+
+    event: Literal["result"] = "result"
+    command: str
+    cluster: str
+    exit_code: int
+    verdict: Literal["done", "planned", "failed", "interrupted", "locked"]
+    message: str
+    seconds: float = 0.0
+    failures: tuple[Failed, ...] = ()
+    log: str = ""
+
+
+Event = Look | Host | Planned | Phase | StepBegan | StepProgress | StepEnded | Result
+"""Every line that `-o jsonl` prints, told apart by `event`."""
+
+
+def emit(event: Event, mask: Mask) -> None:
+    """Prints the line. Who stops listening does not stop what is being done."""
+    with suppress(OSError, SystemExit):  # Rich leaves by the latter where a pipe is closed
+        answer().print(json.dumps(_masked(asdict(event), mask)))
+
+
+def show_planned(cluster: Cluster, plan: Plan) -> None:
+    """Prints a plan that is not carried out."""
+    emit(_planned(plan), Mask())
+    failures = tuple(
+        Failed(hosts=(each.host,), what=each.why, detail=each.detail, fix=each.fix) for each in plan.refusals
+    )
+    message, code = f"{plan.title}: nothing was changed", 1 if failures else 0
+    planned = Result(
+        command="plan",
+        cluster=cluster.name,
+        exit_code=code,
+        verdict="planned",
+        message=message,
+        failures=failures,
+    )
+    emit(planned, Mask())
+
+
+def as_events(command: str, cluster: Cluster, mask: Mask) -> Callable[[Happening], None]:
+    """Makes lines of all that happens."""
+    silent_until = dict[str, float]()
+
+    def hear(happening: Happening) -> None:
+        if _is_chatter(happening, silent_until):
+            return
+        if event := _event(command, cluster, happening):
+            emit(event, mask)
+
+    return hear
+
+
+def _is_chatter(happening: Happening, silent_until: dict[str, float]) -> bool:
+    match happening:
+        case events.StepWaits(still=True):
+            return True
+        case events.StepWaits(Run() as step):
+            now = time.monotonic()
+            if now < silent_until.get(step.host, 0.0):
+                return True
+            silent_until[step.host] = now + PACE
+    return False
+
+
+def _event(command: str, cluster: Cluster, happening: Happening) -> Event:  # noqa: PLR0911 - one for each kind
+    match happening:
+        case events.LookBegan(hosts):
+            return Look(hosts=hosts)
+        case events.HostSeen(host, trouble):
+            return Host(host=host, trouble=trouble)
+        case events.LockHeld(who):
+            return Result(
+                command=command, cluster=cluster.name, exit_code=LOCKED, verdict="locked", message=who
+            )
+        case events.Planned(plan):
+            return _planned(plan)
+        case events.PhaseBegan(phase):
+            return Phase(phase=phase.title, hosts=tuple(phase.lanes()))
+        case events.StepBegan(step):
+            return StepBegan(host=step.host, step=step.title)
+        case events.StepWaits(step, why):
+            return StepProgress(host=step.host, step=step.title, progress=why)
+        case events.StepEnded():
+            return _ended(happening)
+
+
+def _planned(plan: Plan) -> Planned:
+    return Planned(
+        title=plan.title,
+        phases=tuple(phase.title for phase in plan.phases),
+        changes=tuple(Told(host=change.host, what=change.what) for change in plan.changes),
+        refusals=_remarks(plan.refusals),
+        warnings=_remarks(plan.warnings),
+    )
+
+
+def _remarks(remarks: Iterable[Remark]) -> tuple[Told, ...]:
+    return tuple(Told(host=each.host, what=each.why, fix=each.fix) for each in remarks)
+
+
+def _ended(ended: events.StepEnded) -> StepEnded:
+    failure = ended.failure
+    return StepEnded(
+        host=ended.step.host,
+        phase=ended.phase,
+        step=ended.step.title,
+        status=ended.status.value,
+        seconds=round(ended.seconds, 3),
+        failure=failure.message if failure else "",
+        detail=failure.detail if failure else "",
+    )
+
+
+def _masked(value: Any, mask: Mask) -> Any:
+    """Before it is written as JSON, which may spell a secret in another way."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {key: _masked(each, mask) for key, each in value.items()}
+    return [_masked(each, mask) for each in value] if isinstance(value, tuple | list) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State(Line):
+    """The first line: what `status -o json` would print, once every host has been seen or given up."""
+
+    event: Literal["state"] = "state"
+    state: ClusterHealth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened(Line):
+    """Something has happened to a host, or, where `host` is empty, to the cluster; `verdict`: its verdict since."""
+
+    event: Literal["happened"] = "happened"
+    host: str
+    text: str
+    verdict: Verdict
+
+
+Watched = State | Happened

@@ -1,0 +1,172 @@
+"""A plan as a bash script that does by hand what the plan does, one host after the other."""
+
+from collections.abc import Iterator
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.secret import Secret
+from orchestrator.payload import program
+from orchestrator.plan import scripts
+from orchestrator.plan.command import Command, quoted
+from orchestrator.plan.host_commands import TOKEN, read_token
+from orchestrator.plan.ssh_command import ssh
+from orchestrator.plan.steps import Feed, Phase, Plan, Run, Step, Wait, Watch
+
+HEADER = r"""#!/usr/bin/env bash
+# raycluster: {title}
+set -euo pipefail
+
+quoted() {{
+    local rest=$1 done=''
+    while [[ $rest == *\'* ]]; do
+        done+="${{rest%%\'*}}'\\''"
+        rest=${{rest#*\'}}
+    done
+    printf "'%s' " "$done$rest"
+}}
+
+on() {{ # HOST COMMAND...: each word quoted for the shell there
+    local host=$1 line='' word
+    shift
+    for word; do line+=$(quoted "$word"); done
+    case $host in
+{hosts}
+    esac
+}}
+
+wait_for() {{ # SECONDS COMMAND...
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < end)) || {{ echo "gave up waiting: $*" >&2; return 1; }}
+        sleep 0.5
+    done
+}}
+"""
+
+NOT_ASKING = ("-o", "BatchMode=yes")
+NEW_TOKEN = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"  # noqa: S105 - how to make one
+
+
+def script(cluster: Cluster, plan: Plan) -> str:
+    """The whole script. Secrets stand in it as variables that the person sets."""
+    hosts = "\n".join(f"        {quoted(node.name)}) {_shell(node)} ;;" for node in cluster.nodes)
+    header = HEADER.format(title=plan.title, hosts=hosts)
+    body = "\n".join(("{", *_variables(cluster, plan), *_body(plan), "}"))
+    return "\n".join((header, *_texts(plan), f"{body} </dev/null", ""))
+
+
+def _shell(node: Node) -> str:
+    """What runs "$line" on the host, in the user's home there."""
+    if node.is_local:
+        return '(cd && exec sh -c "$line")'
+    return f'{ssh(node, *NOT_ASKING).shown()} "$line"'
+
+
+def _texts(plan: Plan) -> Iterator[str]:
+    """The programs that the plan sends, once each."""
+    sent = {part for command in _commands(plan) for part in command.argv}
+    for text, name in _named_texts().items():
+        if text in sent:
+            yield f"{name}={quoted(text)}\n"
+
+
+def _named_texts() -> dict[str, str]:
+    programs = vars(scripts)
+    named = {text: name for name, text in programs.items() if name.isupper() and isinstance(text, str)}
+    return named | {program("ray_nodes"): "NODE_TABLE"}
+
+
+def _commands(plan: Plan) -> Iterator[Command]:
+    for phase in plan.phases:
+        yield from _commands_of(phase)
+
+
+def _commands_of(phase: Phase) -> Iterator[Command]:
+    yield from map(_command, phase.steps)
+    yield from (each.command for each in (phase.watch, phase.feed) if each)
+    yield from _commands_of(phase.otherwise) if phase.otherwise else ()
+
+
+def _command(step: Step) -> Command:
+    return step.command if isinstance(step, Run) else step.probe
+
+
+def _variables(cluster: Cluster, plan: Plan) -> Iterator[str]:
+    sent = {part.name for command in _commands(plan) for part in command.stdin if isinstance(part, Secret)}
+    for name in sorted(sent - {TOKEN}):
+        yield f': "${{{name}:?export it first}}"'
+    if TOKEN in sent:
+        old = _on(cluster.head.name, read_token(cluster, cluster.head))
+        yield f"{_variable(TOKEN)}=$({old} 2>/dev/null || {NEW_TOKEN})"
+
+
+def _body(plan: Plan) -> Iterator[str]:
+    yield ":"  # bash wants a command between braces
+    for phase in plan.phases:
+        yield from _phase(phase)
+    for refusal in plan.refusals:
+        yield f"echo {quoted(f'left out: {refusal.host}: {refusal.why}')} >&2"
+    if plan.refusals:
+        yield "exit 1"
+
+
+def _phase(phase: Phase) -> Iterator[str]:
+    yield f"\n# {phase.title}"
+    for host, steps in phase.lanes().items():
+        if phase.otherwise and host in phase.otherwise.lanes():
+            yield from _one_way_or_another(phase, phase.otherwise, host)
+            continue
+        for step in steps:
+            if not (phase.watch and isinstance(step, Wait)):
+                yield from _step(step, phase.feed)
+    if phase.watch:
+        yield from _watch(phase.watch)
+
+
+def _one_way_or_another(phase: Phase, other: Phase, host: str) -> Iterator[str]:
+    """A list of commands stops at the first that fails only where nobody asks how it ended: hence the `&&`."""
+    one, another = phase.lanes()[host], other.lanes()[host]
+    yield from (f"# {host}: {step.title}" for step in one)
+    yield from (f"# {host}: or, where that fails: {step.title}" for step in another)
+    lines = " && ".join(_line(step, phase.feed) for step in one)
+    yield f"{{ {lines}; }} || {{ {' && '.join(_line(step, other.feed) for step in another)}; }}"
+
+
+def _step(step: Step, feed: Feed | None) -> Iterator[str]:
+    yield f"# {step.host}: {step.title}"
+    yield _line(step, feed)
+
+
+def _line(step: Step, feed: Feed | None) -> str:
+    match step:
+        case Wait():
+            return f"wait_for {step.within:g} {_on(step.host, step.probe)}"
+        case Run() if feed:
+            return f"{_on(feed.host, feed.command)} | {_on(step.host, step.command)}"
+        case Run():
+            return f"{_input(step.command)}{_on(step.host, step.command)}"
+
+
+def _watch(watch: Watch) -> Iterator[str]:
+    command = Command((*watch.command.argv, *watch.alone))
+    yield f"# {watch.host}: {watch.title}"
+    yield _on(watch.host, command)
+
+
+def _on(host: str, command: Command) -> str:
+    named = _named_texts()
+    words = (f'"${named[part]}"' if part in named else quoted(part) for part in command.argv)
+    return " ".join(("on", quoted(host), *words))
+
+
+def _input(command: Command) -> str:
+    if not command.stdin:
+        return ""
+    parts = (
+        f'"${_variable(part.name)}"' if isinstance(part, Secret) else quoted(part) for part in command.stdin
+    )
+    return f"printf %s {' '.join(parts)} | "
+
+
+def _variable(name: str) -> str:
+    return name.replace("-", "_")

@@ -1,0 +1,49 @@
+"""Plans as text. Only commands that a person might type are shown; `-o sh` has all of them."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from orchestrator.cli.output.console import answer
+from orchestrator.cli.run.run_log import warnings
+from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
+
+OTHERWISE = "Where that fails"
+
+
+def show_plan(plan: Plan) -> None:
+    """Prints what would be done, and that nothing was."""
+    answer().print(Text(f"Plan: {plan.title}", "bold"))
+    for change in plan.changes:
+        answer().print(f"  {change.host}  {change.what}")
+    for warning in warnings(plan):
+        answer().print(Text(f"  {warning}", "yellow"))
+    for refusal in plan.refusals:
+        answer().print(Text(f"  {refusal.host}  cannot: {refusal.why}", "red"))
+        if refusal.fix:
+            answer().print(Text(f"      → {refusal.fix}", "yellow"))
+    for number, phase in enumerate(plan.phases, 1):
+        _show_phase(f"{number}. {phase.title}", phase)
+        if phase.otherwise:
+            _show_phase(f"   {OTHERWISE}: {phase.otherwise.title}", phase.otherwise)
+    answer().print("\nNothing was changed." if plan.phases else "Nothing to do.")
+
+
+def _show_phase(title: str, phase: Phase) -> None:
+    answer().print(Text(f"\n{title}", "bold"))
+    for host, steps in phase.lanes().items():
+        for line in _lines(host, steps):
+            answer().print(line)
+
+
+def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:
+    name = host
+    for step in steps:
+        yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), "  ", _said(step))
+        name = ""
+        if isinstance(step, Run) and not step.command.is_script:
+            yield Text(f"   {'':<{len(host)}}    {step.command.shown()}", "dim")
+
+
+def _said(step: Step) -> str:
+    return f"{step.title} (at most {step.within:g} s)" if isinstance(step, Wait) else step.title

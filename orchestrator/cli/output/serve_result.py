@@ -1,0 +1,128 @@
+"""What `serve` says: that a model answers and how to ask it, or why it does not."""
+
+import json
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from orchestrator.cli.output.console import answer, explain
+from orchestrator.cli.output.failures import show_failures, show_result
+from orchestrator.cli.output.status_table import told
+from orchestrator.cli.run.operation import Done
+from orchestrator.model.cluster import Cluster, Model
+from orchestrator.plan.command import quoted
+from orchestrator.plan.facts.host import HostFacts
+from orchestrator.plan.serving import spec
+from orchestrator.plan.serving.plan import ASK, START
+from orchestrator.plan.ssh_command import by_hand
+from orchestrator.plan.status.health import ClusterHealth, Verdict
+
+KEY = "VLLM_API_KEY"
+OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a model answers, without `/v1`, and what it is called there. `speaks`: whether it makes text."""
+
+    url: str
+    name: str
+    speaks: bool = True
+
+
+def conclude(cluster: Cluster, model: Model, done: Done, path: str | None, *, events: bool) -> None:
+    """Prints how `serve` ended. `path`: the inventory as it was given."""
+    where = _where(cluster, model, done)
+    seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
+    good = f"{model.name} answers at {where.url}/v1 {seconds}"
+    bad = f"{model.name} is not served{_why(done)}"
+    if events:
+        show_result("serve", cluster, done, bad if done.exit_code else good)
+    elif done.exit_code:
+        show_failures(bad, done, _what_now(done))
+    else:
+        answer().print(Text(good, "bold green"))
+        _show_use(cluster, where, needs_key=_needs_key(cluster, model))
+        file = f" -i {quoted(path)}" if path else ""
+        answer().print(f"\nThen: raycluster serve status{file}, serve logs -f{file}, serve stop{file}")
+
+
+def conclude_stop(cluster: Cluster, done: Done, *, events: bool) -> None:
+    """Prints how `serve stop` ended."""
+    good = f"cluster {cluster.name} serves nothing {'any more' if done.plan.phases else 'already, nothing to do'}"
+    bad = f"the model on cluster {cluster.name} may still be served"
+    if events:
+        show_result("serve stop", cluster, done, bad if done.exit_code else good)
+    elif done.exit_code:
+        show_failures(bad, done, "Once this is mended, `raycluster serve stop` tries anew.")
+    else:
+        answer().print(good)
+
+
+def show_model(health: ClusterHealth) -> None:
+    """Prints the state of what is served."""
+    if health.model is None:
+        head = health.hosts[0]
+        answer().print(unserved(health))
+        explain(head.detail, head.fix)
+        return
+    answer().print(told(health.model))
+    if health.model.trouble:
+        explain("", health.model.fix)
+
+
+def unserved(health: ClusterHealth) -> str:
+    """That nothing is served; or that nobody knows."""
+    head = health.hosts[0]
+    if head.verdict is Verdict.UNKNOWN:
+        return f"what cluster {health.cluster} serves is not known: {head.name}: {head.trouble}"
+    why = f": {head.name}: {head.trouble}" if head.verdict is Verdict.DOWN and head.trouble else ""
+    return f"cluster {health.cluster} serves nothing{why}"
+
+
+def _where(cluster: Cluster, model: Model, done: Done) -> Address:
+    for result in done.report.results:
+        if result.step.title == ASK and result.output:
+            said = json.loads(result.output.stdout)
+            return Address(said["url"], said["name"] or model.name, said["status"] == OK)
+    here = done.facts.get(cluster.head.name)
+    served = here.served if isinstance(here, HostFacts) else None
+    return Address(served.url, served.name or model.name) if served else Address("", model.name)
+
+
+def _needs_key(cluster: Cluster, model: Model) -> bool:
+    """Whether the server refuses who brings no key, as far as the inventory and the command line tell."""
+    return KEY in (*cluster.secrets, *dict(cluster.head.env)) or spec.has(model.args, "--api-key")
+
+
+def _show_use(cluster: Cluster, where: Address, *, needs_key: bool) -> None:
+    scheme, _, there = where.url.partition("://")
+    port = there.rpartition(":")[2]
+    answer().print("\nAsk it:")
+    answer().print(Text(f"  {_request(where, needs_key=needs_key)}", "cyan"))
+    if not cluster.head.is_local:
+        answer().print(f"From elsewhere, through a tunnel to {scheme}://127.0.0.1:{port}:")
+        answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
+
+
+def _request(where: Address, *, needs_key: bool) -> str:
+    """A line for bash; a shell variable in it stands for the key."""
+    body = json.dumps({"model": where.name, "prompt": "Hello", "max_tokens": 16})
+    key = [f'-H "Authorization: Bearer ${KEY}"'] if needs_key else []
+    told = ["-H 'Content-Type: application/json'", f"-d {quoted(body)}"] if where.speaks else []
+    ask = f"curl {quoted(where.url)}/v1/{'completions' if where.speaks else 'models'}"
+    return " \\\n    ".join((ask, *key, *told))
+
+
+def _why(done: Done) -> str:
+    return f": interrupted{done.lost and ': ' + done.lost}" if done.lost or done.interrupted else ""
+
+
+def _what_now(done: Done) -> str:
+    if done.lost or done.left:
+        return "It may still run there: `raycluster serve status` tells, `raycluster serve stop` ends it."
+    if done.report.started:
+        return "Nothing of it is left running; `raycluster serve logs` shows all that it said."
+    if any(step.title == START for step in done.plan) or done.plan.refusals:
+        return "Nothing was started."
+    return "An earlier run has started it, and it is left as it is; `raycluster serve stop` ends it."

@@ -1,0 +1,155 @@
+"""A cluster's health as a table for people and as JSON for programs."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from rich.text import Text
+
+from orchestrator.cli.output.console import answer, plural, printable
+from orchestrator.model.cluster import Engine
+from orchestrator.plan import engine
+from orchestrator.plan.remedies import age
+from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
+
+
+def told(model: ModelHealth) -> Text:
+    """A model's state."""
+    style, state = ("green", "answers") if model.answers else ("yellow", "does not answer")
+    more = f": {model.trouble}" if model.trouble else f" at {model.url}/v1, for {age(model.since)}"
+    ranks = f", {plural(model.ranks, 'rank')}" if model.ranks and model.answers else ""
+    again = f", started {model.lives} times" if model.lives > 1 else ""
+    return Text.assemble(f"model {model.model} ", (state, f"bold {style}"), more, ranks, again)
+
+
+STYLE = {
+    Verdict.HEALTHY: "green",
+    Verdict.DEGRADED: "yellow",
+    Verdict.DOWN: "red",
+    Verdict.UNKNOWN: "magenta",
+}
+COLUMNS = ("host", "role", "ip", "verdict", "container", "ray", "joined", "gpus", "up", "restarts", "image")
+DISPENSABLE = ("image", "ip", "role", "up")
+"""Columns that a narrow screen goes without, the first one first."""
+RIGHT = frozenset({"restarts", "up"})
+GAP = "  "
+Cells = dict[str, Text]
+
+
+def show_health(health: ClusterHealth) -> None:
+    """Prints the verdict, the table, and what is wrong."""
+    answer().print(headline(health))
+    if len(images := _images(health.hosts)) == 1:
+        answer().print(Text(f"image {images.pop()}", "dim"))
+    answer().print(Text("\n").join(fitting(health.hosts, answer().width, health.engine)))
+    for host in health.hosts:
+        if host.trouble:
+            answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
+        for line in host.detail.splitlines():
+            answer().print(Text(f"    | {line}", "dim"))
+    if health.model:
+        answer().print(told(health.model))
+    for note in health.notes:
+        answer().print(Text(note, "yellow"))
+    for fix in what_to_do(health):
+        answer().print(Text(f"→ {fix}", "yellow"))
+
+
+def headline(health: ClusterHealth) -> Text:
+    """The verdict, and what Ray lists."""
+    joined = sum(1 for host in health.hosts if host.joined)
+    says = engine.named(health.engine).says(health.ray_version)
+    told = f"{joined} of {len(health.hosts)} hosts{gpus_in_all(host.gpus for host in health.hosts)}"
+    verdict = Text.assemble(
+        f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
+    )
+    return verdict + Text(f": {says} {told}" if says else "")
+
+
+def gpus_in_all(each: Iterable[int | None]) -> str:
+    """As a sentence goes on; empty where nothing is known of any."""
+    seen = [gpus for gpus in each if gpus is not None]
+    return f", {plural(sum(seen), 'GPU')}" if seen else ""
+
+
+def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
+    """Each remedy once; where none is known for a cluster that should stand, `up` is the remedy."""
+    fixes = dict.fromkeys(host.fix for host in health.hosts if host.fix)
+    mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
+    if mendable and health.verdict is Verdict.DEGRADED:
+        return (*fixes, "`raycluster up` completes the cluster")
+    return (*fixes, health.model.fix) if health.model and health.model.fix else tuple(fixes)
+
+
+def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> list[Text]:
+    """The table with the columns that there is room for, line by line: Rich's own takes 0.6 ms for each.
+
+    Where even the fewest are too many, names are cut; what is still too long is left to whoever shows it.
+    """
+    cells = [_cells(host) for host in hosts]
+    widths = {name: _width(name, cells) for name in _columns(hosts, of)}
+    for name in DISPENSABLE:
+        if _needed(widths) > width:
+            widths.pop(name, None)
+    widths["host"] = max(len("host"), widths["host"] - max(0, _needed(widths) - width))
+    header = {name: _cell(name.upper(), "dim") for name in widths}
+    return [_row(each, widths) for each in (header, *cells)]
+
+
+def _width(name: str, cells: Iterable[Cells]) -> int:
+    return max(len(name), *(each[name].cell_len for each in cells))
+
+
+def _needed(widths: Mapping[str, int]) -> int:
+    """The columns, and the blanks between them."""
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
+
+
+def _row(cells: Cells, widths: Mapping[str, int]) -> Text:
+    for name, width in widths.items():
+        cells[name].align("right" if name in RIGHT else "left", width)
+    row = Text(GAP).join(cells[name] for name in widths)
+    row.rstrip()
+    return row
+
+
+def _cell(text: str, style: str = "") -> Text:
+    return Text(printable(text), style, overflow="ellipsis")
+
+
+def _columns(hosts: Collection[HostHealth], of: Engine) -> tuple[str, ...]:
+    """Those that tell something: the rest would push these off a screen of 80 columns."""
+    idle = {"image": len(_images(hosts)) <= 1, "restarts": not any(host.restarts for host in hosts)}
+    there = (name for name in COLUMNS if name not in engine.named(of).without)
+    return tuple(name for name in there if not idle.get(name))
+
+
+def _images(hosts: Iterable[HostHealth]) -> set[str]:
+    return {host.image for host in hosts if host.image}
+
+
+def _cells(host: HostHealth) -> Cells:
+    texts = {
+        "host": host.name,
+        "role": host.role,
+        "ip": host.ip or "?",
+        "verdict": host.verdict,
+        "container": host.container or "?",
+        "ray": _yes(host.ray),
+        "joined": _yes(host.joined),
+        "gpus": _gpus(host),
+        "up": "-" if host.uptime is None else age(host.uptime),
+        "restarts": "-" if host.restarts is None else str(host.restarts),
+        "image": host.image or "-",
+    }
+    styles = {"verdict": STYLE[host.verdict]}
+    return {name: _cell(text, styles.get(name, "")) for name, text in texts.items()}
+
+
+def _yes(fact: bool | None) -> str:
+    return "?" if fact is None else "yes" if fact else "no"
+
+
+def _gpus(host: HostHealth) -> str:
+    if host.gpus is None:
+        return "-" if host.gpus_expected is None else f"-/{host.gpus_expected}"
+    return f"{host.gpus}/{host.gpus_expected}"

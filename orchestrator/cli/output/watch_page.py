@@ -1,0 +1,212 @@
+"""The page of a watch: as much as the terminal has room for, what is in trouble first."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.console import ConsoleDimensions, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.output.console import plural
+from orchestrator.cli.output.status_table import STYLE, fitting, headline, told, what_to_do
+from orchestrator.model.cluster import Engine
+from orchestrator.plan.facts.host import RayTable, Resource, Silent
+from orchestrator.plan.remedies import age
+from orchestrator.plan.status.changes import Event
+from orchestrator.plan.status.health import HostHealth, Verdict
+from orchestrator.plan.status.snapshot import Gpu, Sight
+
+GIB = 2**30
+FEWEST = 3
+"""Lines that a part has at least."""
+CELL, FULL_CELL = 16, 26
+"""Columns for a GPU, and for one with temperature and power."""
+SUMMED = {"CPU": "CPU", "GPU": "GPU", "NPU": "NPU", "memory": "MEMORY", "object_store_memory": "OBJECT STORE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event, and when it was seen."""
+
+    at: datetime
+    event: Event
+
+    def line(self, cluster: str) -> Text:
+        """As a line for people."""
+        host, text, verdict = self.event.host, self.event.text, self.event.verdict
+        who = (f"cluster {cluster} ", "") if not host else (f"{host}: ", "")
+        return Text.assemble((f"{self.at:%H:%M:%S}  ", "dim"), who, (text, STYLE[verdict]))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many GPUs stand on a line; `full`: with temperature and power."""
+
+    a_line: int
+    full: bool
+
+
+def page(sight: Sight, told: Sequence[Told], since: datetime, size: ConsoleDimensions) -> Group:
+    """The page for a screen of that size."""
+    room = size.height - 2 - FEWEST  # the verdict, and the events with their title
+    words = _words(sight, room // 4)
+    hosts = _hosts(
+        sight.health.hosts, room - len(words) - 2, size.width, sight.health.engine
+    )  # two for Ray's resources in all
+    room -= len(words) + _height(hosts)
+    numbers = _gpus(sight, room - 2, size.width)
+    resources = _resources(sight, room - _height(numbers))
+    room -= _height(numbers) + _height(resources)
+    return Group(
+        _top(sight, size.width),
+        *(*hosts, *words, *numbers, *resources),
+        *_events(sight, told, since, room + FEWEST),
+    )
+
+
+def _height(parts: Iterable[RenderableType]) -> int:
+    return sum(part.row_count + 1 if isinstance(part, Table) else 1 for part in parts)
+
+
+def _line(text: str, style: str = "") -> Text:
+    return _cut(Text(text, style))
+
+
+def _cut(text: Text) -> Text:
+    """At the screen's edge."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _top(sight: Sight, width: int) -> Text:
+    clock = f"{datetime.now().astimezone():%H:%M:%S}"
+    pending = sight.pending
+    waits = f"cluster {sight.cluster.name}: {plural(len(pending), 'host')} of {len(sight.health.hosts)} still asked"
+    text = _line(waits, "bold") if pending else _cut(headline(sight.health))
+    text.truncate(width - len(clock) - 2, overflow="ellipsis", pad=True)
+    return text.append(f"  {clock}", "dim")
+
+
+def _hosts(hosts: Sequence[HostHealth], room: int, width: int, of: Engine) -> list[RenderableType]:
+    """The hosts that there is room for, and how many more there are."""
+    room = max(FEWEST, room) - 1
+    if len(hosts) <= room:
+        return [*map(_cut, fitting(hosts, width, of))]
+    first = sorted(hosts, key=lambda host: host.verdict is Verdict.HEALTHY)
+    shown, left = first[: room - 1], first[room - 1 :]
+    return [*map(_cut, fitting(shown, width, of)), _line(f"and {_more(left)}", "dim")]
+
+
+def _more(left: Sequence[HostHealth]) -> str:
+    counts = {each: sum(host.verdict is each for host in left) for each in Verdict}
+    return ", ".join(f"{count} more {verdict}" for verdict, count in counts.items() if count)
+
+
+def _words(sight: Sight, room: int) -> list[Text]:
+    """What is served, what is wrong, host by host, and what to do."""
+    if sight.pending:
+        return []
+    model = [_cut(told(sight.health.model))] if sight.health.model else []
+    room -= len(model)
+    troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
+    fixes = (*sight.health.notes, *(f"→ {fix}" for fix in what_to_do(sight.health)))
+    shown = max(1, room - len(fixes[:room]))
+    more = [_line(f"and {len(troubles) - shown} more in trouble", "dim")] if len(troubles) > shown else []
+    return [*model, *troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
+
+
+def _trouble(sight: Sight, host: HostHealth) -> str:
+    since = sight.lost.get(host.name)
+    when = f"unknown since {datetime.fromtimestamp(since).astimezone():%H:%M:%S}: " if since else ""
+    facts = sight.facts[host.name]
+    given_up = ", and is not asked again" if isinstance(facts, Silent) and facts.lasting else ""
+    return f"{when}{host.trouble}{given_up}"
+
+
+def _gpus(sight: Sight, room: int, width: int) -> list[RenderableType]:
+    """A cell for each GPU, a line or more for each host."""
+    layout = _layout(width - max(map(len, sight.gpus), default=0))
+    rows = [row for host, gpus in sight.gpus.items() for row in _gpu_rows(host, gpus, layout)]
+    if not rows or room < FEWEST:
+        return []
+    grid = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("GPUS", *["#  USE GIB"] * layout.a_line):
+        grid.add_column(title, no_wrap=True)
+    for row in rows[: room - 1]:
+        grid.add_row(*row)
+    return [grid]
+
+
+def _layout(width: int) -> Layout:
+    a_line = next((each for each in (8, 4, 2) if each * CELL <= width), 1)
+    return Layout(a_line, full=a_line * FULL_CELL <= width)
+
+
+def _gpu_rows(host: str, gpus: tuple[Gpu, ...] | str, layout: Layout) -> list[list[Text]]:
+    if isinstance(gpus, str):
+        return [[_line(host), _line(gpus, "red")]]
+    pieces = [gpus[start : start + layout.a_line] for start in range(0, len(gpus), layout.a_line)]
+    cell = _gpu_in_full if layout.full else _gpu
+    return [[_line("" if number else host), *map(cell, piece)] for number, piece in enumerate(pieces)]
+
+
+def _gpu(gpu: Gpu) -> Text:
+    use, used, total = _number(gpu.use), _number(gpu.memory_used, 1024), _number(gpu.memory_total, 1024)
+    return Text.assemble(
+        (f"{gpu.index} ", "dim"), (f"{use:>3}%", "green" if gpu.use else ""), f" {used}/{total}"
+    )
+
+
+def _gpu_in_full(gpu: Gpu) -> Text:
+    return _gpu(gpu).append(f" {_number(gpu.temperature):>2}° {_number(gpu.power):>3}W", "dim")
+
+
+def _number(value: float | None, unit: float = 1) -> str:
+    return "-" if value is None else f"{value / unit:.0f}"
+
+
+def _resources(sight: Sight, room: int) -> list[RenderableType]:
+    """What of Ray's resources is in use: in all, and on as many nodes as there is room for."""
+    alive = [(host.name, node) for host in sight.health.hosts for node in sight.alive(host.name)]
+    told = [(name, {each.name: each for each in node.resources}) for name, node in alive if node.resources]
+    if not isinstance(sight.table, RayTable) or room < 2:  # noqa: PLR2004
+        return []
+    if not told:
+        return [_line("Ray does not tell what of its resources is in use", "dim")] if alive else []
+    names = [name for name in SUMMED if any(name in resources for _, resources in told)]
+    sums = {name: _sum(resources[name] for _, resources in told if name in resources) for name in names}
+    rows = [("all", sums), *told] if len(told) > 1 else told
+    return [_resource_table(names, rows[: room - 1])]
+
+
+def _sum(resources: Iterable[Resource]) -> Resource:
+    each = tuple(resources)
+    return Resource(each[0].name, sum(one.free for one in each), sum(one.total for one in each))
+
+
+def _resource_table(names: Sequence[str], rows: Sequence[tuple[str, dict[str, Resource]]]) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    made.add_column("RAY USES", no_wrap=True)
+    for name in names:
+        made.add_column(SUMMED[name], no_wrap=True, justify="right")
+    for host, resources in rows:
+        made.add_row(host, *(_used(resources[name]) if name in resources else "-" for name in names))
+    return made
+
+
+def _used(resource: Resource) -> str:
+    if resource.name.endswith("memory"):
+        digits = 0 if resource.total >= 100 * GIB else 1
+        return f"{(resource.total - resource.free) / GIB:.{digits}f}/{resource.total / GIB:.{digits}f} GiB"
+    return f"{resource.total - resource.free:g}/{resource.total:g}"
+
+
+def _events(sight: Sight, told: Sequence[Told], since: datetime, room: int) -> list[Text]:
+    """What has happened, the newest at the bottom."""
+    long = age((datetime.now().astimezone() - since).total_seconds())
+    title = _line(f"SINCE {since:%H:%M:%S}, {long}; q ends it", "dim")
+    lines = [each.line(sight.cluster.name) for each in told[-max(FEWEST, room) :]]
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return [title, *(lines or [_line("nothing has happened", "dim")])]

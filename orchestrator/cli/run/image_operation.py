@@ -1,0 +1,108 @@
+"""What `pull` and `image copy` share: look at the images, plan, carry it out, and compare what the hosts have then."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from orchestrator.cli.options import Pace
+from orchestrator.cli.output.console import answer, plural
+from orchestrator.cli.output.failures import show_failures, show_result
+from orchestrator.cli.output.jsonl import Failed
+from orchestrator.cli.run.operation import NOTHING, Done
+from orchestrator.cli.run.session import session
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.actions.pull import SEE
+from orchestrator.plan.facts.host import Holding
+from orchestrator.plan.facts.image import Held, alike, parse
+from orchestrator.plan.steps import Plan
+from orchestrator.remote.execute.events import Planned
+from orchestrator.remote.observe.images import look
+
+Holdings = Mapping[str, Holding]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What the hosts have under an image's name when a command is over."""
+
+    command: str
+    cluster: Cluster
+    name: str
+    done: Done
+
+    @property
+    def there(self) -> dict[str, Held]:
+        return {host: image for host, image in self._found.items() if image}
+
+    @property
+    def lacking(self) -> list[str]:
+        return [host for host, image in self._found.items() if image is None]
+
+    @property
+    def _found(self) -> dict[str, Held | None]:
+        told = (result for result in self.done.report.results if result.step.title == SEE)
+        return {each.step.host: parse(each.output.stdout) for each in told if each.output}
+
+
+def carry_out(
+    command: str,
+    cluster: Cluster,
+    nodes: tuple[Node, ...],
+    name: str,
+    planner: Callable[[Holdings], Plan],
+    pace: Pace,
+) -> tuple[Done, Holdings]:
+    """Does it, and tells what the hosts had before. Without the lock: nothing that runs is touched."""
+    began = time.monotonic()
+    with session(cluster, command.replace(" ", "-"), pace, logged=True) as run:
+        run.fleet.add(tuple(node for node in nodes if node not in cluster.nodes))
+        before = look(nodes, name, run.fleet, run.tell, run.cancel)
+        plan = planner(before)
+        run.tell(Planned(plan))
+        report = run.execute(plan)
+        interrupted, seconds = run.cancel.is_set(), time.monotonic() - began
+    return Done({}, plan, report, NOTHING, interrupted, "", seconds, run.log, run.mask), before
+
+
+def conclude(copies: Copies, told: str, fix: str, *, events: bool) -> int:
+    """Says who has the image now; the exit code. `fix`: should they have different ones."""
+    done, unlike = copies.done, () if copies.done.exit_code else tuple(_unlike(copies, fix))
+    message = _message(copies, told, unlike)
+    if events:
+        show_result(copies.command, copies.cluster, done, message, unlike)
+    elif done.exit_code or unlike:
+        what_now = f"Once this is mended, `raycluster {copies.command}` sees to those that lack it."
+        show_failures(message, done, what_now, unlike)
+    else:
+        answer().print(message)
+    return done.exit_code or (1 if unlike else 0)
+
+
+def _message(copies: Copies, told: str, unlike: tuple[Failed, ...]) -> str:
+    done, name = copies.done, copies.name
+    if done.exit_code:
+        why = "interrupted" if done.interrupted else f"{plural(len(done.failed), 'host')} failed"
+        return f"{name} is not known to be the same on all hosts: {why}"
+    if unlike:
+        return f"{name} is not {'on' if copies.lacking else 'the same on'} all hosts"
+    if not done.plan.phases:
+        return f"{name} is the same on all hosts already, nothing to do"
+    return f"{_whose(copies)} {name}, {next(iter(copies.there.values())).name} ({told})"
+
+
+def _whose(copies: Copies) -> str:
+    """`all 3 hosts have`, `gpu2, gpu3 have`, `gpu2 has`."""
+    hosts = list(copies.there)
+    if {node.name for node in copies.cluster.nodes} == set(hosts) and len(hosts) > 1:
+        return f"all {len(hosts)} hosts have"
+    return f"{', '.join(hosts)} {'have' if len(hosts) > 1 else 'has'}"
+
+
+def _unlike(copies: Copies, fix: str) -> Iterator[Failed]:
+    """Who has which image under that name, and who has none; nothing where all have the same."""
+    groups, lacking = alike(copies.there), tuple(copies.lacking)
+    has = [(group, f"has {copies.there[group[0]].name}") for group in groups]
+    told = [*has, (lacking, "has no such image")] if lacking else has
+    if len(told) > 1 or lacking:
+        yield from (Failed(hosts=hosts, what=what) for hosts, what in told[:-1])
+        yield Failed(hosts=told[-1][0], what=told[-1][1], fix=fix)

@@ -1,0 +1,169 @@
+"""From the command line to a cluster: finding the file, reading it, selecting hosts; or exit code 2."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.model.secret import Secret
+    from orchestrator.plan.actions.up import Sealed
+
+
+def make_sure(file: Path) -> None:
+    """Exit code 2 where no file of that name can be."""
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        refuse(f"{file}: {'is a folder' if file.is_dir() else 'there is no such folder'}. Nothing was done.")
+
+
+def replace(file: Path, text: str) -> None:
+    """Writes it beside the old one, and puts it in its place. Readable for whom new files are."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new.write_text(text)
+    new.replace(file)
+
+
+DEFAULT = "inventory.yaml"
+LONGEST_SECRET = 65_535  # bytes of a line, its name included
+
+
+def load(argument: str | None, option: str | None) -> "Cluster":
+    """The cluster of the inventory, with what concerns its engine; or every problem of the file and exit code 2."""
+    from orchestrator.plan import engine
+
+    cluster = as_written(argument, option)
+    return engine.of(cluster).settled(cluster)
+
+
+def load_with_ray(argument: str | None, option: str | None) -> "Cluster":
+    """The same, for what only Ray has."""
+    cluster = load(argument, option)
+    demand_ray(cluster)
+    return cluster
+
+
+def demand_ray(cluster: "Cluster") -> None:
+    """Exit code 2 where there is no Ray."""
+    from orchestrator.plan import engine
+
+    if engine.of(cluster).gcs(cluster) is None:
+        refuse(f"cluster {cluster.name} has no Ray: its `engine` is {cluster.engine}")
+
+
+def as_written(argument: str | None, option: str | None) -> "Cluster":
+    """The cluster of the inventory, or every problem of the file and exit code 2."""
+    from orchestrator.model.inventory.parse import load as load_file
+    from orchestrator.model.inventory.problems import Problems
+
+    loaded = load_file(path(argument, option))
+    if isinstance(loaded, Problems):
+        refuse(loaded.text())
+    return loaded
+
+
+def path(argument: str | None, option: str | None) -> str:
+    """Which file is meant; exit code 2 where none is named and the usual one is not there."""
+    if not (argument or option or Path(DEFAULT).exists()):
+        refuse(f"no inventory: name a file, or let `raycluster init` write ./{DEFAULT}")
+    if argument and not (_is_file(argument) or Path(argument).exists()):
+        refuse(
+            f"{argument}: there is no such file. The argument is the inventory; some commands have -l for hosts"
+        )
+    return argument or option or DEFAULT
+
+
+def load_for_hosts(
+    option: str | None, hosts: list[str] | None, limit: str | None
+) -> "tuple[Cluster, tuple[Node, ...]]":
+    """For commands whose arguments are hosts: the cluster, and the hosts that are left by both ways to say which."""
+    if file := next((word for word in hosts or () if _is_file(word)), None):
+        refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
+    cluster = load(None, option)
+    named = only(cluster, ",".join(hosts) if hosts else None, said="HOST")
+    nodes = tuple(node for node in selected(cluster, limit) if named is None or node.name in named)
+    return cluster, nodes or refuse("HOST and --limit have no host in common")
+
+
+def _is_file(word: str) -> bool:
+    """Whether it can only be meant as the inventory."""
+    return word == "-" or "/" in word or word.endswith((".yaml", ".yml"))
+
+
+def only(cluster: "Cluster", limit: str | None, said: str = "--limit") -> frozenset[str] | None:
+    """The names that `--limit` selects; None without it."""
+    from orchestrator.model.select import NoMatch, select
+
+    if limit is None:
+        return None
+    selected = select(cluster, limit)
+    if isinstance(selected, NoMatch):
+        refuse(f"{said}: {selected}")
+    return frozenset(node.name for node in selected)
+
+
+def selected(cluster: "Cluster", limit: str | None) -> "tuple[Node, ...]":
+    """The hosts that `--limit` selects; all of them without it."""
+    names = only(cluster, limit)
+    return tuple(node for node in cluster.nodes if names is None or node.name in names)
+
+
+def one(cluster: "Cluster", host: str) -> "Node":
+    """The host of that name, or the one that a glob fits; exit code 2 where there are none or several."""
+    from orchestrator.model.select import NoMatch, select
+
+    nodes = select(cluster, host)
+    if isinstance(nodes, NoMatch):
+        refuse(str(nodes))
+    if len(nodes) > 1:
+        refuse(
+            f'"{host}" fits {len(nodes)} hosts, and one is wanted: {", ".join(node.name for node in nodes)}'
+        )
+    return nodes[0]
+
+
+def secrets(cluster: "Cluster", environment: Mapping[str, str] = os.environ) -> "tuple[Secret, ...]":
+    """The values of the inventory's `secrets`, from the laptop's environment."""
+    from orchestrator.model.secret import Secret
+
+    missing = [name for name in cluster.secrets if not environment.get(name)]
+    if missing:
+        refuse(
+            f"secrets: {', '.join(missing)} not set in this shell's environment: export it, then try again"
+        )
+    wrong = [f"{name} {why}" for name in cluster.secrets if (why := _unfit(name, environment[name]))]
+    if wrong:
+        refuse("\n".join(f"secrets: {each}, which Docker cannot pass on" for each in wrong))
+    return tuple(Secret(name, environment[name]) for name in cluster.secrets)
+
+
+def sealed(cluster: "Cluster") -> "Sealed":
+    """The user's secrets, and a token for a cluster that has none."""
+    from secrets import token_hex
+
+    from orchestrator.model.secret import Secret
+    from orchestrator.plan.actions.up import Sealed
+    from orchestrator.plan.host_commands import TOKEN
+
+    return Sealed(secrets(cluster), Secret(TOKEN, token_hex(32)))
+
+
+def _unfit(name: str, value: str) -> str:
+    """Why Docker's reader of `--env-file` would not give a container this very value."""
+    if value.splitlines() != [value]:
+        return "holds a line break"
+    if re.search("[\ud800-\udfff]", value):
+        return "is not UTF-8"
+    size = len(f"{name}={value}".encode())
+    return f"has {size:,} bytes, more than {LONGEST_SECRET:,}" if size > LONGEST_SECRET else ""
+
+
+def refuse(text: str) -> NoReturn:
+    """Says what is wrong with what the user gave, and that nothing was done."""
+    from orchestrator.cli.output.console import notice
+
+    notice().print(text, style="red")
+    raise typer.Exit(2)

@@ -1,0 +1,177 @@
+"""What `up`, `down` and `restart` share: look, plan, then show the plan or carry it out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from orchestrator.cli.options import Pace, PlanForm
+from orchestrator.cli.output.console import answer
+from orchestrator.cli.output.plan_text import show_plan
+from orchestrator.cli.run.run_log import Mask
+from orchestrator.cli.run.session import Session, session
+from orchestrator.cli.run.signals import INTERRUPTED
+from orchestrator.model.cluster import Cluster
+from orchestrator.model.secret import Secret
+from orchestrator.plan.actions.down import ASK, heard_meanwhile, left_behind
+from orchestrator.plan.actions.prune import plan_prune
+from orchestrator.plan.actions.rollback import LAST_WORDS, REMOVE, Wreck
+from orchestrator.plan.facts.containers import outsiders
+from orchestrator.plan.facts.host import Depth, Facts
+from orchestrator.plan.steps import Plan, Refusal
+from orchestrator.remote.execute.events import Planned, Report, StepEnded
+
+Planner = Callable[[Facts], Plan]
+
+NO_PLAN = Plan("nothing")
+NOTHING = Report(NO_PLAN, ())
+
+
+class Scope(StrEnum):
+    """What a run is about: hosts of `--limit`, or the cluster; and what becomes of what the inventory lacks."""
+
+    SOME_HOSTS = "some hosts"
+    NAMES = "names"  # it is named
+    PRUNE = "prune"  # it is removed
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run that is over. `undone`: the cleaning up after its failures; `lost`: why it had to stop."""
+
+    facts: Facts
+    plan: Plan
+    report: Report
+    undone: Report
+    interrupted: bool
+    lost: str
+    seconds: float
+    log: Path | None
+    mask: Mask
+
+    @property
+    def failed(self) -> frozenset[str]:
+        """The hosts on which something failed, was refused from the start, or was left behind."""
+        steps = (result.step.host for result in (*self.report.failed, *self.left))
+        return frozenset((*steps, *(refusal.host for refusal in self.plan.refusals)))
+
+    @property
+    def left(self) -> tuple[StepEnded, ...]:
+        """The steps of the cleaning up that failed. A log that could not be read leaves nothing behind."""
+        return tuple(result for result in self.undone.failed if result.step.title != LAST_WORDS)
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """The hosts on which the cleaning up was to remove what the run had started."""
+        return frozenset(step.host for step in self.undone.plan if step.title == REMOVE)
+
+    @property
+    def last_words(self) -> dict[str, str]:
+        """What failed containers logged last, by host."""
+        read = (result for result in self.undone.results if result.step.title == LAST_WORDS)
+        return {result.step.host: result.output.stdout for result in read if result.output}
+
+    @property
+    def exit_code(self) -> int:
+        if self.interrupted:
+            return INTERRUPTED
+        return 1 if self.lost or self.plan.refusals or not self.report.ok else 0
+
+
+def scope(only: frozenset[str] | None, *, prune: bool) -> Scope:
+    """What the options of a command come to."""
+    return Scope.SOME_HOSTS if only is not None else Scope.PRUNE if prune else Scope.NAMES
+
+
+def preview(
+    cluster: Cluster, planner: Planner, output: PlanForm, pace: Pace, assumed: Facts | None, depth: Depth
+) -> int:
+    """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
+    plan = foresee(cluster, planner, pace, depth) if assumed is None else planner(assumed)
+    if output is PlanForm.SH:
+        from orchestrator.cli.output.plan_script import script
+
+        answer().print(script(cluster, plan), end="")
+    elif output is PlanForm.JSONL:
+        from orchestrator.cli.output.jsonl import show_planned
+
+        show_planned(cluster, plan)
+    else:
+        show_plan(plan)
+    return 1 if plan.refusals else 0
+
+
+def foresee(cluster: Cluster, planner: Planner, pace: Pace, depth: Depth) -> Plan:
+    """The plan for what the hosts have now; nothing is changed, and no lock held."""
+    with session(cluster, "plan", pace, logged=False) as run:
+        facts = run.observe_all(depth)
+    if run.cancel.is_set():
+        raise typer.Exit(INTERRUPTED)
+    return planner(facts)
+
+
+def carry_out(
+    command: str,
+    cluster: Cluster,
+    planner: Planner,
+    aftermath: Callable[[Wreck], Plan],
+    pace: Pace,
+    secrets: tuple[Secret, ...] = (),
+    *,
+    scope: Scope,
+    depth: Depth,
+) -> Done:
+    """Does it, with the cluster's lock. `aftermath` plans the cleaning up, also after Ctrl-C.
+
+    A plan may ask Ray whom it lists; hosts that the inventory does not have are looked at in the end. A run that has
+    lost the lock cleans up nothing: what is there may be another's by now.
+    """
+    began = time.monotonic()
+    with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:
+        facts, pruned = (run.observe_but(head, depth), NOTHING) if head else _look(run, scope, depth)
+        plan = planner(facts)
+        run.tell(Planned(plan))
+        report = run.execute(plan).after(pruned)
+        plan = replace(plan, refusals=(*plan.refusals, *_left_behind(run, facts, report)))
+        lost = run.why_lost(report)
+        interrupted = run.cancel.is_set() and not lost
+        undone = run.clean_up(NO_PLAN if lost else aftermath(_wreck(plan, report, interrupted)))
+        seconds = time.monotonic() - began
+    return Done(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
+
+
+def _pruning(cluster: Cluster, facts: Facts) -> Plan:
+    return plan_prune(cluster, (*cluster.nodes, *outsiders(cluster, facts)), facts)
+
+
+def _look(run: Session, scope: Scope, depth: Depth) -> tuple[Facts, Report]:
+    """The facts, once what the inventory does not have is gone, where one consents to that."""
+    if scope is Scope.SOME_HOSTS:
+        return run.observe(run.cluster.nodes, depth), NOTHING
+    facts = run.observe_all(depth)
+    plan = _pruning(run.cluster, facts) if scope is Scope.PRUNE else NO_PLAN
+    if not plan.phases:
+        return facts, NOTHING
+    run.tell(Planned(plan))
+    pruned = run.execute(plan)
+    return run.observe_all(depth), pruned
+
+
+def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Refusal, ...]:
+    """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
+    asked = next((each.output for each in report.results if each.step.title == ASK and each.output), None)
+    if asked is None:
+        return ()
+    facts = heard_meanwhile(run.cluster, facts, asked.stdout)
+    left = tuple(left_behind(run.cluster, facts | run.observe_outside(facts, Depth.CONTAINERS)))
+    if left:
+        run.tell(Planned(Plan("see what is left outside of the inventory", refusals=left)))
+    return left
+
+
+def _wreck(plan: Plan, report: Report, interrupted: bool) -> Wreck:
+    failed = [result.step.host for result in report.failed]
+    return Wreck(report.started, frozenset((*failed, *(each.host for each in plan.refusals))), interrupted)

@@ -1,0 +1,133 @@
+"""The full log of a run that changes things, kept where the platform keeps state; secrets are masked."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import TextIO
+
+from orchestrator.cli.output.console import gathered, notice, printable
+from orchestrator.model.secret import Secret
+from orchestrator.plan.steps import Plan, Step, Wait
+from orchestrator.remote.execute.events import (
+    Happening,
+    HostSeen,
+    LockHeld,
+    LookBegan,
+    PhaseBegan,
+    Planned,
+    StepBegan,
+    StepEnded,
+    StepWaits,
+)
+
+
+class Mask:
+    """Puts a secret's name wherever its value stands in a text."""
+
+    def __init__(self, secrets: tuple[Secret, ...] = ()) -> None:
+        self._secrets = {secret for secret in secrets if secret.value}
+
+    def add(self, secret: Secret) -> None:
+        if secret.value:
+            self._secrets.add(secret)
+
+    def __call__(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=lambda each: -len(each.value)):
+            text = text.replace(secret.value, str(secret))
+        return text
+
+
+class Journal:
+    """A listener that writes everything down. Times are seconds since the run began."""
+
+    def __init__(self, path: Path, mask: Mask) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self.path = path
+        self._file: TextIO = os.fdopen(
+            descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1
+        )
+        self._mask, self._began, self._lock = mask, time.monotonic(), Lock()
+
+    def __call__(self, happening: Happening) -> None:
+        self.write(_told(happening))
+
+    def write(self, text: str) -> None:
+        if not text:
+            return
+        with self._lock, suppress(OSError):  # a full disk is no reason to stop half way
+            self._file.write(f"{time.monotonic() - self._began:8.2f}  {printable(self._mask(text))}\n")
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
+def keep_journal(command: str, mask: Mask) -> Journal | None:
+    """The run's journal; a notice and None where it cannot be kept, which is no reason not to act."""
+    try:
+        return Journal(path_for(command), mask)
+    except OSError as error:
+        notice().print(f"this run keeps no log: {error}", style="yellow")
+        return None
+
+
+def path_for(command: str) -> Path:
+    """A new log's path, named for the moment and the command."""
+    from platformdirs import user_state_path
+
+    moment = time.strftime("%Y-%m-%dT%H-%M-%S")
+    return user_state_path("raycluster") / "log" / f"{moment}-{os.getpid()}-{command}.log"
+
+
+def command_of(step: Step) -> str:
+    """The line that a step sends."""
+    return step.probe.shown() if isinstance(step, Wait) else step.command.shown()
+
+
+def changes(plan: Plan) -> Iterator[str]:
+    """What changes and why, the same on several hosts said once."""
+    hosts = gathered((change.host, change.what) for change in plan.changes)
+    return (f"{', '.join(names)}: {what}" for what, names in hosts.items())
+
+
+def warnings(plan: Plan) -> Iterator[str]:
+    """What was noticed of the hosts and does not stop the plan, the same of several said once."""
+    hosts = gathered((each.host, (each.why, each.fix)) for each in plan.warnings)
+    return (f"! {', '.join(names)}: {why}{fix and ' → ' + fix}" for (why, fix), names in hosts.items())
+
+
+def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
+    match happening:
+        case LookBegan(hosts):
+            return f"look at {', '.join(hosts)}"
+        case HostSeen(host, trouble, what):
+            return f"{host}: {trouble or what}"
+        case LockHeld(who):
+            return who
+        case Planned(plan):
+            return "\n          ".join(
+                (f"plan: {plan.title}", *changes(plan), *warnings(plan), *_refused(plan))
+            )
+        case PhaseBegan(phase):
+            return f"== {phase.title}"
+        case StepBegan(step):
+            return f"{step.host}: {step.title}\n          $ {command_of(step)}"
+        case StepWaits(step, why, still):
+            return "" if still else f"{step.host}: {step.title}: {why}"
+        case StepEnded():
+            return _ended(happening)
+
+
+def _refused(plan: Plan) -> Iterator[str]:
+    return (f"{each.host}: cannot: {each.why}" for each in plan.refusals)
+
+
+def _ended(ended: StepEnded) -> str:
+    head = f"{ended.step.host}: {ended.step.title}: {ended.status} after {ended.seconds:.2f} s"
+    output = (ended.output.stdout, ended.output.stderr) if ended.output else ()
+    failure = (ended.failure.message, ended.failure.detail) if ended.failure else ()
+    return "\n          ".join((head, *filter(None, (text.strip() for text in (*output, *failure)))))

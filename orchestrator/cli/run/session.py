@@ -1,0 +1,162 @@
+"""One run: the fleet, Ctrl-C, and who is told what happens."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import typer
+
+from orchestrator.cli.options import Pace
+from orchestrator.cli.output.progress import display
+from orchestrator.cli.run.locked import locked, refuse_locked
+from orchestrator.cli.run.run_log import Mask, keep_journal
+from orchestrator.cli.run.signals import INTERRUPTED, stopped_by_signals
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.secret import Secret
+from orchestrator.plan import lock
+from orchestrator.plan.facts.containers import outsiders
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Silent
+from orchestrator.plan.lock import Holder
+from orchestrator.plan.steps import Plan
+from orchestrator.remote.execute.events import Happening, LockHeld, Report, Tell
+from orchestrator.remote.execute.lock import Lock, ourselves
+from orchestrator.remote.execute.runner import execute
+from orchestrator.remote.fleet import Fleet, transport
+from orchestrator.remote.observe.hosts import observe
+from orchestrator.remote.transport import Failure, FailureKind
+
+DOUBT_SECONDS = 3.0
+"""In which a lock that goes with the connection is noticed to be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run: looks at hosts and executes plans on them, telling all listeners.
+
+    `lost` has the reason once the run has lost the cluster's lock, and with it its right to go on.
+    """
+
+    cluster: Cluster
+    fleet: Fleet
+    listeners: tuple[Tell, ...]
+    mask: Mask
+    log: Path | None
+    cancel: Event = field(default_factory=Event)
+    lost: list[str] = field(default_factory=list)
+
+    def tell(self, happening: Happening) -> None:
+        for listener in self.listeners:
+            listener(happening)
+
+    def stop_if_interrupted(self) -> None:
+        """For a command that only looks: after Ctrl-C it has nothing to say, and the exit code is 130."""
+        if self.cancel.is_set():
+            raise typer.Exit(INTERRUPTED)
+
+    def observe_all(self, depth: Depth) -> Facts:
+        """The facts of every host, also of those that only Ray knows, where it is asked."""
+        facts = self.observe(self.cluster.nodes, depth)
+        return facts | self.observe_outside(facts, depth)
+
+    def observe_outside(self, facts: Facts, depth: Depth) -> Facts:
+        """The facts of hosts that the inventory does not have and Ray lists."""
+        others = outsiders(self.cluster, facts)
+        self.fleet.add(others)
+        return self.observe(others, depth) if others else {}
+
+    def observe_but(self, known: Facts, depth: Depth) -> Facts:
+        """The facts of the inventory's hosts, where some are known already."""
+        nodes = tuple(node for node in self.cluster.nodes if node.name not in known)
+        facts = known | self.observe(nodes, depth)
+        return {node.name: facts[node.name] for node in self.cluster.nodes}
+
+    def observe(self, nodes: tuple[Node, ...], depth: Depth) -> Facts:
+        facts = observe(self.cluster, nodes, self.fleet, self.tell, self.cancel, depth=depth)
+        for host in facts.values():
+            if isinstance(host, HostFacts) and host.token:
+                self.mask.add(host.token)
+        return facts
+
+    @contextmanager
+    def locked(self, command: str) -> Iterator[Facts]:
+        """With the cluster's lock; exit code 4 where another run has it.
+
+        Yields what is known of the head where it could not be asked for the lock: nothing else is done there.
+        """
+        head = self.cluster.head.name
+        taken = Lock(self.fleet[head], lock.hold(self.cluster, ourselves(), command), self._lose).take(
+            self.cancel
+        )
+        match taken:
+            case Holder():
+                self.tell(LockHeld(locked(self.cluster, taken)))
+                refuse_locked(self.cluster, taken)
+            case Failure():
+                yield {head: Silent(taken.message, taken.fix, taken.detail)}
+            case Lock():
+                try:
+                    yield {}
+                finally:
+                    taken.free()
+
+    def _lose(self, why: str) -> None:
+        self.lost.append(f"its lock on {self.cluster.head.name} was lost: {why}")
+        self.cancel.set()
+
+    def why_lost(self, report: Report) -> str:
+        """Why the lock is lost; empty where it is held. It ends with the connection, maybe a moment later."""
+        head = self.cluster.head.name
+        if any(each.step.host == head and _is_unheard(each.failure) for each in report.failed):
+            self.cancel.wait(DOUBT_SECONDS)
+        return "; ".join(self.lost)
+
+    def execute(self, plan: Plan) -> Report:
+        return execute(plan, self.fleet, self.tell, self.cancel)
+
+    def clean_up(self, plan: Plan) -> Report:
+        """Executes also after Ctrl-C: what it undoes was begun by this run."""
+        return execute(plan, self.fleet, self.tell, Event())
+
+
+def _is_unheard(failure: Failure | None) -> bool:
+    """Whether it is the connection that failed, rather than what was asked of the host."""
+    kinds = FailureKind.UNREACHABLE, FailureKind.TIMEOUT
+    return failure is not None and failure.kind in kinds and failure.exit_code is None
+
+
+@contextmanager
+def session(
+    cluster: Cluster,
+    command: str,
+    pace: Pace,
+    *,
+    logged: bool,
+    secrets: tuple[Secret, ...] = (),
+    shown: bool = True,
+) -> Iterator[Session]:
+    """A session whose end closes its connections, its display and its log. `shown`: with a display."""
+    with ExitStack() as stack:
+        mask = Mask(secrets)
+        listeners: list[Tell] = []
+        if pace.events:
+            from orchestrator.cli.output.jsonl import as_events
+
+            listeners.append(as_events(command, cluster, mask))
+        elif shown:
+            hosts = tuple(node.name for node in cluster.nodes)
+            listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
+        journal = keep_journal(command, mask) if logged else None
+        if journal:
+            stack.callback(journal.close)
+        fleet = stack.enter_context(Fleet(cluster, transport, pace.jobs))
+        run = Session(
+            cluster,
+            fleet,
+            (*listeners, *([journal] if journal else [])),
+            mask,
+            journal.path if journal else None,
+        )
+        stack.enter_context(stopped_by_signals(run.cancel))
+        yield run

@@ -1,0 +1,74 @@
+"""Ctrl-C: once asks a run to stop in good order, twice ends it at once.
+
+Python runs signal handlers on the main thread alone, between two of its steps; one that waits
+inside a system call, for a lock or a name server, may not get to them. So the signals' numbers
+go through a pipe to a thread that does nothing else.
+https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from orchestrator.cli.output.console import notice
+
+INTERRUPTED = 130
+STOPPING = "interrupted: stopping in good order (Ctrl-C again leaves at once)"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def stopped_by_signals(cancel: Event, said: str = STOPPING) -> Iterator[None]:
+    """The first Ctrl-C asks the run to stop in good order, which is `said` unless empty; the second leaves at once.
+
+    A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    listener = Thread(target=_listen, args=(heard, cancel, said), name="signals", daemon=True)
+    listener.start()
+    before = {number: signal.signal(number, _pass_on) for number in _SIGNALS}
+    wakeup = signal.set_wakeup_fd(told)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(told)
+        listener.join()
+        os.close(heard)
+
+
+def _pass_on(_number: int, _frame: object) -> None:
+    """Without a handler of Python's own a signal would not reach the pipe."""
+
+
+def _listen(heard: int, cancel: Event, said: str) -> None:
+    first = True
+    for number in _numbers(heard):
+        if number == signal.SIGHUP:
+            _speak_to_nobody()
+        if not first:
+            notice().show_cursor()
+            os._exit(INTERRUPTED)
+        first = False
+        cancel.set()
+        if said:
+            notice().print(said)
+
+
+def _numbers(heard: int) -> Iterator[int]:
+    """Each of our signals as it comes; one that another part of the program handles is not ours."""
+    while number := os.read(heard, 1):
+        if number[0] in _SIGNALS:
+            yield number[0]
+
+
+def _speak_to_nobody() -> None:
+    """The terminal is gone, and a write to it would end us before we are done."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)

@@ -1,0 +1,129 @@
+"""Where a host is: names, addresses, networks, one by one or in a range."""
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from orchestrator.model.inventory.problems import quoted
+from orchestrator.model.inventory.ranges import expand
+from orchestrator.model.inventory.values import scalar, text, user, word
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}")
+HOST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+"""A host's name, or one from ~/.ssh/config."""
+
+_JUMP = re.compile(
+    rf"(?:ssh://)?(?:(.+)@)?(?:{HOST}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\])(?::[0-9]{{1,5}})?/?"
+)
+
+
+def host(written: object) -> str:
+    return _each(text(written), _one_host)
+
+
+def name(written: object) -> str:
+    return _each(scalar(written), _one_name)
+
+
+def ip(written: object) -> str:
+    return _each(word(written), _one_ip)
+
+
+def jump(written: object) -> str:
+    hosts = word(written)
+    for one in hosts.split(","):
+        found = _JUMP.fullmatch(one)
+        if not found:
+            raise ValueError(
+                f'should be a host such as "me@bastion:22", several with commas, not {quoted(one)}'
+            )
+        if found[1]:
+            user(found[1])
+    return hosts
+
+
+def network(written: object) -> str:
+    cidr = word(written)
+    try:
+        found = ip_network(cidr, strict=False)
+    except ValueError:
+        found = None
+    if found is None or "/" not in cidr:
+        raise ValueError(f'should be a network such as "10.0.0.0/24", not {quoted(cidr)}')
+    if reason := _unusable(found.network_address):
+        raise ValueError(f"{quoted(cidr)} {reason}")
+    if str(found.network_address) != str(ip_address(cidr.partition("/")[0])):
+        raise ValueError(f'{quoted(cidr)} is an address in a network; did you mean "{found}"?')
+    return str(found)
+
+
+def is_name(written: str) -> bool:
+    """Whether it can be a part of a container's name."""
+    return bool(_NAME.fullmatch(written))
+
+
+def normal(address: str) -> str:
+    """One spelling for each address; what is no address, as it is."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address
+
+
+def _each(written: str, check: Callable[[str], None]) -> str:
+    for one in expand(written):
+        check(one)
+    return written
+
+
+def _one_host(written: str) -> None:
+    if is_ip(written):
+        return
+    if "@" in written:
+        raise ValueError(f"should be the host alone; the user of {quoted(written)} goes under ssh.user")
+    if re.fullmatch(r"[^:]+:[0-9]+", written):
+        raise ValueError(f"should be the host alone; the port of {quoted(written)} goes under ssh.port")
+    if re.fullmatch(r"[\d.]+", written):
+        raise ValueError(f"{quoted(written)} is not a complete IPv4 address")
+    if not re.fullmatch(HOST, written):
+        raise ValueError(
+            f"should be a host name, an address or a name from ~/.ssh/config, not {quoted(written)}"
+        )
+
+
+def _one_name(written: str) -> None:
+    if not is_name(written):
+        raise ValueError(
+            f'should be letters, digits, "_", "." and "-", the first a letter or digit, not {quoted(written)}'
+        )
+
+
+def _one_ip(written: str) -> None:
+    if not is_ip(written):
+        bare = written.partition("/")[0]
+        hint = f"; write {quoted(bare)}" if is_ip(bare) else ""
+        raise ValueError(f'should be an IP address such as "10.0.0.2", not {quoted(written)}{hint}')
+    if reason := _unusable(ip_address(written)):
+        raise ValueError(f"{quoted(written)} {reason}")
+
+
+def _unusable(address: IPv4Address | IPv6Address) -> str:
+    if address.is_loopback:
+        return "is a loopback address, which other hosts cannot reach"
+    if address.is_unspecified:
+        return "stands for any address; write the host's own"
+    if address.is_multicast or str(address) == "255.255.255.255":
+        return "is the address of a group, not of a host"
+    if isinstance(address, IPv6Address) and address.scope_id:
+        return "names an interface; write an address that is the same on every host"
+    return ""
+
+
+def is_ip(written: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
+    try:
+        ip_address(written)
+    except ValueError:
+        return False
+    _, percent, scope = written.partition("%")  # of which Python takes anything
+    return not percent or bool(re.fullmatch(r"[A-Za-z0-9_.-]+", scope))

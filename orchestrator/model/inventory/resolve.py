@@ -1,0 +1,75 @@
+"""The inventory as written → the cluster: hosts merged, ranges expanded, defaults filled in."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
+from orchestrator.model.inventory.expand import members
+from orchestrator.model.inventory.schema_models import Host, Inventory
+from orchestrator.model.inventory.sections import Image, Written
+
+
+def resolve(inventory: Inventory) -> Cluster:
+    """Always works: an `Inventory` that `parse` gave is sound."""
+    head, *workers = _nodes(inventory)
+    ray = _merged(inventory.ray)
+    return Cluster(
+        name=inventory.cluster,
+        **_image(inventory.image),
+        head=head,
+        workers=tuple(workers),
+        ray=Ray(**{key: ray[key] for key in ("port", "ports", "auth", "install") if key in ray}),
+        secrets=inventory.secrets or (),
+        engine=inventory.engine or Engine.RAY,
+        serve=Model(inventory.serve.model, inventory.serve.args or ()) if inventory.serve else None,
+    )
+
+
+def _image(written: str | Image) -> dict[str, Any]:
+    if isinstance(written, str):
+        return {"image": written}
+    return {"image": written.from_} | ({"build_on": written.build_on} if written.build_on else {})
+
+
+def _nodes(inventory: Inventory) -> Iterator[Node]:
+    for path, host in inventory.hosts():
+        shared = _shared(inventory, host, Role.HEAD if path == ("head",) else Role.WORKER)
+        for member in members(host):
+            yield replace(shared, name=member.name, host=member.host, ip=member.ip)
+
+
+def _shared(inventory: Inventory, host: Host, role: Role) -> Node:
+    """What all machines of a range have in common: the cluster's settings, and over them the host's."""
+    ray = _merged(inventory.ray, host.ray)
+    scalars = _merged(inventory, host)
+    return Node(
+        name="",
+        host="",
+        role=role,
+        ip=None,
+        network=None if host.ip else inventory.network,
+        ssh=Ssh(**_merged(inventory.ssh, host.ssh)),
+        docker=_docker(inventory, host),
+        env=tuple({**(inventory.env or {}), **(host.env or {})}.items()),
+        num_gpus=ray.get("num_gpus"),
+        ray_args=ray.get("args", ()),
+        **{key: scalars[key] for key in ("hf_home", "accelerator", "rdma") if key in scalars},
+    )
+
+
+def _docker(inventory: Inventory, host: Host) -> Docker:
+    docker = _merged(inventory.docker, host.docker)
+    if "command" in docker:
+        docker["command"] = tuple(shlex.split(docker["command"]))
+    return Docker(**docker)
+
+
+def _merged(*parts: Written | None) -> dict[str, Any]:
+    """Later parts win, but lists append."""
+    merged: dict[str, Any] = {}
+    for part in filter(None, parts):
+        for key, value in part.given().items():
+            merged[key] = merged.get(key, ()) + value if isinstance(value, tuple) else value
+    return merged

@@ -1,0 +1,72 @@
+"""A host as one types it after `ssh`: `[user@]host[:port]`, with ranges."""
+
+import re
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import LOCAL
+from orchestrator.model.inventory import addresses, values
+from orchestrator.model.inventory.problems import quoted
+from orchestrator.model.inventory.ranges import MOST, expand
+from orchestrator.model.select import RESERVED
+
+_TARGET = re.compile(r"(?:(?P<user>.*)@)?(?P<host>\[[0-9A-Fa-f.]*:[^]]*\]|[^:@]+)(?::(?P<port>[^:]*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to SSH, and as whom; None: as `ssh` itself would."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if self.port and ":" in self.host else self.host
+        return f"{f'{self.user}@' if self.user else ''}{host}{f':{self.port}' if self.port else ''}"
+
+
+def parse(written: str) -> tuple[Target, ...]:
+    """All that a text stands for. ValueError: it is no host."""
+    if addresses.is_ip(written):
+        return (Target(written),)
+    found = _TARGET.fullmatch(written)
+    if not found:
+        raise ValueError(f'should be [user@]host[:port], such as "ubuntu@gpu1:2222", not {quoted(written)}')
+    user = None if found["user"] is None else values.user(found["user"])
+    port = None if found["port"] is None else values.port(found["port"])
+    host = found["host"][1:-1] if ":" in found["host"] else found["host"]
+    if host == LOCAL and (user or port):
+        raise ValueError(f"{quoted(LOCAL)} is this machine, reached without SSH: write it alone")
+    return tuple(Target(each, user, port) for each in expand(addresses.host(host)))
+
+
+def together(words: list[str]) -> tuple[Target, ...]:
+    """All that several texts stand for. ValueError: one is no host, or comes twice."""
+    targets = tuple(target for word in words for target in _named(word))
+    twice = next((each for each in targets if targets.count(each) > 1), None)
+    if twice:
+        raise ValueError(f"{quoted(str(twice))} is there twice")
+    if not targets:
+        raise ValueError("name at least one machine")
+    if len(targets) > MOST:
+        raise ValueError(f"these are {len(targets):,} hosts; a cluster has at most {MOST:,}")
+    return targets
+
+
+def _named(word: str) -> tuple[Target, ...]:
+    try:
+        return parse(word)
+    except ValueError as wrong:
+        raise ValueError(f"{quoted(word)}: {wrong}") from None
+
+
+def names(targets: tuple[Target, ...]) -> tuple[str, ...]:
+    """What to call each: its host, unless that is another's too, or cannot be a container's name."""
+    hosts = [each.host for each in targets]
+    return tuple(_name(each, hosts.count(each.host), i) for i, each in enumerate(targets, 1))
+
+
+def _name(target: Target, alike: int, number: int) -> str:
+    if not addresses.is_name(target.host) or target.host in RESERVED:
+        return f"gpu{number}"
+    return target.host if alike == 1 else f"{target.host}-{target.port or number}"

@@ -1,0 +1,140 @@
+"""Beside the supervisor in a container: its files, and what the model's server says when it is asked.
+
+Only the standard library is there.
+"""
+
+import http.client
+import json
+import os
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LOG = "vllm.log"
+LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
+BEGINS = "raycluster: vLLM begins its life number"
+ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may stand far above
+LINE_BYTES = 400  # a generous guess at the mean
+OK, FAILED = 200, 500
+UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
+NO_ANSWER = (OSError, ValueError, OverflowError, http.client.HTTPException)
+"""What comes of an address or a key that is none, and of who answers there and speaks no HTTP."""
+
+
+def at(name):
+    return os.path.join(HERE, name)
+
+
+def read(name):
+    try:
+        with open(at(name), encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+def write(name, value):
+    with open(at(name + ".new"), "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    os.replace(at(name + ".new"), at(name))
+
+
+def forget(*names):
+    for name in names:
+        if os.path.exists(at(name)):
+            os.remove(at(name))
+
+
+def log(data):
+    if os.path.exists(at(LOG)) and os.path.getsize(at(LOG)) > LOG_BYTES:
+        os.replace(at(LOG), at(LOG + ".1"))
+    with open(at(LOG), "ab") as file:
+        file.write(data)
+
+
+def tail(count):
+    """The last lines that the last life has logged; what a progress bar has overwritten is a line, too."""
+    if not count or not os.path.exists(at(LOG)):
+        return []
+    with open(at(LOG), "rb") as file:
+        file.seek(max(0, os.path.getsize(at(LOG)) - LINE_BYTES * count))
+        lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()[-count:]
+    begun = [at for at, line in enumerate(lines) if line.startswith(BEGINS)]
+    return lines[begun[-1] + 1 :] if begun else lines
+
+
+def call(spec, path, told=None, timeout=3):
+    """The status of an answer, 0 for none, and its text."""
+    key = spec.get("key") or os.environ.get("VLLM_API_KEY")
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    try:
+        told = json.dumps(told).encode() if told else None
+        with opened(urllib.request.Request(spec["url"] + path, told, headers), timeout) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except NO_ANSWER as problem:
+        return 0, str(getattr(problem, "reason", problem))
+
+
+def opened(request, timeout):
+    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=UNVERIFIED)
+    try:
+        return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
+    except urllib.error.HTTPError as answer:
+        return answer
+
+
+def health(spec):
+    """Empty where the server says that it is well, else why not."""
+    status, text = call(spec, "/health")
+    return "" if status == OK else f"HTTP status {status}" if status else text
+
+
+def ask():
+    """A word of the model's own. One that makes no text says so, with a status of four hundred and some."""
+    spec, began = read("spec.json"), time.time()
+    told = {"model": name(spec), "prompt": "Hello", "max_tokens": 1}
+    status, text = call(spec, "/v1/completions", told, timeout=300)
+    if OK <= status < FAILED:
+        print(
+            json.dumps(
+                {"url": spec["url"], "name": told["model"], "status": status, "seconds": time.time() - began}
+            )
+        )
+        return 0
+    print(f"HTTP status {status}: {text[:1000]}" if status else text, file=sys.stderr)
+    return 1
+
+
+def name(spec):
+    """What the model is called by those who ask for it; empty where the server does not tell."""
+    try:
+        return json.loads(call(spec, "/v1/models")[1])["data"][0]["id"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        return ""
+
+
+def ailment(spec, state):
+    """Empty where all is well. The server is at the first rank; its supervisor has told the others' of it."""
+    known = state.get("is", "waiting")
+    if known in ("waiting", "ended") or (spec["company"] or {}).get("rank"):
+        return "" if known == "answering" else state.get("why") or known
+    return health(spec)
+
+
+def look(lines, kept):
+    spec, state = read("spec.json"), read("state.json")
+    trouble = ailment(spec, state) if spec and kept else "nothing is served"
+    told = {
+        "trouble": trouble,
+        "name": "" if trouble or (spec["company"] or {}).get("rank") else name(spec),
+        "lines": tail(min(int(lines), ENOUGH) if kept else int(lines)) if trouble else [],
+    }
+    shown = {key: spec.get(key, "") for key in ("model", "args", "url", "company")}
+    print(
+        json.dumps(
+            {"spec": shown if spec else None, "state": state, "kept": kept, "now": time.time(), **told}
+        )
+    )

@@ -1,0 +1,100 @@
+"""What `up` waits for, judged from data: the head's port, and a node in Ray's table."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.plan.facts.host import RayNode, RayTable
+from orchestrator.plan.facts.parse import seconds
+from orchestrator.plan.ray.commands import parse_table
+from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
+
+UNKNOWN = Never("Docker tells nothing of its container any more")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Until the GCS port answers; hopeless once the container has ended."""
+
+    port: int
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+        if exit_code == 0:
+            return Ready(f"port {self.port} answers")
+        return _ended(stdout, restarts=0) or NotYet(f"nothing answers on port {self.port}")
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Until Ray lists the node, by IP and with its GPUs, in a life that began after its container's.
+
+    `restarts`: how often Docker had restarted the container before; one more means that it crashed.
+    """
+
+    ip: str
+    gpus: int
+    restarts: int = 0
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:
+        ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
+        return ended or self._listed(_started(stdout), watched)
+
+    def _listed(self, since: float, watched: str) -> Verdict:
+        table = parse_table(watched) if watched else None
+        if not isinstance(table, RayTable):
+            return NotYet(f"no word from Ray on the head yet{f' ({table.text})' if table else ''}")
+        node = table.alive(self.ip, since)
+        return self._equipped(node) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")
+
+    def _equipped(self, node: RayNode) -> Verdict:
+        if node.gpus < self.gpus:
+            return Never(f"Ray sees {node.gpus} of its {self.gpus} GPUs")
+        if node.out_of_reach:
+            return Never(node.out_of_reach)
+        if node.reached is None:
+            return NotYet("Ray lists it; whether the head can reach it is being tried")
+        return Ready(f"joined, {gpu_count(node.gpus)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Until the container runs. `few`: why it would be of no use; `restarts`: as for `Joined`."""
+
+    few: str
+    restarts: int = 0
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+        ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
+        return ended or (Never(self.few) if self.few else Ready("runs"))
+
+
+def gpu_count(gpus: int) -> str:
+    return f"{gpus} GPU{'' if gpus == 1 else 's'}"
+
+
+def _ended(stdout: str, restarts: int) -> Never | None:
+    """The container's end, if its state tells of one."""
+    told = _state(stdout)
+    if not told:
+        return UNKNOWN
+    state = told["state"]
+    if state["Status"] == "running":
+        return (
+            None
+            if told["restarts"] <= restarts
+            else Never("its container ended and Docker had to restart it")
+        )
+    cause = " (out of memory)" if state["OOMKilled"] else ""
+    return Never(f"its container ended with exit code {state['ExitCode']}{cause}", state["ExitCode"])
+
+
+def _started(stdout: str) -> float:
+    return seconds(_state(stdout)["state"]["StartedAt"])
+
+
+def _state(stdout: str) -> dict[str, Any]:
+    try:
+        told = json.loads(stdout)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) and "state" in told else {}

@@ -1,0 +1,132 @@
+"""The plan of `down`: the workers, then the head, then a second look."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.plan import docker, engine
+from orchestrator.plan.actions.prune import left_outside, unsure
+from orchestrator.plan.checks import reached
+from orchestrator.plan.command import Command
+from orchestrator.plan.facts.containers import STRAY, outsiders, running, strays
+from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts.parse import parse_ray
+from orchestrator.plan.host_commands import forget_token
+from orchestrator.plan.ray import commands as ray
+from orchestrator.plan.remedies import docker_fix
+from orchestrator.plan.ssh_command import by_hand
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
+
+STOP = "stop and remove its container"
+ASK = "ask Ray who else is in it"
+
+
+def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
+    """What takes this cluster's containers, and nothing else, off its hosts (of `only`; all if None)."""
+    nodes = [node for node in cluster.nodes if only is None or node.name in only]
+    ours = {node.name: _ours(cluster, facts[node.name]) for node in nodes}
+    return Plan(
+        f"take down cluster {cluster.name}",
+        tuple(_phases(cluster, [node for node in nodes if ours[node.name]], facts, whole=only is None)),
+        tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
+        (
+            *(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
+            *_left(cluster, facts),
+        ),
+    )
+
+
+def _left(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
+    """What would outlive the cluster, on hosts that the inventory does not have."""
+    yield from (Refusal(each.host, each.why, each.fix) for each in left_outside(cluster, facts))
+    yield from unsure(_outsiders(cluster, facts), facts)
+
+
+def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
+    """With what Ray has `told` when it was asked."""
+    here = facts[cluster.head.name]
+    if isinstance(here, Silent):
+        return facts
+    return facts | {cluster.head.name: replace(here, ray=parse_ray(told))}
+
+
+def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
+    """As `_left` once the head is gone: nobody tells of those hosts any more, so a person has to see to them."""
+    nodes = {node.name: node for node in _outsiders(cluster, facts)}
+    for host, container in strays(cluster, facts):
+        if host in nodes:
+            remedy = _by_hand(nodes[host], docker.remove_by_hand(nodes[host], container))
+            yield Refusal(host, f"{container.name} {STRAY}", f"remove it: {remedy}")
+    for host, node in nodes.items():
+        for finding in reached(node, facts[host]):
+            why = f"Ray listed a node there, which is not in the inventory and could not be asked: {finding.text}"
+            remedy = f"look there: {_by_hand(node, docker.list_by_hand(cluster, node))}"
+            yield Refusal(host, why, remedy, finding.detail)
+
+
+def _outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
+    return tuple(node for node in outsiders(cluster, facts) if node.name in facts)
+
+
+def _by_hand(node: Node, there: Command) -> str:
+    return Command((*by_hand(node).argv, *there.argv)).shown()
+
+
+def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
+    """Whether the head is known not to run: its workers would drain for half a minute, for nobody."""
+    head = facts[cluster.head.name]
+    known = isinstance(head, HostFacts) and not isinstance(head.docker, DockerTrouble)
+    heads = (each for here in facts.values() for each in _ours(cluster, here) if each.role == Role.HEAD)
+    return known and not any(each.running for each in heads)
+
+
+def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -> Iterator[Phase]:
+    ask = _ask(cluster, facts) if whole else ()
+    workers, head = (
+        tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, facts))
+        for role in (Role.WORKER, Role.HEAD)
+    )
+    if ask and not workers:
+        yield Phase("Ask Ray", ask, OnFailure.KEEP_GOING)
+    if workers:
+        yield Phase("Stop the workers", (*ask, *workers), OnFailure.KEEP_GOING)
+    if head:
+        yield Phase("Stop the head", head, OnFailure.KEEP_GOING)
+    again = tuple(
+        Run(node.name, "see that nothing is left", docker.absent(cluster, node), looks=True) for node in nodes
+    )
+    if again:
+        yield Phase("Look again", again, OnFailure.KEEP_GOING)
+
+
+def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
+    """Where the look has not asked Ray: it takes as long to answer as workers take to stop."""
+    head, here, port = cluster.head, facts[cluster.head.name], engine.of(cluster).gcs(cluster)
+    if port is None or not running(cluster, head, here) or isinstance(here, Silent) or here.ray:
+        return ()
+    return (Run(head.name, ASK, docker.ask_ray(cluster, ray.within(head, port)), looks=True),)
+
+
+def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:
+    orphaned, here = _has_lost_its_head(cluster, facts), facts[node.name]
+    stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
+    yield Run(node.name, STOP, stop, timeout=docker.REMOVE_SECONDS)
+    if engine.of(cluster).gcs(cluster) or (isinstance(here, HostFacts) and here.token):
+        yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
+
+
+def _ours(cluster: Cluster, facts: HostFacts | Silent) -> tuple[Container, ...]:
+    found = facts.containers if isinstance(facts, HostFacts) else ()
+    return tuple(container for container in found if container.cluster == cluster.name)
+
+
+def _told(containers: tuple[Container, ...]) -> str:
+    return ", ".join(f"{container.name} ({container.ended or 'running'})" for container in containers)
+
+
+def _refusal(node: Node, facts: HostFacts | Silent) -> Refusal | None:
+    if isinstance(facts, Silent):
+        return Refusal(node.name, facts.why, facts.fix, facts.detail)
+    if isinstance(facts.docker, DockerTrouble):
+        return Refusal(node.name, facts.docker.text, docker_fix(facts.docker))
+    return None

@@ -1,0 +1,119 @@
+"""How hosts come by the image that containers run: they pull it, build it, or get it from the head."""
+
+from collections.abc import Iterator
+
+from orchestrator.model.cluster import BuildOn, Cluster, Node, Pull
+from orchestrator.plan import docker
+from orchestrator.plan.facts.host import Facts, HostFacts
+from orchestrator.plan.steps import Feed, OnFailure, Phase, Run
+
+GET_IMAGE = "Get the image"
+COPY_IMAGE = "Copy the image"
+PULL_SECONDS = 3600.0
+COPY_SECONDS = 6 * 3600.0
+
+
+def get_image(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Iterator[Phase]:
+    """What brings the image to those of `nodes`, all of which have answered, that lack it."""
+    if cluster.ray.install and cluster.build_on is BuildOn.HEAD:
+        yield from _from_head(cluster, facts, nodes)
+    elif steps := tuple(step for node in nodes for step in _get(cluster, facts, node)):
+        yield Phase(
+            GET_IMAGE, steps, OnFailure.DROP_HOST, otherwise=_without_a_way_out(cluster, facts, nodes)
+        )
+
+
+def builds(cluster: Cluster, node: Node) -> bool:
+    """Whether it is this node that adds `ray.install` to the image it runs."""
+    return bool(cluster.ray.install) and (cluster.build_on is BuildOn.EACH or node is cluster.head)
+
+
+def outdated(cluster: Cluster, node: Node, facts: Facts) -> str:
+    """Why a new image is needed where there is one with `ray.install`; empty where it is good, or there is none.
+
+    Images that hosts have built from the same one are as good as the same; a copy is good while the head has it.
+    """
+    here, head = facts[node.name], facts[cluster.head.name]
+    if not isinstance(here, HostFacts) or not isinstance(head, HostFacts) or not here.derived:
+        return ""
+    if node is not cluster.head and head.derived and here.derived.is_same(head.derived):
+        return ""
+    if not builds(cluster, node):
+        return f"{cluster.head.name} has built another image" if head.derived else ""
+    if here.base:
+        moved, where = here.base.id != here.derived.built_from, "this host"
+    else:
+        moved, where = _base(head) not in ("", here.derived.built_from), cluster.head.name
+    return f"{cluster.image} is another image on {where} now" if moved else ""
+
+
+def _base(here: HostFacts) -> str:
+    """The ID of what an image with `ray.install` is built from there, empty if nobody knows."""
+    return here.base.id if here.base else here.derived.built_from if here.derived else ""
+
+
+def _lacks(cluster: Cluster, node: Node, facts: Facts) -> bool:
+    return not _seen(facts, node).image_id or bool(outdated(cluster, node, facts))
+
+
+def _get(cluster: Cluster, facts: Facts, node: Node) -> Iterator[Run]:
+    if node.docker.pull is not Pull.ALWAYS and not _lacks(cluster, node, facts):
+        return
+    if cluster.ray.install:
+        yield from _build(cluster, node, _seen(facts, node))
+    else:
+        yield pull(cluster, node)
+
+
+def _build(cluster: Cluster, node: Node, here: HostFacts) -> Iterator[Run]:
+    if node.docker.pull is Pull.ALWAYS or (not here.base and node.docker.pull is not Pull.NEVER):
+        yield pull(cluster, node)
+    yield add_ray(cluster, node)
+
+
+def _from_head(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Iterator[Phase]:
+    head, derived = cluster.head, _seen(facts, cluster.head).derived
+    always = head in nodes and head.docker.pull is Pull.ALWAYS
+    building = always or _lacks(cluster, head, facts)
+    if building:
+        steps = tuple(_build(cluster, head, _seen(facts, head)))
+        yield Phase(GET_IMAGE, steps, OnFailure.STOP)
+    workers = (node for node in nodes if node is not head)
+    lacking = tuple(node for node in workers if building or _lacks(cluster, node, facts))
+    if lacking:
+        yield copy(docker.image(cluster), head, lacking, derived.size if derived and not building else 0)
+
+
+def _without_a_way_out(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Phase | None:
+    """A host that cannot build the image is given the head's."""
+    workers = tuple(node for node in nodes if node is not cluster.head)
+    if not cluster.ray.install or not workers:
+        return None
+    derived = _seen(facts, cluster.head).derived
+    return copy(docker.image(cluster), cluster.head, workers, derived.size if derived else 0)
+
+
+def _seen(facts: Facts, node: Node) -> HostFacts:
+    here = facts[node.name]
+    assert isinstance(here, HostFacts)  # noqa: S101 - without its head, a cluster gets no image anywhere
+    return here
+
+
+def add_ray(cluster: Cluster, node: Node) -> Run:
+    """Makes the image that has `ray.install` from the one below it, which has to be there."""
+    title = f"add {cluster.ray.install} to the image"
+    return Run(node.name, title, docker.build(cluster, node), timeout=PULL_SECONDS)
+
+
+def pull(cluster: Cluster, node: Node) -> Run:
+    """Fetches the inventory's image, newer or not."""
+    command = docker.pull(cluster, node)
+    return Run(node.name, f"pull {cluster.image}", command, timeout=PULL_SECONDS, how_far=docker.layers)
+
+
+def copy(name: str, source: Node, targets: tuple[Node, ...], size: int) -> Phase:
+    """Gives the image of `source` to the others, all at once. `size`: its bytes, 0 if untold."""
+    feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS)
+    title = f"load {name} from {source.name}"
+    loads = tuple(Run(node.name, title, docker.load(node), timeout=COPY_SECONDS) for node in targets)
+    return Phase(COPY_IMAGE, loads, OnFailure.DROP_HOST, feed=feed)

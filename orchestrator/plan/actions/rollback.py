@@ -1,0 +1,62 @@
+"""The plan after a failed `up`: what the failed containers said last, then the removal of what it started."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import docker, engine
+from orchestrator.plan.host_commands import forget_token
+from orchestrator.plan.steps import OnFailure, Phase, Plan, Run, Step
+
+LAST_WORDS = "read its container's log"
+REMOVE = "remove its container"
+
+
+class Undo(StrEnum):
+    """What of a failed run is removed."""
+
+    USELESS = "useless"  # what failed, and what is of no use without it
+    ALL = "all"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Wreck:
+    """How a run failed: where it started a container, where a step failed, whether a person stopped it."""
+
+    started: frozenset[str]
+    failed: frozenset[str]
+    interrupted: bool = False
+
+
+def plan_aftermath(cluster: Cluster, wreck: Wreck, undo: Undo = Undo.USELESS) -> Plan:
+    """Workers that started well stay, unless `undo` says otherwise.
+
+    Without a head that this run had to start nothing is of use, so then all that it started goes, as it
+    does when a person stopped the run. A head that stood before is not lost because it could not be asked.
+    """
+    gone = _gone(cluster, wreck, undo)
+    started = [node for node in cluster.nodes if node.name in wreck.started]
+    words = tuple(_last_words(cluster, node) for node in started if node.name in wreck.failed)
+    steps = tuple(step for node in started if node.name in gone for step in _undo(cluster, node))
+    phases = (Phase("Read logs", words, OnFailure.KEEP_GOING), Phase("Clean up", steps, OnFailure.KEEP_GOING))
+    return Plan("clean up", tuple(phase for phase in phases if phase.steps))
+
+
+def _gone(cluster: Cluster, wreck: Wreck, undo: Undo) -> frozenset[str]:
+    if undo is Undo.NOTHING or not (wreck.failed or wreck.interrupted):
+        return frozenset()
+    everything = undo is Undo.ALL or wreck.interrupted or cluster.head.name in wreck.failed & wreck.started
+    return wreck.started if everything else wreck.started & wreck.failed
+
+
+def _last_words(cluster: Cluster, node: Node) -> Run:
+    return Run(node.name, LAST_WORDS, docker.last_words(cluster, node), timeout=10)
+
+
+def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
+    fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
+    yield Run(node.name, REMOVE, docker.discard(cluster, node), fix=fix)
+    if engine.of(cluster).gcs(cluster):
+        yield Run(node.name, "forget Ray's token", forget_token(cluster, node))

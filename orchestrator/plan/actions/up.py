@@ -1,0 +1,168 @@
+"""The plan of `up`: images, then the head, then the workers, until Ray lists every host."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import Auth, Cluster, Node
+from orchestrator.model.secret import Secret
+from orchestrator.plan import docker, engine
+from orchestrator.plan.actions import conditions
+from orchestrator.plan.actions.images import get_image
+from orchestrator.plan.actions.prune import left_outside
+from orchestrator.plan.actions.reconcile import Decision, Keep, Start, decide_all
+from orchestrator.plan.checks import Level, quick
+from orchestrator.plan.facts.address import Place
+from orchestrator.plan.facts.host import Facts, HostFacts
+from orchestrator.plan.host_commands import keep_token, reach
+from orchestrator.plan.ray.commands import address
+from orchestrator.plan.serving.plan import resumed as resume
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
+
+REMOVE_OLD = "remove its old container"
+HEAD_SECONDS = 120.0
+JOIN_SECONDS = 180.0
+LOOK_EVERY = 2.0  # at a container while Ray starts in it, and needs the CPU that a look takes
+WATCH_SECONDS = JOIN_SECONDS + 240.0
+"""The steps before a host's wait take their time too, and the watch has to outlast them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What `up` sends to hosts but never shows: the user's secrets, and a token should the head have none."""
+
+    secrets: tuple[Secret, ...]
+    token: Secret
+
+
+def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str] | None = None) -> Plan:
+    """What makes Ray list every host of the inventory; with `only`, what those hosts need for it."""
+    decided = decide_all(cluster, facts, sealed.secrets, only)
+    refusals = tuple(each for each in decided.values() if isinstance(each, Refusal))
+    title = f"bring up cluster {cluster.name}"
+    outside = tuple(left_outside(cluster, facts))
+    if isinstance(decided[cluster.head.name], Refusal) or not _changes(decided):
+        return Plan(title, refusals=refusals, warnings=outside)
+    up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
+    warnings = (*_warnings(cluster, facts, decided), *outside)
+    return Plan(title, tuple(up.phases()), _changes(decided), refusals, warnings)
+
+
+def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
+    return tuple(Change(host, each.why) for host, each in decided.items() if isinstance(each, Start))
+
+
+def _warnings(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> tuple[Remark, ...]:
+    """What is noteworthy of hosts that get a container; of those that stand it was said before."""
+    found = tuple(
+        Remark(found.host, found.text, found.fix)
+        for found in quick(cluster, facts)
+        if found.level is Level.WARNING and isinstance(decided.get(found.host), Start)
+    )
+    return (*found, *_ends(cluster, facts, decided))
+
+
+def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[Remark]:
+    """The model whose server goes with the head's old container."""
+    head, here = cluster.head.name, facts[cluster.head.name]
+    if isinstance(here, HostFacts) and here.served and here.served.kept and isinstance(decided[head], Start):
+        fix = "once the cluster is up, `raycluster serve` brings it back"
+        yield Remark(
+            head, f"{here.served.model.name}, which is served there, ends with its old container", fix
+        )
+
+
+def _token(cluster: Cluster, facts: Facts, sealed: Sealed) -> Secret | None:
+    """The head's token, so that hosts added later get the one that the cluster runs with."""
+    if cluster.ray.auth is Auth.DISABLED:
+        return None
+    head = facts[cluster.head.name]
+    return (head.token if isinstance(head, HostFacts) else None) or sealed.token
+
+
+@dataclass(frozen=True, slots=True)
+class _Up:
+    cluster: Cluster
+    facts: Facts
+    decided: Mapping[str, Decision]
+    token: Secret | None
+
+    def phases(self) -> Iterator[Phase]:
+        starting = (node for node in self.cluster.nodes if isinstance(self.decided.get(node.name), Start))
+        yield from get_image(self.cluster, self.facts, tuple(starting))
+        head = tuple(self._head())
+        if head:
+            yield Phase("Start the head", head, OnFailure.STOP)
+        title = "Join the workers" if self.cluster.workers else "Join"
+        yield Phase(title, tuple(self._joins()), OnFailure.DROP_HOST, self._watch())
+
+    def _head(self) -> Iterator[Step]:
+        node = self.cluster.head
+        match self.decided[node.name]:
+            case Start() as start:
+                yield from self._start(node, start)
+                yield from self._gcs(start)
+
+    def _gcs(self, start: Start) -> Iterator[Step]:
+        if (port := self._gcs_port) is None:
+            return
+        node = self.cluster.head
+        probe = docker.listening(self.cluster, node, start.place.ip)
+        title, until = f"wait for its GCS on port {port}", conditions.Answers(port)
+        yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
+
+    def _joins(self) -> Iterator[Step]:
+        """Where a model is served, a rank whose container is new is started in it: the others wait for it."""
+        anew = frozenset(name for name, each in self.decided.items() if isinstance(each, Start))
+        resumed = {} if self.cluster.head.name in anew else resume(self.cluster, self.facts, anew)
+        for node in self.cluster.nodes:
+            decision = self.decided.get(node.name)
+            if isinstance(decision, Start) and node is not self.cluster.head:
+                yield from self._reach(node)
+                yield from self._start(node, decision)
+            if isinstance(decision, Start | Keep):
+                yield self._join(node, decision)
+            if node.name in resumed:
+                yield resumed[node.name]
+
+    def _reach(self, node: Node) -> Iterator[Step]:
+        if (port := self._gcs_port) is None:
+            return
+        ip = self._head_ip
+        fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
+        yield Run(node.name, f"reach the head at {address(ip, port)}", reach(ip, port), timeout=5, fix=fix)
+
+    def _start(self, node: Node, start: Start) -> Iterator[Step]:
+        name = self.cluster.container(node)
+        if start.replaces:
+            yield Run(node.name, REMOVE_OLD, docker.discard(self.cluster, node))
+        if self.token:
+            yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, node, self.token))
+        yield Run(node.name, "start its container", start.command, starts=name)
+
+    def _join(self, node: Node, decision: Start | Keep) -> Wait:
+        here, of = self.facts[node.name], engine.of(self.cluster)
+        assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
+        probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
+        return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
+
+    def _watch(self) -> Watch | None:
+        if self._gcs_port is None:
+            return None
+        places = [each for each in self.decided.values() if isinstance(each, Start | Keep)]
+        expected = tuple(f"{each.place.ip}={each.gpus}" for each in places)
+        command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, WATCH_SECONDS)
+        title = f"watch Ray's node table until it lists {len(places)} host{'' if len(places) == 1 else 's'}"
+        return Watch(self.cluster.head.name, title, command, expected, within=WATCH_SECONDS)
+
+    @property
+    def _gcs_port(self) -> int | None:
+        return engine.of(self.cluster).gcs(self.cluster)
+
+    @property
+    def _head_ip(self) -> str:
+        return self._place(self.cluster.head).ip
+
+    def _place(self, node: Node) -> Place:
+        decision = self.decided[node.name]
+        assert not isinstance(decision, Refusal)  # noqa: S101 - a refused head has no phases
+        return decision.place

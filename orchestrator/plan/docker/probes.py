@@ -1,0 +1,96 @@
+"""Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
+
+from orchestrator import payload
+from orchestrator.model.cluster import Accelerator, Cluster, Node
+from orchestrator.payload import program
+from orchestrator.plan import engine, scripts
+from orchestrator.plan.command import Command
+from orchestrator.plan.docker.images import image
+from orchestrator.plan.docker.run import HF_HOME, found_inside
+from orchestrator.plan.facts import scripts as look_scripts
+from orchestrator.plan.facts.address import Place
+from orchestrator.plan.facts.host import Depth
+from orchestrator.plan.scripts import scripted
+from orchestrator.plan.status import watch_script
+
+
+def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
+    """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty."""
+    keeps = depth > Depth.CONTAINERS and node in engine.of(cluster).supervisors(cluster)
+    asked = (
+        cluster.name,
+        node.name,
+        cluster.container(node),
+        image(cluster) if depth > Depth.CONTAINERS else "",
+        node.hf_home if depth is Depth.MACHINE else "",
+        gcs,
+        program("ray_nodes") if gcs else "",
+        payload.SUPERVISOR if keeps else "",
+        cluster.image if cluster.ray.install and depth > Depth.CONTAINERS else "",
+    )
+    return scripted(look_scripts.OBSERVE, "observe", node, *asked)
+
+
+def ask_ray(cluster: Cluster, gcs: str) -> Command:
+    """Ray's node table alone, from inside the head's container; `probes.parse_ray` reads it."""
+    asked = (cluster.container(cluster.head), program("ray_nodes"), gcs)
+    return scripted(look_scripts.RAY, "ask-ray", cluster.head, *asked)
+
+
+def watch(cluster: Cluster, node: Node, since: float) -> Command:
+    """Tells what happens to the host's containers from `since` on, by its clock; `live` reads it.
+
+    Also the numbers of NVIDIA's GPUs: of those in the node's container, or of the host's where none runs.
+    """
+    gpus = watch_script.GPUS if node.accelerator is Accelerator.NVIDIA else ""
+    asked = (cluster.name, cluster.container(node), f"{since:.0f}", gpus)
+    return scripted(watch_script.WATCH, "watch", node, *asked, interpreter="bash")
+
+
+def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:
+    """A second look at the host; `inspection` reads it. `ask_registry`: whether the image could be pulled."""
+    asked = (image(cluster), "yes" if ask_registry else "")
+    return scripted(look_scripts.INSPECT, "inspect", node, *asked)
+
+
+def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[int, ...]) -> Command:
+    """A container as the node's own would be, that tells what is in it and listens; `trial` reads it.
+
+    `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
+    """
+    given = (*(("-v", f"{folder}:{HF_HOME}") if folder else ()), *found_inside(cluster, node, place))
+    words = (program("probe"), "look", node.accelerator, place.ip, *map(str, ports))
+    return _brief(cluster, node, _trial_name(cluster, node), given, words)
+
+
+def collective(cluster: Cluster, node: Node, place: Place, words: tuple[str, ...]) -> Command:
+    """The same for a rank of the deep check, `words` being its arguments; `collective.heard` reads it."""
+    name = f"raydeep-{cluster.name}-{node.name}"
+    return _brief(cluster, node, name, found_inside(cluster, node, place), (program("network_test"), *words))
+
+
+def reach(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
+    """Tries connections from inside the node's trial; `trial.links` reads it."""
+    words = (
+        "exec",
+        _trial_name(cluster, node),
+        "python3",
+        "-c",
+        program("probe"),
+        "reach",
+        *addresses,
+    )
+    return Command((*node.docker.command, *words))
+
+
+def _brief(
+    cluster: Cluster, node: Node, name: str, given: tuple[str, ...], words: tuple[str, ...]
+) -> Command:
+    """A container that runs a program of ours until standard input ends, and is gone then."""
+    options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *given)
+    python = ("--tty=false", "--entrypoint", "python3", image(cluster), "-c", *words)
+    return scripted(scripts.TRIAL, "trial", node, name, *options, *python)
+
+
+def _trial_name(cluster: Cluster, node: Node) -> str:
+    return f"raytrial-{cluster.name}-{node.name}"

@@ -1,0 +1,60 @@
+"""Where a node stands on its host: the data address, the interface that carries it, the home folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.facts.host import Address, Facts, HostFacts, Silent
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node stands: its data address, the interface that carries it, the user's home, InfiniBand or not."""
+
+    ip: str
+    interface: str
+    home: str
+    infiniband: bool
+
+
+def settle(node: Node, facts: HostFacts) -> Place | str:
+    """The node's place on its host, or why it has none."""
+    if node.ip is not None:
+        return _given(node.ip, facts)
+    return _found(node.network or "", facts)
+
+
+def _given(ip: str, facts: HostFacts) -> Place | str:
+    interface = facts.interface(ip)
+    if interface is None:
+        return f"ip {ip} is on no interface of this host, which has {_listed(facts.addresses)}"
+    return Place(ip, interface, facts.home, facts.infiniband)
+
+
+def _found(network: str, facts: HostFacts) -> Place | str:
+    match facts.within(network):
+        case (only,):
+            return Place(only.ip, only.interface, facts.home, facts.infiniband)
+        case ():
+            return f"no address of this host lies in network {network}: it has {_listed(facts.addresses)}"
+        case several:
+            return f"several addresses of this host lie in network {network}: {_listed(several)}"
+
+
+def _listed(addresses: tuple[Address, ...]) -> str:
+    return ", ".join(f"{address.ip} ({address.interface})" for address in addresses) or "none"
+
+
+def places(cluster: Cluster, facts: Mapping[str, HostFacts | Silent]) -> dict[str, Place]:
+    """Where each node stands that was seen and has a place."""
+    found = {
+        node.name: settle(node, here)
+        for node in cluster.nodes
+        if isinstance(here := facts.get(node.name), HostFacts)
+    }
+    return {name: place for name, place in found.items() if isinstance(place, Place)}
+
+
+def addresses(cluster: Cluster, facts: Facts) -> dict[str, str]:
+    """The data address of each host that has one."""
+    return {name: place.ip for name, place in places(cluster, facts).items()}

@@ -1,0 +1,100 @@
+"""What of the cluster was found on the hosts, and what of it that the inventory does not have."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from orchestrator.model.cluster import Cluster, HostKeys, Node, Role
+from orchestrator.model.inventory.addresses import is_ip
+from orchestrator.plan.facts.address import settle
+from orchestrator.plan.facts.host import (
+    Container,
+    DockerTrouble,
+    Facts,
+    HostFacts,
+    RayTable,
+    RayTrouble,
+    Silent,
+)
+from orchestrator.plan.remedies import docker_fix
+from orchestrator.plan.steps import Refusal
+
+UP_FIRST = "`raycluster up` brings it up"
+
+
+def not_asked(cluster: Cluster, node: Node, here: HostFacts | Silent) -> Refusal | None:
+    """Why nobody knows what it serves."""
+    if isinstance(here, Silent):
+        return Refusal(node.name, here.why, here.fix, here.detail)
+    if isinstance(here.docker, DockerTrouble):
+        return Refusal(node.name, here.docker.text, docker_fix(here.docker))
+    if here.unheard and running(cluster, node, here):
+        return Refusal(node.name, f"what it serves is not known: {here.unheard}", "try again in a moment")
+    return None
+
+
+def not_ready(cluster: Cluster, node: Node, here: HostFacts | Silent) -> Refusal | None:
+    """Why it has none, or none that can be asked."""
+    if refusal := not_asked(cluster, node, here):
+        return refusal
+    if not running(cluster, node, here):
+        whose = "its head" if node is cluster.head else "it"
+        return Refusal(node.name, f"the cluster is not up: no container of {whose} runs", UP_FIRST)
+    return None
+
+
+def ray_table(cluster: Cluster, facts: Facts) -> RayTable | RayTrouble | None:
+    """What the head's GCS told; None where nobody could ask it."""
+    head = facts[cluster.head.name]
+    return head.ray if isinstance(head, HostFacts) and running(cluster, cluster.head, head) else None
+
+
+def own(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
+    """The node's container, if it is there and ours."""
+    found = facts.named(cluster.container(node)) if isinstance(facts, HostFacts) else None
+    return found if found and found.cluster == cluster.name else None
+
+
+def running(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
+    """The same, if it runs."""
+    found = own(cluster, node, facts)
+    return found if found and found.running else None
+
+
+def ip_of(node: Node, facts: HostFacts | Silent) -> str | None:
+    """The node's data address, as far as it is known."""
+    if isinstance(facts, Silent):
+        return node.ip
+    settled = settle(node, facts)
+    return node.ip if isinstance(settled, str) else settled.ip
+
+
+STRAY = "of this cluster is there, which is not in the inventory"
+
+
+def strays(cluster: Cluster, facts: Facts) -> Iterator[tuple[str, Container]]:
+    """Containers of this cluster that the inventory does not have, each with the host that it is on."""
+    ours = {cluster.container(node) for node in cluster.nodes}
+    for host, here in facts.items():
+        found = here.containers if isinstance(here, HostFacts) else ()
+        yield from ((host, each) for each in found if each.cluster == cluster.name and each.name not in ours)
+
+
+def outside(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
+    """The addresses of living nodes that Ray lists and the inventory does not have."""
+    table = ray_table(cluster, facts)
+    known = {ip_of(node, facts[node.name]) for node in cluster.nodes}
+    if not isinstance(table, RayTable) or None in known:  # the unknown one may be it
+        return ()
+    return tuple(sorted({node.ip for node in table.nodes if node.alive} - known))
+
+
+def outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
+    """The hosts of nodes that only Ray knows, named by address, to be reached as the head is."""
+    known = {name for node in cluster.nodes for name in (node.name, node.host, node.ip)}
+    return tuple(_outsider(cluster, ip) for ip in outside(cluster, facts) if is_ip(ip) and ip not in known)
+
+
+def _outsider(cluster: Cluster, ip: str) -> Node:
+    """Its word comes from the head alone, so its key has to be known already."""
+    ssh = replace(cluster.head.ssh, host_keys=HostKeys.STRICT)
+    return replace(cluster.head, name=ip, host=ip, ip=ip, network=None, role=Role.WORKER, ssh=ssh)

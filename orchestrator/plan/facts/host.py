@@ -1,0 +1,244 @@
+"""What is known of a host after looking at it. Plain values; `probes` makes them, the planners read them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import ip_address, ip_network
+
+from orchestrator.model.secret import Secret
+from orchestrator.plan.facts.image import Held
+from orchestrator.plan.serving.state import Served
+
+
+class Depth(IntEnum):
+    """How far a look at hosts goes: the next tells more, and takes longer."""
+
+    CONTAINERS = 1
+    """The cluster's containers, and its token."""
+    RAY = 2
+    """Also the image, what runs in the containers, what is served, and Ray's node table."""
+    MACHINE = 3
+    """Also folders and who listens, which takes seconds where a network share is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A host that could not be asked: why, what to do about it, and what was said meanwhile.
+
+    `lasting`: asking again is of no use before somebody has mended it.
+    """
+
+    why: str
+    fix: str = ""
+    detail: str = ""
+    lasting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address on one of the host's interfaces; `mtu` in bytes, `card`: the interface's MAC address.
+
+    `prefix`: how many bits of the address are its network's, 0 if untold.
+    """
+
+    interface: str
+    ip: str
+    mtu: int = 0
+    card: str = ""
+    prefix: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A TCP port that something listens on. `address`: `*` for all. `by`: who, as far as we may know."""
+
+    address: str
+    port: int
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder on the host. `exists`: None where nobody answers for it; `free`: bytes, None if untold."""
+
+    path: str
+    exists: bool | None
+    free: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The host itself. `resolves_to`: the address of its own name there; `memory`: bytes, 0 if untold."""
+
+    hostname: str
+    resolves_to: str
+    memory: int
+    hf_home: Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as `docker inspect` describes it. Times: seconds since the epoch, by the host."""
+
+    id: str
+    name: str
+    cluster: str
+    role: str
+    spec: str
+    status: str
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    error: str
+    started: float
+    finished: float
+    restarts: int
+    image: str
+    image_id: str
+    command: str
+    env: frozenset[str]
+
+    @property
+    def ended(self) -> str:
+        """Why it is not running, in a few words; empty while it runs."""
+        if self.running:
+            return ""
+        if self.status == "created":
+            return f"created but never started{': ' + self.error if self.error else ''}"
+        cause = "out of memory" if self.oom_killed else self.error
+        return f"{self.status} with code {self.exit_code}{' (' + cause + ')' if cause else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerTrouble:
+    """Docker on this host did not answer: the exit code of `docker ps` and its words."""
+
+    exit_code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a node offers to Ray, as its scheduler counts it: CPUs and GPUs, memory in bytes."""
+
+    name: str
+    free: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class RayNode:
+    """A row of Ray's node table. `started` is the raylet's own clock, in seconds since the epoch.
+
+    `reached`: whether the head can connect to the node's `port`; None where it is not known yet.
+    `resources`: none where they were not asked for, or are not told.
+    `metrics`: the port that exports them; none in an image whose Ray lacks its agent.
+    """
+
+    ip: str
+    alive: bool
+    is_head: bool
+    gpus: int
+    started: float
+    hostname: str = ""
+    death: str = ""
+    port: int = 0
+    reached: bool | None = True
+    resources: tuple[Resource, ...] = ()
+    metrics: int = 0
+
+    @property
+    def out_of_reach(self) -> str:
+        """What is wrong with a node that only seems to have joined; empty for a good one."""
+        if self.reached is not False:
+            return ""
+        where = f"[{self.ip}]" if ":" in self.ip else self.ip
+        return f"Ray lists it, but the head cannot reach it at {where}:{self.port}, and will soon give it up"
+
+
+@dataclass(frozen=True, slots=True)
+class RayTable:
+    """Ray's node table as its GCS tells it.
+
+    `dashboard`: its address as the head reaches it, empty until it has started; it is told also where Ray is
+    installed without one. `metrics`: the addresses that export those of no node.
+    """
+
+    version: str
+    nodes: tuple[RayNode, ...]
+    dashboard: str = ""
+    metrics: tuple[str, ...] = ()
+
+    def alive(self, ip: str, since: float = 0.0) -> RayNode | None:
+        """The living node at `ip` that started after `since`.
+
+        Ray lists a node as alive for some 15 s after it was killed, so a node that is older than the
+        container on its host is a ghost of the last one.
+        """
+        living = (node for node in self.nodes if node.ip == ip and node.alive and node.started >= since)
+        return next(living, None)
+
+    def death(self, ip: str) -> str:
+        """What Ray says of the last node at `ip` that it lost."""
+        lost = [node for node in self.nodes if node.ip == ip and not node.alive]
+        return max(lost, key=lambda node: node.started).death if lost else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RayTrouble:
+    """Ray's GCS gave no node table. `gone`: its port refuses, so no Ray is there at all."""
+
+    text: str
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """One look at one host, and what it did not go as far as to see is empty: see `Depth`.
+
+    `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `unheard`: why nobody knows what is
+    served there, where that could not be asked.
+
+    `image_id`: of the image that containers run, empty if it is not there. Where that is one with `ray.install`,
+    `derived` is all of it, and `base` the inventory's image, below it.
+    """
+
+    now: float
+    home: str
+    addresses: tuple[Address, ...]
+    infiniband: bool
+    gpus: int | None
+    docker: tuple[Container, ...] | DockerTrouble
+    image_id: str
+    processes: frozenset[str]
+    token: Secret | None
+    ray: RayTable | RayTrouble | None
+    machine: Machine | None = None
+    listeners: tuple[Listener, ...] | None = None
+    derived: Held | None = None
+    base: Held | None = None
+    served: Served | None = None
+    unheard: str = ""
+
+    def interface(self, ip: str) -> str | None:
+        """The interface that carries `ip`."""
+        return next((a.interface for a in self.addresses if a.ip == ip), None)
+
+    def within(self, network: str) -> tuple[Address, ...]:
+        """The addresses that lie in the CIDR `network`."""
+        return tuple(a for a in self.addresses if ip_address(a.ip) in ip_network(network, strict=False))
+
+    def named(self, name: str) -> Container | None:
+        """The container of that name, whoever made it."""
+        return next((container for container in self.containers if container.name == name), None)
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """Those that Docker told of: none where it told of trouble."""
+        return () if isinstance(self.docker, DockerTrouble) else self.docker
+
+
+Facts = dict[str, HostFacts | Silent]
+"""What is known of each host, by its name in the inventory."""
+
+Holding = Held | Silent | None
+"""What a host has under an image's name: None is nothing."""

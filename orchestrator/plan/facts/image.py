@@ -1,0 +1,63 @@
+"""Images as hosts have them, and which hosts have the same one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.plan.facts.sections import RECORD
+
+BASE_LABEL = "raycluster.base"
+"""What an image that raycluster has built has the ID of the one below it under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An image on a host. `digests`: by which registries know it; `layers`: hashes of their contents; `size`: bytes.
+
+    `built_from`: of one that raycluster has built, the ID of the image below it.
+
+    Docker's older image store names an image by the hash of its configuration, the one of containerd by
+    that of its manifest, so that the same image has two IDs: https://docs.docker.com/engine/storage/containerd/
+    """
+
+    id: str
+    digests: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    platform: str = ""
+    size: int = 0
+    built_from: str = ""
+
+    def is_same(self, other: "Held") -> bool:
+        """By its ID, by what a registry calls it, or by all that is in it."""
+        same_layers = bool(self.layers) and (self.layers, self.platform) == (other.layers, other.platform)
+        return self.id == other.id or bool(set(self.digests) & set(other.digests)) or same_layers
+
+    @property
+    def name(self) -> str:
+        """What people compare: the registry's digest, else the ID."""
+        return self.digests[0] if self.digests else self.id
+
+
+def parse(told: str) -> Held | None:
+    """The answer to `docker.held`."""
+    answer = told.rpartition(RECORD)[2]
+    if not answer.strip():
+        return None
+    image = json.loads(answer)
+    return Held(
+        id=image["Id"],
+        digests=tuple(sorted(each.rpartition("@")[2] for each in image.get("RepoDigests") or ())),
+        layers=tuple((image.get("RootFS") or {}).get("Layers") or ()),
+        platform=f"{image.get('Os', '')}/{image.get('Architecture', '')}",
+        size=image.get("Size", 0),
+        built_from=((image.get("Config") or {}).get("Labels") or {}).get(BASE_LABEL, ""),
+    )
+
+
+def alike(held: Mapping[str, Held]) -> tuple[tuple[str, ...], ...]:
+    """The hosts, those with the same image together, the most first."""
+    groups = list[list[str]]()
+    for host, image in held.items():
+        group = next((group for group in groups if held[group[0]].is_same(image)), None)
+        groups.append([host]) if group is None else group.append(host)
+    return tuple(map(tuple, sorted(groups, key=lambda group: -len(group))))

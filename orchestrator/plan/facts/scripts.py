@@ -1,0 +1,149 @@
+"""The shell programs that look at a host, each probe in a section of its own; `sections` takes them apart.
+
+As in `scripts`, what varies reaches them as arguments, and `$docker` stands unquoted. Records are set apart by the
+ASCII separators 30 and 31, which no answer of Docker's contains.
+"""
+
+from orchestrator import payload
+
+_SECTION = r"""
+set -f
+section() {
+    printf '\036%s\n' "$1"
+    shift
+    { complaint=$("$@" 2>&1 >&3); } 3>&1
+    set -- "$?"
+    printf '\037%s\n%s\n' "$1" "$complaint"
+    return "$1"
+}
+"""
+"""Sets apart what each probe prints: its output, its exit code, its complaints. All of it on standard output, where
+two probes at once are kept apart by a pipe.
+"""
+
+OBSERVE = (
+    _SECTION
+    + r"""
+docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 supervisor=$9 base=${10} mute=
+ask() { [ -z "$mute" ] && timeout 20 $docker "$@"; }
+host() {
+    date +%s.%N
+    printf '%s\n' "$HOME"
+    ls -d /dev/infiniband 2>/dev/null || echo none
+    ls /proc/driver/nvidia/gpus 2>/dev/null | wc -l
+}
+machine() {
+    name=$(hostname)
+    echo "hostname $name"
+    echo "resolves_to $(timeout 2 getent ahosts "$name" | sed -n '1s/ .*//p')"
+    echo "memory $(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
+    case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
+    printf 'path %s\n' "$hf_home"
+    timeout 5 sh -c "$folder" folder "$hf_home" || echo exists unknown
+}
+folder='
+    [ ! -d "$1" ] || echo exists yes
+    while [ ! -e "$1" ]; do set -- "$(dirname "$1")"; done
+    echo "free $(df -Pk "$1" | sed -n "2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p")"
+' # in a shell of its own, that can be given up: a network share that is gone answers nobody
+containers() {
+    mine="label=raycluster.cluster=$cluster"
+    ids=$(ask ps --all --quiet --no-trunc --filter "$mine") || return
+    told=$(ask container inspect "$container" $ids 2>/dev/null) || [ -z "$ids" ] ||
+        told=$(ask container inspect $ids) || return
+    printf '%s\n' "$told"
+}
+image() { [ -z "$image" ] || ask image inspect --format '{{.Id}}' "$image"; }
+processes() { [ -z "$image" ] || ask top "$container" -eo pid,comm 2>/dev/null; }
+ray() { ask exec "$container" python3 -c "$nodes" "$gcs"; }
+rest() {
+    section image image
+    if [ "$base" ]; then
+        section derived ask image inspect --format '{{json .}}' "$image"
+        section base ask image inspect --format '{{json .}}' "$base"
+    fi
+    section processes processes
+    section token cat "$HOME/.raycluster/$cluster/$node.token"
+    if [ "$supervisor" ] && [ -z "$mute" ]; then
+        section served ask exec "$container" sh -c '"""
+    + payload.LOOK
+    + r"""' "$supervisor" 200
+    fi
+}
+look() {
+    section host host
+    section addresses ip -json address
+    if [ "$hf_home" ]; then
+        section machine machine
+        section listeners ss -Hltnp
+    fi
+    section containers containers || mute=yes
+    rest
+}
+if [ "$gcs" ]; then
+    told=$(section ray ray | { look </dev/null; cat; })
+else
+    told=$(look)
+fi
+printf '%s\n' "$told"
+"""
+)
+"""A Docker that does not tell of its containers is asked no more: one that hangs would hang each time.
+
+Ray takes the longest to answer, so it is asked first, and all the rest is looked at meanwhile. All is sent at once, in
+the end: each piece would be a packet, and a packet of paramiko's is 0.2 ms of the laptop's CPU.
+"""
+
+RAY = (
+    _SECTION
+    + r"""
+docker=$1
+section ray timeout 20 $docker exec "$2" python3 -c "$3" "$4" || true
+"""
+)
+"""Succeeds also where nobody answers: to ask is no more than a try."""
+
+INSPECT = (
+    _SECTION
+    + r"""
+docker=$1 image=$2 ask_registry=$3
+ask() { timeout 30 $docker "$@"; }
+room() {
+    root=$(ask info --format '{{.DockerRootDir}}' 2>/dev/null) || return
+    timeout 5 df -Pk "$root" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p'
+}
+nvidia_cards() {
+    set +f
+    for card in /sys/bus/pci/devices/*; do
+        [ "$(cat "$card/vendor" 2>/dev/null)" = 0x10de ] || continue
+        case $(cat "$card/class") in 0x0300* | 0x0302*) echo card ;; esac
+    done | wc -l
+    set -f
+}
+toolkit() {
+    for name in nvidia-container-runtime-hook nvidia-container-runtime nvidia-container-cli nvidia-ctk; do
+        command -v "$name" && return
+    done
+}
+count() { find "$1" -maxdepth 1 -name "$2" 2>/dev/null | wc -l; }
+hardware() {
+    echo "nvidia_cards $(nvidia_cards)"
+    echo "nvidia_driver $(sed -n '1s/.*Module[^.]* \([0-9][0-9.]*\).*/\1/p' /proc/driver/nvidia/version 2>/dev/null)"
+    echo "nvidia_usable $(timeout 20 nvidia-smi -L 2>/dev/null | grep -c '^GPU')"
+    echo "nvidia_toolkit $(toolkit)"
+    echo "amd $(find /sys/class/kfd/kfd/topology/nodes/ -name gpu_id -exec cat {} +  2>/dev/null | grep -vc '^0$')"
+    echo "intel $(count /dev/dri 'renderD*')"
+    echo "ascend $(count /dev 'davinci[0-9]*')"
+    echo "infiniband" $(ls /sys/class/infiniband 2>/dev/null)
+}
+neighbours() {
+    ask ps --all --no-trunc \
+        --format '{{.Names}}\t{{.Label "raycluster.cluster"}}\t{{.State}}\t{{.Command}}'
+}
+section engine ask info --format '{{json .}}' || section sudo timeout 5 sudo -n docker version --format .
+section room room
+section hardware hardware
+section neighbours neighbours
+[ -z "$ask_registry" ] || section registry ask manifest inspect "$image"
+"""
+)

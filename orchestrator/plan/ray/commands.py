@@ -1,0 +1,87 @@
+"""Ray's command lines, and the reader of its node table."""
+
+import json
+import shlex
+from typing import Any
+
+from orchestrator import payload
+from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
+from orchestrator.plan.facts.host import HostFacts, RayNode, RayTable, RayTrouble, Resource
+from orchestrator.plan.ray import ports
+
+TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
+
+
+def address(ip: str, port: int) -> str:
+    """`ip:port`, with the brackets that IPv6 needs."""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def within(head: Node, port: int) -> str:
+    """Where the head's container finds its own GCS, which listens on every address."""
+    return address(head.ip or "127.0.0.1", port)
+
+
+def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
+    """What bash runs in the node's container."""
+    port = cluster.ray.port
+    place = (
+        ("--head", f"--node-ip-address={ip}", f"--port={port}")
+        if node.role is Role.HEAD
+        else (f"--address={address(head_ip, port)}", f"--node-ip-address={ip}")
+    )
+    gpus = () if node.num_gpus is None else (f"--num-gpus={node.num_gpus}",)
+    words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *gpus, *node.ray_args)
+    resume = f"{payload.RESUME} " if node.role is Role.HEAD else ""
+    return f"{resume}exec {shlex.join(words)}"
+
+
+def expected_gpus(node: Node, facts: HostFacts) -> int:
+    """How many GPUs Ray must at least list for this node."""
+    if node.num_gpus is not None:
+        return node.num_gpus
+    if node.accelerator is Accelerator.NONE:
+        return 0
+    if node.accelerator is not Accelerator.NVIDIA:
+        return 1
+    return _nvidia_gpus(node.docker.gpus, facts.gpus)
+
+
+def _nvidia_gpus(wanted: str, found: int | None) -> int:
+    match wanted.strip("\"'").partition("="):
+        case "all", _, _:
+            return found or 1
+        case number, "", _ if number.isdigit():
+            return int(number)
+        case "device", _, devices:
+            return len(devices.split(","))
+        case _:
+            return 1
+
+
+def parse_table(line: str) -> RayTable | RayTrouble:
+    """One line of `ray_nodes`."""
+    try:
+        told = json.loads(line)
+        if "error" in told:
+            return RayTrouble(told["error"], told["gone"])
+        nodes = tuple(_node(row) for row in told["nodes"])
+        return RayTable(told["ray"], nodes, told.get("dashboard", ""), tuple(told.get("metrics", ())))
+    except (ValueError, KeyError, TypeError):
+        return RayTrouble(line.strip() or "no answer from Python in the head's container", gone=False)
+
+
+def _node(row: dict[str, Any]) -> RayNode:
+    return RayNode(
+        ip=row["ip"],
+        alive=row["alive"],
+        is_head=row["head"],
+        gpus=row["gpus"],
+        started=row["started"],
+        hostname=row["hostname"],
+        death=row["death"],
+        port=row["port"],
+        reached=row["reached"],
+        resources=tuple(Resource(name, *amounts) for name, amounts in row.get("resources", {}).items()),
+        metrics=max(row["metrics"], 0),
+    )

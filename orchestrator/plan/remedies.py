@@ -1,0 +1,85 @@
+"""What to do about a failure, from its exit code and words. For people only: nothing is decided by it."""
+
+import re
+
+from orchestrator.plan.facts.host import DockerTrouble
+
+
+def age(seconds: float) -> str:
+    """A span as people say it: 42 s, 7 min, 3 h, 12 d."""
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:.0f} d"
+
+
+NO_RAY = (
+    "the image has no Ray: stock vLLM images lost it after v0.17.1. Set `ray: {install: "
+    "'ray[default]==2.56.*'}` in the inventory, or use the last stock tag with Ray, vllm/vllm-openai:v0.17.1"
+)
+
+NO_TOOLKIT = (
+    "install the NVIDIA container toolkit on this host (nvidia-ctk runtime configure, then restart Docker), "
+    "or set `accelerator` to what the host has"
+)
+NO_RIGHT = (
+    "let this user use Docker (sudo usermod -aG docker USER, then log in again), "
+    "or set `docker: {command: sudo -n docker}`"
+)
+NO_IMAGE = (
+    "check `image`, and that this host reaches its registry (docker login for private ones); "
+    "or bring the image to the host and set `docker: {pull: never}`"
+)
+
+NO_PIP = "the image has no Python with pip to install Ray with: put Ray into the image in another way"
+NO_INDEX = (
+    "check `ray.install`, and that this host reaches a package index (a proxy? `proxies` in ~/.docker/config.json); "
+    "where only the head does: `image: {from: …, build_on: head}`"
+)
+NO_ROOM = "free disk space where Docker keeps its data (docker system df)"
+PORT_TAKEN = "another program holds the port: stop it, or set another `ray: {port: …}`"
+OTHER_TOKEN = "its Ray token is another than the head's: `raycluster down`, then `up`"  # noqa: S105
+NO_PASSWORD = "allow `sudo -n docker` without a password (sudoers: NOPASSWD)"  # noqa: S105
+NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
+HANGS = "does Docker hang there? try on the host: docker ps; if it does: sudo systemctl restart docker"
+NO_DOCKER = "install Docker on this host, or set `docker: {command: …}`"
+
+PRUNE = "`raycluster up --prune`, or `down --prune`, removes it"
+FIREWALL = "let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
+
+HINTS = {
+    r"ray: (command )?not found": NO_RAY,
+    r"could not select device driver|nvidia-container-cli|unresolvable CDI devices": NO_TOOLKIT,
+    r"permission denied.*docker|docker.*permission denied": NO_RIGHT,
+    r"sudo: a (password|terminal) is required": NO_PASSWORD,
+    r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,
+    r"docker: (command )?not found": NO_DOCKER,
+    r"python3: (command )?not found|No module named pip": NO_PIP,
+    r"No matching distribution found|Could not find a version": NO_INDEX,
+    r"pull access denied|manifest unknown|lookup .* (no such host|on )|dial tcp": NO_IMAGE,
+    r"no space left on device": NO_ROOM,
+    r"Failed to start the grpc server|Address already in use": PORT_TAKEN,
+    r"Version mismatch|Could not read 'temp_dir' from GCS": "let all hosts run the same image and Ray",
+    r"the head cannot reach it": FIREWALL,
+    r"AuthenticationError|InvalidAuthToken": OTHER_TOKEN,
+}
+
+TIMED_OUT = 124
+"""The exit code of coreutils' `timeout`."""
+
+BY_EXIT_CODE = {TIMED_OUT: HANGS, 127: NO_RAY}
+"""127 is the shell's "command not found"."""
+
+
+def hint(exit_code: int | None, text: str) -> str:
+    """The remedy for a failure, empty where none is known."""
+    for pattern, fix in HINTS.items():
+        if re.search(pattern, text, re.IGNORECASE):
+            return fix
+    return BY_EXIT_CODE.get(exit_code or 0, "")
+
+
+def docker_fix(trouble: DockerTrouble) -> str:
+    """What to do where Docker itself did not answer."""
+    known = HANGS if trouble.exit_code == TIMED_OUT else hint(None, trouble.text)
+    return known or "look at Docker on this host: docker info"

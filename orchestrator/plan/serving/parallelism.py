@@ -1,0 +1,94 @@
+"""How a model is spread over GPUs: tensor parallel within a host, pipeline parallel across.
+
+As vLLM's documentation advises: https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from math import gcd
+
+from orchestrator.plan.serving import spec
+
+TENSOR = ("--tensor-parallel-size", "-tp")
+PIPELINE = ("--pipeline-parallel-size", "-pp")
+OTHER = (
+    "--data-parallel-size",
+    "-dp",
+    "--data-parallel-size-local",
+    "-dpl",
+    "--prefill-context-parallel-size",
+    "--config",  # a file of arguments, over which those of the command line win
+)
+
+
+FEWER = "ask for fewer, or leave the sizes out"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What is chosen for vLLM, as its arguments, and why, for people."""
+
+    args: tuple[str, ...]
+    why: str
+
+
+def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Sizes:
+    """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win."""
+    counts = [count for count in gpus.values() if count]
+    total, within = sum(counts), reduce(gcd, counts, 0)
+    tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
+    if not total or (tensor and pipeline) or _otherwise(given):
+        return Sizes((), "")
+    if tensor:
+        pipeline = max(1, total // tensor)
+        return Sizes((PIPELINE[0], str(pipeline)), f"pipeline parallel {pipeline}, for {_told(counts)}")
+    tensor = max(1, total // pipeline) if pipeline else within
+    chosen, said = (TENSOR[0], str(tensor)), f"tensor parallel {tensor}"
+    if pipeline:
+        return Sizes(chosen, f"{said}, for {_told(counts)}")
+    pipeline = total // tensor
+    both = (*chosen, PIPELINE[0], str(pipeline))
+    return Sizes(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
+
+
+def all_said(args: tuple[str, ...]) -> bool:
+    """Whether a person has said it all."""
+    return bool(_given(args, TENSOR) and _given(args, PIPELINE)) or _otherwise(args)
+
+
+def world(args: tuple[str, ...]) -> int:
+    """How many ranks there are to be, one for each GPU; 0 where that is not for us to say."""
+    return 0 if _otherwise(args) else (_given(args, TENSOR) or 1) * (_given(args, PIPELINE) or 1)
+
+
+def _otherwise(args: tuple[str, ...]) -> bool:
+    return any(spec.value(args, name) for name in OTHER)
+
+
+def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray lists") -> str:
+    """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows.
+
+    `says`: who tells how many there are, as in "Ray lists".
+    """
+    tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
+    asked, there = (tensor or 1) * (pipeline or 1), sum(gpus.values())
+    if not there or asked <= there:
+        return ""
+    sizes = " times ".join(
+        f"{name} parallel {size}" for name, size in (("tensor", tensor), ("pipeline", pipeline)) if size
+    )
+    return f"{sizes} needs {asked} GPUs, and {says} {there}"
+
+
+def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:
+    return spec.number(args, *names)
+
+
+def _told(counts: list[int]) -> str:
+    """`8 GPUs on each of 2 hosts`, or `12 GPUs on 2 hosts (8, 4)`."""
+    hosts = f"{len(counts)} host{'' if len(counts) == 1 else 's'}"
+    if len(set(counts)) == 1:
+        each = "each of " if len(counts) > 1 else ""
+        return f"{counts[0]} GPU{'' if counts[0] == 1 else 's'} on {each}{hosts}"
+    return f"{sum(counts)} GPUs on {hosts} ({', '.join(map(str, counts))})"

@@ -1,0 +1,109 @@
+"""What a host's supervisor tells of the model that is served there."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.model.cluster import Model
+
+FOR_GPUS = "waits for GPUs to be free in Ray"
+STAGES = (
+    (r"Application startup complete|Starting vLLM API server", "starts its HTTP server"),
+    (r"Capturing CUDA graphs?.*?(?P<much>\d+%)", "captures CUDA graphs"),
+    (r"GPU KV cache size|# GPU blocks|Maximum concurrency", "has room for the KV cache"),
+    (r"torch\.compile takes|Compiling a graph|Dynamo bytecode transform", "compiles the model"),
+    (r"Loading weights took|Model loading took", "has loaded the weights"),
+    (r"Loading (?:safetensors|pt|.*?) ?checkpoint shards:\s+(?P<much>\d+%.*?\d+/\d+)", "loads the weights"),
+    (r"Starting to load model|Loading model from scratch", "loads the model"),
+    (r"Time spent downloading weights|[Dd]ownload(?:ing)? .*?(?P<much>\d+%)", "downloads the model"),
+    (r"Waiting for creating a placement group", FOR_GPUS),
+    (r"init engine|Initializing a V1 LLM engine", "starts its engine"),
+)
+"""What vLLM 0.17 to 0.32 log, the latest stage first."""
+
+
+def stage(lines: Sequence[str]) -> str:
+    """The latest stage that the lines tell of, in a few words."""
+    for line in reversed(lines):
+        for pattern, words in STAGES:
+            if found := re.search(pattern, line):
+                much = (found.groupdict().get("much") or "").partition("|")
+                return f"{words}{much[0] and ': ' + much[0].strip()}"
+    return "starts"
+
+
+ABANDONED = "what kept vLLM running in the container is gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One look at a model's server, or at a rank of it.
+
+    `state`: waiting, starting, answering or ended, as the supervisor has it; `kept`: whether there is a supervisor;
+    `trouble`: why the server does not answer now, empty where it does. `since`, `died`: seconds ago. `lives`: how
+    often it was started; `exit_code`: how the last life ended that did, `why`: for what other reason than its own.
+    `lines`: the last ones of its log. Of several ranks: `hosts` has those of all, by rank; `missing`: who is not
+    there, as the first one's supervisor sees it; `run`: which company they are.
+    """
+
+    model: Model
+    url: str
+    name: str
+    state: str
+    kept: bool
+    trouble: str
+    since: float
+    lives: int
+    died: float | None = None
+    exit_code: int | None = None
+    why: str = ""
+    lines: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    run: str = ""
+
+    @property
+    def answers(self) -> bool:
+        return self.kept and not self.trouble
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its supervisor is gone without a word: it was killed, or is not back yet after its container."""
+        return not self.kept and self.state != "ended"
+
+
+def parse(text: str) -> Served | None:
+    """The supervisor's line; None where nothing is served, or where it tells what nobody can read."""
+    try:
+        told = json.loads(text)
+        return _served(told["spec"], told["state"], told["now"], told) if told["spec"] else None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+
+
+def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
+    code, company = state.get("exit_code"), spec["company"] or {}
+    return Served(
+        model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
+        url=str(spec["url"]),
+        name=str(told["name"]),
+        state=str(state.get("is", "waiting")),
+        kept=told["kept"] is True,
+        trouble=str(told["trouble"]),
+        since=float(now - state.get("since", now)),
+        lives=int(state.get("lives", 0)),
+        died=float(now - state["died"]) if "died" in state else None,
+        exit_code=None if code is None else _as_shells_say(int(code)),
+        why=str(state.get("why", "")),
+        lines=tuple(map(str, told["lines"])),
+        hosts=tuple(map(str, company.get("hosts", ()))),
+        missing=tuple(map(str, state.get("missing", ()))),
+        run=str(company.get("run", "")),
+    )
+
+
+def _as_shells_say(code: int) -> int:
+    """Python has -9 for what was killed; everybody else, 137."""
+    return code if code >= 0 else 128 - code

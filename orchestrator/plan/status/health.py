@@ -1,0 +1,159 @@
+"""What the facts say of the cluster: four facts for each host, and one verdict."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.model.cluster import Cluster, Engine, Node, Role
+from orchestrator.plan import engine
+from orchestrator.plan.facts.containers import ip_of, outside, own, ray_table, running, strays
+from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, RayTable, Silent
+from orchestrator.plan.ray.commands import expected_gpus
+from orchestrator.plan.remedies import age, docker_fix
+from orchestrator.plan.serving import health as serving
+from orchestrator.plan.serving.health import ModelHealth
+
+
+class Verdict(StrEnum):
+    """What can be said of a host or of the whole cluster."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealth:
+    """One host. `container`, `ray`, `joined` and `gpus` are the four facts; None: could not be learned, or no Ray.
+
+    `uptime` is in seconds; `trouble` says what is wrong, `detail` what was said meanwhile, `fix` what to do.
+    """
+
+    name: str
+    role: Role
+    ip: str | None
+    verdict: Verdict
+    container: str | None = None
+    ray: bool | None = None
+    joined: bool | None = None
+    gpus: int | None = None
+    gpus_expected: int | None = None
+    uptime: float | None = None
+    restarts: int | None = None
+    image: str | None = None
+    trouble: str = ""
+    fix: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterHealth:
+    """The cluster: a verdict, its hosts, and what belongs to none of them."""
+
+    cluster: str
+    verdict: Verdict
+    hosts: tuple[HostHealth, ...]
+    notes: tuple[str, ...] = ()
+    ray_version: str | None = None
+    model: ModelHealth | None = None
+    engine: Engine = Engine.RAY
+
+
+def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
+    """Judges what was seen."""
+    table = ray_table(cluster, facts)
+    hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
+    notes = (*_strangers(cluster, facts), *_unheard(cluster, facts))
+    version = table.version if isinstance(table, RayTable) else None
+    head = facts[cluster.head.name]
+    model = serving.assess(head.served if isinstance(head, HostFacts) else None, facts)
+    verdict = _verdict(hosts, notes, model)
+    return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
+
+
+def _unheard(cluster: Cluster, facts: Facts) -> Iterator[str]:
+    """A supervisor that gives no answer may serve something, or nothing."""
+    for node in cluster.nodes:
+        here = facts[node.name]
+        if isinstance(here, HostFacts) and here.unheard and running(cluster, node, here):
+            yield f"what {node.name} serves is not known: {here.unheard}"
+
+
+def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:
+    head, verdicts = hosts[0], {host.verdict for host in hosts}
+    if head.verdict is Verdict.UNKNOWN:
+        return Verdict.UNKNOWN
+    if verdicts <= {Verdict.DOWN, Verdict.UNKNOWN} and not notes:
+        return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.DOWN
+    whole = verdicts == {Verdict.HEALTHY} and not notes
+    return Verdict.HEALTHY if whole and (model is None or model.answers) else Verdict.DEGRADED
+
+
+def _host(cluster: Cluster, facts: Facts, node: Node) -> HostHealth:
+    here = facts[node.name]
+    if isinstance(here, Silent):
+        return _unknown(node, here.why, here.fix, here.detail)
+    if isinstance(here.docker, DockerTrouble):
+        return _unknown(node, here.docker.text, docker_fix(here.docker))
+    container = own(cluster, node, here)
+    if container is None:
+        return _absent(cluster, node, here)
+    return _present(cluster, facts, node, here, container)
+
+
+def _unknown(node: Node, trouble: str, fix: str, detail: str = "") -> HostHealth:
+    return HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN, trouble=trouble, fix=fix, detail=detail)
+
+
+def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
+    name = cluster.container(node)
+    foreign = f"a container named {name} is there that is not this cluster's" if facts.named(name) else ""
+    return HostHealth(
+        node.name,
+        node.role,
+        ip_of(node, facts),
+        Verdict.DOWN,
+        container="missing",
+        ray=False,
+        joined=False,
+        trouble=foreign,
+    )
+
+
+def _present(cluster: Cluster, facts: Facts, node: Node, here: HostFacts, container: Container) -> HostHealth:
+    member = engine.of(cluster).member(cluster, facts, node, container)
+    running = container.running
+    return HostHealth(
+        name=node.name,
+        role=node.role,
+        ip=ip_of(node, here),
+        verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if running else Verdict.DOWN,
+        container=container.status if running else f"{container.status} ({container.exit_code})",
+        ray=member.ray,
+        joined=member.joined,
+        gpus=member.gpus,
+        gpus_expected=expected_gpus(node, here),
+        uptime=here.now - container.started if running else None,
+        restarts=container.restarts,
+        image=container.image,
+        trouble=member.trouble or _ended(here, container),
+        fix=member.fix,
+    )
+
+
+def _ended(here: HostFacts, container: Container) -> str:
+    if container.running:
+        return ""
+    ago = f", {age(here.now - container.finished)} ago" if container.finished else ""
+    return f"its container {container.ended}{ago}"
+
+
+def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
+    return (
+        *(
+            f"{host} also runs {container.name} of this cluster, which is not in the inventory"
+            for host, container in strays(cluster, facts)
+        ),
+        *(f"Ray lists a node at {ip} that is not in the inventory" for ip in outside(cluster, facts)),
+    )

@@ -1,0 +1,121 @@
+"""What Ray serves beside the cluster itself, as Ray tells of it: its dashboard, and metrics for Prometheus."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.secret import Secret
+from orchestrator.plan.facts.containers import own
+from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, Silent
+from orchestrator.plan.ray import commands as ray
+from orchestrator.plan.remedies import docker_fix
+from orchestrator.plan.status.health import HostHealth, assess
+from orchestrator.plan.steps import Remark
+
+UP = "bring the cluster up: raycluster up"
+LOOK = "`raycluster status` says more"
+DASHBOARD_LOG = "/tmp/ray/session_latest/logs/dashboard.log"  # noqa: S108 - Ray's, in the container
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """Where the head reaches it, and the token that it asks for; `absent`: what to do should nothing be there."""
+
+    host: str
+    port: int
+    token: Secret | None
+    absent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exporters:
+    """Where a node's metrics are fetched: `ip:port` each."""
+
+    node: Node
+    targets: tuple[str, ...]
+
+
+def dashboard(cluster: Cluster, facts: HostFacts | Silent) -> Dashboard | Remark:
+    """The dashboard on the head, from a look at the head; or why there is none."""
+    table = head_table(cluster, facts)
+    if isinstance(table, Remark):
+        return table
+    exports = any(node.is_head and node.alive and node.metrics for node in table.nodes)
+    if not table.dashboard:
+        return Remark(
+            cluster.head.name, "Ray runs, but its dashboard has not started", "try again in a moment"
+        )
+    host, _, port = table.dashboard.rpartition(":")
+    absent = (
+        f"did it end there? its log, in the head's container: {DASHBOARD_LOG}" if exports else _whole(table)
+    )
+    return Dashboard(host.strip("[]"), int(port), _token(cluster, facts), absent)
+
+
+def metrics(cluster: Cluster, facts: Facts) -> tuple[tuple[Exporters, ...], tuple[Remark, ...]]:
+    """The exporters of every host that Ray lists, and why others have none. Without the head, nobody knows any."""
+    table = head_table(cluster, facts[cluster.head.name])
+    if isinstance(table, Remark):
+        return (), (table,)
+    found = [
+        _exporters(cluster, node, health, table, facts[node.name])
+        for node, health in zip(cluster.nodes, assess(cluster, facts).hosts, strict=True)
+    ]
+    return (
+        tuple(each for each in found if isinstance(each, Exporters)),
+        tuple(each for each in found if isinstance(each, Remark)),
+    )
+
+
+def head_table(cluster: Cluster, facts: HostFacts | Silent) -> RayTable | Remark:
+    """Ray's node table, from a look at the head; or why there is none."""
+    head = cluster.head.name
+    if isinstance(facts, Silent):
+        return Remark(head, facts.why, facts.fix, facts.detail)
+    if isinstance(facts.docker, DockerTrouble):
+        return Remark(head, facts.docker.text, docker_fix(facts.docker))
+    container = own(cluster, cluster.head, facts)
+    if container is None:
+        return Remark(head, f"no container of cluster {cluster.name} is there", UP)
+    if not container.running:
+        return Remark(head, f"its container {container.ended}", UP)
+    if isinstance(facts.ray, RayTable):
+        return facts.ray
+    return Remark(head, f"Ray gives no answer: {facts.ray.text if facts.ray else 'nobody asked it'}", LOOK)
+
+
+def _exporters(
+    cluster: Cluster, node: Node, health: HostHealth, table: RayTable, facts: HostFacts | Silent
+) -> Exporters | Remark:
+    container = own(cluster, node, facts)
+    listed = table.alive(health.ip or "", container.started if container else 0.0)
+    if listed is None or health.joined is False:
+        return Remark(node.name, health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
+    if not listed.metrics:
+        return Remark(
+            node.name, "its Ray exports no metrics: it is installed without its agent", _whole(table)
+        )
+    others = table.metrics if listed.is_head else ()
+    return Exporters(node, (ray.address(listed.ip, listed.metrics), *others))
+
+
+def _token(cluster: Cluster, facts: HostFacts | Silent) -> Secret | None:
+    """What the container was started with counts, not what the inventory says by now."""
+    container = own(cluster, cluster.head, facts)
+    asks = container is not None and "RAY_AUTH_MODE=token" in container.env
+    return facts.token if asks and isinstance(facts, HostFacts) else None
+
+
+def _whole(table: RayTable) -> str:
+    """How an image comes by all of Ray."""
+    return f"set `ray: {{install: 'ray[default]=={table.version}'}}` in the inventory, then `raycluster up`"
+
+
+def service_discovery(cluster: Cluster, exporters: tuple[Exporters, ...]) -> Iterator[dict[str, object]]:
+    """What Prometheus reads: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config.
+
+    `ray_io_cluster` is the label by which the Grafana dashboards that come with Ray tell clusters apart.
+    """
+    for each in exporters:
+        labels = {"cluster": cluster.name, "node": each.node.name, "role": each.node.role.value}
+        yield {"targets": list(each.targets), "labels": labels | {"ray_io_cluster": cluster.name}}

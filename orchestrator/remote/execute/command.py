@@ -1,0 +1,72 @@
+"""One command on one host: bounded in time, and judged by its exit code."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event
+
+from orchestrator.plan.command import Command
+from orchestrator.plan.remedies import TIMED_OUT
+from orchestrator.plan.steps import HowFar, Phase, Run
+from orchestrator.remote.execute.events import StepEnded, StepWaits, Tell
+from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
+
+MENDABLE = {FailureKind.EXIT, FailureKind.TIMEOUT}
+"""The failures of a command; where the host itself is lost, another command does no better."""
+
+
+def another_way(phase: Phase, ended: Sequence[StepEnded]) -> Phase | None:
+    """The phase's `otherwise` for the hosts that need it. None where it would begin on a host that failed, too."""
+    failed = {each.step.host for each in ended if each.failure and each.failure.kind in MENDABLE}
+    other = phase.otherwise
+    if other is None or (other.feed and other.feed.host in failed):
+        return None
+    steps = tuple(step for step in other.steps if step.host in failed)
+    return replace(other, steps=steps) if steps else None
+
+
+def mended(ended: Sequence[StepEnded], otherwise: Sequence[StepEnded]) -> list[StepEnded]:
+    """All of these, with what has failed on a host made good where the other way ended well."""
+    well = {each.step.host for each in otherwise} - {each.step.host for each in otherwise if not each.is_well}
+    made_good = (
+        replace(each, mended=True) if each.step.host in well and not each.is_well else each for each in ended
+    )
+    return [*made_good, *otherwise]
+
+
+def run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
+    """The command's output when it has ended well."""
+    got = via.run(bounded(step.command, step.timeout), timeout=step.timeout + 10, cancel=cancel)
+    return judged(got, step.timeout)
+
+
+def follow(step: Run, how_far: HowFar, via: Transport, tell: Tell, cancel: Event) -> Output | Failure:
+    """The same, telling of its progress."""
+    lines, told = list[str](), ""
+
+    def hear(line: str) -> None:
+        nonlocal told
+        lines.append(line)
+        if (now := how_far(lines)) != told:
+            tell(StepWaits(step, told := now))
+
+    command = bounded(step.command, step.timeout)
+    got = via.stream(command, hear, timeout=step.timeout + 10, cancel=cancel)
+    return judged(got, step.timeout)
+
+
+def judged(got: Output | Failure, seconds: float) -> Output | Failure:
+    """What the end of a command that had so many seconds means: any exit code but 0 is a failure."""
+    if isinstance(got, Failure) or got.exit_code == 0:
+        return got
+    if got.exit_code == TIMED_OUT:
+        return Failure(FailureKind.TIMEOUT, f"did not end within {seconds:g} s", TIMED_OUT, _words(got))
+    return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
+
+
+def bounded(command: Command, seconds: float) -> Command:
+    """A closed connection does not end a remote process, so each ends itself."""
+    return Command(("timeout", "-k", "5", f"{seconds:g}", *command.argv), command.stdin)
+
+
+def _words(output: Output) -> str:
+    return (output.stderr.strip() or output.stdout.strip()).removesuffix("\n")

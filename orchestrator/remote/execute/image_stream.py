@@ -1,0 +1,187 @@
+"""What one command prints, given to the commands of other hosts as it comes.
+
+Nothing is kept: a piece is passed on whole before the next is asked for, so all go at the pace of the slowest.
+One that ends, or takes nothing for a while, is left behind by the others.
+"""
+
+import os
+from dataclasses import dataclass, field, replace
+from select import POLLOUT, poll
+from threading import Event, Thread
+from time import monotonic
+from typing import Self
+
+from orchestrator.plan.steps import Feed, Run
+from orchestrator.remote.execute.command import bounded, judged
+from orchestrator.remote.execute.events import StepWaits, Tell
+from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
+
+PATIENCE = 60.0
+"""Seconds in which a host has to take a piece, of a megabyte at most: the others wait for it, and may give up."""
+TELL_EVERY = 1.0
+SLICE = 0.5
+MB, GB = 1e6, 1e9
+
+
+class Feeding:
+    """A phase's feed while it runs, with a tap for each of its hosts."""
+
+    def __init__(self, feed: Feed, via: Transport, hosts: frozenset[str], tell: Tell, cancel: Event) -> None:
+        self._feed, self._via, self._tell = feed, via, tell
+        self._stop = _Also(cancel)
+        self._taps = {host: _Tap(_Also(cancel)) for host in hosts}
+        self._trouble: Failure | None = None
+        self._thread = Thread(target=self._flow, name="feed", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """A tap that nobody came to must not hold up the end."""
+        self._stop.set()
+        for tap in self._taps.values():
+            tap.leave()
+        self._thread.join()
+
+    def run(self, step: Run, via: Transport) -> Output | Failure:
+        """The step's command, reading what is fed."""
+        tap = self._taps[step.host]
+        tap.step = step
+        command, seconds = bounded(step.command, step.timeout), step.timeout + 10
+        got = via.pipe(command, tap.read, _ignore, _ignore, timeout=seconds, cancel=tap.cancel)
+        tap.leave()
+        return self._trouble or tap.trouble or judged(got, step.timeout)
+
+    def _flow(self) -> None:
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - its descriptor is what is wanted
+            command, seconds = bounded(self._feed.command, self._feed.within), self._feed.within + 10
+            got = self._via.pipe(
+                command, nothing.fileno(), self._pour, _ignore, timeout=seconds, cancel=self._stop
+            )
+        end = judged(got, self._feed.within)
+        self._trouble = _why_dry(self._feed, end)
+        for tap in self._taps.values():
+            if tap.step and tap.is_open and isinstance(end, Output):
+                self._tell(StepWaits(tap.step, f"all {_bytes(tap.sent)} are there, and Docker takes them in"))
+            tap.end(cut=isinstance(end, Failure))
+
+    def _pour(self, piece: bytes) -> None:
+        """Hands the piece to every tap that is open; comes back when all have taken it."""
+        for tap in self._taps.values():
+            tap.rest = memoryview(piece)
+        patience = monotonic() + PATIENCE
+        while waiting := [tap for tap in self._taps.values() if tap.is_open and tap.rest]:
+            if self._stop.is_set():
+                return
+            if monotonic() >= patience:
+                for tap in waiting:
+                    tap.give_up()
+            for tap in _ready(waiting):
+                tap.take()
+        self._report()
+
+    def _report(self) -> None:
+        taps = [tap for tap in self._taps.values() if tap.is_open]
+        for tap in taps:
+            if tap.step and (why := tap.how_far(self._feed.size)):
+                self._tell(StepWaits(tap.step, why))
+        if not taps:
+            self._stop.set()
+
+
+@dataclass(slots=True)
+class _Tap:
+    """One host's end: the pipe that its command reads, and what of the present piece it has not taken yet."""
+
+    cancel: Event
+    step: Run | None = None
+    rest: memoryview = field(default_factory=lambda: memoryview(b""))
+    trouble: Failure | None = None
+    read: int = field(init=False)
+    write: int = field(init=False)
+    is_open: bool = True
+    sent: int = 0
+    _began: float = field(default_factory=monotonic)
+    _told: float = field(default_factory=monotonic)
+    _left: bool = False
+
+    def __post_init__(self) -> None:
+        self.read, self.write = os.pipe()
+        os.set_blocking(self.write, False)
+
+    def take(self) -> None:
+        try:
+            taken = os.write(self.write, self.rest)
+        except BlockingIOError:
+            return
+        except BrokenPipeError:  # its command has ended
+            self.is_open = False
+            return
+        self.rest = self.rest[taken:]
+        self.sent += taken
+
+    def give_up(self) -> None:
+        """For a host that has not taken a piece; its command may never end by itself."""
+        fix = "does Docker hang there, or its disk? is the network to it up?"
+        self.trouble = Failure(FailureKind.TIMEOUT, f"took next to nothing for {PATIENCE:g} s", fix=fix)
+        self.is_open = False
+        self.cancel.set()
+
+    def end(self, *, cut: bool) -> None:
+        """No more comes. What was cut is not to be taken for the whole."""
+        if cut:
+            self.cancel.set()
+        self.is_open = False
+        os.close(self.write)
+
+    def leave(self) -> None:
+        """Nobody reads any more."""
+        if not self._left:
+            self._left = True
+            os.close(self.read)
+
+    def how_far(self, size: int) -> str:
+        """What has gone to the host, now and then; empty in between."""
+        now = monotonic()
+        if now < self._told + TELL_EVERY:
+            return ""
+        self._told = now
+        whole = f" of {_bytes(size)}" if size else ""
+        return f"{_bytes(self.sent)}{whole}, {_bytes(self.sent / (now - self._began))}/s"
+
+
+class _Also(Event):
+    """Set by itself, or with another."""
+
+    def __init__(self, other: Event) -> None:
+        super().__init__()
+        self._other = other
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._other.is_set()
+
+
+def _ready(taps: list[_Tap]) -> list[_Tap]:
+    """Those that can take something, or whose reader is gone; waits a little where none can."""
+    poller = poll()
+    for tap in taps:
+        poller.register(tap.write, POLLOUT)
+    ready = {descriptor for descriptor, _ in poller.poll(1000 * SLICE)}
+    return [tap for tap in taps if tap.write in ready]
+
+
+def _why_dry(feed: Feed, end: Output | Failure) -> Failure | None:
+    """Why the feed has ended before its end, if it has; one that was cancelled had nobody left to feed."""
+    if isinstance(end, Output) or end.kind is FailureKind.CANCELLED:
+        return None
+    return replace(end, message=f"{feed.host} stopped sending it: {end.message}")
+
+
+def _ignore(_: bytes) -> None:
+    """A command's last words come with its end."""
+
+
+def _bytes(count: float) -> str:
+    """`340 MB`, `1.2 GB`."""
+    return f"{count / GB:.1f} GB" if count >= GB else f"{count / MB:.0f} MB"

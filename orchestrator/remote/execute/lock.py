@@ -1,0 +1,119 @@
+"""Holds the cluster's lock for as long as a run lasts, by a command on the head that ends with us."""
+
+import getpass
+import math
+import socket
+import time
+from collections.abc import Callable
+from threading import Condition, Event, Thread
+from typing import Self
+
+from orchestrator.plan import lock
+from orchestrator.plan.command import Command
+from orchestrator.plan.lock import Holder
+from orchestrator.remote.transport import Bell, Failure, FailureKind, Output, Transport
+
+ASK_SECONDS = 20.0
+RELEASED = f"somebody has released it, or nothing was heard from here for {lock.SILENCE_SECONDS} s"
+
+
+class Lock:
+    """The lock, from `take` to `free`.
+
+    `lost` is called, with the reason, should it end before that: whoever holds it must stop, for another
+    may have it now.
+    """
+
+    def __init__(self, via: Transport, command: Command, lost: Callable[[str], None]) -> None:
+        self._via, self._command, self._lost = via, command, lost
+        self._changed, self._over = Condition(), Bell()
+        self._told: list[str] = []
+        self._ended: Output | Failure | None = None
+        self._heard, self._is_lost = time.monotonic(), False
+        self._threads = [Thread(target=act, name="lock", daemon=True) for act in (self._keep, self._listen)]
+
+    def take(self, cancel: Event) -> Self | Holder | Failure:
+        """The lock, or who has it, or why nobody can tell."""
+        for thread in self._threads:
+            thread.start()
+        with self._changed:
+            while not (self._held or self._ended or cancel.is_set()):
+                self._changed.wait(0.2)
+            if not self._held:
+                self._over.set()
+        match self._ended:
+            case None if self._held:
+                return self
+            case Output(lock.TAKEN):
+                return lock.parse("\n".join(self._told)) or Holder("somebody", "a command", 0.0, 0)
+            case Failure() as failure:
+                return failure
+            case ended:
+                return _not_lockable(ended)
+
+    def free(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def _held(self) -> bool:
+        return lock.HELD in self._told
+
+    def _keep(self) -> None:
+        ended = self._via.stream(self._command, self._hear, timeout=math.inf, cancel=self._over)
+        with self._changed:
+            self._ended = ended
+            self._changed.notify_all()
+        self._lose(_why_lost(ended))
+
+    def _listen(self) -> None:
+        """A cable behind a jump host may be cut, and the connection to that be as good as ever."""
+        while not self._over.wait(1):
+            if self._held and time.monotonic() > self._heard + lock.QUIET_SECONDS:
+                self._lose("nothing is heard of it any more")
+                return
+
+    def _lose(self, why: str) -> None:
+        with self._changed:
+            first, self._is_lost = not self._is_lost, True
+        if first and self._held and not self._over.is_set():
+            self._lost(why)
+
+    def _hear(self, line: str) -> None:
+        self._heard = time.monotonic()
+        with self._changed:
+            if not self._held:
+                self._told.append(line)
+            self._changed.notify_all()
+
+
+def _why_lost(ended: Output | Failure) -> str:
+    if isinstance(ended, Failure) and ended.kind is not FailureKind.EXIT:
+        return ended.message
+    return RELEASED
+
+
+def _not_lockable(ended: Output | None) -> Failure:
+    if ended is None:
+        return Failure(FailureKind.CANCELLED, "interrupted")
+    return Failure(
+        FailureKind.EXIT,
+        "the cluster's lock is out of reach there",
+        ended.exit_code,
+        ended.stderr.strip(),
+        "is ~/.raycluster there this user's, on a disk that is neither full nor read-only? are `flock` and bash there?",
+    )
+
+
+def ourselves() -> str:
+    """Who runs here, as the lock names its holder: `user@machine`."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def ask(via: Transport, command: Command, cancel: Event) -> str | Failure:
+    """What the host says of the lock, or has done to it."""
+    got = via.run(command, timeout=ASK_SECONDS, cancel=cancel)
+    if isinstance(got, Failure):
+        return got
+    return got.stdout if got.exit_code == 0 else _not_lockable(got)

@@ -1,0 +1,246 @@
+"""Executes a plan and reports what became of each step. The only place where a step becomes an effect."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from threading import Condition, Event, Thread
+from typing import Protocol, Self
+
+from orchestrator.plan.steps import (
+    Never,
+    NotYet,
+    OnFailure,
+    Phase,
+    Plan,
+    Ready,
+    Run,
+    Step,
+    Wait,
+    Watch,
+)
+from orchestrator.remote.execute.command import another_way, bounded, follow, mended, run
+from orchestrator.remote.execute.events import (
+    PhaseBegan,
+    Report,
+    Status,
+    StepBegan,
+    StepEnded,
+    StepWaits,
+    Tell,
+)
+from orchestrator.remote.execute.image_stream import Feeding
+from orchestrator.remote.transport import Bell, Failure, FailureKind, Output, Transport
+
+PROBE_SECONDS = 20.0
+CONFIRM_SECONDS = 3.0
+STILL_SECONDS = 10.0
+
+
+class Hosts(Protocol):
+    """Where steps are sent: a transport for each host's name.
+
+    `at_work`: one of the places for hosts that are worked on at once; a command that is run takes one by itself.
+    """
+
+    def __getitem__(self, host: str) -> Transport: ...
+
+    def at_work(self) -> AbstractContextManager[object]: ...
+
+
+def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
+    """Runs the phases in order, the hosts of a phase side by side."""
+    results: list[StepEnded] = []
+    out: set[str] = set()
+    stopped, watched = False, ""
+    for phase in plan.phases:
+        if stopped or cancel.is_set():
+            results += _skip(phase)
+            continue
+        ended, line = _carry_out(phase, hosts, out, tell, cancel)
+        if not cancel.is_set() and (another := another_way(phase, ended)):
+            ended = mended(ended, _carry_out(another, hosts, out, tell, cancel)[0])
+        results += ended
+        watched = line or watched
+        bad = {result.step.host for result in ended if not result.is_well}
+        stopped = bool(bad and phase.on_failure is OnFailure.STOP)
+        out |= bad if phase.on_failure is OnFailure.DROP_HOST else set()
+    return Report(plan, tuple(results), watched)
+
+
+def _carry_out(
+    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
+) -> tuple[list[StepEnded], str]:
+    """How the phase's steps ended, and the last line of its watch."""
+    with ExitStack() as during:
+        watching = during.enter_context(_Watching(phase.watch, hosts))
+        feeding = during.enter_context(_feeding(phase, hosts, out, tell, cancel))
+        ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching, feeding), out)
+    return ended, watching.line
+
+
+def _feeding(
+    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
+) -> AbstractContextManager[Feeding | None]:
+    if phase.feed is None:
+        return nullcontext()
+    return Feeding(phase.feed, hosts[phase.feed.host], frozenset(phase.lanes()) - out, tell, cancel)
+
+
+def _skip(phase: Phase) -> list[StepEnded]:
+    return [_not_run(phase, step) for step in phase.steps]
+
+
+def _not_run(phase: Phase, step: Step) -> StepEnded:
+    return StepEnded(phase.title, step, Status.NOT_RUN)
+
+
+def _phase(phase: Phase, lane: "_Lane", out: set[str]) -> list[StepEnded]:
+    lane.tell(PhaseBegan(phase))
+    lanes = phase.lanes()
+    left_out = [_not_run(phase, step) for host, steps in lanes.items() if host in out for step in steps]
+    going = [steps for host, steps in lanes.items() if host not in out]
+    with ThreadPoolExecutor(max(1, len(going))) as pool:
+        ended = [result for results in pool.map(lane.run, going) for result in results]
+        return left_out + (list(pool.map(lane.confirm, ended)) if phase.watch else ended)
+
+
+class _Watching:
+    """A phase's watch while it runs: its last line, and why it ended if it has."""
+
+    def __init__(self, watch: Watch | None, hosts: Hosts) -> None:
+        self.line = ""
+        self.ended: str | None = None
+        self._watch, self._hosts = watch, hosts
+        self._changed, self._over = Condition(), Bell()
+        self._thread = Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._watch:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._watch:
+            self._thread.join()
+
+    def wait(self, seconds: float) -> None:
+        """Until the watch has something new to tell, at most `seconds`."""
+        with self._changed:
+            line, ended = self.line, self.ended
+            self._changed.wait_for(lambda: (self.line, self.ended) != (line, ended), timeout=seconds)
+
+    def _follow(self) -> None:
+        assert self._watch  # noqa: S101 - started only with one
+        via = self._hosts[self._watch.host]
+        got = via.stream(self._watch.command, self._tell, timeout=self._watch.within, cancel=self._over)
+        why = got.message if isinstance(got, Failure) else _last_line(got)
+        with self._changed:
+            self.ended = f"nobody tells of Ray's nodes any more: {self._watch.host}: {why}"
+            self._changed.notify_all()
+
+    def _tell(self, line: str) -> None:
+        with self._changed:
+            self.line = line
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """Runs one host's steps of a phase, in order, until one fails."""
+
+    phase: Phase
+    hosts: Hosts
+    tell: Tell
+    cancel: Event
+    watching: _Watching
+    feeding: Feeding | None = None
+
+    def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
+        results: list[StepEnded] = []
+        for step in steps:
+            failed = results and results[-1].status is not Status.OK
+            results.append(_not_run(self.phase, step) if failed or self.cancel.is_set() else self._step(step))
+        return results
+
+    def confirm(self, result: StepEnded) -> StepEnded:
+        """What was true of one host while others were waited for has to be true of all in the end."""
+        if not isinstance(result.step, Wait) or result.status is not Status.OK or self.cancel.is_set():
+            return result
+        got = _wait(replace(result.step, within=CONFIRM_SECONDS), self.hosts[result.step.host], self)
+        if isinstance(got, Output) or got.kind is FailureKind.CANCELLED:
+            return result
+        failure = replace(got, message=f"was so, but is no more: {got.message}")
+        failed = replace(result, status=Status.FAILED, output=None, failure=failure)
+        self.tell(failed)
+        return failed
+
+    def _step(self, step: Step) -> StepEnded:
+        self.tell(StepBegan(step))
+        began = time.monotonic()
+        got = self._do(step, self.hosts[step.host])
+        status, output = (Status.FAILED, None) if isinstance(got, Failure) else (Status.OK, got)
+        failure = got if isinstance(got, Failure) else None
+        ended = StepEnded(self.phase.title, step, status, time.monotonic() - began, output, failure)
+        self.tell(ended)
+        return ended
+
+    def _do(self, step: Step, via: Transport) -> Output | Failure:
+        match step:
+            case Run() if self.feeding:
+                return self.feeding.run(step, via)
+            case Run() if step.how_far:
+                with self.hosts.at_work():
+                    return follow(step, step.how_far, via, self.tell, self.cancel)
+            case Run():
+                return run(step, via, self.cancel)
+            case Wait():
+                return _wait(step, via, self)
+
+
+def _last_line(output: Output) -> str:
+    return (output.stderr.strip().splitlines() or [f"exit code {output.exit_code}"])[-1]
+
+
+def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
+    deadline, told, again = time.monotonic() + step.within, "", 0.0
+    while True:
+        got = via.run(bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
+        if isinstance(got, Failure):
+            return got
+        ended = _judge(step, got, lane, deadline)
+        if not isinstance(ended, NotYet):
+            return ended
+        if ended.why != told or time.monotonic() > again:
+            lane.tell(StepWaits(step, ended.why, still=ended.why == told))
+            told, again = ended.why, time.monotonic() + STILL_SECONDS
+
+
+def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Failure | NotYet:
+    """Judges the probe's answer anew each time the watch tells something, until it is time to probe again."""
+    again = time.monotonic() + step.every
+    while True:
+        verdict = step.until(got.exit_code, got.stdout, lane.watching.line)
+        match verdict:
+            case Ready(detail):
+                return Output(0, detail)
+            case Never(why, exit_code, detail, fix):
+                return Failure(FailureKind.EXIT, why, exit_code, detail, fix)
+            case NotYet(why):
+                if over := _over(step, why, lane, deadline):
+                    return over
+        left = again - time.monotonic()
+        if left <= 0:
+            return verdict
+        lane.watching.wait(min(left, 0.5))
+
+
+def _over(step: Wait, why: str, lane: _Lane, deadline: float) -> Failure | None:
+    if lane.cancel.is_set():
+        return Failure(FailureKind.CANCELLED, "interrupted")
+    if lane.watching.ended:
+        return Failure(FailureKind.UNREACHABLE, lane.watching.ended)
+    if time.monotonic() >= deadline:
+        return Failure(FailureKind.TIMEOUT, f"{why}, after {step.within:g} s")
+    return None

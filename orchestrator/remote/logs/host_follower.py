@@ -1,0 +1,140 @@
+"""One host whose log is followed: through lost connections, and from one container to the next."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from time import monotonic
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.logs.lines import Found, Line, Log, news
+from orchestrator.remote.logs.read import find, unreadable
+from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
+
+AGAIN, LONGEST = 1.0, 10.0  # seconds before a host is asked anew: doubled with each failure, and at most
+DOUBLED = 4  # times, by which the longest is reached: a host may be away for days
+QUIET = 15.0  # seconds after which a host that says nothing is asked whether it is still there
+FOR_GOOD = (FailureKind.HOST_KEY, FailureKind.AUTH)
+TWICE = 2  # a container may end just when its log is asked for; when that fails twice, there is more to it
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is to be known about a host whose log is followed: what, what was said there, what to do."""
+
+    host: str
+    text: str
+    detail: str = ""
+    fix: str = ""
+
+
+@dataclass
+class Follower:
+    """Tells a host's lines, and what becomes of it, until `cancel` is set.
+
+    `begun` is set once its log has begun to come, or is known not to come now.
+    """
+
+    cluster: Cluster
+    node: Node
+    log: Log
+    via: Transport
+    tell: Callable[[Said | Line], None]
+    cancel: Event
+    begun: Event = field(default_factory=Event)
+    _last: Found | None = None
+    _read_to_end: tuple[str, str] = ("", "")
+    _lost: bool = False
+    _failures: int = 0
+    _streams: bool = False
+    _heard: float = 0.0
+    _words: str = ""
+    _lock: Lock = field(default_factory=Lock)
+
+    def run(self) -> None:
+        while not self.cancel.is_set():
+            found = self._find()
+            if isinstance(found, Found):
+                self._take(found)
+            elif found.kind in FOR_GOOD:
+                self._say(f"{found.message}; it is not followed", found.detail, found.fix)
+                break
+            else:
+                self._lose(found)
+            self.begun.set()
+            self.cancel.wait(min(AGAIN * 2 ** min(self._failures, DOUBLED), LONGEST))
+        self.begun.set()
+
+    def check(self) -> None:
+        """Asks a host that has said nothing for long: its Docker may hang, or a cable be cut behind a jump host."""
+        if self._streams and monotonic() > self._heard + QUIET:
+            found = self._find()
+            if isinstance(found, Found):
+                self._heard = monotonic()
+                self._regain()
+            elif self._streams:
+                self._lose(found)
+
+    def _find(self) -> Found | Failure:
+        return find(self.cluster, self.node, self.via, self.cancel)
+
+    def _take(self, found: Found) -> None:
+        self._regain()
+        if text := news(self._last, found):
+            self._say(text)
+        self._last = found
+        if self._worth_reading(found):
+            self._stream(found)
+        else:
+            self._failures = 0
+
+    def _worth_reading(self, found: Found) -> bool:
+        """A container that has ended is read to its end, once."""
+        there = (found.id, found.started)
+        return found.running or not (self.log.needs_running or not found.id or there == self._read_to_end)
+
+    def _stream(self, found: Found) -> None:
+        self._heard, self._streams = monotonic(), True
+        self.begun.set()
+        ended = self.via.stream(self.log.follow(found), self._hear, timeout=math.inf, cancel=self.cancel)
+        self._streams = False
+        match ended:
+            case Failure():
+                self._lose(ended)
+            case Output(0):
+                self._failures = 0
+                self._read_to_end = ("", "") if found.running else (found.id, found.started)
+            case Output():
+                self._wonder(ended)
+
+    def _hear(self, told: str) -> None:
+        self._heard, self._words = monotonic(), told
+        if line := self.log.hear(told):
+            self._regain()
+            self._failures = 0
+            self.tell(line)
+
+    def _lose(self, failure: Failure) -> None:
+        """Tells of a host that is lost, once until it is back."""
+        with self._lock:
+            first, self._lost = not self._lost, True
+        self._failures += 1
+        if first and not self.cancel.is_set():
+            fix = "" if self._last and failure.kind is FailureKind.UNREACHABLE else failure.fix
+            self._say(f"{failure.message}; trying again", failure.detail, fix)
+
+    def _regain(self) -> None:
+        with self._lock:
+            back, self._lost = self._lost, False
+        if back:
+            self._failures = 0
+            self._say("answers again")
+
+    def _wonder(self, ended: Output) -> None:
+        self._failures += 1
+        if self._failures == TWICE:
+            failure = unreadable(ended, [self._words])
+            self._say(f"{failure.message}; trying again", failure.detail)
+
+    def _say(self, text: str, detail: str = "", fix: str = "") -> None:
+        self.tell(Said(self.node.name, text, detail, fix))

@@ -1,0 +1,70 @@
+"""Reads the logs of hosts, once."""
+
+from collections.abc import Mapping
+from threading import Event
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import docker
+from orchestrator.plan.facts.host import DockerTrouble
+from orchestrator.plan.logs import lines
+from orchestrator.plan.logs.lines import Found, Line, Log
+from orchestrator.plan.remedies import docker_fix
+from orchestrator.remote.execute.events import Tell
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.observe.hosts import ask_all
+from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
+
+FIND_SECONDS = 60.0
+READ_SECONDS = 600.0
+
+Wanted = Mapping[Node, Log]
+
+
+def read(
+    cluster: Cluster, wanted: Wanted, fleet: Fleet, tell: Tell, cancel: Event
+) -> dict[str, tuple[Line, ...] | Failure]:
+    """The lines of every host's log, or why there are none."""
+
+    def ask(node: Node) -> tuple[Line, ...] | Failure:
+        return _read(cluster, node, wanted[node], fleet[node.name], cancel)
+
+    return ask_all(wanted, ask, tell, "Read the logs", "asked for its log")
+
+
+def _read(
+    cluster: Cluster, node: Node, log: Log, via: Transport, cancel: Event
+) -> tuple[Line, ...] | Failure:
+    found = find(cluster, node, via, cancel)
+    if isinstance(found, Failure):
+        return found
+    if not found.id:
+        return Failure(
+            FailureKind.EXIT, "no container of this cluster is there", fix="`raycluster up` starts one"
+        )
+    if log.needs_running and not found.running:
+        return Failure(FailureKind.EXIT, f"Ray's files are out of reach: its container {found.ended}")
+    got = via.run(log.read(found), timeout=READ_SECONDS, cancel=cancel)
+    if isinstance(got, Failure):
+        return got
+    told = got.stdout.split("\n")
+    return (
+        unreadable(got, told) if got.exit_code else tuple(line for each in told if (line := log.hear(each)))
+    )
+
+
+def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> Found | Failure:
+    """The node's container as it is now."""
+    got = via.run(docker.find(cluster, node), timeout=FIND_SECONDS, cancel=cancel)
+    if isinstance(got, Failure):
+        return got
+    if got.exit_code:
+        said = got.stderr.strip()
+        fix = docker_fix(DockerTrouble(got.exit_code, said))
+        return Failure(FailureKind.EXIT, "Docker does not answer there", got.exit_code, said, fix)
+    return lines.found(got.stdout)
+
+
+def unreadable(ended: Output, told: list[str]) -> Failure:
+    """For a log that Docker would not give. Its words may stand among the lines, after the last of them."""
+    words = ended.stderr.strip() or next((line for line in reversed(told) if line), "")
+    return Failure(FailureKind.EXIT, f"its log cannot be read: exit code {ended.exit_code}", detail=words)

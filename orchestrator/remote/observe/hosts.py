@@ -1,0 +1,110 @@
+"""Looks at the hosts, side by side, with one command each."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import TypeVar
+
+from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.plan import docker, engine
+from orchestrator.plan.facts import parse
+from orchestrator.plan.facts.containers import own, strays
+from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.ray import commands as ray
+from orchestrator.remote.execute.events import HostSeen, LookBegan, Tell
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.transport import Failure, FailureKind
+
+T = TypeVar("T")
+
+
+def _seen(_node: Node, _told: object) -> str:
+    return "seen"
+
+
+def ask_all(
+    nodes: Iterable[Node],
+    ask: Callable[[Node], T],
+    tell: Tell,
+    title: str,
+    what: str,
+    shown: Callable[[Node, T], str] = _seen,
+) -> dict[str, T]:
+    """What each host answers, by name. `title`, `what` and how an answer is `shown`: as people see it."""
+
+    def one(node: Node) -> tuple[str, T]:
+        told = ask(node)
+        tell(HostSeen(node.name, _trouble(told), shown(node, told)))
+        return node.name, told
+
+    nodes = tuple(nodes)
+    tell(LookBegan(tuple(node.name for node in nodes), title, what))
+    # A thread for each: the fleet bounds how many are at work, and the others only wait for their hosts.
+    with ThreadPoolExecutor(max(len(nodes), 1)) as pool:
+        return dict(pool.map(one, nodes))
+
+
+def _trouble(told: object) -> str:
+    match told:
+        case Silent(why=why):
+            return why
+        case Failure(message=message):
+            return message
+    return ""
+
+
+LOOK_SECONDS = 90.0
+"""Longer than the probes' own limits together."""
+
+
+def observe(
+    cluster: Cluster,
+    nodes: tuple[Node, ...],
+    fleet: Fleet,
+    tell: Tell,
+    cancel: Event,
+    *,
+    depth: Depth,
+) -> Facts:
+    """The facts of every node's host; those that could not be asked are `Silent`."""
+
+    def ask(node: Node) -> HostFacts | Silent:
+        gcs = _gcs(cluster, node) if depth > Depth.CONTAINERS else ""
+        return look(cluster, node, fleet, cancel, depth, gcs)
+
+    def shown(node: Node, here: HostFacts | Silent) -> str:
+        if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
+            return here.docker.text
+        container = own(cluster, node, here)
+        if container:
+            return f"container {container.status}"
+        return (
+            "a container that is not in the inventory"
+            if any(strays(cluster, {node.name: here}))
+            else "no container"
+        )
+
+    return ask_all(nodes, ask, tell, "Look at the hosts", "asked what is there", shown)
+
+
+def look(
+    cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, depth: Depth, gcs: str = ""
+) -> HostFacts | Silent:
+    """The facts of one host; Ray is asked where there is an address of its GCS."""
+    command = docker.observe(cluster, node, gcs, depth)
+    got = fleet[node.name].run(command, timeout=LOOK_SECONDS, cancel=cancel)
+    if isinstance(got, Failure):
+        return silence(got)
+    return parse.parse(got.stdout, got.stderr)
+
+
+def silence(failure: Failure) -> Silent:
+    """Why a host could not be asked. Keys do not change by themselves, and a server may bar who comes too often."""
+    lasting = failure.kind in {FailureKind.AUTH, FailureKind.HOST_KEY}
+    return Silent(failure.message, failure.fix, failure.detail, lasting)
+
+
+def _gcs(cluster: Cluster, node: Node) -> str:
+    """Where the head's container finds its own GCS, if there is one."""
+    port = engine.of(cluster).gcs(cluster)
+    return ray.within(node, port) if port and node.role is Role.HEAD else ""

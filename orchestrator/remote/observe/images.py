@@ -1,0 +1,34 @@
+"""Asks hosts what image they have under a name, side by side."""
+
+from threading import Event
+
+from orchestrator.model.cluster import Node
+from orchestrator.plan import docker, remedies
+from orchestrator.plan.facts.host import DockerTrouble, Holding, Silent
+from orchestrator.plan.facts.image import parse
+from orchestrator.remote.execute.events import Tell
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.observe.hosts import ask_all
+from orchestrator.remote.transport import Failure
+
+LOOK_SECONDS = 60.0
+"""Longer than Docker is given there."""
+
+
+def look(nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: Event) -> dict[str, Holding]:
+    """What each node has; those that could not be asked are `Silent`."""
+
+    def ask(node: Node) -> Holding:
+        return _look(node, name, fleet, cancel)
+
+    return ask_all(nodes, ask, tell, "Look at the images", "asked what it has")
+
+
+def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> Holding:
+    got = fleet[node.name].run(docker.held(node, name), timeout=LOOK_SECONDS, cancel=cancel)
+    if isinstance(got, Failure):
+        return Silent(got.message, got.fix, got.detail)
+    if got.exit_code:
+        trouble = DockerTrouble(got.exit_code, got.stderr.strip() or "Docker gives no answer")
+        return Silent(trouble.text, remedies.docker_fix(trouble))
+    return parse(got.stdout)

@@ -1,0 +1,187 @@
+"""Gathers what `check` asks for beyond the first look: host by host, then from host to host."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from typing import TypeVar
+
+from orchestrator.model.cluster import Cluster, Node, Pull
+from orchestrator.plan import docker, engine
+from orchestrator.plan.checks import Evidence, Gap
+from orchestrator.plan.command import Command
+from orchestrator.plan.facts import inspection, probe
+from orchestrator.plan.facts.address import Place, places
+from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts
+from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.probe import Link, NoTrial, Trial
+from orchestrator.plan.host_commands import clock
+from orchestrator.plan.ray.commands import address
+from orchestrator.remote.execute.events import LookBegan, Tell
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.observe.probe_containers import Brief
+from orchestrator.remote.transport import Failure, Output, Transport
+
+
+def survey(
+    cluster: Cluster, nodes: tuple[Node, ...], fleet: Fleet, cancel: Event
+) -> dict[str, Inspection | None]:
+    """What Docker and the hardware of each host tell; None where they tell nothing."""
+
+    def look(node: Node) -> tuple[str, Inspection | None]:
+        command = docker.inspect(cluster, node, ask_registry=False)
+        got = fleet[node.name].run(command, timeout=INSPECT_SECONDS, cancel=cancel)
+        return node.name, None if isinstance(got, Failure) else inspection.parse(got.stdout)
+
+    with ThreadPoolExecutor(fleet.jobs) as pool:
+        return dict(pool.map(look, nodes))
+
+
+CLOCK_SECONDS = 20.0
+INSPECT_SECONDS = 150.0
+START_SECONDS = 60.0
+REACH_SECONDS = 30.0
+TRIAL_SECONDS = START_SECONDS + 2 * REACH_SECONDS
+"""A trial that was quick waits for the slowest, and for what is tried then."""
+
+T = TypeVar("T")
+
+
+def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Event) -> Evidence:
+    """Everything more that can be learned of the hosts that answered the first look."""
+    hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
+    tell(LookBegan(tuple(hosts), "Look closer", "tried"))
+    having = {name: here for name, here in hosts.items() if here.image_id}  # an image to try
+    check = _Check(cluster, hosts, places(cluster, having), fleet, cancel)
+    clocks = check.each(hosts, check.clock)
+    inspections = check.each(hosts, check.inspect)
+    with check.trials() as tried:
+        links = check.each(tried, lambda host: check.links(host, tried))
+    return Evidence(
+        logins={host: fleet[host].login for host in hosts},
+        inspections={host: each for host, each in inspections.items() if isinstance(each, Inspection)},
+        clocks={host: each for host, each in clocks.items() if each},
+        trials=tried,
+        links=tuple(link for found in links.values() if not isinstance(found, Gap) for link in found),
+        gaps=tuple(each for each in (*inspections.values(), *links.values()) if isinstance(each, Gap)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    cluster: Cluster
+    hosts: Mapping[str, HostFacts]
+    places: Mapping[str, Place]
+    fleet: Fleet
+    cancel: Event
+
+    def each(self, hosts: Iterable[str], act: Callable[[str], T]) -> dict[str, T]:
+        """What comes of doing something on each host, side by side."""
+        names = list(hosts)
+        with ThreadPoolExecutor(self.fleet.jobs) as pool:
+            return dict(zip(names, pool.map(act, names), strict=True))
+
+    def clock(self, host: str) -> tuple[float, float] | None:
+        """By how many seconds the host's clock is ahead of ours, at least and at most."""
+        asked = time.time()
+        got = self.fleet[host].run(clock(), timeout=CLOCK_SECONDS, cancel=self.cancel)
+        answered = time.time()
+        told = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
+        return (float(told[1]) - answered, float(told[1]) - asked) if told else None
+
+    def inspect(self, host: str) -> Inspection | Gap:
+        node, facts = self._node(host), self.hosts[host]
+        absent = not facts.image_id and not isinstance(facts.docker, DockerTrouble)
+        ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
+        command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
+        got = self.fleet[host].run(command, timeout=INSPECT_SECONDS, cancel=self.cancel)
+        found = None if isinstance(got, Failure) else inspection.parse(got.stdout)
+        return found or _gap(host, "a closer look at it", got)
+
+    @contextmanager
+    def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
+        """A container from the image on each host that has it, for as long as this lasts."""
+        hosts = () if self.cancel.is_set() else self.places
+        with Brief() as brief:
+            running = {host: _Trial(brief, self.fleet[host], self.trial(host)) for host in hosts}
+            yield {host: each.result(self.cancel) for host, each in running.items()}
+
+    def trial(self, host: str) -> Command:
+        facts = self.hosts[host]
+        folder = facts.machine.hf_home if facts.machine else None
+        mounted = folder.path if folder and folder.exists else ""
+        return docker.trial(self.cluster, self._node(host), self.places[host], mounted, self.knocks(host))
+
+    def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...] | Gap:
+        """The head tries every worker, each worker the head."""
+        node = self._node(host)
+        asked = {
+            address(place.ip, port): other
+            for other, place in self.places.items()
+            if self._node(other).role is not node.role
+            for port in self._answered(other, place, tried.get(other))
+        }
+        if not asked or not isinstance(tried[host], Trial):
+            return ()
+        command = docker.reach(self.cluster, node, tuple(asked))
+        got = self.fleet[host].run(command, timeout=REACH_SECONDS, cancel=self.cancel)
+        if isinstance(got, Failure) or got.exit_code:
+            return _gap(host, "trying connections from it", got)
+        return probe.links(host, asked, got.stdout)
+
+    def _answered(self, host: str, place: Place, tried: Trial | NoTrial | None) -> tuple[int, ...]:
+        """The ports at which the trial listens, or who was there before. Any other refuses without a firewall."""
+        if not isinstance(tried, Trial):
+            return ()
+        before = {each.port for each in self.hosts[host].listeners or () if each.address in ("*", place.ip)}
+        return tuple(port for port in self.knocks(host) if port in tried.listens or port in before)
+
+    def knocks(self, host: str) -> tuple[int, ...]:
+        """The ports at which the host is tried."""
+        facts, node = self.hosts[host], self._node(host)
+        held = frozenset(each.port for each in facts.listeners or ())
+        return engine.of(self.cluster).knocks(self.cluster, node, held)
+
+    def _node(self, host: str) -> Node:
+        return next(node for node in self.cluster.nodes if node.name == host)
+
+
+class _Trial:
+    """A container that tells what is in it."""
+
+    def __init__(self, brief: Brief, via: Transport, command: Command) -> None:
+        self._told, self._until = Event(), time.monotonic() + START_SECONDS
+        self._line = ""
+        self._ended: Output | Failure | None = None
+        brief.start(via, command, self._hear, self._end, TRIAL_SECONDS)
+
+    def result(self, cancel: Event) -> Trial | NoTrial:
+        while not (self._told.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
+            pass
+        if self._line:
+            return probe.parse(self._line)
+        match self._ended:
+            case Output() as output:
+                return NoTrial(output.exit_code, output.stderr.strip() or f"exit code {output.exit_code}")
+            case Failure() as failure:
+                return NoTrial(None, failure.message)
+        return NoTrial(None, f"it says nothing for {START_SECONDS:.0f} s")
+
+    def _hear(self, line: str) -> None:
+        if probe.is_answer(line) and not self._line:  # a host may greet before
+            self._line = line
+            self._told.set()
+
+    def _end(self, ended: Output | Failure) -> None:
+        self._ended = ended
+        self._told.set()
+
+
+def _gap(host: str, what: str, got: Output | Failure) -> Gap:
+    if isinstance(got, Failure):
+        return Gap(host, what, got.message, got.fix)
+    why = f"exit code {got.exit_code}" if got.exit_code else "an answer that could not be read"
+    return Gap(host, what, got.stderr.strip() or why)

@@ -1,0 +1,55 @@
+"""Brief containers: each tells what it has to tell, stays until it is no longer needed, and is gone then."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from orchestrator.plan.command import Command
+from orchestrator.remote.transport import Bell, Failure, Output, Transport
+
+PARTING_SECONDS = 5.0
+"""For a container to end and be removed, after which it is left to itself: it ends when it hears nothing more."""
+
+
+class Brief:
+    """Those of one purpose, side by side, for as long as this is open as a context."""
+
+    def __init__(self) -> None:
+        self.over, self._left = Bell(), Event()
+        self._threads: list[Thread] = []
+
+    def start(
+        self,
+        via: Transport,
+        command: Command,
+        tell: Callable[[str], None],
+        end: Callable[[Output | Failure], None],
+        seconds: float,
+    ) -> None:
+        """One, of at most `seconds`: `tell` hears its lines, `end` how it ended."""
+
+        def run() -> None:
+            if self.over.is_set():
+                return
+            end(via.stream(command, tell, timeout=seconds, cancel=self._left, over=self.over))
+
+        thread = Thread(target=run, name="brief", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Their standard input ends, and they with it."""
+        self.over.set()
+        until = monotonic() + PARTING_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - monotonic()))
+        self._left.set()
+        for thread in self._threads:
+            thread.join()

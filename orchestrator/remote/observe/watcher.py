@@ -1,0 +1,240 @@
+"""Watches a cluster at next to no cost for its hosts.
+
+A command on each host tells what befalls its containers, and one on the head what Ray's node table says. A
+host is looked at as `status` does when one of them gives a reason, and now and then without one.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Self
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import docker, engine
+from orchestrator.plan.facts.containers import ip_of, own
+from orchestrator.plan.facts.host import (
+    Container,
+    Depth,
+    DockerTrouble,
+    Facts,
+    HostFacts,
+    RayTable,
+    RayTrouble,
+    Silent,
+)
+from orchestrator.plan.ray.commands import parse_table
+from orchestrator.plan.status import snapshot
+from orchestrator.plan.status.health import Verdict
+from orchestrator.plan.status.snapshot import Gpu, Sight
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.observe.hosts import look, silence
+from orchestrator.remote.transport import Failure, FailureKind, Output
+
+PACE = 0.5  # seconds between two sights
+QUIET = 20.0  # seconds without a word from a host that is asked for one every five
+MUTE = 20.0  # seconds without a word of Ray's node table, of which one comes every second
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before a host is tried again
+SOUND, UNSOUND, SERVING = 120.0, 15.0, 5.0  # seconds after which a host is looked at again without a reason
+DOUBTFUL = {Verdict.DEGRADED, Verdict.UNKNOWN}
+
+
+@dataclass
+class _Host:
+    """What is known of a host. Times: of the monotonic clock, but for `lost`."""
+
+    node: Node
+    facts: HostFacts | Silent = field(default_factory=lambda: Silent(snapshot.ASKED))
+    looked: float = 0.0
+    heard: float = math.inf
+    lost: float | None = None
+    stale: bool = False
+    looking: bool = False
+    gpus: tuple[Gpu, ...] | str = ()
+    lines: list[str] = field(default_factory=list)
+    cut: Event = field(default_factory=Event)
+    one_look: Lock = field(default_factory=Lock)
+
+    @property
+    def listens(self) -> bool:
+        return self.heard < math.inf
+
+    @property
+    def aged(self) -> HostFacts | Silent:
+        """The facts, with the host's clock as it stands now."""
+        if isinstance(self.facts, Silent):
+            return self.facts
+        return replace(self.facts, now=self.facts.now + time.monotonic() - self.looked)
+
+
+class Watch:
+    """The watch of a cluster, from `with` to its end, or until `cancel` is set."""
+
+    def __init__(self, cluster: Cluster, fleet: Fleet, cancel: Event) -> None:
+        self._cluster, self._fleet, self._cancel = cluster, fleet, cancel
+        self._hosts = {node.name: _Host(node) for node in cluster.nodes}
+        self._head = self._hosts[cluster.head.name]
+        self._containers: dict[str, Container | None] = {}
+        self._table: RayTable | RayTrouble = RayTrouble(snapshot.ASKED, gone=False)
+        self._told = 0.0
+        self._pool = ThreadPoolExecutor(fleet.jobs)
+        supervisors = [Thread(target=self._keep, args=(host,), daemon=True) for host in self._hosts.values()]
+        self._has_ray = engine.of(cluster).gcs(cluster) is not None
+        followers = [Thread(target=self._follow, daemon=True)] if self._has_ray else []
+        self._threads = [*supervisors, *followers]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cancel.set()
+        for host in self._hosts.values():
+            host.cut.set()
+        self._pool.shutdown(cancel_futures=True)
+        for thread in self._threads:
+            thread.join()
+
+    def sights(self) -> Iterator[Sight]:
+        """What is known, twice a second."""
+        while not self._cancel.wait(PACE):
+            sight = self._sight()
+            unsound = {host.name for host in sight.health.hosts if host.verdict in DOUBTFUL}
+            for host in self._hosts.values():
+                self._tend(host, UNSOUND if host.node.name in unsound else SOUND)
+            if sight.health.model:
+                self._tend(self._head, SERVING)
+            yield sight
+
+    def _sight(self) -> Sight:
+        facts: Facts = {name: host.aged for name, host in self._hosts.items()}
+        head = facts[self._cluster.head.name]
+        if isinstance(head, HostFacts) and self._has_ray:
+            facts[self._cluster.head.name] = replace(head, ray=self._fresh_table)
+        gpus = {name: host.gpus for name, host in self._hosts.items() if host.gpus}
+        lost = {name: host.lost for name, host in self._hosts.items() if host.lost}
+        return snapshot.sight(self._cluster, facts, gpus, lost, dict(self._containers))
+
+    @property
+    def _fresh_table(self) -> RayTable | RayTrouble:
+        """A GCS that hangs changes nothing in its table."""
+        if isinstance(self._table, RayTable) and time.monotonic() > self._told + MUTE:
+            return RayTrouble(f"nothing has been told of its node table for {MUTE:.0f} s", gone=False)
+        return self._table
+
+    def _tend(self, host: _Host, patience: float) -> None:
+        now = time.monotonic()
+        if now > host.heard + QUIET:
+            host.cut.set()
+        elif host.listens and not host.looking and (host.stale or now > host.looked + patience):
+            host.stale, host.looking = False, True
+            self._pool.submit(self._look, host)
+
+    def _look(self, host: _Host) -> None:
+        with host.one_look:
+            cut = host.cut
+            facts = look(self._cluster, host.node, self._fleet, cut, Depth.RAY)
+            host.looking = False
+            if not cut.is_set():
+                self._learn(host, facts)
+
+    def _learn(self, host: _Host, facts: HostFacts | Silent) -> None:
+        host.facts, host.looked = facts, time.monotonic()
+        if isinstance(facts, Silent) or isinstance(facts.docker, DockerTrouble):
+            host.lost, host.gpus = host.lost or time.time(), ()
+        else:
+            host.lost = None
+            self._containers[host.node.name] = own(self._cluster, host.node, facts)
+
+    def _keep(self, host: _Host) -> None:
+        """Looks at the host and listens to it, again and again."""
+        tries = 0
+        while True:
+            host.cut = Event()
+            if self._cancel.is_set():
+                host.cut.set()  # who has come by it meanwhile must not wait on it for ever
+                return
+            began = time.monotonic()
+            self._look(host)
+            if isinstance(host.facts, Silent) and host.facts.lasting:
+                return
+            if isinstance(host.facts, HostFacts) and not isinstance(host.facts.docker, DockerTrouble):
+                self._listen(host, host.facts.now)
+            tries = tries + 1 if time.monotonic() < began + 2 * QUIET else 0
+            if self._cancel.wait(PAUSES[min(tries, len(PAUSES) - 1)]):
+                return
+
+    def _listen(self, host: _Host, since: float) -> None:
+        command = docker.watch(self._cluster, host.node, since)
+        host.heard = time.monotonic()
+        ended = self._fleet[host.node.name].stream(
+            command, lambda line: self._hear(host, line), timeout=math.inf, cancel=host.cut
+        )
+        host.heard, host.lines = math.inf, []
+        if isinstance(ended, Failure) and not self._cancel.is_set():
+            self._learn(host, _lost(ended))
+
+    def _hear(self, host: _Host, line: str) -> None:
+        host.heard = time.monotonic()
+        if line == "alive":
+            host.gpus, host.lines = snapshot.read_gpus(host.lines), []
+        elif line.startswith("gpu "):
+            host.lines.append(line.removeprefix("gpu "))
+        elif snapshot.changes_container(line):
+            host.stale = True
+
+    def _follow(self) -> None:
+        """Listens to Ray's node table, whenever the head's container runs.
+
+        The program there may have ended with its container, of which the next look tells.
+        """
+        tries = 0
+        while not self._cancel.wait(PAUSES[min(tries, len(PAUSES)) - 1] if tries else PACE):
+            container = self._containers.get(self._cluster.head.name)
+            if not (self._head.listens and container and container.running):
+                continue
+            began = time.monotonic()
+            ended = self._listen_to_ray()
+            tries = tries + 1 if time.monotonic() < began + QUIET else 0
+            if tries or isinstance(ended, Failure):
+                self._table = RayTrouble(_last_words(ended), gone=False)
+            self._head.stale = True
+
+    def _listen_to_ray(self) -> Output | Failure:
+        command = docker.watch_nodes(self._cluster, self._head.node, self._head.node.ip or "127.0.0.1")
+        via = self._fleet[self._head.node.name]
+        return via.stream(command, self._hear_table, timeout=math.inf, cancel=self._head.cut)
+
+    def _hear_table(self, line: str) -> None:
+        """Where a node has come or gone, its host has changed, too. An empty line: all is as it was."""
+        self._told = time.monotonic()
+        if not line:
+            return
+        before, self._table = self._table, parse_table(line)
+        if not isinstance(before, RayTable) or not isinstance(self._table, RayTable):
+            return
+        changed = {ip for ip, _ in _living(before) ^ _living(self._table)}
+        for host in self._hosts.values():
+            host.stale = host.stale or ip_of(host.node, host.facts) in changed
+
+
+def _living(table: RayTable) -> set[tuple[str, float]]:
+    return {(node.ip, node.started) for node in table.nodes if node.alive}
+
+
+def _lost(ended: Failure) -> Silent:
+    if ended.kind is FailureKind.CANCELLED:
+        return Silent(f"nothing has been heard of it for {QUIET:.0f} s")
+    return silence(ended)
+
+
+def _last_words(ended: Output | Failure) -> str:
+    if isinstance(ended, Failure):
+        return ended.message
+    return ended.stderr.strip() or f"the look at its node table ended with exit code {ended.exit_code}"

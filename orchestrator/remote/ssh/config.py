@@ -1,0 +1,218 @@
+"""How a host is reached: what `ssh` itself would do, with the inventory's word above it."""
+
+import getpass
+import os
+import re
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from orchestrator.model.cluster import Ssh
+from orchestrator.remote.ssh.openssh_config import Told, ask_ssh, unusable
+from orchestrator.remote.ssh.paramiko_setup import import_fabric
+from orchestrator.remote.transport import Failure, Refused
+
+
+def effective(host: str, ssh: Ssh) -> Ssh | Failure:
+    """The settings with which a host is logged in to, once `~/.ssh/config` has been asked."""
+    try:
+        hop = settings(host, ssh)
+    except Refused as refused:
+        return refused.failure
+    keys = ", ".join(_short(file) for file in hop.identity_files if file.is_file())
+    return replace(
+        ssh,
+        user=hop.user,
+        port=hop.port,
+        key=ssh.key or keys or None,
+        jump=ssh.jump or ",".join(hop.proxy_jump) or None,
+    )
+
+
+def _short(file: Path) -> str:
+    home = Path.home()
+    return f"~/{file.relative_to(home)}" if file.is_relative_to(home) else str(file)
+
+
+SSH_PORT = 22
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+JUMP = re.compile(r"(?:(?P<user>.+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(?::(?P<port>\d+))?")
+
+# What OpenSSH has compiled in, for where there is no OpenSSH to ask.
+KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2",)
+AGENT = ("SSH_AUTH_SOCK",)
+GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One hop: the host itself, or a jump host on the way to it."""
+
+    name: str  # as the inventory or ProxyJump has it
+    host: str
+    port: int
+    user: str
+    identity_files: tuple[Path, ...] = ()
+    identities_only: bool = False
+    agent: Path | None = None
+    known_hosts: tuple[Path, ...] = ()
+    global_known_hosts: tuple[Path, ...] = ()
+    host_key_alias: str | None = None
+    proxy_jump: tuple[str, ...] = ()
+    proxy_command: str | None = None
+    family: socket.AddressFamily = socket.AF_UNSPEC
+
+    @property
+    def address(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def login(self) -> str:
+        return f"{self.user}@{self.address}"
+
+    @property
+    def known_as(self) -> str:
+        """The name under which known_hosts files have the host."""
+        plain = self.host if self.port == SSH_PORT else f"[{self.host}]:{self.port}"
+        return (self.host_key_alias or plain).lower()
+
+
+def route(host: str, ssh: Ssh, config: Path | None = None) -> tuple[Settings, ...]:
+    """Every hop on the way to a host, the host last.
+
+    As with `ssh -J`, a jump host has its own settings and its own login name. The inventory's key is
+    offered to it too, after its own. `config` stands in for `~/.ssh/config`.
+    """
+    return _route(host, ssh, config, passed=())
+
+
+def _route(host: str, ssh: Ssh, config: Path | None, passed: tuple[str, ...]) -> tuple[Settings, ...]:
+    if host in passed:
+        raise unusable(f"the way to {host} leads through {host}", fix="check ProxyJump in ~/.ssh/config")
+    target = settings(host, ssh, config)
+    if not target.proxy_jump:
+        return (target,)
+    first, *others = target.proxy_jump
+    way = _route(*_jump(first, ssh), config, passed=(*passed, host))
+    # Only the first jump host is reached by its own ways; the others through the one before them.
+    way += tuple(settings(*_jump(other, replace(ssh, jump="none")), config) for other in others)
+    spare = (named_key(ssh.key),) if ssh.key else ()
+    return (*(replace(hop, identity_files=hop.identity_files + spare) for hop in way), target)
+
+
+def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:
+    """A ProxyJump's `[ssh://][user@]host[:port]`, as what `settings` takes."""
+    found = JUMP.fullmatch(spec.strip().removeprefix("ssh://").rstrip("/"))
+    if not found:
+        raise unusable(f'"{spec}" is no jump host', fix="write it as [user@]host[:port], several with commas")
+    port = int(found["port"]) if found["port"] else None
+    jump = ssh.jump if ssh.jump == "none" else None
+    return found["v6"] or found["host"], replace(ssh, user=found["user"], port=port, key=None, jump=jump)
+
+
+def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
+    """One hop's settings."""
+    told = ask_ssh(host, ssh, config)
+    if told is None:
+        told = _read_config(host, config)
+    one = {key: values[0] for key, values in told.items() if values and values[0] != "none"}
+    hop = Settings(
+        name=host,
+        host=one.get("hostname", host),
+        port=ssh.port or int(one.get("port", SSH_PORT)),
+        user=ssh.user or one.get("user") or getpass.getuser(),
+        identities_only=one.get("identitiesonly") == "yes",
+        host_key_alias=one.get("hostkeyalias"),
+        proxy_jump=_jumps(ssh.jump or one.get("proxyjump", "")),
+        proxy_command=one.get("proxycommand"),
+        family=FAMILIES.get(one.get("addressfamily", "any"), socket.AF_UNSPEC),
+    )
+    return replace(
+        hop,
+        agent=_agent(told.get("identityagent", AGENT)[0], hop),
+        identity_files=_identities(ssh.key, told.get("identityfile", KEYS), hop),
+        known_hosts=_files(told.get("userknownhostsfile", KNOWN_HOSTS), hop),
+        global_known_hosts=_files(told.get("globalknownhostsfile", GLOBAL_KNOWN_HOSTS), hop),
+        proxy_command=hop.proxy_command and expand(hop.proxy_command, hop),
+    )
+
+
+def _read_config(host: str, config: Path | None) -> Told:
+    """Without an OpenSSH client: paramiko's reader. It knows no `Include`."""
+    import_fabric()
+    import paramiko  # noqa: PLC0415 - slow to import, and almost never needed here
+
+    usual = (Path("~/.ssh/config").expanduser(), Path("/etc/ssh/ssh_config"))
+    read = paramiko.SSHConfig()
+    try:
+        for file in (config,) if config else usual:
+            if file.is_file():
+                with file.open(errors="replace") as lines:
+                    read.parse(lines)
+        found = read.lookup(host)
+    except paramiko.SSHException as error:
+        raise unusable(
+            f"the SSH config is of no use for {host}", fix="check ~/.ssh/config", detail=str(error)
+        ) from error
+    return {key: [value] if isinstance(value, str) else value for key, value in found.items()}
+
+
+def _jumps(text: str) -> tuple[str, ...]:
+    return tuple(jump.strip() for jump in text.split(",")) if text not in ("", "none") else ()
+
+
+def _identities(key: str | None, files: Sequence[str], hop: Settings) -> tuple[Path, ...]:
+    if key:
+        return (named_key(key),)
+    return tuple(_place(expand(file, hop)) for file in files if file != "none")
+
+
+def named_key(key: str) -> Path:
+    """The inventory's key, which has to be there: it was asked for by name."""
+    with suppress(OSError, RuntimeError):  # a name too long for any file, a ~user whom nobody knows
+        file = Path(key).expanduser()
+        if file.is_file():
+            return file
+    raise unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
+
+
+def _agent(said: str, hop: Settings) -> Path | None:
+    variable = re.fullmatch(r"\$(\w+)|(SSH_AUTH_SOCK)", said)
+    place = os.environ.get(variable[1] or variable[2], "none") if variable else expand(said, hop)
+    return None if place in ("", "none") else _place(place)
+
+
+def _files(said: Sequence[str], hop: Settings) -> tuple[Path, ...]:
+    names = [name for line in said for name in line.split()]
+    return tuple(_place(expand(name, hop)) for name in names if name != "none")
+
+
+@lru_cache
+def _place(name: str) -> Path:
+    """The same for most hosts of a fleet."""
+    return Path(name).expanduser()
+
+
+def expand(text: str, hop: Settings) -> str:
+    """The `%` tokens and `${VARIABLES}` that `ssh -G` leaves as they are written."""
+    if "%" not in text and "$" not in text:
+        return text
+    tokens = {
+        "%%": "%",
+        "%h": hop.host,
+        "%n": hop.name,
+        "%k": hop.host_key_alias or hop.name,
+        "%p": str(hop.port),
+        "%r": hop.user,
+        "%u": getpass.getuser(),
+        "%d": str(Path.home()),
+        "%i": str(os.getuid()),
+        "%l": socket.gethostname(),
+        "%L": socket.gethostname().partition(".")[0],
+    }
+    text = re.sub("%.", lambda token: tokens.get(token[0], token[0]), text)
+    return re.sub(r"\$\{(\w+)\}", lambda name: os.environ.get(name[1], ""), text)

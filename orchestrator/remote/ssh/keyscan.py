@@ -1,0 +1,46 @@
+"""Host keys of hosts that nobody vouches for yet, for a person to look at."""
+
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote.ssh.config import Settings, route
+from orchestrator.remote.ssh.connection import connect
+from orchestrator.remote.ssh.host_keys import HostKeyRefused, Known, Unknown
+from orchestrator.remote.ssh.known_hosts import HostKey
+from orchestrator.remote.ssh.paramiko_setup import import_fabric
+from orchestrator.remote.transport import Failure, Refused
+
+if TYPE_CHECKING:
+    import paramiko
+
+
+def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown | Failure:
+    """The first hop to a host whose key is not known; else the host's own. Nobody logs in to it.
+
+    A host behind a jump host can only be seen once the jump host is trusted: record what is
+    Unknown, then look again.
+    """
+    import_fabric()
+    deadline = monotonic() + ssh.connect_timeout
+    try:
+        hops = route(host, ssh, config)
+        with closing(connect(hops, HostKeys.STRICT, deadline, login=_Visitor)) as connection:
+            key = connection.transport.get_remote_server_key()
+            return Known(hops[-1].known_as, HostKey(key.get_name(), key.get_base64()))
+    except HostKeyRefused as refused:
+        return refused.verdict if isinstance(refused.verdict, Unknown) else refused.failure
+    except Refused as refused:
+        return refused.failure
+
+
+class _Visitor:
+    """Sees the host's key and leaves without logging in."""
+
+    used = ""
+
+    def __init__(self, hop: Settings, deadline: float) -> None: ...
+
+    def authenticate(self, transport: "paramiko.Transport") -> None: ...

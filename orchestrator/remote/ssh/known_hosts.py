@@ -1,0 +1,166 @@
+"""known_hosts files, read and added to as OpenSSH does."""
+
+import base64
+import binascii
+import fcntl
+import hashlib
+import hmac
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TextIO
+
+Stamp = tuple[int, int, int] | None
+
+
+def stamp(file: Path) -> Stamp:
+    """Another one when the file has been changed, replaced or given other rights; None where it cannot be seen."""
+    try:
+        now = file.stat()
+    except OSError:
+        return None
+    return now.st_ino, now.st_size, now.st_ctime_ns
+
+
+HASHED = "|1|"
+PATTERN = frozenset("*?!|")  # what a name has that is not simply the host's
+
+_reading = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A public key as known_hosts has it."""
+
+    type: str
+    base64: str
+
+    @property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the key is what its type says, and not the rest of a damaged line."""
+        try:
+            blob = base64.b64decode(self.base64)
+        except binascii.Error:
+            return False
+        return blob[4:].startswith(self.type.encode())
+
+    @property
+    def kind(self) -> str:
+        """The type in a word: ED25519, ECDSA, RSA."""
+        return self.type.removeprefix("ssh-").partition("-")[0].upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a known_hosts file."""
+
+    marker: str
+    names: str
+    key: HostKey
+    file: Path
+    line: int
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The names it is for, where they are written out; nothing where they are hashed, or patterns."""
+        return () if PATTERN.intersection(self.names) else tuple(self.names.lower().split(","))
+
+    def is_for(self, name: str) -> bool:
+        if self.names.startswith(HASHED):
+            return _hashes_to(self.names, name)
+        patterns = self.names.lower().split(",")
+        if any(fnmatchcase(name, _glob(pattern[1:])) for pattern in patterns if pattern.startswith("!")):
+            return False
+        return any(fnmatchcase(name, _glob(pattern)) for pattern in patterns)
+
+
+def _glob(pattern: str) -> str:
+    # In known_hosts brackets surround a host that has a port; in a glob, a choice of characters.
+    return pattern.replace("[", "[[]")
+
+
+def _hashes_to(hashed: str, name: str) -> bool:
+    salt, digest = _salt_and_digest(hashed)
+    return bool(salt) and hmac.digest(salt, name.encode(), "sha1") == digest
+
+
+@cache
+def _salt_and_digest(hashed: str) -> tuple[bytes, bytes]:
+    try:
+        salt, digest = (base64.b64decode(part) for part in hashed.split("|")[2:4])
+    except (binascii.Error, ValueError):
+        return b"", b""
+    return salt, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A known_hosts file, read once for all the hosts of a fleet: each line by its names, and those without."""
+
+    named: Mapping[str, list[Entry]]
+    others: tuple[Entry, ...]
+
+    def about(self, name: str) -> list[Entry]:
+        """The entries for a host, in the file's order."""
+        found = (*self.named.get(name, ()), *(entry for entry in self.others if entry.is_for(name)))
+        return sorted(found, key=lambda entry: entry.line)
+
+
+def about(files: Iterable[Path], name: str) -> Iterator[Entry]:
+    """What the files say of a host, as they are now."""
+    for file in files:
+        as_of = stamp(file)
+        if as_of is None:
+            continue
+        with suppress(OSError):
+            with _reading:  # or each of a fleet's threads would read it for itself
+                book = _book(file, as_of)
+            yield from book.about(name)
+
+
+@lru_cache(maxsize=16)
+def _book(file: Path, _as_of: Stamp) -> Book:
+    named, others = defaultdict[str, list[Entry]](list), []
+    for number, line in enumerate(file.read_text(errors="replace").split("\n"), 1):
+        for entry in _parse(line, file, number):
+            for name in entry.plain:
+                named[name].append(entry)
+            if not entry.plain:
+                others.append(entry)
+    return Book(named, tuple(others))
+
+
+def _parse(line: str, file: Path, number: int) -> Iterator[Entry]:
+    """One entry; none for an empty, commented or damaged line."""
+    words = line.split()
+    marker = words.pop(0) if words and words[0].startswith("@") else ""
+    if len(words) >= len(("names", "type", "key")) and not words[0].startswith("#"):
+        yield Entry(marker, words[0], HostKey(words[1], words[2]), file, number)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[TextIO]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def append(file: TextIO, line: str) -> None:
+    lines = file.read()
+    if line in lines.splitlines():
+        return
+    if lines and not lines.endswith("\n"):
+        file.write("\n")
+    file.write(line + "\n")

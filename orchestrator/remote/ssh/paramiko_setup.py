@@ -1,0 +1,135 @@
+"""paramiko's transport as we use it: what it asks a host for, and over which wire."""
+
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import paramiko
+    from paramiko.packet import Packetizer
+
+
+# Message numbers of RFC 4254.
+OPEN_CONFIRMATION = 91
+ABOUT_A_CHANNEL = range(93, 99)
+CLOSE = 97
+
+
+@cache
+def orderly_packetizer() -> "type[Packetizer]":
+    """Says nothing more about a channel once it has been closed.
+
+    Paramiko writes a message under the channel's lock and sends it after. When a command ends just
+    then, its CLOSE overtakes our end of input or data, and sshd hangs up: on every command of the
+    connection, because of one that was quick.
+    """
+    from paramiko.packet import Packetizer  # noqa: PLC0415 - slow to import
+
+    class Orderly(Packetizer):
+        def __init__(self, wire: Any) -> None:
+            super().__init__(wire)
+            self._sending = Lock()
+            self._closed: set[int] = set()
+
+        def send_message(self, data: "paramiko.Message") -> None:
+            said = data.asbytes()
+            with self._sending:
+                if not self._comes_too_late(said[0], _number(said[1:5])):
+                    super().send_message(data)
+
+        def _comes_too_late(self, kind: int, channel: int) -> bool:
+            late = kind in ABOUT_A_CHANNEL and channel in self._closed
+            if kind == CLOSE:
+                self._closed.add(channel)
+            return late
+
+        def read_message(self) -> "tuple[int, paramiko.Message]":
+            kind, message = super().read_message()
+            if kind == OPEN_CONFIRMATION:  # the host gives a number out again once it is free
+                with self._sending:
+                    self._closed.discard(_number(message.asbytes()[4:8]))
+            return kind, message
+
+    return Orderly
+
+
+def _number(four_bytes: bytes) -> int:
+    return int.from_bytes(four_bytes, "big")
+
+
+@cache
+def import_fabric() -> None:
+    """Needed before any part of either is imported by itself.
+
+    Threads that import different parts at once would find them half done. Of one and the same module, Python lets
+    the others wait.
+    """
+    import fabric  # noqa: F401, PLC0415
+
+    # paramiko reports every broken connection to a log, and a log without a reader is printed.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+@cache
+def connections() -> Callable[..., Any]:
+    """Makes Fabric's connections. They share one configuration, and leave it alone.
+
+    Fabric takes an attribute that it has not declared for a setting, and then merges the configuration anew: that
+    takes half a millisecond, and who reads it meanwhile finds it half done. Of its own files it is to read none:
+    `settings` has been through ssh's.
+    """
+    import fabric  # noqa: PLC0415
+    import paramiko  # noqa: PLC0415
+
+    class Plain(fabric.Connection):  # type: ignore[misc] # Fabric has no types
+        def __setattr__(self, name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+    return partial(Plain, config=fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig()))
+
+
+def preferring(types: list[str]) -> Any:
+    """Makes transports that ask for the host key types on file before others, and for AES-GCM before other ciphers.
+
+    Paramiko asks for AES-GCM last. With any other cipher it computes and compares a MAC in Python: half the
+    throughput, and a tenth of a connection's CPU.
+    """
+
+    def transport(wire: Any, **options: Any) -> "paramiko.Transport":
+        import paramiko  # noqa: PLC0415 - slow to import
+
+        end: Any = wire if isinstance(wire, socket.socket) else _Tunnel(wire)
+        made = paramiko.Transport(end, packetizer_class=orderly_packetizer(), **options)
+        security = made.get_security_options()
+        security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
+        security.ciphers = sorted(security.ciphers, key=lambda cipher: "-gcm@" not in cipher)
+        return made
+
+    return transport
+
+
+def _signs_with(algorithm: str) -> str:
+    """The type of key behind a signature algorithm."""
+    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+class _Tunnel:
+    """A jump host's channel, as the wire of the next hop.
+
+    It closes in peace where the jump host is gone already: paramiko's thread would die of that, and
+    Python print its last words.
+    """
+
+    def __init__(self, channel: "paramiko.Channel") -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def close(self) -> None:
+        with suppress(EOFError, OSError):
+            self._channel.close()
