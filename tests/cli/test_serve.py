@@ -18,7 +18,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.lock import HELD
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
-from tests.cli.test_events import events
+from tests.cli.output.test_jsonl import events
 from tests.plan.recordings import Said, ray_line, ray_row, standing, state
 from tests.plan.serving.worlds import ended, line, starting
 from tests.remote.fakes import Answer, FakeFleet, reached

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.plan.serving.keeping import VLLM
+from tests.payload.serving.place import VLLM
 
 from .lab import Lab
 from .processes import wait_until

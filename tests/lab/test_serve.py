@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.plan.serving.keeping import VLLM
+from tests.payload.serving.place import VLLM
 
 from .lab import Lab
 from .processes import wait_until

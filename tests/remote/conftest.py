@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from .checking import Hosts
-from .sshd import SSHD, Laptop, Sshd
+from tests.remote.checking import Hosts
+from tests.remote.sshd import SSHD, Laptop, Sshd
 
 Start = Callable[..., Sshd]
 

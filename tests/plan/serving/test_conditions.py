@@ -1,0 +1,67 @@
+"""What `serve` waits for: an answer, or the certainty that none will come."""
+
+import pytest
+
+from orchestrator.plan.serving.conditions import LAST_LINES, Answers
+from orchestrator.plan.steps import Never, NotYet, Ready
+from tests.plan.serving.worlds import URL, ended, line, starting
+from tests.plan.worlds import NOW
+
+GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
+
+
+def judged(text: str, exit_code: int = 0) -> Ready | NotYet | Never:
+    return Answers()(exit_code, text, "")
+
+
+def test_it_answers() -> None:
+    assert judged(line()) == Ready(f"answers at {URL}")
+
+
+def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:
+    waiting = {"state": {"is": "waiting", "since": NOW}, "trouble": "Connection refused"}
+    assert judged(line(**waiting)) == NotYet("waits for Ray")
+    assert judged(line(**starting("Starting to load model x"))) == NotYet("loads the model")
+
+
+def test_one_that_hangs_after_it_has_answered_is_waited_for() -> None:
+    assert isinstance(judged(line(trouble="timed out")), NotYet)
+
+
+def test_one_that_ended_and_is_started_again_is_waited_for() -> None:
+    assert isinstance(judged(line(**ended() | {"kept": True})), NotYet)
+
+
+def test_one_that_ended_without_an_answer_is_hopeless_and_its_cause_told() -> None:
+    never = judged(line(**ended("INFO all is well", GATED, "RuntimeError: See root cause above")))
+    assert isinstance(never, Never)
+    assert never.why == "the model is gated, and its host gave no token that may read it"
+    assert (never.exit_code, never.detail) == (1, GATED.partition(") ")[2])
+    assert "HF_TOKEN" in never.fix
+
+
+def test_one_whose_cause_nobody_knows_is_told_with_its_last_lines() -> None:
+    lines = [f"line {number}" for number in range(40)]
+    never = judged(line(**ended(*lines)))
+    assert isinstance(never, Never)
+    assert never.why == "vLLM ended with exit code 1"
+    assert never.detail.splitlines() == lines[-LAST_LINES:]
+
+
+def test_one_whose_keeper_was_killed_is_hopeless_and_no_exit_code_invented() -> None:
+    never = judged(line(**starting() | {"kept": False}))
+    assert isinstance(never, Never)
+    assert never.why == "what kept vLLM running in the container is gone"
+    assert never.exit_code is None
+
+
+@pytest.mark.parametrize("exit_code", [124, 137])
+def test_a_look_that_takes_too_long_says_nothing_of_the_model(exit_code: int) -> None:
+    assert isinstance(judged("", exit_code), NotYet)
+
+
+@pytest.mark.parametrize(("text", "exit_code"), [("", 0), ("", 1), (line(), 1), ("garbage", 0)])
+def test_where_nothing_is_there_any_more_nothing_is_waited_for(text: str, exit_code: int) -> None:
+    never = judged(text, exit_code)
+    assert isinstance(never, Never)
+    assert never.why.startswith("nothing of the server is there any more")

@@ -1,0 +1,106 @@
+"""What the supervisor tells is read, whatever it is."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.model.cluster import Model
+from orchestrator.plan.serving import state as served
+from orchestrator.plan.serving.conditions import Answers
+from orchestrator.plan.serving.health import assess
+from orchestrator.plan.serving.state import Served
+from tests.plan.serving.worlds import QWEN, URL, ended, line, seen, told
+from tests.plan.worlds import NOW
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+def test_one_that_answers() -> None:
+    assert seen() == Served(QWEN, URL, QWEN.name, "answering", kept=True, trouble="", since=60, lives=1)
+    assert seen().answers
+
+
+def test_one_that_has_ended() -> None:
+    one = seen(**ended("line one", exit_code=3))
+    assert (one.state, one.kept, one.exit_code, one.died, one.lines) == ("ended", False, 3, 5, ("line one",))
+    assert not one.answers
+
+
+def test_one_that_was_killed_has_the_exit_code_that_a_shell_tells() -> None:
+    assert seen(**ended(exit_code=-9)).exit_code == 137
+
+
+def test_one_whose_keeper_has_written_nothing_yet_waits() -> None:
+    assert (seen(state={}).state, seen(state={}).lives) == ("waiting", 0)
+
+
+@pytest.mark.parametrize("kept", [False, "yes", 1, None])
+def test_without_a_keeper_nothing_answers(kept: object) -> None:
+    assert not seen(kept=kept).answers
+
+
+@pytest.mark.parametrize("spec", [None, {}, [], "", 0])
+def test_nothing_is_served(spec: object) -> None:
+    assert served.parse(line(spec=spec)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no json",
+        "[]",
+        "null",
+        "1",
+        '{"spec": 1}',
+        "[" * 100_000,
+        line()[:-1],
+        line(now=None),
+        line(now="10"),
+        line(state=[]),
+        line(state={"lives": "many"}),
+        line(state={"lives": 1e400}),
+        line(state={"died": None}),
+        line(lines=None),
+        line(spec={"model": "m"}),
+        line(spec="model"),
+    ],
+)
+def test_what_nobody_can_read_is_nothing(text: str) -> None:
+    assert served.parse(text) is None
+
+
+@given(JSON)
+def test_any_answer_is_read_or_is_nothing(anything: object) -> None:
+    served.parse(json.dumps(anything))
+
+
+@given(st.sampled_from(["spec", "state", "kept", "now", "trouble", "name", "lines"]), JSON)
+def test_any_part_of_it_may_be_anything_and_can_still_be_judged(part: str, anything: object) -> None:
+    _is_judged(told() | {part: anything})
+
+
+@given(st.sampled_from(["is", "since", "lives", "exit_code", "died"]), JSON, st.booleans())
+def test_any_part_of_its_state_may_be_anything(part: str, anything: object, kept: bool) -> None:
+    state = {"is": "ended", "since": NOW, "lives": 1, "exit_code": 1, "died": NOW}
+    _is_judged(told() | {"state": state | {part: anything}, "kept": kept, "trouble": "none"})
+
+
+@given(st.sampled_from(["model", "args", "url"]), JSON)
+def test_any_part_of_what_is_served_may_be_anything(part: str, anything: object) -> None:
+    spec: dict[str, Any] = {"model": "m", "args": [], "url": URL, "company": None}
+    _is_judged(told() | {"spec": spec | {part: anything}})
+
+
+def _is_judged(anything: dict[str, Any]) -> None:
+    text = json.dumps(anything)
+    one = served.parse(text)
+    assert one is None or isinstance(one.model, Model)
+    assess(one)
+    Answers()(0, text, "")

@@ -1,0 +1,247 @@
+"""Which host keys are trusted, and what is said about the others."""
+
+import base64
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote.ssh.config import Settings
+from orchestrator.remote.ssh.host_keys import Changed, Guard, Known, Revoked, Unknown, accept, judge, record
+from orchestrator.remote.ssh.known_hosts import HostKey
+from orchestrator.remote.transport import FailureKind, Output
+from tests.remote.conftest import Start
+from tests.remote.sshd import Laptop, Sshd, failed, fingerprint, keygen, public, run, sh
+
+ACCEPT_NEW = Ssh(host_keys=HostKeys.ACCEPT_NEW)
+IN = Output(0, "in\n")
+
+
+def key_of(file: Path) -> HostKey:
+    return HostKey(*public(file).split()[:2])
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> HostKey:
+    return key_of(keygen(tmp_path_factory.mktemp("keys") / "key"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> HostKey:
+    return key_of(keygen(tmp_path_factory.mktemp("keys") / "other"))
+
+
+@pytest.fixture(scope="module")
+def ecdsa(tmp_path_factory: pytest.TempPathFactory) -> HostKey:
+    return key_of(keygen(tmp_path_factory.mktemp("keys") / "ecdsa", "ecdsa"))
+
+
+@pytest.fixture
+def hop(tmp_path: Path) -> Settings:
+    return Settings("gpu1", "Gpu1.example.com", 22, "me", known_hosts=(tmp_path / "known_hosts",))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "gpu1.example.com",
+        "a,GPU1.example.com,b",
+        "*.example.com",
+        "gpu?.*",
+        "*",
+        "!gpu2.example.com,*.example.com",
+    ],
+)
+def test_a_key_on_file_is_known(hop: Settings, key: HostKey, names: str) -> None:
+    hop.known_hosts[0].write_text(f"# comment\n\n{names} {key.type} {key.base64} me@laptop\n")
+    assert judge(hop, key) == Known("gpu1.example.com", key)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gpu2.example.com {key}",
+        "!gpu1.example.com,*.example.com {key}",
+        "[gpu1.example.com]:2222 {key}",
+        "#gpu1.example.com {key}",
+        "gpu1.example.com ssh-ed25519",
+        "gpu1.example.com ssh-ed25519 AAAA",
+        "gpu1.example.com ssh-ed25519 %%%%",
+        "@cert-authority *.example.com {key}",
+        "@revoked gpu2.example.com {key}",
+        "|1|damaged {key}",
+        "|1|%%|%% {key}",
+    ],
+)
+def test_other_lines_leave_a_key_unknown(hop: Settings, key: HostKey, line: str) -> None:
+    hop.known_hosts[0].write_bytes(
+        line.format(key=f"{key.type} {key.base64}").encode() + b"\n\xff\xfe \xff \xff\n"
+    )
+    assert judge(hop, key) == Unknown("gpu1.example.com", key, hop.known_hosts[0])
+
+
+def test_another_key_is_a_change_and_its_line_is_named(hop: Settings, key: HostKey, other: HostKey) -> None:
+    file = hop.known_hosts[0]
+    file.write_text(f"\ngpu1.example.com {other.type} {other.base64}\n")
+    assert judge(hop, key) == Changed("gpu1.example.com", key, other, file, 2)
+
+
+def test_a_key_of_another_type_is_a_change_too(hop: Settings, key: HostKey, ecdsa: HostKey) -> None:
+    hop.known_hosts[0].write_text(f"gpu1.example.com {ecdsa.type} {ecdsa.base64}\n")
+    assert isinstance(judge(hop, key), Changed)
+    assert Guard(hop, HostKeys.STRICT).types == ["ecdsa-sha2-nistp256"]
+
+
+def test_one_of_several_keys_suffices(hop: Settings, key: HostKey, other: HostKey) -> None:
+    hop.known_hosts[0].write_text("".join(f"gpu1.example.com {k.type} {k.base64}\n" for k in (other, key)))
+    assert isinstance(judge(hop, key), Known)
+
+
+def test_a_revoked_key_is_not_trusted(hop: Settings, key: HostKey) -> None:
+    file = hop.known_hosts[0]
+    line = f"{key.type} {key.base64}\n"
+    file.write_text(f"gpu1.example.com {line}@revoked * {line}")
+    assert judge(hop, key) == Revoked("gpu1.example.com", key, file, 2)
+
+
+def test_a_key_of_the_host_holds_for_its_other_ports(tmp_path: Path, key: HostKey, other: HostKey) -> None:
+    hop = Settings("gpu1", "gpu1", 2222, "me", known_hosts=(tmp_path / "known_hosts",))
+    hop.known_hosts[0].write_text(f"gpu1 {key.type} {key.base64}\n")
+    assert isinstance(judge(hop, key), Known)
+    assert isinstance(judge(hop, other), Unknown)
+
+
+def test_global_files_count_and_are_not_written_to(tmp_path: Path, key: HostKey) -> None:
+    hop = Settings("gpu1", "gpu1", 22, "me", global_known_hosts=(tmp_path / "global",))
+    assert judge(hop, key) == Unknown("gpu1", key, None)
+    assert accept(hop, Unknown("gpu1", key, None)) == Unknown("gpu1", key, None)
+    hop.global_known_hosts[0].write_text(f"gpu1 {key.type} {key.base64}\n")
+    assert isinstance(judge(hop, key), Known)
+
+
+def test_a_key_is_recorded_once_in_a_private_file(tmp_path: Path, key: HostKey) -> None:
+    unknown = Unknown("[gpu1]:2222", key, tmp_path / "new" / "known_hosts")
+    assert record(unknown) is None
+    assert record(unknown) is None
+    assert unknown.file
+    assert unknown.file.read_text() == f"[gpu1]:2222 {key.type} {key.base64}\n"
+    assert unknown.file.stat().st_mode & 0o777 == 0o600
+    assert unknown.file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_last_line_without_an_end_is_not_spoiled(tmp_path: Path, key: HostKey) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("# by hand")
+    record(Unknown("gpu1", key, file))
+    assert file.read_text().splitlines() == ["# by hand", f"gpu1 {key.type} {key.base64}"]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, key: HostKey) -> None:
+    (tmp_path / "known_hosts").mkdir()
+    failure = record(Unknown("gpu1", key, tmp_path / "known_hosts"))
+    assert failure
+    assert failure.message == f"{tmp_path / 'known_hosts'} cannot be written: Is a directory"
+
+
+def test_the_fingerprint_is_the_one_ssh_keygen_shows(tmp_path: Path) -> None:
+    file = keygen(tmp_path / "key")
+    assert key_of(file).fingerprint == fingerprint(file)
+    assert (key_of(file).kind, HostKey("ecdsa-sha2-nistp256", "").kind) == ("ED25519", "ECDSA")
+
+
+@pytest.mark.sshd
+def test_an_unknown_key_is_refused_with_its_fingerprint(laptop: Laptop, start: Start) -> None:
+    server = start()
+    laptop.host("gpu1", server)
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
+    place = f"{server.address}:{server.port}"
+    assert failure.message == f"the host key of {place} is not known: ED25519 {fingerprint(server.key())}"
+    assert failure.fix == "raycluster trust"
+    assert not laptop.known_hosts.exists()
+    assert "Accepted" not in server.log()
+
+
+@pytest.mark.sshd
+def test_a_hashed_name_is_recognised(laptop: Laptop, server: Sshd) -> None:
+    subprocess.run(["ssh-keygen", "-H", "-f", str(laptop.known_hosts)], check=True, capture_output=True)
+    assert server.address not in laptop.known_hosts.read_text()
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
+
+
+@pytest.mark.sshd
+def test_an_alias_is_looked_up_without_a_port(laptop: Laptop, start: Start) -> None:
+    server = start()
+    laptop.host("gpu1", server, "HostKeyAlias Lab")
+    laptop.known_hosts.write_text(f"lab {server.known_hosts_line().split(maxsplit=1)[1]}")
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+def test_the_server_is_asked_for_the_type_on_file(laptop: Laptop, start: Start, kind: str) -> None:
+    server = start(host_keys=("ed25519", "ecdsa", "rsa"))
+    laptop.host("gpu1", server)
+    laptop.known_hosts.write_text(server.known_hosts_line(kind))
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("policy", list(HostKeys))
+def test_a_changed_key_is_refused_and_the_fix_works(laptop: Laptop, start: Start, policy: HostKeys) -> None:
+    server, impostor = start("127.0.0.2"), start("127.0.0.2")
+    laptop.host("gpu1", server)
+    laptop.known_hosts.write_text(
+        f"[{server.address}]:{server.port} {impostor.known_hosts_line().split(maxsplit=1)[1]}"
+    )
+    failure = failed(run(laptop.dial("gpu1", Ssh(host_keys=policy)), sh("true")), FailureKind.HOST_KEY)
+    assert failure.message == f"the host key of {server.address}:{server.port} has changed"
+    assert fingerprint(server.key()) in failure.detail
+    assert f"{fingerprint(impostor.key())}  ({laptop.known_hosts}:1)" in failure.detail
+    remedy = f"ssh-keygen -R '[{server.address}]:{server.port}' -f {laptop.known_hosts}"
+    assert failure.fix == f"if the change is right: {remedy}"
+    subprocess.run(["sh", "-c", remedy], check=True, capture_output=True)
+    assert laptop.known_hosts.read_text() == ""
+
+
+@pytest.mark.sshd
+def test_a_revoked_key_is_refused(laptop: Laptop, server: Sshd) -> None:
+    with laptop.known_hosts.open("a") as file:
+        file.write("@revoked * " + server.known_hosts_line().split(maxsplit=1)[1])
+    failure = failed(run(laptop.dial("gpu1", ACCEPT_NEW), sh("true")), FailureKind.HOST_KEY)
+    assert f"is revoked ({laptop.known_hosts}:2)" in failure.message
+
+
+@pytest.mark.sshd
+def test_a_certificate_authority_is_no_obstacle_and_no_help(laptop: Laptop, start: Start) -> None:
+    server = start()
+    laptop.host("gpu1", server)
+    laptop.known_hosts.write_text("@cert-authority * " + server.known_hosts_line().split(maxsplit=1)[1])
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
+    assert "host certificates are not supported" in failure.detail
+
+
+@pytest.mark.sshd
+def test_new_keys_are_accepted_and_recorded_once_however_many_ask(laptop: Laptop, start: Start) -> None:
+    server = start()
+    laptop.host("gpu1", server)
+    with ThreadPoolExecutor(20) as pool:
+        ended = list(pool.map(lambda _: run(laptop.dial("gpu1", ACCEPT_NEW), sh("echo in")), range(20)))
+    assert ended == [IN] * 20
+    assert laptop.known_hosts.read_text() == server.known_hosts_line()
+
+
+@pytest.mark.sshd
+def test_a_key_that_cannot_be_kept_is_not_accepted(laptop: Laptop, start: Start) -> None:
+    server = start()
+    laptop.host("gpu1", server, "UserKnownHostsFile /dev/null")
+    failure = failed(run(laptop.dial("gpu1", ACCEPT_NEW), sh("true")), FailureKind.HOST_KEY)
+    assert "let UserKnownHostsFile" in failure.fix
+
+
+def test_the_guard_lets_a_known_key_pass(hop: Settings, key: HostKey) -> None:
+    hop.known_hosts[0].write_text(f"gpu1.example.com {key.type} {key.base64}\n")
+    shown = paramiko.PKey.from_type_string(key.type, base64.b64decode(key.base64))
+    Guard(hop, HostKeys.STRICT).missing_host_key(paramiko.SSHClient(), "", shown)

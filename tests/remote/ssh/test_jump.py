@@ -1,0 +1,123 @@
+"""Hosts behind jump hosts, and behind a ProxyCommand."""
+
+import shutil
+
+import pytest
+
+from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote.transport import FailureKind, Output
+from tests.remote.conftest import Start
+from tests.remote.sshd import Laptop, Sshd, failed, fingerprint, keygen, run, sh
+
+pytestmark = pytest.mark.sshd
+IN = Output(0, "in\n")
+
+
+@pytest.fixture
+def bastion(start: Start) -> Sshd:
+    return start("127.0.0.2")
+
+
+@pytest.fixture
+def gpu(start: Start) -> Sshd:
+    return start("127.0.0.3")
+
+
+def test_a_host_behind_a_jump_host_of_the_ssh_config(laptop: Laptop, bastion: Sshd, gpu: Sshd) -> None:
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyJump bastion")
+    laptop.knows(bastion, gpu)
+    assert run(laptop.dial("gpu"), sh("echo in")) == IN
+    assert "Accepted publickey" in bastion.log()
+
+
+def test_a_host_behind_a_jump_host_of_the_inventory(laptop: Laptop, bastion: Sshd, gpu: Sshd) -> None:
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyCommand false")
+    laptop.knows(bastion, gpu)
+    assert run(laptop.dial("gpu", Ssh(jump="bastion")), sh("echo in")) == IN
+
+
+def test_a_chain_of_jump_hosts(laptop: Laptop, bastion: Sshd, gpu: Sshd, start: Start) -> None:
+    middle = start("127.0.0.4")
+    laptop.host("bastion", bastion)
+    laptop.host("middle", middle, "ProxyCommand false")
+    laptop.host("gpu", gpu)
+    laptop.knows(bastion, middle, gpu)
+    assert run(laptop.dial("gpu", Ssh(jump="bastion,middle")), sh("echo in")) == IN
+    assert "Accepted publickey" in middle.log()
+
+
+def test_a_jump_host_that_has_its_own(laptop: Laptop, bastion: Sshd, gpu: Sshd, start: Start) -> None:
+    middle = start("127.0.0.4")
+    laptop.host("bastion", bastion)
+    laptop.host("middle", middle, "ProxyJump bastion")
+    laptop.host("gpu", gpu, "ProxyJump middle")
+    laptop.knows(bastion, middle, gpu)
+    assert run(laptop.dial("gpu"), sh("echo in")) == IN
+    assert "Accepted publickey" in bastion.log()
+
+
+def test_the_inventorys_key_opens_the_jump_host_too(laptop: Laptop, start: Start) -> None:
+    key = keygen(laptop.home / "inventory")
+    bastion, gpu = start("127.0.0.2", authorized=(key,)), start("127.0.0.3", authorized=(key,))
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyJump bastion")
+    laptop.knows(bastion, gpu)
+    assert run(laptop.dial("gpu", Ssh(key=str(key))), sh("echo in")) == IN
+
+
+def test_an_unknown_jump_host_is_refused(laptop: Laptop, bastion: Sshd, gpu: Sshd) -> None:
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyJump bastion")
+    laptop.knows(gpu)
+    failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.HOST_KEY)
+    assert f"{bastion.address}:{bastion.port} is not known" in failure.message
+    assert fingerprint(bastion.key()) in failure.message
+    assert failure.detail == f"It is a jump host on the way to {gpu.address}:{gpu.port}."
+    assert "Accepted" not in bastion.log()
+
+
+def test_a_jump_host_with_another_key_is_refused(laptop: Laptop, bastion: Sshd, gpu: Sshd) -> None:
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyJump bastion")
+    laptop.known_hosts.write_text(
+        bastion.known_hosts_line().split()[0] + " " + gpu.known_hosts_line().split(maxsplit=1)[1]
+    )
+    policy = Ssh(host_keys=HostKeys.ACCEPT_NEW)
+    failure = failed(run(laptop.dial("gpu", policy), sh("true")), FailureKind.HOST_KEY)
+    assert failure.message == f"the host key of {bastion.address}:{bastion.port} has changed"
+
+
+def test_accepting_new_keys_accepts_the_jump_hosts_too(laptop: Laptop, bastion: Sshd, gpu: Sshd) -> None:
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyJump bastion")
+    assert run(laptop.dial("gpu", Ssh(host_keys=HostKeys.ACCEPT_NEW)), sh("echo in")) == IN
+    assert laptop.known_hosts.read_text() == bastion.known_hosts_line() + gpu.known_hosts_line()
+
+
+def test_a_host_that_its_jump_host_cannot_reach(laptop: Laptop, bastion: Sshd, gpu: Sshd) -> None:
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyJump bastion")
+    laptop.knows(bastion, gpu)
+    gpu.stop()
+    failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.UNREACHABLE)
+    assert (
+        f"{gpu.address}:{gpu.port} cannot be reached from {bastion.address}:{bastion.port}" in failure.message
+    )
+
+
+def test_a_proxy_command_carries_the_connection(laptop: Laptop, gpu: Sshd, start: Start) -> None:
+    if not shutil.which("ssh"):
+        pytest.skip("there is no OpenSSH client here")
+    bastion = start("127.0.0.2")
+    laptop.host("bastion", bastion)
+    laptop.knows(bastion, gpu)
+    laptop.host("gpu", gpu, f"ProxyCommand ssh -q -F {laptop.config} -W %h:%p bastion")
+    assert run(laptop.dial("gpu"), sh("echo in")) == IN
+
+
+def test_a_proxy_command_that_ends_is_unreachable(laptop: Laptop, gpu: Sshd) -> None:
+    laptop.host("gpu", gpu, "ProxyCommand false")
+    failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.UNREACHABLE)
+    assert "cannot be reached through its ProxyCommand: false" in failure.message
