@@ -48,7 +48,7 @@ bench: setup packages ## measure it beside other tools, on the lab and on 200 ho
 demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it
 	tests/lab/demo
 
-screens: setup packages ## make the README's screens anew, on the lab's hosts
+screens: setup packages ## record the screens of the README and docs/ anew, on the lab's hosts
 	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.lab.screens
 
 lab: packages ## bring up the lab's hosts and leave them standing

@@ -1,7 +1,7 @@
-"""The README's screens, made anew: each is what a terminal on the lab's laptop really showed.
+"""The screens of README.md and docs/, recorded anew: each is what a terminal on the lab's laptop really showed.
 
-`make screens` writes them between the README's marks. The lab has no GPUs: its inventory only says
-that each host has eight, and Ray believes it.
+`make screens` writes each between its marks, on whichever page has them. The lab has no GPUs: its inventory only
+says that each host has eight, and Ray takes that as given.
 """
 
 import re
@@ -12,7 +12,7 @@ from .host import CHECKOUT
 from .lab import Lab
 from .terminal import Terminal, terminal
 
-README = CHECKOUT / "README.md"
+PAGES = (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md")))
 COLUMNS, ROWS = 110, 24
 
 Screen = Callable[[Lab, Terminal], str]
@@ -78,16 +78,18 @@ def main() -> None:
             _write(name, screen(lab, person))
 
 
+def block(name: str) -> re.Pattern[str]:
+    """Where a screen stands on a page: between its marks."""
+    return re.compile(rf"(?s)(<!-- screen: {name} -->\n).*?(<!-- end -->)")
+
+
 def _write(name: str, shown: str) -> None:
-    """Puts a screen between its marks in the README, without the prompt that waits below it."""
+    """Replace a screen on its page, without the prompt that waits below it."""
     text = shown.rstrip().removesuffix("\n$") + "\n"
-    block = re.compile(rf"(?s)(<!-- screen: {name} -->\n).*?(<!-- end -->)")
-    readme, count = block.subn(
-        lambda found: f"{found[1]}```console\n{text}```\n{found[2]}", README.read_text()
-    )
-    if count != 1:
-        raise SystemExit(f"README.md has {count} places for the screen {name!r}")
-    README.write_text(readme)
+    for page in PAGES:
+        page.write_text(
+            block(name).sub(lambda found: f"{found[1]}```console\n{text}```\n{found[2]}", page.read_text())
+        )
 
 
 if __name__ == "__main__":
