@@ -151,7 +151,7 @@ JOBS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RunOptions:
     """How many hosts are worked on at once, and how much of it is shown; `events`: as lines of JSON."""
 
     jobs: int

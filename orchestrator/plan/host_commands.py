@@ -13,7 +13,7 @@ def clock() -> Command:
     return Command(("date", "+%s.%N"))
 
 
-def reach(ip: str, port: int) -> Command:
+def check_tcp(ip: str, port: int) -> Command:
     """Succeeds when this host can open a TCP connection to `ip`:`port` within 5 s."""
     return Command(("sh", "-c", scripts.REACH, "reach", ip, str(port)))
 

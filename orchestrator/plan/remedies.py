@@ -5,7 +5,7 @@ import re
 from orchestrator.plan.facts.host import DockerTrouble
 
 
-def age(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A span as people say it: 42 s, 7 min, 3 h, 12 d."""
     for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:

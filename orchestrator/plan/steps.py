@@ -142,7 +142,7 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Note:
     """What was found about a host before anything is done: what, what to do, and what was said."""
 
     host: str
@@ -152,7 +152,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal(Remark):
+class Rejected(Note):
     """Why a host is left out, or cannot be called done."""
 
 
@@ -171,8 +171,8 @@ class Plan:
     title: str
     phases: tuple[Phase, ...] = ()
     changes: tuple[Change, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    warnings: tuple[Remark, ...] = ()
+    refusals: tuple[Rejected, ...] = ()
+    warnings: tuple[Note, ...] = ()
 
     def __iter__(self) -> Iterator[Step]:
         return (step for phase in self.phases for step in phase.steps)

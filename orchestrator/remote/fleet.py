@@ -14,7 +14,7 @@ from orchestrator.remote.ssh import transport as ssh
 from orchestrator.remote.transport import Failure, Output, Transport
 
 
-def transport(node: Node) -> Transport:
+def connect_to(node: Node) -> Transport:
     return LocalTransport() if node.is_local else ssh.SshTransport(node.host, node.ssh)
 
 
@@ -79,8 +79,8 @@ class Fleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with ThreadPoolExecutor(self.jobs) as pool:
-            for transport in self._transports.values():
-                pool.submit(transport.close)
+            for connect_to in self._transports.values():
+                pool.submit(connect_to.close)
 
 
 def _have(descriptors: int) -> None:

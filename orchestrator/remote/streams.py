@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Protocol
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.transport import Bell, Failure, Hear, Output
+from orchestrator.remote.transport import Failure, Hear, Output, PollableEvent
 
 
 @dataclass
@@ -57,7 +57,7 @@ CHUNK = 1 << 16  # bytes: twice what a packet of paramiko's carries
 PULSE = 5.0  # seconds between signs of life on a standard input that is held open
 
 
-class Inlet(Protocol):
+class Writable(Protocol):
     """A command's standard input: paramiko's channel, or what stands for one."""
 
     @property
@@ -70,7 +70,7 @@ class Inlet(Protocol):
     def shutdown_write(self) -> None: ...
 
 
-class Source(Protocol):
+class InputSource(Protocol):
     """Where the input comes from."""
 
     @property
@@ -78,13 +78,13 @@ class Source(Protocol):
         """The file descriptors that have to be readable before there is more to send."""
         ...
 
-    def feed(self, channel: Inlet) -> bool:
+    def feed(self, channel: Writable) -> bool:
         """Send what the host takes, and the end after the last of it. True unless something is left over."""
         ...
 
 
 @dataclass
-class Given:
+class StaticInput:
     """Input that is known from the start."""
 
     data: bytes
@@ -94,7 +94,7 @@ class Given:
     def waits_for(self) -> tuple[int, ...]:
         return ()
 
-    def feed(self, channel: Inlet) -> bool:
+    def feed(self, channel: Writable) -> bool:
         while not self._all_sent and channel.send_ready():
             self._sent += channel.send(self.data[self._sent : self._sent + CHUNK])
         if self._all_sent and not channel.eof_sent:
@@ -105,15 +105,15 @@ class Given:
     def _all_sent(self) -> bool:
         return self._sent == len(self.data)
 
-    def _end(self, channel: Inlet) -> None:
+    def _end(self, channel: Writable) -> None:
         channel.shutdown_write()
 
 
 @dataclass
-class Held(Given):
+class HeartbeatInput(StaticInput):
     """The same, held open until it is `over`, with signs of life."""
 
-    over: Bell | None
+    over: PollableEvent | None
     _beat: float = field(default_factory=monotonic, init=False)
     _ended: bool = field(default=False, init=False)
 
@@ -121,14 +121,14 @@ class Held(Given):
     def waits_for(self) -> tuple[int, ...]:
         return () if self.over is None or self._ended else (self.over.fileno(),)
 
-    def _end(self, channel: Inlet) -> None:
+    def _end(self, channel: Writable) -> None:
         if self.over and self.over.is_set():
             self._ended = True
             channel.shutdown_write()
         else:
             self._pulse(channel)
 
-    def _pulse(self, channel: Inlet) -> None:
+    def _pulse(self, channel: Writable) -> None:
         """An empty line now and then: who reads it knows that we live, and we learn whether it can be sent."""
         if monotonic() >= self._beat + PULSE and channel.send_ready():
             self._beat = monotonic()
@@ -136,7 +136,7 @@ class Held(Given):
 
 
 @dataclass
-class Piped:
+class FdInput:
     """Input that somebody else writes: read only once the host has taken what was read before."""
 
     descriptor: int
@@ -147,7 +147,7 @@ class Piped:
     def waits_for(self) -> tuple[int, ...]:
         return () if self._ended else (self.descriptor,)
 
-    def feed(self, channel: Inlet) -> bool:
+    def feed(self, channel: Writable) -> bool:
         if not (self._rest or self._ended) and _readable(self.descriptor):
             self._rest = _read(self.descriptor)
             self._ended = not self._rest
@@ -172,13 +172,13 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
-class Speaker(ABC):
+class BaseTransport(ABC):
     """What all transports have in common: which input a command gets, and who hears it."""
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
         stdout, stderr = bytearray(), Tail(None)
-        stdin = Given(command.input())
-        ended = self._speak(command, stdin, stdout.extend, stderr, timeout, cancel)
+        stdin = StaticInput(command.input())
+        ended = self._exec(command, stdin, stdout.extend, stderr, timeout, cancel)
         return (
             ended
             if isinstance(ended, Failure)
@@ -192,11 +192,11 @@ class Speaker(ABC):
         *,
         timeout: float,
         cancel: Event,
-        over: Bell | None = None,
+        over: PollableEvent | None = None,
     ) -> Output | Failure:
         lines, stderr = Lines(tell), Tail(KEPT)
-        stdin = Held(command.input(), over)
-        ended = self._speak(command, stdin, lines.hear, stderr, timeout, cancel)
+        stdin = HeartbeatInput(command.input(), over)
+        ended = self._exec(command, stdin, lines.hear, stderr, timeout, cancel)
         lines.end()
         return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
 
@@ -204,11 +204,11 @@ class Speaker(ABC):
         self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
     ) -> Output | Failure:
         stderr = Tail(KEPT, complain)
-        ended = self._speak(command, Piped(stdin), hear, stderr, timeout, cancel)
+        ended = self._exec(command, FdInput(stdin), hear, stderr, timeout, cancel)
         return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
 
     @abstractmethod
-    def _speak(
-        self, command: Command, stdin: Source, hear: Hear, stderr: Tail, timeout: float, cancel: Event
+    def _exec(
+        self, command: Command, stdin: InputSource, hear: Hear, stderr: Tail, timeout: float, cancel: Event
     ) -> int | Failure:
         """The exit code of a command that ran to its end."""

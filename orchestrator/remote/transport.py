@@ -10,7 +10,7 @@ from typing import Protocol
 from orchestrator.plan.command import Command
 
 
-class Bell(Event):
+class PollableEvent(Event):
     """For what is stopped in the normal course: a plain Event is seen when the clock is looked at again."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class Transport(Protocol):
         *,
         timeout: float,
         cancel: Event,
-        over: Bell | None = None,
+        over: PollableEvent | None = None,
     ) -> Output | Failure:
         """Run, handing each line of standard output to `tell` as it comes.
 
@@ -133,7 +133,7 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
-class Refused(Exception):  # noqa: N818 - nothing went wrong in the program
+class FailureError(Exception):
     """Carries a Failure up through paramiko's calls, to where it becomes a value again."""
 
     def __init__(self, failure: Failure) -> None:

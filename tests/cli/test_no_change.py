@@ -11,7 +11,7 @@ import pytest
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.inventory.parse import load
 from orchestrator.model.secret import Secret
-from orchestrator.plan.actions.up import Sealed, plan_up
+from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.parse import parse
@@ -21,7 +21,7 @@ from tests.cli.conftest import Raycluster, only_looked, seen, sent
 from tests.plan.recordings import Said, containers, inspected, ray_line, ray_row
 from tests.remote.fakes import Answer, FakeFleet, held
 
-SEALED = Sealed((), Secret("ray-token", "generated"))
+SEALED = Secrets((), Secret("ray-token", "generated"))
 COMMANDS = ["up", "down", "status", "check", "trust"]
 
 

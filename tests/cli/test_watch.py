@@ -15,30 +15,30 @@ from rich.console import ConsoleDimensions
 from orchestrator.cli.output import json as answers
 from orchestrator.cli.output.console import Screen
 from orchestrator.cli.output.watch_page import Told, page
-from orchestrator.plan.facts.host import Facts, RayTable, Resource, Silent
-from orchestrator.plan.status.changes import Event
+from orchestrator.plan.facts.host import Facts, RayTable, Resource, Unreachable
+from orchestrator.plan.status.changes import HealthEvent
 from orchestrator.plan.status.health import Verdict
-from orchestrator.plan.status.snapshot import ASKED, Gpu, Sight, sight
+from orchestrator.plan.status.snapshot import ASKED, ClusterSnapshot, Gpu, snapshot
 from tests.cli.conftest import Raycluster
 from tests.plan.worlds import bare, cluster, ray_node, standing, with_host
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-LOST = Silent("10.0.0.3:22 does not answer", "plug it in")
+LOST = Unreachable("10.0.0.3:22 does not answer", "plug it in")
 RESOURCES = (Resource("CPU", 60, 64), Resource("GPU", 0, 8), Resource("memory", 2**33, 2**34))
 GPUS = tuple(Gpu(index, 97.0, 71834, 81559, 64, 612.4) for index in range(8))
 
 
-def world(workers: int = 2, lost: int = 0, gpus: tuple[Gpu, ...] | str = ()) -> Sight:
+def world(workers: int = 2, lost: int = 0, gpus: tuple[Gpu, ...] | str = ()) -> ClusterSnapshot:
     """A cluster in good order but for its last hosts, all resources of Ray's told."""
     of = cluster(workers)
     table = RayTable("2.60.0", tuple(ray_node(node, resources=RESOURCES) for node in of.nodes))
     facts: Facts = with_host(standing(of), "gpu1", ray=table)
     facts |= {node.name: LOST for node in of.nodes[len(of.nodes) - lost :]}
-    since = {name: NOW.timestamp() for name, each in facts.items() if isinstance(each, Silent)}
-    return sight(of, facts, {"gpu1": gpus} if gpus else {}, since, {})
+    since = {name: NOW.timestamp() for name, each in facts.items() if isinstance(each, Unreachable)}
+    return snapshot(of, facts, {"gpu1": gpus} if gpus else {}, since, {})
 
 
-def drawn(seen: Sight, width: int = 80, height: int = 24, told: tuple[Told, ...] = ()) -> list[str]:
+def drawn(seen: ClusterSnapshot, width: int = 80, height: int = 24, told: tuple[Told, ...] = ()) -> list[str]:
     """The page as lines on a screen of that size."""
     console = Screen(width=width, height=height, markup=False, highlight=False, color_system=None)
     with console.capture() as capture:
@@ -54,7 +54,7 @@ def lines_with(page: list[str], words: str) -> list[str]:
 @pytest.mark.parametrize(("workers", "lost"), [(0, 0), (2, 1), (59, 3), (59, 59)])
 def test_the_page_fits_every_screen(workers: int, lost: int, size: tuple[int, int]) -> None:
     told = tuple(
-        Told(NOW, Event("gpu2", "its container was restarted " * 9, Verdict.DOWN)) for _ in range(40)
+        Told(NOW, HealthEvent("gpu2", "its container was restarted " * 9, Verdict.DOWN)) for _ in range(40)
     )
     shown = drawn(world(workers, lost, GPUS), *size, told)
     assert len(shown) <= size[1]
@@ -114,17 +114,17 @@ def test_rays_resources_are_told_in_all_and_for_each_node() -> None:
 
 def test_a_ray_that_does_not_tell_its_resources_is_said_not_to() -> None:
     of = cluster()
-    assert lines_with(drawn(sight(of, standing(of), {}, {}, {})), "Ray does not tell")
+    assert lines_with(drawn(snapshot(of, standing(of), {}, {}, {})), "Ray does not tell")
 
 
 def test_the_newest_event_is_at_the_bottom() -> None:
-    told = tuple(Told(NOW, Event("gpu2", f"event {number}", Verdict.DOWN)) for number in range(40))
+    told = tuple(Told(NOW, HealthEvent("gpu2", f"event {number}", Verdict.DOWN)) for number in range(40))
     assert drawn(world(), told=told)[-1].endswith("gpu2: event 39")
 
 
 def test_no_verdict_is_shown_before_every_host_had_the_time_to_answer() -> None:
     of = cluster()
-    shown = drawn(sight(of, standing(of) | {"gpu3": Silent(ASKED)}, {}, {}, {}))
+    shown = drawn(snapshot(of, standing(of) | {"gpu3": Unreachable(ASKED)}, {}, {}, {}))
     assert shown[0].startswith("cluster demo: 1 host of 3 still asked")
     assert "degraded" not in shown[0]
 
@@ -132,7 +132,7 @@ def test_no_verdict_is_shown_before_every_host_had_the_time_to_answer() -> None:
 class Prepared:
     """A watch that has these sights, and is ended then."""
 
-    sights_to_come: tuple[Sight, ...] = ()
+    sights_to_come: tuple[ClusterSnapshot, ...] = ()
 
     def __init__(self, *_: object) -> None:
         pass
@@ -145,22 +145,22 @@ class Prepared:
     ) -> None:
         pass
 
-    def sights(self) -> Iterator[Sight]:
+    def sights(self) -> Iterator[ClusterSnapshot]:
         yield from self.sights_to_come
 
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def prepare(*sights: Sight) -> None:
-        monkeypatch.setattr("orchestrator.cli.output.watch.Watch", Prepared)
+    def prepare(*sights: ClusterSnapshot) -> None:
+        monkeypatch.setattr("orchestrator.cli.output.watch.Watcher", Prepared)
         monkeypatch.setattr(Prepared, "sights_to_come", sights)
 
     return prepare
 
 
-def pending() -> Sight:
+def pending() -> ClusterSnapshot:
     of = cluster()
-    return sight(of, dict.fromkeys((node.name for node in of.nodes), Silent(ASKED)), {}, {}, {})
+    return snapshot(of, dict.fromkeys((node.name for node in of.nodes), Unreachable(ASKED)), {}, {}, {})
 
 
 def test_in_a_pipe_the_state_comes_first_and_then_a_line_for_each_event(
@@ -210,11 +210,11 @@ def test_the_exit_code_is_that_of_the_state_at_the_end(
 def test_what_hosts_say_cannot_steer_the_terminal(raycluster: Raycluster, seen: Callable[..., None]) -> None:
     of = cluster()
     hostile = standing(of) | {"gpu3": replace(LOST, why="\x1b]0;owned\x07")}
-    seen(world(), sight(of, hostile, {}, {}, {}))
+    seen(world(), snapshot(of, hostile, {}, {}, {}))
     said = raycluster("status", "--watch").stdout
     assert "owned" in said
     assert "\x1b" not in said
-    assert not lines_with(drawn(sight(of, bare(of) | hostile, {"gpu1": "\x1b[2J"}, {}, {})), "\x1b")
+    assert not lines_with(drawn(snapshot(of, bare(of) | hostile, {"gpu1": "\x1b[2J"}, {}, {})), "\x1b")
 
 
 @pytest.mark.parametrize("words", [("--watch", "-o", "json"), ("-o", "jsonl"), ("--watch", "-o", "sh")])

@@ -13,7 +13,7 @@ from orchestrator.model.inventory.parse import load
 from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.down import plan_down
-from orchestrator.plan.actions.up import Sealed, plan_up
+from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.facts.offline import all_there, nothing_there
 from orchestrator.plan.steps import Plan
 
@@ -45,7 +45,7 @@ def _check_problems(found: Problems, file: Path) -> None:
 
 
 def _plans(cluster: Cluster) -> tuple[Plan, Plan]:
-    sealed = Sealed(tuple(Secret(name, "x") for name in cluster.secrets), Secret("ray-token", "y"))
+    sealed = Secrets(tuple(Secret(name, "x") for name in cluster.secrets), Secret("ray-token", "y"))
     return plan_up(cluster, nothing_there(cluster), sealed), plan_down(cluster, all_there(cluster))
 
 

@@ -14,7 +14,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.model.inventory.parse import load
 from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.secret import Secret
-from orchestrator.plan.actions.up import Sealed, plan_up
+from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.offline import nothing_there
 from orchestrator.plan.ssh_command import ssh
@@ -87,7 +87,7 @@ def start(plan: Plan) -> Command:
 
 
 def planned(cluster: Cluster, *secrets: Secret) -> Plan:
-    return plan_up(cluster, nothing_there(cluster), Sealed(secrets, Secret("ray-token", "x")))
+    return plan_up(cluster, nothing_there(cluster), Secrets(secrets, Secret("ray-token", "x")))
 
 
 def given_for(option: str, argv: list[str]) -> list[str]:

@@ -13,9 +13,9 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.conditions import Answers
 from orchestrator.plan.actions.down import STOP, plan_down
 from orchestrator.plan.actions.restart import plan_restart
-from orchestrator.plan.actions.up import Sealed, plan_up
+from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts.host import Facts, Silent
+from orchestrator.plan.facts.host import Facts, Unreachable
 from orchestrator.plan.facts.offline import nothing_there
 from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
 from tests.plan.worlds import SEALED, bare, cluster, node, standing
@@ -69,7 +69,11 @@ def clusters(draw: st.DrawFn) -> Cluster:
 @st.composite
 def partial_facts(draw: st.DrawFn, of: Cluster) -> Facts:
     """Each host silent, without the cluster, or as after a good `up`."""
-    ways: list[Facts] = [bare(of), standing(of), {each.name: Silent("no route to host") for each in of.nodes}]
+    ways: list[Facts] = [
+        bare(of),
+        standing(of),
+        {each.name: Unreachable("no route to host") for each in of.nodes},
+    ]
     return {each.name: draw(st.sampled_from(ways))[each.name] for each in of.nodes}
 
 
@@ -136,7 +140,7 @@ def test_a_plan_touches_the_hosts_of_the_cluster_and_none_that_was_refused(
 @settings(max_examples=30, deadline=None)
 def test_a_host_that_cannot_be_asked_is_never_passed_over_by_up(data: st.DataObject, of: Cluster) -> None:
     facts = data.draw(partial_facts(of))
-    silent = {name for name, here in facts.items() if isinstance(here, Silent)}
+    silent = {name for name, here in facts.items() if isinstance(here, Unreachable)}
     assert silent <= {refusal.host for refusal in plan_up(of, facts, SEALED).refusals}
 
 
@@ -144,7 +148,7 @@ def test_a_host_that_cannot_be_asked_is_never_passed_over_by_up(data: st.DataObj
 @settings(max_examples=20, deadline=None)
 def test_no_secret_stands_in_anything_that_is_shown(of: Cluster, user: str, token: str) -> None:
     of = replace(of, secrets=("HF_TOKEN",))
-    sealed = Sealed((Secret("HF_TOKEN", user),), Secret("ray-token", token))
+    sealed = Secrets((Secret("HF_TOKEN", user),), Secret("ray-token", token))
     plan = plan_up(of, bare(of), sealed)
     shown = "\n".join((repr(plan), script(of, plan), *_lines(plan)))
     assert user not in shown

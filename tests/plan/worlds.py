@@ -5,13 +5,13 @@ from dataclasses import replace
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.actions.up import Sealed
-from orchestrator.plan.facts.address import Place, settle
+from orchestrator.plan.actions.up import Secrets
+from orchestrator.plan.facts.address import NodeAddress, settle
 from orchestrator.plan.facts.host import Address, Container, Facts, HostFacts, RayNode, RayTable
 from orchestrator.plan.steps import Plan
 
 NOW = 1_000_000.0
-SEALED = Sealed((), Secret("ray-token", "generated"))
+SEALED = Secrets((), Secret("ray-token", "generated"))
 
 
 def node(number: int, **changes: object) -> Node:
@@ -55,7 +55,7 @@ def bare(of: Cluster) -> Facts:
 def container(of: Cluster, for_: Node, **changes: object) -> Container:
     """The container that `up` would start there, running for a minute."""
     place = settle(for_, bare_host(for_))
-    assert isinstance(place, Place)
+    assert isinstance(place, NodeAddress)
     argv = docker.run(of, for_, place, of.head.ip or "", ()).argv
     made = Container(
         id=f"id-of-{for_.name}",

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
 from orchestrator.remote.local.transport import LocalTransport
-from orchestrator.remote.transport import Bell, Failure, FailureKind, Output, Transport
+from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
 from .fakes import SOON, reached
 from .sshd import Laptop, failed, run, sh
@@ -138,7 +138,7 @@ def test_a_stream_holds_standard_input_open_until_it_ends(host: Transport, tmp_p
 
 
 def test_a_streams_input_can_be_ended_and_its_end_waited_for(host: Transport, tmp_path: Path) -> None:
-    over, gate = Bell(), fifo(tmp_path / "gate")
+    over, gate = PollableEvent(), fifo(tmp_path / "gate")
     leaves = sh(f"echo begun; cat; echo leaving; read go < {gate}; exit 5")
 
     def tell(line: str) -> None:
@@ -148,7 +148,7 @@ def test_a_streams_input_can_be_ended_and_its_end_waited_for(host: Transport, tm
 
 
 def test_a_command_that_outlasts_its_input_can_still_be_cancelled(host: Transport) -> None:
-    over, cancel = Bell(), Event()
+    over, cancel = PollableEvent(), Event()
 
     def tell(line: str) -> None:
         over.set() if line == "begun" else cancel.set()

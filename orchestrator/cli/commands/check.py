@@ -41,7 +41,7 @@ def check(
     from orchestrator.remote.observe.preflight import examine
 
     cluster = inventory_file.load(inventory, file)
-    pace = options.Pace(jobs, verbose)
+    pace = options.RunOptions(jobs, verbose)
     with session(cluster, "check", pace, logged=False) as run, run.locked("check") as head:
         facts = run.observe_but(head, Depth.MACHINE)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)

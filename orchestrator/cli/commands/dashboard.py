@@ -50,13 +50,13 @@ def _find(cluster: "Cluster") -> "Dashboard":
     from orchestrator.cli.run.session import session
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.status import services
-    from orchestrator.plan.steps import Remark
+    from orchestrator.plan.steps import Note
 
-    with session(cluster, "dashboard", options.Pace(1, 0), logged=False) as run:
+    with session(cluster, "dashboard", options.RunOptions(1, 0), logged=False) as run:
         facts = run.observe((cluster.head,), Depth.RAY)
     run.stop_if_interrupted()
     found = services.dashboard(cluster, facts[cluster.head.name])
-    if isinstance(found, Remark):
+    if isinstance(found, Note):
         failed(found.host, found.why, found.fix, found.detail)
     return found
 
@@ -65,15 +65,15 @@ def _pass_through(cluster: "Cluster", dashboard: "Dashboard", listener: "Listene
     """Keeps the tunnel open until Ctrl-C."""
     from orchestrator.cli.output.console import notice
     from orchestrator.cli.run.signals import stopped_by_signals
-    from orchestrator.cli.run.tunnel_monitor import Vigil
-    from orchestrator.remote.fleet import Fleet, transport
-    from orchestrator.remote.tunnel.token_login import Door
+    from orchestrator.cli.run.tunnel_monitor import TunnelMonitor
+    from orchestrator.remote.fleet import Fleet, connect_to
+    from orchestrator.remote.tunnel.token_login import LoginLink
     from orchestrator.remote.tunnel.tunnel import Tunnel
 
-    cancel, door = Event(), Door(dashboard.token)
+    cancel, door = Event(), LoginLink(dashboard.token)
     link = f"http://127.0.0.1:{listener.getsockname()[1]}{door.path}"
-    with Fleet(cluster, transport, jobs=1) as fleet, stopped_by_signals(cancel, "closing the tunnel"):
-        vigil = Vigil(cluster.head.name, fleet[cluster.head.name], dashboard, cancel)
+    with Fleet(cluster, connect_to, jobs=1) as fleet, stopped_by_signals(cancel, "closing the tunnel"):
+        vigil = TunnelMonitor(cluster.head.name, fleet[cluster.head.name], dashboard, cancel)
         vigil.begin()
         with Tunnel(listener, vigil.connect, door):
             _invite(cluster, link, browse=browse)

@@ -11,7 +11,7 @@ from orchestrator.cli.options import JOBS, PlanForm
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.run.operation import Done
+    from orchestrator.cli.run.operation import RunResult
     from orchestrator.model.cluster import Cluster
     from orchestrator.plan.steps import Plan
 
@@ -34,7 +34,7 @@ def down(
     that carry this cluster's label are touched. A host that could not be asked is a failure, never a
     success. A second `down` changes nothing and says so. On a terminal it asks first.
     """
-    from orchestrator.cli.run.operation import NO_PLAN, carry_out, foresee, preview, scope
+    from orchestrator.cli.run.operation import NO_PLAN, execute, preview, scope, show_plan_only
     from orchestrator.cli.run.prompt import confirm, somebody_there
     from orchestrator.plan.actions.down import plan_down
     from orchestrator.plan.facts.host import Depth
@@ -42,18 +42,21 @@ def down(
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = inventory_file.load(inventory, file)
-    only, pace = inventory_file.only(cluster, limit), options.Pace(jobs, verbose, output is PlanForm.JSONL)
+    only, pace = (
+        inventory_file.only(cluster, limit),
+        options.RunOptions(jobs, verbose, output is PlanForm.JSONL),
+    )
     planner = partial(plan_down, cluster, only=only)
     if plan_only:
         assumed = all_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.RAY))
     if somebody_there() and not yes:
-        plan = foresee(cluster, planner, replace(pace, events=False), Depth.CONTAINERS)
+        plan = show_plan_only(cluster, planner, replace(pace, events=False), Depth.CONTAINERS)
         if plan.changes:
             confirm(_question(cluster, plan), given=False)
     depth = Depth.RAY if prune else Depth.CONTAINERS  # else Ray is asked while workers are being stopped
     about = scope(only, prune=prune)
-    done = carry_out("down", cluster, planner, lambda _: NO_PLAN, pace, scope=about, depth=depth)
+    done = execute("down", cluster, planner, lambda _: NO_PLAN, pace, scope=about, depth=depth)
     if pace.events:
         from orchestrator.cli.output.failures import show_result
 
@@ -78,7 +81,7 @@ def _named(cluster: "Cluster", only: frozenset[str] | None) -> str:
     return f"cluster {cluster.name} on {names}"
 
 
-def _conclude(cluster: "Cluster", what: str, done: "Done") -> None:
+def _conclude(cluster: "Cluster", what: str, done: "RunResult") -> None:
     from orchestrator.cli.output.console import answer
     from orchestrator.cli.output.failures import show_failures
 
@@ -90,7 +93,7 @@ def _conclude(cluster: "Cluster", what: str, done: "Done") -> None:
         answer().print(_told(what, done))
 
 
-def _told(what: str, done: "Done") -> str:
+def _told(what: str, done: "RunResult") -> str:
     """How it ended, in a sentence."""
     from orchestrator.cli.output.console import plural
 

@@ -61,7 +61,7 @@ def exec_(
     planned = plan_exec(cluster, nodes, tuple(words), mark, on_host=on_host, stdin=alone)
     with (
         standard_input(read=alone) as stdin,
-        session(cluster, "exec", options.Pace(jobs, 0), logged=False, shown=not live) as run,
+        session(cluster, "exec", options.RunOptions(jobs, 0), logged=False, shown=not live) as run,
     ):
         results = (_live if live else _gathered)(run, planned, stdin)
     if output is AnswerForm.JSON:

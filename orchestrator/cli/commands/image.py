@@ -11,7 +11,7 @@ from orchestrator.cli.options import JOBS, ActForm
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.run.operation import Done
+    from orchestrator.cli.run.operation import RunResult
     from orchestrator.model.cluster import Cluster, Node
 
 LAPTOP = "laptop"
@@ -54,11 +54,11 @@ def copy(
     slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped.
     In the end all are asked what they have.
     """
-    from orchestrator.cli.run.image_operation import Copies, carry_out, conclude
+    from orchestrator.cli.run.image_operation import Copies, conclude, execute
     from orchestrator.plan import docker
     from orchestrator.plan.actions.image_copy import plan_copy
 
-    pace = options.Pace(JOBS, verbose, output is ActForm.JSONL)
+    pace = options.RunOptions(JOBS, verbose, output is ActForm.JSONL)
     cluster = inventory_file.load(None, file)
     name = _checked(image) if image else docker.image(cluster)
     if "@" in name:
@@ -67,7 +67,7 @@ def copy(
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets)
     asked = tuple(dict.fromkeys((*candidates, *targets)))
-    done, _ = carry_out("image copy", cluster, asked, name, planner, pace)
+    done, _ = execute("image copy", cluster, asked, name, planner, pace)
     copies = Copies("image copy", cluster, name, done)
     raise typer.Exit(conclude(copies, _told(done), UNLIKE, events=pace.events))
 
@@ -93,6 +93,6 @@ def _node(cluster: "Cluster", name: str) -> "Node":
     return next(node for node in cluster.nodes if node.name in found)
 
 
-def _told(done: "Done") -> str:
+def _told(done: "RunResult") -> str:
     copied = ", ".join(change.host for change in done.plan.changes)
     return f"copied to {copied} in {done.seconds:.1f} s" if copied else "nothing to do"

@@ -67,7 +67,7 @@ def init(
     targets = given or _asked_for()
     name = CLUSTER if hosts else _ask("Name of the cluster", CLUSTER, _cluster_name)
     image = _option(image or IMAGE) if hosts or image else _ask("Docker image", IMAGE, _image)
-    draft = drafted(_provisional(targets, name, image), targets, options.Pace(jobs, verbose))
+    draft = drafted(_provisional(targets, name, image), targets, options.RunOptions(jobs, verbose))
     keep(draft, file)
     report(draft, file)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from orchestrator.cli.commands.trust import introduced
-from orchestrator.cli.options import Pace
+from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import answer, explain, notice, plural, troubles
 from orchestrator.cli.run import inventory_file
 from orchestrator.cli.run.inventory_file import DEFAULT, refuse
@@ -20,10 +20,10 @@ from orchestrator.model.ssh_target import Target
 from orchestrator.plan.actions.init import Draft, Seen, text
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts import networks
-from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.remedies import docker_fix
-from orchestrator.remote.observe.preflight import survey
+from orchestrator.remote.observe.preflight import inspect_hosts
 from orchestrator.remote.transport import Failure
 
 STDOUT = "-"
@@ -38,10 +38,10 @@ def make_way(file: str, *, yes: bool) -> None:
         consent(f"{file} is there already. Replace it?", given=yes)
 
 
-def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: Pace) -> Draft:
+def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions) -> Draft:
     """The inventory of the machines as they were seen; exit code 1 where one could not be."""
     facts, closer = _look(cluster, pace)
-    silent = {name: here for name, here in facts.items() if isinstance(here, Silent)}
+    silent = {name: here for name, here in facts.items() if isinstance(here, Unreachable)}
     if silent:
         _give_up(silent, targets)
     hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
@@ -52,22 +52,22 @@ def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: Pace) -> Draft:
     return Draft(cluster.name, cluster.image, seen, _networks(hosts))
 
 
-def _look(cluster: Cluster, pace: Pace) -> tuple[Facts, Mapping[str, Inspection | None]]:
+def _look(cluster: Cluster, pace: RunOptions) -> tuple[Facts, Mapping[str, Inspection | None]]:
     verdicts = introduced(tuple(node for node in cluster.nodes if not node.is_local), pace.jobs)
     unmet = {name: _silent(each) for name, each in verdicts.items() if isinstance(each, Failure)}
     with session(cluster, "init", pace, logged=False) as run:
         facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet), Depth.MACHINE)
         seen = tuple(node for node in cluster.nodes if isinstance(facts.get(node.name), HostFacts))
-        closer = survey(cluster, seen, run.fleet, run.cancel)
+        closer = inspect_hosts(cluster, seen, run.fleet, run.cancel)
     run.stop_if_interrupted()
     return {node.name: (facts | unmet)[node.name] for node in cluster.nodes}, closer
 
 
-def _silent(failure: Failure) -> Silent:
-    return Silent(failure.message, failure.fix, failure.detail)
+def _silent(failure: Failure) -> Unreachable:
+    return Unreachable(failure.message, failure.fix, failure.detail)
 
 
-def _give_up(silent: Mapping[str, Silent], targets: Iterable[Target]) -> None:
+def _give_up(silent: Mapping[str, Unreachable], targets: Iterable[Target]) -> None:
     troubles((name, (why.why, why.detail, why.fix)) for name, why in silent.items())
     again = " ".join(quoted(str(target)) for target in targets)
     notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")

@@ -89,7 +89,7 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
     from orchestrator.remote.execute.lock import ask
     from orchestrator.remote.transport import Failure
 
-    with session(cluster, "lock", options.Pace(1, 0), logged=False) as run:
+    with session(cluster, "lock", options.RunOptions(1, 0), logged=False) as run:
         told = ask(run.fleet[cluster.head.name], command, run.cancel)
     if isinstance(told, Failure):
         failed(cluster.head.name, told.message, told.fix, told.detail)

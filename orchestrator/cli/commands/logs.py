@@ -110,7 +110,7 @@ def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     from orchestrator.remote.logs.read import read
     from orchestrator.remote.transport import Failure
 
-    with session(cluster, "logs", options.Pace(jobs, 0), logged=False) as run:
+    with session(cluster, "logs", options.RunOptions(jobs, 0), logged=False) as run:
         got = read(cluster, wanted, run.fleet, run.tell, run.cancel)
     if run.cancel.is_set():
         return INTERRUPTED
@@ -125,12 +125,12 @@ def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows what comes until Ctrl-C, or until no host can be followed any more; the exit code."""
     from orchestrator.cli.output.log_lines import Printer
     from orchestrator.cli.run.signals import INTERRUPTED, stopped_by_signals
-    from orchestrator.remote.fleet import Fleet, transport
+    from orchestrator.remote.fleet import Fleet, connect_to
     from orchestrator.remote.logs.follow import follow
 
     cancel, printer = Event(), Printer(cluster, wanted)
     with (
-        Fleet(cluster, transport, jobs) as fleet,
+        Fleet(cluster, connect_to, jobs) as fleet,
         stopped_by_signals(cancel, said=""),
         closing(follow(cluster, wanted, fleet, cancel)) as heard,
     ):

@@ -40,7 +40,7 @@ def metrics(
     cluster = inventory_file.load_with_ray(inventory, file)
     if write:
         atomic_file.make_sure(write)
-    with session(cluster, "metrics", options.Pace(jobs, 0), logged=False) as run:
+    with session(cluster, "metrics", options.RunOptions(jobs, 0), logged=False) as run:
         facts = run.observe(cluster.nodes, Depth.RAY)
     run.stop_if_interrupted()
     exporters, without = services.metrics(cluster, facts)

@@ -37,14 +37,14 @@ def pull(
     are only looked at. With `ray.install` the image that has Ray is built there, too; where `build_on` is head,
     on the head alone: `up` brings it to the others.
     """
-    from orchestrator.cli.run.image_operation import Copies, carry_out, conclude
+    from orchestrator.cli.run.image_operation import Copies, conclude, execute
     from orchestrator.plan.actions.pull import plan_pull
 
-    pace = options.Pace(jobs, verbose, output is ActForm.JSONL)
+    pace = options.RunOptions(jobs, verbose, output is ActForm.JSONL)
     cluster = inventory_file.load(inventory, file)
     nodes = _pulling(cluster, inventory_file.selected(cluster, limit))
     planner = partial(plan_pull, cluster, nodes)
-    done, before = carry_out("pull", cluster, nodes, cluster.image, planner, pace)
+    done, before = execute("pull", cluster, nodes, cluster.image, planner, pace)
     copies = Copies("pull", cluster, cluster.image, done)
     code = conclude(copies, _told(copies, before), UNLIKE, events=pace.events)
     if code == 0 and not pace.events:
@@ -71,9 +71,9 @@ def _told(copies: "Copies", before: "Holdings") -> str:
 
 def _new(copies: "Copies", before: "Holdings") -> list[str]:
     """The hosts that had none before, or another."""
-    from orchestrator.plan.facts.image import Held
+    from orchestrator.plan.facts.image import ImageInfo
 
-    was = {host: image.id for host, image in before.items() if isinstance(image, Held)}
+    was = {host: image.id for host, image in before.items() if isinstance(image, ImageInfo)}
     return [host for host, image in copies.there.items() if image.id != was.get(host)]
 
 

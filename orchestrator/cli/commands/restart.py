@@ -31,23 +31,23 @@ def restart(
     On a terminal it asks first.
     """
     from orchestrator.cli.output.up_result import conclude
-    from orchestrator.cli.run.operation import carry_out, preview, scope
+    from orchestrator.cli.run.operation import execute, preview, scope
     from orchestrator.cli.run.prompt import confirm
     from orchestrator.plan.actions.restart import plan_restart
-    from orchestrator.plan.actions.rollback import plan_aftermath
+    from orchestrator.plan.actions.rollback import plan_rollback
     from orchestrator.plan.facts.host import Depth
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
     cluster, nodes = inventory_file.load_for_hosts(file, hosts, limit)
     only = frozenset(node.name for node in nodes) if hosts or limit else None
-    sealed, pace = inventory_file.sealed(cluster), options.Pace(jobs, verbose, output is PlanForm.JSONL)
+    sealed, pace = inventory_file.sealed(cluster), options.RunOptions(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None, Depth.MACHINE))
     confirm(_question(cluster, only), given=yes)
-    aftermath, secrets = partial(plan_aftermath, cluster), (*sealed.secrets, sealed.token)
+    aftermath, secrets = partial(plan_rollback, cluster), (*sealed.secrets, sealed.token)
     about = scope(only, prune=False)
-    done = carry_out("restart", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
+    done = execute("restart", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
     conclude("restart", cluster, done, file, events=pace.events)
     raise typer.Exit(done.exit_code)
 

@@ -86,7 +86,7 @@ def start(
     """
     cluster = inventory_file.load(None, file)
     wanted = _model(cluster, model, tuple(args or ()))
-    raise typer.Exit(serve(cluster, wanted, options.Pace(JOBS, verbose, output is ActForm.JSONL), file))
+    raise typer.Exit(serve(cluster, wanted, options.RunOptions(JOBS, verbose, output is ActForm.JSONL), file))
 
 
 @app.command()
@@ -99,7 +99,7 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = An
     from orchestrator.plan.status.health import assess
 
     cluster = inventory_file.load(None, file)
-    with session(cluster, "serve-status", options.Pace(JOBS, 0), logged=False) as run:
+    with session(cluster, "serve-status", options.RunOptions(JOBS, 0), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes, Depth.RAY))
     run.stop_if_interrupted()
     if output is AnswerForm.JSON:
@@ -134,21 +134,24 @@ def stop(
 ) -> None:
     """Stop serving; the cluster stays."""
     from orchestrator.cli.output.serve_result import conclude_stop
-    from orchestrator.cli.run.operation import NO_PLAN, Scope, carry_out
+    from orchestrator.cli.run.operation import NO_PLAN, PruneMode, execute
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.serving.plan import plan_stop
 
-    cluster, pace = inventory_file.load(None, file), options.Pace(JOBS, verbose, output is ActForm.JSONL)
-    planner, some = partial(plan_stop, cluster), Scope.SOME_HOSTS
-    done = carry_out("serve stop", cluster, planner, lambda _: NO_PLAN, pace, scope=some, depth=Depth.RAY)
+    cluster, pace = (
+        inventory_file.load(None, file),
+        options.RunOptions(JOBS, verbose, output is ActForm.JSONL),
+    )
+    planner, some = partial(plan_stop, cluster), PruneMode.SOME_HOSTS
+    done = execute("serve stop", cluster, planner, lambda _: NO_PLAN, pace, scope=some, depth=Depth.RAY)
     conclude_stop(cluster, done, events=pace.events)
     raise typer.Exit(done.exit_code)
 
 
-def serve(cluster: "Cluster", model: "Model", pace: options.Pace, path: str | None) -> int:
+def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: str | None) -> int:
     """Serves it, and tells of it; the exit code. `path`: the inventory as it was given."""
     from orchestrator.cli.output.serve_result import conclude
-    from orchestrator.cli.run.operation import Scope, carry_out
+    from orchestrator.cli.run.operation import PruneMode, execute
     from orchestrator.model.secret import Secret
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.serving import spec
@@ -156,8 +159,8 @@ def serve(cluster: "Cluster", model: "Model", pace: options.Pace, path: str | No
 
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
     key = Secret("--api-key", spec.value(model.args, "--api-key"))  # vLLM logs what it is told
-    some = Scope.SOME_HOSTS
-    done = carry_out("serve", cluster, planner, aftermath, pace, (key,), scope=some, depth=Depth.RAY)
+    some = PruneMode.SOME_HOSTS
+    done = execute("serve", cluster, planner, aftermath, pace, (key,), scope=some, depth=Depth.RAY)
     conclude(cluster, model, done, path, events=pace.events)
     return done.exit_code
 

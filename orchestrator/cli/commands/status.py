@@ -44,7 +44,7 @@ def status(
 
         seen = follow(cluster, jobs, as_json=output is StatusForm.JSONL)
         raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
-    with session(cluster, "status", options.Pace(jobs, verbose), logged=False) as run:
+    with session(cluster, "status", options.RunOptions(jobs, verbose), logged=False) as run:
         health = assess(cluster, run.observe(cluster.nodes, Depth.RAY))
     run.stop_if_interrupted()
     _show(health, output)

@@ -34,8 +34,8 @@ def up(
     inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,
     or after a failure, it changes only the hosts concerned, and says why.
     """
-    from orchestrator.cli.run.operation import carry_out, preview, scope
-    from orchestrator.plan.actions.rollback import plan_aftermath
+    from orchestrator.cli.run.operation import execute, preview, scope
+    from orchestrator.plan.actions.rollback import plan_rollback
     from orchestrator.plan.actions.up import plan_up
     from orchestrator.plan.facts.host import Depth
 
@@ -45,17 +45,17 @@ def up(
     cluster = inventory_file.load(inventory, file)
     model = _model(cluster, serve=serve, plan_only=plan_only)
     only, sealed = inventory_file.only(cluster, limit), inventory_file.sealed(cluster)
-    pace = options.Pace(jobs, verbose, output is PlanForm.JSONL)
+    pace = options.RunOptions(jobs, verbose, output is PlanForm.JSONL)
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
         from orchestrator.plan.facts.offline import nothing_there
 
         assumed = nothing_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.MACHINE))
-    aftermath = partial(plan_aftermath, cluster, undo=_undo(rollback=rollback, keep=keep))
+    aftermath = partial(plan_rollback, cluster, undo=_undo(rollback=rollback, keep=keep))
     secrets = (*sealed.secrets, sealed.token)
     about = scope(only, prune=prune)
-    done = carry_out("up", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
+    done = execute("up", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
     from orchestrator.cli.output.up_result import conclude
 
     conclude("up", cluster, done, inventory or file, events=pace.events)
@@ -80,4 +80,4 @@ def _model(cluster: "Cluster", *, serve: bool, plan_only: bool) -> "Model | None
 def _undo(*, rollback: bool, keep: bool) -> "Undo":
     from orchestrator.plan.actions.rollback import Undo
 
-    return Undo.ALL if rollback else Undo.NOTHING if keep else Undo.USELESS
+    return Undo.ALL if rollback else Undo.NOTHING if keep else Undo.FAILED_ONLY

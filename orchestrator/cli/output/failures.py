@@ -9,7 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.output.console import explain, gathered, notice, printable
 from orchestrator.cli.output.jsonl import Failed, Result, emit
-from orchestrator.cli.run.operation import Done
+from orchestrator.cli.run.operation import RunResult
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.remedies import hint
@@ -18,7 +18,7 @@ from orchestrator.remote.execute.events import Status, StepEnded
 
 
 def show_result(
-    command: str, cluster: Cluster, done: Done, message: str, unlike: Sequence[Failed] = ()
+    command: str, cluster: Cluster, done: RunResult, message: str, unlike: Sequence[Failed] = ()
 ) -> None:
     """Prints it. `message`: the end in a sentence; `unlike`: what is wrong though no step has failed."""
     code = done.exit_code or (1 if unlike else 0)
@@ -47,7 +47,7 @@ class Trouble:
     fix: str
 
 
-def show_failures(headline: str, done: Done, what_now: str, unlike: Sequence[Failed] = ()) -> None:
+def show_failures(headline: str, done: RunResult, what_now: str, unlike: Sequence[Failed] = ()) -> None:
     """Prints a failed run on standard error. `unlike`: what is wrong though no step has failed."""
     notice().print(Text(f"✗ {headline}", "bold red"))
     for failure in (*failures(done), *unlike):
@@ -60,7 +60,7 @@ def show_failures(headline: str, done: Done, what_now: str, unlike: Sequence[Fai
         notice().print(f"log: {_for_people(done.log)}", style="dim")
 
 
-def show_mended(done: Done) -> None:
+def show_mended(done: RunResult) -> None:
     """Prints what failed on a host and was done in another way, so that a person may see to it at leisure."""
     others = (phase.otherwise for phase in done.plan.phases if phase.otherwise)
     ways = {step.host: step.title for other in others for step in other.steps}
@@ -79,7 +79,7 @@ def _for_people(path: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
-def failures(done: Done) -> tuple[Failed, ...]:
+def failures(done: RunResult) -> tuple[Failed, ...]:
     """What failed, the same of several hosts once."""
     return tuple(
         Failed(hosts=tuple(hosts), what=trouble.what, detail=trouble.detail, fix=trouble.fix)
@@ -87,7 +87,7 @@ def failures(done: Done) -> tuple[Failed, ...]:
     )
 
 
-def _troubles(done: Done) -> Iterator[tuple[str, Trouble]]:
+def _troubles(done: RunResult) -> Iterator[tuple[str, Trouble]]:
     for refusal in done.plan.refusals:
         yield refusal.host, Trouble(refusal.why, refusal.detail, refusal.fix)
     for result in done.report.failed:
@@ -126,7 +126,7 @@ def _clean(text: str, mask: Mask) -> str:
     return printable(mask(text)).strip()  # before Rich's Text, which drops some of what it does not like
 
 
-def _untouched(done: Done) -> list[str]:
+def _untouched(done: RunResult) -> list[str]:
     """The hosts of the plan on which no step has begun to change something."""
     begun = (result.step for result in done.report.results if result.status is not Status.NOT_RUN)
     tried = {step.host for step in begun if not (isinstance(step, Run) and step.looks)}

@@ -13,7 +13,7 @@ from orchestrator.cli.run.locked import LOCKED
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.status.health import ClusterHealth, Verdict
-from orchestrator.plan.steps import Plan, Remark, Run
+from orchestrator.plan.steps import Note, Plan, Run
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening
 
@@ -223,7 +223,7 @@ def _planned(plan: Plan) -> Planned:
     )
 
 
-def _remarks(remarks: Iterable[Remark]) -> tuple[Told, ...]:
+def _remarks(remarks: Iterable[Note]) -> tuple[Told, ...]:
     return tuple(Told(host=each.host, what=each.why, fix=each.fix) for each in remarks)
 
 

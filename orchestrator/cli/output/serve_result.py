@@ -8,7 +8,7 @@ from rich.text import Text
 from orchestrator.cli.output.console import answer, explain
 from orchestrator.cli.output.failures import show_failures, show_result
 from orchestrator.cli.output.status_table import told
-from orchestrator.cli.run.operation import Done
+from orchestrator.cli.run.operation import RunResult
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts.host import HostFacts
@@ -30,7 +30,7 @@ class Address:
     speaks: bool = True
 
 
-def conclude(cluster: Cluster, model: Model, done: Done, path: str | None, *, events: bool) -> None:
+def conclude(cluster: Cluster, model: Model, done: RunResult, path: str | None, *, events: bool) -> None:
     """Prints how `serve` ended. `path`: the inventory as it was given."""
     where = _where(cluster, model, done)
     seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
@@ -47,7 +47,7 @@ def conclude(cluster: Cluster, model: Model, done: Done, path: str | None, *, ev
         answer().print(f"\nThen: raycluster serve status{file}, serve logs -f{file}, serve stop{file}")
 
 
-def conclude_stop(cluster: Cluster, done: Done, *, events: bool) -> None:
+def conclude_stop(cluster: Cluster, done: RunResult, *, events: bool) -> None:
     """Prints how `serve stop` ended."""
     good = f"cluster {cluster.name} serves nothing {'any more' if done.plan.phases else 'already, nothing to do'}"
     bad = f"the model on cluster {cluster.name} may still be served"
@@ -80,7 +80,7 @@ def unserved(health: ClusterHealth) -> str:
     return f"cluster {health.cluster} serves nothing{why}"
 
 
-def _where(cluster: Cluster, model: Model, done: Done) -> Address:
+def _where(cluster: Cluster, model: Model, done: RunResult) -> Address:
     for result in done.report.results:
         if result.step.title == ASK and result.output:
             said = json.loads(result.output.stdout)
@@ -114,11 +114,11 @@ def _request(where: Address, *, needs_key: bool) -> str:
     return " \\\n    ".join((ask, *key, *told))
 
 
-def _why(done: Done) -> str:
+def _why(done: RunResult) -> str:
     return f": interrupted{done.lost and ': ' + done.lost}" if done.lost or done.interrupted else ""
 
 
-def _what_now(done: Done) -> str:
+def _what_now(done: RunResult) -> str:
     if done.lost or done.left:
         return "It may still run there: `raycluster serve status` tells, `raycluster serve stop` ends it."
     if done.report.started:

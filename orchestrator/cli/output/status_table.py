@@ -7,7 +7,7 @@ from rich.text import Text
 from orchestrator.cli.output.console import answer, plural, printable
 from orchestrator.model.cluster import Engine
 from orchestrator.plan import engine
-from orchestrator.plan.remedies import age
+from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
 
@@ -15,7 +15,9 @@ from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
 def told(model: ModelHealth) -> Text:
     """A model's state."""
     style, state = ("green", "answers") if model.answers else ("yellow", "does not answer")
-    more = f": {model.trouble}" if model.trouble else f" at {model.url}/v1, for {age(model.since)}"
+    more = (
+        f": {model.trouble}" if model.trouble else f" at {model.url}/v1, for {format_duration(model.since)}"
+    )
     ranks = f", {plural(model.ranks, 'rank')}" if model.ranks and model.answers else ""
     again = f", started {model.lives} times" if model.lives > 1 else ""
     return Text.assemble(f"model {model.model} ", (state, f"bold {style}"), more, ranks, again)
@@ -57,7 +59,7 @@ def show_health(health: ClusterHealth) -> None:
 def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
-    says = engine.named(health.engine).says(health.ray_version)
+    says = engine.named(health.engine).summary_prefix(health.ray_version)
     told = f"{joined} of {len(health.hosts)} hosts{gpus_in_all(host.gpus for host in health.hosts)}"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
@@ -119,7 +121,7 @@ def _cell(text: str, style: str = "") -> Text:
 def _columns(hosts: Collection[HostHealth], of: Engine) -> tuple[str, ...]:
     """Those that tell something: the rest would push these off a screen of 80 columns."""
     idle = {"image": len(_images(hosts)) <= 1, "restarts": not any(host.restarts for host in hosts)}
-    there = (name for name in COLUMNS if name not in engine.named(of).without)
+    there = (name for name in COLUMNS if name not in engine.named(of).hidden_columns)
     return tuple(name for name in there if not idle.get(name))
 
 
@@ -137,7 +139,7 @@ def _cells(host: HostHealth) -> Cells:
         "ray": _yes(host.ray),
         "joined": _yes(host.joined),
         "gpus": _gpus(host),
-        "up": "-" if host.uptime is None else age(host.uptime),
+        "up": "-" if host.uptime is None else format_duration(host.uptime),
         "restarts": "-" if host.restarts is None else str(host.restarts),
         "image": host.image or "-",
     }

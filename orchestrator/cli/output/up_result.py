@@ -7,7 +7,7 @@ from rich.text import Text
 from orchestrator.cli.output.console import answer, notice, plural
 from orchestrator.cli.output.failures import show_failures, show_mended, show_result
 from orchestrator.cli.output.status_table import gpus_in_all
-from orchestrator.cli.run.operation import Done
+from orchestrator.cli.run.operation import RunResult
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan import engine
 from orchestrator.plan.actions.down import STOP
@@ -18,7 +18,7 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.remote.execute.events import Status
 
 
-def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
+def show_joined(cluster: Cluster, done: RunResult, path: str | None) -> None:
     """Prints the hosts that are in the cluster, then how to serve on them."""
     state, told = joined(cluster, done)
     answer().print(Text.assemble((state, "bold green"), told))
@@ -30,7 +30,7 @@ def show_joined(cluster: Cluster, done: Done, path: str | None) -> None:
         _show_next(cluster, done, roster, path)
 
 
-def joined(cluster: Cluster, done: Done) -> tuple[str, str]:
+def joined(cluster: Cluster, done: RunResult) -> tuple[str, str]:
     """That the cluster is up, and who is in it."""
     roster = _roster(cluster, done)
     there, total = len(roster.gpus), len(cluster.nodes)
@@ -38,15 +38,15 @@ def joined(cluster: Cluster, done: Done) -> tuple[str, str]:
         "" if done.plan.phases else " already, nothing to do"
     )
     count = f"all {there} hosts" if there == total else f"{there} of {total} hosts"
-    told = f"{roster.says} {count}{gpus_in_all(roster.gpus.values())}"
+    told = f"{roster.summary_prefix} {count}{gpus_in_all(roster.gpus.values())}"
     return f"cluster {cluster.name} {state}", f": {told} ({done.seconds:.1f} s)"
 
 
-def _roster(cluster: Cluster, done: Done) -> Roster:
+def _roster(cluster: Cluster, done: RunResult) -> Roster:
     return engine.of(cluster).roster(cluster, done.facts, done.report.watched, _started(done))
 
 
-def _show_model(cluster: Cluster, done: Done) -> None:
+def _show_model(cluster: Cluster, done: RunResult) -> None:
     """What a head that stood keeps serving, and that it comes back by itself where it did not answer before."""
     here = done.facts.get(cluster.head.name)
     served = here.served if isinstance(here, HostFacts) else None
@@ -54,11 +54,11 @@ def _show_model(cluster: Cluster, done: Done) -> None:
         answer().print(f"model {served.model.name} is started again by itself: raycluster serve status")
 
 
-def _started(done: Done) -> frozenset[str]:
+def _started(done: RunResult) -> frozenset[str]:
     return frozenset(change.host for change in done.plan.changes)
 
 
-def _show_next(cluster: Cluster, done: Done, roster: Roster, path: str | None) -> None:
+def _show_next(cluster: Cluster, done: RunResult, roster: Roster, path: str | None) -> None:
     width, ips = max(len(name) for name in roster.gpus), addresses(cluster, done.facts)
     for name, gpus in roster.gpus.items():
         count = "" if gpus is None else f"  {plural(gpus, 'GPU')}"
@@ -72,7 +72,7 @@ def _show_next(cluster: Cluster, done: Done, roster: Roster, path: str | None) -
     answer().print(f"Look at it: raycluster status{file}    Take it down: raycluster down{file}")
 
 
-def conclude(command: str, cluster: Cluster, done: Done, path: str | None, *, events: bool) -> None:
+def conclude(command: str, cluster: Cluster, done: RunResult, path: str | None, *, events: bool) -> None:
     """Prints it. `path`: the inventory as it was given; `events`: as the last of them."""
     if not events:
         show_mended(done)
@@ -85,7 +85,7 @@ def conclude(command: str, cluster: Cluster, done: Done, path: str | None, *, ev
         show_failures(_headline(command, cluster, done), done, _what_now(cluster, done))
 
 
-def _headline(command: str, cluster: Cluster, done: Done) -> str:
+def _headline(command: str, cluster: Cluster, done: RunResult) -> str:
     if done.interrupted or done.lost:
         return f"{command} of cluster {cluster.name} was interrupted{done.lost and ': ' + done.lost}"
     if _headless(cluster, done):
@@ -93,14 +93,14 @@ def _headline(command: str, cluster: Cluster, done: Done) -> str:
     return f"cluster {cluster.name} is not complete: {len(done.failed)} of {len(cluster.nodes)} hosts failed"
 
 
-def _headless(cluster: Cluster, done: Done) -> bool:
+def _headless(cluster: Cluster, done: RunResult) -> bool:
     """Whether there is no head: it was refused, or this run failed to start it."""
     stood = cluster.head.name not in {change.host for change in done.plan.changes}
     refused = {refusal.host for refusal in done.plan.refusals}
     return cluster.head.name in (refused if stood else done.failed)
 
 
-def _what_now(cluster: Cluster, done: Done) -> str:
+def _what_now(cluster: Cluster, done: RunResult) -> str:
     if done.lost:
         return "What it had started was left there, and `raycluster up` goes on from it."
     if done.interrupted:
@@ -111,7 +111,7 @@ def _what_now(cluster: Cluster, done: Done) -> str:
     return f"{rest} Once this is mended, `raycluster up` completes the cluster."
 
 
-def _undone(done: Done) -> str:
+def _undone(done: RunResult) -> str:
     if not done.report.started:
         return f"Nothing was started.{_replaced(done)}"
     if not done.removed:
@@ -120,7 +120,7 @@ def _undone(done: Done) -> str:
     return f"What this run had started was removed again{but}.{_replaced(done)}"
 
 
-def _replaced(done: Done) -> str:
+def _replaced(done: RunResult) -> str:
     ended = (result for result in done.report.results if result.status is Status.OK)
     hosts = dict.fromkeys(result.step.host for result in ended if result.step.title in {REMOVE_OLD, STOP})
     return f" The old container is gone from {', '.join(hosts)}." if hosts else ""

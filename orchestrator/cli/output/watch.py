@@ -20,23 +20,23 @@ from orchestrator.cli.run.signals import stopped_by_signals
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.status.changes import events
 from orchestrator.plan.status.health import ClusterHealth
-from orchestrator.plan.status.snapshot import Sight
-from orchestrator.remote.fleet import Fleet, transport
-from orchestrator.remote.observe.watcher import Watch
+from orchestrator.plan.status.snapshot import ClusterSnapshot
+from orchestrator.remote.fleet import Fleet, connect_to
+from orchestrator.remote.observe.watcher import Watcher
 
 KEPT = 200
 """Events that the page keeps: more than a screen has room for."""
 
-Show = Callable[[Sight, list[Told]], None]
+Show = Callable[[ClusterSnapshot, list[Told]], None]
 
 
 def watch(cluster: Cluster, jobs: int, *, as_json: bool) -> ClusterHealth | None:
     """Watches until somebody ends it; what was seen last, None where not all were seen even once."""
     cancel = Event()
     with (
-        Fleet(cluster, transport, jobs) as fleet,
+        Fleet(cluster, connect_to, jobs) as fleet,
         stopped_by_signals(cancel, "ending the watch"),
-        Watch(cluster, fleet, cancel) as watching,
+        Watcher(cluster, fleet, cancel) as watching,
         _shown(cancel, as_json=as_json) as show,
     ):
         seen = _follow(watching.sights(), show)
@@ -45,7 +45,7 @@ def watch(cluster: Cluster, jobs: int, *, as_json: bool) -> ClusterHealth | None
     return seen.health if seen else None
 
 
-def _follow(sights: Iterator[Sight], show: Show) -> Sight | None:
+def _follow(sights: Iterator[ClusterSnapshot], show: Show) -> ClusterSnapshot | None:
     """Shows each sight with what has happened since the one before. What came before all were seen is no event."""
     last = None
     for sight in sights:
@@ -76,7 +76,7 @@ class _Page:
         self._live, self._told = live, list[Told]()
         self._since = datetime.now().astimezone()
 
-    def __call__(self, sight: Sight, told: list[Told]) -> None:
+    def __call__(self, sight: ClusterSnapshot, told: list[Told]) -> None:
         self._told = [*self._told, *told][-KEPT:]
         self._live.update(page(sight, self._told, self._since, answer().size), refresh=True)
 
@@ -87,7 +87,7 @@ class _Lines:
     def __init__(self) -> None:
         self._began = False
 
-    def __call__(self, sight: Sight, told: list[Told]) -> None:
+    def __call__(self, sight: ClusterSnapshot, told: list[Told]) -> None:
         if not self._began and not sight.pending:
             self._began = True
             show_health(sight.health)
@@ -101,7 +101,7 @@ class _Records:
     def __init__(self) -> None:
         self._began = False
 
-    def __call__(self, sight: Sight, told: list[Told]) -> None:
+    def __call__(self, sight: ClusterSnapshot, told: list[Told]) -> None:
         if not self._began and not sight.pending:
             self._began = True
             _say(State(state=sight.health))

@@ -11,11 +11,11 @@ from rich.text import Text
 from orchestrator.cli.output.console import plural
 from orchestrator.cli.output.status_table import STYLE, fitting, headline, told, what_to_do
 from orchestrator.model.cluster import Engine
-from orchestrator.plan.facts.host import RayTable, Resource, Silent
-from orchestrator.plan.remedies import age
-from orchestrator.plan.status.changes import Event
+from orchestrator.plan.facts.host import RayTable, Resource, Unreachable
+from orchestrator.plan.remedies import format_duration
+from orchestrator.plan.status.changes import HealthEvent
 from orchestrator.plan.status.health import HostHealth, Verdict
-from orchestrator.plan.status.snapshot import Gpu, Sight
+from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu
 
 GIB = 2**30
 FEWEST = 3
@@ -30,7 +30,7 @@ class Told:
     """An event, and when it was seen."""
 
     at: datetime
-    event: Event
+    event: HealthEvent
 
     def line(self, cluster: str) -> Text:
         """As a line for people."""
@@ -47,7 +47,7 @@ class Layout:
     full: bool
 
 
-def page(sight: Sight, told: Sequence[Told], since: datetime, size: ConsoleDimensions) -> Group:
+def page(sight: ClusterSnapshot, told: Sequence[Told], since: datetime, size: ConsoleDimensions) -> Group:
     """The page for a screen of that size."""
     room = size.height - 2 - FEWEST  # the verdict, and the events with their title
     words = _words(sight, room // 4)
@@ -79,7 +79,7 @@ def _cut(text: Text) -> Text:
     return text
 
 
-def _top(sight: Sight, width: int) -> Text:
+def _top(sight: ClusterSnapshot, width: int) -> Text:
     clock = f"{datetime.now().astimezone():%H:%M:%S}"
     pending = sight.pending
     waits = f"cluster {sight.cluster.name}: {plural(len(pending), 'host')} of {len(sight.health.hosts)} still asked"
@@ -103,7 +103,7 @@ def _more(left: Sequence[HostHealth]) -> str:
     return ", ".join(f"{count} more {verdict}" for verdict, count in counts.items() if count)
 
 
-def _words(sight: Sight, room: int) -> list[Text]:
+def _words(sight: ClusterSnapshot, room: int) -> list[Text]:
     """What is served, what is wrong, host by host, and what to do."""
     if sight.pending:
         return []
@@ -116,15 +116,15 @@ def _words(sight: Sight, room: int) -> list[Text]:
     return [*model, *troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
 
 
-def _trouble(sight: Sight, host: HostHealth) -> str:
+def _trouble(sight: ClusterSnapshot, host: HostHealth) -> str:
     since = sight.lost.get(host.name)
     when = f"unknown since {datetime.fromtimestamp(since).astimezone():%H:%M:%S}: " if since else ""
     facts = sight.facts[host.name]
-    given_up = ", and is not asked again" if isinstance(facts, Silent) and facts.lasting else ""
+    given_up = ", and is not asked again" if isinstance(facts, Unreachable) and facts.lasting else ""
     return f"{when}{host.trouble}{given_up}"
 
 
-def _gpus(sight: Sight, room: int, width: int) -> list[RenderableType]:
+def _gpus(sight: ClusterSnapshot, room: int, width: int) -> list[RenderableType]:
     """A cell for each GPU, a line or more for each host."""
     layout = _layout(width - max(map(len, sight.gpus), default=0))
     rows = [row for host, gpus in sight.gpus.items() for row in _gpu_rows(host, gpus, layout)]
@@ -166,7 +166,7 @@ def _number(value: float | None, unit: float = 1) -> str:
     return "-" if value is None else f"{value / unit:.0f}"
 
 
-def _resources(sight: Sight, room: int) -> list[RenderableType]:
+def _resources(sight: ClusterSnapshot, room: int) -> list[RenderableType]:
     """What of Ray's resources is in use: in all, and on as many nodes as there is room for."""
     alive = [(host.name, node) for host in sight.health.hosts for node in sight.alive(host.name)]
     told = [(name, {each.name: each for each in node.resources}) for name, node in alive if node.resources]
@@ -202,9 +202,9 @@ def _used(resource: Resource) -> str:
     return f"{resource.total - resource.free:g}/{resource.total:g}"
 
 
-def _events(sight: Sight, told: Sequence[Told], since: datetime, room: int) -> list[Text]:
+def _events(sight: ClusterSnapshot, told: Sequence[Told], since: datetime, room: int) -> list[Text]:
     """What has happened, the newest at the bottom."""
-    long = age((datetime.now().astimezone() - since).total_seconds())
+    long = format_duration((datetime.now().astimezone() - since).total_seconds())
     title = _line(f"SINCE {since:%H:%M:%S}, {long}; q ends it", "dim")
     lines = [each.line(sight.cluster.name) for each in told[-max(FEWEST, room) :]]
     for line in lines:

@@ -4,21 +4,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.cli.options import Pace
+from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import answer, plural
 from orchestrator.cli.output.failures import show_failures, show_result
 from orchestrator.cli.output.jsonl import Failed
-from orchestrator.cli.run.operation import NOTHING, Done
+from orchestrator.cli.run.operation import NOTHING, RunResult
 from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.actions.pull import SEE
-from orchestrator.plan.facts.host import Holding
-from orchestrator.plan.facts.image import Held, alike, parse
+from orchestrator.plan.facts.host import ImageLookup
+from orchestrator.plan.facts.image import ImageInfo, group_identical, parse
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.execute.events import Planned
 from orchestrator.remote.observe.images import look
 
-Holdings = Mapping[str, Holding]
+Holdings = Mapping[str, ImageLookup]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Copies:
     command: str
     cluster: Cluster
     name: str
-    done: Done
+    done: RunResult
 
     @property
-    def there(self) -> dict[str, Held]:
+    def there(self) -> dict[str, ImageInfo]:
         return {host: image for host, image in self._found.items() if image}
 
     @property
@@ -39,19 +39,19 @@ class Copies:
         return [host for host, image in self._found.items() if image is None]
 
     @property
-    def _found(self) -> dict[str, Held | None]:
+    def _found(self) -> dict[str, ImageInfo | None]:
         told = (result for result in self.done.report.results if result.step.title == SEE)
         return {each.step.host: parse(each.output.stdout) for each in told if each.output}
 
 
-def carry_out(
+def execute(
     command: str,
     cluster: Cluster,
     nodes: tuple[Node, ...],
     name: str,
     planner: Callable[[Holdings], Plan],
-    pace: Pace,
-) -> tuple[Done, Holdings]:
+    pace: RunOptions,
+) -> tuple[RunResult, Holdings]:
     """Does it, and tells what the hosts had before. Without the lock: nothing that runs is touched."""
     began = time.monotonic()
     with session(cluster, command.replace(" ", "-"), pace, logged=True) as run:
@@ -61,7 +61,7 @@ def carry_out(
         run.tell(Planned(plan))
         report = run.execute(plan)
         interrupted, seconds = run.cancel.is_set(), time.monotonic() - began
-    return Done({}, plan, report, NOTHING, interrupted, "", seconds, run.log, run.mask), before
+    return RunResult({}, plan, report, NOTHING, interrupted, "", seconds, run.log, run.mask), before
 
 
 def conclude(copies: Copies, told: str, fix: str, *, events: bool) -> int:
@@ -100,7 +100,7 @@ def _whose(copies: Copies) -> str:
 
 def _unlike(copies: Copies, fix: str) -> Iterator[Failed]:
     """Who has which image under that name, and who has none; nothing where all have the same."""
-    groups, lacking = alike(copies.there), tuple(copies.lacking)
+    groups, lacking = group_identical(copies.there), tuple(copies.lacking)
     has = [(group, f"has {copies.there[group[0]].name}") for group in groups]
     told = [*has, (lacking, "has no such image")] if lacking else has
     if len(told) > 1 or lacking:

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Node
     from orchestrator.model.secret import Secret
-    from orchestrator.plan.actions.up import Sealed
+    from orchestrator.plan.actions.up import Secrets
 
 
 def make_sure(file: Path) -> None:
@@ -36,7 +36,7 @@ def load(argument: str | None, option: str | None) -> "Cluster":
     from orchestrator.plan import engine
 
     cluster = as_written(argument, option)
-    return engine.of(cluster).settled(cluster)
+    return engine.of(cluster).normalized(cluster)
 
 
 def load_with_ray(argument: str | None, option: str | None) -> "Cluster":
@@ -140,15 +140,15 @@ def secrets(cluster: "Cluster", environment: Mapping[str, str] = os.environ) -> 
     return tuple(Secret(name, environment[name]) for name in cluster.secrets)
 
 
-def sealed(cluster: "Cluster") -> "Sealed":
+def sealed(cluster: "Cluster") -> "Secrets":
     """The user's secrets, and a token for a cluster that has none."""
     from secrets import token_hex
 
     from orchestrator.model.secret import Secret
-    from orchestrator.plan.actions.up import Sealed
+    from orchestrator.plan.actions.up import Secrets
     from orchestrator.plan.host_commands import TOKEN
 
-    return Sealed(secrets(cluster), Secret(TOKEN, token_hex(32)))
+    return Secrets(secrets(cluster), Secret(TOKEN, token_hex(32)))
 
 
 def _unfit(name: str, value: str) -> str:

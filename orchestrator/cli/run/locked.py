@@ -7,7 +7,7 @@ import typer
 from orchestrator.cli.output.console import notice
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.lock import Holder
-from orchestrator.plan.remedies import age
+from orchestrator.plan.remedies import format_duration
 
 LOCKED = 4
 
@@ -21,5 +21,5 @@ def refuse_locked(cluster: Cluster, holder: Holder) -> NoReturn:
 
 def locked(cluster: Cluster, holder: Holder) -> str:
     """Who holds the lock, in a sentence."""
-    who = f"{holder.by} has run `raycluster {holder.command}` for {age(holder.seconds)}"
+    who = f"{holder.by} has run `raycluster {holder.command}` for {format_duration(holder.seconds)}"
     return f"cluster {cluster.name} is locked: {who}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from orchestrator.cli.options import Pace, PlanForm
+from orchestrator.cli.options import PlanForm, RunOptions
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.plan_text import show_plan
 from orchestrator.cli.run.run_log import Mask
@@ -18,10 +18,10 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.down import ASK, heard_meanwhile, left_behind
 from orchestrator.plan.actions.prune import plan_prune
-from orchestrator.plan.actions.rollback import LAST_WORDS, REMOVE, Wreck
-from orchestrator.plan.facts.containers import outsiders
+from orchestrator.plan.actions.rollback import LAST_WORDS, REMOVE, FailedRun
+from orchestrator.plan.facts.containers import unknown_hosts
 from orchestrator.plan.facts.host import Depth, Facts
-from orchestrator.plan.steps import Plan, Refusal
+from orchestrator.plan.steps import Plan, Rejected
 from orchestrator.remote.execute.events import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
@@ -30,7 +30,7 @@ NO_PLAN = Plan("nothing")
 NOTHING = Report(NO_PLAN, ())
 
 
-class Scope(StrEnum):
+class PruneMode(StrEnum):
     """What a run is about: hosts of `--limit`, or the cluster; and what becomes of what the inventory lacks."""
 
     SOME_HOSTS = "some hosts"
@@ -39,7 +39,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class RunResult:
     """A run that is over. `undone`: the cleaning up after its failures; `lost`: why it had to stop."""
 
     facts: Facts
@@ -81,16 +81,21 @@ class Done:
         return 1 if self.lost or self.plan.refusals or not self.report.ok else 0
 
 
-def scope(only: frozenset[str] | None, *, prune: bool) -> Scope:
+def scope(only: frozenset[str] | None, *, prune: bool) -> PruneMode:
     """What the options of a command come to."""
-    return Scope.SOME_HOSTS if only is not None else Scope.PRUNE if prune else Scope.NAMES
+    return PruneMode.SOME_HOSTS if only is not None else PruneMode.PRUNE if prune else PruneMode.NAMES
 
 
 def preview(
-    cluster: Cluster, planner: Planner, output: PlanForm, pace: Pace, assumed: Facts | None, depth: Depth
+    cluster: Cluster,
+    planner: Planner,
+    output: PlanForm,
+    pace: RunOptions,
+    assumed: Facts | None,
+    depth: Depth,
 ) -> int:
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
-    plan = foresee(cluster, planner, pace, depth) if assumed is None else planner(assumed)
+    plan = show_plan_only(cluster, planner, pace, depth) if assumed is None else planner(assumed)
     if output is PlanForm.SH:
         from orchestrator.cli.output.plan_script import script
 
@@ -104,7 +109,7 @@ def preview(
     return 1 if plan.refusals else 0
 
 
-def foresee(cluster: Cluster, planner: Planner, pace: Pace, depth: Depth) -> Plan:
+def show_plan_only(cluster: Cluster, planner: Planner, pace: RunOptions, depth: Depth) -> Plan:
     """The plan for what the hosts have now; nothing is changed, and no lock held."""
     with session(cluster, "plan", pace, logged=False) as run:
         facts = run.observe_all(depth)
@@ -113,17 +118,17 @@ def foresee(cluster: Cluster, planner: Planner, pace: Pace, depth: Depth) -> Pla
     return planner(facts)
 
 
-def carry_out(
+def execute(
     command: str,
     cluster: Cluster,
     planner: Planner,
-    aftermath: Callable[[Wreck], Plan],
-    pace: Pace,
+    aftermath: Callable[[FailedRun], Plan],
+    pace: RunOptions,
     secrets: tuple[Secret, ...] = (),
     *,
-    scope: Scope,
+    scope: PruneMode,
     depth: Depth,
-) -> Done:
+) -> RunResult:
     """Does it, with the cluster's lock. `aftermath` plans the cleaning up, also after Ctrl-C.
 
     A plan may ask Ray whom it lists; hosts that the inventory does not have are looked at in the end. A run that has
@@ -140,19 +145,19 @@ def carry_out(
         interrupted = run.cancel.is_set() and not lost
         undone = run.clean_up(NO_PLAN if lost else aftermath(_wreck(plan, report, interrupted)))
         seconds = time.monotonic() - began
-    return Done(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
+    return RunResult(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
 
 
 def _pruning(cluster: Cluster, facts: Facts) -> Plan:
-    return plan_prune(cluster, (*cluster.nodes, *outsiders(cluster, facts)), facts)
+    return plan_prune(cluster, (*cluster.nodes, *unknown_hosts(cluster, facts)), facts)
 
 
-def _look(run: Session, scope: Scope, depth: Depth) -> tuple[Facts, Report]:
+def _look(run: Session, scope: PruneMode, depth: Depth) -> tuple[Facts, Report]:
     """The facts, once what the inventory does not have is gone, where one consents to that."""
-    if scope is Scope.SOME_HOSTS:
+    if scope is PruneMode.SOME_HOSTS:
         return run.observe(run.cluster.nodes, depth), NOTHING
     facts = run.observe_all(depth)
-    plan = _pruning(run.cluster, facts) if scope is Scope.PRUNE else NO_PLAN
+    plan = _pruning(run.cluster, facts) if scope is PruneMode.PRUNE else NO_PLAN
     if not plan.phases:
         return facts, NOTHING
     run.tell(Planned(plan))
@@ -160,7 +165,7 @@ def _look(run: Session, scope: Scope, depth: Depth) -> tuple[Facts, Report]:
     return run.observe_all(depth), pruned
 
 
-def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Refusal, ...]:
+def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Rejected, ...]:
     """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
     asked = next((each.output for each in report.results if each.step.title == ASK and each.output), None)
     if asked is None:
@@ -172,6 +177,8 @@ def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Refusal, .
     return left
 
 
-def _wreck(plan: Plan, report: Report, interrupted: bool) -> Wreck:
+def _wreck(plan: Plan, report: Report, interrupted: bool) -> FailedRun:
     failed = [result.step.host for result in report.failed]
-    return Wreck(report.started, frozenset((*failed, *(each.host for each in plan.refusals))), interrupted)
+    return FailedRun(
+        report.started, frozenset((*failed, *(each.host for each in plan.refusals))), interrupted
+    )

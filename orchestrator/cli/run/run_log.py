@@ -40,7 +40,7 @@ class Mask:
         return text
 
 
-class Journal:
+class RunLog:
     """A listener that writes everything down. Times are seconds since the run began."""
 
     def __init__(self, path: Path, mask: Mask) -> None:
@@ -66,10 +66,10 @@ class Journal:
             self._file.close()
 
 
-def keep_journal(command: str, mask: Mask) -> Journal | None:
+def keep_run_log(command: str, mask: Mask) -> RunLog | None:
     """The run's journal; a notice and None where it cannot be kept, which is no reason not to act."""
     try:
-        return Journal(path_for(command), mask)
+        return RunLog(path_for(command), mask)
     except OSError as error:
         notice().print(f"this run keeps no log: {error}", style="yellow")
         return None

@@ -8,22 +8,22 @@ from threading import Event
 
 import typer
 
-from orchestrator.cli.options import Pace
+from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.progress import display
 from orchestrator.cli.run.locked import locked, refuse_locked
-from orchestrator.cli.run.run_log import Mask, keep_journal
+from orchestrator.cli.run.run_log import Mask, keep_run_log
 from orchestrator.cli.run.signals import INTERRUPTED, stopped_by_signals
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import lock
-from orchestrator.plan.facts.containers import outsiders
-from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Silent
+from orchestrator.plan.facts.containers import unknown_hosts
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.execute.events import Happening, LockHeld, Report, Tell
 from orchestrator.remote.execute.lock import Lock, ourselves
 from orchestrator.remote.execute.runner import execute
-from orchestrator.remote.fleet import Fleet, transport
+from orchestrator.remote.fleet import Fleet, connect_to
 from orchestrator.remote.observe.hosts import observe
 from orchestrator.remote.transport import Failure, FailureKind
 
@@ -62,7 +62,7 @@ class Session:
 
     def observe_outside(self, facts: Facts, depth: Depth) -> Facts:
         """The facts of hosts that the inventory does not have and Ray lists."""
-        others = outsiders(self.cluster, facts)
+        others = unknown_hosts(self.cluster, facts)
         self.fleet.add(others)
         return self.observe(others, depth) if others else {}
 
@@ -94,7 +94,7 @@ class Session:
                 self.tell(LockHeld(locked(self.cluster, taken)))
                 refuse_locked(self.cluster, taken)
             case Failure():
-                yield {head: Silent(taken.message, taken.fix, taken.detail)}
+                yield {head: Unreachable(taken.message, taken.fix, taken.detail)}
             case Lock():
                 try:
                     yield {}
@@ -130,7 +130,7 @@ def _is_unheard(failure: Failure | None) -> bool:
 def session(
     cluster: Cluster,
     command: str,
-    pace: Pace,
+    pace: RunOptions,
     *,
     logged: bool,
     secrets: tuple[Secret, ...] = (),
@@ -147,10 +147,10 @@ def session(
         elif shown:
             hosts = tuple(node.name for node in cluster.nodes)
             listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
-        journal = keep_journal(command, mask) if logged else None
+        journal = keep_run_log(command, mask) if logged else None
         if journal:
             stack.callback(journal.close)
-        fleet = stack.enter_context(Fleet(cluster, transport, pace.jobs))
+        fleet = stack.enter_context(Fleet(cluster, connect_to, pace.jobs))
         run = Session(
             cluster,
             fleet,

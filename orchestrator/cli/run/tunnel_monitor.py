@@ -14,7 +14,7 @@ from orchestrator.remote.transport import Failure, Transport, Wire
 LOOK = 0.5  # seconds after which it is looked whether to stop
 
 
-class Vigil:
+class TunnelMonitor:
     """The head, and the dashboard on it. Until `cancel` is set."""
 
     def __init__(self, host: str, transport: Transport, dashboard: Dashboard, cancel: Event) -> None:

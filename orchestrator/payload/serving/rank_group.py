@@ -25,7 +25,7 @@ LOST = {  # seconds: a host that is gone is known to be within twenty
 }
 
 
-class Alone:
+class Single:
     """No company: Ray sees to the ranks, or there is but one."""
 
     rank = 0
@@ -45,7 +45,7 @@ class Alone:
         """The end of this rank."""
 
 
-class First(Alone):
+class Leader(Single):
     """The first rank's view: everybody comes here."""
 
     def __init__(self, told):
@@ -112,7 +112,7 @@ class First(Alone):
         self.there = {}
 
 
-class Other(Alone):
+class Follower(Single):
     """Another rank's view: a connection to the first one's supervisor."""
 
     def __init__(self, told):
@@ -163,7 +163,7 @@ class Other(Alone):
 
 def of(spec):
     told = spec["company"]
-    return Alone() if not told else Other(told) if told["rank"] else First(told)
+    return Single() if not told else Follower(told) if told["rank"] else Leader(told)
 
 
 def family(address):

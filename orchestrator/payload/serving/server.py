@@ -116,7 +116,7 @@ def name(spec):
         return ""
 
 
-def ailment(spec, state):
+def problem(spec, state):
     """Empty where all is well. The server is at the first rank; its supervisor has told the others' of it."""
     known = state.get("is", "waiting")
     if known in ("waiting", "ended") or (spec["company"] or {}).get("rank"):
@@ -126,7 +126,7 @@ def ailment(spec, state):
 
 def look(lines, kept):
     spec, state = read("spec.json"), read("state.json")
-    trouble = ailment(spec, state) if spec and kept else "nothing is served"
+    trouble = problem(spec, state) if spec and kept else "nothing is served"
     told = {
         "trouble": trouble,
         "name": "" if trouble or (spec["company"] or {}).get("rank") else name(spec),

@@ -9,7 +9,7 @@ from orchestrator.plan.facts.host import DockerTrouble
 from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.remedies import docker_fix
 from orchestrator.plan.ssh_command import ssh
-from orchestrator.plan.steps import Refusal
+from orchestrator.plan.steps import Rejected
 
 GRACE = "50"
 """Tenths of a second from the request to end to the kill."""
@@ -53,16 +53,16 @@ def _in_container(cluster: Cluster, node: Node, words: tuple[str, ...], mark: st
     )
 
 
-def refusal(host: str, exit_code: int, stdout: str, stderr: str) -> Refusal | None:
+def refusal(host: str, exit_code: int, stdout: str, stderr: str) -> Rejected | None:
     """Why the command cannot run in the host's container, from the answer to `look`."""
     if exit_code:
         fix = docker_fix(DockerTrouble(exit_code, stderr))
-        return Refusal(host, "Docker there does not tell of its containers", fix, stderr.strip())
+        return Rejected(host, "Docker there does not tell of its containers", fix, stderr.strip())
     state = stdout.partition(RECORD)[2].strip()
     if not state:
-        return Refusal(host, "no container of this cluster is there", "raycluster up")
+        return Rejected(host, "no container of this cluster is there", "raycluster up")
     if state != "running":
-        return Refusal(host, f"its container is not running: {state}", "raycluster status")
+        return Rejected(host, f"its container is not running: {state}", "raycluster status")
     return None
 
 

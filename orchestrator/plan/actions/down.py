@@ -8,14 +8,14 @@ from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.prune import left_outside, unsure
 from orchestrator.plan.checks import reached
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts.containers import STRAY, outsiders, running, strays
-from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts.containers import STRAY, orphan_containers, running_container, unknown_hosts
+from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.parse import parse_ray
 from orchestrator.plan.host_commands import forget_token
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import docker_fix
 from orchestrator.plan.ssh_command import by_hand
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step
 
 STOP = "stop and remove its container"
 ASK = "ask Ray who else is in it"
@@ -36,36 +36,36 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
     )
 
 
-def _left(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
+def _left(cluster: Cluster, facts: Facts) -> Iterator[Rejected]:
     """What would outlive the cluster, on hosts that the inventory does not have."""
-    yield from (Refusal(each.host, each.why, each.fix) for each in left_outside(cluster, facts))
+    yield from (Rejected(each.host, each.why, each.fix) for each in left_outside(cluster, facts))
     yield from unsure(_outsiders(cluster, facts), facts)
 
 
 def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
     """With what Ray has `told` when it was asked."""
     here = facts[cluster.head.name]
-    if isinstance(here, Silent):
+    if isinstance(here, Unreachable):
         return facts
     return facts | {cluster.head.name: replace(here, ray=parse_ray(told))}
 
 
-def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Refusal]:
+def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Rejected]:
     """As `_left` once the head is gone: nobody tells of those hosts any more, so a person has to see to them."""
     nodes = {node.name: node for node in _outsiders(cluster, facts)}
-    for host, container in strays(cluster, facts):
+    for host, container in orphan_containers(cluster, facts):
         if host in nodes:
             remedy = _by_hand(nodes[host], docker.remove_by_hand(nodes[host], container))
-            yield Refusal(host, f"{container.name} {STRAY}", f"remove it: {remedy}")
+            yield Rejected(host, f"{container.name} {STRAY}", f"remove it: {remedy}")
     for host, node in nodes.items():
         for finding in reached(node, facts[host]):
             why = f"Ray listed a node there, which is not in the inventory and could not be asked: {finding.text}"
             remedy = f"look there: {_by_hand(node, docker.list_by_hand(cluster, node))}"
-            yield Refusal(host, why, remedy, finding.detail)
+            yield Rejected(host, why, remedy, finding.detail)
 
 
 def _outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
-    return tuple(node for node in outsiders(cluster, facts) if node.name in facts)
+    return tuple(node for node in unknown_hosts(cluster, facts) if node.name in facts)
 
 
 def _by_hand(node: Node, there: Command) -> str:
@@ -102,7 +102,12 @@ def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -
 def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     """Where the look has not asked Ray: it takes as long to answer as workers take to stop."""
     head, here, port = cluster.head, facts[cluster.head.name], engine.of(cluster).gcs(cluster)
-    if port is None or not running(cluster, head, here) or isinstance(here, Silent) or here.ray:
+    if (
+        port is None
+        or not running_container(cluster, head, here)
+        or isinstance(here, Unreachable)
+        or here.ray
+    ):
         return ()
     return (Run(head.name, ASK, docker.ask_ray(cluster, ray.within(head, port)), looks=True),)
 
@@ -115,7 +120,7 @@ def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 
 
-def _ours(cluster: Cluster, facts: HostFacts | Silent) -> tuple[Container, ...]:
+def _ours(cluster: Cluster, facts: HostFacts | Unreachable) -> tuple[Container, ...]:
     found = facts.containers if isinstance(facts, HostFacts) else ()
     return tuple(container for container in found if container.cluster == cluster.name)
 
@@ -124,9 +129,9 @@ def _told(containers: tuple[Container, ...]) -> str:
     return ", ".join(f"{container.name} ({container.ended or 'running'})" for container in containers)
 
 
-def _refusal(node: Node, facts: HostFacts | Silent) -> Refusal | None:
-    if isinstance(facts, Silent):
-        return Refusal(node.name, facts.why, facts.fix, facts.detail)
+def _refusal(node: Node, facts: HostFacts | Unreachable) -> Rejected | None:
+    if isinstance(facts, Unreachable):
+        return Rejected(node.name, facts.why, facts.fix, facts.detail)
     if isinstance(facts.docker, DockerTrouble):
-        return Refusal(node.name, facts.docker.text, docker_fix(facts.docker))
+        return Rejected(node.name, facts.docker.text, docker_fix(facts.docker))
     return None

@@ -6,17 +6,17 @@ from dataclasses import replace
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
 from orchestrator.plan.checks import reached
-from orchestrator.plan.facts.containers import STRAY, strays
+from orchestrator.plan.facts.containers import STRAY, orphan_containers
 from orchestrator.plan.facts.host import Container, Facts
 from orchestrator.plan.host_commands import forget_token
 from orchestrator.plan.remedies import PRUNE
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step
+from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, Step
 
 
 def plan_prune(cluster: Cluster, nodes: tuple[Node, ...], facts: Facts) -> Plan:
     """What removes the containers that the inventory does not have from `nodes`."""
     found = dict[str, list[Container]]()
-    for host, container in strays(cluster, facts):
+    for host, container in orphan_containers(cluster, facts):
         found.setdefault(host, []).append(container)
     steps = tuple(
         step for node in nodes for each in found.get(node.name, ()) for step in _remove(cluster, node, each)
@@ -35,15 +35,15 @@ def _remove(cluster: Cluster, node: Node, container: Container) -> Iterator[Step
     yield Run(node.name, "forget Ray's token", forget_token(cluster, former))
 
 
-def left_outside(cluster: Cluster, facts: Facts) -> Iterator[Remark]:
+def left_outside(cluster: Cluster, facts: Facts) -> Iterator[Note]:
     """Each container of this cluster on a host that the inventory does not have."""
     names = {node.name for node in cluster.nodes}
-    for host, container in strays(cluster, facts):
+    for host, container in orphan_containers(cluster, facts):
         if host not in names:
-            yield Remark(host, f"{container.name} {STRAY}", PRUNE)
+            yield Note(host, f"{container.name} {STRAY}", PRUNE)
 
 
-def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[Refusal]:
+def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[Rejected]:
     """Hosts that only Ray knows and that could not be asked: nobody can say that they are clean."""
     for node in nodes:
         here = facts[node.name]
@@ -53,4 +53,4 @@ def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[Refusal]:
                 finding.fix
                 or "if it is not raycluster's, take it out of Ray; else remove its container there"
             )
-            yield Refusal(node.name, why, fix, finding.detail)
+            yield Rejected(node.name, why, fix, finding.detail)

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.plan import docker
 from orchestrator.plan.actions.images import GET_IMAGE, add_ray, builds, pull
-from orchestrator.plan.facts.host import Holding, Silent
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Run, Step
+from orchestrator.plan.facts.host import ImageLookup, Unreachable
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step
 
 SEE = "see what it has"
 
 
-def plan_pull(cluster: Cluster, nodes: tuple[Node, ...], holdings: Mapping[str, Holding]) -> Plan:
+def plan_pull(cluster: Cluster, nodes: tuple[Node, ...], holdings: Mapping[str, ImageLookup]) -> Plan:
     """Pulls on `nodes` but where `docker.pull` is never; all are asked afterwards what they have."""
-    going = tuple(node for node in nodes if not isinstance(holdings[node.name], Silent))
+    going = tuple(node for node in nodes if not isinstance(holdings[node.name], Unreachable))
     steps = tuple(step for node in going for step in _get(cluster, node))
     get = (Phase(GET_IMAGE, steps, OnFailure.DROP_HOST),) if steps else ()
     changes = tuple(_change(cluster, node) for node in going)
@@ -40,8 +40,8 @@ def see(nodes: tuple[Node, ...], name: str) -> tuple[Phase, ...]:
     return (Phase("Compare", looks, OnFailure.KEEP_GOING),) if looks else ()
 
 
-def refused(holdings: Mapping[str, Holding]) -> Iterator[Refusal]:
+def refused(holdings: Mapping[str, ImageLookup]) -> Iterator[Rejected]:
     """The hosts that could not be asked."""
     for host, holding in holdings.items():
-        if isinstance(holding, Silent):
-            yield Refusal(host, holding.why, holding.fix, holding.detail)
+        if isinstance(holding, Unreachable):
+            yield Rejected(host, holding.why, holding.fix, holding.detail)

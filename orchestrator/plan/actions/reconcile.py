@@ -9,19 +9,19 @@ from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks import Finding, obstacles, reached
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts.address import Place, settle
-from orchestrator.plan.facts.containers import own
-from orchestrator.plan.facts.host import Container, Facts, HostFacts, Silent
+from orchestrator.plan.facts.address import NodeAddress, settle
+from orchestrator.plan.facts.containers import container_of
+from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.ray.commands import expected_gpus
-from orchestrator.plan.remedies import age
-from orchestrator.plan.steps import Refusal
+from orchestrator.plan.remedies import format_duration
+from orchestrator.plan.steps import Rejected
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
     """The host's container is as the inventory has it, and Ray lists it."""
 
-    place: Place
+    place: NodeAddress
     gpus: int
     command: Command
     restarts: int
@@ -31,7 +31,7 @@ class Keep:
 class Start:
     """The host gets a new container. `replaces`: an old one of this cluster's goes first."""
 
-    place: Place
+    place: NodeAddress
     gpus: int
     command: Command
     why: str
@@ -39,7 +39,7 @@ class Start:
     restarts: int = 0
 
 
-Decision = Refusal | Keep | Start
+Decision = Rejected | Keep | Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Seen:
     outdated: Mapping[str, str]
 
 
-def decide_all(
+def reconcile(
     cluster: Cluster, facts: Facts, secrets: tuple[Secret, ...], only: frozenset[str] | None
 ) -> dict[str, Decision]:
     """A decision for each host of `only` (all if None), and for the head in any case."""
@@ -71,12 +71,12 @@ def decide_all(
     return decided
 
 
-def _head(seen: _Seen, facts: HostFacts | Silent, only: frozenset[str] | None) -> Decision:
+def _head(seen: _Seen, facts: HostFacts | Unreachable, only: frozenset[str] | None) -> Decision:
     node = seen.cluster.head
     decision = _decide(seen, node, facts)
     if only is None or node.name in only or not isinstance(decision, Start):
         return decision
-    return Refusal(
+    return Rejected(
         node.name, f"is left out, but is needed first: {decision.why}", "let `up` include the head"
     )
 
@@ -84,7 +84,7 @@ def _head(seen: _Seen, facts: HostFacts | Silent, only: frozenset[str] | None) -
 def _ip_of_head(cluster: Cluster, facts: Facts) -> str:
     head = facts[cluster.head.name]
     place = settle(cluster.head, head) if isinstance(head, HostFacts) else ""
-    return place.ip if isinstance(place, Place) else ""
+    return place.ip if isinstance(place, NodeAddress) else ""
 
 
 def _with_new_head(worker: Decision) -> Decision:
@@ -94,25 +94,25 @@ def _with_new_head(worker: Decision) -> Decision:
     return worker
 
 
-def _decide(seen: _Seen, node: Node, facts: HostFacts | Silent) -> Decision:
+def _decide(seen: _Seen, node: Node, facts: HostFacts | Unreachable) -> Decision:
     for finding in reached(node, facts):
         return _refused(finding)
     assert isinstance(facts, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
     place = settle(node, facts)
-    assert isinstance(place, Place)  # noqa: S101 - nor does one without a place get so far
+    assert isinstance(place, NodeAddress)  # noqa: S101 - nor does one without a place get so far
     return _compare(seen, node, facts, place)
 
 
-def _refused(finding: Finding) -> Refusal:
-    return Refusal(finding.host, finding.text, finding.fix, finding.detail)
+def _refused(finding: Finding) -> Rejected:
+    return Rejected(finding.host, finding.text, finding.fix, finding.detail)
 
 
-def _compare(seen: _Seen, node: Node, facts: HostFacts, place: Place) -> Decision:
+def _compare(seen: _Seen, node: Node, facts: HostFacts, place: NodeAddress) -> Decision:
     command = docker.run(seen.cluster, node, place, seen.head_ip, seen.secrets)
-    container = own(seen.cluster, node, facts)
+    container = container_of(seen.cluster, node, facts)
     keep = Keep(place, expected_gpus(node, facts), command, container.restarts if container else 0)
     why = _why_not_kept(seen, node, facts, container, keep)
-    if isinstance(why, Refusal) or not why:
+    if isinstance(why, Rejected) or not why:
         return why or keep
     if obstacle := seen.obstacles.get(node.name):
         return _refused(obstacle)
@@ -121,17 +121,17 @@ def _compare(seen: _Seen, node: Node, facts: HostFacts, place: Place) -> Decisio
 
 def _why_not_kept(
     seen: _Seen, node: Node, facts: HostFacts, container: Container | None, keep: Keep
-) -> str | Refusal:
+) -> str | Rejected:
     if container is None:
         return "has no container yet"
     old = _outdated(facts, container, keep.command) or seen.outdated[node.name]
-    return old or engine.of(seen.cluster).useless(seen.cluster, seen.facts, node, container)
+    return old or engine.of(seen.cluster).reason_to_replace(seen.cluster, seen.facts, node, container)
 
 
 def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:
     """Why the container itself is not the wanted one any more."""
     if not container.running:
-        ago = f", {age(facts.now - container.finished)} ago" if container.finished else ""
+        ago = f", {format_duration(facts.now - container.finished)} ago" if container.finished else ""
         return f"its container {container.ended}{ago}"
     if container.spec != docker.spec(wanted):
         return f"the inventory has changed: {_difference(container, wanted)}"

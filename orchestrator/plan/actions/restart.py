@@ -6,7 +6,7 @@ from dataclasses import replace
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.images import COPY_IMAGE, GET_IMAGE
-from orchestrator.plan.actions.up import Sealed, plan_up
+from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan
 
@@ -20,7 +20,7 @@ def concerned(cluster: Cluster, only: frozenset[str] | None) -> frozenset[str]:
     return everybody if only is None or cluster.head.name in only else only
 
 
-def plan_restart(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str] | None = None) -> Plan:
+def plan_restart(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str] | None = None) -> Plan:
     """What gives those hosts new containers, until Ray lists them. A host that could not start one keeps its own."""
     hosts = concerned(cluster, only)
     up = plan_up(cluster, _once_stopped(cluster, facts, hosts), sealed, hosts)
@@ -40,7 +40,7 @@ def _phases(down: Plan, up: Plan) -> Iterator[Phase]:
     yield from starts
 
 
-def _changes(cluster: Cluster, facts: Facts, sealed: Sealed, anew: frozenset[str]) -> Iterator[Change]:
+def _changes(cluster: Cluster, facts: Facts, sealed: Secrets, anew: frozenset[str]) -> Iterator[Change]:
     """With what `up` would have changed all the same."""
     whys = {change.host: change.what for change in plan_up(cluster, facts, sealed, anew).changes}
     for node in cluster.nodes:

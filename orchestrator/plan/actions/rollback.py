@@ -16,13 +16,13 @@ REMOVE = "remove its container"
 class Undo(StrEnum):
     """What of a failed run is removed."""
 
-    USELESS = "useless"  # what failed, and what is of no use without it
+    FAILED_ONLY = "failed-only"  # what failed, and what is of no use without it
     ALL = "all"
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Wreck:
+class FailedRun:
     """How a run failed: where it started a container, where a step failed, whether a person stopped it."""
 
     started: frozenset[str]
@@ -30,7 +30,7 @@ class Wreck:
     interrupted: bool = False
 
 
-def plan_aftermath(cluster: Cluster, wreck: Wreck, undo: Undo = Undo.USELESS) -> Plan:
+def plan_rollback(cluster: Cluster, wreck: FailedRun, undo: Undo = Undo.FAILED_ONLY) -> Plan:
     """Workers that started well stay, unless `undo` says otherwise.
 
     Without a head that this run had to start nothing is of use, so then all that it started goes, as it
@@ -44,7 +44,7 @@ def plan_aftermath(cluster: Cluster, wreck: Wreck, undo: Undo = Undo.USELESS) ->
     return Plan("clean up", tuple(phase for phase in phases if phase.steps))
 
 
-def _gone(cluster: Cluster, wreck: Wreck, undo: Undo) -> frozenset[str]:
+def _gone(cluster: Cluster, wreck: FailedRun, undo: Undo) -> frozenset[str]:
     if undo is Undo.NOTHING or not (wreck.failed or wreck.interrupted):
         return frozenset()
     everything = undo is Undo.ALL or wreck.interrupted or cluster.head.name in wreck.failed & wreck.started

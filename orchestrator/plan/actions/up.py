@@ -9,14 +9,14 @@ from orchestrator.plan import docker, engine
 from orchestrator.plan.actions import conditions
 from orchestrator.plan.actions.images import get_image
 from orchestrator.plan.actions.prune import left_outside
-from orchestrator.plan.actions.reconcile import Decision, Keep, Start, decide_all
+from orchestrator.plan.actions.reconcile import Decision, Keep, Start, reconcile
 from orchestrator.plan.checks import Level, quick
-from orchestrator.plan.facts.address import Place
+from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.facts.host import Facts, HostFacts
-from orchestrator.plan.host_commands import keep_token, reach
+from orchestrator.plan.host_commands import check_tcp, keep_token
 from orchestrator.plan.ray.commands import address
 from orchestrator.plan.serving.plan import resumed as resume
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Step, Wait, Watch
+from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, Step, Wait, Watch
 
 REMOVE_OLD = "remove its old container"
 HEAD_SECONDS = 120.0
@@ -27,20 +27,20 @@ WATCH_SECONDS = JOIN_SECONDS + 240.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class Secrets:
     """What `up` sends to hosts but never shows: the user's secrets, and a token should the head have none."""
 
     secrets: tuple[Secret, ...]
     token: Secret
 
 
-def plan_up(cluster: Cluster, facts: Facts, sealed: Sealed, only: frozenset[str] | None = None) -> Plan:
+def plan_up(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str] | None = None) -> Plan:
     """What makes Ray list every host of the inventory; with `only`, what those hosts need for it."""
-    decided = decide_all(cluster, facts, sealed.secrets, only)
-    refusals = tuple(each for each in decided.values() if isinstance(each, Refusal))
+    decided = reconcile(cluster, facts, sealed.secrets, only)
+    refusals = tuple(each for each in decided.values() if isinstance(each, Rejected))
     title = f"bring up cluster {cluster.name}"
     outside = tuple(left_outside(cluster, facts))
-    if isinstance(decided[cluster.head.name], Refusal) or not _changes(decided):
+    if isinstance(decided[cluster.head.name], Rejected) or not _changes(decided):
         return Plan(title, refusals=refusals, warnings=outside)
     up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
     warnings = (*_warnings(cluster, facts, decided), *outside)
@@ -51,27 +51,25 @@ def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
     return tuple(Change(host, each.why) for host, each in decided.items() if isinstance(each, Start))
 
 
-def _warnings(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> tuple[Remark, ...]:
+def _warnings(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> tuple[Note, ...]:
     """What is noteworthy of hosts that get a container; of those that stand it was said before."""
     found = tuple(
-        Remark(found.host, found.text, found.fix)
+        Note(found.host, found.text, found.fix)
         for found in quick(cluster, facts)
         if found.level is Level.WARNING and isinstance(decided.get(found.host), Start)
     )
     return (*found, *_ends(cluster, facts, decided))
 
 
-def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[Remark]:
+def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[Note]:
     """The model whose server goes with the head's old container."""
     head, here = cluster.head.name, facts[cluster.head.name]
     if isinstance(here, HostFacts) and here.served and here.served.kept and isinstance(decided[head], Start):
         fix = "once the cluster is up, `raycluster serve` brings it back"
-        yield Remark(
-            head, f"{here.served.model.name}, which is served there, ends with its old container", fix
-        )
+        yield Note(head, f"{here.served.model.name}, which is served there, ends with its old container", fix)
 
 
-def _token(cluster: Cluster, facts: Facts, sealed: Sealed) -> Secret | None:
+def _token(cluster: Cluster, facts: Facts, sealed: Secrets) -> Secret | None:
     """The head's token, so that hosts added later get the one that the cluster runs with."""
     if cluster.ray.auth is Auth.DISABLED:
         return None
@@ -129,7 +127,9 @@ class _Up:
             return
         ip = self._head_ip
         fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
-        yield Run(node.name, f"reach the head at {address(ip, port)}", reach(ip, port), timeout=5, fix=fix)
+        yield Run(
+            node.name, f"reach the head at {address(ip, port)}", check_tcp(ip, port), timeout=5, fix=fix
+        )
 
     def _start(self, node: Node, start: Start) -> Iterator[Step]:
         name = self.cluster.container(node)
@@ -162,7 +162,7 @@ class _Up:
     def _head_ip(self) -> str:
         return self._place(self.cluster.head).ip
 
-    def _place(self, node: Node) -> Place:
+    def _place(self, node: Node) -> NodeAddress:
         decision = self.decided[node.name]
-        assert not isinstance(decision, Refusal)  # noqa: S101 - a refused head has no phases
+        assert not isinstance(decision, Rejected)  # noqa: S101 - a refused head has no phases
         return decision.place

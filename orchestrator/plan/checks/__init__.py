@@ -12,19 +12,28 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import engine
 from orchestrator.plan.checks.across_hosts import clashes, differences, outdated_images, seen
 from orchestrator.plan.checks.container import tried, versions
-from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Gap, Level, ok, quoting, warning
+from orchestrator.plan.checks.finding import (
+    Evidence,
+    Finding,
+    Findings,
+    Level,
+    MissingData,
+    ok,
+    quoting,
+    warning,
+)
 from orchestrator.plan.checks.firewall import linked
 from orchestrator.plan.checks.hardware import inspected
 from orchestrator.plan.checks.host import notable, own_name, reached, startable, way
 from orchestrator.plan.checks.network_test import hindered, measured
 from orchestrator.plan.facts.address import addresses
-from orchestrator.plan.facts.host import Facts, HostFacts, Silent
+from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 
 __all__ = [
     "Evidence",
     "Finding",
-    "Gap",
     "Level",
+    "MissingData",
     "hindered",
     "in_order",
     "measured",
@@ -44,7 +53,7 @@ def quick(cluster: Cluster, facts: Facts) -> tuple[Finding, ...]:
     return tuple(chain(*each, clashes(cluster, facts), differences(cluster, facts)))
 
 
-def _of_host(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings:
+def _of_host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable) -> Findings:
     closed = tuple(reached(node, facts))
     yield from closed
     if isinstance(facts, HostFacts) and not closed:
@@ -61,7 +70,7 @@ def obstacles(cluster: Cluster, facts: Facts) -> Mapping[str, Finding]:
     return {finding.host: finding for finding in reversed(failures)}
 
 
-def _starts(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Findings:
+def _starts(cluster: Cluster, node: Node, facts: HostFacts | Unreachable) -> Findings:
     return startable(cluster, node, facts) if isinstance(facts, HostFacts) else iter(())
 
 

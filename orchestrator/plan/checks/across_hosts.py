@@ -6,7 +6,7 @@ from itertools import combinations
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks.finding import Finding, Findings, failure, warning
-from orchestrator.plan.facts.address import Place, places
+from orchestrator.plan.facts.address import NodeAddress, places
 from orchestrator.plan.facts.host import Address, Facts, HostFacts
 
 
@@ -112,5 +112,5 @@ def unlike(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield name, next(each for each in values if values[each] == common)
 
 
-def _at(facts: HostFacts, place: Place) -> Address:
+def _at(facts: HostFacts, place: NodeAddress) -> Address:
     return next(each for each in facts.addresses if each.ip == place.ip)

@@ -32,7 +32,7 @@ def release(version: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class MissingData:
     """Something that could not be learned of a host, and why."""
 
     host: str
@@ -53,7 +53,7 @@ class Evidence:
     clocks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     trials: Mapping[str, Trial | NoTrial] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[MissingData, ...] = ()
 
 
 class Level(StrEnum):

@@ -21,7 +21,7 @@ def linked(cluster: Cluster, ips: Mapping[str, str], links: tuple[Link, ...]) ->
         if reaching := [source for source in sources if (source, target) not in closed]:
             yield ok(target, "network", _reached_by(cluster, reaching))
     if links:
-        told = f"{engine.of(cluster).whose} ports between the hosts: {_ports(cluster)}"
+        told = f"{engine.of(cluster).port_owner} ports between the hosts: {_ports(cluster)}"
         yield ok(cluster.head.name, "network", told, rule)
 
 

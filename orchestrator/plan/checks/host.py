@@ -7,9 +7,9 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, quoting, warning
 from orchestrator.plan.docker.devices import size
-from orchestrator.plan.facts.address import Place, settle
-from orchestrator.plan.facts.containers import STRAY, own, strays
-from orchestrator.plan.facts.host import DockerTrouble, HostFacts, Listener, Machine, Silent
+from orchestrator.plan.facts.address import NodeAddress, settle
+from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers
+from orchestrator.plan.facts.host import DockerTrouble, HostFacts, Listener, Machine, Unreachable
 from orchestrator.plan.ray import ports
 from orchestrator.plan.remedies import PRUNE, docker_fix
 
@@ -17,9 +17,9 @@ LITTLE_ROOM = 20 * GIB
 """A model that is worth several hosts is larger than this."""
 
 
-def reached(node: Node, facts: HostFacts | Silent) -> Findings:
+def reached(node: Node, facts: HostFacts | Unreachable) -> Findings:
     """Whether the host can be asked, and has the address that the inventory gives it."""
-    if isinstance(facts, Silent):
+    if isinstance(facts, Unreachable):
         yield quoting(node.name, way(node), "", facts.why, facts.fix, facts.detail)
     elif isinstance(facts.docker, DockerTrouble):
         yield quoting(node.name, "docker", "", facts.docker.text, docker_fix(facts.docker))
@@ -52,7 +52,7 @@ def notable(node: Node, facts: HostFacts) -> Findings:
 
 def _name(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     name = cluster.container(node)
-    if facts.named(name) and own(cluster, node, facts) is None:
+    if facts.named(name) and container_of(cluster, node, facts) is None:
         fix = f"rename or remove it: {' '.join(node.docker.command)} rename {name} {name}-other"
         yield failure(
             node.name, "containers", f"a container named {name} is there that is not this cluster's", fix
@@ -85,7 +85,7 @@ def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
 
 
 def _stands(cluster: Cluster, node: Node, facts: HostFacts) -> bool:
-    container = own(cluster, node, facts)
+    container = container_of(cluster, node, facts)
     return container is not None and container.running
 
 
@@ -95,7 +95,7 @@ def _holder(listener: Listener) -> str:
 
 def _address(node: Node, facts: HostFacts) -> Findings:
     place = settle(node, facts)
-    if not isinstance(place, Place):
+    if not isinstance(place, NodeAddress):
         return
     yield ok(node.name, "address", f"ip on {place.interface}")
     if _is_public(place.ip):
@@ -159,6 +159,6 @@ def _gpus(node: Node, facts: HostFacts) -> Findings:
 
 def _strays(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """One that runs has the host's address in Ray already."""
-    for _, container in strays(cluster, {node.name: facts}):
+    for _, container in orphan_containers(cluster, {node.name: facts}):
         level = failure if container.running else warning
         yield level(node.name, "containers", f"{container.name} {STRAY}", PRUNE)

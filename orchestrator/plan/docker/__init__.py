@@ -27,7 +27,7 @@ from orchestrator.plan.docker.logs import (
     follow_logs,
     logs,
 )
-from orchestrator.plan.docker.probes import ask_ray, collective, inspect, observe, reach, trial, watch
+from orchestrator.plan.docker.probes import ask_ray, check_tcp, collective, inspect, observe, trial, watch
 from orchestrator.plan.docker.run import STOP_SECONDS, run, spec
 from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
 
@@ -41,6 +41,7 @@ __all__ = [
     "ask_ray",
     "ask_server",
     "build",
+    "check_tcp",
     "collective",
     "container_state",
     "discard",
@@ -64,7 +65,6 @@ __all__ = [
     "look_at_server",
     "observe",
     "pull",
-    "reach",
     "remove",
     "remove_by_hand",
     "remove_one",

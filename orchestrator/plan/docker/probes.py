@@ -8,7 +8,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.run import HF_HOME, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
-from orchestrator.plan.facts.address import Place
+from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.facts.host import Depth
 from orchestrator.plan.scripts import scripted
 from orchestrator.plan.status import watch_script
@@ -53,7 +53,7 @@ def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:
     return scripted(look_scripts.INSPECT, "inspect", node, *asked)
 
 
-def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[int, ...]) -> Command:
+def trial(cluster: Cluster, node: Node, place: NodeAddress, folder: str, ports: tuple[int, ...]) -> Command:
     """A container as the node's own would be, that tells what is in it and listens; `trial` reads it.
 
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
@@ -63,13 +63,13 @@ def trial(cluster: Cluster, node: Node, place: Place, folder: str, ports: tuple[
     return _brief(cluster, node, _trial_name(cluster, node), given, words)
 
 
-def collective(cluster: Cluster, node: Node, place: Place, words: tuple[str, ...]) -> Command:
+def collective(cluster: Cluster, node: Node, place: NodeAddress, words: tuple[str, ...]) -> Command:
     """The same for a rank of the deep check, `words` being its arguments; `collective.heard` reads it."""
     name = f"raydeep-{cluster.name}-{node.name}"
     return _brief(cluster, node, name, found_inside(cluster, node, place), (program("network_test"), *words))
 
 
-def reach(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
+def check_tcp(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
     """Tries connections from inside the node's trial; `trial.links` reads it."""
     words = (
         "exec",

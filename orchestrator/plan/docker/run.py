@@ -10,7 +10,7 @@ from orchestrator.plan import engine
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker import devices
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.facts.address import Place
+from orchestrator.plan.facts.address import NodeAddress
 
 STOP_SECONDS = 45
 """A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
@@ -18,7 +18,9 @@ STOP_SECONDS = 45
 HF_HOME = "/root/.cache/huggingface"
 
 
-def run(cluster: Cluster, node: Node, place: Place, head_ip: str, secrets: tuple[Secret, ...]) -> Command:
+def run(
+    cluster: Cluster, node: Node, place: NodeAddress, head_ip: str, secrets: tuple[Secret, ...]
+) -> Command:
     """`docker run` for the node. Secrets travel on standard input; the line holds only that they do."""
     before = ("run", "--detach", "--name", cluster.container(node), *_labels(cluster, node))
     after = (*_options(cluster, node, place), *_image_and_command(cluster, node, place, head_ip))
@@ -37,7 +39,7 @@ def _labels(cluster: Cluster, node: Node) -> tuple[str, ...]:
     return ("--label", f"raycluster.cluster={cluster.name}", "--label", f"raycluster.role={node.role}")
 
 
-def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+def _options(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...]:
     hf_home = node.hf_home.replace("~", place.home, 1) if node.hf_home.startswith("~") else node.hf_home
     return (
         *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
@@ -51,13 +53,13 @@ def _options(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
     )
 
 
-def found_inside(cluster: Cluster, node: Node, place: Place) -> tuple[str, ...]:
+def found_inside(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...]:
     """All that decides what a container finds in it, secrets and the token aside."""
     given = (*_environment(cluster, node, place), *devices.devices(node, infiniband=place.infiniband))
     return ("--shm-size", node.docker.shm_size, *devices.gpus(node), *given, *node.docker.args)
 
 
-def _environment(cluster: Cluster, node: Node, place: Place) -> Iterator[str]:
+def _environment(cluster: Cluster, node: Node, place: NodeAddress) -> Iterator[str]:
     ours = {
         "VLLM_HOST_IP": place.ip,
         "GLOO_SOCKET_IFNAME": place.interface,
@@ -67,7 +69,7 @@ def _environment(cluster: Cluster, node: Node, place: Place) -> Iterator[str]:
     return (part for name, value in (ours | dict(node.env)).items() for part in ("-e", f"{name}={value}"))
 
 
-def _image_and_command(cluster: Cluster, node: Node, place: Place, head_ip: str) -> tuple[str, ...]:
+def _image_and_command(cluster: Cluster, node: Node, place: NodeAddress, head_ip: str) -> tuple[str, ...]:
     return (image(cluster), "-c", engine.of(cluster).start(cluster, node, place.ip, head_ip))
 
 

@@ -18,8 +18,8 @@ def of(cluster: Cluster) -> Engine:
 
 def rendezvous(cluster: Cluster, held: frozenset[int]) -> int:
     """Where the ranks of a deep check meet on the head: a port like the last of its knocks, and not that one."""
-    *_, knock = of(cluster).knocks(cluster, cluster.head, held)
-    *_, other = of(cluster).knocks(cluster, cluster.head, held | {knock})
+    *_, knock = of(cluster).probe_ports(cluster, cluster.head, held)
+    *_, other = of(cluster).probe_ports(cluster, cluster.head, held | {knock})
     return other
 
 

@@ -12,13 +12,13 @@ from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Model, Node, Role
 from orchestrator.plan.actions.conditions import Runs
 from orchestrator.plan.engine.protocol import Member, Roster
-from orchestrator.plan.facts.containers import ip_of, running
-from orchestrator.plan.facts.host import Container, Facts, HostFacts, Silent
+from orchestrator.plan.facts.containers import ip_of, running_container
+from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.ray.ports import EPHEMERAL, free
 from orchestrator.plan.serving import parallelism, spec
-from orchestrator.plan.serving.spec import BACKEND, Company, Part, Serving
-from orchestrator.plan.steps import Refusal
+from orchestrator.plan.serving.spec import BACKEND, Part, RankGroup, Serving
+from orchestrator.plan.steps import Rejected
 
 MASTER_PORT = 29501
 """VLLM's default for where its ranks meet. 29500 is its data-parallel master's."""
@@ -30,25 +30,25 @@ SUPERVISORS_BELOW = 2
 class MpEngine:
     """Membership is that a container runs. Where its ranks are, only the supervisors know."""
 
-    without = frozenset({"ray", "joined"})
-    whose = "vLLM's"
+    hidden_columns = frozenset({"ray", "joined"})
+    port_owner = "vLLM's"
     waits = "wait until it runs"
 
-    def settled(self, cluster: Cluster) -> Cluster:
+    def normalized(self, cluster: Cluster) -> Cluster:
         """There is no Ray to install, and none that needs a token."""
         return replace(cluster, ray=replace(cluster.ray, install=None, auth=Auth.DISABLED))
 
-    def gcs(self, cluster: Cluster) -> None:  # noqa: ARG002
+    def gcs(self, cluster: Cluster) -> None:
         return None
 
-    def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:  # noqa: ARG002
+    def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
         """Bash as the first process takes the orphans, and ends at once when it is told to."""
         return f"{payload.RESUME} trap 'exit 0' TERM; sleep infinity & wait"
 
-    def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:  # noqa: ARG002
+    def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:
         return {}
 
-    def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:  # noqa: ARG002
+    def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
         return ()
 
     def needed(self, cluster: Cluster, node: Node) -> dict[int, str]:
@@ -61,17 +61,19 @@ class MpEngine:
         master = _master_port(cluster.serve)
         return (range(master - SUPERVISORS_BELOW, master + 1), EPHEMERAL)
 
-    def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+    def probe_ports(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
         return (*self.needed(cluster, node), free(EPHEMERAL, held))
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         return cluster.nodes
 
-    def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:  # noqa: ARG002
+    def reason_to_replace(
+        self, cluster: Cluster, facts: Facts, node: Node, container: Container
+    ) -> str | Rejected:
         here = facts[node.name]
         few = _few(node, here) if isinstance(here, HostFacts) else ""
         return (
-            Refusal(node.name, few, "look at its driver: nvidia-smi; or set `ray: {num_gpus: …}`")
+            Rejected(node.name, few, "look at its driver: nvidia-smi; or set `ray: {num_gpus: …}`")
             if few
             else ""
         )
@@ -79,36 +81,36 @@ class MpEngine:
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Runs:
         return Runs(_few(node, here), restarts)
 
-    def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:  # noqa: ARG002
+    def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:
         here = facts[node.name]
         assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
         few = _few(node, here) if container.running else ""
         sound = container.running and not few
         return Member(sound, None, sound, _seen_gpus(node, here) if container.running else None, few)
 
-    def says(self, version: str | None) -> str:  # noqa: ARG002
+    def summary_prefix(self, version: str | None) -> str:
         return "containers run on"
 
-    def roster(self, cluster: Cluster, facts: Facts, watched: str, started: frozenset[str]) -> Roster:  # noqa: ARG002
+    def roster(self, cluster: Cluster, facts: Facts, watched: str, started: frozenset[str]) -> Roster:
         hosts = [
             (node, facts[node.name])
             for node in cluster.nodes
-            if node.name in started or running(cluster, node, facts[node.name])
+            if node.name in started or running_container(cluster, node, facts[node.name])
         ]
         seen = {node.name: _seen_gpus(node, here) for node, here in hosts if isinstance(here, HostFacts)}
-        return Roster(self.says(None), seen)
+        return Roster(self.summary_prefix(None), seen)
 
-    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
+    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Rejected, ...]:
         counts = {node.name: _count(node, facts[node.name]) for node in cluster.nodes}
         unknown = [
             name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
         ]
         if unknown and not parallelism.all_said(model.args):
-            return tuple(Refusal(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
+            return tuple(Rejected(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
         if few := parallelism.too_many(gpus, model.args, "with as many on each host there are"):
-            return (Refusal(cluster.head.name, few, parallelism.FEWER),)
+            return (Rejected(cluster.head.name, few, parallelism.FEWER),)
         chosen = parallelism.choose(gpus, model.args)
         nodes = _taking_part(cluster, parallelism.world((*chosen.args, *model.args)), least)
         ip = ip_of(cluster.head, facts[cluster.head.name]) or ""
@@ -130,7 +132,7 @@ def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ..
     meet = (ip, _master_port(model) - SUPERVISORS_BELOW)
     for rank, node in enumerate(nodes):
         words = (*shared, "--node-rank", str(rank), *(("--headless",) if rank else ()))
-        yield Part(node, words, company=Company(rank, names, meet, run))
+        yield Part(node, words, company=RankGroup(rank, names, meet, run))
 
 
 def _taking_part(cluster: Cluster, world: int, least: int) -> tuple[Node, ...]:
@@ -139,11 +141,11 @@ def _taking_part(cluster: Cluster, world: int, least: int) -> tuple[Node, ...]:
     return cluster.nodes[: next(fits, len(cluster.nodes))]
 
 
-def _count(node: Node, here: HostFacts | Silent) -> int | None:
+def _count(node: Node, here: HostFacts | Unreachable) -> int | None:
     """The GPUs that vLLM may use there, a CPU for one; None where nobody can tell."""
     if node.num_gpus or node.accelerator is Accelerator.NONE:
         return node.num_gpus or 1
-    if node.accelerator is not Accelerator.NVIDIA or isinstance(here, Silent):
+    if node.accelerator is not Accelerator.NVIDIA or isinstance(here, Unreachable):
         return None
     return expected_gpus(node, here)
 

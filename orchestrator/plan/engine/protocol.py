@@ -7,7 +7,7 @@ from typing import Protocol
 from orchestrator.model.cluster import Cluster, Model, Node
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.serving.spec import Serving
-from orchestrator.plan.steps import Refusal, Until
+from orchestrator.plan.steps import Rejected, Until
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Roster:
     `strangers`: addresses that are in it too.
     """
 
-    says: str
+    summary_prefix: str
     gpus: Mapping[str, int | None]
     strangers: tuple[str, ...] = ()
 
@@ -41,18 +41,18 @@ class Engine(Protocol):
     """Ray, or vLLM's own multi-node mode."""
 
     @property
-    def without(self) -> frozenset[str]:
+    def hidden_columns(self) -> frozenset[str]:
         """What a host's health has not with it."""
 
     @property
-    def whose(self) -> str:
+    def port_owner(self) -> str:
         """Whose the ports between the hosts are."""
 
     @property
     def waits(self) -> str:
         """The title of the wait for a host to join."""
 
-    def settled(self, cluster: Cluster) -> Cluster:
+    def normalized(self, cluster: Cluster) -> Cluster:
         """Without the settings that do not concern it."""
 
     def gcs(self, cluster: Cluster) -> int | None:
@@ -73,13 +73,15 @@ class Engine(Protocol):
     def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
         """The ports at which the hosts must reach each other."""
 
-    def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+    def probe_ports(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
         """Where to try whether the node can be reached: a port of each kind, those that are free not `held`."""
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         """The nodes whose containers may keep a part of a model's server."""
 
-    def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:
+    def reason_to_replace(
+        self, cluster: Cluster, facts: Facts, node: Node, container: Container
+    ) -> str | Rejected:
         """Why a container that runs as wanted is of no use; a refusal where a new one would be no cure."""
 
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Until:
@@ -88,11 +90,11 @@ class Engine(Protocol):
     def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:
         """What the node is to the cluster."""
 
-    def says(self, version: str | None) -> str:
+    def summary_prefix(self, version: str | None) -> str:
         """Who tells which hosts are in the cluster, as a sentence begins; empty where nobody does."""
 
     def roster(self, cluster: Cluster, facts: Facts, watched: str, started: frozenset[str]) -> Roster:
         """Who is in the cluster after an `up`. `watched`: its watch's last line; `started`: where it started one."""
 
-    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
+    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Rejected, ...]:
         """Who does what to serve the model, each in its container, once that runs; or why nobody can."""

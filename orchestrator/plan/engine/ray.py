@@ -11,20 +11,20 @@ from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, R
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.ray import ports
 from orchestrator.plan.ray.commands import address, expected_gpus, parse_table
-from orchestrator.plan.remedies import FIREWALL, age
+from orchestrator.plan.remedies import FIREWALL, format_duration
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, Serving
-from orchestrator.plan.steps import Refusal
+from orchestrator.plan.steps import Rejected
 
 
 class RayEngine:
     """Membership is what Ray's node table says."""
 
-    without = frozenset[str]()
-    whose = "Ray's"
+    hidden_columns = frozenset[str]()
+    port_owner = "Ray's"
     waits = "wait until Ray lists it"
 
-    def settled(self, cluster: Cluster) -> Cluster:
+    def normalized(self, cluster: Cluster) -> Cluster:
         return cluster
 
     def gcs(self, cluster: Cluster) -> int | None:
@@ -50,13 +50,15 @@ class RayEngine:
     def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
         return ports.open_between_hosts(cluster)
 
-    def knocks(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
-        return ports.knocks(cluster, node, held)
+    def probe_ports(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+        return ports.probe_ports(cluster, node, held)
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         return (cluster.head,)
 
-    def useless(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> str | Refusal:
+    def reason_to_replace(
+        self, cluster: Cluster, facts: Facts, node: Node, container: Container
+    ) -> str | Rejected:
         here, table = facts[node.name], ray_table(cluster, facts)
         assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
         if here.processes and "raylet" not in here.processes:
@@ -66,9 +68,8 @@ class RayEngine:
             return _without_token(node, listed)
         if isinstance(table, RayTable):
             if listed is None:
-                return (
-                    f"its container has run for {age(here.now - container.started)}, but Ray does not list it"
-                )
+                ran = format_duration(here.now - container.started)
+                return f"its container has run for {ran}, but Ray does not list it"
             return _unfit(node, listed, expected_gpus(node, here))
         if node.role is Role.HEAD and isinstance(table, RayTrouble):
             return _mute_head(node, table)
@@ -94,7 +95,7 @@ class RayEngine:
             fix=FIREWALL if listed and listed.out_of_reach else "",
         )
 
-    def says(self, version: str | None) -> str:
+    def summary_prefix(self, version: str | None) -> str:
         return f"Ray {version} lists" if version else ""
 
     def roster(
@@ -102,24 +103,24 @@ class RayEngine:
         cluster: Cluster,
         facts: Facts,
         watched: str,
-        started: frozenset[str],  # noqa: ARG002 - Ray knows better
+        started: frozenset[str],
     ) -> Roster:
         table = parse_table(watched) if watched else ray_table(cluster, facts)
         assert isinstance(table, RayTable)  # noqa: S101 - `up` succeeds only when Ray has told
         ips = addresses(cluster, facts)
         listed = {name: node.gpus for name, ip in ips.items() if (node := table.alive(ip))}
         strangers = {node.ip for node in table.nodes if node.alive} - set(ips.values())
-        return Roster(self.says(table.version), listed, tuple(sorted(strangers)))
+        return Roster(self.summary_prefix(table.version), listed, tuple(sorted(strangers)))
 
-    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Refusal, ...]:
+    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Rejected, ...]:
         table, head = ray_table(cluster, facts), cluster.head
         if why := not_ready(cluster, head, facts[head.name]):
             return (why,)
         if not isinstance(table, RayTable):
-            return (Refusal(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
+            return (Rejected(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
         gpus = {node.ip: node.gpus for node in table.nodes if node.alive}
         if few := parallelism.too_many(gpus, model.args, "Ray lists"):
-            return (Refusal(head.name, few, parallelism.FEWER),)
+            return (Rejected(head.name, few, parallelism.FEWER),)
         chosen = parallelism.choose(gpus, model.args)
         gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
         backend = () if spec.has(model.args, BACKEND) else (BACKEND, "ray")
@@ -135,10 +136,10 @@ def _listed(
     return table.alive(ip, container.started) if isinstance(table, RayTable) and ip else None
 
 
-def _unfit(node: Node, listed: RayNode, expected: int) -> str | Refusal:
+def _unfit(node: Node, listed: RayNode, expected: int) -> str | Rejected:
     """A new container is no cure for a firewall."""
     if listed.out_of_reach:
-        return Refusal(node.name, listed.out_of_reach, FIREWALL)
+        return Rejected(node.name, listed.out_of_reach, FIREWALL)
     return _few(listed, expected)
 
 
@@ -146,20 +147,22 @@ def _few(listed: RayNode, expected: int) -> str:
     return f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
 
 
-def _without_token(node: Node, listed: RayNode | None) -> str | Refusal:
+def _without_token(node: Node, listed: RayNode | None) -> str | Rejected:
     """A head at work is not ended because a file cannot be read; one that is not at work may as well be."""
     why = "Ray's token cannot be read on this host, so no worker could join"
     return (
-        Refusal(node.name, why, "`raycluster down`, then `raycluster up`, makes a new one") if listed else why
+        Rejected(node.name, why, "`raycluster down`, then `raycluster up`, makes a new one")
+        if listed
+        else why
     )
 
 
-def _mute_head(node: Node, trouble: RayTrouble) -> str | Refusal:
+def _mute_head(node: Node, trouble: RayTrouble) -> str | Rejected:
     """A GCS that refuses connections is gone; one that is only slow may be at work, and is left alone."""
     if trouble.gone:
         return "its container runs, but " + trouble.text
     fix = "try again; if it stays so: `raycluster down`, then `raycluster up`"
-    return Refusal(node.name, f"Ray on the head gives no answer: {trouble.text}", fix)
+    return Rejected(node.name, f"Ray on the head gives no answer: {trouble.text}", fix)
 
 
 def _trouble(
@@ -169,7 +172,7 @@ def _trouble(
     table: RayTable | RayTrouble | None,
     listed: RayNode | None,
 ) -> str:
-    since = age(here.now - container.started)
+    since = format_duration(here.now - container.started)
     if here.processes and "raylet" not in here.processes:
         return f"its container has run for {since}, but no Ray runs in it"
     if listed:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.facts.host import Address, Facts, HostFacts, Silent
+from orchestrator.plan.facts.host import Address, Facts, HostFacts, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodeAddress:
     """Where a node stands: its data address, the interface that carries it, the user's home, InfiniBand or not."""
 
     ip: str
@@ -17,24 +17,24 @@ class Place:
     infiniband: bool
 
 
-def settle(node: Node, facts: HostFacts) -> Place | str:
+def settle(node: Node, facts: HostFacts) -> NodeAddress | str:
     """The node's place on its host, or why it has none."""
     if node.ip is not None:
         return _given(node.ip, facts)
     return _found(node.network or "", facts)
 
 
-def _given(ip: str, facts: HostFacts) -> Place | str:
+def _given(ip: str, facts: HostFacts) -> NodeAddress | str:
     interface = facts.interface(ip)
     if interface is None:
         return f"ip {ip} is on no interface of this host, which has {_listed(facts.addresses)}"
-    return Place(ip, interface, facts.home, facts.infiniband)
+    return NodeAddress(ip, interface, facts.home, facts.infiniband)
 
 
-def _found(network: str, facts: HostFacts) -> Place | str:
+def _found(network: str, facts: HostFacts) -> NodeAddress | str:
     match facts.within(network):
         case (only,):
-            return Place(only.ip, only.interface, facts.home, facts.infiniband)
+            return NodeAddress(only.ip, only.interface, facts.home, facts.infiniband)
         case ():
             return f"no address of this host lies in network {network}: it has {_listed(facts.addresses)}"
         case several:
@@ -45,14 +45,14 @@ def _listed(addresses: tuple[Address, ...]) -> str:
     return ", ".join(f"{address.ip} ({address.interface})" for address in addresses) or "none"
 
 
-def places(cluster: Cluster, facts: Mapping[str, HostFacts | Silent]) -> dict[str, Place]:
+def places(cluster: Cluster, facts: Mapping[str, HostFacts | Unreachable]) -> dict[str, NodeAddress]:
     """Where each node stands that was seen and has a place."""
     found = {
         node.name: settle(node, here)
         for node in cluster.nodes
         if isinstance(here := facts.get(node.name), HostFacts)
     }
-    return {name: place for name, place in found.items() if isinstance(place, Place)}
+    return {name: place for name, place in found.items() if isinstance(place, NodeAddress)}
 
 
 def addresses(cluster: Cluster, facts: Facts) -> dict[str, str]:

@@ -13,56 +13,58 @@ from orchestrator.plan.facts.host import (
     HostFacts,
     RayTable,
     RayTrouble,
-    Silent,
+    Unreachable,
 )
 from orchestrator.plan.remedies import docker_fix
-from orchestrator.plan.steps import Refusal
+from orchestrator.plan.steps import Rejected
 
 UP_FIRST = "`raycluster up` brings it up"
 
 
-def not_asked(cluster: Cluster, node: Node, here: HostFacts | Silent) -> Refusal | None:
+def not_asked(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
     """Why nobody knows what it serves."""
-    if isinstance(here, Silent):
-        return Refusal(node.name, here.why, here.fix, here.detail)
+    if isinstance(here, Unreachable):
+        return Rejected(node.name, here.why, here.fix, here.detail)
     if isinstance(here.docker, DockerTrouble):
-        return Refusal(node.name, here.docker.text, docker_fix(here.docker))
-    if here.unheard and running(cluster, node, here):
-        return Refusal(node.name, f"what it serves is not known: {here.unheard}", "try again in a moment")
+        return Rejected(node.name, here.docker.text, docker_fix(here.docker))
+    if here.unheard and running_container(cluster, node, here):
+        return Rejected(node.name, f"what it serves is not known: {here.unheard}", "try again in a moment")
     return None
 
 
-def not_ready(cluster: Cluster, node: Node, here: HostFacts | Silent) -> Refusal | None:
+def not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
     """Why it has none, or none that can be asked."""
     if refusal := not_asked(cluster, node, here):
         return refusal
-    if not running(cluster, node, here):
+    if not running_container(cluster, node, here):
         whose = "its head" if node is cluster.head else "it"
-        return Refusal(node.name, f"the cluster is not up: no container of {whose} runs", UP_FIRST)
+        return Rejected(node.name, f"the cluster is not up: no container of {whose} runs", UP_FIRST)
     return None
 
 
 def ray_table(cluster: Cluster, facts: Facts) -> RayTable | RayTrouble | None:
     """What the head's GCS told; None where nobody could ask it."""
     head = facts[cluster.head.name]
-    return head.ray if isinstance(head, HostFacts) and running(cluster, cluster.head, head) else None
+    return (
+        head.ray if isinstance(head, HostFacts) and running_container(cluster, cluster.head, head) else None
+    )
 
 
-def own(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
+def container_of(cluster: Cluster, node: Node, facts: HostFacts | Unreachable) -> Container | None:
     """The node's container, if it is there and ours."""
     found = facts.named(cluster.container(node)) if isinstance(facts, HostFacts) else None
     return found if found and found.cluster == cluster.name else None
 
 
-def running(cluster: Cluster, node: Node, facts: HostFacts | Silent) -> Container | None:
+def running_container(cluster: Cluster, node: Node, facts: HostFacts | Unreachable) -> Container | None:
     """The same, if it runs."""
-    found = own(cluster, node, facts)
+    found = container_of(cluster, node, facts)
     return found if found and found.running else None
 
 
-def ip_of(node: Node, facts: HostFacts | Silent) -> str | None:
+def ip_of(node: Node, facts: HostFacts | Unreachable) -> str | None:
     """The node's data address, as far as it is known."""
-    if isinstance(facts, Silent):
+    if isinstance(facts, Unreachable):
         return node.ip
     settled = settle(node, facts)
     return node.ip if isinstance(settled, str) else settled.ip
@@ -71,7 +73,7 @@ def ip_of(node: Node, facts: HostFacts | Silent) -> str | None:
 STRAY = "of this cluster is there, which is not in the inventory"
 
 
-def strays(cluster: Cluster, facts: Facts) -> Iterator[tuple[str, Container]]:
+def orphan_containers(cluster: Cluster, facts: Facts) -> Iterator[tuple[str, Container]]:
     """Containers of this cluster that the inventory does not have, each with the host that it is on."""
     ours = {cluster.container(node) for node in cluster.nodes}
     for host, here in facts.items():
@@ -88,7 +90,7 @@ def outside(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
     return tuple(sorted({node.ip for node in table.nodes if node.alive} - known))
 
 
-def outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
+def unknown_hosts(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
     """The hosts of nodes that only Ray knows, named by address, to be reached as the head is."""
     known = {name for node in cluster.nodes for name in (node.name, node.host, node.ip)}
     return tuple(_outsider(cluster, ip) for ip in outside(cluster, facts) if is_ip(ip) and ip not in known)

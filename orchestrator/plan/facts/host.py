@@ -5,7 +5,7 @@ from enum import IntEnum
 from ipaddress import ip_address, ip_network
 
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.serving.state import Served
 
 
@@ -21,7 +21,7 @@ class Depth(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
+class Unreachable:
     """A host that could not be asked: why, what to do about it, and what was said meanwhile.
 
     `lasting`: asking again is of no use before somebody has mended it.
@@ -214,8 +214,8 @@ class HostFacts:
     ray: RayTable | RayTrouble | None
     machine: Machine | None = None
     listeners: tuple[Listener, ...] | None = None
-    derived: Held | None = None
-    base: Held | None = None
+    derived: ImageInfo | None = None
+    base: ImageInfo | None = None
     served: Served | None = None
     unheard: str = ""
 
@@ -237,8 +237,8 @@ class HostFacts:
         return () if isinstance(self.docker, DockerTrouble) else self.docker
 
 
-Facts = dict[str, HostFacts | Silent]
+Facts = dict[str, HostFacts | Unreachable]
 """What is known of each host, by its name in the inventory."""
 
-Holding = Held | Silent | None
+ImageLookup = ImageInfo | Unreachable | None
 """What a host has under an image's name: None is nothing."""

@@ -11,7 +11,7 @@ BASE_LABEL = "raycluster.base"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ImageInfo:
     """An image on a host. `digests`: by which registries know it; `layers`: hashes of their contents; `size`: bytes.
 
     `built_from`: of one that raycluster has built, the ID of the image below it.
@@ -27,7 +27,7 @@ class Held:
     size: int = 0
     built_from: str = ""
 
-    def is_same(self, other: "Held") -> bool:
+    def is_same(self, other: "ImageInfo") -> bool:
         """By its ID, by what a registry calls it, or by all that is in it."""
         same_layers = bool(self.layers) and (self.layers, self.platform) == (other.layers, other.platform)
         return self.id == other.id or bool(set(self.digests) & set(other.digests)) or same_layers
@@ -38,13 +38,13 @@ class Held:
         return self.digests[0] if self.digests else self.id
 
 
-def parse(told: str) -> Held | None:
+def parse(told: str) -> ImageInfo | None:
     """The answer to `docker.held`."""
     answer = told.rpartition(RECORD)[2]
     if not answer.strip():
         return None
     image = json.loads(answer)
-    return Held(
+    return ImageInfo(
         id=image["Id"],
         digests=tuple(sorted(each.rpartition("@")[2] for each in image.get("RepoDigests") or ())),
         layers=tuple((image.get("RootFS") or {}).get("Layers") or ()),
@@ -54,7 +54,7 @@ def parse(told: str) -> Held | None:
     )
 
 
-def alike(held: Mapping[str, Held]) -> tuple[tuple[str, ...], ...]:
+def group_identical(held: Mapping[str, ImageInfo]) -> tuple[tuple[str, ...], ...]:
     """The hosts, those with the same image together, the most first."""
     groups = list[list[str]]()
     for host, image in held.items():

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.model.cluster import Cluster, Node, Rdma
 from orchestrator.plan.facts.host import Address, Container, Facts, HostFacts, RayTrouble
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.image import ImageInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def _host(cluster: Cluster, node: Node, containers: tuple[Container, ...]) -> Ho
         token=None,
         ray=None,
         listeners=(),
-        base=Held(cluster.image),
+        base=ImageInfo(cluster.image),
     )
 
 

@@ -19,9 +19,9 @@ from orchestrator.plan.facts.host import (
     Machine,
     RayTable,
     RayTrouble,
-    Silent,
+    Unreachable,
 )
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.facts.sections import KIB, Section, complaints, sections
 from orchestrator.plan.host_commands import TOKEN
 from orchestrator.plan.ray import commands as ray
@@ -31,17 +31,19 @@ from orchestrator.plan.serving import state as served
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 
 
-def parse(stdout: str, stderr: str) -> HostFacts | Silent:
+def parse(stdout: str, stderr: str) -> HostFacts | Unreachable:
     """The facts in one answer of `docker.observe`."""
     try:
         told = sections(stdout)
         if told["addresses"].exit_code:
             complaint = told["addresses"].complaint
-            return Silent(f"cannot tell its addresses: {complaint}", "install iproute2 there")
+            return Unreachable(f"cannot tell its addresses: {complaint}", "install iproute2 there")
         return _facts(told)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
         words = " ".join(" ".join((stderr, *complaints(stdout))).split())
-        return Silent(f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}")
+        return Unreachable(
+            f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}"
+        )
 
 
 def parse_ray(stdout: str) -> RayTable | RayTrouble:
@@ -119,7 +121,7 @@ def _listener(columns: list[str]) -> Listener:
     return Listener("*" if bare in EVERYWHERE else bare, int(port), who)
 
 
-def _held(section: Section | None) -> Held | None:
+def _held(section: Section | None) -> ImageInfo | None:
     return None if section is None or section.exit_code else held.parse(section.text)
 
 

@@ -63,7 +63,7 @@ def open_between_hosts(cluster: Cluster) -> tuple[range, ...]:
     return (range(port, port + 1), WORKER_PORTS, EPHEMERAL)
 
 
-def knocks(cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+def probe_ports(cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
     """Where to try whether the node can be reached: a port of each kind that others must get through to.
 
     Of those that Ray would choose freely, one that is not `held`.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.plan.facts.host import HostFacts, Silent
+from orchestrator.plan.facts.host import HostFacts, Unreachable
 from orchestrator.plan.serving import causes
 from orchestrator.plan.serving import state as progress
 from orchestrator.plan.serving.state import ABANDONED, Served
@@ -11,7 +11,7 @@ from orchestrator.plan.serving.state import ABANDONED, Served
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
 
-NOBODY: Mapping[str, HostFacts | Silent] = {}
+NOBODY: Mapping[str, HostFacts | Unreachable] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class ModelHealth:
     missing: tuple[str, ...] = ()
 
 
-def assess(served: Served | None, facts: Mapping[str, HostFacts | Silent] = NOBODY) -> ModelHealth | None:
+def assess(
+    served: Served | None, facts: Mapping[str, HostFacts | Unreachable] = NOBODY
+) -> ModelHealth | None:
     """Judges what was seen: on the head, and on the hosts of further ranks; None where nothing is served."""
     if served is None:
         return None
@@ -56,7 +58,7 @@ def assess(served: Served | None, facts: Mapping[str, HostFacts | Silent] = NOBO
     )
 
 
-def _missing(facts: Mapping[str, HostFacts | Silent], served: Served) -> Iterator[str]:
+def _missing(facts: Mapping[str, HostFacts | Unreachable], served: Served) -> Iterator[str]:
     """The hosts whose rank is not there: as the first one's supervisor knows, and as their own facts tell."""
     for host in served.hosts[1:] if served.kept else ():
         here = facts.get(host)
@@ -68,7 +70,7 @@ def _keeps(here: HostFacts) -> bool:
     return bool(here.served and here.served.kept)
 
 
-def _without(facts: Mapping[str, HostFacts | Silent], missing: tuple[str, ...]) -> tuple[str, str]:
+def _without(facts: Mapping[str, HostFacts | Unreachable], missing: tuple[str, ...]) -> tuple[str, str]:
     """Where there is a supervisor it comes back by itself."""
     alone = [host for host in missing if isinstance(here := facts.get(host), HostFacts) and not _keeps(here)]
     return f"it waits for {', '.join(missing)}", "`raycluster serve` starts it there" if alone else ""

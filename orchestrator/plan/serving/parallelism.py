@@ -26,30 +26,30 @@ FEWER = "ask for fewer, or leave the sizes out"
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class Parallelism:
     """What is chosen for vLLM, as its arguments, and why, for people."""
 
     args: tuple[str, ...]
     why: str
 
 
-def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Sizes:
+def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Parallelism:
     """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win."""
     counts = [count for count in gpus.values() if count]
     total, within = sum(counts), reduce(gcd, counts, 0)
     tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
     if not total or (tensor and pipeline) or _otherwise(given):
-        return Sizes((), "")
+        return Parallelism((), "")
     if tensor:
         pipeline = max(1, total // tensor)
-        return Sizes((PIPELINE[0], str(pipeline)), f"pipeline parallel {pipeline}, for {_told(counts)}")
+        return Parallelism((PIPELINE[0], str(pipeline)), f"pipeline parallel {pipeline}, for {_told(counts)}")
     tensor = max(1, total // pipeline) if pipeline else within
     chosen, said = (TENSOR[0], str(tensor)), f"tensor parallel {tensor}"
     if pipeline:
-        return Sizes(chosen, f"{said}, for {_told(counts)}")
+        return Parallelism(chosen, f"{said}, for {_told(counts)}")
     pipeline = total // tensor
     both = (*chosen, PIPELINE[0], str(pipeline))
-    return Sizes(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
+    return Parallelism(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
 
 
 def all_said(args: tuple[str, ...]) -> bool:

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.model.redact import arguments as discreet
 from orchestrator.plan import docker, engine
-from orchestrator.plan.actions.rollback import Wreck
+from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import not_asked, not_ready
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.serving.conditions import Answers
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.state import Served
 from orchestrator.plan.status.health import assess
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Refusal, Remark, Run, Wait
+from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, Wait
 
 STOP_FIRST = "`raycluster serve stop` ends that"
 START = "start vLLM"
@@ -40,7 +40,7 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     now = _served(facts, head)
     if now and now.kept and now.model != model:
         how = " with other arguments" if now.model.name == model.name else ""
-        return Plan(title, refusals=(Refusal(head, f"{now.model.name} is served there{how}", STOP_FIRST),))
+        return Plan(title, refusals=(Rejected(head, f"{now.model.name} is served there{how}", STOP_FIRST),))
     missing = tuple(part for part in serving.parts if not _is_kept(facts, part))
     if now and now.answers and not missing:
         return Plan(title)
@@ -53,13 +53,13 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     return Plan(title, phases, tuple(changes), warnings=tuple(missed))
 
 
-def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Remark]:
+def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Note]:
     """The hosts that a model is spread without, and will be until it is served anew."""
     taking_part = {part.node.name for part in serving.parts}
     for host in assess(cluster, facts).hosts:
         if not host.joined and host.name not in taking_part:
             fix = "`raycluster up` completes the cluster; to use its GPUs, serve after that"
-            yield Remark(host.name, f"is {host.verdict}, so the model is spread without it", fix)
+            yield Note(host.name, f"is {host.verdict}, so the model is spread without it", fix)
 
 
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
@@ -72,7 +72,7 @@ def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     return Plan(title, phases, changes, refusals)
 
 
-def plan_unserve(cluster: Cluster, wreck: Wreck) -> Plan:
+def plan_unserve(cluster: Cluster, wreck: FailedRun) -> Plan:
     """The end of a server that did not come to answer; its log stays."""
     failed = wreck.failed or wreck.interrupted
     return Plan("clean up", (_stop(cluster, wreck.started),) if failed and wreck.started else ())

@@ -43,7 +43,7 @@ BACKEND = "--distributed-executor-backend"
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class RankGroup:
     """The ranks that serve a model together, each on a host of its own.
 
     `meet`: where the first one's supervisor listens for the others'; `run`: tells this company from any other.
@@ -63,7 +63,7 @@ class Part:
     words: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
     after: tuple[str, int] | None = None
-    company: Company | None = None
+    company: RankGroup | None = None
 
     @property
     def run(self) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from orchestrator.model.cluster import Role
 from orchestrator.plan.facts.host import Container, RayTable, RayTrouble
 from orchestrator.plan.status.health import HostHealth, Verdict
-from orchestrator.plan.status.snapshot import Sight
+from orchestrator.plan.status.snapshot import ClusterSnapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HealthEvent:
     """What happened, to a host or, where that is empty, to the cluster; `verdict`: its verdict since."""
 
     host: str
@@ -18,19 +18,19 @@ class Event:
     verdict: Verdict
 
 
-def events(before: Sight, after: Sight) -> tuple[Event, ...]:
+def events(before: ClusterSnapshot, after: ClusterSnapshot) -> tuple[HealthEvent, ...]:
     """What happened to each host, to Ray on the head, and to the verdict."""
     hosts = tuple(
-        Event(now.name, text, now.verdict)
+        HealthEvent(now.name, text, now.verdict)
         for was, now in zip(before.health.hosts, after.health.hosts, strict=True)
         for text in _of_host(was, now, before, after)
     )
     was, now = before.health.verdict, after.health.verdict
-    model = tuple(Event("", text, now) for text in _model(before, after))
-    return (*hosts, *model) if was is now else (*hosts, *model, Event("", f"is {now}", now))
+    model = tuple(HealthEvent("", text, now) for text in _model(before, after))
+    return (*hosts, *model) if was is now else (*hosts, *model, HealthEvent("", f"is {now}", now))
 
 
-def _model(before: Sight, after: Sight) -> Iterator[str]:
+def _model(before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[str]:
     was, now = before.health.model, after.health.model
     if was and not now:
         yield f"model {was.model} is served no more"
@@ -38,7 +38,9 @@ def _model(before: Sight, after: Sight) -> Iterator[str]:
         yield f"model {now.model} {'answers' if now.answers else f'does not answer: {now.trouble}'}"
 
 
-def _of_host(was: HostHealth, now: HostHealth, before: Sight, after: Sight) -> tuple[str, ...]:
+def _of_host(
+    was: HostHealth, now: HostHealth, before: ClusterSnapshot, after: ClusterSnapshot
+) -> tuple[str, ...]:
     told = (
         *_contact(was, now),
         *_container(before.containers.get(now.name), after.containers.get(now.name), now, before),
@@ -56,7 +58,7 @@ def _contact(was: HostHealth, now: HostHealth) -> Iterator[str]:
 
 
 def _container(
-    was: Container | None, now: Container | None, host: HostHealth, before: Sight
+    was: Container | None, now: Container | None, host: HostHealth, before: ClusterSnapshot
 ) -> Iterator[str]:
     if host.name not in before.containers or was == now:
         return
@@ -77,7 +79,7 @@ def _state(container: Container) -> str:
     return "" if container.running else f", and {container.ended}"
 
 
-def _ray(host: HostHealth, before: Sight, after: Sight) -> Iterator[str]:
+def _ray(host: HostHealth, before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[str]:
     table = after.table
     if not isinstance(before.table, RayTable) or not isinstance(table, RayTable):
         return
@@ -90,7 +92,7 @@ def _ray(host: HostHealth, before: Sight, after: Sight) -> Iterator[str]:
         yield f"Ray has lost it{': ' + repr(death) if death else ''}"
 
 
-def _gcs(host: HostHealth, before: Sight, after: Sight) -> Iterator[str]:
+def _gcs(host: HostHealth, before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[str]:
     if host.name != after.cluster.head.name:
         return
     if isinstance(after.table, RayTrouble) and isinstance(before.table, RayTable):
@@ -99,7 +101,9 @@ def _gcs(host: HostHealth, before: Sight, after: Sight) -> Iterator[str]:
         yield "Ray on it answers"
 
 
-def _otherwise(was: HostHealth, now: HostHealth, before: Sight, after: Sight) -> tuple[str, ...]:
+def _otherwise(
+    was: HostHealth, now: HostHealth, before: ClusterSnapshot, after: ClusterSnapshot
+) -> tuple[str, ...]:
     """What none of the above has told. A worker that nobody can be asked about has nothing to do with it."""
     asked = all(isinstance(each.table, RayTable) for each in (before, after))
     if was.verdict is now.verdict or not (asked or now.role is Role.HEAD):

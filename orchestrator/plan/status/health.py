@@ -6,10 +6,17 @@ from enum import StrEnum
 
 from orchestrator.model.cluster import Cluster, Engine, Node, Role
 from orchestrator.plan import engine
-from orchestrator.plan.facts.containers import ip_of, outside, own, ray_table, running, strays
-from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, RayTable, Silent
+from orchestrator.plan.facts.containers import (
+    container_of,
+    ip_of,
+    orphan_containers,
+    outside,
+    ray_table,
+    running_container,
+)
+from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, RayTable, Unreachable
 from orchestrator.plan.ray.commands import expected_gpus
-from orchestrator.plan.remedies import age, docker_fix
+from orchestrator.plan.remedies import docker_fix, format_duration
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
 
@@ -76,7 +83,7 @@ def _unheard(cluster: Cluster, facts: Facts) -> Iterator[str]:
     """A supervisor that gives no answer may serve something, or nothing."""
     for node in cluster.nodes:
         here = facts[node.name]
-        if isinstance(here, HostFacts) and here.unheard and running(cluster, node, here):
+        if isinstance(here, HostFacts) and here.unheard and running_container(cluster, node, here):
             yield f"what {node.name} serves is not known: {here.unheard}"
 
 
@@ -92,11 +99,11 @@ def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: Model
 
 def _host(cluster: Cluster, facts: Facts, node: Node) -> HostHealth:
     here = facts[node.name]
-    if isinstance(here, Silent):
+    if isinstance(here, Unreachable):
         return _unknown(node, here.why, here.fix, here.detail)
     if isinstance(here.docker, DockerTrouble):
         return _unknown(node, here.docker.text, docker_fix(here.docker))
-    container = own(cluster, node, here)
+    container = container_of(cluster, node, here)
     if container is None:
         return _absent(cluster, node, here)
     return _present(cluster, facts, node, here, container)
@@ -123,18 +130,18 @@ def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
 
 def _present(cluster: Cluster, facts: Facts, node: Node, here: HostFacts, container: Container) -> HostHealth:
     member = engine.of(cluster).member(cluster, facts, node, container)
-    running = container.running
+    running_container = container.running
     return HostHealth(
         name=node.name,
         role=node.role,
         ip=ip_of(node, here),
-        verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if running else Verdict.DOWN,
-        container=container.status if running else f"{container.status} ({container.exit_code})",
+        verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if running_container else Verdict.DOWN,
+        container=container.status if running_container else f"{container.status} ({container.exit_code})",
         ray=member.ray,
         joined=member.joined,
         gpus=member.gpus,
         gpus_expected=expected_gpus(node, here),
-        uptime=here.now - container.started if running else None,
+        uptime=here.now - container.started if running_container else None,
         restarts=container.restarts,
         image=container.image,
         trouble=member.trouble or _ended(here, container),
@@ -145,7 +152,7 @@ def _present(cluster: Cluster, facts: Facts, node: Node, here: HostFacts, contai
 def _ended(here: HostFacts, container: Container) -> str:
     if container.running:
         return ""
-    ago = f", {age(here.now - container.finished)} ago" if container.finished else ""
+    ago = f", {format_duration(here.now - container.finished)} ago" if container.finished else ""
     return f"its container {container.ended}{ago}"
 
 
@@ -153,7 +160,7 @@ def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
     return (
         *(
             f"{host} also runs {container.name} of this cluster, which is not in the inventory"
-            for host, container in strays(cluster, facts)
+            for host, container in orphan_containers(cluster, facts)
         ),
         *(f"Ray lists a node at {ip} that is not in the inventory" for ip in outside(cluster, facts)),
     )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts.containers import own
-from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, Silent
+from orchestrator.plan.facts.containers import container_of
+from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, Unreachable
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import docker_fix
 from orchestrator.plan.status.health import HostHealth, assess
-from orchestrator.plan.steps import Remark
+from orchestrator.plan.steps import Note
 
 UP = "bring the cluster up: raycluster up"
 LOOK = "`raycluster status` says more"
@@ -35,16 +35,14 @@ class Exporters:
     targets: tuple[str, ...]
 
 
-def dashboard(cluster: Cluster, facts: HostFacts | Silent) -> Dashboard | Remark:
+def dashboard(cluster: Cluster, facts: HostFacts | Unreachable) -> Dashboard | Note:
     """The dashboard on the head, from a look at the head; or why there is none."""
     table = head_table(cluster, facts)
-    if isinstance(table, Remark):
+    if isinstance(table, Note):
         return table
     exports = any(node.is_head and node.alive and node.metrics for node in table.nodes)
     if not table.dashboard:
-        return Remark(
-            cluster.head.name, "Ray runs, but its dashboard has not started", "try again in a moment"
-        )
+        return Note(cluster.head.name, "Ray runs, but its dashboard has not started", "try again in a moment")
     host, _, port = table.dashboard.rpartition(":")
     absent = (
         f"did it end there? its log, in the head's container: {DASHBOARD_LOG}" if exports else _whole(table)
@@ -52,10 +50,10 @@ def dashboard(cluster: Cluster, facts: HostFacts | Silent) -> Dashboard | Remark
     return Dashboard(host.strip("[]"), int(port), _token(cluster, facts), absent)
 
 
-def metrics(cluster: Cluster, facts: Facts) -> tuple[tuple[Exporters, ...], tuple[Remark, ...]]:
+def metrics(cluster: Cluster, facts: Facts) -> tuple[tuple[Exporters, ...], tuple[Note, ...]]:
     """The exporters of every host that Ray lists, and why others have none. Without the head, nobody knows any."""
     table = head_table(cluster, facts[cluster.head.name])
-    if isinstance(table, Remark):
+    if isinstance(table, Note):
         return (), (table,)
     found = [
         _exporters(cluster, node, health, table, facts[node.name])
@@ -63,45 +61,43 @@ def metrics(cluster: Cluster, facts: Facts) -> tuple[tuple[Exporters, ...], tupl
     ]
     return (
         tuple(each for each in found if isinstance(each, Exporters)),
-        tuple(each for each in found if isinstance(each, Remark)),
+        tuple(each for each in found if isinstance(each, Note)),
     )
 
 
-def head_table(cluster: Cluster, facts: HostFacts | Silent) -> RayTable | Remark:
+def head_table(cluster: Cluster, facts: HostFacts | Unreachable) -> RayTable | Note:
     """Ray's node table, from a look at the head; or why there is none."""
     head = cluster.head.name
-    if isinstance(facts, Silent):
-        return Remark(head, facts.why, facts.fix, facts.detail)
+    if isinstance(facts, Unreachable):
+        return Note(head, facts.why, facts.fix, facts.detail)
     if isinstance(facts.docker, DockerTrouble):
-        return Remark(head, facts.docker.text, docker_fix(facts.docker))
-    container = own(cluster, cluster.head, facts)
+        return Note(head, facts.docker.text, docker_fix(facts.docker))
+    container = container_of(cluster, cluster.head, facts)
     if container is None:
-        return Remark(head, f"no container of cluster {cluster.name} is there", UP)
+        return Note(head, f"no container of cluster {cluster.name} is there", UP)
     if not container.running:
-        return Remark(head, f"its container {container.ended}", UP)
+        return Note(head, f"its container {container.ended}", UP)
     if isinstance(facts.ray, RayTable):
         return facts.ray
-    return Remark(head, f"Ray gives no answer: {facts.ray.text if facts.ray else 'nobody asked it'}", LOOK)
+    return Note(head, f"Ray gives no answer: {facts.ray.text if facts.ray else 'nobody asked it'}", LOOK)
 
 
 def _exporters(
-    cluster: Cluster, node: Node, health: HostHealth, table: RayTable, facts: HostFacts | Silent
-) -> Exporters | Remark:
-    container = own(cluster, node, facts)
+    cluster: Cluster, node: Node, health: HostHealth, table: RayTable, facts: HostFacts | Unreachable
+) -> Exporters | Note:
+    container = container_of(cluster, node, facts)
     listed = table.alive(health.ip or "", container.started if container else 0.0)
     if listed is None or health.joined is False:
-        return Remark(node.name, health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
+        return Note(node.name, health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
     if not listed.metrics:
-        return Remark(
-            node.name, "its Ray exports no metrics: it is installed without its agent", _whole(table)
-        )
+        return Note(node.name, "its Ray exports no metrics: it is installed without its agent", _whole(table))
     others = table.metrics if listed.is_head else ()
     return Exporters(node, (ray.address(listed.ip, listed.metrics), *others))
 
 
-def _token(cluster: Cluster, facts: HostFacts | Silent) -> Secret | None:
+def _token(cluster: Cluster, facts: HostFacts | Unreachable) -> Secret | None:
     """What the container was started with counts, not what the inventory says by now."""
-    container = own(cluster, cluster.head, facts)
+    container = container_of(cluster, cluster.head, facts)
     asks = container is not None and "RAY_AUTH_MODE=token" in container.env
     return facts.token if asks and isinstance(facts, HostFacts) else None
 

@@ -37,7 +37,7 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ClusterSnapshot:
     """A cluster at a moment, by the laptop's clock.
 
     `gpus`: by host, or the words of an `nvidia-smi` that has failed. `lost`: since when a host could not be
@@ -70,15 +70,15 @@ class Sight:
         return frozenset(node for node in nodes if node.ip == ip and node.alive)
 
 
-def sight(
+def snapshot(
     cluster: Cluster,
     facts: Facts,
     gpus: Mapping[str, tuple[Gpu, ...] | str],
     lost: Mapping[str, float],
     containers: Mapping[str, Container | None],
-) -> Sight:
+) -> ClusterSnapshot:
     """A sight, judged as `status` judges."""
-    return Sight(cluster, facts, assess(cluster, facts), gpus, lost, containers)
+    return ClusterSnapshot(cluster, facts, assess(cluster, facts), gpus, lost, containers)
 
 
 def changes_container(line: str) -> bool:

@@ -35,8 +35,8 @@ def mended(ended: Sequence[StepEnded], otherwise: Sequence[StepEnded]) -> list[S
 
 def run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
     """The command's output when it has ended well."""
-    got = via.run(bounded(step.command, step.timeout), timeout=step.timeout + 10, cancel=cancel)
-    return judged(got, step.timeout)
+    got = via.run(with_timeout(step.command, step.timeout), timeout=step.timeout + 10, cancel=cancel)
+    return check_exit_code(got, step.timeout)
 
 
 def follow(step: Run, how_far: HowFar, via: Transport, tell: Tell, cancel: Event) -> Output | Failure:
@@ -49,12 +49,12 @@ def follow(step: Run, how_far: HowFar, via: Transport, tell: Tell, cancel: Event
         if (now := how_far(lines)) != told:
             tell(StepWaits(step, told := now))
 
-    command = bounded(step.command, step.timeout)
+    command = with_timeout(step.command, step.timeout)
     got = via.stream(command, hear, timeout=step.timeout + 10, cancel=cancel)
-    return judged(got, step.timeout)
+    return check_exit_code(got, step.timeout)
 
 
-def judged(got: Output | Failure, seconds: float) -> Output | Failure:
+def check_exit_code(got: Output | Failure, seconds: float) -> Output | Failure:
     """What the end of a command that had so many seconds means: any exit code but 0 is a failure."""
     if isinstance(got, Failure) or got.exit_code == 0:
         return got
@@ -63,7 +63,7 @@ def judged(got: Output | Failure, seconds: float) -> Output | Failure:
     return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
 
 
-def bounded(command: Command, seconds: float) -> Command:
+def with_timeout(command: Command, seconds: float) -> Command:
     """A closed connection does not end a remote process, so each ends itself."""
     return Command(("timeout", "-k", "5", f"{seconds:g}", *command.argv), command.stdin)
 

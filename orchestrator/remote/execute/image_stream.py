@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Self
 
 from orchestrator.plan.steps import Feed, Run
-from orchestrator.remote.execute.command import bounded, judged
+from orchestrator.remote.execute.command import check_exit_code, with_timeout
 from orchestrator.remote.execute.events import StepWaits, Tell
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
@@ -23,13 +23,13 @@ SLICE = 0.5
 MB, GB = 1e6, 1e9
 
 
-class Feeding:
+class ImageStream:
     """A phase's feed while it runs, with a tap for each of its hosts."""
 
     def __init__(self, feed: Feed, via: Transport, hosts: frozenset[str], tell: Tell, cancel: Event) -> None:
         self._feed, self._via, self._tell = feed, via, tell
         self._stop = _Also(cancel)
-        self._taps = {host: _Tap(_Also(cancel)) for host in hosts}
+        self._taps = {host: _Receiver(_Also(cancel)) for host in hosts}
         self._trouble: Failure | None = None
         self._thread = Thread(target=self._flow, name="feed", daemon=True)
 
@@ -48,18 +48,18 @@ class Feeding:
         """The step's command, reading what is fed."""
         tap = self._taps[step.host]
         tap.step = step
-        command, seconds = bounded(step.command, step.timeout), step.timeout + 10
+        command, seconds = with_timeout(step.command, step.timeout), step.timeout + 10
         got = via.pipe(command, tap.read, _ignore, _ignore, timeout=seconds, cancel=tap.cancel)
         tap.leave()
-        return self._trouble or tap.trouble or judged(got, step.timeout)
+        return self._trouble or tap.trouble or check_exit_code(got, step.timeout)
 
     def _flow(self) -> None:
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - its descriptor is what is wanted
-            command, seconds = bounded(self._feed.command, self._feed.within), self._feed.within + 10
+            command, seconds = with_timeout(self._feed.command, self._feed.within), self._feed.within + 10
             got = self._via.pipe(
                 command, nothing.fileno(), self._pour, _ignore, timeout=seconds, cancel=self._stop
             )
-        end = judged(got, self._feed.within)
+        end = check_exit_code(got, self._feed.within)
         self._trouble = _why_dry(self._feed, end)
         for tap in self._taps.values():
             if tap.step and tap.is_open and isinstance(end, Output):
@@ -91,7 +91,7 @@ class Feeding:
 
 
 @dataclass(slots=True)
-class _Tap:
+class _Receiver:
     """One host's end: the pipe that its command reads, and what of the present piece it has not taken yet."""
 
     cancel: Event
@@ -162,7 +162,7 @@ class _Also(Event):
         return super().is_set() or self._other.is_set()
 
 
-def _ready(taps: list[_Tap]) -> list[_Tap]:
+def _ready(taps: list[_Receiver]) -> list[_Receiver]:
     """Those that can take something, or whose reader is gone; waits a little where none can."""
     poller = poll()
     for tap in taps:

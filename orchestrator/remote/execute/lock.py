@@ -11,7 +11,7 @@ from typing import Self
 from orchestrator.plan import lock
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import Holder
-from orchestrator.remote.transport import Bell, Failure, FailureKind, Output, Transport
+from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
 ASK_SECONDS = 20.0
 RELEASED = f"somebody has released it, or nothing was heard from here for {lock.SILENCE_SECONDS} s"
@@ -26,7 +26,7 @@ class Lock:
 
     def __init__(self, via: Transport, command: Command, lost: Callable[[str], None]) -> None:
         self._via, self._command, self._lost = via, command, lost
-        self._changed, self._over = Condition(), Bell()
+        self._changed, self._over = Condition(), PollableEvent()
         self._told: list[str] = []
         self._ended: Output | Failure | None = None
         self._heard, self._is_lost = time.monotonic(), False

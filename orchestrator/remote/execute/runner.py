@@ -19,7 +19,7 @@ from orchestrator.plan.steps import (
     Wait,
     Watch,
 )
-from orchestrator.remote.execute.command import another_way, bounded, follow, mended, run
+from orchestrator.remote.execute.command import another_way, follow, mended, run, with_timeout
 from orchestrator.remote.execute.events import (
     PhaseBegan,
     Report,
@@ -29,8 +29,8 @@ from orchestrator.remote.execute.events import (
     StepWaits,
     Tell,
 )
-from orchestrator.remote.execute.image_stream import Feeding
-from orchestrator.remote.transport import Bell, Failure, FailureKind, Output, Transport
+from orchestrator.remote.execute.image_stream import ImageStream
+from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
 PROBE_SECONDS = 20.0
 CONFIRM_SECONDS = 3.0
@@ -81,10 +81,10 @@ def _carry_out(
 
 def _feeding(
     phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
-) -> AbstractContextManager[Feeding | None]:
+) -> AbstractContextManager[ImageStream | None]:
     if phase.feed is None:
         return nullcontext()
-    return Feeding(phase.feed, hosts[phase.feed.host], frozenset(phase.lanes()) - out, tell, cancel)
+    return ImageStream(phase.feed, hosts[phase.feed.host], frozenset(phase.lanes()) - out, tell, cancel)
 
 
 def _skip(phase: Phase) -> list[StepEnded]:
@@ -112,7 +112,7 @@ class _Watching:
         self.line = ""
         self.ended: str | None = None
         self._watch, self._hosts = watch, hosts
-        self._changed, self._over = Condition(), Bell()
+        self._changed, self._over = Condition(), PollableEvent()
         self._thread = Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:
@@ -155,7 +155,7 @@ class _Lane:
     tell: Tell
     cancel: Event
     watching: _Watching
-    feeding: Feeding | None = None
+    feeding: ImageStream | None = None
 
     def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
         results: list[StepEnded] = []
@@ -206,7 +206,7 @@ def _last_line(output: Output) -> str:
 def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
     deadline, told, again = time.monotonic() + step.within, "", 0.0
     while True:
-        got = via.run(bounded(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
+        got = via.run(with_timeout(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
         if isinstance(got, Failure):
             return got
         ended = _judge(step, got, lane, deadline)

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from select import POLLIN, POLLOUT, poll
 from typing import IO
 
-from orchestrator.remote.ssh.channel import CHUNK, Patience
-from orchestrator.remote.streams import Source
+from orchestrator.remote.ssh.channel import CHUNK, Deadline
+from orchestrator.remote.streams import InputSource
 from orchestrator.remote.transport import Hear
 
 
-class Pipes:
-    """A process and its three streams: here what a `Conversation` is over SSH."""
+class ProcessStreams:
+    """A process and its three streams: here what a `ExecChannel` is over SSH."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], stdin: Source, on_stdout: Hear, on_stderr: Hear
+        self, process: subprocess.Popen[bytes], stdin: InputSource, on_stdout: Hear, on_stderr: Hear
     ) -> None:
         """The process was started with a pipe for each stream."""
         assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018
@@ -25,7 +25,7 @@ class Pipes:
         self._stdin, self._inlet = stdin, _Inlet(process.stdin)
         self._outlets = {process.stdout.fileno(): on_stdout, process.stderr.fileno(): on_stderr}
 
-    def last(self, patience: Patience) -> bool:
+    def last(self, patience: Deadline) -> bool:
         """Until the command has ended: True. False where patience ended first."""
         while self._outlets:
             if patience.over:
@@ -41,7 +41,7 @@ class Pipes:
             self._inlet.is_deaf = True
             return True
 
-    def _await_something(self, patience: Patience, *, sent: bool) -> list[int]:
+    def _await_something(self, patience: Deadline, *, sent: bool) -> list[int]:
         """Until the command speaks, there is more to send, or it is time to look again."""
         sources = self._stdin.waits_for if sent and not self._inlet.is_deaf else ()
         inlets = () if sent else (self._inlet.fileno(),)
@@ -54,7 +54,7 @@ class Pipes:
             else:
                 del self._outlets[stream]
 
-    def _await_exit(self, patience: Patience) -> bool:
+    def _await_exit(self, patience: Deadline) -> bool:
         """A command may close its output and go on, so its exit has a wait of its own."""
         while not patience.over:
             with suppress(subprocess.TimeoutExpired):

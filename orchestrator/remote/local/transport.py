@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Event, Thread
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.local.process import Pipes
-from orchestrator.remote.ssh.channel import Patience
+from orchestrator.remote.local.process import ProcessStreams
+from orchestrator.remote.ssh.channel import Deadline
 from orchestrator.remote.ssh.errors import out_of_patience
 from orchestrator.remote.ssh.session import killed, last_words
-from orchestrator.remote.streams import Source, Speaker, Tail
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Refused, Wire
+from orchestrator.remote.streams import BaseTransport, InputSource, Tail
+from orchestrator.remote.transport import Failure, FailureError, FailureKind, Hear, Wire
 
 # A shell that becomes the command: one that is not there is exit code 127 and the shell's words, as over SSH.
 SHELL = ("sh", "-c", 'exec "$@"', "sh")
@@ -24,7 +24,7 @@ DOCKER = "DOCKER_"
 HERE = 5.0  # seconds that a port of this machine has to take a call
 
 
-class LocalTransport(Speaker):
+class LocalTransport(BaseTransport):
     """Runs commands on this machine. Several threads may share it."""
 
     login = "local, no SSH needed"
@@ -46,20 +46,20 @@ class LocalTransport(Speaker):
         wire.settimeout(None)
         return wire
 
-    def _speak(
-        self, command: Command, stdin: Source, hear: Hear, stderr: Tail, timeout: float, cancel: Event
+    def _exec(
+        self, command: Command, stdin: InputSource, hear: Hear, stderr: Tail, timeout: float, cancel: Event
     ) -> int | Failure:
         patience = _Patience(timeout, cancel, self._closed)
         try:
             with _started(command, patience) as process:
-                if not Pipes(process, stdin, hear, stderr.hear).last(patience):
+                if not ProcessStreams(process, stdin, hear, stderr.hear).last(patience):
                     return patience.failure(last_words(stderr.heard))
                 return killed(stderr.heard) if process.returncode < 0 else process.returncode
-        except Refused as refused:
+        except FailureError as refused:
             return refused.failure
 
 
-class _Patience(Patience):
+class _Patience(Deadline):
     """One that ends with the transport, too."""
 
     def __init__(self, seconds: float, cancel: Event, closed: Event) -> None:
@@ -80,7 +80,7 @@ class _Patience(Patience):
 def _started(command: Command, patience: _Patience) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a session of its own: the terminal's Ctrl-C is for us, who decide what becomes of it."""
     if patience.over:
-        raise Refused(patience.failure())
+        raise FailureError(patience.failure())
     environment = _environment()
     home = Path(environment["HOME"])
     try:
@@ -96,7 +96,7 @@ def _started(command: Command, patience: _Patience) -> Iterator[subprocess.Popen
         )
     except OSError as error:
         told = f"this machine does not start the command: {error.strerror}"
-        raise Refused(Failure(FailureKind.UNREACHABLE, told)) from error
+        raise FailureError(Failure(FailureKind.UNREACHABLE, told)) from error
     try:
         yield process
     finally:

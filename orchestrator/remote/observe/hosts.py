@@ -8,8 +8,8 @@ from typing import TypeVar
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine
 from orchestrator.plan.facts import parse
-from orchestrator.plan.facts.containers import own, strays
-from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts.containers import container_of, orphan_containers
+from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Unreachable
 from orchestrator.plan.ray import commands as ray
 from orchestrator.remote.execute.events import HostSeen, LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
@@ -46,7 +46,7 @@ def ask_all(
 
 def _trouble(told: object) -> str:
     match told:
-        case Silent(why=why):
+        case Unreachable(why=why):
             return why
         case Failure(message=message):
             return message
@@ -66,21 +66,21 @@ def observe(
     *,
     depth: Depth,
 ) -> Facts:
-    """The facts of every node's host; those that could not be asked are `Silent`."""
+    """The facts of every node's host; those that could not be asked are `Unreachable`."""
 
-    def ask(node: Node) -> HostFacts | Silent:
+    def ask(node: Node) -> HostFacts | Unreachable:
         gcs = _gcs(cluster, node) if depth > Depth.CONTAINERS else ""
         return look(cluster, node, fleet, cancel, depth, gcs)
 
-    def shown(node: Node, here: HostFacts | Silent) -> str:
+    def shown(node: Node, here: HostFacts | Unreachable) -> str:
         if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
             return here.docker.text
-        container = own(cluster, node, here)
+        container = container_of(cluster, node, here)
         if container:
             return f"container {container.status}"
         return (
             "a container that is not in the inventory"
-            if any(strays(cluster, {node.name: here}))
+            if any(orphan_containers(cluster, {node.name: here}))
             else "no container"
         )
 
@@ -89,7 +89,7 @@ def observe(
 
 def look(
     cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, depth: Depth, gcs: str = ""
-) -> HostFacts | Silent:
+) -> HostFacts | Unreachable:
     """The facts of one host; Ray is asked where there is an address of its GCS."""
     command = docker.observe(cluster, node, gcs, depth)
     got = fleet[node.name].run(command, timeout=LOOK_SECONDS, cancel=cancel)
@@ -98,10 +98,10 @@ def look(
     return parse.parse(got.stdout, got.stderr)
 
 
-def silence(failure: Failure) -> Silent:
+def silence(failure: Failure) -> Unreachable:
     """Why a host could not be asked. Keys do not change by themselves, and a server may bar who comes too often."""
     lasting = failure.kind in {FailureKind.AUTH, FailureKind.HOST_KEY}
-    return Silent(failure.message, failure.fix, failure.detail, lasting)
+    return Unreachable(failure.message, failure.fix, failure.detail, lasting)
 
 
 def _gcs(cluster: Cluster, node: Node) -> str:

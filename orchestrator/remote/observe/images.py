@@ -4,7 +4,7 @@ from threading import Event
 
 from orchestrator.model.cluster import Node
 from orchestrator.plan import docker, remedies
-from orchestrator.plan.facts.host import DockerTrouble, Holding, Silent
+from orchestrator.plan.facts.host import DockerTrouble, ImageLookup, Unreachable
 from orchestrator.plan.facts.image import parse
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
@@ -15,20 +15,22 @@ LOOK_SECONDS = 60.0
 """Longer than Docker is given there."""
 
 
-def look(nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: Event) -> dict[str, Holding]:
-    """What each node has; those that could not be asked are `Silent`."""
+def look(
+    nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: Event
+) -> dict[str, ImageLookup]:
+    """What each node has; those that could not be asked are `Unreachable`."""
 
-    def ask(node: Node) -> Holding:
+    def ask(node: Node) -> ImageLookup:
         return _look(node, name, fleet, cancel)
 
     return ask_all(nodes, ask, tell, "Look at the images", "asked what it has")
 
 
-def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> Holding:
+def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> ImageLookup:
     got = fleet[node.name].run(docker.held(node, name), timeout=LOOK_SECONDS, cancel=cancel)
     if isinstance(got, Failure):
-        return Silent(got.message, got.fix, got.detail)
+        return Unreachable(got.message, got.fix, got.detail)
     if got.exit_code:
         trouble = DockerTrouble(got.exit_code, got.stderr.strip() or "Docker gives no answer")
-        return Silent(trouble.text, remedies.docker_fix(trouble))
+        return Unreachable(trouble.text, remedies.docker_fix(trouble))
     return parse(got.stdout)

@@ -14,7 +14,7 @@ from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.facts.network_test import Rank, Stage
 from orchestrator.remote.execute.events import HostSeen, LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.observe.probe_containers import Brief
+from orchestrator.remote.observe.probe_containers import ProbeContainers
 from orchestrator.remote.transport import Failure, Output
 
 START_SECONDS = 180.0
@@ -68,7 +68,7 @@ def _running(commands: Mapping[str, Command], fleet: Fleet, tell: Tell) -> "Iter
     """A container on each host, for as long as this lasts."""
     hosts = tuple(commands)
     tell(LookBegan(hosts, TITLE, DOING[Stage.STARTING]))
-    with Brief() as brief:
+    with ProbeContainers() as brief:
         ranks = {host: _Running(host, hosts, tell, brief.over) for host in hosts}
         for host, rank in ranks.items():
             brief.start(fleet[host], commands[host], rank.hear, rank.end, ALL_SECONDS)

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.plan import docker, engine
-from orchestrator.plan.checks import Evidence, Gap
+from orchestrator.plan.checks import Evidence, MissingData
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import inspection, probe
-from orchestrator.plan.facts.address import Place, places
+from orchestrator.plan.facts.address import NodeAddress, places
 from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Link, NoTrial, Trial
@@ -22,11 +22,11 @@ from orchestrator.plan.host_commands import clock
 from orchestrator.plan.ray.commands import address
 from orchestrator.remote.execute.events import LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.observe.probe_containers import Brief
+from orchestrator.remote.observe.probe_containers import ProbeContainers
 from orchestrator.remote.transport import Failure, Output, Transport
 
 
-def survey(
+def inspect_hosts(
     cluster: Cluster, nodes: tuple[Node, ...], fleet: Fleet, cancel: Event
 ) -> dict[str, Inspection | None]:
     """What Docker and the hardware of each host tell; None where they tell nothing."""
@@ -65,8 +65,10 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
         inspections={host: each for host, each in inspections.items() if isinstance(each, Inspection)},
         clocks={host: each for host, each in clocks.items() if each},
         trials=tried,
-        links=tuple(link for found in links.values() if not isinstance(found, Gap) for link in found),
-        gaps=tuple(each for each in (*inspections.values(), *links.values()) if isinstance(each, Gap)),
+        links=tuple(link for found in links.values() if not isinstance(found, MissingData) for link in found),
+        gaps=tuple(
+            each for each in (*inspections.values(), *links.values()) if isinstance(each, MissingData)
+        ),
     )
 
 
@@ -74,7 +76,7 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
 class _Check:
     cluster: Cluster
     hosts: Mapping[str, HostFacts]
-    places: Mapping[str, Place]
+    places: Mapping[str, NodeAddress]
     fleet: Fleet
     cancel: Event
 
@@ -92,7 +94,7 @@ class _Check:
         told = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
         return (float(told[1]) - answered, float(told[1]) - asked) if told else None
 
-    def inspect(self, host: str) -> Inspection | Gap:
+    def inspect(self, host: str) -> Inspection | MissingData:
         node, facts = self._node(host), self.hosts[host]
         absent = not facts.image_id and not isinstance(facts.docker, DockerTrouble)
         ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
@@ -105,7 +107,7 @@ class _Check:
     def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
         """A container from the image on each host that has it, for as long as this lasts."""
         hosts = () if self.cancel.is_set() else self.places
-        with Brief() as brief:
+        with ProbeContainers() as brief:
             running = {host: _Trial(brief, self.fleet[host], self.trial(host)) for host in hosts}
             yield {host: each.result(self.cancel) for host, each in running.items()}
 
@@ -113,9 +115,11 @@ class _Check:
         facts = self.hosts[host]
         folder = facts.machine.hf_home if facts.machine else None
         mounted = folder.path if folder and folder.exists else ""
-        return docker.trial(self.cluster, self._node(host), self.places[host], mounted, self.knocks(host))
+        return docker.trial(
+            self.cluster, self._node(host), self.places[host], mounted, self.probe_ports(host)
+        )
 
-    def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...] | Gap:
+    def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...] | MissingData:
         """The head tries every worker, each worker the head."""
         node = self._node(host)
         asked = {
@@ -126,24 +130,24 @@ class _Check:
         }
         if not asked or not isinstance(tried[host], Trial):
             return ()
-        command = docker.reach(self.cluster, node, tuple(asked))
+        command = docker.check_tcp(self.cluster, node, tuple(asked))
         got = self.fleet[host].run(command, timeout=REACH_SECONDS, cancel=self.cancel)
         if isinstance(got, Failure) or got.exit_code:
             return _gap(host, "trying connections from it", got)
         return probe.links(host, asked, got.stdout)
 
-    def _answered(self, host: str, place: Place, tried: Trial | NoTrial | None) -> tuple[int, ...]:
+    def _answered(self, host: str, place: NodeAddress, tried: Trial | NoTrial | None) -> tuple[int, ...]:
         """The ports at which the trial listens, or who was there before. Any other refuses without a firewall."""
         if not isinstance(tried, Trial):
             return ()
         before = {each.port for each in self.hosts[host].listeners or () if each.address in ("*", place.ip)}
-        return tuple(port for port in self.knocks(host) if port in tried.listens or port in before)
+        return tuple(port for port in self.probe_ports(host) if port in tried.listens or port in before)
 
-    def knocks(self, host: str) -> tuple[int, ...]:
+    def probe_ports(self, host: str) -> tuple[int, ...]:
         """The ports at which the host is tried."""
         facts, node = self.hosts[host], self._node(host)
         held = frozenset(each.port for each in facts.listeners or ())
-        return engine.of(self.cluster).knocks(self.cluster, node, held)
+        return engine.of(self.cluster).probe_ports(self.cluster, node, held)
 
     def _node(self, host: str) -> Node:
         return next(node for node in self.cluster.nodes if node.name == host)
@@ -152,7 +156,7 @@ class _Check:
 class _Trial:
     """A container that tells what is in it."""
 
-    def __init__(self, brief: Brief, via: Transport, command: Command) -> None:
+    def __init__(self, brief: ProbeContainers, via: Transport, command: Command) -> None:
         self._told, self._until = Event(), time.monotonic() + START_SECONDS
         self._line = ""
         self._ended: Output | Failure | None = None
@@ -180,8 +184,8 @@ class _Trial:
         self._told.set()
 
 
-def _gap(host: str, what: str, got: Output | Failure) -> Gap:
+def _gap(host: str, what: str, got: Output | Failure) -> MissingData:
     if isinstance(got, Failure):
-        return Gap(host, what, got.message, got.fix)
+        return MissingData(host, what, got.message, got.fix)
     why = f"exit code {got.exit_code}" if got.exit_code else "an answer that could not be read"
-    return Gap(host, what, got.stderr.strip() or why)
+    return MissingData(host, what, got.stderr.strip() or why)

@@ -7,17 +7,17 @@ from types import TracebackType
 from typing import Self
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.transport import Bell, Failure, Output, Transport
+from orchestrator.remote.transport import Failure, Output, PollableEvent, Transport
 
 PARTING_SECONDS = 5.0
 """For a container to end and be removed, after which it is left to itself: it ends when it hears nothing more."""
 
 
-class Brief:
+class ProbeContainers:
     """Those of one purpose, side by side, for as long as this is open as a context."""
 
     def __init__(self) -> None:
-        self.over, self._left = Bell(), Event()
+        self.over, self._left = PollableEvent(), Event()
         self._threads: list[Thread] = []
 
     def start(

@@ -15,7 +15,7 @@ from typing import Self
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, engine
-from orchestrator.plan.facts.containers import ip_of, own
+from orchestrator.plan.facts.containers import container_of, ip_of
 from orchestrator.plan.facts.host import (
     Container,
     Depth,
@@ -24,12 +24,12 @@ from orchestrator.plan.facts.host import (
     HostFacts,
     RayTable,
     RayTrouble,
-    Silent,
+    Unreachable,
 )
 from orchestrator.plan.ray.commands import parse_table
 from orchestrator.plan.status import snapshot
 from orchestrator.plan.status.health import Verdict
-from orchestrator.plan.status.snapshot import Gpu, Sight
+from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import look, silence
 from orchestrator.remote.transport import Failure, FailureKind, Output
@@ -47,7 +47,7 @@ class _Host:
     """What is known of a host. Times: of the monotonic clock, but for `lost`."""
 
     node: Node
-    facts: HostFacts | Silent = field(default_factory=lambda: Silent(snapshot.ASKED))
+    facts: HostFacts | Unreachable = field(default_factory=lambda: Unreachable(snapshot.ASKED))
     looked: float = 0.0
     heard: float = math.inf
     lost: float | None = None
@@ -63,14 +63,14 @@ class _Host:
         return self.heard < math.inf
 
     @property
-    def aged(self) -> HostFacts | Silent:
+    def aged(self) -> HostFacts | Unreachable:
         """The facts, with the host's clock as it stands now."""
-        if isinstance(self.facts, Silent):
+        if isinstance(self.facts, Unreachable):
             return self.facts
         return replace(self.facts, now=self.facts.now + time.monotonic() - self.looked)
 
 
-class Watch:
+class Watcher:
     """The watch of a cluster, from `with` to its end, or until `cancel` is set."""
 
     def __init__(self, cluster: Cluster, fleet: Fleet, cancel: Event) -> None:
@@ -101,7 +101,7 @@ class Watch:
         for thread in self._threads:
             thread.join()
 
-    def sights(self) -> Iterator[Sight]:
+    def sights(self) -> Iterator[ClusterSnapshot]:
         """What is known, twice a second."""
         while not self._cancel.wait(PACE):
             sight = self._sight()
@@ -112,14 +112,14 @@ class Watch:
                 self._tend(self._head, SERVING)
             yield sight
 
-    def _sight(self) -> Sight:
+    def _sight(self) -> ClusterSnapshot:
         facts: Facts = {name: host.aged for name, host in self._hosts.items()}
         head = facts[self._cluster.head.name]
         if isinstance(head, HostFacts) and self._has_ray:
             facts[self._cluster.head.name] = replace(head, ray=self._fresh_table)
         gpus = {name: host.gpus for name, host in self._hosts.items() if host.gpus}
         lost = {name: host.lost for name, host in self._hosts.items() if host.lost}
-        return snapshot.sight(self._cluster, facts, gpus, lost, dict(self._containers))
+        return snapshot.snapshot(self._cluster, facts, gpus, lost, dict(self._containers))
 
     @property
     def _fresh_table(self) -> RayTable | RayTrouble:
@@ -144,13 +144,13 @@ class Watch:
             if not cut.is_set():
                 self._learn(host, facts)
 
-    def _learn(self, host: _Host, facts: HostFacts | Silent) -> None:
+    def _learn(self, host: _Host, facts: HostFacts | Unreachable) -> None:
         host.facts, host.looked = facts, time.monotonic()
-        if isinstance(facts, Silent) or isinstance(facts.docker, DockerTrouble):
+        if isinstance(facts, Unreachable) or isinstance(facts.docker, DockerTrouble):
             host.lost, host.gpus = host.lost or time.time(), ()
         else:
             host.lost = None
-            self._containers[host.node.name] = own(self._cluster, host.node, facts)
+            self._containers[host.node.name] = container_of(self._cluster, host.node, facts)
 
     def _keep(self, host: _Host) -> None:
         """Looks at the host and listens to it, again and again."""
@@ -162,7 +162,7 @@ class Watch:
                 return
             began = time.monotonic()
             self._look(host)
-            if isinstance(host.facts, Silent) and host.facts.lasting:
+            if isinstance(host.facts, Unreachable) and host.facts.lasting:
                 return
             if isinstance(host.facts, HostFacts) and not isinstance(host.facts.docker, DockerTrouble):
                 self._listen(host, host.facts.now)
@@ -228,9 +228,9 @@ def _living(table: RayTable) -> set[tuple[str, float]]:
     return {(node.ip, node.started) for node in table.nodes if node.alive}
 
 
-def _lost(ended: Failure) -> Silent:
+def _lost(ended: Failure) -> Unreachable:
     if ended.kind is FailureKind.CANCELLED:
-        return Silent(f"nothing has been heard of it for {QUIET:.0f} s")
+        return Unreachable(f"nothing has been heard of it for {QUIET:.0f} s")
     return silence(ended)
 
 

@@ -14,8 +14,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from orchestrator.remote.ssh.config import Settings
-from orchestrator.remote.ssh.known_hosts import Stamp, stamp
-from orchestrator.remote.transport import Failure, FailureKind, Refused
+from orchestrator.remote.ssh.known_hosts import FileVersion, file_version
+from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
     import paramiko
@@ -58,7 +58,7 @@ class Keys:
                     self.used = f"key {offer.label.replace(str(Path.home()), '~', 1)}"
                     return
                 if not transport.is_active():
-                    raise Refused(self._refusal("It hung up after that."))
+                    raise FailureError(self._refusal("It hung up after that."))
         # Some servers ask for no key at all (Tailscale's); others name here what they would take.
         self._without_key(transport)
 
@@ -94,7 +94,7 @@ class Keys:
             further = ["publickey"]
         if further:
             takes = "" if "publickey" in further else f"It takes no keys, only: {', '.join(further)}."
-            raise Refused(self._refusal(takes))
+            raise FailureError(self._refusal(takes))
 
     def _left(self) -> float:
         left = self.deadline - monotonic()
@@ -141,15 +141,15 @@ def offers(hop: Settings, held: "tuple[paramiko.AgentKey, ...]") -> Iterator[Off
 
 def load(file: Path) -> Offer | None:
     """A private key, and the certificate beside it; None where there is none. Read once for all that are shown it."""
-    as_of = stamp(file)
+    as_of = file_version(file)
     if as_of is None:
         return None
     with _loading:  # or each of a fleet's threads would load it for itself
-        return _load(file, as_of, stamp(file.with_name(f"{file.name}-cert.pub")))
+        return _load(file, as_of, file_version(file.with_name(f"{file.name}-cert.pub")))
 
 
 @lru_cache(maxsize=64)
-def _load(file: Path, _key: Stamp, _certificate: Stamp) -> Offer | None:
+def _load(file: Path, _key: FileVersion, _certificate: FileVersion) -> Offer | None:
     import paramiko  # noqa: PLC0415 - slow to import
 
     if is_public(file):

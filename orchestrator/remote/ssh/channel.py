@@ -7,8 +7,8 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from orchestrator.remote.streams import Source
-from orchestrator.remote.transport import Bell, Hear
+from orchestrator.remote.streams import InputSource
+from orchestrator.remote.transport import Hear, PollableEvent
 
 if TYPE_CHECKING:
     import paramiko
@@ -18,7 +18,7 @@ FULL = 0.01  # the same while the host's window is full: nothing wakes us when i
 CHUNK = 1 << 20
 
 
-class Patience:
+class Deadline:
     """How long somebody waits: some seconds from now, or until told to stop."""
 
     def __init__(self, seconds: float, cancel: Event) -> None:
@@ -33,7 +33,7 @@ class Patience:
     @property
     def wakes(self) -> tuple[int, ...]:
         """The file descriptor that becomes readable when one is told to stop, where there is one."""
-        return (self.cancel.fileno(),) if isinstance(self.cancel, Bell) else ()
+        return (self.cancel.fileno(),) if isinstance(self.cancel, PollableEvent) else ()
 
     def slice(self, longest: float = SLICE) -> float:
         """A wait after which to look again."""
@@ -41,15 +41,15 @@ class Patience:
 
 
 @dataclass
-class Conversation:
+class ExecChannel:
     """A command and its three streams."""
 
     channel: "paramiko.Channel"
-    stdin: Source
+    stdin: InputSource
     on_stdout: Hear
     on_stderr: Hear
 
-    def last(self, patience: Patience) -> bool:
+    def last(self, patience: Deadline) -> bool:
         """Until the command has ended: True. False where patience ended first."""
         while not self._said_all():
             if patience.over:
@@ -69,7 +69,7 @@ class Conversation:
             return self.stdin.feed(self.channel)
         return True
 
-    def _await_something(self, patience: Patience, *, sent: bool) -> None:
+    def _await_something(self, patience: Deadline, *, sent: bool) -> None:
         """Until the host speaks, there is more to send, or it is time to look again."""
         poller = poll()
         for descriptor in (self.channel.fileno(), *patience.wakes, *(self.stdin.waits_for if sent else ())):
@@ -89,7 +89,7 @@ class Conversation:
             self.on_stderr(self.channel.recv_stderr(CHUNK))
         return out or err
 
-    def _await_status(self, patience: Patience) -> bool:
+    def _await_status(self, patience: Deadline) -> bool:
         """A command may close its output and go on, so the exit status has a wait of its own."""
         while not self.channel.status_event.wait(patience.slice()):
             if patience.over:

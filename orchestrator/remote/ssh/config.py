@@ -11,16 +11,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.ssh.openssh_config import Told, ask_ssh, unusable
+from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, unusable
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
-from orchestrator.remote.transport import Failure, Refused
+from orchestrator.remote.transport import Failure, FailureError
 
 
 def effective(host: str, ssh: Ssh) -> Ssh | Failure:
     """The settings with which a host is logged in to, once `~/.ssh/config` has been asked."""
     try:
         hop = settings(host, ssh)
-    except Refused as refused:
+    except FailureError as refused:
         return refused.failure
     keys = ", ".join(_short(file) for file in hop.identity_files if file.is_file())
     return replace(
@@ -141,7 +141,7 @@ def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
     )
 
 
-def _read_config(host: str, config: Path | None) -> Told:
+def _read_config(host: str, config: Path | None) -> Options:
     """Without an OpenSSH client: paramiko's reader. It knows no `Include`."""
     import_fabric()
     import paramiko  # noqa: PLC0415 - slow to import, and almost never needed here

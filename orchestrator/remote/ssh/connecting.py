@@ -4,14 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
 
-from orchestrator.remote.ssh.channel import Patience
+from orchestrator.remote.ssh.channel import Deadline
 from orchestrator.remote.ssh.connection import Connection, Turn, Wait
-from orchestrator.remote.transport import Failure, FailureKind, Refused
+from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 Opened = Connection | Failure
 
 
-class Opening:
+class ConnectAttempt:
     """Shared by all who want the connection. A name server, an agent or a host may never answer."""
 
     def __init__(self, connect: Callable[[Wait], Connection]) -> None:
@@ -23,12 +23,12 @@ class Opening:
     def _run(self, connect: Callable[[Wait], Connection]) -> None:
         try:
             self._future.set_result(connect(self._turn.wait))
-        except Refused as refused:
+        except FailureError as refused:
             self._future.set_result(refused.failure)
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
             self._future.set_exception(error)
 
-    def call(self, patience: Patience) -> bool:
+    def call(self, patience: Deadline) -> bool:
         """Until the host has answered the call, or will not: True. False where patience ended first."""
         while not patience.over and not self._turn.called.wait(patience.slice()):
             continue
@@ -40,7 +40,7 @@ class Opening:
         opened = self._future.result() if self._future.done() and not self._future.exception() else None
         return opened if isinstance(opened, Failure) else None
 
-    def wait(self, patience: Patience) -> Opened | None:
+    def wait(self, patience: Deadline) -> Opened | None:
         """The connection or what became of it; None where patience ended first."""
         if not patience.over:
             self._turn.give()

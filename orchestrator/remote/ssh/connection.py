@@ -16,9 +16,9 @@ from orchestrator.remote.ssh.auth import Keys
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.dial import dial
 from orchestrator.remote.ssh.errors import explain, hung_up
-from orchestrator.remote.ssh.host_keys import Guard
+from orchestrator.remote.ssh.host_keys import HostKeyPolicy
 from orchestrator.remote.ssh.paramiko_setup import connections, preferring
-from orchestrator.remote.transport import Failure, FailureKind, Refused
+from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
     import paramiko
@@ -53,7 +53,7 @@ class Turn:
         self.called.set()
         self._decided.wait()
         if self._refused:
-            raise Refused(Failure(FailureKind.CANCELLED, "nobody waits for the host any more"))
+            raise FailureError(Failure(FailureKind.CANCELLED, "nobody waits for the host any more"))
         return monotonic() - begun
 
 
@@ -108,7 +108,7 @@ def _on_the_way_to(host: Settings) -> Iterator[None]:
     """A jump host's refusal is told under the name of the host behind it, so it says what they have to do."""
     try:
         yield
-    except Refused as refused:
+    except FailureError as refused:
         why = f"It is a jump host on the way to {host.address}."
         detail = "\n".join(filter(None, (why, refused.failure.detail)))
         refused.failure = replace(refused.failure, detail=detail)
@@ -148,13 +148,13 @@ class Connection:
                 return
             wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 - only so that hosts do not come back all at once
             if not hung_up(problem) or monotonic() + wait > self.deadline:
-                raise Refused(explain(problem, hop, self._via, self.deadline)) from problem
+                raise FailureError(explain(problem, hop, self._via, self.deadline)) from problem
             time.sleep(wait)
 
     def _attempt(self, hop: Settings, login: MakeLogin) -> Exception | None:
         try:
             self._step(hop, login)
-        except Refused:
+        except FailureError:
             raise
         except Exception as error:  # noqa: BLE001 - a server that talks nonsense can cause any
             return error
@@ -163,7 +163,7 @@ class Connection:
     def _step(self, hop: Settings, make: MakeLogin) -> None:
         with ExitStack() as undo:
             wire = self._wire(hop, undo)
-            login, guard = make(hop, self.deadline), Guard(hop, self.policy)
+            login, guard = make(hop, self.deadline), HostKeyPolicy(hop, self.policy)
             fabric = self._fabric(hop, login, guard.types, wire)
             # Fabric accepts any host key unless told otherwise, of gateways too.
             fabric.client.set_missing_host_key_policy(guard)

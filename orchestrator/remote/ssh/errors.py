@@ -3,7 +3,7 @@
 import socket
 from time import monotonic
 
-from orchestrator.remote.ssh.channel import Patience
+from orchestrator.remote.ssh.channel import Deadline
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.transport import Failure, FailureKind
 
@@ -63,7 +63,7 @@ def _from_ssh(error: Exception, hop: Settings) -> tuple[str, str]:
     return f"does not speak SSH as it should: {error or type(error).__name__}", ""
 
 
-def out_of_patience(patience: Patience, detail: str = "") -> Failure:
+def out_of_patience(patience: Deadline, detail: str = "") -> Failure:
     if patience.cancel.is_set():
         return Failure(FailureKind.CANCELLED, "interrupted", detail=detail)
     return Failure(FailureKind.TIMEOUT, f"no answer within {patience.seconds:g} s", detail=detail)

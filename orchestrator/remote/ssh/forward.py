@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.remote.ssh.connection import Connection
 from orchestrator.remote.ssh.errors import lost, unanswered
-from orchestrator.remote.transport import Failure, FailureKind, Refused, Wire
+from orchestrator.remote.transport import Failure, FailureError, FailureKind, Wire
 
 if TYPE_CHECKING:
     import paramiko
@@ -21,10 +21,12 @@ def wire(connection: Connection, address: str, port: int, seconds: float) -> Wir
     try:
         return connection.transport.open_channel("direct-tcpip", (address, port), NOBODY, timeout=seconds)
     except paramiko.ChannelException as refusal:
-        raise Refused(_refused(connection, address, port, refusal)) from refusal
+        raise FailureError(_refused(connection, address, port, refusal)) from refusal
     except (paramiko.SSHException, OSError, EOFError) as error:
         connection.transport.join(MOMENT)
-        raise Refused(unanswered(connection.host) if connection.alive else lost(connection.host)) from error
+        raise FailureError(
+            unanswered(connection.host) if connection.alive else lost(connection.host)
+        ) from error
 
 
 def _refused(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.known_hosts import Entry, HostKey, about, append, locked
-from orchestrator.remote.transport import Failure, FailureKind, Refused
+from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
     import paramiko
@@ -61,7 +61,7 @@ class Revoked:
 Verdict = Known | Unknown | Changed | Revoked
 
 
-class HostKeyRefused(Refused):
+class HostKeyError(FailureError):
     """A host key that is not trusted, and what is wrong with it."""
 
     def __init__(self, verdict: Verdict, failure: Failure) -> None:
@@ -69,7 +69,7 @@ class HostKeyRefused(Refused):
         self.verdict = verdict
 
 
-class Guard:
+class HostKeyPolicy:
     """Decides about one hop's key, as paramiko's policy for missing keys.
 
     paramiko is given no known_hosts, so every key is missing to it and comes here: its own reader
@@ -92,13 +92,13 @@ class Guard:
         if isinstance(verdict, Unknown) and self.policy is HostKeys.ACCEPT_NEW:
             verdict = accept(self.hop, verdict)
         if not isinstance(verdict, Known):
-            raise HostKeyRefused(verdict, refusal(verdict, self.hop))
+            raise HostKeyError(verdict, refusal(verdict, self.hop))
 
 
 def judge(hop: Settings, key: HostKey) -> Verdict:
     """What the files say about a key now. Another key of any type makes it Changed.
 
-    OpenSSH calls a key of a new type new; but known types are asked for first (`Guard.types`), so
+    OpenSSH calls a key of a new type new; but known types are asked for first (`HostKeyPolicy.types`), so
     only a host that has lost them shows a new one, or somebody between.
     """
     return _judged(hop, key, _entries(hop, hop.known_as))
@@ -130,7 +130,7 @@ def accept(hop: Settings, unknown: Unknown) -> Verdict:
                 return Known(unknown.name, unknown.key)
             return verdict
     except OSError as error:
-        raise Refused(_unwritable(unknown.file, error)) from error
+        raise FailureError(_unwritable(unknown.file, error)) from error
 
 
 def record(unknown: Unknown) -> Failure | None:

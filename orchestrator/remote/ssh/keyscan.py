@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from orchestrator.model.cluster import HostKeys, Ssh
 from orchestrator.remote.ssh.config import Settings, route
 from orchestrator.remote.ssh.connection import connect
-from orchestrator.remote.ssh.host_keys import HostKeyRefused, Known, Unknown
+from orchestrator.remote.ssh.host_keys import HostKeyError, Known, Unknown
 from orchestrator.remote.ssh.known_hosts import HostKey
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
-from orchestrator.remote.transport import Failure, Refused
+from orchestrator.remote.transport import Failure, FailureError
 
 if TYPE_CHECKING:
     import paramiko
@@ -27,16 +27,16 @@ def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown 
     deadline = monotonic() + ssh.connect_timeout
     try:
         hops = route(host, ssh, config)
-        with closing(connect(hops, HostKeys.STRICT, deadline, login=_Visitor)) as connection:
+        with closing(connect(hops, HostKeys.STRICT, deadline, login=_KeyScan)) as connection:
             key = connection.transport.get_remote_server_key()
             return Known(hops[-1].known_as, HostKey(key.get_name(), key.get_base64()))
-    except HostKeyRefused as refused:
+    except HostKeyError as refused:
         return refused.verdict if isinstance(refused.verdict, Unknown) else refused.failure
-    except Refused as refused:
+    except FailureError as refused:
         return refused.failure
 
 
-class _Visitor:
+class _KeyScan:
     """Sees the host's key and leaves without logging in."""
 
     used = ""

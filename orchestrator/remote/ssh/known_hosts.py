@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
-Stamp = tuple[int, int, int] | None
+FileVersion = tuple[int, int, int] | None
 
 
-def stamp(file: Path) -> Stamp:
+def file_version(file: Path) -> FileVersion:
     """Another one when the file has been changed, replaced or given other rights; None where it cannot be seen."""
     try:
         now = file.stat()
@@ -104,7 +104,7 @@ def _salt_and_digest(hashed: str) -> tuple[bytes, bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class KnownHostsFile:
     """A known_hosts file, read once for all the hosts of a fleet: each line by its names, and those without."""
 
     named: Mapping[str, list[Entry]]
@@ -119,7 +119,7 @@ class Book:
 def about(files: Iterable[Path], name: str) -> Iterator[Entry]:
     """What the files say of a host, as they are now."""
     for file in files:
-        as_of = stamp(file)
+        as_of = file_version(file)
         if as_of is None:
             continue
         with suppress(OSError):
@@ -129,7 +129,7 @@ def about(files: Iterable[Path], name: str) -> Iterator[Entry]:
 
 
 @lru_cache(maxsize=16)
-def _book(file: Path, _as_of: Stamp) -> Book:
+def _book(file: Path, _as_of: FileVersion) -> KnownHostsFile:
     named, others = defaultdict[str, list[Entry]](list), []
     for number, line in enumerate(file.read_text(errors="replace").split("\n"), 1):
         for entry in _parse(line, file, number):
@@ -137,7 +137,7 @@ def _book(file: Path, _as_of: Stamp) -> Book:
                 named[name].append(entry)
             if not entry.plain:
                 others.append(entry)
-    return Book(named, tuple(others))
+    return KnownHostsFile(named, tuple(others))
 
 
 def _parse(line: str, file: Path, number: int) -> Iterator[Entry]:

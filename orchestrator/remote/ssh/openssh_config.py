@@ -19,7 +19,7 @@ from threading import Lock
 from time import monotonic
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.transport import Failure, FailureKind, Refused
+from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 FRESH = 10  # seconds after which the config may be another, and is asked again
 READ = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
@@ -35,11 +35,11 @@ OURS = frozenset(
 QUOTES = frozenset("\"'\\")
 OFF = ("false", "no", "none")
 
-Told = Mapping[str, Sequence[str]]
+Options = Mapping[str, Sequence[str]]
 """Values by lower-case keyword, in the config's order: of those in OURS."""
 
 
-def ask_ssh(host: str, ssh: Ssh, config: Path | None) -> Told | None:
+def ask_ssh(host: str, ssh: Ssh, config: Path | None) -> Options | None:
     """What `ssh` would do with a host; None where there is no OpenSSH. Refused where its config is of no use."""
     return alike(ssh, config, int(monotonic() / FRESH)).about(host)
 
@@ -49,14 +49,14 @@ class Answer:
     """What was said of `host`. `patterns` are all that a `Host` line has; None where more than they decide."""
 
     host: str
-    told: Told
+    told: Options
     patterns: tuple[str, ...] | None
 
     def matches(self, host: str) -> tuple[bool, ...]:
         """What tells hosts apart: those that match the same patterns get the same answer."""
         return tuple(fnmatchcase(host, pattern.replace("[", "[[]")) for pattern in self.patterns or ())
 
-    def about(self, host: str) -> Told | None:
+    def about(self, host: str) -> Options | None:
         """The same for another host that matches the same; None where more in it may be one's own."""
         if host == self.host:
             return self.told
@@ -69,14 +69,14 @@ class Answer:
         return {**self.told, **own}
 
 
-class _Alike:
+class _SharedQuery:
     """Hosts that the inventory gives the same options. The first is asked; the others wait to see who is like it."""
 
     def __init__(self, ask: Callable[[str], Answer | None]) -> None:
         self._ask, self._lock = ask, Lock()
         self._asked: dict[tuple[bool, ...] | None, Future[Answer | None]] = {}
 
-    def about(self, host: str) -> Told | None:
+    def about(self, host: str) -> Options | None:
         first = self._once(None, host)
         if first is None:
             return None
@@ -98,7 +98,7 @@ class _Alike:
             return asked.result()
         try:
             return asked.result(BRIEFLY)
-        except (Refused, TimeoutError):  # a refusal may be for the other's name alone
+        except (FailureError, TimeoutError):  # a refusal may be for the other's name alone
             return self._ask(host)
 
     def _answer(self, asked: "Future[Answer | None]", host: str) -> None:
@@ -107,15 +107,15 @@ class _Alike:
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
             asked.set_exception(error)
 
-    def _alone(self, host: str) -> Told | None:
+    def _alone(self, host: str) -> Options | None:
         answer = self._ask(host)
         return answer.told if answer else None
 
 
 @lru_cache(maxsize=256)
-def alike(ssh: Ssh, config: Path | None, _period: int) -> _Alike:
+def alike(ssh: Ssh, config: Path | None, _period: int) -> _SharedQuery:
     """Those who are asked about in the same `_period`, with the same options."""
-    return _Alike(lambda host: ask_alone(host, ssh, config))
+    return _SharedQuery(lambda host: ask_alone(host, ssh, config))
 
 
 def ask_alone(host: str, ssh: Ssh, config: Path | None) -> Answer | None:
@@ -159,7 +159,7 @@ def _is_plain(host: str) -> bool:
     return host == host.lower() and host.rpartition(".")[2][:1].isalpha()
 
 
-def _by_key(text: str) -> Told:
+def _by_key(text: str) -> Options:
     told: dict[str, list[str]] = defaultdict(list)
     for line in text.splitlines():
         key, _, value = line.partition(" ")
@@ -204,6 +204,6 @@ def _lines(file: Path) -> list[tuple[str, str]]:
         return [("match", "all")]
 
 
-def unusable(message: str, *, fix: str, detail: str = "") -> Refused:
+def unusable(message: str, *, fix: str, detail: str = "") -> FailureError:
     # Not UNREACHABLE: another try would read the same file.
-    return Refused(Failure(FailureKind.AUTH, message, detail=detail, fix=fix))
+    return FailureError(Failure(FailureKind.AUTH, message, detail=detail, fix=fix))

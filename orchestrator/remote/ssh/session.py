@@ -6,10 +6,10 @@ from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.ssh.channel import Patience
+from orchestrator.remote.ssh.channel import Deadline
 from orchestrator.remote.ssh.connection import Connection
 from orchestrator.remote.ssh.errors import lost, out_of_patience, unanswered
-from orchestrator.remote.transport import Failure, FailureKind, Refused
+from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
     import paramiko
@@ -21,19 +21,19 @@ LAST, LINES = 4096, 10  # of a command's last words
 
 @contextmanager
 def started(
-    connection: Connection, command: Command, patience: Patience, reply: float
+    connection: Connection, command: Command, patience: Deadline, reply: float
 ) -> "Iterator[paramiko.Channel]":
     """The command's channel, once the host has accepted the command; `reply` seconds it has for that."""
     import paramiko  # noqa: PLC0415 - slow to import
 
     channel = None
     try:
-        channel = _session(connection, Patience(patience.slice(reply), patience.cancel))
+        channel = _session(connection, Deadline(patience.slice(reply), patience.cancel))
         with _alarm(reply, channel.close):
             channel.exec_command(command.line())
     except (paramiko.SSHException, OSError, EOFError) as error:
         silent = channel is None and not isinstance(error, paramiko.ChannelException)
-        raise Refused(_not_started(connection, patience, error, silent=silent)) from error
+        raise FailureError(_not_started(connection, patience, error, silent=silent)) from error
     try:
         yield channel
     finally:
@@ -52,7 +52,7 @@ def _leave(channel: "paramiko.Channel") -> None:
     channel.close()
 
 
-def _session(connection: Connection, patience: Patience) -> "paramiko.Channel":
+def _session(connection: Connection, patience: Deadline) -> "paramiko.Channel":
     """A session. sshd counts one for a moment longer than it lasts, and may allow fewer than we use."""
     import paramiko  # noqa: PLC0415 - slow to import
 
@@ -77,7 +77,7 @@ def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def _not_started(connection: Connection, patience: Patience, error: Exception, *, silent: bool) -> Failure:
+def _not_started(connection: Connection, patience: Deadline, error: Exception, *, silent: bool) -> Failure:
     if patience.over:
         return out_of_patience(patience)
     if not connection.alive:
@@ -99,8 +99,8 @@ def exit_code(connection: Connection, status: int, stderr: bytes | bytearray) ->
     # A connection that breaks ends its channels first and says so a moment later.
     connection.transport.join(2 * AGAIN)
     if not connection.alive:
-        raise Refused(lost(connection.host))
-    raise Refused(killed(stderr))
+        raise FailureError(lost(connection.host))
+    raise FailureError(killed(stderr))
 
 
 def killed(stderr: bytes | bytearray) -> Failure:

@@ -8,22 +8,22 @@ from time import monotonic
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
-from orchestrator.remote.ssh.channel import Conversation, Patience
+from orchestrator.remote.ssh.channel import Deadline, ExecChannel
 from orchestrator.remote.ssh.config import route
-from orchestrator.remote.ssh.connecting import Opening
+from orchestrator.remote.ssh.connecting import ConnectAttempt
 from orchestrator.remote.ssh.connection import Connection, Wait, connect
 from orchestrator.remote.ssh.errors import out_of_patience
 from orchestrator.remote.ssh.forward import wire
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.ssh.session import exit_code, last_words, started
-from orchestrator.remote.streams import Source, Speaker, Tail
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Refused, Wire
+from orchestrator.remote.streams import BaseTransport, InputSource, Tail
+from orchestrator.remote.transport import Failure, FailureError, FailureKind, Hear, Wire
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
 GRACE = 0.5  # seconds beyond its time after which an opening connection is left to itself
 
 
-class SshTransport(Speaker):
+class SshTransport(BaseTransport):
     """Runs commands on one host. Several threads may share it."""
 
     def __init__(self, host: str, ssh: Ssh, config: Path | None = None) -> None:
@@ -33,24 +33,24 @@ class SshTransport(Speaker):
         self._config = config
         self._slots = BoundedSemaphore(CHANNELS)
         self._lock = Lock()
-        self._opening: Opening | None = None
+        self._opening: ConnectAttempt | None = None
         self._closed = False
         self.login = ""
 
     def call(self, *, cancel: Event) -> Failure | None:
         try:
             opening = self._current()
-        except Refused as refused:
+        except FailureError as refused:
             return refused.failure
         import_fabric()  # while the host takes the call
-        if not opening.call(Patience(self._ssh.connect_timeout + GRACE, cancel)):
+        if not opening.call(Deadline(self._ssh.connect_timeout + GRACE, cancel)):
             return self._gave_up(opening, cancel)
         return opening.failure
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:
             return self._wire(address, port, cancel)
-        except Refused as refused:
+        except FailureError as refused:
             return self._closed_failure() if self._closed else refused.failure
 
     def _wire(self, address: str, port: int, cancel: Event) -> Wire:
@@ -58,7 +58,7 @@ class SshTransport(Speaker):
         connection = self._connection(cancel)
         try:
             return wire(connection, address, port, self._ssh.connect_timeout)
-        except Refused:
+        except FailureError:
             if connection.alive:
                 raise
         return wire(self._connection(cancel), address, port, self._ssh.connect_timeout)
@@ -69,21 +69,21 @@ class SshTransport(Speaker):
             if self._opening:
                 self._opening.discard()
 
-    def _speak(
-        self, command: Command, stdin: Source, hear: Hear, stderr: Tail, timeout: float, cancel: Event
+    def _exec(
+        self, command: Command, stdin: InputSource, hear: Hear, stderr: Tail, timeout: float, cancel: Event
     ) -> int | Failure:
         try:
             connection = self._connection(cancel)
-            patience = Patience(timeout, cancel)
+            patience = Deadline(timeout, cancel)
             with (
                 self._slot(patience),
                 started(connection, command, patience, self._ssh.connect_timeout) as channel,
             ):
-                talk = Conversation(channel, stdin, hear, stderr.hear)
+                talk = ExecChannel(channel, stdin, hear, stderr.hear)
                 if not talk.last(patience):
                     return out_of_patience(patience, last_words(stderr.heard))
                 return exit_code(connection, channel.exit_status, stderr.heard)
-        except Refused as refused:
+        except FailureError as refused:
             return self._closed_failure() if self._closed else refused.failure
 
     def _closed_failure(self) -> Failure:
@@ -92,22 +92,22 @@ class SshTransport(Speaker):
     def _connection(self, cancel: Event) -> Connection:
         opening = self._current()
         import_fabric()
-        patience = Patience(self._ssh.connect_timeout + GRACE, cancel)
+        patience = Deadline(self._ssh.connect_timeout + GRACE, cancel)
         match opening.wait(patience):
             case Connection() as connection:
                 self.login = connection.login
                 return connection
             case Failure() as failure:
-                raise Refused(failure)
-        raise Refused(self._gave_up(opening, cancel))
+                raise FailureError(failure)
+        raise FailureError(self._gave_up(opening, cancel))
 
-    def _current(self) -> Opening:
+    def _current(self) -> ConnectAttempt:
         with self._lock:
             if self._closed:
-                raise Refused(self._closed_failure())
+                raise FailureError(self._closed_failure())
             if self._opening is None or not self._opening.worth_keeping:
                 self._forget()
-                self._opening = Opening(self._connect)
+                self._opening = ConnectAttempt(self._connect)
             return self._opening
 
     def _connect(self, turn: Wait) -> Connection:
@@ -120,7 +120,7 @@ class SshTransport(Speaker):
             self._opening.discard()
             self._opening = None
 
-    def _gave_up(self, opening: Opening, cancel: Event) -> Failure:
+    def _gave_up(self, opening: ConnectAttempt, cancel: Event) -> Failure:
         if cancel.is_set():
             return Failure(FailureKind.CANCELLED, f"cancelled while connecting to {self._host}")
         with self._lock:
@@ -133,10 +133,10 @@ class SshTransport(Speaker):
         )
 
     @contextmanager
-    def _slot(self, patience: Patience) -> Iterator[None]:
+    def _slot(self, patience: Deadline) -> Iterator[None]:
         while not self._slots.acquire(timeout=patience.slice()):
             if patience.over:
-                raise Refused(out_of_patience(patience, f"It waited for {CHANNELS} others there."))
+                raise FailureError(out_of_patience(patience, f"It waited for {CHANNELS} others there."))
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ LONGEST = 1 << 16  # bytes of a request
 ITS_END = b"\r\n\r\n"
 
 
-class Door:
+class LoginLink:
     """Answers a request for `path`, a random word, and leaves every other alone. Without a token it has none.
 
     The token stands in no link and in no argument list. The link does, where others on this machine may read
@@ -42,7 +42,7 @@ class Door:
         return _response("303 See Other", "", "Location: /", "Referrer-Policy: no-referrer", *cookie)
 
 
-def sorry(failure: Failure) -> bytes:
+def error_page(failure: Failure) -> bytes:
     """A page that says why there is none."""
     text = "\n".join(filter(None, (f"raycluster: {failure.message}", failure.detail, failure.fix)))
     return _response("502 Bad Gateway", f"{text}\n", "Content-Type: text/plain; charset=utf-8")

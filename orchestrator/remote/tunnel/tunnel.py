@@ -8,12 +8,12 @@ from threading import Event, Lock, Thread
 from typing import Self
 
 from orchestrator.remote.transport import Failure, Wire
-from orchestrator.remote.tunnel.token_login import Door, sorry
+from orchestrator.remote.tunnel.token_login import LoginLink, error_page
 
 CHUNK = 1 << 16
 
 
-def splice(client: Wire, wire: Wire, said: bytes) -> None:
+def relay(client: Wire, wire: Wire, said: bytes) -> None:
     """Carries on what the client has `said` already and all that follows, both ways, to the end."""
     back = Thread(target=_pump, args=(wire, client), name="tunnel-back")
     back.start()
@@ -64,7 +64,7 @@ class Tunnel:
     It carries HTTP: the one who connects speaks first.
     """
 
-    def __init__(self, listener: Listener, connect: Connect, door: Door) -> None:
+    def __init__(self, listener: Listener, connect: Connect, door: LoginLink) -> None:
         self._listener, self._connect, self._door = listener, connect, door
         self._open: set[Wire] = set()
         self._lock, self._stop = Lock(), Event()
@@ -104,10 +104,10 @@ class Tunnel:
         client.settimeout(None)
         wire = self._connect(self._stop)
         if isinstance(wire, Failure):
-            client.sendall(sorry(wire))
+            client.sendall(error_page(wire))
             return
         with self._kept(wire):
-            splice(client, wire, said)
+            relay(client, wire, said)
 
     @contextmanager
     def _kept(self, wire: Wire) -> Iterator[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.plan.serving.spec import Company
+from orchestrator.plan.serving.spec import RankGroup
 from tests.payload.serving.place import Place, free_port, until
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
@@ -25,7 +25,7 @@ class Ranks(dict[str, Place]):
         for host in hosts:
             rank = HOSTS.index(host)
             words = ("--node-rank", str(rank), *(["--headless"] if rank else []))
-            self[host].start(model, *words, company=asdict(Company(rank, HOSTS, self.meet, run)))
+            self[host].start(model, *words, company=asdict(RankGroup(rank, HOSTS, self.meet, run)))
 
     def answer(self, lives: int) -> None:
         """Waits until all do, in that life."""

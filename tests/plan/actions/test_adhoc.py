@@ -15,7 +15,7 @@ from orchestrator.model.cluster import Cluster, Docker, HostKeys, Node, Role, Ss
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.adhoc import plan_exec, plan_shell, refusal
 from orchestrator.plan.ssh_command import ssh
-from orchestrator.plan.steps import Refusal
+from orchestrator.plan.steps import Rejected
 
 NODE = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
 DEMO = Cluster("demo", "vllm/vllm-openai:v0.17.1", replace(NODE, name="gpu1", role=Role.HEAD), (NODE,))
@@ -63,18 +63,18 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
     [
         ((0, "\x1erunning\n", ""), None),
         ((0, "Welcome to gpu2!\n\x1erunning\n", ""), None),
-        ((0, "", ""), Refusal("gpu2", "no container of this cluster is there", "raycluster up")),
+        ((0, "", ""), Rejected("gpu2", "no container of this cluster is there", "raycluster up")),
         (
             (0, "Welcome to gpu2!\n", ""),
-            Refusal("gpu2", "no container of this cluster is there", "raycluster up"),
+            Rejected("gpu2", "no container of this cluster is there", "raycluster up"),
         ),
         (
             (0, "\x1eexited\n", ""),
-            Refusal("gpu2", "its container is not running: exited", "raycluster status"),
+            Rejected("gpu2", "its container is not running: exited", "raycluster status"),
         ),
         (
             (1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"),
-            Refusal(
+            Rejected(
                 "gpu2",
                 "Docker there does not tell of its containers",
                 "start Docker on this host: sudo systemctl start docker",
@@ -83,7 +83,7 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
         ),
     ],
 )
-def test_only_a_container_that_runs_is_fit(answer: tuple[int, str, str], why: Refusal | None) -> None:
+def test_only_a_container_that_runs_is_fit(answer: tuple[int, str, str], why: Rejected | None) -> None:
     assert refusal("gpu2", *answer) == why
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Engine
 from orchestrator.plan.actions.down import ASK, heard_meanwhile, left_behind, plan_down
-from orchestrator.plan.facts.containers import outsiders
-from orchestrator.plan.facts.host import DockerTrouble, Facts, Silent
+from orchestrator.plan.facts.containers import unknown_hosts
+from orchestrator.plan.facts.host import DockerTrouble, Facts, Unreachable
 from orchestrator.plan.facts.offline import all_there
 from orchestrator.plan.steps import OnFailure, Plan, Run
 from tests.plan.recordings import ray_told
@@ -59,7 +59,7 @@ def test_ray_is_asked_once_and_only_where_it_runs_and_the_whole_cluster_goes() -
         plan_down(demo, standing(demo)),
         plan_down(demo, not_asked(demo), frozenset({"gpu1", "gpu2", "gpu3"})),
         plan_down(demo, with_container(not_asked(demo), "gpu1", running=False)),
-        plan_down(demo, not_asked(demo) | {"gpu1": Silent("off")}),
+        plan_down(demo, not_asked(demo) | {"gpu1": Unreachable("off")}),
         plan_down(without, not_asked(without)),
         plan_down(demo, all_there(demo)),
     )
@@ -70,7 +70,7 @@ def test_what_ray_told_meanwhile_is_named_with_the_line_that_removes_it_now_that
     demo, three = cluster(workers=1), cluster(workers=2)
     told = ray_told("10.0.0.1", "10.0.0.2", "10.0.0.3")
     facts = heard_meanwhile(demo, not_asked(demo), told)
-    (other,) = outsiders(demo, facts)
+    (other,) = unknown_hosts(demo, facts)
     there = facts | {other.name: bare_host(node(3), docker=(container(three, node(3)),))}
     (refusal,) = left_behind(demo, there)
     assert (refusal.host, refusal.why) == (
@@ -78,14 +78,14 @@ def test_what_ray_told_meanwhile_is_named_with_the_line_that_removes_it_now_that
         "raycluster-demo-gpu3 of this cluster is there, which is not in the inventory",
     )
     assert refusal.fix == "remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3"
-    (unsure,) = left_behind(demo, facts | {other.name: Silent("does not answer", "plug it in")})
+    (unsure,) = left_behind(demo, facts | {other.name: Unreachable("does not answer", "plug it in")})
     assert unsure.why.endswith("which is not in the inventory and could not be asked: does not answer")
     assert unsure.fix == "look there: ssh 10.0.0.3 docker ps --all --filter label=raycluster.cluster=demo"
 
 
 def test_a_ray_that_told_nothing_meanwhile_leaves_nobody_to_look_at() -> None:
     demo = cluster(workers=1)
-    assert outsiders(demo, heard_meanwhile(demo, not_asked(demo), "")) == ()
+    assert unknown_hosts(demo, heard_meanwhile(demo, not_asked(demo), "")) == ()
 
 
 def test_a_worker_that_fails_to_stop_keeps_no_other_host_from_being_visited() -> None:
@@ -115,7 +115,7 @@ def test_a_container_of_a_host_that_left_the_inventory_goes_too() -> None:
 
 def test_a_host_that_could_not_be_asked_is_a_failure_by_name() -> None:
     demo = cluster()
-    facts = standing(demo) | {"gpu2": Silent("no route to host", "plug it in")}
+    facts = standing(demo) | {"gpu2": Unreachable("no route to host", "plug it in")}
     facts = with_host(facts, "gpu3", docker=DockerTrouble(1, "Cannot connect to the Docker daemon"))
     refused = {refusal.host: refusal.why for refusal in plan_down(demo, facts).refusals}
     assert refused == {"gpu2": "no route to host", "gpu3": "Cannot connect to the Docker daemon"}
@@ -149,7 +149,7 @@ def test_workers_without_a_head_are_killed_since_they_would_drain_for_nobody() -
 def test_workers_whose_head_may_still_run_are_stopped_in_good_order() -> None:
     demo = cluster()
     assert set(scripts(plan_down(demo, standing(demo))).values()) == {"remove"}
-    assert set(scripts(plan_down(demo, standing(demo) | {"gpu1": Silent("off")})).values()) == {"remove"}
+    assert set(scripts(plan_down(demo, standing(demo) | {"gpu1": Unreachable("off")})).values()) == {"remove"}
 
 
 def test_a_head_that_runs_under_its_former_name_is_a_head() -> None:

@@ -1,15 +1,15 @@
 """Which host's image goes to whom."""
 
 from orchestrator.plan.actions.image_copy import plan_copy
-from orchestrator.plan.facts.host import Silent
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.steps import Plan
 from tests.plan.worlds import cluster, outline
 
 DEMO = cluster()
 GPU1, GPU2, GPU3 = DEMO.nodes
-ONE, OTHER = Held("sha256:one", size=10), Held("sha256:other")
-SILENT = Silent("does not answer", "plug it in")
+ONE, OTHER = ImageInfo("sha256:one", size=10), ImageInfo("sha256:other")
+SILENT = Unreachable("does not answer", "plug it in")
 
 
 def refused(plan: Plan) -> dict[str, str]:

@@ -11,7 +11,7 @@ from orchestrator.plan.actions.images import get_image, outdated
 from orchestrator.plan.actions.restart import plan_restart
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.facts.host import Facts
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.steps import OnFailure, Phase, Plan
 from tests.plan.machines import Machine
 from tests.plan.worlds import SEALED, bare, cluster, node, outline, standing, with_host
@@ -19,17 +19,17 @@ from tests.plan.worlds import SEALED, bare, cluster, node, outline, standing, wi
 EACH = cluster(ray=Ray(install="ray==2.56.*"))
 HEAD = replace(EACH, build_on=BuildOn.HEAD)
 NAME = docker.image(EACH)
-BASE, MOVED = Held("sha256:base"), Held("sha256:moved")
-HEADS = Held("sha256:heads", size=10, built_from=BASE.id)
-OWN = Held("sha256:own", built_from=BASE.id)
+BASE, MOVED = ImageInfo("sha256:base"), ImageInfo("sha256:moved")
+HEADS = ImageInfo("sha256:heads", size=10, built_from=BASE.id)
+OWN = ImageInfo("sha256:own", built_from=BASE.id)
 ADD, COPY = "add ray==2.56.* to the image", f"load {NAME} from gpu1"
 
 
-def has(facts: Facts, host: str, derived: Held | None, base: Held | None = BASE) -> Facts:
+def has(facts: Facts, host: str, derived: ImageInfo | None, base: ImageInfo | None = BASE) -> Facts:
     return with_host(facts, host, image_id=derived.id if derived else "", derived=derived, base=base)
 
 
-def having(of: Cluster, *derived: Held | None, base: Held | None = BASE) -> Facts:
+def having(of: Cluster, *derived: ImageInfo | None, base: ImageInfo | None = BASE) -> Facts:
     """The hosts without a container, each with its image."""
     facts = bare(of)
     for each, image in zip(of.nodes, derived, strict=True):
@@ -122,13 +122,13 @@ def test_an_image_that_the_head_has_is_only_copied_to_those_that_lack_it() -> No
     ],
 )
 def test_an_image_that_is_there_may_be_out_of_date(
-    of: Cluster, heads: Held | None, base: Held | None, own: Held | None, why: str
+    of: Cluster, heads: ImageInfo | None, base: ImageInfo | None, own: ImageInfo | None, why: str
 ) -> None:
     facts = has(having(of, heads, None, None, base=None), "gpu2", own, base)
     assert outdated(of, of.workers[0], facts) == why
 
 
-def up(of: Cluster, *derived: Held, base: Held = BASE) -> dict[str, str]:
+def up(of: Cluster, *derived: ImageInfo, base: ImageInfo = BASE) -> dict[str, str]:
     """Why each host of a cluster that stands would get a new container."""
     facts = standing(of)
     for each, image in zip(of.nodes, derived, strict=True):

@@ -8,8 +8,8 @@ from orchestrator.model.cluster import HostKeys, Role, Ssh
 from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.prune import plan_prune
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.facts.containers import outsiders
-from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, Silent
+from orchestrator.plan.facts.containers import unknown_hosts
+from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, Unreachable
 from tests.plan.worlds import (
     SEALED,
     bare_host,
@@ -37,7 +37,7 @@ def edited(**changes: object) -> Facts:
 
 def test_a_node_that_only_ray_knows_is_looked_at_as_the_head_is_but_its_key_must_be_known() -> None:
     accepting = replace(node(1), ssh=Ssh(user="ana", host_keys=HostKeys.ACCEPT_NEW))
-    (other,) = outsiders(replace(TWO, head=accepting), edited())
+    (other,) = unknown_hosts(replace(TWO, head=accepting), edited())
     assert (other.name, other.host, other.ip, other.role) == (GONE, GONE, GONE, Role.WORKER)
     assert other.ssh == Ssh(user="ana", host_keys=HostKeys.STRICT)
 
@@ -45,16 +45,16 @@ def test_a_node_that_only_ray_knows_is_looked_at_as_the_head_is_but_its_key_must
 @pytest.mark.parametrize("ip", ["-oProxyCommand=reboot", "gpu3; reboot", "", "10.0.0"])
 def test_what_a_head_calls_an_address_and_is_none_is_never_dialled(ip: str) -> None:
     facts = with_table(standing(TWO), ray_node(node(1)), ray_node(node(2)), replace(ray_node(node(3)), ip=ip))
-    assert outsiders(TWO, facts) == ()
+    assert unknown_hosts(TWO, facts) == ()
 
 
 def test_dead_nodes_and_those_of_the_inventory_are_no_outsiders() -> None:
     facts = with_table(standing(TWO), *map(ray_node, TWO.nodes), replace(ray_node(node(3)), alive=False))
-    assert outsiders(TWO, facts) == ()
+    assert unknown_hosts(TWO, facts) == ()
 
 
 def test_prune_removes_the_container_and_its_token_from_the_host_that_left() -> None:
-    plan = plan_prune(TWO, (*TWO.nodes, *outsiders(TWO, edited())), edited())
+    plan = plan_prune(TWO, (*TWO.nodes, *unknown_hosts(TWO, edited())), edited())
     steps = [f"{GONE}: stop and remove raycluster-demo-gpu3", f"{GONE}: forget Ray's token"]
     assert outline(plan) == [("Remove what the inventory no longer has", steps)]
     assert [each.what for each in plan.changes] == ["raycluster-demo-gpu3 is not in the inventory"]
@@ -64,7 +64,7 @@ def test_prune_removes_the_container_and_its_token_from_the_host_that_left() -> 
 def test_prune_touches_nothing_that_the_inventory_has_or_that_is_another_clusters() -> None:
     other = replace(container(THREE, node(3)), cluster="other")
     assert plan_prune(TWO, TWO.nodes, standing(TWO)).phases == ()
-    assert plan_prune(TWO, (*TWO.nodes, *outsiders(TWO, edited())), edited(docker=(other,))).phases == ()
+    assert plan_prune(TWO, (*TWO.nodes, *unknown_hosts(TWO, edited())), edited(docker=(other,))).phases == ()
 
 
 def test_up_names_what_was_left_behind_and_goes_on() -> None:
@@ -75,7 +75,7 @@ def test_up_names_what_was_left_behind_and_goes_on() -> None:
 
 def test_down_is_refused_its_success_by_what_was_left_behind_and_by_what_cannot_be_asked() -> None:
     assert [each.host for each in plan_down(TWO, edited()).refusals] == [GONE]
-    silent = edited() | {GONE: Silent("does not answer", "plug it in")}
+    silent = edited() | {GONE: Unreachable("does not answer", "plug it in")}
     (refusal,) = plan_down(TWO, silent).refusals
     assert (refusal.host, refusal.fix) == (GONE, "plug it in")
     assert refusal.why.endswith("cannot be asked: does not answer")
@@ -100,4 +100,4 @@ def test_a_host_under_a_new_name_is_refused_a_second_container_until_the_old_one
 def test_an_address_that_the_inventory_uses_for_a_host_is_no_outsider() -> None:
     moved = replace(TWO, workers=(node(2, name=GONE, host=GONE, ip="10.1.0.3"),))
     facts = with_table(standing(TWO), ray_node(node(1)), ray_node(node(3)))
-    assert outsiders(moved, {"gpu1": facts["gpu1"], GONE: facts["gpu2"]}) == ()
+    assert unknown_hosts(moved, {"gpu1": facts["gpu1"], GONE: facts["gpu2"]}) == ()

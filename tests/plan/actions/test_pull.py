@@ -10,13 +10,13 @@ import pytest
 from orchestrator.model.cluster import BuildOn, Docker, Pull, Ray
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.pull import plan_pull
-from orchestrator.plan.facts.host import Silent
-from orchestrator.plan.facts.image import Held, alike, parse
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.image import ImageInfo, group_identical, parse
 from tests.plan.worlds import cluster, node, outline
 
 IMAGE = "vllm/vllm-openai:v0.17.1"
-ONE = Held("sha256:one", ("sha256:digest-one",), ("sha256:a", "sha256:b"), "linux/amd64", 10)
-OTHER = Held("sha256:other", ("sha256:digest-other",), ("sha256:c",), "linux/amd64", 10)
+ONE = ImageInfo("sha256:one", ("sha256:digest-one",), ("sha256:a", "sha256:b"), "linux/amd64", 10)
+OTHER = ImageInfo("sha256:other", ("sha256:digest-other",), ("sha256:c",), "linux/amd64", 10)
 
 PULLING = """\
 v0.17.1: Pulling from vllm/vllm-openai
@@ -94,20 +94,20 @@ def test_only_a_docker_that_answers_in_time_is_believed_to_lack_an_image(
 @pytest.mark.parametrize(
     "same",
     [
-        Held("sha256:one"),
-        Held("sha256:arm", ("sha256:digest-one",), ("sha256:z",), "linux/arm64"),
-        Held("sha256:manifest", (), ONE.layers, "linux/amd64"),
+        ImageInfo("sha256:one"),
+        ImageInfo("sha256:arm", ("sha256:digest-one",), ("sha256:z",), "linux/arm64"),
+        ImageInfo("sha256:manifest", (), ONE.layers, "linux/amd64"),
     ],
     ids=["its ID", "a registry's digest, for another machine", "its layers, in another store"],
 )
-def test_an_image_is_the_same_by(same: Held) -> None:
+def test_an_image_is_the_same_by(same: ImageInfo) -> None:
     assert ONE.is_same(same)
 
 
 def test_hosts_with_the_same_image_stand_together_the_most_first() -> None:
-    assert alike({"gpu1": OTHER, "gpu2": ONE, "gpu3": ONE}) == (("gpu2", "gpu3"), ("gpu1",))
-    assert alike({"gpu1": ONE, "gpu2": ONE}) == (("gpu1", "gpu2"),)
-    assert not Held("sha256:x").is_same(Held("sha256:y"))
+    assert group_identical({"gpu1": OTHER, "gpu2": ONE, "gpu3": ONE}) == (("gpu2", "gpu3"), ("gpu1",))
+    assert group_identical({"gpu1": ONE, "gpu2": ONE}) == (("gpu1", "gpu2"),)
+    assert not ImageInfo("sha256:x").is_same(ImageInfo("sha256:y"))
 
 
 def test_every_host_pulls_and_is_then_asked_what_it_has() -> None:
@@ -141,7 +141,7 @@ def test_where_the_head_builds_it_the_others_only_pull() -> None:
 
 def test_a_host_that_could_not_be_asked_is_a_failure_by_name() -> None:
     demo = cluster(workers=1)
-    plan = plan_pull(demo, demo.nodes, {"gpu1": ONE, "gpu2": Silent("does not answer", "plug it in")})
+    plan = plan_pull(demo, demo.nodes, {"gpu1": ONE, "gpu2": Unreachable("does not answer", "plug it in")})
     assert [(each.host, each.why, each.fix) for each in plan.refusals] == [
         ("gpu2", "does not answer", "plug it in")
     ]

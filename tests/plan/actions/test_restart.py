@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from orchestrator.plan.actions.restart import concerned, plan_restart
-from orchestrator.plan.facts.host import Listener, Silent
+from orchestrator.plan.facts.host import Listener, Unreachable
 from orchestrator.plan.steps import OnFailure, Plan, Run
 from tests.plan.worlds import (
     SEALED,
@@ -105,7 +105,7 @@ def test_what_could_not_start_again_is_not_stopped() -> None:
 
 def test_with_a_head_that_cannot_be_asked_nothing_is_done() -> None:
     demo = cluster()
-    plan = plan_restart(demo, standing(demo) | {"gpu1": Silent("no route to host")}, SEALED)
+    plan = plan_restart(demo, standing(demo) | {"gpu1": Unreachable("no route to host")}, SEALED)
     assert (plan.phases, [refusal.why for refusal in plan.refusals]) == ((), ["no route to host"])
 
 

@@ -7,9 +7,9 @@ import pytest
 from orchestrator.model.cluster import Auth, Cluster, Docker, Pull, Ray
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.conditions import Joined
-from orchestrator.plan.actions.up import Sealed, plan_up
-from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, RayTrouble, Silent
-from orchestrator.plan.steps import OnFailure, Plan, Refusal, Run, Wait
+from orchestrator.plan.actions.up import Secrets, plan_up
+from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, RayTrouble, Unreachable
+from orchestrator.plan.steps import OnFailure, Plan, Rejected, Run, Wait
 from tests.plan.worlds import (
     NOW,
     SEALED,
@@ -206,13 +206,13 @@ def test_a_worker_that_cannot_be_used_is_left_out_by_name_and_the_others_go_on(
 
 def test_a_silent_worker_is_left_out_with_what_to_do() -> None:
     demo = cluster()
-    plan = up(demo, bare(demo) | {"gpu2": Silent("connection refused", "start sshd")})
-    assert plan.refusals == (Refusal("gpu2", "connection refused", "start sshd"),)
+    plan = up(demo, bare(demo) | {"gpu2": Unreachable("connection refused", "start sshd")})
+    assert plan.refusals == (Rejected("gpu2", "connection refused", "start sshd"),)
 
 
 def test_when_the_head_cannot_be_used_nothing_starts_anywhere() -> None:
     demo = cluster()
-    plan = up(demo, bare(demo) | {"gpu1": Silent("connection refused")})
+    plan = up(demo, bare(demo) | {"gpu1": Unreachable("connection refused")})
     assert plan.phases == ()
     assert [refusal.host for refusal in plan.refusals] == ["gpu1"]
 
@@ -294,7 +294,7 @@ def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() ->
 
 def test_secrets_of_the_user_reach_docker_run_alone() -> None:
     demo = cluster(workers=1, secrets=("HF_TOKEN",))
-    sealed = Sealed((Secret("HF_TOKEN", "hf_x"),), SEALED.token)
+    sealed = Secrets((Secret("HF_TOKEN", "hf_x"),), SEALED.token)
     plan = plan_up(demo, bare(demo), sealed)
     carrying = [step for step in plan if isinstance(step, Run) and sealed.secrets[0] in step.command.stdin]
     assert [step.title for step in carrying] == ["start its container"] * 2

@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.model.cluster import Ray
 from orchestrator.plan.checks.across_hosts import clashes, differences, outdated_images, seen, unlike
-from orchestrator.plan.facts.host import Address, Facts, Silent
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.host import Address, Facts, Unreachable
+from orchestrator.plan.facts.image import ImageInfo
 from tests.plan.checks.samples import brief, good
 from tests.plan.worlds import cluster, node, with_host
 
@@ -111,8 +111,8 @@ def test_the_mtu_that_counts_is_that_of_the_ip() -> None:
     assert list(differences(DEMO, made)) == []
 
 
-@pytest.mark.parametrize("unknown", [Silent("gone"), None])
-def test_what_is_not_known_is_not_compared(unknown: Silent | None) -> None:
+@pytest.mark.parametrize("unknown", [Unreachable("gone"), None])
+def test_what_is_not_known_is_not_compared(unknown: Unreachable | None) -> None:
     made = facts(gpu1=(eth("10.0.0.1", mtu=1500),), gpu2=(eth("10.0.0.2", mtu=0),))
     made |= {"gpu3": unknown} if unknown else {}
     assert list(differences(DEMO, with_host(made, "gpu2", image_id=""))) == []
@@ -130,10 +130,10 @@ def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_
     of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
     made = good(of)
     for host in ("gpu1", "gpu2", "gpu3"):
-        derived = Held(f"sha256:of-{host}", built_from="sha256:base")
+        derived = ImageInfo(f"sha256:of-{host}", built_from="sha256:base")
         made = with_host(made, host, image_id=derived.id, derived=derived)
     assert list(differences(of, made)) == []
-    made = with_host(made, "gpu3", derived=Held("sha256:x", built_from="sha256:0123456789abcdef"))
+    made = with_host(made, "gpu3", derived=ImageInfo("sha256:x", built_from="sha256:0123456789abcdef"))
     below = "vllm/vllm-openai:v0.17.1 below Ray: image"
     fix = "pull it anew on all: raycluster pull; or write the image with its digest"
     assert brief(differences(of, made)) == [
@@ -143,11 +143,11 @@ def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_
 
 def test_an_image_with_ray_whose_base_has_moved_is_out_of_date() -> None:
     of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
-    derived = Held("sha256:derived", built_from="sha256:base")
-    made = with_host(good(of), "gpu2", derived=derived, base=Held("sha256:base"))
+    derived = ImageInfo("sha256:derived", built_from="sha256:base")
+    made = with_host(good(of), "gpu2", derived=derived, base=ImageInfo("sha256:base"))
     assert list(outdated_images(of, made)) == []
     told = "its image with Ray is out of date: vllm/vllm-openai:v0.17.1 is another image on this host now"
-    assert brief(outdated_images(of, with_host(made, "gpu2", base=Held("sha256:moved")))) == [
+    assert brief(outdated_images(of, with_host(made, "gpu2", base=ImageInfo("sha256:moved")))) == [
         ("gpu2", "warning", told, "raycluster up")
     ]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray, Rdma
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.checks import Evidence, Finding, Gap, Level, obstacles, quick, thorough
+from orchestrator.plan.checks import Evidence, Finding, Level, MissingData, obstacles, quick, thorough
 from orchestrator.plan.facts.host import (
     Address,
     Container,
@@ -18,9 +18,9 @@ from orchestrator.plan.facts.host import (
     HostFacts,
     Listener,
     Machine,
-    Silent,
+    Unreachable,
 )
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour
 from orchestrator.plan.facts.probe import Link, NoTrial, Outcome, Trial
 from tests.plan.worlds import SEALED, cluster, container, node
@@ -70,7 +70,7 @@ def containers(draw: st.DrawFn) -> Container:
 
 
 MACHINES = st.builds(Machine, LINES, IPS | LINES, BYTES, st.builds(Folder, LINES, free=st.none() | BYTES))
-HELD = st.builds(Held, st.sampled_from(["one", "two"]), built_from=st.sampled_from(["", "one", "two"]))
+HELD = st.builds(ImageInfo, st.sampled_from(["one", "two"]), built_from=st.sampled_from(["", "one", "two"]))
 HOST_FACTS = st.builds(
     HostFacts,
     home=LINES,
@@ -89,7 +89,7 @@ HOST_FACTS = st.builds(
     | st.lists(st.builds(Listener, LINES, st.sampled_from([6379, 6380, 22]), LINES), max_size=3).map(tuple),
 )
 FACTS: st.SearchStrategy[Facts] = st.fixed_dictionaries(
-    dict.fromkeys(HOSTS, HOST_FACTS | st.builds(Silent, WORDS, LINES, WORDS))
+    dict.fromkeys(HOSTS, HOST_FACTS | st.builds(Unreachable, WORDS, LINES, WORDS))
 )
 INSPECTIONS = st.builds(
     Inspection,
@@ -114,7 +114,7 @@ EVIDENCE = st.builds(
     clocks=st.dictionaries(st.sampled_from(HOSTS), st.tuples(st.floats(-9, 0), st.floats(0, 99))),
     trials=st.dictionaries(st.sampled_from(HOSTS), TRIALS),
     links=st.lists(LINKS, max_size=3).map(tuple),
-    gaps=st.lists(st.builds(Gap, st.sampled_from(HOSTS), LINES, WORDS), max_size=2).map(tuple),
+    gaps=st.lists(st.builds(MissingData, st.sampled_from(HOSTS), LINES, WORDS), max_size=2).map(tuple),
 )
 
 

@@ -7,11 +7,11 @@ import pytest
 from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Cluster, Docker, Pull, Rdma
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.checks import Evidence, Gap, Level, measured, obstacles, quick, thorough
-from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Silent
+from orchestrator.plan.checks import Evidence, Level, MissingData, measured, obstacles, quick, thorough
+from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Unreachable
 from orchestrator.plan.facts.network_test import Rank
 from orchestrator.plan.facts.probe import NoTrial
-from orchestrator.plan.steps import Refusal, Remark
+from orchestrator.plan.steps import Note, Rejected
 from tests.plan.checks.samples import brief, good, hardware, inspection, link, neighbour, trial
 from tests.plan.worlds import SEALED, cluster, container, node, standing, with_container, with_host
 
@@ -56,7 +56,10 @@ def test_logins_are_told_where_there_was_one() -> None:
 
 
 def test_what_could_not_be_learned_is_a_failure_of_that_host() -> None:
-    gaps = (Gap("gpu2", "a closer look at it", "timed out\nafter 9 s"), Gap("gpu3", "x", "y", "plug it in"))
+    gaps = (
+        MissingData("gpu2", "a closer look at it", "timed out\nafter 9 s"),
+        MissingData("gpu3", "x", "y", "plug it in"),
+    )
     again = "`raycluster check -v` again, once the host is at rest"
     assert brief(thorough(DEMO, good(DEMO), Evidence(gaps=gaps))) == [
         ("gpu2", "failure", "a closer look at it failed: timed out", again),
@@ -72,7 +75,7 @@ def everything() -> Evidence:
         clocks={"gpu1": (0, 1), "gpu2": (50, 51), "gpu3": (0, 1)},
         trials={"gpu1": trial(nofile=1024, gpus=()), "gpu2": NoTrial(125, "no"), "gpu3": trial(memlock=1)},
         links=(link("gpu1", "gpu3"),),
-        gaps=(Gap("gpu1", "x", "y"),),
+        gaps=(MissingData("gpu1", "x", "y"),),
     )
 
 
@@ -85,13 +88,13 @@ def test_findings_stand_in_the_order_of_the_inventorys_hosts() -> None:
 def test_every_topic_is_one_that_people_are_shown_and_every_one_of_these_there_is() -> None:
     here, there = replace(DEMO.workers[0], host="local"), DEMO.workers[1]
     of = replace(DEMO, head=node(1, rdma=Rdma.OFF), workers=(here, there))
-    facts = with_host(good(of), "gpu1", infiniband=True) | {"gpu2": Silent("gone", "plug it in")}
+    facts = with_host(good(of), "gpu1", infiniband=True) | {"gpu2": Unreachable("gone", "plug it in")}
     deep = measured(of, facts, {"gpu1": Rank(no_torch="no"), "gpu2": Rank(ended="no"), "gpu3": Rank()})
     assert {each.topic for each in (*thorough(of, facts, everything()), *deep)} == set(TOPICS)
 
 
 def test_evidence_of_a_host_that_is_silent_by_now_is_left_alone() -> None:
-    facts = good(DEMO) | {"gpu2": Silent("gone", "plug it in")}
+    facts = good(DEMO) | {"gpu2": Unreachable("gone", "plug it in")}
     seen = Evidence(inspections={"gpu2": hardware()}, trials={"gpu2": trial()})
     assert brief(thorough(DEMO, facts, seen)) == [("gpu2", "failure", "gone", "plug it in")]
 
@@ -123,16 +126,16 @@ def test_what_check_calls_a_failure_up_refuses_in_the_same_words(
 ) -> None:
     facts = with_host(good(of), "gpu1", **changes)
     failures = [each for each in quick(of, facts) if each.level is Level.FAILURE]
-    said = {Refusal(each.host, each.text, each.fix, each.detail) for each in failures}
+    said = {Rejected(each.host, each.text, each.fix, each.detail) for each in failures}
     plan = plan_up(of, facts, SEALED)
     assert "gpu1" in {refusal.host for refusal in plan.refusals}
     assert set(plan.refusals) == said
 
 
 def test_a_silent_host_is_refused_with_what_was_said_meanwhile() -> None:
-    silent = Silent("no key is accepted", "ssh-copy-id gpu2", "tried: id_rsa")
+    silent = Unreachable("no key is accepted", "ssh-copy-id gpu2", "tried: id_rsa")
     plan = plan_up(DEMO, good(DEMO) | {"gpu2": silent}, SEALED)
-    assert plan.refusals == (Refusal("gpu2", "no key is accepted", "ssh-copy-id gpu2", "tried: id_rsa"),)
+    assert plan.refusals == (Rejected("gpu2", "no key is accepted", "ssh-copy-id gpu2", "tried: id_rsa"),)
 
 
 def test_of_several_obstacles_on_a_host_the_first_is_told() -> None:
@@ -154,7 +157,7 @@ def test_up_warns_of_those_hosts_alone_that_get_a_container() -> None:
     facts = with_container(standing(DEMO), "gpu2", running=False, status="exited")
     told = "which ports are in use cannot be told"
     assert {each.host for each in quick(DEMO, facts) if each.text == told} == {"gpu1", "gpu2", "gpu3"}
-    assert plan_up(DEMO, facts, SEALED).warnings == (Remark("gpu2", told, "install iproute2 there"),)
+    assert plan_up(DEMO, facts, SEALED).warnings == (Note("gpu2", told, "install iproute2 there"),)
 
 
 def test_an_obstacle_to_a_new_container_is_none_to_one_that_stands() -> None:
@@ -166,8 +169,8 @@ def test_an_obstacle_to_a_new_container_is_none_to_one_that_stands() -> None:
 
 def test_what_fails_on_this_machine_is_no_matter_of_ssh() -> None:
     of = replace(DEMO, head=replace(DEMO.head, host="local"))
-    silent = good(of) | {"gpu1": Silent("no answer within 90 s")}
-    gaps = Evidence(gaps=(Gap("gpu1", "x", "y"), Gap("gpu2", "x", "y")))
+    silent = good(of) | {"gpu1": Unreachable("no answer within 90 s")}
+    gaps = Evidence(gaps=(MissingData("gpu1", "x", "y"), MissingData("gpu2", "x", "y")))
     assert {each.topic for each in thorough(of, silent, Evidence()) if each.host == "gpu1"} == {"host"}
     found = {each.host: each.topic for each in thorough(of, good(of), gaps) if "failed" in each.text}
     assert found == {"gpu1": "host", "gpu2": "ssh"}

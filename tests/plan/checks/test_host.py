@@ -7,8 +7,8 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
 from orchestrator.plan.checks.host import reached, startable
-from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Silent
-from orchestrator.plan.facts.image import Held
+from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Unreachable
+from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT
 from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with
 from tests.plan.worlds import bare_host, cluster, container, node
@@ -27,7 +27,7 @@ def test_a_host_in_good_order_is_told_in_four_lines() -> None:
 
 
 def test_a_silent_host_is_told_in_its_own_words_and_no_more() -> None:
-    (only,) = quick(ALONE, {"gpu1": Silent("no key is accepted", "ssh-copy-id gpu1", "tried: id_rsa")})
+    (only,) = quick(ALONE, {"gpu1": Unreachable("no key is accepted", "ssh-copy-id gpu1", "tried: id_rsa")})
     assert (only.host, only.topic, only.level) == ("gpu1", "ssh", "failure")
     assert (only.text, only.fix, only.detail) == ("no key is accepted", "ssh-copy-id gpu1", "tried: id_rsa")
 
@@ -114,7 +114,7 @@ def test_the_head_alone_needs_an_image_that_ray_is_added_to() -> None:
     assert [each[1] for each in found(never, image_id="")] == [
         "image vllm/vllm-openai:v0.17.1 is not on this host, and `docker.pull` is never"
     ]
-    assert found(never, image_id="", base=Held("sha256:base")) == []
+    assert found(never, image_id="", base=ImageInfo("sha256:base")) == []
     of = cluster(workers=1, ray=Ray(install="ray==2.56.0"))
     worker = replace(of.workers[0], docker=Docker(pull=Pull.NEVER))
     assert list(startable(of, worker, bare_host(worker, image_id="", listeners=()))) == []

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.facts.address import Place
+from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.ray import commands as ray
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
@@ -18,7 +18,7 @@ SMALLEST = Cluster("demo", "vllm/vllm-openai:v0.17.1", HEAD, (WORKER,))
 
 def line(cluster: Cluster, node: Node, *secrets: Secret, infiniband: bool = False) -> str:
     """The line, with the spec hash made short so that it can be read."""
-    place = Place(node.ip or "", "eth1", "/home/ana", infiniband)
+    place = NodeAddress(node.ip or "", "eth1", "/home/ana", infiniband)
     command = docker.run(cluster, node, place, "10.0.0.1", secrets)
     return command.line().replace(docker.spec(command), "HASH")
 
@@ -157,7 +157,7 @@ def test_an_ipv6_head_is_dialled_in_brackets() -> None:
 
 def test_a_secret_travels_on_standard_input_and_its_name_alone_enters_the_spec() -> None:
     cluster = replace(SMALLEST, secrets=("HF_TOKEN",))
-    place = Place("10.0.0.1", "eth0", "/root", infiniband=False)
+    place = NodeAddress("10.0.0.1", "eth0", "/root", infiniband=False)
     one = docker.run(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_one"),))
     two = docker.run(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_two"),))
     assert one.input() == b"HF_TOKEN=hf_one\n"

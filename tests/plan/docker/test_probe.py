@@ -9,7 +9,7 @@ from orchestrator.model.cluster import Accelerator, Cluster, Docker, Node, Ports
 from orchestrator.payload import program
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts.address import Place
+from orchestrator.plan.facts.address import NodeAddress
 from tests.plan.machines import NOTE, Machine
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
@@ -21,7 +21,7 @@ HF_HOME = "/home/ana/.cache/huggingface"
 def trial(
     cluster: Cluster = SMALLEST, node: Node = HEAD, folder: str = HF_HOME, *, rdma: bool = False
 ) -> Command:
-    place = Place(node.ip or "", "eth1", "/home/ana", infiniband=rdma)
+    place = NodeAddress(node.ip or "", "eth1", "/home/ana", infiniband=rdma)
     return docker.trial(cluster, node, place, folder, (6379, 60999, 19999))
 
 
@@ -79,13 +79,13 @@ def test_a_trial_is_of_the_image_that_ray_was_added_to() -> None:
 
 
 def test_others_are_tried_from_inside_the_trial() -> None:
-    command = docker.reach(SMALLEST, HEAD, ("10.0.0.2:60999", "[fd00::2]:19999"))
+    command = docker.check_tcp(SMALLEST, HEAD, ("10.0.0.2:60999", "[fd00::2]:19999"))
     shown = " ".join("PROGRAM" if word == program("probe") else word for word in command.argv)
     assert shown == ("docker exec raytrial-demo-gpu1 python3 -c PROGRAM reach 10.0.0.2:60999 [fd00::2]:19999")
 
 
 def test_a_rank_of_the_deep_check_is_given_the_same_and_no_folder() -> None:
-    place = Place("10.0.0.2", "eth1", "/home/ana", infiniband=True)
+    place = NodeAddress("10.0.0.2", "eth1", "/home/ana", infiniband=True)
     told = ("1", "2", "10.0.0.2", "10.0.0.1", "19998", "0")
     command = docker.collective(SMALLEST, WORKER, place, told)
     assert command.argv[:4] == ("sh", "-c", scripts.TRIAL, "trial")

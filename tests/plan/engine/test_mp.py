@@ -12,7 +12,7 @@ from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.restart import plan_restart
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks.firewall import firewall_rule
-from orchestrator.plan.facts.host import DockerTrouble, Facts, Silent
+from orchestrator.plan.facts.host import DockerTrouble, Facts, Unreachable
 from orchestrator.plan.serving import state as served
 from orchestrator.plan.serving.plan import START, plan_serve, plan_stop
 from orchestrator.plan.status.health import Verdict, assess
@@ -38,7 +38,7 @@ HOSTS = ("gpu1", "gpu2", "gpu3")
 def mp(workers: int = 2, **changes: Any) -> Cluster:
     """As it is once the inventory has been read."""
     made = cluster(workers, engine=Engine.MP, **changes)
-    return engine.of(made).settled(made)
+    return engine.of(made).normalized(made)
 
 
 def standing(of: Cluster) -> Facts:
@@ -86,11 +86,11 @@ def why_not(plan: Plan) -> list[tuple[str, str]]:
 
 def test_what_concerns_ray_alone_is_left_out_so_that_a_line_switches_an_inventory() -> None:
     by_ray = cluster(engine=Engine.MP, ray=Ray(install="ray[default]==2.56.*", auth=Auth.TOKEN))
-    settled = engine.of(by_ray).settled(by_ray)
+    settled = engine.of(by_ray).normalized(by_ray)
     assert (settled.ray.install, settled.ray.auth) == (None, Auth.DISABLED)
     assert settled.head.num_gpus == 8
     as_ray = replace(by_ray, engine=Engine.RAY)
-    assert engine.of(as_ray).settled(as_ray) == as_ray
+    assert engine.of(as_ray).normalized(as_ray) == as_ray
 
 
 @pytest.mark.parametrize("host", [1, 2])
@@ -214,7 +214,7 @@ def test_sizes_are_not_guessed_where_nobody_can_count_the_gpus() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        Silent("does not answer", "plug it in"),
+        Unreachable("does not answer", "plug it in"),
         bare_host(node(2), docker=DockerTrouble(1, "Docker is gone")),
         bare_host(node(2)),
     ],
@@ -296,7 +296,7 @@ def test_a_rank_that_is_missing_by_either_hosts_word_is_no_answer(host: str, now
 
 
 def test_stop_ends_every_rank_and_names_the_host_that_cannot_be_asked() -> None:
-    plan = plan_stop(mp(), serving(mp()) | {"gpu3": Silent("does not answer")})
+    plan = plan_stop(mp(), serving(mp()) | {"gpu3": Unreachable("does not answer")})
     assert outline(plan) == [("Stop the server", ["gpu1: stop vLLM", "gpu2: stop vLLM"])]
     assert [each.host for each in plan.refusals] == ["gpu3"]
 
@@ -318,5 +318,5 @@ def test_the_ports_that_are_needed_and_those_the_firewall_has_to_let_through() -
     assert list(engine.of(of).needed(of, of.head)) == [29499, 29501]
     assert engine.of(of).needed(of, of.workers[0]) == {}
     assert "--dports 29499:29501,32768:60999 " in firewall_rule(of, {"gpu1": "10.0.0.1"})
-    assert engine.of(of).knocks(of, of.head, frozenset({60999})) == (29499, 29501, 60998)
+    assert engine.of(of).probe_ports(of, of.head, frozenset({60999})) == (29499, 29501, 60998)
     assert engine.rendezvous(of, frozenset()) == 60998

@@ -12,7 +12,7 @@ from orchestrator.plan.facts.host import (
     HostFacts,
     RayNode,
     RayTrouble,
-    Silent,
+    Unreachable,
 )
 from orchestrator.plan.facts.parse import parse, seconds
 from tests.plan.recordings import Said, addresses, answer, containers, inspected, ray_line, ray_row, standing
@@ -27,9 +27,9 @@ def facts(**said: Said) -> HostFacts:
     return found
 
 
-def silent(**said: Said) -> Silent:
+def silent(**said: Said) -> Unreachable:
     found = parse(*answer(**said))
-    assert isinstance(found, Silent)
+    assert isinstance(found, Unreachable)
     return found
 
 
@@ -203,7 +203,7 @@ def test_infiniband_and_gpus_are_seen() -> None:
 
 
 def test_a_host_without_ip_is_silent_with_the_remedy() -> None:
-    assert silent(addresses=Said("", "sh: 4: ip: not found\n", 127)) == Silent(
+    assert silent(addresses=Said("", "sh: 4: ip: not found\n", 127)) == Unreachable(
         "cannot tell its addresses: sh: 4: ip: not found", "install iproute2 there"
     )
 
@@ -241,7 +241,7 @@ def test_ray_that_tells_no_table_is_trouble_with_its_words(said: Said, trouble: 
 )
 def test_half_an_answer_is_none(stdout: str, stderr: str) -> None:
     found = parse(stdout, stderr)
-    assert isinstance(found, Silent)
+    assert isinstance(found, Unreachable)
     assert found.why.startswith("gave an answer that could not be read")
     assert stderr.strip() in found.why
 

@@ -61,22 +61,22 @@ def test_the_ports_that_have_to_be_open_between_hosts(of: Cluster, opened: str) 
 def test_every_port_that_is_tried_is_one_that_the_rule_opens(of: Cluster) -> None:
     opened = ports.open_between_hosts(of)
     for node in of.nodes:
-        tried = ports.knocks(of, node, frozenset())
+        tried = ports.probe_ports(of, node, frozenset())
         assert all(any(port in each for each in opened) for port in tried)
 
 
 def test_a_port_of_each_kind_is_tried() -> None:
     (worker,) = RANDOM.workers
-    assert ports.knocks(RANDOM, RANDOM.head, frozenset()) == (7000, 60999, 19999)
-    assert ports.knocks(RANDOM, worker, frozenset()) == (60999, 19999)
-    assert ports.knocks(PINNED, PINNED.head, frozenset()) == (7000, 7001, 19999)
-    assert ports.knocks(PINNED, worker, frozenset()) == (7001, 19999)
+    assert ports.probe_ports(RANDOM, RANDOM.head, frozenset()) == (7000, 60999, 19999)
+    assert ports.probe_ports(RANDOM, worker, frozenset()) == (60999, 19999)
+    assert ports.probe_ports(PINNED, PINNED.head, frozenset()) == (7000, 7001, 19999)
+    assert ports.probe_ports(PINNED, worker, frozenset()) == (7001, 19999)
 
 
 def test_of_ports_that_ray_would_choose_a_free_one_is_tried_but_no_other_of_those_that_it_would_not() -> None:
     held = frozenset({7000, 7001, 60999, 60998, *WORKER_PORTS[-5:]})
-    assert ports.knocks(RANDOM, RANDOM.head, held) == (7000, 60997, 19994)
-    assert ports.knocks(PINNED, PINNED.head, held) == (7000, 7001, 19994)
+    assert ports.probe_ports(RANDOM, RANDOM.head, held) == (7000, 60997, 19994)
+    assert ports.probe_ports(PINNED, PINNED.head, held) == (7000, 7001, 19994)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster, Model, Ray
 from orchestrator.plan import docker
-from orchestrator.plan.actions.rollback import Wreck
+from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, HostFacts, RayTrouble, Silent
+from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, HostFacts, RayTrouble, Unreachable
 from orchestrator.plan.serving.plan import START, plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.status.health import Verdict, assess
-from orchestrator.plan.steps import OnFailure, Plan, Remark, Run
+from orchestrator.plan.steps import Note, OnFailure, Plan, Run
 from tests.plan.worlds import (
     SEALED,
     cluster,
@@ -123,9 +123,9 @@ def test_another_model_or_the_same_with_other_arguments_has_to_be_stopped_first(
 
 def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count() -> None:
     facts = with_table(standing(cluster()), ray_node(node(1)), ray_node(node(2), alive=False))
-    chosen = served(PLAIN, facts=facts | {"gpu3": Silent("does not answer")})["argv"]
+    chosen = served(PLAIN, facts=facts | {"gpu3": Unreachable("does not answer")})["argv"]
     assert chosen[-4:] == ["--tensor-parallel-size", "8", "--pipeline-parallel-size", "1"]
-    plan = plan_serve(cluster(), facts | {"gpu3": Silent("does not answer")}, PLAIN)
+    plan = plan_serve(cluster(), facts | {"gpu3": Unreachable("does not answer")}, PLAIN)
     assert [(each.host, each.why) for each in plan.warnings] == [
         ("gpu2", "is degraded, so the model is spread without it"),
         ("gpu3", "is unknown, so the model is spread without it"),
@@ -149,7 +149,7 @@ def test_with_a_head_that_has_ended_nothing_is_served() -> None:
 
 
 def test_a_head_that_cannot_be_asked_is_told_with_all_that_was_said() -> None:
-    silent = standing(cluster()) | {"gpu1": Silent("does not answer", "plug it in", "no route")}
+    silent = standing(cluster()) | {"gpu1": Unreachable("does not answer", "plug it in", "no route")}
     plan = plan_serve(cluster(), silent, PLAIN)
     assert why_not(plan) == ("does not answer", "plug it in")
     assert plan.refusals[0].detail == "no route"
@@ -192,21 +192,21 @@ def test_where_nothing_is_served_there_is_nothing_to_stop() -> None:
 
 
 def test_a_head_that_cannot_be_asked_is_never_said_to_serve_nothing() -> None:
-    silent = standing(cluster()) | {"gpu1": Silent("does not answer", "plug it in")}
+    silent = standing(cluster()) | {"gpu1": Unreachable("does not answer", "plug it in")}
     assert why_not(plan_stop(cluster(), silent)) == ("does not answer", "plug it in")
 
 
 @pytest.mark.parametrize(
     ("wreck", "stops"),
     [
-        (Wreck(frozenset({"gpu1"}), frozenset({"gpu1"})), True),
-        (Wreck(frozenset({"gpu1"}), frozenset(), interrupted=True), True),
-        (Wreck(frozenset({"gpu1"}), frozenset()), False),  # it answers
-        (Wreck(frozenset(), frozenset({"gpu1"})), False),  # it was there before
-        (Wreck(frozenset(), frozenset(), interrupted=True), False),
+        (FailedRun(frozenset({"gpu1"}), frozenset({"gpu1"})), True),
+        (FailedRun(frozenset({"gpu1"}), frozenset(), interrupted=True), True),
+        (FailedRun(frozenset({"gpu1"}), frozenset()), False),  # it answers
+        (FailedRun(frozenset(), frozenset({"gpu1"})), False),  # it was there before
+        (FailedRun(frozenset(), frozenset(), interrupted=True), False),
     ],
 )
-def test_a_failed_run_ends_the_server_that_it_started_and_no_other(wreck: Wreck, stops: bool) -> None:
+def test_a_failed_run_ends_the_server_that_it_started_and_no_other(wreck: FailedRun, stops: bool) -> None:
     assert [step.title for step in plan_unserve(cluster(), wreck)] == ["stop vLLM"] * stops
 
 
@@ -222,7 +222,7 @@ def test_a_head_that_gets_a_new_container_says_which_model_ends_with_it() -> Non
     assert not ending(plan_up(cluster(), serving(cluster()), SEALED))
 
 
-def ending(plan: Plan) -> list[Remark]:
+def ending(plan: Plan) -> list[Note]:
     return [warning for warning in plan.warnings if "is served" in warning.why]
 
 

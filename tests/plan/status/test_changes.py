@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.plan.facts.containers import own
-from orchestrator.plan.facts.host import DockerTrouble, Facts, RayTrouble, Silent
+from orchestrator.plan.facts.containers import container_of
+from orchestrator.plan.facts.host import DockerTrouble, Facts, RayTrouble, Unreachable
 from orchestrator.plan.status.changes import events
-from orchestrator.plan.status.snapshot import ASKED, Sight, sight
+from orchestrator.plan.status.snapshot import ASKED, ClusterSnapshot, snapshot
 from tests.plan.worlds import (
     NOW,
     bare,
@@ -25,16 +25,18 @@ ONE, TWO, THREE = (ray_node(node) for node in DEMO.nodes)
 GONE = RayTrouble("nothing listens on 10.0.0.1:6379", gone=True)
 
 
-def seen(facts: Facts, last: Sight | None = None) -> Sight:
+def seen(facts: Facts, last: ClusterSnapshot | None = None) -> ClusterSnapshot:
     """A sight after another, whose containers are remembered where a host is lost."""
     found = {
-        node.name: own(DEMO, node, facts[node.name]) for node in DEMO.nodes if not silent(facts, node.name)
+        node.name: container_of(DEMO, node, facts[node.name])
+        for node in DEMO.nodes
+        if not silent(facts, node.name)
     }
-    return sight(DEMO, facts, {}, {}, {**(last.containers if last else {}), **found})
+    return snapshot(DEMO, facts, {}, {}, {**(last.containers if last else {}), **found})
 
 
 def silent(facts: Facts, host: str) -> bool:
-    return isinstance(facts[host], Silent)
+    return isinstance(facts[host], Unreachable)
 
 
 def told(before: Facts, after: Facts) -> list[str]:
@@ -44,7 +46,7 @@ def told(before: Facts, after: Facts) -> list[str]:
 
 
 def lost(facts: Facts, host: str = "gpu2") -> Facts:
-    return facts | {host: Silent("10.0.0.2:22 does not answer")}
+    return facts | {host: Unreachable("10.0.0.2:22 does not answer")}
 
 
 def test_where_nothing_has_changed_nothing_has_happened() -> None:
@@ -128,7 +130,7 @@ def test_a_whole_cluster_that_goes() -> None:
 
 
 def test_who_has_not_had_the_time_to_answer_is_pending_and_so_is_ray_on_the_head() -> None:
-    assert seen(ALL | {"gpu3": Silent(ASKED)}).pending == ("gpu3",)
+    assert seen(ALL | {"gpu3": Unreachable(ASKED)}).pending == ("gpu3",)
     assert seen(with_host(ALL, "gpu1", ray=RayTrouble(ASKED, gone=False))).pending == ("gpu1",)
     assert (
         seen(ALL).pending

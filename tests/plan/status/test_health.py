@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.plan.facts.host import DockerTrouble, RayTrouble, Silent
-from orchestrator.plan.remedies import age
+from orchestrator.plan.facts.host import DockerTrouble, RayTrouble, Unreachable
+from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.status.health import HostHealth, Verdict, assess
 from tests.plan.worlds import (
     NOW,
@@ -110,7 +110,7 @@ def test_too_few_gpus_degrade() -> None:
 
 
 def test_a_silent_worker_is_unknown_and_the_cluster_degraded() -> None:
-    health = assess(DEMO, standing(DEMO) | {"gpu2": Silent("no route to host", "plug it in", "in vain")})
+    health = assess(DEMO, standing(DEMO) | {"gpu2": Unreachable("no route to host", "plug it in", "in vain")})
     assert health.verdict is Verdict.DEGRADED
     gpu2 = host(health, "gpu2")
     assert (gpu2.verdict, gpu2.container) == (Verdict.UNKNOWN, None)
@@ -118,13 +118,13 @@ def test_a_silent_worker_is_unknown_and_the_cluster_degraded() -> None:
 
 
 def test_a_silent_head_makes_the_cluster_unknown() -> None:
-    health = assess(DEMO, standing(DEMO) | {"gpu1": Silent("no route to host")})
+    health = assess(DEMO, standing(DEMO) | {"gpu1": Unreachable("no route to host")})
     assert health.verdict is Verdict.UNKNOWN
     assert host(health, "gpu2").joined is None
 
 
 def test_a_silent_worker_among_hosts_that_have_nothing_is_not_called_down() -> None:
-    assert assess(DEMO, bare(DEMO) | {"gpu2": Silent("no route")}).verdict is Verdict.UNKNOWN
+    assert assess(DEMO, bare(DEMO) | {"gpu2": Unreachable("no route")}).verdict is Verdict.UNKNOWN
 
 
 def test_a_host_whose_docker_is_stopped_is_unknown_with_the_remedy() -> None:
@@ -168,7 +168,7 @@ def test_a_container_of_this_cluster_that_is_not_in_the_file_is_named() -> None:
     ("seconds", "said"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172800, "2 d")]
 )
 def test_ages_are_said_as_people_say_them(seconds: float, said: str) -> None:
-    assert age(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_a_host_that_ray_still_lists_but_on_which_no_ray_runs_is_not_healthy() -> None:
@@ -185,5 +185,5 @@ def test_a_container_that_left_the_file_keeps_the_cluster_from_being_called_down
 def test_a_silent_host_whose_address_is_not_known_is_not_taken_for_a_stranger() -> None:
     demo = cluster(workers=1)
     nameless = node(2, ip=None, network="10.0.0.0/24")
-    facts = standing(demo) | {"gpu2": Silent("no route to host")}
+    facts = standing(demo) | {"gpu2": Unreachable("no route to host")}
     assert assess(replace(demo, workers=(nameless,)), facts).notes == ()

@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Silent
+from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Unreachable
 from orchestrator.plan.status.services import Dashboard, dashboard, metrics, service_discovery
-from orchestrator.plan.steps import Remark
+from orchestrator.plan.steps import Note
 from tests.plan.worlds import bare, cluster, ray_node, seen, standing, with_container, with_host
 
 DEMO = cluster()
@@ -30,7 +30,7 @@ def where(facts: Facts) -> Dashboard:
 
 def why_not(facts: Facts) -> tuple[str, str]:
     found = dashboard(DEMO, facts["gpu1"])
-    assert isinstance(found, Remark)
+    assert isinstance(found, Note)
     assert found.host == "gpu1"
     return found.why, found.fix
 
@@ -49,7 +49,7 @@ def test_its_token_is_the_heads_where_the_container_was_started_to_ask_for_one()
 @pytest.mark.parametrize(
     ("facts", "why", "fix"),
     [
-        ({"gpu1": Silent("does not answer", "is it up?")}, "does not answer", "is it up?"),
+        ({"gpu1": Unreachable("does not answer", "is it up?")}, "does not answer", "is it up?"),
         (bare(DEMO), "no container of cluster demo is there", "bring the cluster up: raycluster up"),
         (
             with_container(serving(), "gpu1", running=False, status="exited", exit_code=137),
@@ -104,7 +104,7 @@ def test_a_host_that_ray_does_not_list_has_none() -> None:
 
 
 def test_a_host_that_cannot_be_asked_has_them_all_the_same_where_ray_lists_it() -> None:
-    assert missing(serving() | {"gpu2": Silent("does not answer")}) == {}
+    assert missing(serving() | {"gpu2": Unreachable("does not answer")}) == {}
 
 
 def test_an_image_without_rays_agents_has_none_at_all() -> None:
@@ -116,9 +116,9 @@ def test_an_image_without_rays_agents_has_none_at_all() -> None:
 
 
 def test_without_the_head_nobody_knows_any() -> None:
-    assert metrics(DEMO, serving() | {"gpu1": Silent("does not answer")}) == (
+    assert metrics(DEMO, serving() | {"gpu1": Unreachable("does not answer")}) == (
         (),
-        (Remark("gpu1", "does not answer"),),
+        (Note("gpu1", "does not answer"),),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model.cluster import Cluster
 from orchestrator.payload import program
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Silent
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
 from orchestrator.remote.execute.events import Happening, HostSeen, LookBegan
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import observe
@@ -92,14 +92,14 @@ def test_no_more_hosts_are_looked_at_at_once_than_jobs_allow(fake: FakeFleet) ->
 def test_a_host_that_cannot_be_asked_is_silent_with_the_reason_and_the_remedy(fake: FakeFleet) -> None:
     fake.on("gpu2", "observe", Failure(FailureKind.UNREACHABLE, "no route to host", fix="plug it in"))
     facts = looked(fake)
-    assert facts["gpu2"] == Silent("no route to host", "plug it in")
+    assert facts["gpu2"] == Unreachable("no route to host", "plug it in")
     assert isinstance(facts["gpu1"], HostFacts)
 
 
 def test_an_answer_that_cannot_be_read_is_silent_with_the_hosts_complaint(fake: FakeFleet) -> None:
     fake.on("gpu2", "observe", Output(127, stderr="sh: command not found"))
     here = looked(fake)["gpu2"]
-    assert isinstance(here, Silent)
+    assert isinstance(here, Unreachable)
     assert here.why.endswith("sh: command not found")
 
 

@@ -7,9 +7,9 @@ from threading import Barrier, Event, Timer
 import pytest
 
 from orchestrator.model.cluster import Cluster, Docker, Pull, Ray
-from orchestrator.plan.checks import Gap
+from orchestrator.plan.checks import MissingData
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts.host import DockerTrouble, Silent
+from orchestrator.plan.facts.host import DockerTrouble, Unreachable
 from orchestrator.plan.facts.probe import Link, NoTrial, Outcome, Trial
 from orchestrator.remote.execute.events import LookBegan
 from orchestrator.remote.observe import preflight
@@ -76,7 +76,7 @@ def test_no_link_is_tried_before_every_trial_has_told(hosts: Hosts) -> None:
 
 
 def test_a_silent_host_is_sent_nothing(hosts: Hosts) -> None:
-    found = hosts.examine(facts=good(DEMO) | {"gpu3": Silent("no route to host")})
+    found = hosts.examine(facts=good(DEMO) | {"gpu3": Unreachable("no route to host")})
     assert {each.host for each in hosts.fake.sent} == {"gpu1", "gpu2"}
     assert set(found.trials) == {"gpu1", "gpu2"}
     assert hosts.asked("gpu1") == ("10.0.0.2:60999", "10.0.0.2:19999")
@@ -176,7 +176,7 @@ def test_trials_end_even_where_a_link_ends_the_program(hosts: Hosts) -> None:
 def test_connections_that_could_not_be_tried_are_a_gap(hosts: Hosts, end: Answer, why: str, fix: str) -> None:
     hosts.fake.on("gpu2", sent("reach"), end)
     found = hosts.examine()
-    assert found.gaps == (Gap("gpu2", "trying connections from it", why, fix),)
+    assert found.gaps == (MissingData("gpu2", "trying connections from it", why, fix),)
     assert "gpu2" not in {link.source for link in found.links}
     assert hosts.ended == HOSTS
 
@@ -188,7 +188,7 @@ def test_connections_that_could_not_be_tried_are_a_gap(hosts: Hosts, end: Answer
 def test_a_closer_look_that_failed_is_a_gap(hosts: Hosts, end: Answer, why: str, fix: str) -> None:
     hosts.fake.on("gpu2", sent("inspect"), end)
     found = hosts.examine()
-    assert found.gaps == (Gap("gpu2", "a closer look at it", why, fix),)
+    assert found.gaps == (MissingData("gpu2", "a closer look at it", why, fix),)
     assert set(found.inspections) == {"gpu1", "gpu3"}
 
 

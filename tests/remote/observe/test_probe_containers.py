@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.remote.local.transport import LocalTransport
 from orchestrator.remote.observe import probe_containers
-from orchestrator.remote.observe.probe_containers import Brief
+from orchestrator.remote.observe.probe_containers import ProbeContainers
 from orchestrator.remote.transport import Failure, Output
 from tests.remote.fakes import SOON, reached
 from tests.remote.sshd import sh
@@ -18,7 +18,7 @@ HERE = LocalTransport()
 def ended(script: str) -> Output | Failure:
     """How a command ended that was no longer needed once it had said something."""
     began, ends = Event(), list[Output | Failure]()
-    with Brief() as several:
+    with ProbeContainers() as several:
         several.start(HERE, sh(script), lambda _: began.set(), ends.append, SOON)
         assert reached(began)
     (end,) = ends
@@ -37,7 +37,7 @@ def test_one_that_does_not_leave_is_left_to_itself(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_comes_when_it_is_over_is_not_begun(tmp_path: Path) -> None:
-    with Brief() as several:
+    with ProbeContainers() as several:
         several.over.set()
         several.start(HERE, sh(f"touch {tmp_path / 'begun'}"), print, lambda _: None, SOON)
     assert not (tmp_path / "begun").exists()

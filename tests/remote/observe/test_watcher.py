@@ -7,10 +7,10 @@ from threading import Event
 import pytest
 
 from orchestrator.plan.status.health import Verdict
-from orchestrator.plan.status.snapshot import Sight
+from orchestrator.plan.status.snapshot import ClusterSnapshot
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe import watcher
-from orchestrator.remote.observe.watcher import Watch
+from orchestrator.remote.observe.watcher import Watcher
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.recordings import addresses, answer, ray_line, ray_row, standing, state
 from tests.plan.worlds import cluster
@@ -58,10 +58,10 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
     fleet.check()
 
 
-def watched(hosts: FakeFleet, *steps: Callable[[Sight], bool]) -> Sight:
+def watched(hosts: FakeFleet, *steps: Callable[[ClusterSnapshot], bool]) -> ClusterSnapshot:
     """The sight that fulfils the last of the steps, each after the one before."""
     cancel, waiting = Event(), list(steps)
-    with Fleet(DEMO, lambda node: hosts[node.name], jobs=4) as fleet, Watch(DEMO, fleet, cancel) as watch:
+    with Fleet(DEMO, lambda node: hosts[node.name], jobs=4) as fleet, Watcher(DEMO, fleet, cancel) as watch:
         for number, sight in enumerate(watch.sights()):
             if waiting[0](sight):
                 waiting.pop(0)
@@ -71,11 +71,11 @@ def watched(hosts: FakeFleet, *steps: Callable[[Sight], bool]) -> Sight:
     raise AssertionError("it ended by itself")
 
 
-def healthy(sight: Sight) -> bool:
+def healthy(sight: ClusterSnapshot) -> bool:
     return sight.health.verdict is Verdict.HEALTHY
 
 
-def of(sight: Sight, host: str) -> Verdict:
+def of(sight: ClusterSnapshot, host: str) -> Verdict:
     return next(each.verdict for each in sight.health.hosts if each.name == host)
 
 
@@ -86,7 +86,7 @@ def test_who_has_not_answered_yet_is_pending_and_then_the_cluster_is_judged(host
         assert reached(seen)
         return runs(2)
 
-    def asked(sight: Sight) -> bool:
+    def asked(sight: ClusterSnapshot) -> bool:
         seen.set()
         return sight.pending != ()
 
@@ -107,7 +107,7 @@ def test_an_event_of_docker_is_a_reason_to_look_again(hosts: FakeFleet) -> None:
     hosts.on("gpu2", looks, runs(2), ended(2))
     hosts.streams("gpu2", listens, "alive", seen, DIE)
 
-    def then_it_dies(sight: Sight) -> bool:
+    def then_it_dies(sight: ClusterSnapshot) -> bool:
         seen.set()
         return healthy(sight)
 
@@ -123,7 +123,7 @@ def test_a_change_of_rays_node_table_is_a_reason_to_look_at_that_host(hosts: Fak
         "gpu1", asks_ray, BOTH, seen, ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2", alive=False))
     )
 
-    def then_ray_loses_it(sight: Sight) -> bool:
+    def then_ray_loses_it(sight: ClusterSnapshot) -> bool:
         seen.set()
         return healthy(sight)
 
@@ -144,11 +144,11 @@ def test_a_connection_that_is_lost_is_told_with_its_reason_and_made_again(hosts:
     hosts.on("gpu2", looks, look)
     hosts.streams("gpu2", listens, "alive", seen, breaks_once)
 
-    def cut(sight: Sight) -> bool:
+    def cut(sight: ClusterSnapshot) -> bool:
         seen.set()
         return sight.health.hosts[1].trouble == UNREACHABLE.message
 
-    def mend(sight: Sight) -> bool:
+    def mend(sight: ClusterSnapshot) -> bool:
         assert sight.lost["gpu2"] > 0
         back.set()
         return True

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.ssh.config import Settings, expand, route, settings
-from orchestrator.remote.transport import Refused
+from orchestrator.remote.transport import FailureError
 
 
 @pytest.fixture
@@ -152,18 +152,18 @@ def test_a_jump_host_may_have_an_ipv6_address(config: Path) -> None:
 @pytest.mark.usefixtures("with_or_without_ssh")
 def test_a_route_in_a_circle_is_refused(config: Path) -> None:
     config.write_text("Host a\n ProxyJump b\nHost b\n ProxyJump a\n")
-    with pytest.raises(Refused, match="the way to a leads through a"):
+    with pytest.raises(FailureError, match="the way to a leads through a"):
         route("a", Ssh(), config)
 
 
 def test_a_broken_config_is_refused_in_sshs_own_words(config: Path) -> None:
     config.write_text("Nonsense yes\n")
-    with pytest.raises(Refused, match="the SSH config is of no use for gpu1") as refused:
+    with pytest.raises(FailureError, match="the SSH config is of no use for gpu1") as refused:
         settings("gpu1", Ssh(), config)
     assert "Bad configuration option: nonsense" in refused.value.failure.detail
 
 
 def test_a_match_that_hangs_is_given_up(config: Path) -> None:
     config.write_text('Match exec "sleep 60"\n Port 1\n')
-    with pytest.raises(Refused, match="does not end"):
+    with pytest.raises(FailureError, match="does not end"):
         settings("gpu1", Ssh(connect_timeout=0.2), config)

@@ -10,7 +10,16 @@ import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
 from orchestrator.remote.ssh.config import Settings
-from orchestrator.remote.ssh.host_keys import Changed, Guard, Known, Revoked, Unknown, accept, judge, record
+from orchestrator.remote.ssh.host_keys import (
+    Changed,
+    HostKeyPolicy,
+    Known,
+    Revoked,
+    Unknown,
+    accept,
+    judge,
+    record,
+)
 from orchestrator.remote.ssh.known_hosts import HostKey
 from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
@@ -92,7 +101,7 @@ def test_another_key_is_a_change_and_its_line_is_named(hop: Settings, key: HostK
 def test_a_key_of_another_type_is_a_change_too(hop: Settings, key: HostKey, ecdsa: HostKey) -> None:
     hop.known_hosts[0].write_text(f"gpu1.example.com {ecdsa.type} {ecdsa.base64}\n")
     assert isinstance(judge(hop, key), Changed)
-    assert Guard(hop, HostKeys.STRICT).types == ["ecdsa-sha2-nistp256"]
+    assert HostKeyPolicy(hop, HostKeys.STRICT).types == ["ecdsa-sha2-nistp256"]
 
 
 def test_one_of_several_keys_suffices(hop: Settings, key: HostKey, other: HostKey) -> None:
@@ -244,4 +253,4 @@ def test_a_key_that_cannot_be_kept_is_not_accepted(laptop: Laptop, start: Start)
 def test_the_guard_lets_a_known_key_pass(hop: Settings, key: HostKey) -> None:
     hop.known_hosts[0].write_text(f"gpu1.example.com {key.type} {key.base64}\n")
     shown = paramiko.PKey.from_type_string(key.type, base64.b64decode(key.base64))
-    Guard(hop, HostKeys.STRICT).missing_host_key(paramiko.SSHClient(), "", shown)
+    HostKeyPolicy(hop, HostKeys.STRICT).missing_host_key(paramiko.SSHClient(), "", shown)

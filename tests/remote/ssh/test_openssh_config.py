@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.ssh import openssh_config
 from orchestrator.remote.ssh.openssh_config import Answer, ask_alone, ask_ssh
-from orchestrator.remote.transport import Refused
+from orchestrator.remote.transport import FailureError
 from tests.payload.serving.place import until
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="there is no OpenSSH client here")
@@ -69,14 +69,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Count:
     return lambda: len(ran)
 
 
-def told(hosts: tuple[str, ...], config: Path) -> list[openssh_config.Told | None]:
+def told(hosts: tuple[str, ...], config: Path) -> list[openssh_config.Options | None]:
     return [ask_ssh(host, Ssh(), config) for host in hosts]
 
 
 def told_or_refused(ask: Callable[..., object], host: str, config: Path) -> object:
     try:
         answer = ask(host, Ssh(), config)
-    except Refused as refused:
+    except FailureError as refused:
         return refused.failure
     return answer.told if isinstance(answer, Answer) else answer
 
@@ -183,6 +183,6 @@ def test_nobody_waits_long_for_an_answer_that_is_anothers(tmp_path: Path) -> Non
 def test_what_ssh_says_of_itself_is_no_complaint(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Nonsense yes\n")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(FailureError) as refused:
         ask_ssh("gpu1", Ssh(), config)
     assert refused.value.failure.detail.startswith(f"{config}: line 1: Bad configuration option: nonsense")

@@ -14,7 +14,7 @@ import pytest
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.ssh import channel
 from orchestrator.remote.ssh.transport import SshTransport
-from orchestrator.remote.transport import Bell, Failure, FailureKind, Output
+from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent
 from tests.remote.conftest import Start
 from tests.remote.fakes import SOON
 from tests.remote.sshd import Laptop, Sshd, failed, run, sh
@@ -186,7 +186,7 @@ def pass_on(source: socket.socket, target: socket.socket) -> None:
 def test_who_is_told_to_stop_is_heard_at_once(gpu1: SshTransport, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not when the clock is looked at again: that would be half a second for each stop."""
     monkeypatch.setattr(channel, "SLICE", SOON)
-    stop, begun = Bell(), Event()
+    stop, begun = PollableEvent(), Event()
     with ThreadPoolExecutor() as pool:
         ended = pool.submit(
             gpu1.stream, sh("echo begun; cat"), lambda _: begun.set(), timeout=SOON, cancel=stop

@@ -16,7 +16,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.remote.ssh.transport import SshTransport
 from orchestrator.remote.transport import Failure, FailureKind
 from orchestrator.remote.tunnel import tunnel as tunnels
-from orchestrator.remote.tunnel.token_login import Door
+from orchestrator.remote.tunnel.token_login import LoginLink
 from orchestrator.remote.tunnel.tunnel import Tunnel, listen
 from tests.remote.conftest import Start
 from tests.remote.sshd import Laptop, Sshd, free_port
@@ -67,13 +67,13 @@ def gpu1(server: Sshd, laptop: Laptop) -> SshTransport:  # noqa: ARG001 - it is 
 
 
 @contextmanager
-def tunnel(to: SshTransport, port: int, door: Door | None = None) -> Iterator[str]:
+def tunnel(to: SshTransport, port: int, door: LoginLink | None = None) -> Iterator[str]:
     """A tunnel's address, as a browser has it."""
 
     def connect(cancel: Event) -> object:
         return to.connect("127.0.0.1", port, cancel=cancel)
 
-    with listen(0) as listener, Tunnel(listener, connect, door or Door(None)):  # type: ignore[arg-type]
+    with listen(0) as listener, Tunnel(listener, connect, door or LoginLink(None)):  # type: ignore[arg-type]
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
@@ -133,7 +133,7 @@ def test_who_has_said_all_still_hears_the_answer(gpu1: SshTransport) -> None:
 
 
 def test_the_link_lets_in_one_browser_and_then_leads_to_the_page(gpu1: SshTransport, page: int) -> None:
-    door = Door(TOKEN)
+    door = LoginLink(TOKEN)
     request = f"GET {door.path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with tunnel(gpu1, page, door) as link:
         first, second = said(link, request), said(link, request)
@@ -146,14 +146,14 @@ def test_the_link_lets_in_one_browser_and_then_leads_to_the_page(gpu1: SshTransp
 
 @pytest.mark.parametrize("almost", ["/", "/x", "{path}x", "/?{path}", "{path}?x"])
 def test_no_other_request_is_given_the_token(gpu1: SshTransport, page: int, almost: str) -> None:
-    door = Door(TOKEN)
+    door = LoginLink(TOKEN)
     path = almost.format(path=door.path)
     with tunnel(gpu1, page, door) as link:
         assert get(f"{link}{path}") == f"{path} none"
 
 
 def test_a_request_to_the_door_may_come_in_pieces(gpu1: SshTransport, page: int) -> None:
-    door = Door(TOKEN)
+    door = LoginLink(TOKEN)
     with tunnel(gpu1, page, door) as link:
         assert "c0ffee" in said(link, "GET ", door.path, " HTTP/1.1\r\n", "Host: localhost\r\n\r\n")
 
@@ -204,7 +204,7 @@ def test_its_end_leaves_neither_threads_nor_connections(gpu1: SshTransport) -> N
     gpu1.connect("127.0.0.1", 1, cancel=Event())  # opens the connection, whose own thread lives on
     before = set(threading.enumerate())
     with closing(socket.create_server(("127.0.0.1", 0))) as far:
-        with tunnel(gpu1, far.getsockname()[1], Door(TOKEN)) as link:
+        with tunnel(gpu1, far.getsockname()[1], LoginLink(TOKEN)) as link:
             port = port_of(link)
             callers = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3)]
             callers[1].sendall(b"GET /")
