@@ -8,7 +8,7 @@ CONSTRAINTS := $(wildcard constraints.txt)
 DEBIAN_PYTHON := python3 python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test test-vllm fuzz bench demo screens lab lab-down clean
+.PHONY: help setup packages check test test-vllm fuzz bench demo docs screens release lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,14 @@ bench: setup packages ## measure it beside other tools, on the lab and on 200 ho
 demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it
 	tests/lab/demo
 
+docs: setup ## make what is generated in docs/ anew: the keys of the inventory
+	$(BIN)/python -m tests.docs.configuration
+
 screens: setup packages ## record the screens of the README and docs/ anew, on the lab's hosts
 	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.lab.screens
+
+release: setup ## build wheel and sdist into dist/, and check them in a fresh environment
+	.ci/release
 
 lab: packages ## bring up the lab's hosts and leave them standing
 	$(LAB) up

@@ -14,6 +14,8 @@ from orchestrator.remote.transport import Output
 from tests.cli.conftest import INVENTORY, Raycluster, sent
 from tests.remote.fakes import FakeFleet
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def test_a_good_file_is_called_good(hosts: FakeFleet, raycluster: Raycluster) -> None:
     ran = raycluster("config", "check")
@@ -169,3 +171,11 @@ def test_an_answer_with_a_key_more_or_less_does_not_pass() -> None:
     assert not validator.is_valid(good | {"more": 1})
     assert not validator.is_valid({"version": 1, "cluster": "demo"})
     assert not validator.is_valid(good | {"version": 2})
+
+
+def test_the_example_is_printed_as_it_stands_and_is_good(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    printed = raycluster("config", "example")
+    assert (printed.exit_code, printed.stdout) == (0, (ROOT / "inventory.example.yaml").read_text())
+    checked = raycluster("config", "check", "-", stdin=printed.stdout)
+    assert checked.stdout == "<stdin>: good: cluster demo, 1 head and 9 workers\n"
+    assert hosts.sent == []

@@ -51,6 +51,12 @@ def test_make_has_every_target_that_is_named(page: Path) -> None:
     assert set(named) <= targets
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_that_are_named_exist(page: Path) -> None:
+    named = re.findall(r"\b(?:orchestrator|tests|docs|findings)/[\w./-]*\w", page.read_text())
+    assert not [path for path in named if "NAME" not in path and not (ROOT / path).exists()]
+
+
 @pytest.mark.parametrize("name", screens.SCREENS)
 def test_each_screen_has_one_place(name: str) -> None:
     assert sum(len(screens.block(name).findall(page.read_text())) for page in screens.PAGES) == 1

@@ -54,6 +54,18 @@ def check(inventory: options.Inventory = None, file: options.InventoryOption = N
 
 
 @app.command()
+def example() -> None:
+    """Print an inventory that has every key once, with comments.
+
+    To start from: raycluster config example > inventory.yaml
+    """
+    from orchestrator.cli.output.console import answer
+    from orchestrator.model.inventory.example import example as text
+
+    answer().print(text(), end="")
+
+
+@app.command()
 def schema(
     what: Annotated[
         str,

@@ -15,11 +15,11 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 _RESOLVED = {  # where the defaults are; a host has those of its cluster
-    "Ssh": cluster.Ssh,
-    "Docker": cluster.Docker,
-    "Ray": cluster.Ray,
-    "Image": cluster.Cluster,
-    "Inventory": Node,
+    "Ssh": (cluster.Ssh,),
+    "Docker": (cluster.Docker,),
+    "Ray": (cluster.Ray,),
+    "Image": (cluster.Cluster,),
+    "Inventory": (cluster.Cluster, Node),
 }
 _ADDRESSLESS: Schema = {
     "if": {"properties": {"network": {"type": "null"}}},
@@ -87,7 +87,7 @@ def _inlined(option: Schema, kinds: Mapping[str, Schema]) -> Schema:
 
 def _defaults(name: str) -> dict[str, object]:
     """What holds for a key that is not written; nothing for one that then depends on the host."""
-    made = fields(_RESOLVED[name]) if name in _RESOLVED else ()
+    made = [field for resolved in _RESOLVED.get(name, ()) for field in fields(resolved)]
     known = {each.name: each.default for each in made if each.default not in (MISSING, None, (), "")}
     return {
         key: " ".join(value) if isinstance(value, tuple) else value

@@ -178,7 +178,7 @@ def _plain(value: str) -> str:
 
 
 POSSIBLE = (
-    "# What else may be written, for example; inventory.example.yaml shows every key.",
+    "# What else may be written, for example; `raycluster config example` shows every key.",
     _line("# secrets: [HF_TOKEN]", "variables of your own environment; their values are shown nowhere"),
     _line("# env: {NCCL_DEBUG: WARN}", "the containers' environment"),
     _line('# ray: {install: "ray[default]==2.56.*"}', "for an image without Ray"),

@@ -73,7 +73,7 @@ accelerator: nvidia                    # nvidia, amd, intel, ascend, none
 hf_home: ~/.cache/huggingface          # Hugging Face downloads, on each host; 470.2 GiB free on gpu1, the least
 ssh: {port: 2222}                      # what is not written here is as ~/.ssh/config has it
 
-# What else may be written, for example; inventory.example.yaml shows every key.
+# What else may be written, for example; `raycluster config example` shows every key.
 # secrets: [HF_TOKEN]                  # variables of your own environment; their values are shown nowhere
 # env: {NCCL_DEBUG: WARN}              # the containers' environment
 # ray: {install: "ray[default]==2.56.*"} # for an image without Ray
