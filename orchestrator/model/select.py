@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.model.inventory.problems import did_you_mean, quoted
+from orchestrator.model.inventory.mistakes import did_you_mean, quoted
 
 RESERVED = {"head": Role.HEAD, "workers": Role.WORKER}
 _MOST_NAMED = 20

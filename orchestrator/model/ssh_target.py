@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import LOCAL
 from orchestrator.model.inventory import addresses, values
-from orchestrator.model.inventory.problems import quoted
+from orchestrator.model.inventory.mistakes import quoted
 from orchestrator.model.inventory.ranges import MOST, expand
 from orchestrator.model.select import RESERVED
 

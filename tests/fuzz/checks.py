@@ -1,4 +1,4 @@
-"""What holds for any file: it is a cluster or it has problems with places, soon, and a cluster can be planned."""
+"""What holds for any file: a cluster, or mistakes with positions, soon, and a cluster can be planned."""
 
 import subprocess
 from contextlib import redirect_stdout
@@ -9,8 +9,8 @@ from time import monotonic
 from orchestrator.cli.output.plan_script import script
 from orchestrator.cli.output.plan_text import show_plan
 from orchestrator.model.cluster import Cluster
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import load
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.up import Secrets, plan_up
@@ -26,22 +26,22 @@ def check(file: Path, *, bash: bool) -> bool:
     began = monotonic()
     found = load(str(file))
     assert monotonic() - began < SOON
-    if isinstance(found, Problems):
-        _check_problems(found, file)
+    if isinstance(found, InventoryError):
+        _check_mistakes(found, file)
         return False
     for plan in _plans(found):
         _check_plan(found, plan, bash=bash)
     return True
 
 
-def _check_problems(found: Problems, file: Path) -> None:
+def _check_mistakes(found: InventoryError, file: Path) -> None:
     text = found.text()
-    assert found.problems
+    assert found.mistakes
     assert all(character.isprintable() or character in "\t\n" for character in text)
     assert all(line.startswith((f"{file}:", "There is more", " ")) for line in text.splitlines())
-    for problem in found.problems:
-        assert problem.message
-        assert problem.place.column >= 1 or problem.place.line == 0
+    for mistake in found.mistakes:
+        assert mistake.message
+        assert mistake.position.column >= 1 or mistake.position.line == 0
 
 
 def _plans(cluster: Cluster) -> tuple[Plan, Plan]:

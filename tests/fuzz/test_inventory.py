@@ -9,8 +9,8 @@ from time import process_time
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import load
-from orchestrator.model.inventory.problems import Problems
 from tests.fuzz.checks import SOON, check
 from tests.fuzz.inventories import EXAMPLE, files
 
@@ -106,7 +106,7 @@ def test_a_bomb_is_a_problem_soon_and_costs_little(text: str, tmp_path: Path) ->
     with memory_for(MORE):
         found = load(str(file))
     assert process_time() - began < 4 * SOON  # what grows with the square of it takes minutes
-    assert isinstance(found, Problems)
+    assert isinstance(found, InventoryError)
     assert len(found.text()) < 50_000
 
 

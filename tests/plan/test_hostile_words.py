@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from orchestrator.cli.output.plan_script import script
 from orchestrator.model.cluster import Cluster
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import load
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.command import Command
@@ -54,7 +54,7 @@ def as_yaml(data: Any) -> str:
             return '"' + "".join(f"\\U{ord(character):08x}" for character in str(data)) + '"'
 
 
-def loaded(folder: Path, data: dict[str, Any]) -> Cluster | Problems:
+def loaded(folder: Path, data: dict[str, Any]) -> Cluster | InventoryError:
     sound = {"cluster": "demo", "image": "vllm", "head": {"host": "gpu1", "ip": "10.0.0.1"}}
     file = folder / "inventory.yaml"
     file.write_text(as_yaml(sound | data))
@@ -100,8 +100,8 @@ def test_docker_and_ray_are_given_what_the_file_says_or_it_is_refused_with_its_p
     data: dict[str, Any], programs: Path
 ) -> None:
     cluster = loaded(programs, data)
-    if isinstance(cluster, Problems):
-        assert all(problem.place.line and problem.path for problem in cluster.problems)
+    if isinstance(cluster, InventoryError):
+        assert all(mistake.position.line and mistake.path for mistake in cluster.mistakes)
         return
     argv = heard(programs, "docker", ["sh", "-c", start(planned(cluster)).line()])
     assert {f"{name}={value}" for name, value in data["env"].items()} <= set(given_for("-e", argv))
@@ -118,7 +118,7 @@ def test_docker_and_ray_are_given_what_the_file_says_or_it_is_refused_with_its_p
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_script_gives_docker_the_same_line_as_the_program(data: dict[str, Any], programs: Path) -> None:
     cluster = loaded(programs, data)
-    if isinstance(cluster, Problems):
+    if isinstance(cluster, InventoryError):
         return
     plan = planned(cluster)
     text = script(cluster, plan)

@@ -100,12 +100,12 @@ def schema(
 def _explained(path: str) -> "ConfigAnswer":
     from orchestrator.cli.output.json import ConfigAnswer
     from orchestrator.model.inventory import provenance
+    from orchestrator.model.inventory.mistakes import InventoryError
     from orchestrator.model.inventory.parse import load_written
-    from orchestrator.model.inventory.problems import Problems
     from orchestrator.model.inventory.resolve import resolve
 
     written = load_written(path)
-    if isinstance(written, Problems):
+    if isinstance(written, InventoryError):
         inventory_file.refuse(written.text())
     cluster = _as_ssh_has_it(resolve(written[1]))
     return ConfigAnswer(

@@ -13,8 +13,8 @@ from orchestrator.cli.run.inventory_file import DEFAULT, refuse
 from orchestrator.cli.run.prompt import consent
 from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.yaml_source import Source, from_text
 from orchestrator.model.ssh_target import Target
 from orchestrator.plan.actions.init import Draft, Seen, text
@@ -96,7 +96,7 @@ def keep(draft: Draft, file: str) -> None:
     inventory = text(draft)
     source = from_text(inventory, file)
     read = parse(source) if isinstance(source, Source) else source
-    if isinstance(read, Problems):
+    if isinstance(read, InventoryError):
         refuse(f"{read.text()}\nNothing was written.")
     if file == STDOUT:
         answer().print(inventory, end="")

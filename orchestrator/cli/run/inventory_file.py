@@ -56,11 +56,11 @@ def demand_ray(cluster: "Cluster") -> None:
 
 def as_written(argument: str | None, option: str | None) -> "Cluster":
     """The cluster of the inventory, or every problem of the file and exit code 2."""
+    from orchestrator.model.inventory.mistakes import InventoryError
     from orchestrator.model.inventory.parse import load as load_file
-    from orchestrator.model.inventory.problems import Problems
 
     loaded = load_file(path(argument, option))
-    if isinstance(loaded, Problems):
+    if isinstance(loaded, InventoryError):
         refuse(loaded.text())
     return loaded
 

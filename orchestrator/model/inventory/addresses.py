@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from orchestrator.model.inventory.problems import quoted
+from orchestrator.model.inventory.mistakes import quoted
 from orchestrator.model.inventory.ranges import expand
 from orchestrator.model.inventory.values import scalar, text, user, word
 

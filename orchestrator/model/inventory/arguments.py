@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from orchestrator.model.inventory.problems import quoted
+from orchestrator.model.inventory.mistakes import quoted
 from orchestrator.model.inventory.values import scalar
 
 NOT_FOR_DOCKER = {

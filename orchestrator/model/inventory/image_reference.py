@@ -2,7 +2,7 @@
 
 import re
 
-from orchestrator.model.inventory.problems import quoted
+from orchestrator.model.inventory.mistakes import quoted
 from orchestrator.model.inventory.values import scalar
 
 _LONGEST_PATH = 255

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
-from orchestrator.model.inventory.problems import Fault, Path, did_you_mean, quoted
+from orchestrator.model.inventory.mistakes import Fault, Path, did_you_mean, quoted
 from orchestrator.model.inventory.schema_models import Error, Host, Inventory
 from orchestrator.model.inventory.sections import HostRay, Ray, Written
 from orchestrator.model.inventory.values import kind

@@ -5,26 +5,26 @@ from typing import Any
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.inventory.messages import described
-from orchestrator.model.inventory.problems import Fault, Path, Problems
+from orchestrator.model.inventory.mistakes import Fault, InventoryError, Path
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.rules import broken
 from orchestrator.model.inventory.schema_models import Host, Inventory, validate
 from orchestrator.model.inventory.yaml_source import Source, read
 
 
-def load(path: str) -> Cluster | Problems:
+def load(path: str) -> Cluster | InventoryError:
     """The cluster that a file describes (`-`: standard input), or all that is wrong with the file."""
     written = load_written(path)
-    return written if isinstance(written, Problems) else resolve(written[1])
+    return written if isinstance(written, InventoryError) else resolve(written[1])
 
 
-def load_written(path: str) -> tuple[Source, Inventory] | Problems:
+def load_written(path: str) -> tuple[Source, Inventory] | InventoryError:
     """The same as it is written: nothing merged or filled in."""
     source = read(path)
-    if isinstance(source, Problems):
+    if isinstance(source, InventoryError):
         return source
     inventory = parse(source)
-    return inventory if isinstance(inventory, Problems) else (source, inventory)
+    return inventory if isinstance(inventory, InventoryError) else (source, inventory)
 
 
 _UNREAD = Host.model_construct(host="")  # keeps the place of a host that cannot be read
@@ -32,16 +32,16 @@ _MOST = 1000  # errors looked at; nobody reads more, and each takes its time
 _ANY_NETWORK = "10.0.0.0/8"
 
 
-def parse(source: Source) -> Inventory | Problems:
+def parse(source: Source) -> Inventory | InventoryError:
     """The inventory, if nothing at all is wrong: in the YAML, in a value, or between hosts."""
     read = validate(source.data)
     if isinstance(read, Inventory):
         faults = list(broken(read))
     else:
         faults = _with_broken_rules(source.data, described(read[:_MOST]))
-    if isinstance(read, Inventory) and not faults and not source.problems:
+    if isinstance(read, Inventory) and not faults and not source.mistakes:
         return read
-    return Problems.of([*source.problems, *map(source.problem, faults)])
+    return InventoryError.of([*source.mistakes, *map(source.mistake, faults)])
 
 
 def _with_broken_rules(data: object, faults: list[Fault]) -> list[Fault]:

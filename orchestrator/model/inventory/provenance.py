@@ -8,7 +8,7 @@ from itertools import chain
 from orchestrator.model import redact
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.model.inventory.expand import size
-from orchestrator.model.inventory.problems import Path, dotted
+from orchestrator.model.inventory.mistakes import Path, dotted
 from orchestrator.model.inventory.ranges import is_range
 from orchestrator.model.inventory.schema_models import Host, Inventory
 from orchestrator.model.inventory.sections import Written
@@ -134,5 +134,5 @@ def _given(part: Written, key: Path) -> object:
 
 
 def _line(source: Source, path: Path) -> tuple[int, ...]:
-    place = source.keys.get(path)
-    return (place.line,) if place else ()
+    position = source.keys.get(path)
+    return (position.line,) if position else ()

@@ -7,7 +7,7 @@ from itertools import chain
 from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Ports
 from orchestrator.model.inventory import addresses, arguments
 from orchestrator.model.inventory.expand import Member, members, size
-from orchestrator.model.inventory.problems import Fault, Path, dotted, quoted
+from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
 from orchestrator.model.inventory.ranges import count, is_range
 from orchestrator.model.inventory.schema_models import Host, Inventory
 from orchestrator.model.inventory.values import HIGHEST_PORT

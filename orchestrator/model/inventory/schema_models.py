@@ -14,7 +14,7 @@ from pydantic import (
 
 from orchestrator.model.cluster import Accelerator, Engine, Rdma
 from orchestrator.model.inventory import addresses, editor_types, ranges, values
-from orchestrator.model.inventory.problems import Path
+from orchestrator.model.inventory.mistakes import Path
 from orchestrator.model.inventory.sections import (
     Docker,
     HostRay,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
-from orchestrator.model.inventory.problems import did_you_mean, quoted
+from orchestrator.model.inventory.mistakes import did_you_mean, quoted
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

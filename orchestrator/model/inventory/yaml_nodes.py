@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from orchestrator.model.inventory.problems import Path, Place, quoted
+from orchestrator.model.inventory.mistakes import Path, Position, quoted
 
 MOST_VALUES = 100_000
 DEEPEST = 30
@@ -23,11 +23,11 @@ Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
 
 class UnreadableError(Exception):
-    """The file cannot be read any further. Never leaves this package: `source` makes it a problem."""
+    """The file cannot be read any further. Never leaves this package: `source` makes it a mistake."""
 
-    def __init__(self, place: Place, message: str) -> None:
+    def __init__(self, position: Position, message: str) -> None:
         super().__init__(message)
-        self.place, self.message = place, message
+        self.position, self.message = position, message
 
 
 class _TextLoader(yaml.SafeLoader):
@@ -41,11 +41,11 @@ class _TextLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.composed += 1
         if self.composed > MOST_VALUES:
-            raise UnreadableError(self.place(), TOO_MANY)
+            raise UnreadableError(self.position(), TOO_MANY)
         return super().compose_node(parent, index)
 
-    def place(self) -> Place:
-        return Place(self.file, self.line + 1, self.column + 1)
+    def position(self) -> Position:
+        return Position(self.file, self.line + 1, self.column + 1)
 
 
 def compose(text: str, file: str) -> yaml.Node:
@@ -54,14 +54,14 @@ def compose(text: str, file: str) -> yaml.Node:
     try:
         node = loader.get_single_node()
     except RecursionError:
-        raise UnreadableError(loader.place(), "is nested too deeply") from None
+        raise UnreadableError(loader.position(), "is nested too deeply") from None
     except (ValueError, OverflowError):  # PyYAML's own, for numbers no character or version has
-        raise UnreadableError(loader.place(), "is not valid YAML") from None
+        raise UnreadableError(loader.position(), "is not valid YAML") from None
     finally:
         loader.dispose()
     if node is None or node.tag == _NULL:
         raise UnreadableError(
-            Place(file, 1, 1), "the file is empty; an inventory needs at least cluster, image and head"
+            Position(file, 1, 1), "the file is empty; an inventory needs at least cluster, image and head"
         )
     return node
 
@@ -70,15 +70,15 @@ class Tree:
     """Turns nodes into data, noting where each key and value stands and what is wrong on the way."""
 
     def __init__(self, file: str) -> None:
-        self.values: dict[Path, Place] = {}
-        self.keys: dict[Path, Place] = {}
-        self.faults: list[tuple[Place, Path, str]] = []
+        self.values: dict[Path, Position] = {}
+        self.keys: dict[Path, Position] = {}
+        self.faults: list[tuple[Position, Path, str]] = []
         self._file = file
         self._visited = 0
 
     def data(self, node: yaml.Node, path: Path = (), inside: tuple[yaml.Node, ...] = ()) -> object:
         self._enter(node, inside)
-        self.values[path] = self._place(node)
+        self.values[path] = self._position(node)
         match node:
             case yaml.MappingNode():
                 self._check_tag(node, _MAP, path)
@@ -93,18 +93,18 @@ class Tree:
         """Aliases make a small file stand for an endless one; so every visit is counted."""
         self._visited += 1
         if self._visited > MOST_VALUES:
-            raise UnreadableError(self._place(node), TOO_MANY)
+            raise UnreadableError(self._position(node), TOO_MANY)
         if any(node is outer for outer in inside):
             raise UnreadableError(
-                self._place(node), "an alias (*name) here stands for something that holds itself"
+                self._position(node), "an alias (*name) here stands for something that holds itself"
             )
         if len(inside) > DEEPEST:
-            raise UnreadableError(self._place(node), "is nested too deeply")
+            raise UnreadableError(self._position(node), "is nested too deeply")
 
     def _map(self, node: yaml.MappingNode, path: Path, inside: tuple[yaml.Node, ...]) -> dict[str, object]:
         data = {}
         for key, (key_node, value) in self._pairs(node, path, inside).items():
-            self.keys[*path, key] = self._place(key_node)
+            self.keys[*path, key] = self._position(key_node)
             data[key] = self.data(value, (*path, key), inside)
         return data
 
@@ -128,19 +128,21 @@ class Tree:
         maps = value.value if isinstance(value, yaml.SequenceNode) else [value]
         if all(isinstance(each, yaml.MappingNode) for each in maps):
             return list(maps)
-        raise UnreadableError(self._place(value), '"<<" merges a map, or a list of maps, such as "<<: *name"')
+        raise UnreadableError(
+            self._position(value), '"<<" merges a map, or a list of maps, such as "<<: *name"'
+        )
 
     def _key(self, key: yaml.Node, path: Path) -> str | None:
         text = self._scalar(key, path) if isinstance(key, yaml.ScalarNode) else None
         if text is None:
-            self.faults.append((self._place(key), path, "a key has to be plain text"))
+            self.faults.append((self._position(key), path, "a key has to be plain text"))
         return text
 
     def _note_duplicate(self, pairs: Pairs, key: yaml.Node, path: Path) -> None:
         if first := pairs.get(key.value):
-            line = self._place(first[0]).line
+            line = self._position(first[0]).line
             self.faults.append(
-                (self._place(key), path, f"duplicate key {quoted(key.value)}, first on line {line}")
+                (self._position(key), path, f"duplicate key {quoted(key.value)}, first on line {line}")
             )
 
     def _scalar(self, node: yaml.Node, path: Path) -> str | None:
@@ -150,15 +152,15 @@ class Tree:
         text = str(node.value)
         if bad := _UNSENDABLE.search(text):
             message = f"the character {quoted(bad[0])} cannot be sent to a host"
-            self.faults.append((self._place(node), path, message))
+            self.faults.append((self._position(node), path, message))
         return _UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)  # pydantic stumbles over half a character
 
     def _check_tag(self, node: yaml.Node, expected: str, path: Path) -> None:
         if node.tag != expected:
             tag = quoted(node.tag.replace(_STANDARD, "!!"))
             self.faults.append(
-                (self._place(node), path, f"the tag {tag} is not allowed; write the plain value")
+                (self._position(node), path, f"the tag {tag} is not allowed; write the plain value")
             )
 
-    def _place(self, node: yaml.Node) -> Place:
-        return Place(self._file, node.start_mark.line + 1, node.start_mark.column + 1)
+    def _position(self, node: yaml.Node) -> Position:
+        return Position(self._file, node.start_mark.line + 1, node.start_mark.column + 1)

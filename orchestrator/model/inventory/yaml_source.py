@@ -11,7 +11,15 @@ from pathlib import Path as FilePath
 
 import yaml
 
-from orchestrator.model.inventory.problems import Fault, Path, Place, Problem, Problems, dotted, quoted
+from orchestrator.model.inventory.mistakes import (
+    Fault,
+    InventoryError,
+    Mistake,
+    Path,
+    Position,
+    dotted,
+    quoted,
+)
 from orchestrator.model.inventory.yaml_nodes import Tree, UnreadableError, compose
 
 LARGEST = 1_000_000  # bytes; a thousand hosts written one by one take a tenth of it
@@ -31,40 +39,40 @@ _YAML_ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's data, with a place for every path in it.
+    """A file's data, with a position for every path in it.
 
-    `problems` are those that reading could get past, such as duplicate keys.
+    `mistakes` are those that reading could get past, such as duplicate keys.
     """
 
     file: str
     lines: tuple[str, ...]
     data: object
-    values: dict[Path, Place]
-    keys: dict[Path, Place]
-    problems: tuple[Problem, ...] = ()
+    values: dict[Path, Position]
+    keys: dict[Path, Position]
+    mistakes: tuple[Mistake, ...] = ()
 
-    def problem(self, fault: Fault) -> Problem:
-        place = self._place(fault.path, self.keys if fault.at_key else self.values)
-        return Problem(place, dotted(fault.path), fault.message, _line(self.lines, place))
+    def mistake(self, fault: Fault) -> Mistake:
+        position = self._position(fault.path, self.keys if fault.at_key else self.values)
+        return Mistake(position, dotted(fault.path), fault.message, _line(self.lines, position))
 
-    def _place(self, path: Path, places: dict[Path, Place]) -> Place:
+    def _position(self, path: Path, positions: dict[Path, Position]) -> Position:
         """Where the path stands; what is not in the file, where its surroundings do."""
-        while path and path not in places:
-            path, places = path[:-1], self.values
-        return places.get(path, Place(self.file, 1, 1))
+        while path and path not in positions:
+            path, positions = path[:-1], self.values
+        return positions.get(path, Position(self.file, 1, 1))
 
 
-def read(path: str) -> Source | Problems:
+def read(path: str) -> Source | InventoryError:
     """Read a file; `-` is standard input."""
     file = "<stdin>" if path == "-" else path
     try:
         raw = _content(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        return _unreadable(Place(file), _file_error(error))
+        return _unreadable(Position(file), _file_error(error))
     if len(raw) > LARGEST:
-        return _unreadable(Place(file), f"is larger than {LARGEST // 1_000_000} MB; this is no inventory")
+        return _unreadable(Position(file), f"is larger than {LARGEST // 1_000_000} MB; this is no inventory")
     if b"\0" in raw or raw.startswith(_BYTE_ORDER_MARKS):
-        return _unreadable(Place(file), "is a binary file, or UTF-16; an inventory is YAML text in UTF-8")
+        return _unreadable(Position(file), "is a binary file, or UTF-16; an inventory is YAML text in UTF-8")
     try:
         return from_text(raw.decode("utf-8-sig"), file)
     except UnicodeDecodeError as error:
@@ -73,25 +81,26 @@ def read(path: str) -> Source | Problems:
         return _unreadable(_end_of(before, file), message, before.split("\n")[-1])
 
 
-def from_text(text: str, file: str) -> Source | Problems:
-    """The data of a YAML text; one problem where it is no YAML that an inventory may be."""
+def from_text(text: str, file: str) -> Source | InventoryError:
+    """The data of a YAML text; one mistake where it is no YAML that an inventory may be."""
     lines = tuple(text.splitlines())
     tree = Tree(file)
     try:
         data = tree.data(compose(text, file))
     except UnreadableError as error:
-        return _unreadable(error.place, error.message, _line(lines, error.place))
+        return _unreadable(error.position, error.message, _line(lines, error.position))
     except yaml.reader.ReaderError as error:
-        place = _end_of(text[: error.position], file)
+        position = _end_of(text[: error.position], file)
         message = f"the character {quoted(text[error.position])} is not allowed in YAML"
-        return _unreadable(place, message, _line(lines, place))
+        return _unreadable(position, message, _line(lines, position))
     except yaml.MarkedYAMLError as error:
-        place = _marked(error, file)
-        return _unreadable(place, _yaml_error(error), _line(lines, place))
-    problems = tuple(
-        Problem(place, dotted(path), message, _line(lines, place)) for place, path, message in tree.faults
+        position = _marked(error, file)
+        return _unreadable(position, _yaml_error(error), _line(lines, position))
+    mistakes = tuple(
+        Mistake(position, dotted(path), message, _line(lines, position))
+        for position, path, message in tree.faults
     )
-    return Source(file, lines, data, tree.values, tree.keys, problems)
+    return Source(file, lines, data, tree.values, tree.keys, mistakes)
 
 
 def _content(path: str) -> bytes:
@@ -123,20 +132,20 @@ def _yaml_error(error: yaml.MarkedYAMLError) -> str:
     return next(known, f"is not valid YAML: {error.problem}")
 
 
-def _marked(error: yaml.MarkedYAMLError, file: str) -> Place:
+def _marked(error: yaml.MarkedYAMLError, file: str) -> Position:
     mark = error.problem_mark or error.context_mark
     if error.context == "while scanning a quoted scalar" and error.context_mark:
         mark = error.context_mark
-    return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+    return Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
 
 
-def _end_of(text: str, file: str) -> Place:
-    return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+def _end_of(text: str, file: str) -> Position:
+    return Position(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
-def _line(lines: tuple[str, ...], place: Place) -> str:
-    return lines[place.line - 1] if 0 < place.line <= len(lines) else ""
+def _line(lines: tuple[str, ...], position: Position) -> str:
+    return lines[position.line - 1] if 0 < position.line <= len(lines) else ""
 
 
-def _unreadable(place: Place, message: str, line: str = "") -> Problems:
-    return Problems((Problem(place, "", message, line),))
+def _unreadable(position: Position, message: str, line: str = "") -> InventoryError:
+    return InventoryError((Mistake(position, "", message, line),))

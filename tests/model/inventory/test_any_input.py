@@ -1,4 +1,4 @@
-"""Whatever a file holds, the answer is a cluster or problems with places: never an exception."""
+"""Whatever a file holds, the answer is a cluster or mistakes with positions: never an exception."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.ranges import count, expand
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.yaml_source import from_text
@@ -33,18 +33,18 @@ TOKENS = st.sampled_from(
 )
 
 
-def understood(text: str) -> Cluster | Problems:
+def understood(text: str) -> Cluster | InventoryError:
     source = from_text(text, "f")
-    inventory = source if isinstance(source, Problems) else parse(source)
-    return inventory if isinstance(inventory, Problems) else resolve(inventory)
+    inventory = source if isinstance(source, InventoryError) else parse(source)
+    return inventory if isinstance(inventory, InventoryError) else resolve(inventory)
 
 
 def check(text: str) -> None:
     found = understood(text)
-    if isinstance(found, Problems):
-        assert found.problems
+    if isinstance(found, InventoryError):
+        assert found.mistakes
         assert all(c.isprintable() or c in "\t\n" for c in found.text())
-        assert all(problem.place.line >= 1 and problem.place.column >= 1 for problem in found.problems)
+        assert all(mistake.position.line >= 1 and mistake.position.column >= 1 for mistake in found.mistakes)
         found.text().encode()
 
 

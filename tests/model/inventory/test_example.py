@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import load, parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.schema_models import Host, Inventory
 from orchestrator.model.inventory.sections import HostRay, Ray, Written
 from orchestrator.model.inventory.yaml_source import Source, from_text, read
@@ -34,7 +34,7 @@ def written(model: object) -> Iterator[tuple[type[Written], str]]:
 
 def test_the_example_is_an_inventory() -> None:
     found = load(str(EXAMPLE))
-    assert not isinstance(found, Problems), found.text()
+    assert not isinstance(found, InventoryError), found.text()
 
 
 def test_the_example_has_every_key() -> None:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from orchestrator.model.inventory.json_schema import of_answer, of_inventory
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.yaml_source import from_text
 from tests.fuzz.inventories import STRUCTURED, edited
-from tests.model.inventory import test_problems as known
+from tests.model.inventory import test_mistakes as known
 from tests.model.inventory.test_example import EXAMPLE, models
 
 VALID = Draft202012Validator(of_inventory())
@@ -72,7 +72,7 @@ def complaints(text: str) -> list[str]:
 
 def accepted(text: str) -> bool:
     source = from_text(text, "f")
-    return not isinstance(source, Problems) and not isinstance(parse(source), Problems)
+    return not isinstance(source, InventoryError) and not isinstance(parse(source), InventoryError)
 
 
 def test_it_is_a_schema_of_its_dialect() -> None:

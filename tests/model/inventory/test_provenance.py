@@ -3,8 +3,8 @@
 import pytest
 
 from orchestrator.model import redact
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.provenance import From, HostSettings, Origin, Setting, of_cluster, of_hosts
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.yaml_source import Source, from_text
@@ -38,7 +38,7 @@ def explained(text: str = TEXT) -> tuple[dict[str, Setting], dict[str, dict[str,
     source = from_text(text, "f")
     assert isinstance(source, Source)
     inventory = parse(source)
-    assert not isinstance(inventory, Problems), inventory.text()
+    assert not isinstance(inventory, InventoryError), inventory.text()
     cluster = resolve(inventory)
     hosts = of_hosts(source, inventory, cluster)
     return by_key(of_cluster(source, inventory, cluster)), {host.name: settings(host) for host in hosts}

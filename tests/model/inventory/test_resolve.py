@@ -17,8 +17,8 @@ from orchestrator.model.cluster import (
     Rdma,
     Role,
 )
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import load, parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
@@ -29,7 +29,7 @@ def cluster(more: str = "") -> Cluster:
     source = from_text(SMALLEST + more, "f")
     assert isinstance(source, Source)
     inventory = parse(source)
-    assert not isinstance(inventory, Problems), inventory.text()
+    assert not isinstance(inventory, InventoryError), inventory.text()
     return resolve(inventory)
 
 
@@ -56,7 +56,7 @@ def test_load_goes_from_a_file_to_a_cluster(tmp_path: Path) -> None:
 def test_load_reports_a_file_that_cannot_be_read_and_one_that_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("cluster: demo")
     for path in (tmp_path / "f", tmp_path / "none"):
-        assert isinstance(load(str(path)), Problems)
+        assert isinstance(load(str(path)), InventoryError)
 
 
 def test_a_range_stands_for_many() -> None:
@@ -152,7 +152,7 @@ def test_the_image_may_be_a_map_that_says_where_ray_is_added_to_it() -> None:
     source = from_text(text, "f")
     assert isinstance(source, Source)
     inventory = parse(source)
-    assert not isinstance(inventory, Problems), inventory.text()
+    assert not isinstance(inventory, InventoryError), inventory.text()
     assert (resolve(inventory).image, resolve(inventory).build_on) == ("vllm:1", BuildOn.HEAD)
 
 
@@ -193,7 +193,7 @@ def test_any_docker_reference_is_kept_as_written(image: str) -> None:
     source = from_text(SMALLEST.replace("vllm/vllm-openai:v0.17.1", f"'{image}'"), "f")
     assert isinstance(source, Source)
     inventory = parse(source)
-    assert not isinstance(inventory, Problems), inventory.text()
+    assert not isinstance(inventory, InventoryError), inventory.text()
     assert resolve(inventory).image == image
 
 

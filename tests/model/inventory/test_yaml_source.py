@@ -1,4 +1,4 @@
-"""Reading a file: what YAML may be, and one clear problem for what it may not."""
+"""Reading a file: what YAML may be, and one clear mistake for what it may not."""
 
 import io
 import time
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.model.inventory.problems import Fault, Place, Problems
+from orchestrator.model.inventory.mistakes import Fault, InventoryError, Position
 from orchestrator.model.inventory.yaml_source import LARGEST, Source, from_text, read
 
 
@@ -16,17 +16,17 @@ def source(text: str) -> Source:
     return found
 
 
-def problem(text: str) -> str:
+def mistake(text: str) -> str:
     found = from_text(text, "f")
-    assert isinstance(found, Problems)
-    assert len(found.problems) == 1
-    return str(found.problems[0])
+    assert isinstance(found, InventoryError)
+    assert len(found.mistakes) == 1
+    return str(found.mistakes[0])
 
 
-def file_problem(path: Path) -> str:
+def file_mistake(path: Path) -> str:
     found = read(str(path))
-    assert isinstance(found, Problems)
-    return str(found.problems[0]).removeprefix(str(path))
+    assert isinstance(found, InventoryError)
+    return str(found.mistakes[0]).removeprefix(str(path))
 
 
 @pytest.mark.parametrize(
@@ -62,38 +62,38 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
 
 
 def test_windows_line_ends_count_once() -> None:
-    assert source("a: 1\r\nb: 2\r\n").values["b",] == Place("f", 2, 4)
+    assert source("a: 1\r\nb: 2\r\n").values["b",] == Position("f", 2, 4)
 
 
 def test_every_value_and_key_has_its_place() -> None:
     found = source("workers:\n  - host: a\n    ip: 1")
     assert found.values == {
-        (): Place("f", 1, 1),
-        ("workers",): Place("f", 2, 3),
-        ("workers", 0): Place("f", 2, 5),
-        ("workers", 0, "host"): Place("f", 2, 11),
-        ("workers", 0, "ip"): Place("f", 3, 9),
+        (): Position("f", 1, 1),
+        ("workers",): Position("f", 2, 3),
+        ("workers", 0): Position("f", 2, 5),
+        ("workers", 0, "host"): Position("f", 2, 11),
+        ("workers", 0, "ip"): Position("f", 3, 9),
     }
-    assert found.keys["workers", 0, "ip"] == Place("f", 3, 5)
+    assert found.keys["workers", 0, "ip"] == Position("f", 3, 5)
 
 
 def test_what_is_not_in_the_file_is_placed_where_it_is_missing() -> None:
-    assert source("a: 1\nb: {c: 1}").problem(Fault(("b", "x", "y"), "m")).place == Place("f", 2, 4)
+    assert source("a: 1\nb: {c: 1}").mistake(Fault(("b", "x", "y"), "m")).position == Position("f", 2, 4)
 
 
 def test_a_merged_value_is_placed_where_it_is_written() -> None:
-    assert source("a: &a\n  x: 1\nb: {<<: *a}").values["b", "x"] == Place("f", 2, 6)
+    assert source("a: &a\n  x: 1\nb: {<<: *a}").values["b", "x"] == Position("f", 2, 6)
 
 
 def test_a_problem_shows_its_line_with_a_caret() -> None:
-    text = source("a:\n  b: c").problem(Fault(("a", "b"), "wrong")).text()
+    text = source("a:\n  b: c").mistake(Fault(("a", "b"), "wrong")).text()
     assert text == "f:2:6: a.b: wrong\n    2 |   b: c\n      |      ^"
 
 
 def test_the_caret_stands_right_after_wide_characters_and_tabs() -> None:
     text = '{模: "\t", b: c}'
     assert (
-        source(text).problem(Fault(("b",), "wrong")).text()
+        source(text).mistake(Fault(("b",), "wrong")).text()
         == f"f:1:13: b: wrong\n    1 | {text}\n      |       \t      ^"
     )
 
@@ -101,7 +101,7 @@ def test_the_caret_stands_right_after_wide_characters_and_tabs() -> None:
 def test_a_long_line_is_cut_around_the_caret() -> None:
     snippet = (
         source(f"a: {'x' * 500}\nb: [{'y, ' * 200} z]")
-        .problem(Fault(("b", 200), "wrong"))
+        .mistake(Fault(("b", 200), "wrong"))
         .text()
         .splitlines()
     )
@@ -139,7 +139,7 @@ TOO_MANY = "the file stands for more than 100,000 values, aliases included; this
     ],
 )
 def test_what_is_no_inventory_is_one_problem(text: str, expected: str) -> None:
-    assert problem(text) == expected
+    assert mistake(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_what_is_no_inventory_is_one_problem(text: str, expected: str) -> None:
     ],
 )
 def test_what_reading_can_get_past_is_noted(text: str, expected: str) -> None:
-    assert [str(each) for each in source(text).problems] == [expected]
+    assert [str(each) for each in source(text).mistakes] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -174,20 +174,20 @@ def test_what_reading_can_get_past_is_noted(text: str, expected: str) -> None:
     ids=["lists", "merges"],
 )
 def test_aliases_that_multiply_are_bounded(text: str) -> None:
-    assert problem(text).endswith(TOO_MANY)
+    assert mistake(text).endswith(TOO_MANY)
 
 
 @pytest.mark.parametrize("text", ["[" * 500_000, "- " * 500_000, "? " * 500_000, "{a: " * 200_000])
 def test_endless_nesting_ends_soon(text: str) -> None:
-    assert problem(text).endswith("is nested too deeply")
+    assert mistake(text).endswith("is nested too deeply")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    assert file_problem(tmp_path / "no.yaml") == ": there is no such file"
+    assert file_mistake(tmp_path / "no.yaml") == ": there is no such file"
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    assert file_problem(tmp_path) == ": is a directory, not a file"
+    assert file_mistake(tmp_path) == ": is a directory, not a file"
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,13 +195,13 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", denied)
-    assert file_problem(tmp_path / "f") == ": permission denied"
+    assert file_mistake(tmp_path / "f") == ": permission denied"
 
 
 def test_a_name_no_file_can_have() -> None:
     found = read("a\0b")
-    assert isinstance(found, Problems)
-    assert found.problems[0].message == "is not the name of a file"
+    assert isinstance(found, InventoryError)
+    assert found.mistakes[0].message == "is not the name of a file"
 
 
 @pytest.mark.parametrize(
@@ -214,18 +214,18 @@ def test_a_name_no_file_can_have() -> None:
 )
 def test_what_is_no_text(content: bytes, expected: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(content)
-    assert file_problem(tmp_path / "f") == expected
+    assert file_mistake(tmp_path / "f") == expected
 
 
 def test_a_huge_file_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"a: b\n" * (LARGEST * 2))
     start = time.monotonic()
-    assert file_problem(tmp_path / "f") == ": is larger than 1 MB; this is no inventory"
+    assert file_mistake(tmp_path / "f") == ": is larger than 1 MB; this is no inventory"
     assert time.monotonic() - start < 1
 
 
 def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: @")))
     found = read("-")
-    assert isinstance(found, Problems)
-    assert str(found.problems[0].place) == "<stdin>:1:4"
+    assert isinstance(found, InventoryError)
+    assert str(found.mistakes[0].position) == "<stdin>:1:4"

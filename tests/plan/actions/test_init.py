@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ssh
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.yaml_source import Source, from_text
 from orchestrator.model.ssh_target import names, together
@@ -52,7 +52,7 @@ def loaded(made: Draft) -> Cluster:
     source = from_text(text(made), "f")
     assert isinstance(source, Source)
     inventory = parse(source)
-    assert not isinstance(inventory, Problems), inventory.text()
+    assert not isinstance(inventory, InventoryError), inventory.text()
     return resolve(inventory)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with an inventory, and where: values that know how to read as text."""
+"""Mistakes in an inventory file, with their positions, and how they read."""
 
 import re
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _MOST_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Position:
     """Where something stands. Line 0: the file as a whole."""
 
     file: str
@@ -28,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A problem that still has to be placed. `at_key`: the key is at fault, not its value."""
+    """A mistake by its path, without a position yet. `at_key`: the key is at fault, not its value."""
 
     path: Path
     message: str
@@ -36,43 +36,43 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Mistake:
     """One thing to correct, with the line it stands on."""
 
-    place: Place
+    position: Position
     path: str
     message: str
     line: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return ": ".join(filter(None, (str(self.place), self.path, self.message)))
+        return ": ".join(filter(None, (str(self.position), self.path, self.message)))
 
     def text(self) -> str:
         """The message, and under it the line with a caret."""
-        return f"{self}\n{self._snippet()}" if self.place.line else str(self)
+        return f"{self}\n{self._snippet()}" if self.position.line else str(self)
 
     def _snippet(self) -> str:
-        caret = self.place.column - 1
+        caret = self.position.column - 1
         start = max(0, caret - _WIDEST_LINE // 2) if len(self.line) > _WIDEST_LINE else 0
         shown = _printable(self.line[start : start + _WIDEST_LINE])
         under = "".join(map(_blank, shown[: caret - start]))
-        return f"{self.place.line:>5} | {shown}\n      | {under}^"
+        return f"{self.position.line:>5} | {shown}\n      | {under}^"
 
 
 @dataclass(frozen=True, slots=True)
-class Problems:
+class InventoryError:
     """Everything wrong with one file, in the order of its lines. Never empty."""
 
-    problems: tuple[Problem, ...]
+    mistakes: tuple[Mistake, ...]
 
     @classmethod
-    def of(cls, problems: Iterable[Problem]) -> "Problems":
-        return cls(tuple(sorted(set(problems))))
+    def of(cls, mistakes: Iterable[Mistake]) -> "InventoryError":
+        return cls(tuple(sorted(set(mistakes))))
 
     def text(self) -> str:
         """All of them as people read them, without a newline at the end."""
-        shown = [problem.text() for problem in self.problems[:_MOST_SHOWN]]
-        more = len(self.problems) > len(shown)
+        shown = [mistake.text() for mistake in self.mistakes[:_MOST_SHOWN]]
+        more = len(self.mistakes) > len(shown)
         return "\n".join([*shown, "There is more; this much first."] if more else shown)
 
 

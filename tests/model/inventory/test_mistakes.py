@@ -2,8 +2,8 @@
 
 import pytest
 
+from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.problems import Problems
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
 TOP = "cluster: demo\nimage: vllm\n"
@@ -12,11 +12,11 @@ LINE_4 = TOP + HEAD
 WORKER = LINE_4 + "workers:\n"
 
 
-def problems(text: str) -> list[str]:
+def mistakes(text: str) -> list[str]:
     source = from_text(text, "f")
     assert isinstance(source, Source)
     found = parse(source)
-    return [str(problem) for problem in found.problems] if isinstance(found, Problems) else []
+    return [str(mistake) for mistake in found.mistakes] if isinstance(found, InventoryError) else []
 
 
 def cluster(name: str) -> str:
@@ -535,7 +535,7 @@ LOCAL_CASES = [
     ],
 )
 def test_a_broken_rule_is_one_line_with_its_place(text: str, expected: str) -> None:
-    assert problems(text) == [expected]
+    assert mistakes(text) == [expected]
 
 
 def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:
@@ -552,7 +552,7 @@ workers:
   - {host: gpu3, ip: 10.0.0.3, rdma: maybe}
   - {host: gpu3, ip: 10.0.0.4, docker: {restart: 1}}
 """
-    assert [problem.split(": ")[:2] for problem in problems(text)] == [
+    assert [mistake.split(": ")[:2] for mistake in mistakes(text)] == [
         ["f:1:10", "cluster"],
         ["f:3:1", "image"],
         ["f:4:46", "head.ssh.port"],
@@ -570,19 +570,19 @@ workers:
 
 
 def test_a_mistyped_network_is_not_also_missed_on_each_host() -> None:
-    assert len(problems(TOP + "netwrok: 10.0.0.0/8\nhead: {host: gpu1}")) == 1
-    assert len(problems(TOP + "network: 10.0.0.0\nhead: {host: gpu1}")) == 1
+    assert len(mistakes(TOP + "netwrok: 10.0.0.0/8\nhead: {host: gpu1}")) == 1
+    assert len(mistakes(TOP + "network: 10.0.0.0\nhead: {host: gpu1}")) == 1
 
 
 def test_a_hostile_name_is_shown_harmless_and_short() -> None:
-    (shown,) = problems(LINE_4 + f'ssh: {{user: "-\\e[31m{"x" * 500}"}}')
+    (shown,) = mistakes(LINE_4 + f'ssh: {{user: "-\\e[31m{"x" * 500}"}}')
     assert "\\x1b[31m" in shown
     assert shown.isprintable()
     assert len(shown) < 150
 
 
 def test_half_a_character_in_a_key_is_a_problem() -> None:
-    first, _ = problems(LINE_4 + '"\\ud800": x')
+    first, _ = mistakes(LINE_4 + '"\\ud800": x')
     assert first == 'f:4:1: the character "\\ud800" cannot be sent to a host'
 
 
@@ -590,6 +590,6 @@ def test_more_problems_than_anyone_reads_are_cut() -> None:
     source = from_text(LINE_4 + "".join(f"x{i}: 1\n" for i in range(3000)), "f")
     assert isinstance(source, Source)
     found = parse(source)
-    assert isinstance(found, Problems)
+    assert isinstance(found, InventoryError)
     assert len(found.text().splitlines()) == 301
     assert found.text().endswith("\nThere is more; this much first.")
