@@ -120,18 +120,13 @@ class OnFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Steps of one host run in order, hosts side by side; the next phase starts when all have ended.
-
-    `otherwise`: another way to the same end. Its steps run for those hosts alone on which a command of this phase
-    failed; where they end well, nothing has failed.
-    """
+    """Steps of one host run in order, hosts side by side; the next phase starts when all have ended."""
 
     title: str
     steps: tuple[Step, ...]
     on_failure: OnFailure
     watch: Watch | None = None
     feed: Feed | None = None
-    otherwise: "Phase | None" = None
 
     def lanes(self) -> Mapping[str, tuple[Step, ...]]:
         """The steps of each host."""

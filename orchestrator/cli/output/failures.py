@@ -60,19 +60,6 @@ def show_failures(headline: str, done: RunResult, what_now: str, unlike: Sequenc
         notice().print(f"log: {_for_people(done.log)}", style="dim")
 
 
-def show_mended(done: RunResult) -> None:
-    """Prints what failed on a host and was done in another way, so that a person may see to it at leisure."""
-    others = (phase.otherwise for phase in done.plan.phases if phase.otherwise)
-    ways = {step.host: step.title for other in others for step in other.steps}
-    told = (
-        (each.step.host, (_trouble(each, ""), ways.get(each.step.host, ""))) for each in done.report.mended
-    )
-    for (trouble, way), hosts in gathered(told).items():
-        what = _clean(trouble.what, done.mask)
-        notice().print(f"! {', '.join(hosts)}: {what}; instead: {way}", style="yellow")
-        _explain(trouble.detail, trouble.fix, done.mask)
-
-
 def _for_people(path: Path) -> str:
     """As one would type it."""
     home = Path.home()

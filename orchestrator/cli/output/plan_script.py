@@ -78,17 +78,8 @@ def _named_texts() -> dict[str, str]:
 
 def _commands(plan: Plan) -> Iterator[Command]:
     for phase in plan.phases:
-        yield from _commands_of(phase)
-
-
-def _commands_of(phase: Phase) -> Iterator[Command]:
-    yield from map(_command, phase.steps)
-    yield from (each.command for each in (phase.watch, phase.feed) if each)
-    yield from _commands_of(phase.otherwise) if phase.otherwise else ()
-
-
-def _command(step: Step) -> Command:
-    return step.command if isinstance(step, Run) else step.probe
+        yield from (step.command if isinstance(step, Run) else step.probe for step in phase.steps)
+        yield from (each.command for each in (phase.watch, phase.feed) if each)
 
 
 def _variables(cluster: Cluster, plan: Plan) -> Iterator[str]:
@@ -112,29 +103,13 @@ def _body(plan: Plan) -> Iterator[str]:
 
 def _phase(phase: Phase) -> Iterator[str]:
     yield f"\n# {phase.title}"
-    for host, steps in phase.lanes().items():
-        if phase.otherwise and host in phase.otherwise.lanes():
-            yield from _one_way_or_another(phase, phase.otherwise, host)
-            continue
+    for steps in phase.lanes().values():
         for step in steps:
             if not (phase.watch and isinstance(step, Wait)):
-                yield from _step(step, phase.feed)
+                yield f"# {step.host}: {step.title}"
+                yield _line(step, phase.feed)
     if phase.watch:
         yield from _watch(phase.watch)
-
-
-def _one_way_or_another(phase: Phase, other: Phase, host: str) -> Iterator[str]:
-    """A list of commands stops at the first that fails only where nobody asks how it ended: hence the `&&`."""
-    one, another = phase.lanes()[host], other.lanes()[host]
-    yield from (f"# {host}: {step.title}" for step in one)
-    yield from (f"# {host}: or, where that fails: {step.title}" for step in another)
-    lines = " && ".join(_line(step, phase.feed) for step in one)
-    yield f"{{ {lines}; }} || {{ {' && '.join(_line(step, other.feed) for step in another)}; }}"
-
-
-def _step(step: Step, feed: Feed | None) -> Iterator[str]:
-    yield f"# {step.host}: {step.title}"
-    yield _line(step, feed)
 
 
 def _line(step: Step, feed: Feed | None) -> str:

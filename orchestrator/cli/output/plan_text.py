@@ -6,9 +6,7 @@ from rich.text import Text
 
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.run.run_log import warnings
-from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
-
-OTHERWISE = "Where that fails"
+from orchestrator.plan.steps import Plan, Run, Step, Wait
 
 
 def show_plan(plan: Plan) -> None:
@@ -23,17 +21,11 @@ def show_plan(plan: Plan) -> None:
         if refusal.fix:
             answer().print(Text(f"      → {refusal.fix}", "yellow"))
     for number, phase in enumerate(plan.phases, 1):
-        _show_phase(f"{number}. {phase.title}", phase)
-        if phase.otherwise:
-            _show_phase(f"   {OTHERWISE}: {phase.otherwise.title}", phase.otherwise)
+        answer().print(Text(f"\n{number}. {phase.title}", "bold"))
+        for host, steps in phase.lanes().items():
+            for line in _lines(host, steps):
+                answer().print(line)
     answer().print("\nNothing was changed." if plan.phases else "Nothing to do.")
-
-
-def _show_phase(title: str, phase: Phase) -> None:
-    answer().print(Text(f"\n{title}", "bold"))
-    for host, steps in phase.lanes().items():
-        for line in _lines(host, steps):
-            answer().print(line)
 
 
 def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:

@@ -5,7 +5,7 @@ import shlex
 from rich.text import Text
 
 from orchestrator.cli.output.console import answer, notice, plural
-from orchestrator.cli.output.failures import show_failures, show_mended, show_result
+from orchestrator.cli.output.failures import show_failures, show_result
 from orchestrator.cli.output.status_table import gpus_in_all
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.model.cluster import Cluster
@@ -74,8 +74,6 @@ def _show_next(cluster: Cluster, done: RunResult, roster: Roster, path: str | No
 
 def conclude(command: str, cluster: Cluster, done: RunResult, path: str | None, *, events: bool) -> None:
     """Prints it. `path`: the inventory as it was given; `events`: as the last of them."""
-    if not events:
-        show_mended(done)
     if events:
         headline = _headline(command, cluster, done) if done.exit_code else "".join(joined(cluster, done))
         show_result(command, cluster, done, headline)

@@ -18,9 +18,7 @@ def get_image(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Iterat
     if cluster.ray.install and cluster.build_on is BuildOn.HEAD:
         yield from _from_head(cluster, facts, nodes)
     elif steps := tuple(step for node in nodes for step in _get(cluster, facts, node)):
-        yield Phase(
-            GET_IMAGE, steps, OnFailure.DROP_HOST, otherwise=_without_a_way_out(cluster, facts, nodes)
-        )
+        yield Phase(GET_IMAGE, steps, OnFailure.DROP_HOST)
 
 
 def builds(cluster: Cluster, node: Node) -> bool:
@@ -82,15 +80,6 @@ def _from_head(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Itera
     lacking = tuple(node for node in workers if building or _lacks(cluster, node, facts))
     if lacking:
         yield copy(docker.image(cluster), head, lacking, derived.size if derived and not building else 0)
-
-
-def _without_a_way_out(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Phase | None:
-    """A host that cannot build the image is given the head's."""
-    workers = tuple(node for node in nodes if node is not cluster.head)
-    if not cluster.ray.install or not workers:
-        return None
-    derived = _seen(facts, cluster.head).derived
-    return copy(docker.image(cluster), cluster.head, workers, derived.size if derived else 0)
 
 
 def _seen(facts: Facts, node: Node) -> HostFacts:

@@ -73,7 +73,7 @@ class StepWaits:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step and how it ended, after `seconds`. `mended`: not well, but another way led to the same end."""
+    """A step and how it ended, after `seconds`."""
 
     phase: str
     step: Step
@@ -81,12 +81,6 @@ class StepEnded:
     seconds: float = 0.0
     output: Output | None = None
     failure: Failure | None = None
-    mended: bool = False
-
-    @property
-    def is_well(self) -> bool:
-        """Whether nothing stands in the way of what comes after it."""
-        return self.status is Status.OK or self.mended
 
 
 Happening = LookBegan | HostSeen | LockHeld | Planned | PhaseBegan | StepBegan | StepWaits | StepEnded
@@ -107,20 +101,15 @@ class Report:
 
     @property
     def failed(self) -> tuple[StepEnded, ...]:
-        return tuple(each for each in self.results if each.status is Status.FAILED and not each.mended)
+        return tuple(each for each in self.results if each.status is Status.FAILED)
 
     @property
     def not_run(self) -> tuple[StepEnded, ...]:
-        return tuple(each for each in self.results if each.status is Status.NOT_RUN and not each.mended)
-
-    @property
-    def mended(self) -> tuple[StepEnded, ...]:
-        """The steps that failed, and for which another way was found."""
-        return tuple(each for each in self.results if each.mended and each.failure)
+        return tuple(each for each in self.results if each.status is Status.NOT_RUN)
 
     @property
     def ok(self) -> bool:
-        return all(result.is_well for result in self.results)
+        return all(result.status is Status.OK for result in self.results)
 
     @property
     def started(self) -> frozenset[str]:

@@ -19,7 +19,7 @@ from orchestrator.plan.steps import (
     Wait,
     Watch,
 )
-from orchestrator.remote.execute.command import another_way, follow, mended, run, with_timeout
+from orchestrator.remote.execute.command import follow, run, with_timeout
 from orchestrator.remote.execute.events import (
     PhaseBegan,
     Report,
@@ -58,11 +58,9 @@ def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
             results += _skip(phase)
             continue
         ended, line = _carry_out(phase, hosts, out, tell, cancel)
-        if not cancel.is_set() and (another := another_way(phase, ended)):
-            ended = mended(ended, _carry_out(another, hosts, out, tell, cancel)[0])
         results += ended
         watched = line or watched
-        bad = {result.step.host for result in ended if not result.is_well}
+        bad = {result.step.host for result in ended if result.status is not Status.OK}
         stopped = bool(bad and phase.on_failure is OnFailure.STOP)
         out |= bad if phase.on_failure is OnFailure.DROP_HOST else set()
     return Report(plan, tuple(results), watched)
