@@ -1,6 +1,8 @@
-"""Programs for containers, run there by the image's own Python: standard library only, nothing imported from here.
+"""Programs for containers, run there by the image's own Python, 3.8 or later.
 
-They are sent as text: the probes as an argument of `python3 -c`, those that serve a model (`serving/`) as files.
+They use the standard library (and torch or Ray where the image has it), and import nothing from here. Those of
+`serving/` are sent as files; the others as text, an argument of `python3 -c`, with `common` before it. `plan` alone
+imports this package, for the text of the programs.
 """
 
 import json
@@ -13,28 +15,28 @@ Name = Literal["ray_nodes", "probe", "network_test", "tail_files"]
 
 @cache
 def program(name: Name) -> str:
-    """Its text, for `python3 -c`."""
-    return Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    """The text of a program, for `python3 -c`."""
+    lines = _read(f"{name}.py").splitlines(keepends=True)
+    return "".join(
+        (_read("common.py"), *(line for line in lines if not line.startswith("from common import")))
+    )
+
+
+def _read(file: str) -> str:
+    return (Path(__file__).parent / file).read_text(encoding="utf-8")
 
 
 FOLDER = "/var/tmp/raycluster"  # noqa: S108 - the one place that every image lets everybody write to
 SUPERVISOR = f"{FOLDER}/supervisor.py"
-LOOK = '[ ! -e "$0" ] || exec python3 "$0" look "$1"'
+INSPECT = '[ ! -e "$0" ] || exec python3 "$0" inspect "$1"'
 """For a shell in a container, given SUPERVISOR and a number of lines; silent where nothing was ever served."""
 
-RESUME = f"[ ! -e {SUPERVISOR} ] || python3 {SUPERVISOR} keep &"
+RESUME = f"[ ! -e {SUPERVISOR} ] || python3 {SUPERVISOR} run &"
 """For the shell that a container begins with: what it served before, it serves again."""
 
-
-def brought(spec: str) -> str:
-    """What the container is sent: the programs, and what to keep."""
-    return json.dumps({"files": _programs(), "spec": spec})
+SERVING = ("supervisor.py", "rank_group.py", "server.py")
 
 
-PROGRAMS = ("supervisor.py", "rank_group.py", "processes.py", "server.py")
-
-
-@cache
-def _programs() -> dict[str, str]:
-    here = Path(__file__).with_name("serving")
-    return {name: (here / name).read_text(encoding="utf-8") for name in PROGRAMS}
+def serving_files(spec: str) -> str:
+    """The programs and what they are to supervise, as JSON for the container."""
+    return json.dumps({"files": {name: _read(f"serving/{name}") for name in SERVING}, "spec": spec})

@@ -1,10 +1,8 @@
-"""Runs inside a container of the image, sent there as text: tells what Ray would find, then listens.
+"""Probe that runs in a container of the image, sent there as text: reports what Ray would find, then listens.
 
-    python3 -c TEXT look ACCELERATOR IP PORT…      one line of JSON, then answers on the ports that are free,
-                                                   until standard input ends or is silent
-    python3 -c TEXT reach IP:PORT…                 a line of JSON for each
-
-Only the standard library is there.
+python3 -c TEXT look ACCELERATOR IP PORT…      one line of JSON, then answers on the ports that are free,
+                                               until standard input ends or is silent
+python3 -c TEXT reach IP:PORT…                 a line of JSON for each
 """
 
 import errno
@@ -13,19 +11,18 @@ import json
 import os
 import platform
 import resource
-import select
 import shutil
 import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from common import family, input_ended, listen
+
 HF_HOME = "/root/.cache/huggingface"
 PATIENCE = 3  # seconds for a connection
-SILENCE = 45  # seconds without a sign of life, after which nobody is there any more
+ECHO_REQUEST = b"\x08\x00\xf7\xff\x00\x00\x00\x00"  # type, code, checksum, and zeros
 OUTCOMES = {
     errno.ECONNREFUSED: "refused",
     errno.EHOSTUNREACH: "unreachable",
@@ -104,31 +101,16 @@ def shm():
     return space.f_blocks * space.f_frsize
 
 
-def family(ip):
-    return socket.AF_INET6 if ":" in ip else socket.AF_INET
-
-
-def listen(ip, port):
-    """True where it is ours now. Connections are taken and closed."""
-    server = socket.socket(family(ip), socket.SOCK_STREAM)
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def could_listen(ip, port):
     try:
-        server.bind((ip, port))
-        server.listen(64)
+        return bool(listen(ip, port))
     except OSError:
         return False
-    threading.Thread(target=answer, args=(server,), daemon=True).start()
-    return True
-
-
-def answer(server):
-    while True:
-        server.accept()[0].close()
 
 
 def look(accelerator, ip, *ports):
     gpus, trouble = ACCELERATORS[accelerator]()
-    told = {
+    report = {
         "python": platform.python_version(),
         "ray": ray_version(),
         "has_command": shutil.which("ray") is not None,
@@ -138,11 +120,10 @@ def look(accelerator, ip, *ports):
         "memlock": soft_limit(resource.RLIMIT_MEMLOCK),
         "nofile": soft_limit(resource.RLIMIT_NOFILE),
         "hf_home": os.access(HF_HOME, os.W_OK) if os.path.ismount(HF_HOME) else None,
-        "listens": [int(port) for port in ports if listen(ip, int(port))],
+        "listens": [int(port) for port in ports if could_listen(ip, int(port))],
     }
-    print(json.dumps(told), flush=True)
-    while select.select([0], [], [], SILENCE)[0] and os.read(0, 65536):
-        pass
+    print(json.dumps(report), flush=True)
+    input_ended().wait()
 
 
 def reach(address):
@@ -156,10 +137,8 @@ def reach(address):
 def connect(ip, port):
     try:
         socket.create_connection((ip, port), timeout=PATIENCE).close()
-    except TimeoutError:
-        return "silent"
     except OSError as error:
-        return OUTCOMES.get(error.errno, "silent")
+        return OUTCOMES.get(error.errno, "silent")  # also of a timeout, which has no number
     return "open"
 
 
@@ -173,24 +152,17 @@ def answers_ping(ip):
     """Whether an echo request comes back; containers may send them. False for IPv6, which is not tried."""
     if ":" in ip:
         return False
-    head = struct.pack("!BBHHH", 8, 0, 0, os.getpid() & 0xFFFF, 1)
-    total = sum(struct.unpack("!4H", head))
-    total = (total >> 16) + (total & 0xFFFF)
-    packet = head[:2] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[4:]
+    until = time.monotonic() + 1
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
-            raw.sendto(packet, (ip, 0))
-            return heard(raw, ip, time.monotonic() + 1)
+            raw.sendto(ECHO_REQUEST, (ip, 0))
+            while time.monotonic() < until:
+                raw.settimeout(max(until - time.monotonic(), 0.01))
+                reply, (sender, _) = raw.recvfrom(1024)
+                if sender == ip and reply[(reply[0] & 0x0F) * 4] == 0:
+                    return True
     except OSError:
-        return False
-
-
-def heard(raw, ip, until):
-    while time.monotonic() < until:
-        raw.settimeout(max(until - time.monotonic(), 0.01))
-        reply, (sender, _) = raw.recvfrom(1024)
-        if sender == ip and reply[(reply[0] & 0x0F) * 4] == 0:
-            return True
+        pass
     return False
 
 
@@ -204,8 +176,8 @@ def main(act, *arguments):
     if act == "look":
         return look(*arguments)
     with ThreadPoolExecutor(max(1, min(256, len(arguments)))) as pool:
-        for told in pool.map(reach, arguments):
-            print(json.dumps(told))
+        for result in pool.map(reach, arguments):
+            print(json.dumps(result))
 
 
 if __name__ == "__main__":

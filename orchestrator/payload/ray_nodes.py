@@ -1,4 +1,4 @@
-"""Runs inside the head's container, sent there as text: tells Ray's node table as lines of JSON.
+"""Reader of Ray's node table that runs in the head's container, sent there as text: prints it as lines of JSON.
 
     python3 -c TEXT GCS_ADDRESS                        one line, with what Ray serves besides
     python3 -c TEXT GCS_ADDRESS SECONDS                a line for each change, until standard input ends
@@ -7,28 +7,28 @@
     python3 -c TEXT watch GCS_ADDRESS                  a line for each change, with the resources in use, and an empty
                                                        one for each second without, until standard input ends
 
-The second and third end with 1 after SECONDS. Standard input that is silent for QUIET seconds has ended, too.
+The second and third end with 1 after SECONDS.
 
 It uses what `ray status` uses inside (ray._raylet.GcsClient), which answers in 10 ms where starting
-`ray status` takes 1.8 s. Only the standard library and the image's own Ray are there.
+`ray status` takes 1.8 s.
 """
 
 import concurrent.futures
 import functools
 import json
 import os
-import select
 import socket
 import sys
 import threading
 import time
 
+from common import input_ended
+
 ALIVE = 0  # ray.core.generated.gcs_pb2.GcsNodeInfo.GcsNodeState
-QUIET = 45  # behind a cable that was cut, no end ever comes
 RESOURCES = ("CPU", "GPU", "NPU", "memory", "object_store_memory")
 
 
-def knock(address, timeout=5):
+def check_tcp(address, timeout=5):
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
 
@@ -36,7 +36,7 @@ def knock(address, timeout=5):
 class Reached:
     """Which nodes can be reached from here. Ray lists a node half a minute before it notices that it cannot.
 
-    `tries` each, and at most `patience` seconds before a look is told with some of them still open.
+    `tries` each, and at most `patience` seconds before a table is printed with some of them still open.
     """
 
     tries, patience = 1, None
@@ -45,7 +45,7 @@ class Reached:
         self.pool = concurrent.futures.ThreadPoolExecutor(64)
         self.nodes = {}
 
-    def look_for(self, nodes):
+    def start(self, nodes):
         for node in nodes:
             if node.state == ALIVE and node.node_id not in self.nodes:
                 where = (node.node_manager_address, node.node_manager_port)
@@ -55,7 +55,7 @@ class Reached:
     def reach(self, ip, port):
         for _ in range(self.tries):
             try:
-                knock(f"{ip}:{port}", timeout=2)
+                check_tcp(f"{ip}:{port}", timeout=2)
             except OSError:
                 time.sleep(0.2)
             else:
@@ -71,9 +71,9 @@ class Reached:
 reached = Reached()
 
 
-@functools.cache
+@functools.lru_cache
 def gcs(address):
-    knock(address)  # GcsClient itself would wait for minutes
+    check_tcp(address)  # GcsClient itself would wait for minutes
     from ray._raylet import GcsClient
 
     return GcsClient(address=address)
@@ -109,15 +109,15 @@ def free_resources(address):
 
 def table(address, resources=False):
     nodes = list(gcs(address).get_all_node_info().values())
-    reached.look_for(nodes)
+    reached.start(nodes)
     free = free_resources(address) if resources else {}
     rows = sorted((row(node, free.get(node.node_id)) for node in nodes), key=lambda node: node["started"])
     return {"ray": sys.modules["ray"].__version__, "nodes": rows}
 
 
 def value(address, key, namespace=None):
-    told = gcs(address).internal_kv_get(key, namespace)
-    return told.decode() if told else ""
+    found = gcs(address).internal_kv_get(key, namespace)
+    return found.decode() if found else ""
 
 
 def services(address):
@@ -132,17 +132,14 @@ def services(address):
     }
 
 
-def with_resources(address):
-    return table(address, resources=True)
-
-
 def everything(address):
-    return table(address) | services(address)
+    return {**table(address), **services(address)}
 
 
-def look(address, ask=table):
+def inspect(address, ask=table, **options):
+    """What Ray answers, or why it does not."""
     try:
-        return ask(address)
+        return ask(address, **options)
     except ConnectionRefusedError:
         return {"error": f"nothing listens on {address}", "gone": True}
     except Exception as error:  # whatever Ray raises is the answer
@@ -150,43 +147,31 @@ def look(address, ask=table):
         return {"error": f"{address}: {type(error).__name__}: {error}", "gone": False}
 
 
-def complete(seen, wanted):
-    alive = {node["ip"]: node["gpus"] for node in seen.get("nodes", ()) if node["alive"] and node["reached"]}
+def complete(found, wanted):
+    alive = {node["ip"]: node["gpus"] for node in found.get("nodes", ()) if node["alive"] and node["reached"]}
     return bool(wanted) and all(alive.get(ip, -1) >= gpus for ip, gpus in wanted.items())
 
 
-def end_with_input(ended):
-
-    def drain():
-        while select.select([0], [], [], QUIET)[0] and os.read(0, 65536):
-            pass  # not by way of sys.stdin, which would hold a lock when the program ends
-        ended.set()
-
-    threading.Thread(target=drain, daemon=True).start()
-
-
 def follow(address, seconds, wanted):
-    ended, deadline, told = threading.Event(), time.monotonic() + seconds, None
-    if not wanted:
-        end_with_input(ended)
+    ended = threading.Event() if wanted else input_ended()
+    deadline, last = time.monotonic() + seconds, None
     while not ended.is_set() and time.monotonic() < deadline:
-        seen = look(address)
-        if seen != told:
-            print(json.dumps(seen), flush=True)
-            told = seen
-        if complete(seen, wanted):
+        found = inspect(address)
+        if found != last:
+            print(json.dumps(found), flush=True)
+            last = found
+        if complete(found, wanted):
             return 0
         time.sleep(0.1)
     return 1
 
 
 def watch(address):
-    ended, told = threading.Event(), None
-    end_with_input(ended)
+    ended, last = input_ended(), None
     while not ended.is_set():
-        seen = look(address, with_resources)
-        print("" if seen == told else json.dumps(seen), flush=True)
-        told = seen
+        found = inspect(address, resources=True)
+        print("" if found == last else json.dumps(found), flush=True)
+        last = found
         ended.wait(1)
     return 0
 
@@ -196,7 +181,7 @@ def main(address, seconds=None, *expected):
         reached.tries, reached.patience = 3, 0.1
         return watch(seconds)
     if seconds is None:
-        print(json.dumps(look(address, everything)))
+        print(json.dumps(inspect(address, everything)))
         return 0
     reached.tries, reached.patience = 3, 0.1
     wanted = {ip: int(gpus) for ip, _, gpus in (each.rpartition("=") for each in expected)}

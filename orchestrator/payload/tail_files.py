@@ -1,19 +1,19 @@
-"""Runs inside a node's container, sent there as text: tells the lines of files, of Ray's daemons or of vLLM.
+"""Log reader that runs in a node's container, sent there as text: prints the lines of Ray's daemons or of vLLM.
 
     python3 -c TEXT FOLDER LINES                         the last LINES of each file, or `all`
     python3 -c TEXT FOLDER LINES SECONDS [POSITION…]     these and what comes, until standard input ends, or nothing
                                                          was read from it for SECONDS
 
-A line of a file is told as `NAME INODE:OFFSET TEXT`, with the offset at which to go on: `NAME INODE:OFFSET` is a
-POSITION. Where it goes on, it first tells the position at which it begins. Only the standard library is there.
+A line of a file is printed as `NAME INODE:OFFSET TEXT`, with the offset at which to go on: `NAME INODE:OFFSET` is a
+POSITION. Where it goes on, it first prints the position at which it begins.
 """
 
 import contextlib
 import glob
 import os
-import select
 import sys
-import time
+
+from common import input_ended
 
 WRITERS = ("gcs_server", "raylet", "monitor", "dashboard", "dashboard_agent", "vllm")
 KINDS = (".out", ".err", ".log")
@@ -55,7 +55,7 @@ class Reader:
         self.at = {name: tuple(map(int, at.split(":"))) for name, at in map(str.split, positions)}
 
     def read(self, whole):
-        """Tells what is new. `whole`: only lines that have ended."""
+        """Prints what is new. `whole`: only lines that have ended."""
         for path in files(self.folder):
             # Ray renames a file that is full, and makes another.
             with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
@@ -75,16 +75,8 @@ class Reader:
             if whole and not line.endswith(b"\n"):
                 break
             offset += len(line)
-            told = f"{name} {now.st_ino}:{offset} ".encode() + line.rstrip(b"\n") + b"\n"
-            sys.stdout.buffer.write(told)
+            sys.stdout.buffer.write(f"{name} {now.st_ino}:{offset} ".encode() + line.rstrip(b"\n") + b"\n")
         self.at[name] = (now.st_ino, offset)
-
-
-def listened_to(since, seconds):
-    """When somebody was last heard, after a moment; None if nobody listens any more."""
-    if select.select([0], [], [], EVERY)[0]:
-        return time.monotonic() if os.read(0, CHUNK) else None
-    return since if time.monotonic() < since + seconds else None
 
 
 def main(folder, lines, seconds=None, *positions):
@@ -93,10 +85,10 @@ def main(folder, lines, seconds=None, *positions):
     reader = Reader(folder, lines, positions)
     if seconds is None:
         return reader.read(whole=False)
-    heard = time.monotonic()
-    while heard is not None:
+    ended = input_ended(float(seconds))
+    reader.read(whole=True)
+    while not ended.wait(EVERY):
         reader.read(whole=True)
-        heard = listened_to(heard, float(seconds))
 
 
 if __name__ == "__main__":

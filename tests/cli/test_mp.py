@@ -33,8 +33,8 @@ def stands(fleet: FakeFleet, host: str, served: str = "", **changes: Any) -> Non
 
 def rank(number: int, **changes: Any) -> str:
     """What the supervisor of one of two ranks tells."""
-    company = {"rank": number, "hosts": ["gpu1", "gpu2"], "run": "the run"}
-    return line(spec=told()["spec"] | {"company": company}, **changes)
+    group = {"rank": number, "hosts": ["gpu1", "gpu2"], "run": "the run"}
+    return line(spec=told()["spec"] | {"group": group}, **changes)
 
 
 @pytest.fixture
@@ -117,8 +117,8 @@ def test_serve_starts_a_rank_on_each_host_and_says_where_it_answers(
 def test_a_rank_that_fails_is_told_with_its_cause_and_all_are_stopped(
     up: FakeFleet, raycluster: Raycluster
 ) -> None:
-    state = {"is": "ended", "since": 1, "lives": 1, "died": 1}
-    ended = {"kept": False, "trouble": "nothing is served"}
+    state = {"is": "ended", "since": 1, "starts": 1, "died": 1}
+    ended = {"supervised": False, "trouble": "nothing is served"}
     why = "vLLM on gpu2 ended with exit code 1"
     up.on("*", sent(payload.FOLDER), Output(0))
     up.on("gpu1", sent("400"), Output(0, rank(0, state=state | {"exit_code": -15, "why": why}, **ended)))

@@ -26,7 +26,7 @@ from tests.remote.fakes import Answer, FakeFleet, reached
 MODEL = "Qwen/Qwen3-32B"
 SERVED = "serve: {model: Qwen/Qwen3-32B, args: [--max-model-len, '4096']}\n"
 GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
-COMMANDS = {"start": payload.FOLDER, "look": "400", "ask": "ask", "stop": "stop"}
+COMMANDS = {"start": payload.FOLDER, "inspect": "400", "ask": "ask", "stop": "stop"}
 ASKED = {"url": "http://10.0.0.1:8000", "name": MODEL, "status": 200, "seconds": 0.2}
 
 
@@ -53,7 +53,7 @@ def hosts_serve(cluster_stands: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> F
     monkeypatch.setattr("orchestrator.plan.serving.plan.LOOK_EVERY", 0.02)
     ready(cluster_stands)
     cluster_stands.on("gpu1", supervisor("start"), Output(0))
-    cluster_stands.on("gpu1", supervisor("look"), Output(0, line(**starting())), Output(0, line()))
+    cluster_stands.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), Output(0, line()))
     cluster_stands.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED)))
     cluster_stands.on("gpu1", supervisor("stop"), Output(0))
     return cluster_stands
@@ -89,7 +89,7 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
     lines = serve.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[-1] == "Then: raycluster serve status, serve logs -f, serve stop"
-    assert told(hosts_serve) == ["start", "look", "look", "ask"]
+    assert told(hosts_serve) == ["start", "inspect", "inspect", "ask"]
 
 
 @pytest.mark.parametrize("output", ["text", "jsonl"])
@@ -99,7 +99,7 @@ def test_a_stage_that_lasts_is_told_once_where_lines_stay(
     monkeypatch.setattr("orchestrator.remote.execute.runner.STILL_SECONDS", 0.0)
     monkeypatch.setattr("orchestrator.cli.output.progress.PACE", 0.0)
     loads = Output(0, line(**starting("Loading safetensors checkpoint shards:  25% Completed | 1/4")))
-    hosts_serve.on("gpu1", supervisor("look"), loads, loads, loads, Output(0, line()))
+    hosts_serve.on("gpu1", supervisor("inspect"), loads, loads, loads, Output(0, line()))
     serve = raycluster("serve", MODEL, "-o", output)
     assert (serve.stderr + serve.stdout).count("loads the weights: 25% Completed") == 1
 
@@ -131,12 +131,12 @@ def test_a_key_on_the_command_line_is_asked_for_too_and_shown_nowhere(
     hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
 ) -> None:
     said = "non-default args: {'api_key': ['s3cret-key']}"
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(said))))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**ended(said))))
     failed = raycluster("serve", MODEL, "-v", "--", "--api-key", "s3cret-key")
     assert "'api_key': ['<--api-key>']" in failed.stderr
     (log,) = (folder / "state").rglob("*.log")
     assert "s3cret-key" not in failed.output + log.read_text()
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line()))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line()))
     serve = raycluster("serve", MODEL, "--", "--api-key", "s3cret-key")
     assert '-H "Authorization: Bearer $VLLM_API_KEY"' in serve.stdout
     assert "s3cret-key" not in serve.output
@@ -198,7 +198,7 @@ def test_a_failure_is_told_with_its_root_cause_and_what_was_started_is_ended(
     hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
 ) -> None:
     lines = [GATED, *["RuntimeError: Engine core initialization failed. See root cause above."] * 30]
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(*lines))))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**ended(*lines))))
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert f"✗ {MODEL} is not served\n" in serve.stderr
@@ -208,12 +208,12 @@ def test_a_failure_is_told_with_its_root_cause_and_what_was_started_is_ended(
     assert "Nothing of it is left running; `raycluster serve logs` shows all that it said.\n" in serve.stderr
     (log,) = (folder / "state").rglob("*-serve.log")
     assert f"log: {log}" in serve.stderr
-    assert told(hosts_serve) == ["start", "look", "stop"]
+    assert told(hosts_serve) == ["start", "inspect", "stop"]
 
 
 def test_an_unknown_cause_leaves_its_last_words(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
     hosts_serve.on(
-        "gpu1", supervisor("look"), Output(0, line(**ended("so long", "and thanks", exit_code=-9)))
+        "gpu1", supervisor("inspect"), Output(0, line(**ended("so long", "and thanks", exit_code=-9)))
     )
     serve = raycluster("serve", MODEL)
     assert "vLLM ended with exit code 137\n      | so long\n      | and thanks\n" in serve.stderr
@@ -232,7 +232,7 @@ def test_a_model_that_fails_at_its_first_word_is_not_served(
 def test_what_could_not_be_ended_is_not_said_to_be_gone(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended())))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**ended())))
     hosts_serve.on("gpu1", supervisor("stop"), Output(1, "", "these processes do not end: 77"))
     serve = raycluster("serve", MODEL)
     assert serve.exit_code == 1
@@ -248,7 +248,7 @@ def interrupts(_command: Command, cancel: Event) -> Answer:
 
 
 def test_ctrl_c_ends_what_was_started(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**starting())), interrupts)
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), interrupts)
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (130, "")
     assert f"✗ {MODEL} is not served: interrupted\n" in serve.stderr
@@ -260,11 +260,11 @@ def test_ctrl_c_leaves_what_an_earlier_run_has_started(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
     ready(hosts_serve, line(**starting()))
-    hosts_serve.on("gpu1", supervisor("look"), interrupts)
+    hosts_serve.on("gpu1", supervisor("inspect"), interrupts)
     serve = raycluster("serve", MODEL, "--", "--max-model-len", "4096")
     assert serve.exit_code == 130
     assert "An earlier run has started it, and it is left as it is" in serve.stderr
-    assert told(hosts_serve) == ["look"]
+    assert told(hosts_serve) == ["inspect"]
 
 
 def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
@@ -287,13 +287,13 @@ def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
         return gone
 
     hosts_serve.streams("gpu1", sent("hold-lock"), HELD, lost, misses_a_little_later)
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**starting())), misses)
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), misses)
     hosts_serve.on("gpu1", supervisor("stop"), stops)
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert "its lock on gpu1 was lost: gpu1 does not answer any more" in serve.stderr
     assert "It may still run there: `raycluster serve status` tells" in serve.stderr
-    assert told(hosts_serve) == ["start", "look", "look"]
+    assert told(hosts_serve) == ["start", "inspect", "inspect"]
 
 
 @pytest.mark.parametrize("words", [(MODEL,), ("stop",)])
@@ -398,7 +398,7 @@ def test_one_that_answers_is_told_with_where_and_since_when(
 def test_one_that_does_not_is_told_with_its_cause_and_its_remedy(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
-    ready(hosts_serve, line(**ended(GATED, lives=3) | {"kept": True}))
+    ready(hosts_serve, line(**ended(GATED, starts=3) | {"supervised": True}))
     status = raycluster("serve", "status")
     assert status.exit_code == 3
     assert status.stdout.startswith(
@@ -529,7 +529,7 @@ def test_all_that_happens_is_an_event_and_the_last_says_how_it_ended(
 
 
 def test_a_failure_is_an_event_with_its_cause(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(GATED))))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**ended(GATED))))
     last = events(raycluster("serve", MODEL, "-o", "jsonl"))[-1]
     assert (last["exit_code"], last["verdict"]) == (1, "failed")
     (failure,) = last["failures"]
@@ -563,7 +563,7 @@ def test_what_fails_to_be_served_is_the_exit_code_of_up(
     hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
 ) -> None:
     (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
-    hosts_serve.on("gpu1", supervisor("look"), Output(0, line(**ended(GATED))))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**ended(GATED))))
     up = raycluster("up", "--serve")
     assert up.exit_code == 1
     assert "cluster demo is up" in up.stdout

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.payload import probe as trial_program
 from orchestrator.payload import program
 from orchestrator.plan.facts import probe
 from orchestrator.plan.facts.probe import Trial
+from tests.payload.programs import loaded
 from tests.plan.machines import Machine
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -94,7 +94,7 @@ def test_an_image_without_ray_has_neither_the_package_nor_the_command(machine: M
 
 
 def test_a_folder_for_models_that_was_not_mounted_is_not_judged(start: Start) -> None:
-    if os.path.ismount(trial_program.HF_HOME):
+    if os.path.ismount(loaded("probe").HF_HOME):
         pytest.skip("here one is mounted")
     assert look(start).hf_home is None
 

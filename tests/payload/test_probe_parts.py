@@ -3,16 +3,15 @@
 import errno
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from orchestrator.payload import probe
 from orchestrator.plan.facts.probe import Outcome
+from tests.payload.programs import loaded
 
 PING = "nobody may send an echo request here (it takes root, or CAP_NET_RAW, as containers have it)"
 
-program: Any = probe  # which runs on the image's own Python, and has no types
+program = loaded("probe")
 
 
 def test_devices_are_counted_by_their_numbers(tmp_path: Path) -> None:

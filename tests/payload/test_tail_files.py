@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.payload import tail_files
+from orchestrator import payload
+from tests.payload.programs import loaded
 
-PROGRAM = Path(tail_files.__file__).read_text()
+CHUNK = loaded("tail_files").CHUNK
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def program(folder: Path, *words: str) -> list[str]:
-    return [sys.executable, "-c", PROGRAM, str(folder), *words]
+    return [sys.executable, "-c", payload.program("tail_files"), str(folder), *words]
 
 
 def told(folder: Path, *words: str) -> list[tuple[str, str]]:
@@ -54,7 +55,7 @@ def test_none_of_the_lines(folder: Path) -> None:
     assert told(folder, "0") == []
 
 
-@pytest.mark.parametrize("size", [tail_files.CHUNK - 1, tail_files.CHUNK, tail_files.CHUNK + 1])
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1])
 def test_lines_longer_than_what_is_read_at_once(folder: Path, size: int) -> None:
     (folder / "raylet.out").write_text(f"{'x' * size}\n{'y' * size}\nz\n")
     assert [text for file, text in told(folder, "2") if file == "raylet.out"] == ["y" * size, "z"]

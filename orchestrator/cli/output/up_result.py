@@ -50,7 +50,7 @@ def _show_model(cluster: Cluster, done: RunResult) -> None:
     """What a head that stood keeps serving, and that it comes back by itself where it did not answer before."""
     here = done.facts.get(cluster.head.name)
     served = here.served if isinstance(here, HostFacts) else None
-    if served and served.kept and not served.answers and cluster.head.name not in _started(done):
+    if served and served.supervised and not served.answers and cluster.head.name not in _started(done):
         answer().print(f"model {served.model.name} is started again by itself: raycluster serve status")
 
 

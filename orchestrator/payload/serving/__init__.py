@@ -1,1 +1,1 @@
-"""TODO."""
+"""Programs that supervise a model's server in a container, sent there as files; they import each other alone."""

@@ -3,10 +3,10 @@
 The first rank's supervisor listens, and each of the others holds a connection to it. Once all are connected it sends
 "go", and every supervisor starts its rank. When one is lost, or its rank ends, all end theirs and gather again.
 
-    {"run": RUN, "rank": 1}     a rank's supervisor has come
+    {"run": RUN, "rank": 1}     another rank's supervisor has connected
     go                          the first one's: start
-    well                        the first one's: the server answers
-    ended 1                     a rank's: it has ended, with that exit code
+    healthy                     the first one's: the server answers
+    ended 1                     another rank's: it has ended, with that exit code
 """
 
 import json
@@ -26,61 +26,62 @@ LOST = {  # seconds: a host that is gone is known to be within twenty
 
 
 class Single:
-    """No company: Ray sees to the ranks, or there is but one."""
+    """A group of one: Ray sees to the ranks, or there is no other."""
 
     rank = 0
 
-    def gather(self, stopping, until, tell):  # noqa: ARG002
-        """Why not all ranks are there; empty once they are. `tell` hears of whom it waits for, by host."""
+    def gather(self, stopping, until, report_missing):  # noqa: ARG002
+        """Why not all ranks are there; empty once they are. Reports the hosts that it waits for."""
         return ""
 
     def broken(self):
-        """Why the company is none any more; empty while it is."""
+        """Why the group is incomplete again; empty while it is not."""
         return ""
 
-    def well(self):
-        """To be told once the server answers."""
+    def report_healthy(self):
+        """Tells the other ranks that the server answers."""
 
     def leave(self, code=None):  # noqa: ARG002
-        """The end of this rank."""
+        """Ends the part of this rank in it."""
 
 
 class Leader(Single):
-    """The first rank's view: everybody comes here."""
+    """The first rank's side: it accepts the others' connections."""
 
-    def __init__(self, told):
-        self.hosts, self.meet, self.run = told["hosts"], tuple(told["meet"]), told["run"]
-        self.there = {}
+    def __init__(self, group):
+        self.hosts, self.meet, self.run = group["hosts"], tuple(group["meet"]), group["run"]
+        self.connected = {}
 
     def missing(self):
-        return [host for rank, host in enumerate(self.hosts) if rank and rank not in self.there]
+        return [host for rank, host in enumerate(self.hosts) if rank and rank not in self.connected]
 
-    def gather(self, stopping, until, tell):
+    def gather(self, stopping, until, report_missing):
+        family = socket.AF_INET6 if ":" in self.meet[0] else socket.AF_INET
         try:
-            with socket.create_server(self.meet, family=family(self.meet)) as door:
-                return self.welcome_all(door, stopping, until, tell)
+            with socket.create_server(self.meet, family=family) as listener:
+                return self.accept_all(listener, stopping, until, report_missing)
         except OSError as problem:
             why = os.strerror(problem.errno)
             return f"nobody can listen at port {self.meet[1]} on {self.hosts[0]}: {why}"
 
-    def welcome_all(self, door, stopping, until, tell):
+    def accept_all(self, listener, stopping, until, report_missing):
         while missing := self.missing():
-            tell(missing)
+            report_missing(missing)
             if stopping.is_set() or time.time() > until:
                 return f"nothing was heard of {', '.join(missing)}"
-            self.attend(door)
-        unheard = [self.hosts[rank] for rank, conn in self.there.items() if not say(conn, "go")]
-        return f"{', '.join(unheard)} is lost" if unheard else ""
+            self.accept(listener)
+        lost = [self.hosts[rank] for rank, conn in self.connected.items() if not send(conn, "go")]
+        return f"{', '.join(lost)} is lost" if lost else ""
 
-    def attend(self, door):
-        for ready in select.select([door, *self.there.values()], [], [], 1)[0]:
-            if ready is door:
-                self.welcome(door.accept()[0])
-            elif not hear(ready):
-                self.there = {rank: conn for rank, conn in self.there.items() if conn is not ready}
+    def accept(self, listener):
+        for ready in select.select([listener, *self.connected.values()], [], [], 1)[0]:
+            if ready is listener:
+                self.add(listener.accept()[0])
+            elif not receive(ready):
+                self.connected = {rank: conn for rank, conn in self.connected.items() if conn is not ready}
                 ready.close()
 
-    def welcome(self, conn):
+    def add(self, conn):
         conn.settimeout(HELLO_SECONDS)
         try:
             hello = json.loads(conn.recv(HELLO_BYTES))
@@ -90,87 +91,83 @@ class Leader(Single):
         if not known:
             conn.close()
             return
-        watch_over(conn)
-        if hello["rank"] in self.there:
-            self.there[hello["rank"]].close()
-        self.there[hello["rank"]] = conn
+        keep_alive(conn)
+        if hello["rank"] in self.connected:
+            self.connected[hello["rank"]].close()
+        self.connected[hello["rank"]] = conn
 
     def broken(self):
-        for rank, conn in self.there.items():
+        for rank, conn in self.connected.items():
             if is_ready(conn):
-                host, code = self.hosts[rank], hear(conn).partition("ended ")[2].strip()
+                host, code = self.hosts[rank], receive(conn).partition("ended ")[2].strip()
                 return f"vLLM on {host} ended with exit code {code}" if code else f"{host} is lost"
         return ""
 
-    def well(self):
-        for conn in self.there.values():
-            say(conn, "well")
+    def report_healthy(self):
+        for conn in self.connected.values():
+            send(conn, "healthy")
 
     def leave(self, code=None):  # noqa: ARG002
-        for conn in self.there.values():
+        for conn in self.connected.values():
             conn.close()
-        self.there = {}
+        self.connected = {}
 
 
 class Follower(Single):
-    """Another rank's view: a connection to the first one's supervisor."""
+    """Another rank's side: a connection to the first one's supervisor."""
 
-    def __init__(self, told):
-        self.rank, self.run = told["rank"], told["run"]
-        self.first, self.meet = told["hosts"][0], tuple(told["meet"])
+    def __init__(self, group):
+        self.rank, self.run = group["rank"], group["run"]
+        self.first, self.meet = group["hosts"][0], tuple(group["meet"])
         self.conn, self.answers = None, False
 
-    def gather(self, stopping, until, tell):
+    def gather(self, stopping, until, report_missing):
         why = ""
         while not stopping.is_set() and time.time() < until:
             try:
                 self.conn = socket.create_connection(self.meet, timeout=5)
-                watch_over(self.conn)
-                say(self.conn, json.dumps({"run": self.run, "rank": self.rank}))
-                if self.told_to_go(stopping):
+                keep_alive(self.conn)
+                send(self.conn, json.dumps({"run": self.run, "rank": self.rank}))
+                if self.wait_for_go(stopping):
                     return ""
                 why = f"{self.first} did not start it"
             except OSError as problem:
                 why = f"{self.first} does not answer at port {self.meet[1]}: {problem.strerror or problem}"
             self.leave()
-            tell([self.first])
+            report_missing([self.first])
             stopping.wait(1)
         return why
 
-    def told_to_go(self, stopping):
+    def wait_for_go(self, stopping):
         while not stopping.is_set():
             if select.select([self.conn], [], [], 1)[0]:
-                return self.heard().startswith("go")
+                return self.receive().startswith("go")
         return False
 
     def broken(self):
-        if is_ready(self.conn) and not self.heard():
+        if is_ready(self.conn) and not self.receive():
             return f"{self.first} has ended it, or is lost"
         return ""
 
-    def heard(self):
-        told = hear(self.conn)
-        self.answers = self.answers or "well" in told
-        return told
+    def receive(self):
+        words = receive(self.conn)
+        self.answers = self.answers or "healthy" in words
+        return words
 
     def leave(self, code=None):
         if self.conn:
             if code is not None:
-                say(self.conn, f"ended {code if code >= 0 else 128 - code}")  # as a shell counts
+                send(self.conn, f"ended {code if code >= 0 else 128 - code}")  # as a shell counts
             self.conn.close()
         self.conn, self.answers = None, False
 
 
 def of(spec):
-    told = spec["company"]
-    return Single() if not told else Follower(told) if told["rank"] else Leader(told)
+    group = spec["group"]
+    return Single() if not group else Follower(group) if group["rank"] else Leader(group)
 
 
-def family(address):
-    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-
-
-def watch_over(conn):
+def keep_alive(conn):
     """Lets the system find out that the other side is gone without a word."""
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in LOST.items():
@@ -181,16 +178,16 @@ def is_ready(conn):
     return bool(select.select([conn], [], [], 0)[0])
 
 
-def hear(conn):
-    """What the other side has said; empty when it is gone."""
+def receive(conn):
+    """What the other side has sent; empty when it is gone."""
     try:
         return conn.recv(HELLO_BYTES).decode(errors="replace")
     except OSError:
         return ""
 
 
-def say(conn, words):
-    """Whether it could be said."""
+def send(conn, words):
+    """Whether it could be sent."""
     try:
         conn.sendall(f"{words}\n".encode())
     except OSError:

@@ -1,7 +1,4 @@
-"""Beside the supervisor in a container: its files, and what the model's server says when it is asked.
-
-Only the standard library is there.
-"""
+"""Files of the supervisor beside this one, and HTTP requests to the model's server."""
 
 import http.client
 import json
@@ -21,7 +18,7 @@ LINE_BYTES = 400  # a generous guess at the mean
 OK, FAILED = 200, 500
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
 NO_ANSWER = (OSError, ValueError, OverflowError, http.client.HTTPException)
-"""What comes of an address or a key that is none, and of who answers there and speaks no HTTP."""
+"""Errors of an address or a key that is none, and of a server that speaks no HTTP."""
 
 
 def at(name):
@@ -56,7 +53,7 @@ def log(data):
 
 
 def tail(count):
-    """The last lines that the last life has logged; what a progress bar has overwritten is a line, too."""
+    """The last lines logged since the server was started; what a progress bar has overwritten is a line, too."""
     if not count or not os.path.exists(at(LOG)):
         return []
     with open(at(LOG), "rb") as file:
@@ -66,13 +63,13 @@ def tail(count):
     return lines[begun[-1] + 1 :] if begun else lines
 
 
-def call(spec, path, told=None, timeout=3):
+def call(spec, path, body=None, timeout=3):
     """The status of an answer, 0 for none, and its text."""
     key = spec.get("key") or os.environ.get("VLLM_API_KEY")
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     try:
-        told = json.dumps(told).encode() if told else None
-        with opened(urllib.request.Request(spec["url"] + path, told, headers), timeout) as answer:
+        data = json.dumps(body).encode() if body else None
+        with opened(urllib.request.Request(spec["url"] + path, data, headers), timeout) as answer:
             return answer.status, answer.read().decode(errors="replace")
     except NO_ANSWER as problem:
         return 0, str(getattr(problem, "reason", problem))
@@ -87,29 +84,26 @@ def opened(request, timeout):
 
 
 def health(spec):
-    """Empty where the server says that it is well, else why not."""
+    """Why the server is not healthy; empty where it is."""
     status, text = call(spec, "/health")
     return "" if status == OK else f"HTTP status {status}" if status else text
 
 
 def ask():
-    """A word of the model's own. One that makes no text says so, with a status of four hundred and some."""
+    """Asks the model for a word. One that makes no text says so, with a status of four hundred and some."""
     spec, began = read("spec.json"), time.time()
-    told = {"model": name(spec), "prompt": "Hello", "max_tokens": 1}
-    status, text = call(spec, "/v1/completions", told, timeout=300)
+    model = name(spec)
+    status, text = call(spec, "/v1/completions", {"model": model, "prompt": "Hello", "max_tokens": 1}, 300)
     if OK <= status < FAILED:
-        print(
-            json.dumps(
-                {"url": spec["url"], "name": told["model"], "status": status, "seconds": time.time() - began}
-            )
-        )
+        seconds = time.time() - began
+        print(json.dumps({"url": spec["url"], "name": model, "status": status, "seconds": seconds}))
         return 0
     print(f"HTTP status {status}: {text[:1000]}" if status else text, file=sys.stderr)
     return 1
 
 
 def name(spec):
-    """What the model is called by those who ask for it; empty where the server does not tell."""
+    """The name by which the model is asked for; empty where the server does not report it."""
     try:
         return json.loads(call(spec, "/v1/models")[1])["data"][0]["id"]
     except (ValueError, KeyError, IndexError, TypeError):
@@ -117,24 +111,23 @@ def name(spec):
 
 
 def problem(spec, state):
-    """Empty where all is well. The server is at the first rank; its supervisor has told the others' of it."""
+    """Why the server is unhealthy; empty where it is not. Further ranks repeat what the first one reported."""
     known = state.get("is", "waiting")
-    if known in ("waiting", "ended") or (spec["company"] or {}).get("rank"):
+    if known in ("waiting", "ended") or (spec["group"] or {}).get("rank"):
         return "" if known == "answering" else state.get("why") or known
     return health(spec)
 
 
-def look(lines, kept):
+def inspect(lines, supervised):
     spec, state = read("spec.json"), read("state.json")
-    trouble = problem(spec, state) if spec and kept else "nothing is served"
-    told = {
+    trouble = problem(spec, state) if spec and supervised else "nothing is served"
+    report = {
+        "spec": {key: spec.get(key, "") for key in ("model", "args", "url", "group")} if spec else None,
+        "state": state,
+        "supervised": supervised,
+        "now": time.time(),
         "trouble": trouble,
-        "name": "" if trouble or (spec["company"] or {}).get("rank") else name(spec),
-        "lines": tail(min(int(lines), ENOUGH) if kept else int(lines)) if trouble else [],
+        "name": "" if trouble or (spec["group"] or {}).get("rank") else name(spec),
+        "lines": tail(min(int(lines), ENOUGH) if supervised else int(lines)) if trouble else [],
     }
-    shown = {key: spec.get(key, "") for key in ("model", "args", "url", "company")}
-    print(
-        json.dumps(
-            {"spec": shown if spec else None, "state": state, "kept": kept, "now": time.time(), **told}
-        )
-    )
+    print(json.dumps(report))

@@ -1,10 +1,10 @@
-"""Runs inside a container, on the image's own Python: keeps a model's server running, and tells of it.
+"""Supervisor of a model's server, in a container, on the image's own Python.
 
-    supervisor.py start SPEC     begins to keep what SPEC, JSON, says, as a process of its own
-    supervisor.py keep           goes on with what it was given last: for a container that starts again
-    supervisor.py look LINES     tells of it as a line of JSON, with the last LINES of the server's log
-    supervisor.py ask            asks the server for a word of the model's, and tells of the answer
-    supervisor.py stop           ends it, and succeeds when nothing of it is left
+    supervisor.py start SPEC       starts a supervisor of what SPEC, JSON, says, as a process of its own
+    supervisor.py run              supervises what was started last: for a container that starts again
+    supervisor.py inspect LINES    prints its state as a line of JSON, with the last LINES of the server's log
+    supervisor.py ask              asks the server for a word of the model's, and prints what came of it
+    supervisor.py stop             ends it, and succeeds when nothing of it is left
 
 A server that has answered once is started again whenever it ends; one that never did is not.
 """
@@ -22,18 +22,23 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
-import processes
 import rank_group  # these are beside this file
 import server
 
+MARK = "RAYCLUSTER_SERVES"
+MARKED = {MARK: server.HERE, "SPT_NOENV": "1"}
+"""What a server has in its environment, and all that it starts. vLLM's processes name themselves: without the second
+setproctitle would write the name over the environment."""
+
 LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
 END_SECONDS = 30  # vLLM ends by itself in a few
-LONG_LIFE = 300
-PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another life
+LONG_RUN = 300
+PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another start
 GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
-LASTING = ("answered", "lives", "exit_code", "died")
-"""What is remembered through the lives that follow."""
+LASTING = ("answered", "starts", "exit_code", "died")
+"""What is remembered when the server is started again."""
 
 
 def hold():
@@ -48,7 +53,7 @@ def hold():
 
 
 def holder():
-    """The supervisor's process; 0 where there is none. To ask takes nothing, so that nobody who looks is in the way."""
+    """The supervisor's process; 0 where there is none. Asking takes no lock, and so is in nobody's way."""
     asked = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     with open(server.at("lock"), "a+") as file:
         kind, *_, pid = struct.unpack(LOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
@@ -56,12 +61,12 @@ def holder():
 
 
 class Supervisor:
-    """Lives of the server, one after the other."""
+    """Starts the server, and starts it again whenever it ends that has answered once."""
 
     def __init__(self, spec):
         self.spec, self.state = spec, server.read("state.json")
         self.stopping = threading.Event()
-        self.company = rank_group.of(spec)
+        self.group = rank_group.of(spec)
         signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
 
     def run(self):
@@ -71,15 +76,15 @@ class Supervisor:
             self.become("waiting")
             why = "" if self.wait_for_port() else "stopped"
             why = why or self.gather()
-            code, why = (None, why) if why else self.live()
-            self.company.leave(code)
+            code, why = (None, why) if why else self.serve_once()
+            self.group.leave(code)
             if self.stopping.is_set():
                 return
             self.become("ended", exit_code=code, died=time.time(), why=why)
             if not self.state.get("answered"):
                 return
             # The first rank paces them all.
-            tries = 0 if self.company.rank or time.time() > began + LONG_LIFE else tries + 1
+            tries = 0 if self.group.rank or time.time() > began + LONG_RUN else tries + 1
             self.stopping.wait(PAUSES[min(tries, len(PAUSES) - 1)])
 
     def become(self, what, **more):
@@ -101,17 +106,17 @@ class Supervisor:
     def gather(self):
         """Until all ranks are there; else why they are not."""
         until = math.inf if self.state.get("answered") else time.time() + GATHER_SECONDS
-        return self.company.gather(self.stopping, until, self.wait_for)
+        return self.group.gather(self.stopping, until, self.wait_for)
 
     def wait_for(self, hosts):
         if hosts != self.state.get("missing"):
             self.become("waiting", missing=hosts)
 
-    def live(self):
-        """One life of the server: its exit code, and why it ended where that was not of its own accord."""
-        self.become("starting", lives=self.state.get("lives", 0) + 1)
+    def serve_once(self):
+        """The server from start to end: its exit code, and why it ended where that was not of its own accord."""
+        self.become("starting", starts=self.state.get("starts", 0) + 1)
         with contextlib.suppress(OSError):
-            server.log(f"{server.BEGINS} {self.state['lives']}\n".encode())
+            server.log(f"{server.BEGINS} {self.state['starts']}\n".encode())
         try:
             child = self.begin()
         except (OSError, ValueError) as problem:
@@ -120,29 +125,28 @@ class Supervisor:
         pump = threading.Thread(target=copy, args=(child.stdout,), daemon=True)
         pump.start()
         why = ""
-        while child.poll() is None and not self.stopping.wait(0.5) and not (why := self.company.broken()):
+        while child.poll() is None and not self.stopping.wait(0.5) and not (why := self.group.broken()):
             if self.state["is"] == "starting" and self.answers():
                 self.become("answering", answered=True)
-                self.company.well()
+                self.group.report_healthy()
         if why:
             self.become("ended", why=why)
         elif child.poll() is not None:
-            why = self.company.broken() if not self.company.rank else ""
-            self.company.leave(child.returncode)
+            why = self.group.broken() if not self.group.rank else ""
+            self.group.leave(child.returncode)
         self.end(child)
         pump.join(2)
         return child.returncode, why
 
     def answers(self):
         """Whether the server does; the first rank alone can tell."""
-        return self.company.answers if self.company.rank else not server.health(self.spec)
+        return self.group.answers if self.group.rank else not server.health(self.spec)
 
     def begin(self):
         # The server would share the port, and would seem to answer.
-        if not self.company.rank and processes.is_taken(self.spec["url"]):
+        if not self.group.rank and is_taken(self.spec["url"]):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        ours = {**processes.MARKED, "PYTHONUNBUFFERED": "1"}
-        env = {**os.environ, **self.spec["env"], **ours}
+        env = {**os.environ, **self.spec["env"], **MARKED, "PYTHONUNBUFFERED": "1"}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(self.spec["argv"], env=env, start_new_session=True, **pipes)
 
@@ -153,8 +157,41 @@ class Supervisor:
         until = time.time() + END_SECONDS
         while child.poll() is None and time.time() < until:
             time.sleep(0.1)
-        processes.end_left()
+        end_left()
         child.wait()
+
+
+def is_taken(url):
+    """Whether something listens there already."""
+    there = urllib.parse.urlsplit(url)
+    try:
+        socket.create_connection((there.hostname, there.port), timeout=2).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def end_left():
+    """Ends what is left of a server, be it one whose supervisor was killed."""
+    while left := marked():
+        for pid in left:
+            kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def marked():
+    """The processes that carry the mark in their environment."""
+    found, wanted = [], f"{MARK}={server.HERE}".encode()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+            if wanted in file.read().split(b"\0"):
+                found.append(int(pid))
+    return found
+
+
+def kill(pid, how):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, how)
 
 
 def copy(pipe):
@@ -170,7 +207,7 @@ def start(spec):
     server.write("spec.json", json.loads(spec))
     with open(server.at(server.LOG), "ab") as log:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        words = [sys.executable, os.path.abspath(__file__), "keep"]
+        words = [sys.executable, os.path.abspath(__file__), "run"]
         supervisor = subprocess.Popen(words, start_new_session=True, **pipes)
     while not server.read("state.json"):
         if supervisor.poll() is not None and not holder():
@@ -180,20 +217,20 @@ def start(spec):
     return 0
 
 
-def keep():
-    held, spec, state = hold(), server.read("spec.json"), server.read("state.json")
-    if not held or not spec or (state.get("is") == "ended" and not state.get("answered")):
+def run():
+    lock, spec, state = hold(), server.read("spec.json"), server.read("state.json")
+    if not lock or not spec or (state.get("is") == "ended" and not state.get("answered")):
         return
     supervisor = Supervisor(spec)
-    processes.end_left()
+    end_left()
     try:
         supervisor.run()
     finally:
-        processes.end_left()
+        end_left()
 
 
-def look(lines):
-    server.look(lines, kept=bool(holder()))
+def inspect(lines):
+    server.inspect(lines, supervised=bool(holder()))
 
 
 def stop():
@@ -202,16 +239,16 @@ def stop():
     until, asked = time.time() + END_SECONDS + 20, 0
     while pid := holder():
         if pid != asked:
-            processes.kill(pid, signal.SIGTERM)
+            kill(pid, signal.SIGTERM)
             asked = pid
         if time.time() > until:
-            print("these processes do not end:", *processes.marked(), file=sys.stderr)
+            print("these processes do not end:", *marked(), file=sys.stderr)
             return 1
         time.sleep(0.1)
-    processes.end_left()
+    end_left()
     return 0
 
 
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
-    sys.exit({"start": start, "keep": keep, "look": look, "ask": server.ask, "stop": stop}[what](*words))
+    sys.exit({"start": start, "run": run, "inspect": inspect, "ask": server.ask, "stop": stop}[what](*words))

@@ -64,7 +64,12 @@ def _warnings(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -
 def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[Note]:
     """The model whose server goes with the head's old container."""
     head, here = cluster.head.name, facts[cluster.head.name]
-    if isinstance(here, HostFacts) and here.served and here.served.kept and isinstance(decided[head], Start):
+    if (
+        isinstance(here, HostFacts)
+        and here.served
+        and here.served.supervised
+        and isinstance(decided[head], Start)
+    ):
         fix = "once the cluster is up, `raycluster serve` brings it back"
         yield Note(head, f"{here.served.model.name}, which is served there, ends with its old container", fix)
 

@@ -18,12 +18,12 @@ os.execv(sys.executable, [sys.executable, os.path.join(folder, "supervisor.py"),
 def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
     """Brings the supervisor into the node's container and lets it keep what `spec` says."""
     words = ("exec", "--interactive", cluster.container(node), "python3", "-c", TAKE, payload.FOLDER)
-    return Command((*node.docker.command, *words), (payload.brought(spec),))
+    return Command((*node.docker.command, *words), (payload.serving_files(spec),))
 
 
 def look_at_server(cluster: Cluster, node: Node, lines: int) -> Command:
     """Tells of the server and its last lines, as `served` reads it; nothing where none was ever there."""
-    words = ("exec", cluster.container(node), "sh", "-c", payload.LOOK, payload.SUPERVISOR, str(lines))
+    words = ("exec", cluster.container(node), "sh", "-c", payload.INSPECT, payload.SUPERVISOR, str(lines))
     return Command((*node.docker.command, *words))
 
 

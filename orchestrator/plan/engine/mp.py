@@ -132,7 +132,7 @@ def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ..
     meet = (ip, _master_port(model) - SUPERVISORS_BELOW)
     for rank, node in enumerate(nodes):
         words = (*shared, "--node-rank", str(rank), *(("--headless",) if rank else ()))
-        yield Part(node, words, company=RankGroup(rank, names, meet, run))
+        yield Part(node, words, group=RankGroup(rank, names, meet, run))
 
 
 def _taking_part(cluster: Cluster, world: int, least: int) -> tuple[Node, ...]:

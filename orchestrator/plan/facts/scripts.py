@@ -66,7 +66,7 @@ rest() {
     section token cat "$HOME/.raycluster/$cluster/$node.token"
     if [ "$supervisor" ] && [ -z "$mute" ]; then
         section served ask exec "$container" sh -c '"""
-    + payload.LOOK
+    + payload.INSPECT
     + r"""' "$supervisor" 200
     fi
 }

@@ -33,7 +33,7 @@ class Answers:
             return Never("nothing of the server is there any more: has its container ended?")
         if seen.answers:
             return Ready(f"answers at {seen.url}")
-        return _ended(seen) if not seen.kept else _starved(seen) or NotYet(_how_far(seen))
+        return _ended(seen) if not seen.supervised else _starved(seen) or NotYet(_how_far(seen))
 
 
 def _starved(seen: Served) -> Never | None:

@@ -50,7 +50,7 @@ def assess(
         answers=answers,
         state=state,
         since=served.since,
-        lives=served.lives,
+        lives=served.starts,
         trouble=trouble,
         fix=fix,
         ranks=len(served.hosts),
@@ -60,14 +60,14 @@ def assess(
 
 def _missing(facts: Mapping[str, HostFacts | Unreachable], served: Served) -> Iterator[str]:
     """The hosts whose rank is not there: as the first one's supervisor knows, and as their own facts tell."""
-    for host in served.hosts[1:] if served.kept else ():
+    for host in served.hosts[1:] if served.supervised else ():
         here = facts.get(host)
         if host in served.missing or (isinstance(here, HostFacts) and not _keeps(here)):
             yield host
 
 
 def _keeps(here: HostFacts) -> bool:
-    return bool(here.served and here.served.kept)
+    return bool(here.served and here.served.supervised)
 
 
 def _without(facts: Mapping[str, HostFacts | Unreachable], missing: tuple[str, ...]) -> tuple[str, str]:
@@ -83,7 +83,7 @@ def _trouble(served: Served) -> tuple[str, str]:
     why = f": {cause.why or cause.said}" if cause else ""
     fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"
     ended = served.why or f"vLLM ended with exit code {served.exit_code}"
-    if not served.kept:
+    if not served.supervised:
         return f"{ended}{why}", fix
     match served.state:
         case "waiting":

@@ -38,10 +38,10 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     if absent := tuple(why for node in nodes if (why := not_ready(cluster, node, facts[node.name]))):
         return Plan(title, refusals=absent)
     now = _served(facts, head)
-    if now and now.kept and now.model != model:
+    if now and now.supervised and now.model != model:
         how = " with other arguments" if now.model.name == model.name else ""
         return Plan(title, refusals=(Rejected(head, f"{now.model.name} is served there{how}", STOP_FIRST),))
-    missing = tuple(part for part in serving.parts if not _is_kept(facts, part))
+    missing = tuple(part for part in serving.parts if not _is_supervised(facts, part))
     if now and now.answers and not missing:
         return Plan(title)
     anew = serving.parts if serving.parts[0] in missing else missing
@@ -81,7 +81,7 @@ def plan_unserve(cluster: Cluster, wreck: FailedRun) -> Plan:
 def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, Run]:
     """What gives those hosts, whose containers are new, their parts of what the head's supervisor goes on to serve."""
     now = _served(facts, cluster.head.name)
-    serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.kept else ()
+    serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.supervised else ()
     if not now or not isinstance(serving, Serving) or serving.run != now.run:
         return {}
     parts = (part for part in serving.parts if part.node.name in hosts)
@@ -100,10 +100,10 @@ def _served(facts: Facts, host: str) -> Served | None:
     return here.served if isinstance(here, HostFacts) else None
 
 
-def _is_kept(facts: Facts, part: Part) -> bool:
-    """Whether its supervisor is there, and of the company that is to be."""
+def _is_supervised(facts: Facts, part: Part) -> bool:
+    """Whether its supervisor is there, and of the group that is to be."""
     now = _served(facts, part.node.name)
-    return bool(now and now.kept and now.run == part.run)
+    return bool(now and now.supervised and now.run == part.run)
 
 
 def _told(serving: Serving, part: Part) -> str:
@@ -130,6 +130,6 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 
 
 def _wait(cluster: Cluster, part: Part) -> Wait:
-    title = "wait for its part" if part.company and part.company.rank else "wait until it answers"
+    title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
     look = docker.look_at_server(cluster, part.node, LINES)
     return Wait(part.node.name, title, look, Answers(), LOAD_SECONDS, LOOK_EVERY)

@@ -46,7 +46,7 @@ BACKEND = "--distributed-executor-backend"
 class RankGroup:
     """The ranks that serve a model together, each on a host of its own.
 
-    `meet`: where the first one's supervisor listens for the others'; `run`: tells this company from any other.
+    `meet`: where the first one's supervisor listens for the others'; `run`: tells this group from any other.
     """
 
     rank: int
@@ -63,12 +63,12 @@ class Part:
     words: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
     after: tuple[str, int] | None = None
-    company: RankGroup | None = None
+    group: RankGroup | None = None
 
     @property
     def run(self) -> str:
-        """Which company it is of, if any."""
-        return self.company.run if self.company else ""
+        """Which group it is of, if any."""
+        return self.group.run if self.group else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Serving:
 
     @property
     def run(self) -> str:
-        """Which company the parts are, if there are several."""
+        """Which group the parts are, if there are several."""
         return self.parts[0].run
 
     @property
@@ -114,6 +114,6 @@ def spec(serving: Serving, part: Part) -> str:
             "after": part.after,
             "url": serving.url,
             "key": value(serving.model.args, "--api-key"),
-            "company": asdict(part.company) if part.company else None,
+            "group": asdict(part.group) if part.group else None,
         }
     )

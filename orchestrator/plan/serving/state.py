@@ -1,4 +1,4 @@
-"""What a host's supervisor tells of the model that is served there."""
+"""The state of the model that is served on a host, as its supervisor reports it."""
 
 import json
 import re
@@ -39,23 +39,23 @@ ABANDONED = "what kept vLLM running in the container is gone"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One look at a model's server, or at a rank of it.
+    """A model's server, or a rank of it, as its supervisor reports it.
 
-    `state`: waiting, starting, answering or ended, as the supervisor has it; `kept`: whether there is a supervisor;
-    `trouble`: why the server does not answer now, empty where it does. `since`, `died`: seconds ago. `lives`: how
-    often it was started; `exit_code`: how the last life ended that did, `why`: for what other reason than its own.
-    `lines`: the last ones of its log. Of several ranks: `hosts` has those of all, by rank; `missing`: who is not
-    there, as the first one's supervisor sees it; `run`: which company they are.
+    `state`: waiting, starting, answering or ended; `supervised`: whether there is a supervisor; `trouble`: why the
+    server does not answer now, empty where it does. `since`, `died`: seconds ago. `starts`: how often it was started;
+    `exit_code`: how it ended last, `why`: for what other reason than its own. `lines`: the last ones of its log. Of
+    several ranks: `hosts` has those of all, by rank; `missing`: those that the first one waits for; `run`: which group
+    they are.
     """
 
     model: Model
     url: str
     name: str
     state: str
-    kept: bool
+    supervised: bool
     trouble: str
     since: float
-    lives: int
+    starts: int
     died: float | None = None
     exit_code: int | None = None
     why: str = ""
@@ -66,12 +66,12 @@ class Served:
 
     @property
     def answers(self) -> bool:
-        return self.kept and not self.trouble
+        return self.supervised and not self.trouble
 
     @property
     def abandoned(self) -> bool:
         """Whether its supervisor is gone without a word: it was killed, or is not back yet after its container."""
-        return not self.kept and self.state != "ended"
+        return not self.supervised and self.state != "ended"
 
 
 def parse(text: str) -> Served | None:
@@ -84,23 +84,23 @@ def parse(text: str) -> Served | None:
 
 
 def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
-    code, company = state.get("exit_code"), spec["company"] or {}
+    code, group = state.get("exit_code"), spec["group"] or {}
     return Served(
         model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
         url=str(spec["url"]),
         name=str(told["name"]),
         state=str(state.get("is", "waiting")),
-        kept=told["kept"] is True,
+        supervised=told["supervised"] is True,
         trouble=str(told["trouble"]),
         since=float(now - state.get("since", now)),
-        lives=int(state.get("lives", 0)),
+        starts=int(state.get("starts", 0)),
         died=float(now - state["died"]) if "died" in state else None,
         exit_code=None if code is None else _as_shells_say(int(code)),
         why=str(state.get("why", "")),
         lines=tuple(map(str, told["lines"])),
-        hosts=tuple(map(str, company.get("hosts", ()))),
+        hosts=tuple(map(str, group.get("hosts", ()))),
         missing=tuple(map(str, state.get("missing", ()))),
-        run=str(company.get("run", "")),
+        run=str(group.get("run", "")),
     )
 
 

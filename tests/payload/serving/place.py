@@ -50,7 +50,7 @@ class Place:
 
     def furnish(self, **constants: str) -> None:
         """Puts the programs there, some of their constants as a test wants them."""
-        for name, text in json.loads(payload.brought("{}"))["files"].items():
+        for name, text in json.loads(payload.serving_files("{}"))["files"].items():
             (self.folder / name).write_text(self._changed(text, FAST | constants))
 
     def _changed(self, text: str, constants: dict[str, str]) -> str:
@@ -66,7 +66,7 @@ class Place:
             "argv": (str(VLLM), "serve", model, *words),
             "env": {},
         }
-        made |= {"after": None, "url": f"http://127.0.0.1:{self.port}", "key": "", "company": None}
+        made |= {"after": None, "url": f"http://127.0.0.1:{self.port}", "key": "", "group": None}
         return json.dumps(made | changes)
 
     def supervisor(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -91,7 +91,7 @@ class Place:
         assert (started.returncode, started.stderr) == (0, "")
 
     def look(self) -> dict[str, Any]:
-        looked = self.supervisor("look", "50")
+        looked = self.supervisor("inspect", "50")
         assert looked.returncode == 0, looked.stderr
         told: dict[str, Any] = json.loads(looked.stdout)
         return told
@@ -104,10 +104,10 @@ class Place:
             return {}
         return state
 
-    def becomes(self, what: str, lives: int = 1) -> None:
+    def becomes(self, what: str, starts: int = 1) -> None:
         """Waits until the server is so, in its so-manieth life."""
-        wanted = (what, lives)
-        until(f"it is {wanted}", lambda: (self.state().get("is"), self.state().get("lives", 0)) == wanted)
+        wanted = (what, starts)
+        until(f"it is {wanted}", lambda: (self.state().get("is"), self.state().get("starts", 0)) == wanted)
 
     def serve(self, model: str = "alphabet", *args: str, **changes: Any) -> None:
         self.start(model, *args, **changes)
@@ -146,7 +146,7 @@ class Place:
         return command if marked or str(self.folder / "supervisor.py") in command else ""
 
     def supervisors(self) -> list[int]:
-        return [pid for pid, command in self.processes().items() if "supervisor.py keep" in command]
+        return [pid for pid, command in self.processes().items() if "supervisor.py run" in command]
 
     def kill(self, *pids: int) -> None:
         for pid in pids:

@@ -25,12 +25,12 @@ class Ranks(dict[str, Place]):
         for host in hosts:
             rank = HOSTS.index(host)
             words = ("--node-rank", str(rank), *(["--headless"] if rank else []))
-            self[host].start(model, *words, company=asdict(RankGroup(rank, HOSTS, self.meet, run)))
+            self[host].start(model, *words, group=asdict(RankGroup(rank, HOSTS, self.meet, run)))
 
-    def answer(self, lives: int) -> None:
+    def answer(self, starts: int) -> None:
         """Waits until all do, in that life."""
         for place in self.values():
-            place.becomes("answering", lives)
+            place.becomes("answering", starts)
         assert [place.look()["trouble"] for place in self.values()] == ["", "", ""]
 
     def servers(self) -> list[str]:
@@ -61,7 +61,7 @@ def ranks(tmp_path: Path) -> Iterator[Ranks]:
 def serving(ranks: Ranks) -> Ranks:
     """Three ranks that serve."""
     ranks.start(*HOSTS)
-    ranks.answer(lives=1)
+    ranks.answer(starts=1)
     return ranks
 
 
@@ -70,7 +70,7 @@ def test_no_rank_begins_before_all_hosts_are_there(ranks: Ranks) -> None:
     until("it waits for gpu3 alone", lambda: ranks.missing() == ["gpu3"])
     assert ranks.servers() == []
     ranks.start("gpu3")
-    ranks.answer(lives=1)
+    ranks.answer(starts=1)
 
 
 def test_a_rank_that_nobody_joins_gives_up_and_says_whom_it_missed(ranks: Ranks) -> None:
@@ -83,7 +83,7 @@ def test_a_rank_that_nobody_joins_gives_up_and_says_whom_it_missed(ranks: Ranks)
 @pytest.mark.parametrize("host", HOSTS)
 def test_when_one_rank_ends_all_begin_anew(serving: Ranks, host: str) -> None:
     serving[host].kill(serving[host].server)
-    serving.answer(lives=2)
+    serving.answer(starts=2)
 
 
 def test_while_a_host_is_gone_there_is_no_rank_and_the_first_keeper_says_whom_it_lacks(
@@ -93,8 +93,8 @@ def test_while_a_host_is_gone_there_is_no_rank_and_the_first_keeper_says_whom_it
     until("it is missed", lambda: serving.missing() == ["gpu2"])
     assert serving["gpu1"].look()["trouble"]
     until("the other ranks are ended", lambda: serving.servers() == [])
-    serving["gpu2"].begin("keep")
-    serving.answer(lives=2)
+    serving["gpu2"].begin("run")
+    serving.answer(starts=2)
 
 
 def test_when_the_head_is_gone_the_others_wait_for_it(serving: Ranks) -> None:
@@ -102,8 +102,8 @@ def test_when_the_head_is_gone_the_others_wait_for_it(serving: Ranks) -> None:
     for host in ("gpu2", "gpu3"):
         serving[host].becomes("waiting")
     assert serving.servers() == []
-    serving["gpu1"].begin("keep")
-    serving.answer(lives=2)
+    serving["gpu1"].begin("run")
+    serving.answer(starts=2)
 
 
 def test_a_rank_that_ends_before_the_server_ever_answered_ends_it_for_all(ranks: Ranks) -> None:

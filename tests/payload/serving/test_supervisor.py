@@ -24,10 +24,10 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def test_a_server_that_answers_is_told_with_the_name_that_it_has(place: Place) -> None:
     place.serve("alphabet", "--served-model-name", "abc")
     told = place.look()
-    assert (told["kept"], told["trouble"], told["name"]) == (True, "", "abc")
+    assert (told["supervised"], told["trouble"], told["name"]) == (True, "", "abc")
     assert told["spec"]["model"] == "alphabet"
     assert told["spec"]["url"] == f"http://127.0.0.1:{place.port}"
-    assert (told["state"]["is"], told["state"]["lives"]) == ("answering", 1)
+    assert (told["state"]["is"], told["state"]["starts"]) == ("answering", 1)
     assert told["lines"] == []
 
 
@@ -36,7 +36,7 @@ def test_one_that_has_answered_is_started_again_whenever_it_ends(place: Place, h
     place.serve()
     before = place.server
     os.kill(before, how)
-    place.becomes("answering", lives=2)
+    place.becomes("answering", starts=2)
     assert place.server != before
     assert not lives(before)
     assert (place.state()["exit_code"], place.look()["trouble"]) == (-how, "")
@@ -47,10 +47,10 @@ def test_one_that_never_answered_is_not_and_its_keeper_leaves(place: Place) -> N
     place.becomes("ended")
     until("nothing runs", lambda: not place.processes())
     told = place.look()
-    assert (told["kept"], told["state"]["exit_code"], told["state"]["lives"]) == (False, 1, 1)
+    assert (told["supervised"], told["state"]["exit_code"], told["state"]["starts"]) == (False, 1, 1)
     assert any("Cannot access gated repo" in line for line in told["lines"])
-    assert place.supervisor("keep").returncode == 0
-    assert place.state()["lives"] == 1
+    assert place.supervisor("run").returncode == 0
+    assert place.state()["starts"] == 1
 
 
 def test_what_it_was_given_reaches_the_server_word_for_word(place: Place) -> None:
@@ -81,7 +81,7 @@ def test_it_waits_for_ray(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gcs:
         address = gcs.getsockname()
     place.start("alphabet", after=address)
-    place.becomes("waiting", lives=0)
+    place.becomes("waiting", starts=0)
     assert not place.log()
     with socket.create_server(address):
         place.becomes("answering")
@@ -99,7 +99,7 @@ def test_what_speaks_no_http_does_not_answer(place: Place) -> None:
     place.start("mumbles")
     place.becomes("starting")
     until("it listens", lambda: "mumble" in place.look()["trouble"])
-    assert (place.look()["kept"], place.state()["is"]) == (True, "starting")
+    assert (place.look()["supervised"], place.state()["is"]) == (True, "starting")
 
 
 # --- the end ---
@@ -122,7 +122,7 @@ def test_stop_leaves_nothing_of_the_server(place: Place, model: str) -> None:
 
 def test_stop_is_heard_while_it_waits_for_ray_and_when_there_is_nothing(place: Place) -> None:
     place.start("alphabet", after=["127.0.0.1", place.port])
-    place.becomes("waiting", lives=0)
+    place.becomes("waiting", starts=0)
     assert place.supervisor("stop").returncode == 0
     assert place.supervisor("stop").returncode == 0
     assert not place.processes()
@@ -132,7 +132,7 @@ def test_what_a_server_leaves_that_ends_by_itself_is_ended_too(place: Place) -> 
     place.serve("parent")
     child = place.said("child")
     place.kill(place.server)
-    place.becomes("answering", lives=2)
+    place.becomes("answering", starts=2)
     assert not lives(child)
 
 
@@ -140,7 +140,7 @@ def test_stop_leaves_nothing_though_the_keeper_was_killed(place: Place) -> None:
     place.serve("parent")
     place.kill_keeper()
     assert len(place.processes()) == 2
-    assert not place.look()["kept"]
+    assert not place.look()["supervised"]
     assert place.supervisor("stop").returncode == 0
     assert not place.processes()
 
@@ -161,8 +161,8 @@ def test_start_replaces_what_was_there(place: Place) -> None:
 def test_what_was_served_when_the_container_ended_is_served_again(place: Place) -> None:
     place.serve()
     place.kill(*place.processes())
-    place.begin("keep")
-    place.becomes("answering", lives=2)
+    place.begin("run")
+    place.becomes("answering", starts=2)
     assert place.look()["trouble"] == ""
 
 
@@ -170,14 +170,14 @@ def test_one_that_still_loaded_when_the_container_ended_loads_again(place: Place
     place.start("loads")
     place.becomes("starting")
     place.kill(*place.processes())
-    place.begin("keep")
-    place.becomes("starting", lives=2)
+    place.begin("run")
+    place.becomes("starting", starts=2)
 
 
 def test_a_container_that_starts_again_serves_nothing_that_was_stopped(place: Place) -> None:
     place.serve()
     assert place.supervisor("stop").returncode == 0
-    assert place.supervisor("keep").returncode == 0
+    assert place.supervisor("run").returncode == 0
     assert not place.processes()
 
 
@@ -185,16 +185,16 @@ def test_a_keeper_that_comes_back_leaves_no_second_server(place: Place) -> None:
     place.serve()
     orphan = place.server
     place.kill_keeper()
-    place.begin("keep")
-    place.becomes("answering", lives=2)
+    place.begin("run")
+    place.becomes("answering", starts=2)
     assert not lives(orphan)
 
 
 def test_of_many_keepers_one_stays_however_often_it_is_looked_at_meanwhile(place: Place) -> None:
     place.serve()
     place.kill(*place.processes())
-    many = [place.begin(*words) for _ in range(4) for words in (("look", "1"), ("keep",))]
-    place.becomes("answering", lives=2)
+    many = [place.begin(*words) for _ in range(4) for words in (("inspect", "1"), ("run",))]
+    place.becomes("answering", starts=2)
     until("the others leave", lambda: sum(each.poll() is None for each in many) == 1)
     assert len(place.supervisors()) == 1
     assert len(place.processes()) == 2
@@ -206,14 +206,14 @@ def test_a_state_that_was_cut_in_the_middle_of_a_write_does_no_harm(place: Place
     place.kill(*place.processes())
     (place.folder / "state.json").write_text(left)
     (place.folder / "state.json.new").write_text(left)
-    assert place.look()["kept"] is False
-    place.begin("keep")
+    assert place.look()["supervised"] is False
+    place.begin("run")
     place.becomes("answering")
 
 
 def test_an_order_that_was_cut_in_the_middle_of_a_write_is_none(place: Place) -> None:
     (place.folder / "spec.json").write_text('{"model": "alpha')
-    assert place.supervisor("keep").returncode == 0
+    assert place.supervisor("run").returncode == 0
     assert place.look()["spec"] is None
     place.serve()
 
@@ -228,7 +228,7 @@ def test_one_that_hangs_is_told_of_within_seconds_and_not_started_again(place: P
     began = time.monotonic()
     told = place.look()
     assert time.monotonic() < began + 10
-    assert (told["kept"], told["trouble"]) == (True, "timed out")
+    assert (told["supervised"], told["trouble"]) == (True, "timed out")
     assert (place.server, place.state()["is"]) == (before, "answering")
 
 
@@ -242,7 +242,7 @@ def test_one_that_is_not_well_says_so(place: Place) -> None:
 
 def test_where_nothing_was_ever_served_there_is_nothing_to_tell(place: Place) -> None:
     told = place.look()
-    assert (told["spec"], told["kept"], told["lines"]) == (None, False, [])
+    assert (told["spec"], told["supervised"], told["lines"]) == (None, False, [])
 
 
 # --- asking for a word ---

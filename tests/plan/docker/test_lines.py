@@ -12,7 +12,7 @@ from orchestrator.plan.ray import commands as ray
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 WORKER = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
-RESUMES = "[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py keep &"
+RESUMES = "[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py run &"
 SMALLEST = Cluster("demo", "vllm/vllm-openai:v0.17.1", HEAD, (WORKER,))
 
 

@@ -46,7 +46,7 @@ def standing(of: Cluster) -> Facts:
 
 
 def run_of(of: Cluster, model: Model) -> str:
-    return specs(plan_serve(of, standing(of), model))["gpu1"]["company"]["run"]  # type: ignore[no-any-return]
+    return specs(plan_serve(of, standing(of), model))["gpu1"]["group"]["run"]  # type: ignore[no-any-return]
 
 
 def serving(of: Cluster, model: Model = QWEN) -> Facts:
@@ -58,13 +58,13 @@ def serving(of: Cluster, model: Model = QWEN) -> Facts:
 
 
 def rank_of(of: Cluster, rank: int, model: Model = QWEN, **changes: Any) -> Any:
-    company = {"rank": rank, "hosts": [each.name for each in of.nodes], "run": run_of(of, model)}
-    spec = told()["spec"] | {"model": model.name, "args": list(model.args), "company": company}
+    group = {"rank": rank, "hosts": [each.name for each in of.nodes], "run": run_of(of, model)}
+    spec = told()["spec"] | {"model": model.name, "args": list(model.args), "group": group}
     return served.parse(json.dumps(told(spec=spec) | changes))
 
 
 def waiting(of: Cluster, *missing: str) -> Any:
-    state = {"is": "waiting", "since": NOW - 3, "lives": 1, "answered": True, "missing": missing}
+    state = {"is": "waiting", "since": NOW - 3, "starts": 1, "answered": True, "missing": missing}
     return rank_of(of, 0, state=state, trouble="waiting")
 
 
@@ -105,7 +105,7 @@ def test_every_container_stays_and_goes_on_with_what_it_served(host: int) -> Non
         " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
         f" -e VLLM_HOST_IP=10.0.0.{host} -e GLOO_SOCKET_IFNAME=eth0 -e NCCL_SOCKET_IFNAME=eth0"
         " vllm/vllm-openai:v0.17.1"
-        " -c '[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py keep &"
+        " -c '[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py run &"
         """ trap '"'"'exit 0'"'"' TERM; sleep infinity & wait'"""
     )
 
@@ -159,13 +159,13 @@ def test_each_rank_is_told_its_place_and_all_but_the_first_are_headless() -> Non
 
 def test_the_ranks_keepers_meet_on_the_head_two_ports_below_the_ranks() -> None:
     sent = specs(plan_serve(mp(), standing(mp()), PLAIN))
-    assert [told["company"]["rank"] for told in sent.values()] == [0, 1, 2]
-    assert {tuple(told["company"]["meet"]) for told in sent.values()} == {("10.0.0.1", 29499)}
-    assert len({told["company"]["run"] for told in sent.values()}) == 1
+    assert [told["group"]["rank"] for told in sent.values()] == [0, 1, 2]
+    assert {tuple(told["group"]["meet"]) for told in sent.values()} == {("10.0.0.1", 29499)}
+    assert len({told["group"]["run"] for told in sent.values()}) == 1
     assert {told["url"] for told in sent.values()} == {"http://10.0.0.1:8000"}
     assert {(told["after"], *told["env"]) for told in sent.values()} == {(None,)}
     elsewhere = specs(plan_serve(mp(), standing(mp()), Model("a/b", ("--master-port", "4000"))))
-    assert elsewhere["gpu1"]["company"]["meet"] == ["10.0.0.1", 3998]
+    assert elsewhere["gpu1"]["group"]["meet"] == ["10.0.0.1", 3998]
 
 
 def test_on_one_host_vllm_is_told_of_no_other() -> None:
@@ -173,7 +173,7 @@ def test_on_one_host_vllm_is_told_of_no_other() -> None:
     assert lines(of) == {
         "gpu1": "vllm serve Qwen/Qwen3-32B --tensor-parallel-size 8 --pipeline-parallel-size 1"
     }
-    assert specs(plan_serve(of, standing(of), PLAIN))["gpu1"]["company"] is None
+    assert specs(plan_serve(of, standing(of), PLAIN))["gpu1"]["group"] is None
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_up_gives_a_rank_whose_container_is_new_its_part() -> None:
     last = outline(up(mp(), facts))[-1][1]
     assert last[-2:] == ["gpu3: wait until it runs", "gpu3: start vLLM"]
     assert list(specs(up(mp(), facts))) == ["gpu3"]
-    assert specs(up(mp(), facts))["gpu3"]["company"]["run"] == run_of(mp(), QWEN)
+    assert specs(up(mp(), facts))["gpu3"]["group"]["run"] == run_of(mp(), QWEN)
 
 
 def test_up_starts_no_rank_where_the_head_serves_nothing_or_is_new() -> None:
@@ -284,7 +284,7 @@ def test_it_is_healthy_only_while_it_answers_and_every_rank_is_there() -> None:
     [
         ("gpu1", lambda of: waiting(of, "gpu3"), ""),
         ("gpu3", lambda _: None, "`raycluster serve` starts it there"),
-        ("gpu3", lambda of: rank_of(of, 2, kept=False), "`raycluster serve` starts it there"),
+        ("gpu3", lambda of: rank_of(of, 2, supervised=False), "`raycluster serve` starts it there"),
     ],
 )
 def test_a_rank_that_is_missing_by_either_hosts_word_is_no_answer(host: str, now: Any, fix: str) -> None:

@@ -29,7 +29,7 @@ def test_one_that_hangs_after_it_has_answered_is_waited_for() -> None:
 
 
 def test_one_that_ended_and_is_started_again_is_waited_for() -> None:
-    assert isinstance(judged(line(**ended() | {"kept": True})), NotYet)
+    assert isinstance(judged(line(**ended() | {"supervised": True})), NotYet)
 
 
 def test_one_that_ended_without_an_answer_is_hopeless_and_its_cause_told() -> None:
@@ -49,7 +49,7 @@ def test_one_whose_cause_nobody_knows_is_told_with_its_last_lines() -> None:
 
 
 def test_one_whose_keeper_was_killed_is_hopeless_and_no_exit_code_invented() -> None:
-    never = judged(line(**starting() | {"kept": False}))
+    never = judged(line(**starting() | {"supervised": False}))
     assert isinstance(never, Never)
     assert never.why == "what kept vLLM running in the container is gone"
     assert never.exit_code is None

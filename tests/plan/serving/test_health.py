@@ -37,19 +37,19 @@ def test_it_answers() -> None:
         ({"trouble": "timed out"}, "timed out", LOGS),
         ({"trouble": "HTTP status 503"}, "its engine has died (HTTP status 503)", LOGS),
         (ended("what?"), "vLLM ended with exit code 1", LOGS),
-        (ended() | {"kept": True}, "vLLM ended with exit code 1 and will be started again", LOGS),
+        (ended() | {"supervised": True}, "vLLM ended with exit code 1 and will be started again", LOGS),
         (
-            ended(exit_code=-9) | {"kept": True},
+            ended(exit_code=-9) | {"supervised": True},
             "vLLM ended with exit code 137 and will be started again",
             LOGS,
         ),
         (
-            starting() | {"kept": False},
+            starting() | {"supervised": False},
             "what kept vLLM running in the container is gone",
             "`raycluster serve` brings it back",
         ),
         (
-            {"kept": False, "trouble": "nothing is served"},
+            {"supervised": False, "trouble": "nothing is served"},
             "what kept vLLM running in the container is gone",
             "`raycluster serve` brings it back",
         ),

@@ -84,7 +84,7 @@ def test_one_that_still_loads_is_only_waited_for() -> None:
 
 
 def test_one_that_is_started_again_is_only_waited_for() -> None:
-    plan = plan_serve(cluster(), serving(cluster(), **ended() | {"kept": True}), QWEN)
+    plan = plan_serve(cluster(), serving(cluster(), **ended() | {"supervised": True}), QWEN)
     assert outline(plan) == WAITS
 
 
@@ -94,7 +94,7 @@ def test_one_that_has_ended_makes_room_for_any(model: Model) -> None:
 
 
 def test_one_whose_keeper_was_killed_is_started_anew() -> None:
-    plan = plan_serve(cluster(), serving(cluster(), kept=False, trouble="nothing is served"), QWEN)
+    plan = plan_serve(cluster(), serving(cluster(), supervised=False, trouble="nothing is served"), QWEN)
     assert outline(plan) == SERVES
 
 
@@ -315,14 +315,14 @@ def test_the_lines_for_docker() -> None:
         supervisor,
         "stop",
     )
-    look = '[ ! -e "$0" ] || exec python3 "$0" look "$1"'
+    inspect = '[ ! -e "$0" ] || exec python3 "$0" inspect "$1"'
     assert docker.look_at_server(of, of.head, 400).argv == (
-        *("docker", "exec", container, "sh", "-c", look, supervisor, "400"),
+        *("docker", "exec", container, "sh", "-c", inspect, supervisor, "400"),
     )
 
 
 def test_the_head_alone_resumes_what_it_served_when_its_container_starts_again() -> None:
     of = cluster()
-    resume = "[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py keep &"
+    resume = "[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py run &"
     assert seen(standing(of), "gpu1").containers[0].command.startswith(f"-c {resume} exec ray start ")
     assert seen(standing(of), "gpu2").containers[0].command.startswith("-c exec ray start ")

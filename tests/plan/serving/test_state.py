@@ -22,13 +22,21 @@ JSON = st.recursive(
 
 
 def test_one_that_answers() -> None:
-    assert seen() == Served(QWEN, URL, QWEN.name, "answering", kept=True, trouble="", since=60, lives=1)
+    assert seen() == Served(
+        QWEN, URL, QWEN.name, "answering", supervised=True, trouble="", since=60, starts=1
+    )
     assert seen().answers
 
 
 def test_one_that_has_ended() -> None:
     one = seen(**ended("line one", exit_code=3))
-    assert (one.state, one.kept, one.exit_code, one.died, one.lines) == ("ended", False, 3, 5, ("line one",))
+    assert (one.state, one.supervised, one.exit_code, one.died, one.lines) == (
+        "ended",
+        False,
+        3,
+        5,
+        ("line one",),
+    )
     assert not one.answers
 
 
@@ -37,12 +45,12 @@ def test_one_that_was_killed_has_the_exit_code_that_a_shell_tells() -> None:
 
 
 def test_one_whose_keeper_has_written_nothing_yet_waits() -> None:
-    assert (seen(state={}).state, seen(state={}).lives) == ("waiting", 0)
+    assert (seen(state={}).state, seen(state={}).starts) == ("waiting", 0)
 
 
-@pytest.mark.parametrize("kept", [False, "yes", 1, None])
-def test_without_a_keeper_nothing_answers(kept: object) -> None:
-    assert not seen(kept=kept).answers
+@pytest.mark.parametrize("supervised", [False, "yes", 1, None])
+def test_without_a_keeper_nothing_answers(supervised: object) -> None:
+    assert not seen(supervised=supervised).answers
 
 
 @pytest.mark.parametrize("spec", [None, {}, [], "", 0])
@@ -64,8 +72,8 @@ def test_nothing_is_served(spec: object) -> None:
         line(now=None),
         line(now="10"),
         line(state=[]),
-        line(state={"lives": "many"}),
-        line(state={"lives": 1e400}),
+        line(state={"starts": "many"}),
+        line(state={"starts": 1e400}),
         line(state={"died": None}),
         line(lines=None),
         line(spec={"model": "m"}),
@@ -81,20 +89,20 @@ def test_any_answer_is_read_or_is_nothing(anything: object) -> None:
     served.parse(json.dumps(anything))
 
 
-@given(st.sampled_from(["spec", "state", "kept", "now", "trouble", "name", "lines"]), JSON)
+@given(st.sampled_from(["spec", "state", "supervised", "now", "trouble", "name", "lines"]), JSON)
 def test_any_part_of_it_may_be_anything_and_can_still_be_judged(part: str, anything: object) -> None:
     _is_judged(told() | {part: anything})
 
 
-@given(st.sampled_from(["is", "since", "lives", "exit_code", "died"]), JSON, st.booleans())
-def test_any_part_of_its_state_may_be_anything(part: str, anything: object, kept: bool) -> None:
-    state = {"is": "ended", "since": NOW, "lives": 1, "exit_code": 1, "died": NOW}
-    _is_judged(told() | {"state": state | {part: anything}, "kept": kept, "trouble": "none"})
+@given(st.sampled_from(["is", "since", "starts", "exit_code", "died"]), JSON, st.booleans())
+def test_any_part_of_its_state_may_be_anything(part: str, anything: object, supervised: bool) -> None:
+    state = {"is": "ended", "since": NOW, "starts": 1, "exit_code": 1, "died": NOW}
+    _is_judged(told() | {"state": state | {part: anything}, "supervised": supervised, "trouble": "none"})
 
 
 @given(st.sampled_from(["model", "args", "url"]), JSON)
 def test_any_part_of_what_is_served_may_be_anything(part: str, anything: object) -> None:
-    spec: dict[str, Any] = {"model": "m", "args": [], "url": URL, "company": None}
+    spec: dict[str, Any] = {"model": "m", "args": [], "url": URL, "group": None}
     _is_judged(told() | {"spec": spec | {part: anything}})
 
 

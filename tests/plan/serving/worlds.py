@@ -11,14 +11,14 @@ from tests.plan.worlds import NOW, standing, with_host
 
 QWEN = Model("Qwen/Qwen3-32B", ("--max-model-len", "4096"))
 URL = "http://10.0.0.1:8000"
-ENDED: dict[str, Any] = {"is": "ended", "since": NOW - 5, "lives": 1, "exit_code": 1, "died": NOW - 5}
+ENDED: dict[str, Any] = {"is": "ended", "since": NOW - 5, "starts": 1, "exit_code": 1, "died": NOW - 5}
 
 
 def told(**changes: Any) -> dict[str, Any]:
     """What the supervisor tells of a server that has answered for a minute."""
-    spec = {"model": QWEN.name, "args": list(QWEN.args), "url": URL, "rank": 0, "company": None}
-    state = {"is": "answering", "since": NOW - 60, "lives": 1, "answered": True}
-    made = {"spec": spec, "state": state, "kept": True, "now": NOW}
+    spec = {"model": QWEN.name, "args": list(QWEN.args), "url": URL, "rank": 0, "group": None}
+    state = {"is": "answering", "since": NOW - 60, "starts": 1, "answered": True}
+    made = {"spec": spec, "state": state, "supervised": True, "now": NOW}
     return made | {"trouble": "", "name": QWEN.name, "lines": []} | changes
 
 
@@ -34,13 +34,13 @@ def seen(**changes: Any) -> Served:
 
 def starting(*lines: str, **state: Any) -> dict[str, Any]:
     """The changes to it while it loads."""
-    now = {"is": "starting", "since": NOW - 7, "lives": 1}
+    now = {"is": "starting", "since": NOW - 7, "starts": 1}
     return {"state": now | state, "trouble": "Connection refused", "name": "", "lines": list(lines)}
 
 
 def ended(*lines: str, **state: Any) -> dict[str, Any]:
     """The changes to it once it has ended without an answer."""
-    return {"state": ENDED | state, "kept": False, "trouble": "nothing is served", "lines": list(lines)}
+    return {"state": ENDED | state, "supervised": False, "trouble": "nothing is served", "lines": list(lines)}
 
 
 def serving(of: Cluster, **changes: Any) -> Facts:

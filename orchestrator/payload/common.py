@@ -1,0 +1,40 @@
+"""Prelude of the programs that are sent as text: the watchdog of standard input, and listening.
+
+`payload.program` puts this text before theirs; run as files, they import it as a module beside them.
+"""
+
+import os
+import select
+import socket
+import threading
+
+SILENCE = 45  # seconds without a sign of life: behind a cable that was cut, no end of input ever comes
+
+
+def input_ended(silence=SILENCE):
+    """An event that is set once standard input ends, or nothing came for so long: nobody is there any more."""
+    ended = threading.Event()
+
+    def drain():
+        while select.select([0], [], [], silence)[0] and os.read(0, 65536):
+            pass  # not by way of sys.stdin, which would hold a lock when the program ends
+        ended.set()
+
+    threading.Thread(target=drain, daemon=True).start()
+    return ended
+
+
+def family(ip):
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
+
+
+def listen(ip, port=0):
+    """Takes connections and closes them, for others to try whether they get through; the port."""
+    server = socket.create_server((ip, port), family=family(ip), backlog=1024)
+    threading.Thread(target=answer, args=(server,), daemon=True).start()
+    return server.getsockname()[1]
+
+
+def answer(server):
+    while True:
+        server.accept()[0].close()
