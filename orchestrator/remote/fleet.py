@@ -11,14 +11,8 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
 from orchestrator.remote.local.transport import LocalTransport
 from orchestrator.remote.ssh import transport as ssh
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, Output, Transport
-
-
-def connect_to(node: Node) -> Transport:
-    return LocalTransport() if node.is_local else ssh.SshTransport(node.host, node.ssh)
-
-
-Open = Callable[[Node], Transport]
 
 DESCRIPTORS = 8192
 """File descriptors enough for a thousand hosts: each takes one for its connection and two for each command.
@@ -35,7 +29,7 @@ class _Bounded:
         self.stream = inner.stream  # waits rather than works, so it takes no place
         self.pipe = inner.pipe  # nor may the two ends of a pipe wait for each other's
         self.connect = inner.connect
-        self.call = inner.call
+        self.open = inner.open
         self.close = inner.close
 
     @property
@@ -43,27 +37,30 @@ class _Bounded:
         return self._inner.login
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
-        # Outside, so that one that does not take the call keeps nobody from work.
-        refused = self.call(cancel=cancel)
-        if refused:
-            return refused
+        # Outside, so that a host that does not answer keeps nobody from work.
+        if failure := self.open(cancel=cancel):
+            return failure
         with self._places:
             return self._inner.run(command, timeout=timeout, cancel=cancel)
 
 
 class Fleet:
-    """Every host of the cluster, by its name in the inventory. Close it, or use it as a context."""
+    """Every host of the cluster, by its name in the inventory. Close it, or use it as a context.
 
-    def __init__(self, cluster: Cluster, open_: Open, jobs: int) -> None:
+    `jobs` bounds the commands that run at once, and the SSH handshakes.
+    """
+
+    def __init__(self, cluster: Cluster, open_: "Open", jobs: int, timeouts: Timeouts = DEFAULT) -> None:
         _have(DESCRIPTORS)
-        self.jobs = jobs
+        self.jobs, self.timeouts = jobs, timeouts
+        self.handshakes = BoundedSemaphore(jobs)
         self._open, self._places = open_, BoundedSemaphore(jobs)
         self._transports: dict[str, _Bounded] = {}
         self.add(cluster.nodes)
 
     def add(self, nodes: tuple[Node, ...]) -> None:
         """Further hosts, such as those that only Ray knows."""
-        self._transports |= {node.name: _Bounded(self._open(node), self._places) for node in nodes}
+        self._transports |= {node.name: _Bounded(self._open(node, self), self._places) for node in nodes}
 
     def __getitem__(self, host: str) -> Transport:
         return self._transports[host]
@@ -79,8 +76,17 @@ class Fleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with ThreadPoolExecutor(self.jobs) as pool:
-            for connect_to in self._transports.values():
-                pool.submit(connect_to.close)
+            for transport in self._transports.values():
+                pool.submit(transport.close)
+
+
+Open = Callable[[Node, Fleet], Transport]
+
+
+def connect_to(node: Node, fleet: Fleet) -> Transport:
+    if node.is_local:
+        return LocalTransport(fleet.timeouts)
+    return ssh.SshTransport(node.host, node.ssh, handshakes=fleet.handshakes, timeouts=fleet.timeouts)
 
 
 def _have(descriptors: int) -> None:

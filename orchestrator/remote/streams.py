@@ -1,64 +1,121 @@
-"""What a command reads on its standard input, sent as fast as the host takes it."""
+"""The bytes of a command: what it reads, what it prints, and how long it is waited for."""
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from select import POLLIN, poll
+from dataclasses import dataclass, field, replace
+from select import POLLIN, POLLOUT, poll
 from threading import Event
 from time import monotonic
 from typing import Protocol
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.transport import Failure, Hear, Output, PollableEvent
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
+from orchestrator.remote.transport import (
+    Failure,
+    FailureError,
+    FailureKind,
+    Output,
+    PollableEvent,
+    Receive,
+)
+
+CHUNK = 1 << 16  # bytes: twice what a packet of paramiko's carries
+KEPT = 1 << 16  # bytes of standard error that a stream keeps: it may last for days
+LAST, LINES = 4096, 10  # of a command's last words
+
+
+class Deadline:
+    """The end of a wait: some seconds from now, or a cancellation."""
+
+    def __init__(self, seconds: float, cancel: Event, poll: float = DEFAULT.poll) -> None:
+        """`poll`: seconds after which the clock and the cancel flag are looked at again, at the latest."""
+        self.seconds = seconds
+        self.cancel = cancel
+        self._end, self._poll = monotonic() + seconds, poll
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self._end - monotonic())
+
+    @property
+    def over(self) -> bool:
+        return self.cancel.is_set() or not self.left
+
+    @property
+    def wakes(self) -> tuple[int, ...]:
+        """The file descriptor that becomes readable with the cancellation, where there is one."""
+        return (self.cancel.fileno(),) if isinstance(self.cancel, PollableEvent) else ()
+
+    def slice(self, longest: float = math.inf) -> float:
+        """Seconds to wait before looking again."""
+        return min(longest, self._poll, self.left)
+
+    def failure(self, detail: str = "") -> Failure:
+        """Why the wait is over."""
+        if self.cancel.is_set():
+            return Failure(FailureKind.CANCELLED, "interrupted", detail=detail)
+        return Failure(FailureKind.TIMEOUT, f"no answer within {self.seconds:g} s", detail=detail)
 
 
 @dataclass
 class Lines:
     """Hands on whole lines. Cut as bytes, so no character is ever cut in two."""
 
-    tell: Callable[[str], None]
+    on_line: Callable[[str], None]
     _rest: bytes = field(default=b"", init=False)
 
-    def hear(self, heard: bytes) -> None:
-        *lines, self._rest = (self._rest + heard).split(b"\n")
+    def receive(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self.tell(line.decode(errors="replace"))
+            self.on_line(line.decode(errors="replace"))
 
     def end(self) -> None:
         """What came last may lack its newline."""
         if self._rest:
-            self.tell(self._rest.decode(errors="replace"))
+            self.on_line(self._rest.decode(errors="replace"))
 
 
 @dataclass
 class Tail:
-    """The last `limit` bytes of what was heard; all of it where there is no limit. `pass_on`: who else hears it."""
+    """The last `limit` bytes received; all of them where there is no limit. `pass_on`: who else receives them."""
 
     limit: int | None
-    pass_on: Hear = lambda _: None
-    heard: bytearray = field(default_factory=bytearray, init=False)
+    pass_on: Receive = lambda _: None
+    received: bytearray = field(default_factory=bytearray, init=False)
 
-    def hear(self, heard: bytes) -> None:
-        self.pass_on(heard)
-        self.heard += heard
+    def receive(self, data: bytes) -> None:
+        self.pass_on(data)
+        self.received += data
         if self.limit is not None:
-            del self.heard[: -self.limit]
+            del self.received[: -self.limit]
 
     @property
     def text(self) -> str:
-        return self.heard.decode(errors="replace")
+        return self.received.decode(errors="replace")
+
+    @property
+    def last_words(self) -> str:
+        """The last lines, to stand below a message."""
+        return "\n".join(self.received[-LAST:].decode(errors="replace").splitlines()[-LINES:])
 
 
-KEPT = 1 << 16  # bytes of standard error that a stream keeps: it may last for days
+class Endpoint(Protocol):
+    """A command that runs, by its three streams: paramiko's channel, or a process of this machine."""
 
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The file descriptors that become readable when the command has printed something."""
+        ...
 
-CHUNK = 1 << 16  # bytes: twice what a packet of paramiko's carries
-PULSE = 5.0  # seconds between signs of life on a standard input that is held open
+    @property
+    def writes(self) -> tuple[int, ...]:
+        """Those that become writable when it takes more input; none where nothing tells of that."""
+        ...
 
-
-class Writable(Protocol):
-    """A command's standard input: paramiko's channel, or what stands for one."""
+    @property
+    def output_ended(self) -> bool: ...
 
     @property
     def eof_sent(self) -> int: ...
@@ -69,6 +126,17 @@ class Writable(Protocol):
 
     def shutdown_write(self) -> None: ...
 
+    def receive(self, on_stdout: Receive, on_stderr: Receive) -> bool:
+        """Hand on some of what is there, without waiting. False where there was nothing.
+
+        Some, because a command may print more than anybody can ever read.
+        """
+        ...
+
+    def wait_exit(self, seconds: float) -> bool:
+        """Whether it has ended, after `seconds` at most: a command may close its output and go on."""
+        ...
+
 
 class InputSource(Protocol):
     """Where the input comes from."""
@@ -78,9 +146,57 @@ class InputSource(Protocol):
         """The file descriptors that have to be readable before there is more to send."""
         ...
 
-    def feed(self, channel: Writable) -> bool:
-        """Send what the host takes, and the end after the last of it. True unless something is left over."""
+    def feed(self, command: Endpoint) -> bool:
+        """Send what the command takes, and the end after the last of it. True unless something is left over."""
         ...
+
+
+def pump(
+    command: Endpoint,
+    stdin: InputSource,
+    on_stdout: Receive,
+    on_stderr: Receive,
+    deadline: Deadline,
+    window: float = DEFAULT.window,
+) -> bool:
+    """Carry a command's bytes until it has ended: True. False where the deadline came first.
+
+    `window`: seconds between tries to send where nothing tells that the command takes more.
+    """
+    reads_input = True
+    while not command.output_ended:
+        if deadline.over:
+            return False
+        sent = True
+        if reads_input:
+            try:
+                sent = stdin.feed(command)
+            except (OSError, EOFError):  # a command may end, or close its input, without reading all
+                reads_input = False
+        sources = stdin.waits_for if sent and reads_input else ()
+        wait = deadline.slice(math.inf if sent or command.writes else window)
+        _poll((*command.reads, *deadline.wakes, *sources), () if sent else command.writes, wait)
+        command.receive(on_stdout, on_stderr)
+    while command.receive(on_stdout, on_stderr):
+        pass
+    while not command.wait_exit(deadline.slice()):
+        if deadline.over:
+            return False
+    return True
+
+
+def _poll(reads: tuple[int, ...], writes: tuple[int, ...], seconds: float) -> bool:
+    """Whether one of the descriptors can be read, written, or has ended, after `seconds` at most."""
+    poller = poll()
+    for descriptor in reads:
+        poller.register(descriptor, POLLIN)
+    for descriptor in writes:
+        poller.register(descriptor, POLLOUT)
+    return bool(poller.poll(1000 * seconds))
+
+
+def can_write(descriptor: int) -> bool:
+    return _poll((), (descriptor,), 0)
 
 
 @dataclass
@@ -94,50 +210,49 @@ class StaticInput:
     def waits_for(self) -> tuple[int, ...]:
         return ()
 
-    def feed(self, channel: Writable) -> bool:
-        while not self._all_sent and channel.send_ready():
-            self._sent += channel.send(self.data[self._sent : self._sent + CHUNK])
-        if self._all_sent and not channel.eof_sent:
-            self._end(channel)
+    def feed(self, command: Endpoint) -> bool:
+        while not self._all_sent and command.send_ready():
+            self._sent += command.send(self.data[self._sent : self._sent + CHUNK])
+        if self._all_sent and not command.eof_sent:
+            self._end(command)
         return self._all_sent
 
     @property
     def _all_sent(self) -> bool:
         return self._sent == len(self.data)
 
-    def _end(self, channel: Writable) -> None:
-        channel.shutdown_write()
+    def _end(self, command: Endpoint) -> None:
+        command.shutdown_write()
 
 
 @dataclass
-class HeartbeatInput(StaticInput):
-    """The same, held open until it is `over`, with signs of life."""
+class ReceivetbeatInput(StaticInput):
+    """The same, held open until it is `over`, with an empty line every `seconds`.
+
+    A command that reads them knows that we live, and we learn whether they can be sent.
+    """
 
     over: PollableEvent | None
-    _beat: float = field(default_factory=monotonic, init=False)
+    seconds: float
+    _last: float = field(default_factory=monotonic, init=False)
     _ended: bool = field(default=False, init=False)
 
     @property
     def waits_for(self) -> tuple[int, ...]:
         return () if self.over is None or self._ended else (self.over.fileno(),)
 
-    def _end(self, channel: Writable) -> None:
+    def _end(self, command: Endpoint) -> None:
         if self.over and self.over.is_set():
             self._ended = True
-            channel.shutdown_write()
-        else:
-            self._pulse(channel)
-
-    def _pulse(self, channel: Writable) -> None:
-        """An empty line now and then: who reads it knows that we live, and we learn whether it can be sent."""
-        if monotonic() >= self._beat + PULSE and channel.send_ready():
-            self._beat = monotonic()
-            channel.send(b"\n")
+            command.shutdown_write()
+        elif monotonic() >= self._last + self.seconds and command.send_ready():
+            self._last = monotonic()
+            command.send(b"\n")
 
 
 @dataclass
 class FdInput:
-    """Input that somebody else writes: read only once the host has taken what was read before."""
+    """Input that somebody else writes: read only once the command has taken what was read before."""
 
     descriptor: int
     _rest: bytes = field(default=b"", init=False)
@@ -147,21 +262,15 @@ class FdInput:
     def waits_for(self) -> tuple[int, ...]:
         return () if self._ended else (self.descriptor,)
 
-    def feed(self, channel: Writable) -> bool:
-        if not (self._rest or self._ended) and _readable(self.descriptor):
+    def feed(self, command: Endpoint) -> bool:
+        if not (self._rest or self._ended) and _poll((self.descriptor,), (), 0):
             self._rest = _read(self.descriptor)
             self._ended = not self._rest
-        while self._rest and channel.send_ready():
-            self._rest = self._rest[channel.send(self._rest) :]
-        if self._ended and not channel.eof_sent:
-            channel.shutdown_write()
+        while self._rest and command.send_ready():
+            self._rest = self._rest[command.send(self._rest) :]
+        if self._ended and not command.eof_sent:
+            command.shutdown_write()
         return not self._rest
-
-
-def _readable(descriptor: int) -> bool:
-    poller = poll()
-    poller.register(descriptor, POLLIN)
-    return bool(poller.poll(0))
 
 
 def _read(descriptor: int) -> bytes:
@@ -173,42 +282,79 @@ def _read(descriptor: int) -> bytes:
 
 
 class BaseTransport(ABC):
-    """What all transports have in common: which input a command gets, and who hears it."""
+    """The part that all transports share: which input a command gets, and who receives its output."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
-        stdout, stderr = bytearray(), Tail(None)
+        stdout = Tail(None)
         stdin = StaticInput(command.input())
-        ended = self._exec(command, stdin, stdout.extend, stderr, timeout, cancel)
-        return (
-            ended
-            if isinstance(ended, Failure)
-            else Output(ended, stdout.decode(errors="replace"), stderr.text)
-        )
+        ended = self._output(command, stdin, stdout.receive, Tail(None), timeout, cancel)
+        return ended if isinstance(ended, Failure) else replace(ended, stdout=stdout.text)
 
     def stream(
         self,
         command: Command,
-        tell: Callable[[str], None],
+        on_line: Callable[[str], None],
         *,
         timeout: float,
         cancel: Event,
         over: PollableEvent | None = None,
     ) -> Output | Failure:
-        lines, stderr = Lines(tell), Tail(KEPT)
-        stdin = HeartbeatInput(command.input(), over)
-        ended = self._exec(command, stdin, lines.hear, stderr, timeout, cancel)
+        lines = Lines(on_line)
+        stdin = ReceivetbeatInput(command.input(), over, self.timeouts.heartbeat)
+        ended = self._output(command, stdin, lines.receive, Tail(KEPT), timeout, cancel)
         lines.end()
-        return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
+        return ended
 
     def pipe(
-        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+        self,
+        command: Command,
+        stdin: int,
+        on_stdout: Receive,
+        on_stderr: Receive,
+        *,
+        timeout: float,
+        cancel: Event,
     ) -> Output | Failure:
-        stderr = Tail(KEPT, complain)
-        ended = self._exec(command, FdInput(stdin), hear, stderr, timeout, cancel)
-        return ended if isinstance(ended, Failure) else Output(ended, stderr=stderr.text)
+        return self._output(command, FdInput(stdin), on_stdout, Tail(KEPT, on_stderr), timeout, cancel)
+
+    def _output(
+        self,
+        command: Command,
+        stdin: InputSource,
+        on_stdout: Receive,
+        stderr: Tail,
+        timeout: float,
+        cancel: Event,
+    ) -> Output | Failure:
+        try:
+            exit_code = self._exec(command, stdin, on_stdout, stderr, timeout, cancel)
+        except FailureError as failed:
+            return failed.failure
+        return Output(exit_code, stderr=stderr.text)
 
     @abstractmethod
     def _exec(
-        self, command: Command, stdin: InputSource, hear: Hear, stderr: Tail, timeout: float, cancel: Event
-    ) -> int | Failure:
-        """The exit code of a command that ran to its end."""
+        self,
+        command: Command,
+        stdin: InputSource,
+        on_stdout: Receive,
+        stderr: Tail,
+        timeout: float,
+        cancel: Event,
+    ) -> int:
+        """The exit code of a command that ran to its end, or FailureError."""
+
+
+def killed(stderr: Tail) -> FailureError:
+    """For a command that a signal ended, and that so has no exit code."""
+    return FailureError(
+        Failure(
+            FailureKind.EXIT,
+            "the command was killed by a signal",
+            detail=stderr.last_words,
+            fix="was the host out of memory? try there: sudo dmesg | tail",
+        )
+    )

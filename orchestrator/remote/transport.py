@@ -1,4 +1,4 @@
-"""How a command reaches a host, and the three ways that can end."""
+"""Transports: how a command reaches a host, and the ways in which that can end."""
 
 import os
 from collections.abc import Callable
@@ -11,29 +11,28 @@ from orchestrator.plan.command import Command
 
 
 class PollableEvent(Event):
-    """For what is stopped in the normal course: a plain Event is seen when the clock is looked at again."""
+    """An Event that also wakes poll(): its file descriptor becomes readable when it is set."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = Lock()
-        self._ear, self._hand = os.pipe()
+        self._reader, self._writer = os.pipe()
 
     def set(self) -> None:
-        """Sets it. Whoever waits for its file descriptor as well finds that readable, from then on."""
         with self._lock:
             if not self.is_set():
-                os.close(self._hand)
+                os.close(self._writer)
             super().set()
 
     def fileno(self) -> int:
-        return self._ear
+        return self._reader
 
     def __del__(self) -> None:
         self.set()
-        os.close(self._ear)
+        os.close(self._reader)
 
 
-Hear = Callable[[bytes], None]
+Receive = Callable[[bytes], None]
 
 
 class FailureKind(StrEnum):
@@ -87,8 +86,8 @@ class Transport(Protocol):
         """As whom the connection was made, and with which key; empty before that."""
         ...
 
-    def call(self, *, cancel: Event) -> Failure | None:
-        """Wait until the host has answered a call, or will not, and why: before any work. Nobody has to call first."""
+    def open(self, *, cancel: Event) -> Failure | None:
+        """Connect, unless that is done; why it cannot be. Whatever else is asked of a host does so by itself."""
         ...
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
@@ -102,13 +101,13 @@ class Transport(Protocol):
     def stream(
         self,
         command: Command,
-        tell: Callable[[str], None],
+        on_line: Callable[[str], None],
         *,
         timeout: float,
         cancel: Event,
         over: PollableEvent | None = None,
     ) -> Output | Failure:
-        """Run, handing each line of standard output to `tell` as it comes.
+        """Run, handing each line of standard output to `on_line` as it comes.
 
         Standard input stays open until `over` is set, with an empty line every few seconds: a command that
         reads it knows when nobody listens, also where a cable was cut and no end ever comes. `over` ends the
@@ -121,12 +120,19 @@ class Transport(Protocol):
         ...
 
     def pipe(
-        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+        self,
+        command: Command,
+        stdin: int,
+        on_stdout: Receive,
+        on_stderr: Receive,
+        *,
+        timeout: float,
+        cancel: Event,
     ) -> Output | Failure:
         """Run on bytes as they come: standard input from the file descriptor `stdin` until it ends.
 
-        Standard output goes to `hear`, standard error to `complain` and its end into the output too. Who
-        hears slowly slows the command down.
+        Standard output goes to `on_stdout`, standard error to `on_stderr` and its end into the output too. Who
+        receives slowly slows the command down.
         """
         ...
 

@@ -90,7 +90,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
     fleet.streams("gpu1", sent("hold-lock"), HELD)
     fleet.streams("gpu1", sent("exec"), ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
 
-    def open_(host: str, _ssh: Ssh) -> FakeHost:
+    def open_(host: str, _ssh: Ssh, **_: object) -> FakeHost:
         return fleet[host]
 
     monkeypatch.setattr("orchestrator.remote.ssh.transport.SshTransport", open_)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Output, Wire
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
+from orchestrator.remote.transport import Failure, FailureKind, Output, Receive, Wire
 
 SOON = 20.0
 """Seconds after which a test that waits for something has failed."""
@@ -69,6 +70,7 @@ class FakeFleet:
     """Transports by name. Later rules win, so that a test can make an exception of one host."""
 
     jobs: int = 8
+    timeouts: Timeouts = DEFAULT
     sent: list[Sent] = field(default_factory=list)
     unmatched: list[Sent] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)
@@ -122,7 +124,7 @@ class FakeHost:
     fleet: FakeFleet
     login: str = ""
 
-    def call(self, *, cancel: Event) -> None:
+    def open(self, *, cancel: Event) -> Failure | None:
         """It has answered."""
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Answer:
@@ -135,7 +137,7 @@ class FakeHost:
     def stream(
         self,
         command: Command,
-        tell: Callable[[str], None],
+        on_line: Callable[[str], None],
         *,
         timeout: float,
         cancel: Event,
@@ -147,10 +149,17 @@ class FakeHost:
             rule = self.fleet.take(self.name, command, streams=True)
         except UnmatchedError as unmatched:  # nobody would hear of it in the thread of a watch
             return Failure(FailureKind.EXIT, str(unmatched))
-        return _tell(rule.lines or (), tell, command, over or cancel)
+        return _tell(rule.lines or (), on_line, command, over or cancel)
 
     def pipe(
-        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+        self,
+        command: Command,
+        stdin: int,
+        on_stdout: Receive,
+        on_stderr: Receive,
+        *,
+        timeout: float,
+        cancel: Event,
     ) -> Answer:
         """Answers as `run` does, once all of the input was read."""
         assert timeout > 0
@@ -159,8 +168,8 @@ class FakeHost:
         reply = self.fleet.next_reply(self.fleet.take(self.name, command, streams=False, piped=piped))
         answer = reply(command, cancel) if callable(reply) else reply
         if isinstance(answer, Output):
-            hear(answer.stdout.encode())
-            complain(answer.stderr.encode())
+            on_stdout(answer.stdout.encode())
+            on_stderr(answer.stderr.encode())
         return answer
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:

@@ -8,13 +8,14 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Semaphore
 from typing import Self
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.transport import SshTransport
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
@@ -172,8 +173,14 @@ class Laptop:
         with self.known_hosts.open("a") as file:
             file.writelines(server.known_hosts_line(kind) for server in servers for kind in server.host_keys)
 
-    def dial(self, name: str, ssh: Ssh | None = None) -> SshTransport:
-        transport = SshTransport(name, ssh or Ssh(), self.config)
+    def dial(
+        self,
+        name: str,
+        ssh: Ssh | None = None,
+        handshakes: Semaphore | None = None,
+        timeouts: Timeouts = DEFAULT,
+    ) -> SshTransport:
+        transport = SshTransport(name, ssh or Ssh(), self.config, handshakes=handshakes, timeouts=timeouts)
         self.transports.append(transport)
         return transport
 

@@ -29,21 +29,21 @@ def few() -> Iterator[None]:
 @pytest.mark.usefixtures("few")
 def test_there_are_file_descriptors_enough_for_hundreds_of_hosts() -> None:
     fake = FakeFleet()
-    Fleet(cluster(workers=1), lambda node: fake[node.name], jobs=2)
+    Fleet(cluster(workers=1), lambda node, _: fake[node.name], jobs=2)
     now, most = resource.getrlimit(OPEN_FILES)
     assert now == min(DESCRIPTORS, most)
 
 
-def test_a_host_that_does_not_answer_the_call_takes_nobodys_place() -> None:
+def test_a_host_that_does_not_answer_takes_nobodys_place() -> None:
     fake, gives_up, ran = FakeFleet(), Event(), Event()
     fake.on("*", "date", Output(0))
 
     class Silent(FakeHost):
-        def call(self, *, cancel: Event) -> None:
+        def open(self, *, cancel: Event) -> None:
             assert not cancel.is_set()
             assert gives_up.wait(SOON)
 
-    def transport(node: Node) -> Transport:
+    def transport(node: Node, _: Fleet) -> Transport:
         return Silent(node.name, fake) if node.name == "gpu1" else fake[node.name]
 
     def date(host: str) -> object:

@@ -13,19 +13,26 @@ import pytest
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command
 from orchestrator.remote.local.transport import LocalTransport
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
 from .fakes import SOON, reached
 from .sshd import Laptop, failed, run, sh
 
 
+@pytest.fixture
+def timeouts() -> Timeouts:
+    """A test may have others."""
+    return DEFAULT
+
+
 @pytest.fixture(params=[pytest.param("ssh", marks=pytest.mark.sshd), "local"])
-def host(request: pytest.FixtureRequest) -> Transport:
+def host(request: pytest.FixtureRequest, timeouts: Timeouts) -> Transport:
     if request.param == "local":
-        return LocalTransport()
+        return LocalTransport(timeouts)
     request.getfixturevalue("server")
     laptop: Laptop = request.getfixturevalue("laptop")
-    return laptop.dial("gpu1")
+    return laptop.dial("gpu1", timeouts=timeouts)
 
 
 def test_a_command_tells_its_exit_code_and_both_outputs(host: Transport) -> None:
@@ -157,8 +164,8 @@ def test_a_command_that_outlasts_its_input_can_still_be_cancelled(host: Transpor
     failed(host.stream(stays, tell, timeout=30, cancel=cancel, over=over), FailureKind.CANCELLED)
 
 
-def test_a_stream_gives_signs_of_life(host: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.remote.streams.PULSE", 0.1)
+@pytest.mark.parametrize("timeouts", [Timeouts(heartbeat=0.1)])
+def test_a_stream_gives_signs_of_life(host: Transport) -> None:
     listener = sh('for _ in 1 2; do read -r line || exit; echo "<$line>"; done')
     heard: list[str] = []
     assert host.stream(listener, heard.append, timeout=SOON, cancel=Event()) == Output(0)

@@ -11,7 +11,7 @@ from orchestrator.plan.actions.adhoc import Exec, refusal
 from orchestrator.plan.command import Command
 from orchestrator.remote.execute.events import HostSeen, Tell
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Output, Transport
+from orchestrator.remote.transport import Failure, FailureKind, Output, Receive, Transport
 
 
 def become(command: Command) -> NoReturn:
@@ -53,14 +53,13 @@ def execute_all(
 ) -> tuple[Result, ...]:
     """All of them side by side, each reading the file descriptor `stdin`; what they say is gathered.
 
-    All hosts are called at once: one that does not take the call keeps no other waiting. `fleet.jobs` commands run
-    at a time. They take no places of the fleet's: a look, which is one of them, takes one itself. A host that has
-    waited for its turn longer than its LoginGraceTime is called again.
+    All hosts are connected to at once: one that does not answer keeps no other waiting. `fleet.jobs` commands run
+    at a time. They take no places of the fleet's: a look, which is one of them, takes one itself.
     """
     places = BoundedSemaphore(fleet.jobs)
 
     def on_one(job: Exec) -> Result:
-        result = _called(job, fleet[job.host], stdin, places, cancel)
+        result = _connected(job, fleet[job.host], stdin, places, cancel)
         tell(HostSeen(job.host, _trouble(result), "done"))
         return result
 
@@ -68,23 +67,24 @@ def execute_all(
         return tuple(pool.map(on_one, jobs))
 
 
-def _called(job: Exec, via: Transport, stdin: int, places: BoundedSemaphore, cancel: Event) -> Result:
-    silent = via.call(cancel=cancel)
-    if silent:
-        return Result(job.host, silent)
+def _connected(job: Exec, via: Transport, stdin: int, places: BoundedSemaphore, cancel: Event) -> Result:
+    if failure := via.open(cancel=cancel):
+        return Result(job.host, failure)
     stdout, stderr = bytearray(), bytearray()
     with places:
         result = execute(job, via, stdin, stdout.extend, stderr.extend, cancel)
     return replace(result, stdout=bytes(stdout), stderr=bytes(stderr))
 
 
-def execute(job: Exec, via: Transport, stdin: int, hear: Hear, complain: Hear, cancel: Event) -> Result:
+def execute(
+    job: Exec, via: Transport, stdin: int, on_stdout: Receive, on_stderr: Receive, cancel: Event
+) -> Result:
     """One of them, its bytes handed on as they come. Left before its end, it is ended there too."""
     unfit = _look(job, via, cancel)
     if unfit:
         return Result(job.host, unfit)
     try:
-        ended = via.pipe(job.command, stdin, hear, complain, timeout=math.inf, cancel=cancel)
+        ended = via.pipe(job.command, stdin, on_stdout, on_stderr, timeout=math.inf, cancel=cancel)
     except OSError:  # nobody hears it any more
         _end(job, via)
         raise

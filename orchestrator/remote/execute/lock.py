@@ -11,9 +11,9 @@ from typing import Self
 from orchestrator.plan import lock
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import Holder
+from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
-ASK_SECONDS = 20.0
 RELEASED = f"somebody has released it, or nothing was heard from here for {lock.SILENCE_SECONDS} s"
 
 
@@ -24,8 +24,15 @@ class Lock:
     may have it now.
     """
 
-    def __init__(self, via: Transport, command: Command, lost: Callable[[str], None]) -> None:
-        self._via, self._command, self._lost = via, command, lost
+    def __init__(
+        self,
+        via: Transport,
+        command: Command,
+        lost: Callable[[str], None],
+        quiet: float = DEFAULT.lock_quiet,
+    ) -> None:
+        """`quiet`: seconds without a word from its holder after which it counts as lost."""
+        self._via, self._command, self._lost, self._quiet = via, command, lost, quiet
         self._changed, self._over = Condition(), PollableEvent()
         self._told: list[str] = []
         self._ended: Output | Failure | None = None
@@ -70,7 +77,7 @@ class Lock:
     def _listen(self) -> None:
         """A cable behind a jump host may be cut, and the connection to that be as good as ever."""
         while not self._over.wait(1):
-            if self._held and time.monotonic() > self._heard + lock.QUIET_SECONDS:
+            if self._held and time.monotonic() > self._heard + self._quiet:
                 self._lose("nothing is heard of it any more")
                 return
 
@@ -113,7 +120,7 @@ def ourselves() -> str:
 
 def ask(via: Transport, command: Command, cancel: Event) -> str | Failure:
     """What the host says of the lock, or has done to it."""
-    got = via.run(command, timeout=ASK_SECONDS, cancel=cancel)
+    got = via.run(command, timeout=DEFAULT.lock_ask, cancel=cancel)
     if isinstance(got, Failure):
         return got
     return got.stdout if got.exit_code == 0 else _not_lockable(got)

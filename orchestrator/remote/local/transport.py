@@ -5,23 +5,28 @@ import pwd
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.local.process import ProcessStreams
-from orchestrator.remote.ssh.channel import Deadline
-from orchestrator.remote.ssh.errors import out_of_patience
-from orchestrator.remote.ssh.session import killed, last_words
-from orchestrator.remote.streams import BaseTransport, InputSource, Tail
-from orchestrator.remote.transport import Failure, FailureError, FailureKind, Hear, Wire
+from orchestrator.remote.streams import (
+    CHUNK,
+    BaseTransport,
+    Deadline,
+    InputSource,
+    Tail,
+    can_write,
+    killed,
+    pump,
+)
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
+from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
 
 # A shell that becomes the command: one that is not there is exit code 127 and the shell's words, as over SSH.
 SHELL = ("sh", "-c", 'exec "$@"', "sh")
 INHERITED = ("LANG", "PATH", "XDG_RUNTIME_DIR")
 DOCKER = "DOCKER_"
-HERE = 5.0  # seconds that a port of this machine has to take a call
 
 
 class LocalTransport(BaseTransport):
@@ -29,41 +34,47 @@ class LocalTransport(BaseTransport):
 
     login = "local, no SSH needed"
 
-    def __init__(self) -> None:
+    def __init__(self, timeouts: Timeouts = DEFAULT) -> None:
+        super().__init__(timeouts)
         self._closed = Event()
 
     def close(self) -> None:
         self._closed.set()
 
-    def call(self, *, cancel: Event) -> None:
-        """It is here."""
+    def open(self, *, cancel: Event) -> None:
+        """Nothing to connect."""
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:  # noqa: ARG002 - no time for it
         try:
-            wire = socket.create_connection((address, port), HERE)
+            wire = socket.create_connection((address, port), self.timeouts.local_port)
         except OSError as error:
             return Failure(FailureKind.UNREACHABLE, f"nothing answers at {address}:{port} here: {error}")
         wire.settimeout(None)
         return wire
 
     def _exec(
-        self, command: Command, stdin: InputSource, hear: Hear, stderr: Tail, timeout: float, cancel: Event
-    ) -> int | Failure:
-        patience = _Patience(timeout, cancel, self._closed)
-        try:
-            with _started(command, patience) as process:
-                if not ProcessStreams(process, stdin, hear, stderr.hear).last(patience):
-                    return patience.failure(last_words(stderr.heard))
-                return killed(stderr.heard) if process.returncode < 0 else process.returncode
-        except FailureError as refused:
-            return refused.failure
+        self,
+        command: Command,
+        stdin: InputSource,
+        on_stdout: Receive,
+        stderr: Tail,
+        timeout: float,
+        cancel: Event,
+    ) -> int:
+        deadline = _Deadline(timeout, cancel, self._closed, self.timeouts.poll)
+        with _started(command, deadline) as process:
+            if not pump(_Process(process), stdin, on_stdout, stderr.receive, deadline):
+                raise FailureError(deadline.failure(stderr.last_words))
+            if process.returncode < 0:
+                raise killed(stderr)
+            return process.returncode
 
 
-class _Patience(Deadline):
+class _Deadline(Deadline):
     """One that ends with the transport, too."""
 
-    def __init__(self, seconds: float, cancel: Event, closed: Event) -> None:
-        super().__init__(seconds, cancel)
+    def __init__(self, seconds: float, cancel: Event, closed: Event, poll: float) -> None:
+        super().__init__(seconds, cancel, poll)
         self._closed = closed
 
     @property
@@ -73,14 +84,64 @@ class _Patience(Deadline):
     def failure(self, detail: str = "") -> Failure:
         if self._closed.is_set():
             return Failure(FailureKind.CANCELLED, "the run is over", detail=detail)
-        return out_of_patience(self, detail)
+        return super().failure(detail)
+
+
+class _Process:
+    """A process that was started with a pipe for each stream, as an Endpoint."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018
+        self._process, self._stdin = process, process.stdin
+        self._stdout, self._stderr = process.stdout.fileno(), process.stderr.fileno()
+        self.reads: tuple[int, ...] = (self._stdout, self._stderr)
+        for descriptor in (self._stdin.fileno(), *self.reads):
+            os.set_blocking(descriptor, False)
+
+    @property
+    def writes(self) -> tuple[int, ...]:
+        return () if self.eof_sent else (self._stdin.fileno(),)
+
+    @property
+    def output_ended(self) -> bool:
+        return not self.reads
+
+    @property
+    def eof_sent(self) -> int:
+        return self._stdin.closed
+
+    def send_ready(self) -> bool:
+        return can_write(self._stdin.fileno())
+
+    def send(self, data: bytes, /) -> int:
+        return os.write(self._stdin.fileno(), data)
+
+    def shutdown_write(self) -> None:
+        self._stdin.close()
+
+    def receive(self, on_stdout: Receive, on_stderr: Receive) -> bool:
+        received = False
+        for descriptor in self.reads:
+            with suppress(BlockingIOError):
+                if data := os.read(descriptor, CHUNK):
+                    received = True
+                    (on_stdout if descriptor == self._stdout else on_stderr)(data)
+                else:
+                    self.reads = tuple(each for each in self.reads if each != descriptor)
+        return received
+
+    def wait_exit(self, seconds: float) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+            return True
+        return False
 
 
 @contextmanager
-def _started(command: Command, patience: _Patience) -> Iterator[subprocess.Popen[bytes]]:
+def _started(command: Command, deadline: Deadline) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a session of its own: the terminal's Ctrl-C is for us, who decide what becomes of it."""
-    if patience.over:
-        raise FailureError(patience.failure())
+    if deadline.over:
+        raise FailureError(deadline.failure())
     environment = _environment()
     home = Path(environment["HOME"])
     try:
@@ -95,8 +156,8 @@ def _started(command: Command, patience: _Patience) -> Iterator[subprocess.Popen
             start_new_session=True,
         )
     except OSError as error:
-        told = f"this machine does not start the command: {error.strerror}"
-        raise FailureError(Failure(FailureKind.UNREACHABLE, told)) from error
+        message = f"this machine does not start the command: {error.strerror}"
+        raise FailureError(Failure(FailureKind.UNREACHABLE, message)) from error
     try:
         yield process
     finally:
@@ -104,7 +165,7 @@ def _started(command: Command, patience: _Patience) -> Iterator[subprocess.Popen
 
 
 def _leave(process: subprocess.Popen[bytes]) -> None:
-    """As sshd leaves it: if it goes on, its input ends, and nobody hears it."""
+    """As sshd does: if it goes on, its input ends, and nobody reads what it prints."""
     for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
         stream.close()
     if process.poll() is None:

@@ -1,67 +1,70 @@
 """The connection to a host: hop by hop through its jump hosts, with Fabric."""
 
-import math
+import os
 import random
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from threading import Event
+from threading import Semaphore
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.ssh.auth import Keys
 from orchestrator.remote.ssh.config import Settings
-from orchestrator.remote.ssh.dial import dial
 from orchestrator.remote.ssh.errors import explain, hung_up
 from orchestrator.remote.ssh.host_keys import HostKeyPolicy
-from orchestrator.remote.ssh.paramiko_setup import connections, preferring
+from orchestrator.remote.ssh.paramiko_setup import (
+    connections,
+    hang_up,
+    import_fabric,
+    keep_alive,
+    transports,
+)
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
     import paramiko
 
 
-Wait = Callable[[], float]
-"""Waits for the turn; the seconds that it took."""
+class HandshakeSlot:
+    """Limits SSH handshakes, which are work; TCP connects are not limited, so a silent host holds up no other.
 
+    `deadline` is when the connection has to stand. Waiting for the slot takes nothing from that time.
+    """
 
-def at_once() -> float:
-    return 0.0
+    def __init__(self, seconds: float, slots: Semaphore | None = None, poll: float = DEFAULT.poll) -> None:
+        self.deadline = monotonic() + seconds
+        self._slots, self._poll = slots or Semaphore(), poll
+        self._held = self._waits = self._unwanted = False
 
+    def take(self) -> None:
+        if self._held:
+            return
+        began, self._waits = monotonic(), True
+        while not (self._held or self._unwanted):
+            self._held = self._slots.acquire(timeout=self._poll)
+        self.deadline += monotonic() - began
+        self._waits = False
+        if self._unwanted:
+            raise FailureError(Failure(FailureKind.CANCELLED, "nobody waits for the host any more"))
 
-class Turn:
-    """Lets a host be called at once, silent or not, and be worked on only when its turn has come, if ever it does."""
-
-    def __init__(self) -> None:
-        self.called = Event()
-        self._decided, self._refused = Event(), False
-
-    def give(self) -> None:
-        self._decided.set()
+    def free(self) -> None:
+        if self._held:
+            self._slots.release()
+            self._held = False
 
     def refuse(self) -> None:
-        """Nobody wants the host any more. Comes too late where the turn was given."""
-        self._refused = not self._decided.is_set()
-        self._decided.set()
+        """Let `take` fail, as nobody wants the host any more."""
+        self._unwanted = True
 
-    def wait(self) -> float:
-        """Until it is given: the seconds that took. Refused where nobody wants it any more."""
-        begun = monotonic()
-        self.called.set()
-        self._decided.wait()
-        if self._refused:
-            raise FailureError(Failure(FailureKind.CANCELLED, "nobody waits for the host any more"))
-        return monotonic() - begun
-
-
-PAUSES = (0.2, 0.4, 0.8)  # seconds before a host that took the call and hung up is tried again
-NEVER = math.inf
-IDLE = 2.5  # seconds that paramiko's thread sleeps between looks at KEEPALIVE; each costs half a millisecond of CPU
-FAREWELL = 1  # seconds for a connection's thread to end
-KEEPALIVE = 5  # seconds between signs of life: without one, a command that waits would never miss its host
+    def left(self, grace: float = 0.0) -> float:
+        """Seconds until the deadline and some more; the clock stands still while it waits for the slot."""
+        return self._poll if self._waits else self.deadline + grace - monotonic()
 
 
 class Login(Protocol):
@@ -79,20 +82,20 @@ MakeLogin = Callable[[Settings, float], Login]
 def connect(
     hops: Sequence[Settings],
     policy: HostKeys,
-    deadline: float,
+    slot: HandshakeSlot,
     login: MakeLogin = Keys,
-    turn: Wait = at_once,
+    timeouts: Timeouts = DEFAULT,
 ) -> "Connection":
-    """Open every hop, or raise Refused. `login` is for the last one; jump hosts always need keys.
+    """Open every hop, or raise FailureError. `login` is for the last one; jump hosts always need keys.
 
-    Waits for its `turn` between call and handshake, which takes nothing from the time until `deadline`. Before the
-    call, where a jump host or a ProxyCommand would bear the calls of all hosts at once.
+    Takes the slot after the TCP connect; before it where a jump host or a ProxyCommand would bear the connects of
+    all hosts at once.
     """
     *jumps, host = hops
-    connection = Connection(host, policy, deadline, turn)
+    connection = Connection(host, policy, slot, timeouts)
     try:
         if jumps or host.proxy_command:
-            connection.await_turn()
+            slot.take()
         for jump in jumps:
             with _on_the_way_to(host):
                 connection.reach(jump, Keys)
@@ -100,12 +103,14 @@ def connect(
     except BaseException:
         connection.close()
         raise
+    finally:
+        slot.free()
     return connection
 
 
 @contextmanager
 def _on_the_way_to(host: Settings) -> Iterator[None]:
-    """A jump host's refusal is told under the name of the host behind it, so it says what they have to do."""
+    """A jump host's refusal is reported under the name of the host behind it, so it says what they have to do."""
     try:
         yield
     except FailureError as refused:
@@ -121,8 +126,8 @@ class Connection:
 
     host: Settings
     policy: HostKeys
-    deadline: float
-    turn: Wait = at_once
+    slot: HandshakeSlot
+    timeouts: Timeouts
     login: str = ""
     _open: list[Any] = field(default_factory=list)  # Fabric has no types
     _via: Settings | None = None
@@ -137,18 +142,16 @@ class Connection:
     def alive(self) -> bool:
         return self.transport.is_active()
 
-    def await_turn(self) -> None:
-        self.deadline += self.turn()
-
     def reach(self, hop: Settings, login: MakeLogin) -> None:
         """One hop further. A server that hangs up before the login is tried again."""
-        for pause in (*PAUSES, NEVER):
+        for pause in (*self.timeouts.reconnect, None):
             problem = self._attempt(hop, login)
             if problem is None:
                 return
-            wait = pause * random.uniform(0.5, 1.5)  # noqa: S311 - only so that hosts do not come back all at once
-            if not hung_up(problem) or monotonic() + wait > self.deadline:
-                raise FailureError(explain(problem, hop, self._via, self.deadline)) from problem
+            # Varied only so that hosts do not come back all at once.
+            wait = (pause or 0.0) * random.uniform(0.5, 1.5)  # noqa: S311
+            if pause is None or not hung_up(problem) or wait > self.slot.left():
+                raise FailureError(explain(problem, hop, self._via, self.slot.deadline)) from problem
             time.sleep(wait)
 
     def _attempt(self, hop: Settings, login: MakeLogin) -> Exception | None:
@@ -162,37 +165,32 @@ class Connection:
 
     def _step(self, hop: Settings, make: MakeLogin) -> None:
         with ExitStack() as undo:
-            wire = self._wire(hop, undo)
-            login, guard = make(hop, self.deadline), HostKeyPolicy(hop, self.policy)
+            wire = None
+            if not self._open:  # the other hops have the one before them
+                wire = dial(hop, self.slot.deadline, undo, self.timeouts.unacknowledged)
+                import_fabric()
+                self.slot.take()
+            login, guard = make(hop, self.slot.deadline), HostKeyPolicy(hop, self.policy)
             fabric = self._fabric(hop, login, guard.types, wire)
             # Fabric accepts any host key unless told otherwise, of gateways too.
             fabric.client.set_missing_host_key_policy(guard)
-            undo.callback(_close, fabric)
+            undo.callback(hang_up, fabric.client, self.timeouts.hang_up)
             fabric.open()
-            fabric.transport.set_keepalive(KEEPALIVE)
-            fabric.transport.sock.settimeout(IDLE)
+            keep_alive(fabric.transport, self.timeouts.keepalive)
             self._open.append(fabric)
             self._via = hop
             self.login = f"as {hop.user}, {login.used}"
             self._undo.push(undo.pop_all())
 
-    def _wire(self, hop: Settings, undo: ExitStack) -> "socket.socket | None":
-        """The first hop's; the others have the one before them."""
-        if self._open:
-            return None
-        called = dial(hop, self.deadline, undo)
-        self.await_turn()
-        return called
-
     def _fabric(self, hop: Settings, login: Login, types: list[str], wire: "socket.socket | None") -> Any:
-        left = max(self.deadline - monotonic(), 0.001)
+        left = max(self.slot.left(), 0.001)
         options = {
             "timeout": left,
             "banner_timeout": left,
             "auth_timeout": left,
             "channel_timeout": left,
             "auth_strategy": login,
-            "transport_factory": preferring(types),
+            "transport_factory": transports(types),
         }
         if wire:
             options["sock"] = wire
@@ -210,19 +208,55 @@ class Connection:
             self._undo.close()
 
 
-def _close(fabric: Any) -> None:
-    """Fabric's own close leaves a connection alone that never became one, and its thread with it."""
-    transport = fabric.client.get_transport()
-    if transport is not None:
-        _hang_up(transport)
-    fabric.client.close()
+def dial(hop: Settings, deadline: float, undo: ExitStack, unacknowledged: float) -> socket.socket:
+    """The first hop's wire: TCP, or a ProxyCommand's two ends."""
+    if hop.proxy_command:
+        return _through_command(hop.proxy_command, undo)
+    wire = undo.enter_context(_tcp(hop, deadline))
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Where the system can: else it repeats itself to a dead peer for a quarter of an hour.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unacknowledged * 1000))
+    return wire
 
 
-def _hang_up(transport: "paramiko.Transport") -> None:
-    # Before the socket is closed: paramiko's thread still reads from it, and would go on to read
-    # from whatever gets its number next.
-    wire = transport.sock
-    with suppress(OSError):
-        wire.shutdown(socket.SHUT_RDWR) if isinstance(wire, socket.socket) else wire.close()
-    with suppress(RuntimeError):  # it was never started
-        transport.join(FAREWELL)
+def _tcp(hop: Settings, deadline: float) -> socket.socket:
+    """To the first address that answers; the time left is shared among those not tried yet."""
+    found = socket.getaddrinfo(hop.host, hop.port, hop.family, socket.SOCK_STREAM)
+    problem = OSError("no address")
+    for untried, (family, _, _, _, address) in zip(range(len(found), 0, -1), found, strict=True):
+        timeout = (deadline - monotonic()) / untried
+        wire = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if timeout <= 0:
+                raise TimeoutError
+            wire.settimeout(timeout)
+            wire.connect(address)
+        except OSError as error:
+            wire.close()
+            problem = error
+        else:
+            return wire
+    raise problem
+
+
+def _through_command(command: str, undo: ExitStack) -> socket.socket:
+    """A ProxyCommand on a socket pair.
+
+    paramiko's own ProxyCommand spins when the command ends. A session of its own: a Ctrl-C is for
+    us, who still need the connection to clean up.
+    """
+    ours, theirs = socket.socketpair()
+    undo.callback(ours.close)
+    with theirs:
+        process = subprocess.Popen(
+            [os.environ.get("SHELL", "/bin/sh"), "-c", f"exec {command}"],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    undo.callback(process.wait)
+    undo.callback(process.kill)
+    return ours

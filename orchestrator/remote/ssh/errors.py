@@ -1,9 +1,8 @@
-"""Why a connection did not come about: an exception in, a Failure out."""
+"""Errors of SSH: an exception in, a Failure out."""
 
 import socket
 from time import monotonic
 
-from orchestrator.remote.ssh.channel import Deadline
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.transport import Failure, FailureKind
 
@@ -61,12 +60,6 @@ def _from_ssh(error: Exception, hop: Settings) -> tuple[str, str]:
     if hung_up(error):
         return "hangs up before the login", f"is its sshd busy (MaxStartups)? try: {_by_hand(hop)}"
     return f"does not speak SSH as it should: {error or type(error).__name__}", ""
-
-
-def out_of_patience(patience: Deadline, detail: str = "") -> Failure:
-    if patience.cancel.is_set():
-        return Failure(FailureKind.CANCELLED, "interrupted", detail=detail)
-    return Failure(FailureKind.TIMEOUT, f"no answer within {patience.seconds:g} s", detail=detail)
 
 
 def unanswered(host: Settings) -> Failure:

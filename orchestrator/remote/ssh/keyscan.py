@@ -1,13 +1,12 @@
-"""Host keys of hosts that nobody vouches for yet, for a person to look at."""
+"""Host keys of hosts that nobody vouches for yet, for a person to see."""
 
 from contextlib import closing
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from orchestrator.model.cluster import HostKeys, Ssh
 from orchestrator.remote.ssh.config import Settings, route
-from orchestrator.remote.ssh.connection import connect
+from orchestrator.remote.ssh.connection import HandshakeSlot, connect
 from orchestrator.remote.ssh.host_keys import HostKeyError, Known, Unknown
 from orchestrator.remote.ssh.known_hosts import HostKey
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
@@ -24,10 +23,10 @@ def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown 
     Unknown, then look again.
     """
     import_fabric()
-    deadline = monotonic() + ssh.connect_timeout
+    slot = HandshakeSlot(ssh.connect_timeout)
     try:
         hops = route(host, ssh, config)
-        with closing(connect(hops, HostKeys.STRICT, deadline, login=_KeyScan)) as connection:
+        with closing(connect(hops, HostKeys.STRICT, slot, login=_KeyScan)) as connection:
             key = connection.transport.get_remote_server_key()
             return Known(hops[-1].known_as, HostKey(key.get_name(), key.get_base64()))
     except HostKeyError as refused:

@@ -1,68 +1,93 @@
-"""A command's beginning on an open connection, and what its end means."""
+"""One command, or one forwarded port, on an open connection."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Event, Timer
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from orchestrator.plan.command import Command
-from orchestrator.remote.ssh.channel import Deadline
 from orchestrator.remote.ssh.connection import Connection
-from orchestrator.remote.ssh.errors import lost, out_of_patience, unanswered
-from orchestrator.remote.transport import Failure, FailureError, FailureKind
+from orchestrator.remote.ssh.errors import lost, unanswered
+from orchestrator.remote.ssh.paramiko_setup import leave
+from orchestrator.remote.streams import Deadline, Tail, killed
+from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
 
 if TYPE_CHECKING:
     import paramiko
 
+CHUNK = 1 << 20
 NO_STATUS = -1  # paramiko's, for a command that ended by a signal
-AGAIN = 0.05  # seconds after which a host that had no session to spare is asked again
-LAST, LINES = 4096, 10  # of a command's last words
+MOMENT = 0.1  # seconds after which a connection that breaks says so: its channels end first
+FORBIDDEN = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, section 5.1
+NOBODY = ("127.0.0.1", 0)  # on whose behalf: sshd notes it, and makes nothing of it
+
+
+class ExecChannel:
+    """A command's channel, as an Endpoint."""
+
+    writes = ()  # nothing tells when the host's window opens
+
+    def __init__(self, channel: "paramiko.Channel") -> None:
+        self._channel = channel
+        self.reads = (channel.fileno(),)
+        self.send_ready, self.send = channel.send_ready, channel.send
+        self.shutdown_write = channel.shutdown_write
+
+    @property
+    def output_ended(self) -> bool:
+        return bool(self._channel.eof_received) or self._channel.closed
+
+    @property
+    def eof_sent(self) -> int:
+        return self._channel.eof_sent
+
+    def receive(self, on_stdout: Receive, on_stderr: Receive) -> bool:
+        """Asked each time rather than believing the poll: paramiko's pipe can miss a beat when both streams speak."""
+        out, err = self._channel.recv_ready(), self._channel.recv_stderr_ready()
+        if out:
+            on_stdout(self._channel.recv(CHUNK))
+        if err:
+            on_stderr(self._channel.recv_stderr(CHUNK))
+        return out or err
+
+    def wait_exit(self, seconds: float) -> bool:
+        return self._channel.status_event.wait(seconds)
 
 
 @contextmanager
 def started(
-    connection: Connection, command: Command, patience: Deadline, reply: float
+    connection: Connection, command: Command, deadline: Deadline, reply: float
 ) -> "Iterator[paramiko.Channel]":
     """The command's channel, once the host has accepted the command; `reply` seconds it has for that."""
     import paramiko  # noqa: PLC0415 - slow to import
 
     channel = None
     try:
-        channel = _session(connection, Deadline(patience.slice(reply), patience.cancel))
+        channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel))
         with _alarm(reply, channel.close):
             channel.exec_command(command.line())
     except (paramiko.SSHException, OSError, EOFError) as error:
         silent = channel is None and not isinstance(error, paramiko.ChannelException)
-        raise FailureError(_not_started(connection, patience, error, silent=silent)) from error
+        raise FailureError(_not_started(connection, deadline, error, silent=silent)) from error
     try:
         yield channel
     finally:
         with suppress(OSError, EOFError):
-            _leave(channel)
+            leave(channel)
 
 
-def _leave(channel: "paramiko.Channel") -> None:
-    """Closes it, but first takes it from the pipe behind `fileno`.
-
-    Paramiko's thread writes to that pipe when data comes. Where `close` is just closing it, the write fails, and
-    with it the connection; or it goes to whatever has the pipe's number by then.
-    """
-    for buffer in (channel.in_buffer, channel.in_stderr_buffer):
-        buffer.set_event(Event())
-    channel.close()
-
-
-def _session(connection: Connection, patience: Deadline) -> "paramiko.Channel":
+def _session(connection: Connection, deadline: Deadline) -> "paramiko.Channel":
     """A session. sshd counts one for a moment longer than it lasts, and may allow fewer than we use."""
     import paramiko  # noqa: PLC0415 - slow to import
 
+    again = connection.timeouts.session_retry
     while True:
         try:
-            return connection.transport.open_session(timeout=max(patience.slice(patience.seconds), AGAIN))
+            return connection.transport.open_session(timeout=max(deadline.left, again))
         except paramiko.SSHException:  # a ChannelException, unless another thread has snatched it
-            if patience.over or not connection.alive:
+            if deadline.over or not connection.alive:
                 raise
-            patience.cancel.wait(AGAIN)
+            deadline.cancel.wait(again)
 
 
 @contextmanager
@@ -77,9 +102,9 @@ def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def _not_started(connection: Connection, patience: Deadline, error: Exception, *, silent: bool) -> Failure:
-    if patience.over:
-        return out_of_patience(patience)
+def _not_started(connection: Connection, deadline: Deadline, error: Exception, *, silent: bool) -> Failure:
+    if deadline.over:
+        return deadline.failure()
     if not connection.alive:
         return lost(connection.host)
     if silent:
@@ -92,27 +117,37 @@ def _not_started(connection: Connection, patience: Deadline, error: Exception, *
     )
 
 
-def exit_code(connection: Connection, status: int, stderr: bytes | bytearray) -> int:
-    """A status as an exit code; Refused where the command had none."""
+def exit_code(connection: Connection, status: int, stderr: Tail) -> int:
+    """A status as an exit code; FailureError where the command had none."""
     if status != NO_STATUS:
         return status
     # A connection that breaks ends its channels first and says so a moment later.
-    connection.transport.join(2 * AGAIN)
+    connection.transport.join(MOMENT)
     if not connection.alive:
         raise FailureError(lost(connection.host))
-    raise FailureError(killed(stderr))
+    raise killed(stderr)
 
 
-def killed(stderr: bytes | bytearray) -> Failure:
-    """For a command that a signal ended, and that so has no exit code."""
-    return Failure(
-        FailureKind.EXIT,
-        "the command was killed by a signal",
-        detail=last_words(stderr),
-        fix="was the host out of memory? try there: sudo dmesg | tail",
-    )
+def forward(connection: Connection, address: str, port: int, seconds: float) -> Wire:
+    """A TCP connection that the host makes for us, as for `ssh -L`, within `seconds`; or FailureError."""
+    import paramiko  # noqa: PLC0415 - slow to import
+
+    try:
+        return connection.transport.open_channel("direct-tcpip", (address, port), NOBODY, timeout=seconds)
+    except paramiko.ChannelException as refusal:
+        raise FailureError(_refused(connection, address, port, refusal)) from refusal
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        connection.transport.join(MOMENT)
+        raise FailureError(
+            unanswered(connection.host) if connection.alive else lost(connection.host)
+        ) from error
 
 
-def last_words(heard: bytes | bytearray) -> str:
-    """The end of what a command said, for below a message."""
-    return "\n".join(heard[-LAST:].decode(errors="replace").splitlines()[-LINES:])
+def _refused(
+    connection: Connection, address: str, port: int, refusal: "paramiko.ChannelException"
+) -> Failure:
+    host = connection.host.address
+    if refusal.code == FORBIDDEN:
+        fix = "allow it in its sshd_config: AllowTcpForwarding local, and no DisableForwarding"
+        return Failure(FailureKind.UNREACHABLE, f"the SSH server of {host} forbids tunnels", fix=fix)
+    return Failure(FailureKind.UNREACHABLE, f"nothing answers at {address}:{port} on {host}")

@@ -1,130 +1,143 @@
 """Commands over SSH: one connection for each host, opened by its first command."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from threading import BoundedSemaphore, Event, Lock
-from time import monotonic
+from threading import BoundedSemaphore, Event, Lock, Semaphore, Thread
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
-from orchestrator.remote.ssh.channel import Deadline, ExecChannel
 from orchestrator.remote.ssh.config import route
-from orchestrator.remote.ssh.connecting import ConnectAttempt
-from orchestrator.remote.ssh.connection import Connection, Wait, connect
-from orchestrator.remote.ssh.errors import out_of_patience
-from orchestrator.remote.ssh.forward import wire
+from orchestrator.remote.ssh.connection import Connection, HandshakeSlot, connect
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
-from orchestrator.remote.ssh.session import exit_code, last_words, started
-from orchestrator.remote.streams import BaseTransport, InputSource, Tail
-from orchestrator.remote.transport import Failure, FailureError, FailureKind, Hear, Wire
+from orchestrator.remote.ssh.session import ExecChannel, exit_code, forward, started
+from orchestrator.remote.streams import BaseTransport, Deadline, InputSource, Tail, pump
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
+from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
-GRACE = 0.5  # seconds beyond its time after which an opening connection is left to itself
 
 
 class SshTransport(BaseTransport):
     """Runs commands on one host. Several threads may share it."""
 
-    def __init__(self, host: str, ssh: Ssh, config: Path | None = None) -> None:
-        """`config` stands in for `~/.ssh/config`."""
+    def __init__(
+        self,
+        host: str,
+        ssh: Ssh,
+        config: Path | None = None,
+        *,
+        handshakes: Semaphore | None = None,
+        timeouts: Timeouts = DEFAULT,
+    ) -> None:
+        """`config` stands in for `~/.ssh/config`; `handshakes` limits those that are under way at once."""
+        super().__init__(timeouts)
         self._host = host
         self._ssh = ssh
         self._config = config
-        self._slots = BoundedSemaphore(CHANNELS)
+        self._handshakes = handshakes
+        self._channels = BoundedSemaphore(CHANNELS)
         self._lock = Lock()
-        self._opening: ConnectAttempt | None = None
+        self._attempt: ConnectAttempt | None = None
         self._closed = False
         self.login = ""
 
-    def call(self, *, cancel: Event) -> Failure | None:
+    def open(self, *, cancel: Event) -> Failure | None:
         try:
-            opening = self._current()
+            self._connection(cancel)
         except FailureError as refused:
             return refused.failure
-        import_fabric()  # while the host takes the call
-        if not opening.call(Deadline(self._ssh.connect_timeout + GRACE, cancel)):
-            return self._gave_up(opening, cancel)
-        return opening.failure
+        return None
 
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:
-            return self._wire(address, port, cancel)
+            with self._unless_closed():
+                connection = self._connection(cancel)
+                try:
+                    return forward(connection, address, port, self._ssh.connect_timeout)
+                except FailureError:
+                    if connection.alive:
+                        raise
+                # A connection that turns out to be lost: nothing was begun on it, so a new one will do.
+                return forward(self._connection(cancel), address, port, self._ssh.connect_timeout)
         except FailureError as refused:
-            return self._closed_failure() if self._closed else refused.failure
-
-    def _wire(self, address: str, port: int, cancel: Event) -> Wire:
-        """Of a new connection where the old one turns out to be lost: nothing was begun on it."""
-        connection = self._connection(cancel)
-        try:
-            return wire(connection, address, port, self._ssh.connect_timeout)
-        except FailureError:
-            if connection.alive:
-                raise
-        return wire(self._connection(cancel), address, port, self._ssh.connect_timeout)
+            return refused.failure
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            if self._opening:
-                self._opening.discard()
+            if self._attempt:
+                self._attempt.discard()
 
     def _exec(
-        self, command: Command, stdin: InputSource, hear: Hear, stderr: Tail, timeout: float, cancel: Event
-    ) -> int | Failure:
-        try:
+        self,
+        command: Command,
+        stdin: InputSource,
+        on_stdout: Receive,
+        stderr: Tail,
+        timeout: float,
+        cancel: Event,
+    ) -> int:
+        with self._unless_closed():
             connection = self._connection(cancel)
-            patience = Deadline(timeout, cancel)
+            deadline = Deadline(timeout, cancel, self.timeouts.poll)
             with (
-                self._slot(patience),
-                started(connection, command, patience, self._ssh.connect_timeout) as channel,
+                self._channel(deadline),
+                started(connection, command, deadline, self._ssh.connect_timeout) as channel,
             ):
-                talk = ExecChannel(channel, stdin, hear, stderr.hear)
-                if not talk.last(patience):
-                    return out_of_patience(patience, last_words(stderr.heard))
-                return exit_code(connection, channel.exit_status, stderr.heard)
-        except FailureError as refused:
-            return self._closed_failure() if self._closed else refused.failure
+                done = pump(
+                    ExecChannel(channel), stdin, on_stdout, stderr.receive, deadline, self.timeouts.window
+                )
+                if not done:
+                    raise FailureError(deadline.failure(stderr.last_words))
+                return exit_code(connection, channel.exit_status, stderr)
 
-    def _closed_failure(self) -> Failure:
-        return Failure(FailureKind.CANCELLED, f"the connection to {self._host} was closed")
+    @contextmanager
+    def _unless_closed(self) -> Iterator[None]:
+        """Where the transport was closed meanwhile, that is the reason for whatever failed."""
+        try:
+            yield
+        except FailureError as refused:
+            if self._closed:
+                raise self._closed_error() from refused
+            raise
+
+    def _closed_error(self) -> FailureError:
+        return FailureError(Failure(FailureKind.CANCELLED, f"the connection to {self._host} was closed"))
 
     def _connection(self, cancel: Event) -> Connection:
-        opening = self._current()
-        import_fabric()
-        patience = Deadline(self._ssh.connect_timeout + GRACE, cancel)
-        match opening.wait(patience):
-            case Connection() as connection:
-                self.login = connection.login
-                return connection
-            case Failure() as failure:
-                raise FailureError(failure)
-        raise FailureError(self._gave_up(opening, cancel))
-
-    def _current(self) -> ConnectAttempt:
         with self._lock:
             if self._closed:
-                raise FailureError(self._closed_failure())
-            if self._opening is None or not self._opening.worth_keeping:
+                raise self._closed_error()
+            if self._attempt is None or not self._attempt.worth_keeping:
                 self._forget()
-                self._opening = ConnectAttempt(self._connect)
-            return self._opening
+                self._attempt = ConnectAttempt(self._connect, self._slot())
+            attempt = self._attempt
+        import_fabric()  # while the host answers
+        opened = attempt.wait(self.timeouts.connect_grace, cancel)
+        if opened is None:
+            raise FailureError(self._gave_up(attempt, cancel))
+        self.login = opened.login
+        return opened
 
-    def _connect(self, turn: Wait) -> Connection:
-        deadline = monotonic() + self._ssh.connect_timeout
+    def _slot(self) -> HandshakeSlot:
+        return HandshakeSlot(self._ssh.connect_timeout, self._handshakes, self.timeouts.poll)
+
+    def _connect(self, slot: HandshakeSlot) -> Connection:
         hops = route(self._host, self._ssh, self._config)
-        return connect(hops, self._ssh.host_keys, deadline, turn=turn)
+        return connect(hops, self._ssh.host_keys, slot, timeouts=self.timeouts)
 
     def _forget(self) -> None:
-        if self._opening:
-            self._opening.discard()
-            self._opening = None
+        if self._attempt:
+            self._attempt.discard()
+            self._attempt = None
 
-    def _gave_up(self, opening: ConnectAttempt, cancel: Event) -> Failure:
+    def _gave_up(self, attempt: "ConnectAttempt", cancel: Event) -> Failure:
         if cancel.is_set():
             return Failure(FailureKind.CANCELLED, f"cancelled while connecting to {self._host}")
         with self._lock:
-            if self._opening is opening:
+            if self._attempt is attempt:
                 self._forget()
         return Failure(
             FailureKind.UNREACHABLE,
@@ -133,11 +146,60 @@ class SshTransport(BaseTransport):
         )
 
     @contextmanager
-    def _slot(self, patience: Deadline) -> Iterator[None]:
-        while not self._slots.acquire(timeout=patience.slice()):
-            if patience.over:
-                raise FailureError(out_of_patience(patience, f"It waited for {CHANNELS} others there."))
+    def _channel(self, deadline: Deadline) -> Iterator[None]:
+        while not self._channels.acquire(timeout=deadline.slice()):
+            if deadline.over:
+                raise FailureError(deadline.failure(f"It waited for {CHANNELS} others there."))
         try:
             yield
         finally:
-            self._slots.release()
+            self._channels.release()
+
+
+class ConnectAttempt:
+    """A connection in the making, on a thread of its own: a name server, an agent or a host may never answer.
+
+    Shared by all who want the connection.
+    """
+
+    def __init__(self, connect: Callable[[HandshakeSlot], Connection], slot: HandshakeSlot) -> None:
+        self._future: Future[Connection] = Future()
+        self._slot = slot
+        Thread(target=self._run, args=(connect,), name="ssh-open", daemon=True).start()
+
+    def _run(self, connect: Callable[[HandshakeSlot], Connection]) -> None:
+        try:
+            self._future.set_result(connect(self._slot))
+        except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
+            self._future.set_exception(error)
+
+    def wait(self, grace: float, cancel: Event) -> Connection | None:
+        """The connection, or FailureError; None where the time was over first, by `grace`, or `cancel` was set."""
+        while not cancel.is_set() and (left := self._slot.left(grace)) > 0:
+            try:
+                return self._future.result(min(left, DEFAULT.poll))
+            except TimeoutError:
+                continue
+        return None
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Another try makes no sense while this one lasts, works, or failed for good."""
+        if not self._future.done():
+            return True
+        match self._future.exception():
+            case None:
+                return self._future.result().alive
+            case FailureError(failure=failure):
+                return failure.kind is not FailureKind.UNREACHABLE
+        return False
+
+    def discard(self) -> None:
+        """Close the connection, or see that it is closed should it still come."""
+        self._slot.refuse()
+        self._future.add_done_callback(_close)
+
+
+def _close(future: Future[Connection]) -> None:
+    if not future.exception():
+        future.result().close()

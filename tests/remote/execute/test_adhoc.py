@@ -11,7 +11,7 @@ from orchestrator.plan.actions.adhoc import Exec
 from orchestrator.plan.command import Command
 from orchestrator.remote.execute.adhoc import Result, execute, execute_all
 from orchestrator.remote.execute.events import Happening, HostSeen
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
+from orchestrator.remote.transport import Failure, FailureKind, Output, Receive
 from tests.remote.fakes import Answer, FakeFleet, FakeHost, held, reached
 
 SILENT = Failure(FailureKind.UNREACHABLE, "does not answer")
@@ -34,7 +34,7 @@ def nothing() -> Iterator[int]:
     os.close(nothing)
 
 
-def on_gpu1(fleet: FakeFleet, stdin: int, cancel: Event, hear: Hear = lambda _: None) -> Result:
+def on_gpu1(fleet: FakeFleet, stdin: int, cancel: Event, hear: Receive = lambda _: None) -> Result:
     return execute(JOB, FakeHost("gpu1", fleet, "as root"), stdin, hear, lambda _: None, cancel)
 
 
@@ -64,7 +64,7 @@ def test_a_host_that_is_silent_keeps_no_other_waiting(nothing: int) -> None:
     others_ran = Event()
 
     class Silent(FakeHost):
-        def call(self, *, cancel: Event) -> Failure:  # type: ignore[override]
+        def open(self, *, cancel: Event) -> Failure:
             assert not cancel.is_set()
             assert reached(others_ran)
             return SILENT

@@ -13,7 +13,7 @@ from orchestrator.plan.steps import Feed, OnFailure, Phase, Plan, Run
 from orchestrator.remote.execute import image_stream
 from orchestrator.remote.execute.events import Happening, Report, StepWaits
 from orchestrator.remote.execute.runner import execute
-from orchestrator.remote.transport import Failure, FailureKind, Hear, Output
+from orchestrator.remote.transport import Failure, FailureKind, Output, Receive
 from tests.remote.fakes import SOON, Answer, FakeFleet, FakeHost, reached
 
 PIECE = bytes(range(256)) * 4096
@@ -21,7 +21,7 @@ COUNT = 20
 LOST = Failure(FailureKind.UNREACHABLE, "the connection was lost")
 FEED = Feed("source", "save it", Command(("save",)), size=COUNT * len(PIECE), within=60)
 
-Piping = Callable[[int, Hear, Event], Answer]
+Piping = Callable[[int, Receive, Event], Answer]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,19 @@ class Host(FakeHost):
     piping: Piping = lambda _in, _hear, _cancel: Output(0)
 
     def pipe(
-        self, command: Command, stdin: int, hear: Hear, complain: Hear, *, timeout: float, cancel: Event
+        self,
+        command: Command,
+        stdin: int,
+        on_stdout: Receive,
+        on_stderr: Receive,
+        *,
+        timeout: float,
+        cancel: Event,
     ) -> Answer:
         assert command.argv[0] == "timeout"
         assert timeout > 0
-        complain(b"")
-        return self.piping(stdin, hear, cancel)
+        on_stderr(b"")
+        return self.piping(stdin, on_stdout, cancel)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Hosts:
         return nullcontext()
 
 
-def pours(_stdin: int, hear: Hear, cancel: Event) -> Answer:
+def pours(_stdin: int, hear: Receive, cancel: Event) -> Answer:
     for _ in range(COUNT):
         if cancel.is_set():
             return Failure(FailureKind.CANCELLED, "cancelled")
@@ -58,12 +65,12 @@ def pours(_stdin: int, hear: Hear, cancel: Event) -> Answer:
     return Output(0)
 
 
-def breaks_off(_stdin: int, hear: Hear, _cancel: Event) -> Answer:
+def breaks_off(_stdin: int, hear: Receive, _cancel: Event) -> Answer:
     hear(PIECE)
     return LOST
 
 
-def hangs(_stdin: int, _hear: Hear, cancel: Event) -> Answer:
+def hangs(_stdin: int, _hear: Receive, cancel: Event) -> Answer:
     """As a transport does whose host is silent: it looks at the flag now and then."""
     over = Event()
     Timer(SOON, over.set).start()
@@ -73,7 +80,7 @@ def hangs(_stdin: int, _hear: Hear, cancel: Event) -> Answer:
     return Failure(FailureKind.CANCELLED, "cancelled")
 
 
-def is_full(stdin: int, _hear: Hear, _cancel: Event) -> Answer:
+def is_full(stdin: int, _hear: Receive, _cancel: Event) -> Answer:
     os.read(stdin, 1000)
     return Output(1, stderr="no space left on device")
 
@@ -84,7 +91,7 @@ class Takes:
     def __init__(self) -> None:
         self.taken = 0
 
-    def __call__(self, stdin: int, _hear: Hear, cancel: Event) -> Answer:
+    def __call__(self, stdin: int, _hear: Receive, cancel: Event) -> Answer:
         while piece := os.read(stdin, 1 << 16):
             self.taken += len(piece)
         return Failure(FailureKind.CANCELLED, "cancelled") if cancel.is_set() else Output(0)
@@ -144,13 +151,13 @@ def test_a_source_that_fails_says_why() -> None:
 def test_ctrl_c_ends_all_of_them() -> None:
     cancel, began = Event(), Event()
 
-    def pours_for_ever(_stdin: int, hear: Hear, cancel: Event) -> Answer:
+    def pours_for_ever(_stdin: int, hear: Receive, cancel: Event) -> Answer:
         while not cancel.is_set():
             began.set()
             hear(PIECE)
         return Failure(FailureKind.CANCELLED, "cancelled")
 
-    def presses(_stdin: int, hear: Hear, cancel_of_it: Event) -> Answer:
+    def presses(_stdin: int, hear: Receive, cancel_of_it: Event) -> Answer:
         assert reached(began)
         cancel.set()
         return hangs(_stdin, hear, cancel_of_it)

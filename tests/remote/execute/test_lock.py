@@ -15,6 +15,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.lock import Holder
 from orchestrator.remote.execute.lock import Lock, ask, ourselves
 from orchestrator.remote.ssh.transport import SshTransport
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure
 from tests.plan.worlds import cluster
 from tests.remote.conftest import Start
@@ -35,12 +36,13 @@ class Head:
     laptop: Laptop
     lost: "Queue[str]"
     runs: list[Lock]
+    timeouts: Timeouts = DEFAULT
 
     def dial(self) -> SshTransport:
-        return self.laptop.dial("gpu1")
+        return self.laptop.dial("gpu1", timeouts=self.timeouts)
 
     def take(self, by: str = "ana@laptop", command: Command | None = None) -> Lock | Holder | Failure:
-        run = Lock(self.dial(), command or lock.hold(DEMO, by, "up"), self.lost.put)
+        run = Lock(self.dial(), command or lock.hold(DEMO, by, "up"), self.lost.put, self.timeouts.lock_quiet)
         self.runs.append(run)
         return run.take(Event())
 
@@ -117,10 +119,8 @@ def test_a_holder_of_whom_nothing_is_heard_is_given_up(head: Head) -> None:
     assert head.holder() is None
 
 
-def test_a_holder_that_lives_keeps_it_for_longer_than_the_silence_allowed(
-    head: Head, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestrator.remote.streams.PULSE", 0.2)
+def test_a_holder_that_lives_keeps_it_for_longer_than_the_silence_allowed(head: Head) -> None:
+    head.timeouts = Timeouts(heartbeat=0.2)
     *words, _silence = lock.hold(DEMO, "ana@laptop", "up").argv
     held = head.take(command=Command((*words, "2")))
     assert isinstance(held, Lock)
@@ -197,11 +197,9 @@ def test_who_only_asks_takes_it_from_nobody(head: Head) -> None:
     asking.wait()
 
 
-def test_a_lock_of_which_nothing_is_heard_is_lost_though_its_connection_is_well(
-    head: Head, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_of_which_nothing_is_heard_is_lost_though_its_connection_is_well(head: Head) -> None:
     """As behind a jump host whose own cable is cut."""
-    monkeypatch.setattr("orchestrator.plan.lock.QUIET_SECONDS", 0.5)
+    head.timeouts = Timeouts(lock_quiet=0.5)
     bash, option, script, *words = lock.hold(DEMO, "ana@laptop", "up").argv
     mute = script.replace("do echo alive; done", "do :; done")
     assert isinstance(head.take(command=Command((bash, option, mute, *words))), Lock)

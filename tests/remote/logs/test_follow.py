@@ -49,7 +49,7 @@ class Feed:
     def __init__(self, fake: FakeFleet) -> None:
         self.cancel, self.told = Event(), list[str]()
         wanted = {node: ContainerLog(node, "all", "") for node in DEMO.nodes}
-        fleet = Fleet(DEMO, lambda node: fake[node.name], fake.jobs)
+        fleet = Fleet(DEMO, lambda node, _: fake[node.name], fake.jobs)
         self._heard = follow(DEMO, wanted, fleet, self.cancel)
 
     def until(self, met: Callable[[list[str]], bool], *, go_on: bool = False) -> list[str]:

@@ -33,7 +33,7 @@ def fake() -> Iterator[FakeFleet]:
 
 
 def looked(fake: FakeFleet, told: list[Happening] | None = None, of: Cluster = DEMO) -> Facts:
-    with Fleet(of, lambda node: fake[node.name], fake.jobs) as fleet:
+    with Fleet(of, lambda node, _: fake[node.name], fake.jobs) as fleet:
         return observe(
             of, of.nodes, fleet, (told if told is not None else []).append, Event(), depth=Depth.RAY
         )
@@ -127,7 +127,7 @@ def test_status_is_one_command_on_one_connection(laptop: Laptop, start: Start) -
     laptop.host("gpu1", server)
     laptop.knows(server)
     of = cluster(workers=0, head=node(1, host="gpu1"))
-    with Fleet(of, lambda node: laptop.dial(node.host), jobs=1) as fleet:
+    with Fleet(of, lambda node, _: laptop.dial(node.host), jobs=1) as fleet:
         seen = observe(of, of.nodes, fleet, lambda _: None, Event(), depth=Depth.RAY)
     assert isinstance(seen["gpu1"], HostFacts), seen
     said = server.log()

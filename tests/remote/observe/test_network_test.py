@@ -39,7 +39,7 @@ class Hosts:
         self.fake.streams(host, "raydeep-", *told, stays)
 
     def measure(self) -> Mapping[str, Rank]:
-        with Fleet(DEMO, lambda node: self.fake[node.name], self.fake.jobs) as fleet:
+        with Fleet(DEMO, lambda node, _: self.fake[node.name], self.fake.jobs) as fleet:
             return network_test.measure(DEMO, good(DEMO), fleet, self.heard.append, self.cancel)
 
 
@@ -121,7 +121,7 @@ def test_what_the_others_have_to_say_of_a_loss_is_waited_for(
     hosts.rank("gpu1", *WELL["gpu1"][:3], ranks.failed("all-reduce", "reset", lost=(2,)))
     hosts.rank("gpu2", *WELL["gpu2"][:3], lost, ranks.failed("all-reduce", "reset", lost=(2,)))
     hosts.rank("gpu3", *WELL["gpu3"][:3], lost, Output(1))
-    with Fleet(DEMO, lambda node: hosts.fake[node.name], hosts.fake.jobs) as fleet:
+    with Fleet(DEMO, lambda node, _: hosts.fake[node.name], hosts.fake.jobs) as fleet:
         told = network_test.measure(DEMO, good(DEMO), fleet, says_so, hosts.cancel)
     assert told["gpu2"].trouble
     assert told["gpu3"].ended == "exit code 1"
@@ -146,7 +146,7 @@ def test_a_cancel_ends_them_all_at_once(hosts: Hosts) -> None:
         if isinstance(happening, LookBegan) and happening.hosts == ("gpu3",):
             hosts.cancel.set()
 
-    with Fleet(DEMO, lambda node: hosts.fake[node.name], hosts.fake.jobs) as fleet:
+    with Fleet(DEMO, lambda node, _: hosts.fake[node.name], hosts.fake.jobs) as fleet:
         network_test.measure(DEMO, good(DEMO), fleet, cancels, hosts.cancel)
     assert hosts.ended == set(WELL)
 

@@ -61,7 +61,10 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
 def watched(hosts: FakeFleet, *steps: Callable[[ClusterSnapshot], bool]) -> ClusterSnapshot:
     """The sight that fulfils the last of the steps, each after the one before."""
     cancel, waiting = Event(), list(steps)
-    with Fleet(DEMO, lambda node: hosts[node.name], jobs=4) as fleet, Watcher(DEMO, fleet, cancel) as watch:
+    with (
+        Fleet(DEMO, lambda node, _: hosts[node.name], jobs=4) as fleet,
+        Watcher(DEMO, fleet, cancel) as watch,
+    ):
         for number, sight in enumerate(watch.sights()):
             if waiting[0](sight):
                 waiting.pop(0)

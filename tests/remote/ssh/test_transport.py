@@ -12,8 +12,8 @@ from time import monotonic
 import pytest
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.ssh import channel
 from orchestrator.remote.ssh.transport import SshTransport
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent
 from tests.remote.conftest import Start
 from tests.remote.fakes import SOON
@@ -51,11 +51,18 @@ def test_commands_that_are_left_while_they_still_speak_never_take_the_connection
     assert server.log().count("Accepted publickey") == 1
 
 
-def test_connecting_can_be_cancelled(laptop: Laptop, silence: int) -> None:
-    laptop.config.write_text(f"Host gpu1\n HostName 127.0.0.2\n Port {silence}\n")
-    cancel = Event()
-    cancel.set()
-    failed(laptop.dial("gpu1").run(sh("true"), timeout=60, cancel=cancel), FailureKind.CANCELLED)
+def test_connecting_can_be_cancelled(laptop: Laptop) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as listener, ThreadPoolExecutor() as pool:
+        listener.settimeout(SOON)
+        laptop.config.write_text(f"Host gpu1\n HostName 127.0.0.2\n Port {listener.getsockname()[1]}\n")
+        cancel = Event()
+        gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=2 * SOON))
+        ended = pool.submit(gpu1.run, sh("true"), timeout=60, cancel=cancel)
+        caller, _ = listener.accept()
+        cancel.set()
+        failure = failed(ended.result(SOON), FailureKind.CANCELLED)
+        assert failure.message == "cancelled while connecting to gpu1"
+        caller.close()
 
 
 def test_many_commands_share_one_connection(server: Sshd, laptop: Laptop) -> None:
@@ -105,8 +112,12 @@ def test_a_host_that_opens_no_more_sessions_says_so(laptop: Laptop, start: Start
     assert "MaxSessions" in failed(failures[0], FailureKind.UNREACHABLE).fix
 
 
-def test_closing_a_transport_that_never_opened_does_nothing(laptop: Laptop) -> None:
-    laptop.dial("gpu1").close()
+def test_a_transport_that_never_opened_can_be_closed_and_connects_no_more(
+    server: Sshd, gpu1: SshTransport
+) -> None:
+    gpu1.close()
+    failed(run(gpu1, sh("true")), FailureKind.CANCELLED)
+    assert "Connection from" not in server.log()
 
 
 def test_a_refusal_is_unreachable(server: Sshd, gpu1: SshTransport) -> None:
@@ -183,9 +194,10 @@ def pass_on(source: socket.socket, target: socket.socket) -> None:
             target.sendall(heard)
 
 
-def test_who_is_told_to_stop_is_heard_at_once(gpu1: SshTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("server")
+def test_who_is_told_to_stop_is_heard_at_once(laptop: Laptop) -> None:
     """And not when the clock is looked at again: that would be half a second for each stop."""
-    monkeypatch.setattr(channel, "SLICE", SOON)
+    gpu1 = laptop.dial("gpu1", timeouts=Timeouts(poll=SOON))
     stop, begun = PollableEvent(), Event()
     with ThreadPoolExecutor() as pool:
         ended = pool.submit(
