@@ -12,7 +12,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.plan import engine
 from orchestrator.plan.actions.down import STOP
 from orchestrator.plan.actions.up import REMOVE_OLD
-from orchestrator.plan.engine import Roster
+from orchestrator.plan.engine.membership import Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.remote.execute.events import Status

@@ -50,7 +50,7 @@ def demand_ray(cluster: "Cluster") -> None:
     """Exit code 2 where there is no Ray."""
     from orchestrator.plan import engine
 
-    if engine.of(cluster).gcs(cluster) is None:
+    if not engine.of(cluster).has_ray:
         refuse(f"cluster {cluster.name} has no Ray: its `engine` is {cluster.engine}")
 
 

@@ -101,22 +101,18 @@ def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -
 
 def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     """Where the look has not asked Ray: it takes as long to answer as workers take to stop."""
-    head, here, port = cluster.head, facts[cluster.head.name], engine.of(cluster).gcs(cluster)
-    if (
-        port is None
-        or not running_container(cluster, head, here)
-        or isinstance(here, Unreachable)
-        or here.ray
-    ):
+    head, here = cluster.head, facts[cluster.head.name]
+    runs = engine.of(cluster).has_ray and running_container(cluster, head, here)
+    if not runs or isinstance(here, Unreachable) or here.ray:
         return ()
-    return (Run(head.name, ASK, docker.ask_ray(cluster, ray.within(head, port)), looks=True),)
+    return (Run(head.name, ASK, docker.ask_ray(cluster, ray.within(head, cluster.ray.port)), looks=True),)
 
 
 def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:
     orphaned, here = _has_lost_its_head(cluster, facts), facts[node.name]
     stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
     yield Run(node.name, STOP, stop, timeout=docker.REMOVE_SECONDS)
-    if engine.of(cluster).gcs(cluster) or (isinstance(here, HostFacts) and here.token):
+    if engine.of(cluster).has_ray or (isinstance(here, HostFacts) and here.token):
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 
 

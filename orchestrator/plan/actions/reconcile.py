@@ -62,12 +62,12 @@ def reconcile(
     images = {node.name: outdated(cluster, node, facts) for node in cluster.nodes}
     seen = _Seen(cluster, facts, head_ip, secrets, obstacles(cluster, facts), images)
     head = _head(seen, facts[cluster.head.name], only)
-    gcs = engine.of(cluster).gcs(cluster)
+    has_ray = engine.of(cluster).has_ray
     decided: dict[str, Decision] = {cluster.head.name: head}
     for node in cluster.workers:
         if only is None or node.name in only:
             worker = _decide(seen, node, facts[node.name])
-            decided[node.name] = _with_new_head(worker) if isinstance(head, Start) and gcs else worker
+            decided[node.name] = _with_new_head(worker) if isinstance(head, Start) and has_ray else worker
     return decided
 
 

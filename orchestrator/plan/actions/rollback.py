@@ -58,5 +58,5 @@ def _last_words(cluster: Cluster, node: Node) -> Run:
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
     fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
     yield Run(node.name, REMOVE, docker.discard(cluster, node), fix=fix)
-    if engine.of(cluster).gcs(cluster):
+    if engine.of(cluster).has_ray:
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))

@@ -106,9 +106,9 @@ class _Up:
                 yield from self._gcs(start)
 
     def _gcs(self, start: Start) -> Iterator[Step]:
-        if (port := self._gcs_port) is None:
+        if not engine.of(self.cluster).has_ray:
             return
-        node = self.cluster.head
+        node, port = self.cluster.head, self.cluster.ray.port
         probe = docker.listening(self.cluster, node, start.place.ip)
         title, until = f"wait for its GCS on port {port}", conditions.Answers(port)
         yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
@@ -128,9 +128,9 @@ class _Up:
                 yield resumed[node.name]
 
     def _reach(self, node: Node) -> Iterator[Step]:
-        if (port := self._gcs_port) is None:
+        if not engine.of(self.cluster).has_ray:
             return
-        ip = self._head_ip
+        ip, port = self._head_ip, self.cluster.ray.port
         fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
         yield Run(
             node.name, f"reach the head at {address(ip, port)}", check_tcp(ip, port), timeout=5, fix=fix
@@ -151,17 +151,13 @@ class _Up:
         return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
 
     def _watch(self) -> Watch | None:
-        if self._gcs_port is None:
+        if not engine.of(self.cluster).has_ray:
             return None
         places = [each for each in self.decided.values() if isinstance(each, Start | Keep)]
         expected = tuple(f"{each.place.ip}={each.gpus}" for each in places)
         command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, WATCH_SECONDS)
         title = f"watch Ray's node table until it lists {len(places)} host{'' if len(places) == 1 else 's'}"
         return Watch(self.cluster.head.name, title, command, expected, within=WATCH_SECONDS)
-
-    @property
-    def _gcs_port(self) -> int | None:
-        return engine.of(self.cluster).gcs(self.cluster)
 
     @property
     def _head_ip(self) -> str:

@@ -29,20 +29,6 @@ from orchestrator.plan.checks.network_test import hindered, measured
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 
-__all__ = [
-    "Evidence",
-    "Finding",
-    "Level",
-    "MissingData",
-    "hindered",
-    "in_order",
-    "measured",
-    "obstacles",
-    "quick",
-    "reached",
-    "thorough",
-]
-
 CLOCK_SECONDS = 5.0
 """Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
 
@@ -114,7 +100,7 @@ def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings
             yield from inspected(cluster, node, here, inspection, trial)
         if trial:
             yield from tried(cluster, node, here, trial)
-    if engine.of(cluster).gcs(cluster):
+    if engine.of(cluster).has_ray:
         yield from versions(evidence.trials)
     yield from linked(cluster, addresses(cluster, facts), evidence.links)
     yield from _clocks(evidence)

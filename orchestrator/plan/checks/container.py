@@ -27,7 +27,7 @@ def tried(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial
         )
         yield quoting(node.name, "image", "a container from it does not start: ", trial.words, fix)
         return
-    if engine.of(cluster).gcs(cluster):
+    if engine.of(cluster).has_ray:
         yield from _ray(cluster, node, trial)
     yield from _gpus(node, facts, trial)
     yield from _limits(node, facts, trial)

@@ -69,12 +69,12 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
 
 def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """A container of ours that stands holds its ports itself, and makes room for its successor."""
-    needed = {} if _stands(cluster, node, facts) else engine.of(cluster).needed(cluster, node)
+    needed = {} if _stands(cluster, node, facts) else engine.of(cluster).required_ports(cluster, node)
     if facts.listeners is None:
         yield warning(node.name, "ports", "which ports are in use cannot be told", "install iproute2 there")
         return
     held = {each.port: each for each in facts.listeners if each.port in needed}
-    ray = engine.of(cluster).gcs(cluster)
+    ray = engine.of(cluster).has_ray
     fix = f"stop it{', or set another `ray: {port: …}` in the inventory' if ray else ''}"
     for number, listener in held.items():
         text = f"port {number}, for {needed[number]}, is held by {_holder(listener)}"

@@ -1,18 +1,22 @@
-"""Docker's command lines. Nothing else builds one."""
+"""Docker's command lines. Nothing else builds one; `plan` and `remote` call them as `docker.…`."""
 
 from orchestrator.plan.docker.containers import (
     REMOVE_SECONDS,
     absent,
+    ask_server,
     discard,
     discard_all,
     follow_nodes,
     last_words,
     list_by_hand,
     listening,
+    look_at_server,
     remove,
     remove_by_hand,
     remove_one,
+    start_server,
     state,
+    stop_server,
     watch_nodes,
 )
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
@@ -29,53 +33,3 @@ from orchestrator.plan.docker.logs import (
 )
 from orchestrator.plan.docker.probes import ask_ray, check_tcp, collective, inspect, observe, trial, watch
 from orchestrator.plan.docker.run import STOP_SECONDS, run, spec
-from orchestrator.plan.docker.serving import ask_server, look_at_server, start_server, stop_server
-
-__all__ = [
-    "ALL",
-    "RAY_LOGS",
-    "REMOVE_SECONDS",
-    "SERVER_LOGS",
-    "STOP_SECONDS",
-    "absent",
-    "ask_ray",
-    "ask_server",
-    "build",
-    "check_tcp",
-    "collective",
-    "container_state",
-    "discard",
-    "discard_all",
-    "end_marked",
-    "execute",
-    "file_logs",
-    "find",
-    "follow_file_logs",
-    "follow_logs",
-    "follow_nodes",
-    "held",
-    "image",
-    "inspect",
-    "last_words",
-    "layers",
-    "list_by_hand",
-    "listening",
-    "load",
-    "logs",
-    "look_at_server",
-    "observe",
-    "pull",
-    "remove",
-    "remove_by_hand",
-    "remove_one",
-    "run",
-    "save",
-    "shell",
-    "spec",
-    "start_server",
-    "state",
-    "stop_server",
-    "trial",
-    "watch",
-    "watch_nodes",
-]

@@ -1,5 +1,8 @@
-"""Lines about containers that are there: their state, their log, their end."""
+"""Lines about containers that are there: their state, their end, and the programs that run in them."""
 
+from dataclasses import replace
+
+from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.payload import program
 from orchestrator.plan import scripts
@@ -8,6 +11,17 @@ from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.scripts import scripted
+
+TAKE = """\
+import json, os, sys
+folder, told = sys.argv[1], json.load(sys.stdin)
+os.makedirs(folder, mode=0o700, exist_ok=True)
+for name, text in told["files"].items():
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
+os.execv(sys.executable, [sys.executable, os.path.join(folder, "supervisor.py"), "start", told["spec"]])
+"""
+"""Takes in the programs that supervise a model's server, and runs them."""
 
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
 """How long a container's graceful end and removal may take."""
@@ -67,12 +81,37 @@ def listening(cluster: Cluster, node: Node, ip: str) -> Command:
 
 
 def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:
-    """Tells changes of Ray's node table from inside the head's container, while standard input is open."""
+    """Prints changes of Ray's node table from inside the head's container, while standard input is open."""
     inside = ("python3", "-c", program("ray_nodes"), ray.address(ip, cluster.ray.port), f"{seconds:g}")
-    return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))
+    return _exec(cluster, node, "--interactive", inside=inside)
 
 
 def watch_nodes(cluster: Cluster, node: Node, ip: str) -> Command:
     """As `follow_nodes`, at a slower pace and without end, with each node's resources."""
     inside = ("python3", "-c", program("ray_nodes"), "watch", ray.address(ip, cluster.ray.port))
-    return Command((*node.docker.command, "exec", "--interactive", cluster.container(node), *inside))
+    return _exec(cluster, node, "--interactive", inside=inside)
+
+
+def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
+    """Brings the supervisor of a model's server into the node's container and starts it with `spec`."""
+    inside = ("python3", "-c", TAKE, payload.FOLDER)
+    return replace(_exec(cluster, node, "--interactive", inside=inside), stdin=(payload.serving_files(spec),))
+
+
+def look_at_server(cluster: Cluster, node: Node, lines: int) -> Command:
+    """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there."""
+    return _exec(cluster, node, inside=("sh", "-c", payload.INSPECT, payload.SUPERVISOR, str(lines)))
+
+
+def ask_server(cluster: Cluster, node: Node) -> Command:
+    """Asks the model for a word."""
+    return _exec(cluster, node, inside=("python3", payload.SUPERVISOR, "ask"))
+
+
+def stop_server(cluster: Cluster, node: Node) -> Command:
+    """Ends the server; succeeds when nothing of it is left."""
+    return _exec(cluster, node, inside=("python3", payload.SUPERVISOR, "stop"))
+
+
+def _exec(cluster: Cluster, node: Node, *options: str, inside: tuple[str, ...]) -> Command:
+    return Command((*node.docker.command, "exec", *options, cluster.container(node), *inside))

@@ -1,28 +1,24 @@
-"""What joins the hosts' containers for vLLM. Nothing else in the program knows the engines apart."""
+"""Engines: what joins the hosts' containers for vLLM. Nothing outside this package tells them apart.
+
+Both classes have the same attributes and methods, which `RayEngine` describes. Planners ask `of(cluster)`.
+"""
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.cluster import Engine as Name
 from orchestrator.plan.engine.mp import MpEngine
-from orchestrator.plan.engine.protocol import Engine, Member, Roster
 from orchestrator.plan.engine.ray import RayEngine
 
-__all__ = ["Engine", "Member", "Roster", "named", "of", "rendezvous"]
-
+Engine = RayEngine | MpEngine
 ENGINES: dict[Name, Engine] = {Name.RAY: RayEngine(), Name.MP: MpEngine()}
 
 
 def of(cluster: Cluster) -> Engine:
-    """The cluster's."""
-    return named(cluster.engine)
+    """The cluster's engine."""
+    return ENGINES[cluster.engine]
 
 
 def rendezvous(cluster: Cluster, held: frozenset[int]) -> int:
-    """Where the ranks of a deep check meet on the head: a port like the last of its knocks, and not that one."""
-    *_, knock = of(cluster).probe_ports(cluster, cluster.head, held)
-    *_, other = of(cluster).probe_ports(cluster, cluster.head, held | {knock})
+    """A port on the head where the ranks of the network test meet: free, and none that the probe listens at."""
+    *_, probed = of(cluster).probe_ports(cluster, cluster.head, held)
+    *_, other = of(cluster).probe_ports(cluster, cluster.head, held | {probed})
     return other
-
-
-def named(name: Name) -> Engine:
-    """The one of that name."""
-    return ENGINES[name]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Model, Node, Role
 from orchestrator.plan.actions.conditions import Runs
-from orchestrator.plan.engine.protocol import Member, Roster
+from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.containers import ip_of, running_container
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.ray.commands import expected_gpus
@@ -30,16 +30,13 @@ SUPERVISORS_BELOW = 2
 class MpEngine:
     """Membership is that a container runs. Where its ranks are, only the supervisors know."""
 
+    has_ray = False
     hidden_columns = frozenset({"ray", "joined"})
     port_owner = "vLLM's"
     waits = "wait until it runs"
 
     def normalized(self, cluster: Cluster) -> Cluster:
-        """There is no Ray to install, and none that needs a token."""
         return replace(cluster, ray=replace(cluster.ray, install=None, auth=Auth.DISABLED))
-
-    def gcs(self, cluster: Cluster) -> None:
-        return None
 
     def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
         """Bash as the first process takes the orphans, and ends at once when it is told to."""
@@ -51,7 +48,7 @@ class MpEngine:
     def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
         return ()
 
-    def needed(self, cluster: Cluster, node: Node) -> dict[int, str]:
+    def required_ports(self, cluster: Cluster, node: Node) -> dict[int, str]:
         master = _master_port(cluster.serve)
         ours = {master - SUPERVISORS_BELOW: "the supervisors of vLLM's ranks", master: "vLLM's ranks"}
         return ours if node.role is Role.HEAD and cluster.workers else {}
@@ -62,7 +59,7 @@ class MpEngine:
         return (range(master - SUPERVISORS_BELOW, master + 1), EPHEMERAL)
 
     def probe_ports(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
-        return (*self.needed(cluster, node), free(EPHEMERAL, held))
+        return (*self.required_ports(cluster, node), free(EPHEMERAL, held))
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         return cluster.nodes

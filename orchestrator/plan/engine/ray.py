@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
 from orchestrator.plan.actions.conditions import Joined
-from orchestrator.plan.engine.protocol import Member, Roster
+from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.containers import UP_FIRST, ip_of, not_ready, ray_table
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
@@ -18,47 +18,57 @@ from orchestrator.plan.steps import Rejected
 
 
 class RayEngine:
-    """Membership is what Ray's node table says."""
+    """Membership is what Ray's node table says.
 
+    `hidden_columns`: of the status table, those that say nothing with this engine; `port_owner`: whose the ports
+    between the hosts are; `waits`: the title of the wait for a host to join.
+    """
+
+    has_ray = True
     hidden_columns = frozenset[str]()
     port_owner = "Ray's"
     waits = "wait until Ray lists it"
 
     def normalized(self, cluster: Cluster) -> Cluster:
+        """The cluster without the settings that do not concern the engine."""
         return cluster
 
-    def gcs(self, cluster: Cluster) -> int | None:
-        return cluster.ray.port
-
     def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
+        """What bash runs in the node's container."""
         return ray.start(cluster, node, ip, head_ip)
 
     def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:
+        """The container's environment."""
         return ports.variables(cluster, node)
 
     def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
-        """Ray before 2.52 ignores the variables, so `auto` needs no look into the image."""
+        """Options of `docker run`; `home`: the user's, on the host. Ray before 2.52 ignores the variables."""
         if cluster.ray.auth is Auth.DISABLED:
             return ("-e", "RAY_AUTH_MODE=disabled")
         inside = ray.TOKEN_IN_CONTAINER
         file = f"{home}/.raycluster/{cluster.name}/{node.name}.token:{inside}:ro"
         return ("-v", file, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={inside}")
 
-    def needed(self, cluster: Cluster, node: Node) -> dict[int, str]:
+    def required_ports(self, cluster: Cluster, node: Node) -> dict[int, str]:
+        """The ports that have to be free on the node's host, and what for."""
         return ports.needed(cluster, node)
 
     def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
+        """The ports at which the hosts must reach each other."""
         return ports.open_between_hosts(cluster)
 
     def probe_ports(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
+        """Where to try whether the node can be reached: a port of each kind, those that are free not `held`."""
         return ports.probe_ports(cluster, node, held)
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
+        """The nodes whose containers may have a supervisor of a model's server."""
         return (cluster.head,)
 
     def reason_to_replace(
         self, cluster: Cluster, facts: Facts, node: Node, container: Container
     ) -> str | Rejected:
+        """Why a container that runs as wanted is of no use; a rejection where a new one would be no cure."""
         here, table = facts[node.name], ray_table(cluster, facts)
         assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
         if here.processes and "raylet" not in here.processes:
@@ -76,9 +86,11 @@ class RayEngine:
         return ""
 
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Joined:
+        """Until the node has joined. `restarts`: how often Docker had restarted its container before."""
         return Joined(ip_of(node, here) or "", expected_gpus(node, here), restarts)
 
     def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:
+        """The node's membership."""
         here, table = facts[node.name], ray_table(cluster, facts)
         assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
         if not container.running:
@@ -96,15 +108,11 @@ class RayEngine:
         )
 
     def summary_prefix(self, version: str | None) -> str:
+        """Who reports which hosts are in the cluster, as a sentence begins; empty where nobody does."""
         return f"Ray {version} lists" if version else ""
 
-    def roster(
-        self,
-        cluster: Cluster,
-        facts: Facts,
-        watched: str,
-        started: frozenset[str],
-    ) -> Roster:
+    def roster(self, cluster: Cluster, facts: Facts, watched: str, started: frozenset[str]) -> Roster:
+        """The members after an `up`. `watched`: its watch's last line; `started`: where it started a container."""
         table = parse_table(watched) if watched else ray_table(cluster, facts)
         assert isinstance(table, RayTable)  # noqa: S101 - `up` succeeds only when Ray has told
         ips = addresses(cluster, facts)
@@ -113,6 +121,7 @@ class RayEngine:
         return Roster(self.summary_prefix(table.version), listed, tuple(sorted(strangers)))
 
     def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Rejected, ...]:
+        """Each container's part in serving the model, once that runs; or why it cannot be served."""
         table, head = ray_table(cluster, facts), cluster.head
         if why := not_ready(cluster, head, facts[head.name]):
             return (why,)

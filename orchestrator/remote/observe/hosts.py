@@ -106,5 +106,5 @@ def silence(failure: Failure) -> Unreachable:
 
 def _gcs(cluster: Cluster, node: Node) -> str:
     """Where the head's container finds its own GCS, if there is one."""
-    port = engine.of(cluster).gcs(cluster)
-    return ray.within(node, port) if port and node.role is Role.HEAD else ""
+    has_one = engine.of(cluster).has_ray and node.role is Role.HEAD
+    return ray.within(node, cluster.ray.port) if has_one else ""

@@ -82,7 +82,7 @@ class Watcher:
         self._told = 0.0
         self._pool = ThreadPoolExecutor(fleet.jobs)
         supervisors = [Thread(target=self._keep, args=(host,), daemon=True) for host in self._hosts.values()]
-        self._has_ray = engine.of(cluster).gcs(cluster) is not None
+        self._has_ray = engine.of(cluster).has_ray
         followers = [Thread(target=self._follow, daemon=True)] if self._has_ray else []
         self._threads = [*supervisors, *followers]
 

@@ -315,8 +315,8 @@ def test_restart_gives_every_host_a_new_container() -> None:
 
 def test_the_ports_that_are_needed_and_those_the_firewall_has_to_let_through() -> None:
     of = mp()
-    assert list(engine.of(of).needed(of, of.head)) == [29499, 29501]
-    assert engine.of(of).needed(of, of.workers[0]) == {}
+    assert list(engine.of(of).required_ports(of, of.head)) == [29499, 29501]
+    assert engine.of(of).required_ports(of, of.workers[0]) == {}
     assert "--dports 29499:29501,32768:60999 " in firewall_rule(of, {"gpu1": "10.0.0.1"})
     assert engine.of(of).probe_ports(of, of.head, frozenset({60999})) == (29499, 29501, 60998)
     assert engine.rendezvous(of, frozenset()) == 60998
