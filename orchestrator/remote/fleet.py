@@ -50,9 +50,11 @@ class Fleet:
     `jobs` bounds the commands that run at once, and the SSH handshakes.
     """
 
-    def __init__(self, cluster: Cluster, open_: "Open", jobs: int, timeouts: Timeouts = DEFAULT) -> None:
+    timeouts = DEFAULT
+
+    def __init__(self, cluster: Cluster, open_: "Open", jobs: int, timeouts: Timeouts | None = None) -> None:
         _have(DESCRIPTORS)
-        self.jobs, self.timeouts = jobs, timeouts
+        self.jobs, self.timeouts = jobs, timeouts or self.timeouts
         self.handshakes = BoundedSemaphore(jobs)
         self._open, self._places = open_, BoundedSemaphore(jobs)
         self._transports: dict[str, _Bounded] = {}

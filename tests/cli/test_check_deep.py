@@ -10,7 +10,8 @@ import pytest
 from orchestrator.cli.output.check_report import MOST, show_pairs
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.network_test import AllReduce, Network, Pair
-from orchestrator.remote.observe import network_test
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind
 from tests.plan import ranks
 from tests.plan.recordings import trial_line
@@ -22,7 +23,7 @@ from .conftest import Raycluster, sent
 @pytest.fixture
 def deep(good: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
     """Two hosts that nothing is wrong with, nor with the network between them."""
-    monkeypatch.setattr(network_test, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(Fleet, "timeouts", Timeouts(rank_grace=0.2))
     good.streams("gpu1", "raydeep-", *ranks.through(1))
     good.streams("gpu2", "raydeep-", *ranks.through())
     return good

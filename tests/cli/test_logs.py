@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.cli.output import console
 from orchestrator.cli.run.signals import INTERRUPTED
-from orchestrator.remote.logs import follow
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, sent
 from tests.remote.fakes import FakeFleet
@@ -134,7 +135,7 @@ def test_rays_files_of_a_container_that_has_ended(raycluster: Raycluster, hosts:
 def test_following_ends_with_exit_code_1_when_no_host_lets_us_in(
     raycluster: Raycluster, hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "BACKLOG", 0.01)
+    monkeypatch.setattr(Fleet, "timeouts", Timeouts(log_backlog=0.01))
     hosts.on(
         "*", sent("find"), Failure(FailureKind.HOST_KEY, "its host key is unknown", fix="raycluster trust")
     )

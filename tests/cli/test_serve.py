@@ -16,6 +16,8 @@ from orchestrator import payload
 from orchestrator.cli.output import json as answers
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import HELD
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
@@ -96,7 +98,7 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
 def test_a_stage_that_lasts_is_told_once_where_lines_stay(
     hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str
 ) -> None:
-    monkeypatch.setattr("orchestrator.remote.execute.runner.STILL_SECONDS", 0.0)
+    monkeypatch.setattr(Fleet, "timeouts", Timeouts(still_waiting=0.0))
     monkeypatch.setattr("orchestrator.cli.output.progress.PACE", 0.0)
     loads = Output(0, line(**starting("Loading safetensors checkpoint shards:  25% Completed | 1/4")))
     hosts_serve.on("gpu1", supervisor("inspect"), loads, loads, loads, Output(0, line()))

@@ -67,7 +67,7 @@ class Hosts:
         self.fake.streams(host, matches, *lines, stays)
 
     def examine(self, of: Cluster = DEMO, facts: Facts | None = None) -> Evidence:
-        with Fleet(of, lambda node, _: self.fake[node.name], self.fake.jobs) as fleet:
+        with Fleet(of, lambda node, _: self.fake[node.name], self.fake.jobs, self.fake.timeouts) as fleet:
             return preflight.examine(of, facts or good(of), fleet, self.heard.append, self.cancel)
 
     def asked(self, host: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from orchestrator.plan.actions.adhoc import Exec, refusal
 from orchestrator.plan.command import Command
 from orchestrator.remote.execute.events import HostSeen, Tell
 from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, FailureKind, Output, Receive, Transport
 
 
@@ -19,8 +20,6 @@ def become(command: Command) -> NoReturn:
     os.execvp(command.argv[0], command.argv)  # noqa: S606 - it is what was asked for
 
 
-LOOK_SECONDS = 20.0
-END_SECONDS = 40.0
 NOT_BEGUN = 125
 """Docker's own code for what it could not begin: https://docs.docker.com/engine/containers/run/#exit-status"""
 NOT_REACHED = 255
@@ -97,7 +96,7 @@ def _look(job: Exec, via: Transport, cancel: Event) -> Failure | None:
     """Why it cannot run there."""
     if job.look is None:
         return None
-    seen = via.run(job.look, timeout=LOOK_SECONDS, cancel=cancel)
+    seen = via.run(job.look, timeout=DEFAULT.exec_look, cancel=cancel)
     if isinstance(seen, Failure):
         return seen
     refused = refusal(job.host, seen.exit_code, seen.stdout, seen.stderr)
@@ -108,7 +107,7 @@ def _look(job: Exec, via: Transport, cancel: Event) -> Failure | None:
 
 def _end(job: Exec, via: Transport) -> Failure:
     """Ends what was started, also after Ctrl-C; whether that is so."""
-    ended = via.run(job.end, timeout=END_SECONDS, cancel=Event())
+    ended = via.run(job.end, timeout=DEFAULT.exec_end, cancel=Event())
     if isinstance(ended, Output) and ended.exit_code == 0:
         return Failure(FailureKind.CANCELLED, "interrupted, and ended there")
     why = ended.message if isinstance(ended, Failure) else ended.stderr.strip()

@@ -14,22 +14,21 @@ from typing import Self
 from orchestrator.plan.steps import Feed, Run
 from orchestrator.remote.execute.command import check_exit_code, with_timeout
 from orchestrator.remote.execute.events import StepWaits, Tell
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
-PATIENCE = 60.0
-"""Seconds in which a host has to take a piece, of a megabyte at most: the others wait for it, and may give up."""
-TELL_EVERY = 1.0
-SLICE = 0.5
 MB, GB = 1e6, 1e9
 
 
 class ImageStream:
     """A phase's feed while it runs, with a tap for each of its hosts."""
 
-    def __init__(self, feed: Feed, via: Transport, hosts: frozenset[str], tell: Tell, cancel: Event) -> None:
-        self._feed, self._via, self._tell = feed, via, tell
+    def __init__(
+        self, feed: Feed, via: Transport, hosts: frozenset[str], tell: Tell, cancel: Event, timeouts: Timeouts
+    ) -> None:
+        self._feed, self._via, self._tell, self._timeouts = feed, via, tell, timeouts
         self._stop = _Also(cancel)
-        self._taps = {host: _Receiver(_Also(cancel)) for host in hosts}
+        self._taps = {host: _Receiver(_Also(cancel), timeouts) for host in hosts}
         self._trouble: Failure | None = None
         self._thread = Thread(target=self._flow, name="feed", daemon=True)
 
@@ -70,11 +69,11 @@ class ImageStream:
         """Hands the piece to every tap that is open; comes back when all have taken it."""
         for tap in self._taps.values():
             tap.rest = memoryview(piece)
-        patience = monotonic() + PATIENCE
+        until = monotonic() + self._timeouts.image_piece
         while waiting := [tap for tap in self._taps.values() if tap.is_open and tap.rest]:
             if self._stop.is_set():
                 return
-            if monotonic() >= patience:
+            if monotonic() >= until:
                 for tap in waiting:
                     tap.give_up()
             for tap in _ready(waiting):
@@ -95,6 +94,7 @@ class _Receiver:
     """One host's end: the pipe that its command reads, and what of the present piece it has not taken yet."""
 
     cancel: Event
+    timeouts: Timeouts
     step: Run | None = None
     rest: memoryview = field(default_factory=lambda: memoryview(b""))
     trouble: Failure | None = None
@@ -124,7 +124,9 @@ class _Receiver:
     def give_up(self) -> None:
         """For a host that has not taken a piece; its command may never end by itself."""
         fix = "does Docker hang there, or its disk? is the network to it up?"
-        self.trouble = Failure(FailureKind.TIMEOUT, f"took next to nothing for {PATIENCE:g} s", fix=fix)
+        self.trouble = Failure(
+            FailureKind.TIMEOUT, f"took next to nothing for {self.timeouts.image_piece:g} s", fix=fix
+        )
         self.is_open = False
         self.cancel.set()
 
@@ -144,7 +146,7 @@ class _Receiver:
     def how_far(self, size: int) -> str:
         """What has gone to the host, now and then; empty in between."""
         now = monotonic()
-        if now < self._told + TELL_EVERY:
+        if now < self._told + self.timeouts.image_report:
             return ""
         self._told = now
         whole = f" of {_bytes(size)}" if size else ""
@@ -167,7 +169,7 @@ def _ready(taps: list[_Receiver]) -> list[_Receiver]:
     poller = poll()
     for tap in taps:
         poller.register(tap.write, POLLOUT)
-    ready = {descriptor for descriptor, _ in poller.poll(1000 * SLICE)}
+    ready = {descriptor for descriptor, _ in poller.poll(1000 * DEFAULT.poll)}
     return [tap for tap in taps if tap.write in ready]
 
 

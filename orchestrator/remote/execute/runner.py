@@ -30,11 +30,10 @@ from orchestrator.remote.execute.events import (
     Tell,
 )
 from orchestrator.remote.execute.image_stream import ImageStream
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
 PROBE_SECONDS = 20.0
-CONFIRM_SECONDS = 3.0
-STILL_SECONDS = 10.0
 
 
 class Hosts(Protocol):
@@ -42,6 +41,9 @@ class Hosts(Protocol):
 
     `at_work`: one of the places for hosts that are worked on at once; a command that is run takes one by itself.
     """
+
+    @property
+    def timeouts(self) -> Timeouts: ...
 
     def __getitem__(self, host: str) -> Transport: ...
 
@@ -82,7 +84,8 @@ def _feeding(
 ) -> AbstractContextManager[ImageStream | None]:
     if phase.feed is None:
         return nullcontext()
-    return ImageStream(phase.feed, hosts[phase.feed.host], frozenset(phase.lanes()) - out, tell, cancel)
+    lanes = frozenset(phase.lanes()) - out
+    return ImageStream(phase.feed, hosts[phase.feed.host], lanes, tell, cancel, hosts.timeouts)
 
 
 def _skip(phase: Phase) -> list[StepEnded]:
@@ -166,7 +169,9 @@ class _Lane:
         """What was true of one host while others were waited for has to be true of all in the end."""
         if not isinstance(result.step, Wait) or result.status is not Status.OK or self.cancel.is_set():
             return result
-        got = _wait(replace(result.step, within=CONFIRM_SECONDS), self.hosts[result.step.host], self)
+        got = _wait(
+            replace(result.step, within=self.hosts.timeouts.confirm), self.hosts[result.step.host], self
+        )
         if isinstance(got, Output) or got.kind is FailureKind.CANCELLED:
             return result
         failure = replace(got, message=f"was so, but is no more: {got.message}")
@@ -212,7 +217,7 @@ def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
             return ended
         if ended.why != told or time.monotonic() > again:
             lane.tell(StepWaits(step, ended.why, still=ended.why == told))
-            told, again = ended.why, time.monotonic() + STILL_SECONDS
+            told, again = ended.why, time.monotonic() + lane.hosts.timeouts.still_waiting
 
 
 def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Failure | NotYet:

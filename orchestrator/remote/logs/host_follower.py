@@ -9,11 +9,10 @@ from time import monotonic
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.logs.lines import Found, Line, Log, news
 from orchestrator.remote.logs.read import find, unreadable
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
-AGAIN, LONGEST = 1.0, 10.0  # seconds before a host is asked anew: doubled with each failure, and at most
 DOUBLED = 4  # times, by which the longest is reached: a host may be away for days
-QUIET = 15.0  # seconds after which a host that says nothing is asked whether it is still there
 FOR_GOOD = (FailureKind.HOST_KEY, FailureKind.AUTH)
 TWICE = 2  # a container may end just when its log is asked for; when that fails twice, there is more to it
 
@@ -41,6 +40,7 @@ class Follower:
     via: Transport
     tell: Callable[[Said | Line], None]
     cancel: Event
+    timeouts: Timeouts = DEFAULT
     begun: Event = field(default_factory=Event)
     _last: Found | None = None
     _read_to_end: tuple[str, str] = ("", "")
@@ -62,12 +62,17 @@ class Follower:
             else:
                 self._lose(found)
             self.begun.set()
-            self.cancel.wait(min(AGAIN * 2 ** min(self._failures, DOUBLED), LONGEST))
+            self.cancel.wait(self._pause())
         self.begun.set()
+
+    def _pause(self) -> float:
+        return min(
+            self.timeouts.log_retry * 2.0 ** min(self._failures, DOUBLED), self.timeouts.log_retry_most
+        )
 
     def check(self) -> None:
         """Asks a host that has said nothing for long: its Docker may hang, or a cable be cut behind a jump host."""
-        if self._streams and monotonic() > self._heard + QUIET:
+        if self._streams and monotonic() > self._heard + self.timeouts.log_quiet:
             found = self._find()
             if isinstance(found, Found):
                 self._heard = monotonic()

@@ -12,10 +12,8 @@ from orchestrator.plan.remedies import docker_fix
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all
+from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
-
-FIND_SECONDS = 60.0
-READ_SECONDS = 600.0
 
 Wanted = Mapping[Node, Log]
 
@@ -43,7 +41,7 @@ def _read(
         )
     if log.needs_running and not found.running:
         return Failure(FailureKind.EXIT, f"Ray's files are out of reach: its container {found.ended}")
-    got = via.run(log.read(found), timeout=READ_SECONDS, cancel=cancel)
+    got = via.run(log.read(found), timeout=DEFAULT.read, cancel=cancel)
     if isinstance(got, Failure):
         return got
     told = got.stdout.split("\n")
@@ -54,7 +52,7 @@ def _read(
 
 def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> Found | Failure:
     """The node's container as it is now."""
-    got = via.run(docker.find(cluster, node), timeout=FIND_SECONDS, cancel=cancel)
+    got = via.run(docker.find(cluster, node), timeout=DEFAULT.find, cancel=cancel)
     if isinstance(got, Failure):
         return got
     if got.exit_code:

@@ -53,10 +53,6 @@ def _trouble(told: object) -> str:
     return ""
 
 
-LOOK_SECONDS = 90.0
-"""Longer than the probes' own limits together."""
-
-
 def observe(
     cluster: Cluster,
     nodes: tuple[Node, ...],
@@ -92,7 +88,7 @@ def look(
 ) -> HostFacts | Unreachable:
     """The facts of one host; Ray is asked where there is an address of its GCS."""
     command = docker.observe(cluster, node, gcs, depth)
-    got = fleet[node.name].run(command, timeout=LOOK_SECONDS, cancel=cancel)
+    got = fleet[node.name].run(command, timeout=fleet.timeouts.look, cancel=cancel)
     if isinstance(got, Failure):
         return silence(got)
     return parse.parse(got.stdout, got.stderr)

@@ -11,9 +11,6 @@ from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all
 from orchestrator.remote.transport import Failure
 
-LOOK_SECONDS = 60.0
-"""Longer than Docker is given there."""
-
 
 def look(
     nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: Event
@@ -27,7 +24,7 @@ def look(
 
 
 def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> ImageLookup:
-    got = fleet[node.name].run(docker.held(node, name), timeout=LOOK_SECONDS, cancel=cancel)
+    got = fleet[node.name].run(docker.held(node, name), timeout=fleet.timeouts.image_look, cancel=cancel)
     if isinstance(got, Failure):
         return Unreachable(got.message, got.fix, got.detail)
     if got.exit_code:

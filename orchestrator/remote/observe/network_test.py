@@ -15,17 +15,10 @@ from orchestrator.plan.facts.network_test import Rank, Stage
 from orchestrator.remote.execute.events import HostSeen, LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.probe_containers import ProbeContainers
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, Output
 
-START_SECONDS = 180.0
-"""For the container and for importing torch, which a cold disk may take a minute for."""
-MEET_SECONDS = 30.0
-RUN_SECONDS = 120.0
-GRACE_SECONDS = 5.0
-"""For what the others have to say of it, once one rank has failed."""
-LOOK_SECONDS = 0.2
-LIMITS = {Stage.READY: START_SECONDS, Stage.REACHED: MEET_SECONDS, Stage.DONE: RUN_SECONDS}
-ALL_SECONDS = sum(LIMITS.values()) + 2 * GRACE_SECONDS
+TICK = 0.2
 
 TITLE = "Measure the network"
 DOING = {
@@ -40,9 +33,23 @@ def measure(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     """What the rank of each host tells, until all are through or one is lost. Every host has a place here."""
     commands = _commands(cluster, facts)
     with _running(commands, fleet, tell) as ranks:
-        if not all(_all_come_to(stage, ranks, cancel) for stage in LIMITS):
-            _hear_the_others(ranks, cancel)
+        if not all(_all_come_to(stage, ranks, cancel, fleet.timeouts) for stage in limits(fleet.timeouts)):
+            _hear_the_others(ranks, cancel, fleet.timeouts)
         return {host: each.told() for host, each in ranks.items()}
+
+
+def limits(timeouts: Timeouts) -> dict[Stage, float]:
+    """The seconds that all ranks have from one stage to the next."""
+    return {
+        Stage.READY: timeouts.rank_start,
+        Stage.REACHED: timeouts.rank_meet,
+        Stage.DONE: timeouts.rank_run,
+    }
+
+
+def longest(timeouts: Timeouts) -> float:
+    """The seconds that a rank may take: more than are ever waited for."""
+    return sum(limits(timeouts).values()) + 2 * timeouts.rank_grace
 
 
 def _commands(cluster: Cluster, facts: Facts) -> dict[str, Command]:
@@ -68,30 +75,30 @@ def _running(commands: Mapping[str, Command], fleet: Fleet, tell: Tell) -> "Iter
     """A container on each host, for as long as this lasts."""
     hosts = tuple(commands)
     tell(LookBegan(hosts, TITLE, DOING[Stage.STARTING]))
-    with ProbeContainers() as brief:
+    with ProbeContainers(fleet.timeouts.probe_parting) as brief:
         ranks = {host: _Running(host, hosts, tell, brief.over) for host in hosts}
         for host, rank in ranks.items():
-            brief.start(fleet[host], commands[host], rank.hear, rank.end, ALL_SECONDS)
+            brief.start(fleet[host], commands[host], rank.hear, rank.end, longest(fleet.timeouts))
         yield ranks
 
 
-def _all_come_to(stage: Stage, ranks: "Mapping[str, _Running]", cancel: Event) -> bool:
+def _all_come_to(stage: Stage, ranks: "Mapping[str, _Running]", cancel: Event, timeouts: Timeouts) -> bool:
     """Whether every rank comes so far in time, and none of them fails before."""
-    until = time.monotonic() + LIMITS[stage]
+    until = time.monotonic() + limits(timeouts)[stage]
     while time.monotonic() < until and not cancel.is_set():
         told = [each.told() for each in ranks.values()]
         if any(rank.bad for rank in told):
             return False
         if all(rank.stage >= stage for rank in told):
             return True
-        cancel.wait(LOOK_SECONDS)
+        cancel.wait(TICK)
     return False
 
 
-def _hear_the_others(ranks: "Mapping[str, _Running]", cancel: Event) -> None:
-    until = time.monotonic() + GRACE_SECONDS
+def _hear_the_others(ranks: "Mapping[str, _Running]", cancel: Event, timeouts: Timeouts) -> None:
+    until = time.monotonic() + timeouts.rank_grace
     while time.monotonic() < until and not all(each.told().bad for each in ranks.values()):
-        if cancel.wait(LOOK_SECONDS):
+        if cancel.wait(TICK):
             return
 
 

@@ -23,6 +23,7 @@ from orchestrator.plan.ray.commands import address
 from orchestrator.remote.execute.events import LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.probe_containers import ProbeContainers
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, Output, Transport
 
 
@@ -33,19 +34,12 @@ def inspect_hosts(
 
     def look(node: Node) -> tuple[str, Inspection | None]:
         command = docker.inspect(cluster, node, ask_registry=False)
-        got = fleet[node.name].run(command, timeout=INSPECT_SECONDS, cancel=cancel)
+        got = fleet[node.name].run(command, timeout=fleet.timeouts.inspect, cancel=cancel)
         return node.name, None if isinstance(got, Failure) else inspection.parse(got.stdout)
 
     with ThreadPoolExecutor(fleet.jobs) as pool:
         return dict(pool.map(look, nodes))
 
-
-CLOCK_SECONDS = 20.0
-INSPECT_SECONDS = 150.0
-START_SECONDS = 60.0
-REACH_SECONDS = 30.0
-TRIAL_SECONDS = START_SECONDS + 2 * REACH_SECONDS
-"""A trial that was quick waits for the slowest, and for what is tried then."""
 
 T = TypeVar("T")
 
@@ -89,7 +83,7 @@ class _Check:
     def clock(self, host: str) -> tuple[float, float] | None:
         """By how many seconds the host's clock is ahead of ours, at least and at most."""
         asked = time.time()
-        got = self.fleet[host].run(clock(), timeout=CLOCK_SECONDS, cancel=self.cancel)
+        got = self.fleet[host].run(clock(), timeout=self.fleet.timeouts.clock, cancel=self.cancel)
         answered = time.time()
         told = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
         return (float(told[1]) - answered, float(told[1]) - asked) if told else None
@@ -99,7 +93,7 @@ class _Check:
         absent = not facts.image_id and not isinstance(facts.docker, DockerTrouble)
         ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
         command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
-        got = self.fleet[host].run(command, timeout=INSPECT_SECONDS, cancel=self.cancel)
+        got = self.fleet[host].run(command, timeout=self.fleet.timeouts.inspect, cancel=self.cancel)
         found = None if isinstance(got, Failure) else inspection.parse(got.stdout)
         return found or _gap(host, "a closer look at it", got)
 
@@ -107,8 +101,10 @@ class _Check:
     def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
         """A container from the image on each host that has it, for as long as this lasts."""
         hosts = () if self.cancel.is_set() else self.places
-        with ProbeContainers() as brief:
-            running = {host: _Trial(brief, self.fleet[host], self.trial(host)) for host in hosts}
+        with ProbeContainers(self.fleet.timeouts.probe_parting) as brief:
+            running = {
+                host: _Trial(brief, self.fleet[host], self.trial(host), self.fleet.timeouts) for host in hosts
+            }
             yield {host: each.result(self.cancel) for host, each in running.items()}
 
     def trial(self, host: str) -> Command:
@@ -131,7 +127,7 @@ class _Check:
         if not asked or not isinstance(tried[host], Trial):
             return ()
         command = docker.check_tcp(self.cluster, node, tuple(asked))
-        got = self.fleet[host].run(command, timeout=REACH_SECONDS, cancel=self.cancel)
+        got = self.fleet[host].run(command, timeout=self.fleet.timeouts.check_tcp, cancel=self.cancel)
         if isinstance(got, Failure) or got.exit_code:
             return _gap(host, "trying connections from it", got)
         return probe.links(host, asked, got.stdout)
@@ -153,14 +149,20 @@ class _Check:
         return next(node for node in self.cluster.nodes if node.name == host)
 
 
+def trial_seconds(timeouts: Timeouts) -> float:
+    """How long a trial may last: one that was quick waits for the slowest, and for what is tried then."""
+    return timeouts.trial_start + 2 * timeouts.check_tcp
+
+
 class _Trial:
     """A container that tells what is in it."""
 
-    def __init__(self, brief: ProbeContainers, via: Transport, command: Command) -> None:
-        self._told, self._until = Event(), time.monotonic() + START_SECONDS
+    def __init__(self, brief: ProbeContainers, via: Transport, command: Command, timeouts: Timeouts) -> None:
+        self._told, self._seconds = Event(), timeouts.trial_start
+        self._until = time.monotonic() + self._seconds
         self._line = ""
         self._ended: Output | Failure | None = None
-        brief.start(via, command, self._hear, self._end, TRIAL_SECONDS)
+        brief.start(via, command, self._hear, self._end, trial_seconds(timeouts))
 
     def result(self, cancel: Event) -> Trial | NoTrial:
         while not (self._told.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
@@ -172,7 +174,7 @@ class _Trial:
                 return NoTrial(output.exit_code, output.stderr.strip() or f"exit code {output.exit_code}")
             case Failure() as failure:
                 return NoTrial(None, failure.message)
-        return NoTrial(None, f"it says nothing for {START_SECONDS:.0f} s")
+        return NoTrial(None, f"it says nothing for {self._seconds:.0f} s")
 
     def _hear(self, line: str) -> None:
         if probe.is_answer(line) and not self._line:  # a host may greet before

@@ -7,16 +7,16 @@ from types import TracebackType
 from typing import Self
 
 from orchestrator.plan.command import Command
+from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, Output, PollableEvent, Transport
-
-PARTING_SECONDS = 5.0
-"""For a container to end and be removed, after which it is left to itself: it ends when it hears nothing more."""
 
 
 class ProbeContainers:
     """Those of one purpose, side by side, for as long as this is open as a context."""
 
-    def __init__(self) -> None:
+    def __init__(self, parting: float = DEFAULT.probe_parting) -> None:
+        """`parting`: seconds to end and be removed, after which they are left to themselves."""
+        self._parting = parting
         self.over, self._left = PollableEvent(), Event()
         self._threads: list[Thread] = []
 
@@ -47,7 +47,7 @@ class ProbeContainers:
     ) -> None:
         """Their standard input ends, and they with it."""
         self.over.set()
-        until = monotonic() + PARTING_SECONDS
+        until = monotonic() + self._parting
         for thread in self._threads:
             thread.join(max(0.0, until - monotonic()))
         self._left.set()

@@ -34,11 +34,6 @@ from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import look, silence
 from orchestrator.remote.transport import Failure, FailureKind, Output
 
-PACE = 0.5  # seconds between two sights
-QUIET = 20.0  # seconds without a word from a host that is asked for one every five
-MUTE = 20.0  # seconds without a word of Ray's node table, of which one comes every second
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before a host is tried again
-SOUND, UNSOUND, SERVING = 120.0, 15.0, 5.0  # seconds after which a host is looked at again without a reason
 DOUBTFUL = {Verdict.DEGRADED, Verdict.UNKNOWN}
 
 
@@ -75,6 +70,7 @@ class Watcher:
 
     def __init__(self, cluster: Cluster, fleet: Fleet, cancel: Event) -> None:
         self._cluster, self._fleet, self._cancel = cluster, fleet, cancel
+        self._timeouts = fleet.timeouts
         self._hosts = {node.name: _Host(node) for node in cluster.nodes}
         self._head = self._hosts[cluster.head.name]
         self._containers: dict[str, Container | None] = {}
@@ -103,13 +99,14 @@ class Watcher:
 
     def sights(self) -> Iterator[ClusterSnapshot]:
         """What is known, twice a second."""
-        while not self._cancel.wait(PACE):
+        while not self._cancel.wait(self._timeouts.snapshot_every):
             sight = self._sight()
             unsound = {host.name for host in sight.health.hosts if host.verdict in DOUBTFUL}
             for host in self._hosts.values():
-                self._tend(host, UNSOUND if host.node.name in unsound else SOUND)
+                doubtful = host.node.name in unsound
+                self._tend(host, self._timeouts.look_again_unsound if doubtful else self._timeouts.look_again)
             if sight.health.model:
-                self._tend(self._head, SERVING)
+                self._tend(self._head, self._timeouts.look_again_serving)
             yield sight
 
     def _sight(self) -> ClusterSnapshot:
@@ -124,13 +121,14 @@ class Watcher:
     @property
     def _fresh_table(self) -> RayTable | RayTrouble:
         """A GCS that hangs changes nothing in its table."""
-        if isinstance(self._table, RayTable) and time.monotonic() > self._told + MUTE:
-            return RayTrouble(f"nothing has been told of its node table for {MUTE:.0f} s", gone=False)
+        quiet = self._timeouts.table_quiet
+        if isinstance(self._table, RayTable) and time.monotonic() > self._told + quiet:
+            return RayTrouble(f"nothing has been told of its node table for {quiet:.0f} s", gone=False)
         return self._table
 
     def _tend(self, host: _Host, patience: float) -> None:
         now = time.monotonic()
-        if now > host.heard + QUIET:
+        if now > host.heard + self._timeouts.host_quiet:
             host.cut.set()
         elif host.listens and not host.looking and (host.stale or now > host.looked + patience):
             host.stale, host.looking = False, True
@@ -166,8 +164,8 @@ class Watcher:
                 return
             if isinstance(host.facts, HostFacts) and not isinstance(host.facts.docker, DockerTrouble):
                 self._listen(host, host.facts.now)
-            tries = tries + 1 if time.monotonic() < began + 2 * QUIET else 0
-            if self._cancel.wait(PAUSES[min(tries, len(PAUSES) - 1)]):
+            tries = tries + 1 if time.monotonic() < began + 2 * self._timeouts.host_quiet else 0
+            if self._cancel.wait(self._pause(tries)):
                 return
 
     def _listen(self, host: _Host, since: float) -> None:
@@ -178,7 +176,15 @@ class Watcher:
         )
         host.heard, host.lines = math.inf, []
         if isinstance(ended, Failure) and not self._cancel.is_set():
-            self._learn(host, _lost(ended))
+            self._learn(host, self._lost(ended))
+
+    def _pause(self, tries: int) -> float:
+        return self._timeouts.retry[min(tries, len(self._timeouts.retry) - 1)]
+
+    def _lost(self, ended: Failure) -> Unreachable:
+        if ended.kind is FailureKind.CANCELLED:
+            return Unreachable(f"nothing has been heard of it for {self._timeouts.host_quiet:.0f} s")
+        return silence(ended)
 
     def _hear(self, host: _Host, line: str) -> None:
         host.heard = time.monotonic()
@@ -195,13 +201,13 @@ class Watcher:
         The program there may have ended with its container, of which the next look tells.
         """
         tries = 0
-        while not self._cancel.wait(PAUSES[min(tries, len(PAUSES)) - 1] if tries else PACE):
+        while not self._cancel.wait(self._pause(tries - 1) if tries else self._timeouts.snapshot_every):
             container = self._containers.get(self._cluster.head.name)
             if not (self._head.listens and container and container.running):
                 continue
             began = time.monotonic()
             ended = self._listen_to_ray()
-            tries = tries + 1 if time.monotonic() < began + QUIET else 0
+            tries = tries + 1 if time.monotonic() < began + self._timeouts.host_quiet else 0
             if tries or isinstance(ended, Failure):
                 self._table = RayTrouble(_last_words(ended), gone=False)
             self._head.stale = True
@@ -226,12 +232,6 @@ class Watcher:
 
 def _living(table: RayTable) -> set[tuple[str, float]]:
     return {(node.ip, node.started) for node in table.nodes if node.alive}
-
-
-def _lost(ended: Failure) -> Unreachable:
-    if ended.kind is FailureKind.CANCELLED:
-        return Unreachable(f"nothing has been heard of it for {QUIET:.0f} s")
-    return silence(ended)
 
 
 def _last_words(ended: Output | Failure) -> str:

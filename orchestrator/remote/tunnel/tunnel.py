@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import Self
 
+from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, Wire
 from orchestrator.remote.tunnel.token_login import LoginLink, error_page
 
@@ -43,8 +44,6 @@ def end(wire: Wire) -> None:
 
 
 CONNECTIONS = 64  # at once; a browser has six for a site, and some that it keeps in reserve
-IDLE = 30.0  # seconds for a connection's first words: one that says nothing takes the place of another
-LOOK = 0.5  # seconds after which it is looked whether to stop
 
 Listener = socket.socket
 Connect = Callable[[Event], Wire | Failure]
@@ -53,22 +52,31 @@ Connect = Callable[[Event], Wire | Failure]
 def listen(port: int) -> Listener:
     """A listener on 127.0.0.1, on any free port for 0; OSError where it cannot be had."""
     listener = socket.create_server(("127.0.0.1", port), backlog=CONNECTIONS)
-    listener.settimeout(LOOK)
+    listener.settimeout(DEFAULT.poll)
     return listener
 
 
 class Tunnel:
-    """Each connection to `listener` goes on by a wire of its own, which `connect` makes; `door` answers a few.
+    """Each connection to `listener` goes on by a wire of its own, which `connect` makes; `login` answers a few.
 
     A context, at whose end neither a connection nor a thread of it is left; the listener is its owner's.
     It carries HTTP: the one who connects speaks first.
     """
 
-    def __init__(self, listener: Listener, connect: Connect, door: LoginLink) -> None:
-        self._listener, self._connect, self._door = listener, connect, door
+    def __init__(
+        self,
+        listener: Listener,
+        connect: Connect,
+        login: LoginLink,
+        *,
+        connections: int = CONNECTIONS,
+        first_words: float = DEFAULT.tunnel_first_words,
+    ) -> None:
+        self._listener, self._connect, self._login = listener, connect, login
+        self._first_words = first_words
         self._open: set[Wire] = set()
         self._lock, self._stop = Lock(), Event()
-        self._pool = ThreadPoolExecutor(CONNECTIONS, "tunnel")
+        self._pool = ThreadPoolExecutor(connections, "tunnel")
         self._accepting = Thread(target=self._accept, name="tunnel-accept")
 
     def __enter__(self) -> Self:
@@ -87,15 +95,15 @@ class Tunnel:
         while not self._stop.is_set():
             with suppress(TimeoutError, ConnectionError):
                 client, _ = self._listener.accept()
-                client.settimeout(IDLE)
+                client.settimeout(self._first_words)
                 self._pool.submit(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
         with self._kept(client), suppress(OSError):
             said = client.recv(CHUNK)
-            while self._door.wants_more(said) and (more := client.recv(CHUNK)):
+            while self._login.wants_more(said) and (more := client.recv(CHUNK)):
                 said += more
-            if answer := self._door.answer(said):
+            if answer := self._login.answer(said):
                 client.sendall(answer)
             elif said:
                 self._carry_on(client, said)

@@ -6,13 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Event, Timer
 
-import pytest
-
 from orchestrator.plan.command import Command
 from orchestrator.plan.steps import Feed, OnFailure, Phase, Plan, Run
-from orchestrator.remote.execute import image_stream
 from orchestrator.remote.execute.events import Happening, Report, StepWaits
 from orchestrator.remote.execute.runner import execute
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Receive
 from tests.remote.fakes import SOON, Answer, FakeFleet, FakeHost, reached
 
@@ -49,6 +47,7 @@ class Host(FakeHost):
 @dataclass(frozen=True)
 class Hosts:
     piping: dict[str, Piping]
+    timeouts: Timeouts = DEFAULT
 
     def __getitem__(self, name: str) -> Host:
         return Host(name, FakeFleet(), piping=self.piping[name])
@@ -98,12 +97,18 @@ class Takes:
 
 
 def fed(
-    source: Piping, told: list[Happening] | None = None, cancel: Event | None = None, **hosts: Piping
+    source: Piping,
+    told: list[Happening] | None = None,
+    cancel: Event | None = None,
+    timeouts: Timeouts = DEFAULT,
+    **hosts: Piping,
 ) -> Report:
     loads = tuple(Run(name, "load it", Command(("load",))) for name in hosts)
     phase = Phase("Copy", loads, OnFailure.DROP_HOST, feed=FEED)
     listener = told.append if told is not None else lambda _: None
-    return execute(Plan("test", (phase,)), Hosts({"source": source, **hosts}), listener, cancel or Event())
+    return execute(
+        Plan("test", (phase,)), Hosts({"source": source, **hosts}, timeouts), listener, cancel or Event()
+    )
 
 
 def failures(report: Report) -> dict[str, str]:
@@ -123,10 +128,9 @@ def test_a_host_that_fails_stops_no_other() -> None:
     assert one.taken == COUNT * len(PIECE)
 
 
-def test_a_host_that_takes_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_stream, "PATIENCE", 0.2)
+def test_a_host_that_takes_nothing_is_left_behind() -> None:
     one = Takes()
-    report = fed(pours, one=one, mute=hangs)
+    report = fed(pours, timeouts=Timeouts(image_piece=0.2), one=one, mute=hangs)
     assert failures(report) == {"mute": "took next to nothing for 0.2 s"}
     assert one.taken == COUNT * len(PIECE)
 
@@ -166,10 +170,9 @@ def test_ctrl_c_ends_all_of_them() -> None:
     assert set(failures(report).values()) == {"cancelled"}
 
 
-def test_how_much_has_gone_to_each_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_stream, "TELL_EVERY", 0.0)
+def test_how_much_has_gone_to_each_host_is_told() -> None:
     told = list[Happening]()
-    fed(pours, told, one=Takes())
+    fed(pours, told, timeouts=Timeouts(image_report=0.0), one=Takes())
     far = [each.why for each in told if isinstance(each, StepWaits)]
     assert far[0].startswith("1 MB of 21 MB, ")
     assert far[-1] == "all 21 MB are there, and Docker takes them in"

@@ -30,6 +30,7 @@ from orchestrator.remote.execute.events import (
     StepWaits,
 )
 from orchestrator.remote.execute.runner import execute
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.remote.fakes import SOON, Answer, FakeFleet, held, reached
 
@@ -317,10 +318,8 @@ def test_each_new_reason_for_waiting_is_told_once(fleet: FakeFleet) -> None:
     assert [each.why for each in told if isinstance(each, StepWaits)] == ["a (0)", "b (0)", "a (0)"]
 
 
-def test_a_reason_that_stays_is_told_again_now_and_then(
-    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestrator.remote.execute.runner.STILL_SECONDS", 0.0)
+def test_a_reason_that_stays_is_told_again_now_and_then(fleet: FakeFleet) -> None:
+    fleet.timeouts = Timeouts(still_waiting=0.0)
     fleet.on("gpu1", "probe", *(Output(0, text) for text in ("a", "a", "ready")))
     told: list[Happening] = []
     execute(Plan("test", (phase("p", wait(says)),)), fleet, told.append, Event())
@@ -417,10 +416,8 @@ def test_a_watch_ends_with_its_phase_and_before_the_next(fleet: FakeFleet) -> No
     assert carried_out(fleet, watching(run("gpu2", "during")), phase("next", run("gpu2", "after"))).ok
 
 
-def test_who_was_ready_while_others_were_waited_for_has_to_be_so_in_the_end(
-    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestrator.remote.execute.runner.CONFIRM_SECONDS", 0.0)
+def test_who_was_ready_while_others_were_waited_for_has_to_be_so_in_the_end(fleet: FakeFleet) -> None:
+    fleet.timeouts = Timeouts(confirm=0.0)
     first_is_ready = Event()
 
     def lists(name: str) -> Until:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from itertools import pairwise
 from threading import Event
 from time import monotonic
@@ -11,12 +12,12 @@ import pytest
 from orchestrator.plan.command import Command
 from orchestrator.plan.logs.lines import ContainerLog
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.logs import follow as feed
 from orchestrator.remote.logs import host_follower
-from orchestrator.remote.logs.follow import follow
+from orchestrator.remote.logs.follow import MOST, follow
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.worlds import cluster
-from tests.remote.fakes import SOON, FakeFleet, held
+from tests.remote.fakes import SOON, Answer, FakeFleet, held
 
 DEMO = cluster(workers=1)
 LOST = Failure(FailureKind.UNREACHABLE, "the connection to gpu2 was lost", fix="look before doing it again")
@@ -30,12 +31,13 @@ def at(second: int, text: str) -> str:
     return f"2026-03-01T12:00:{second:02}.000000000Z {text}"
 
 
+HURRIED = Timeouts(log_retry=0.02, log_start=0.02, log_backlog=0.02, log_batch=0.02)
+
+
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
+def fake() -> Iterator[FakeFleet]:
     """gpu1 and gpu2, each with a container that says its host's name and then nothing more."""
-    for module, name in ((host_follower, "AGAIN"), (feed, "OPENING"), (feed, "BACKLOG"), (feed, "TICK")):
-        monkeypatch.setattr(module, name, 0.02)
-    fake = FakeFleet()
+    fake = FakeFleet(timeouts=HURRIED)
     fake.on("*", "find", container())
     fake.streams("gpu1", "follow-logs", at(1, "gpu1"))
     fake.streams("gpu2", "follow-logs", at(2, "gpu2"))
@@ -46,11 +48,11 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
 class Feed:
     """What has been told so far, of hosts as `host: text`."""
 
-    def __init__(self, fake: FakeFleet) -> None:
+    def __init__(self, fake: FakeFleet, most: int = MOST) -> None:
         self.cancel, self.told = Event(), list[str]()
         wanted = {node: ContainerLog(node, "all", "") for node in DEMO.nodes}
-        fleet = Fleet(DEMO, lambda node, _: fake[node.name], fake.jobs)
-        self._heard = follow(DEMO, wanted, fleet, self.cancel)
+        fleet = Fleet(DEMO, lambda node, _: fake[node.name], fake.jobs, fake.timeouts)
+        self._heard = follow(DEMO, wanted, fleet, self.cancel, most)
 
     def until(self, met: Callable[[list[str]], bool], *, go_on: bool = False) -> list[str]:
         """All that is told until it is enough, or the log has ended. `go_on`: to be asked for more."""
@@ -147,11 +149,8 @@ def test_a_log_that_docker_does_not_give_is_told_of_with_dockers_words(fake: Fak
     assert told(fake, words).count(words) == 1
 
 
-def test_a_host_that_falls_silent_is_asked_whether_it_is_still_there(
-    fake: FakeFleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "QUIET", 0.1)
-    monkeypatch.setattr(host_follower, "QUIET", 0.1)
+def test_a_host_that_falls_silent_is_asked_whether_it_is_still_there(fake: FakeFleet) -> None:
+    fake.timeouts = replace(HURRIED, log_quiet=0.1)
     silent = Failure(FailureKind.UNREACHABLE, "gpu2 does not answer any more")
     fake.on("gpu2", "find", container(), silent, silent, container())
     shown = told(fake, "gpu2: answers again")
@@ -159,11 +158,8 @@ def test_a_host_that_falls_silent_is_asked_whether_it_is_still_there(
     assert shown.count("gpu2: answers again") == 1
 
 
-def test_a_host_that_says_nothing_but_answers_is_asked_no_more_often_than_that(
-    fake: FakeFleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "QUIET", 0.03)
-    monkeypatch.setattr(host_follower, "QUIET", 0.3)
+def test_a_host_that_says_nothing_but_answers_is_asked_no_more_often_than_that(fake: FakeFleet) -> None:
+    fake.timeouts = replace(HURRIED, log_quiet=0.3)
     asked = list[float]()
 
     def find(_command: Command, _cancel: Event) -> Output | Failure:
@@ -192,8 +188,7 @@ def test_a_host_that_was_away_for_days_is_still_tried(fake: FakeFleet) -> None:
     assert host.begun.is_set()
 
 
-def test_a_host_says_no_more_than_is_read(fake: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "MOST", 4)
+def test_a_host_says_no_more_than_is_read(fake: FakeFleet) -> None:
     said_all, lines = Event(), [f"line {number}" for number in range(20)]
 
     def then_nothing(command: Command, cancel: Event) -> Output | Failure:
@@ -201,13 +196,24 @@ def test_a_host_says_no_more_than_is_read(fake: FakeFleet, monkeypatch: pytest.M
         return held(command, cancel)
 
     fake.streams("gpu2", "follow-logs", *(at(2, line) for line in lines), then_nothing)
-    reader = Feed(fake)
+    reader = Feed(fake, most=4)
     reader.until(lambda told: len(of_gpu2(told)) > 0, go_on=True)
     assert not said_all.is_set()
     assert of_gpu2(reader.until(lambda told: lines[-1] in told)) == lines
 
 
 def test_leaving_ends_every_command(fake: FakeFleet) -> None:
-    feed = Feed(fake)
-    feed.until(lambda told: {"gpu1", "gpu2"} <= set(told))
-    assert feed.cancel.is_set()  # the streams of the fake end with nothing else
+    ended = list[str]()
+
+    def stays(host: str) -> Callable[[Command, Event], Answer]:
+        def run(command: Command, cancel: Event) -> Answer:
+            answer = held(command, cancel)
+            ended.append(host)
+            return answer
+
+        return run
+
+    for host in ("gpu1", "gpu2"):
+        fake.streams(host, "follow-logs", at(1, host), stays(host))
+    Feed(fake).until(lambda told: {"gpu1", "gpu2"} <= set(told))
+    assert set(ended) == {"gpu1", "gpu2"}

@@ -8,9 +8,10 @@ import pytest
 
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.network_test import Rank, Stage
-from orchestrator.remote.execute.events import Happening, HostSeen, LookBegan
+from orchestrator.remote.execute.events import Happening, HostSeen, LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe import network_test
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan import ranks
 from tests.plan.checks.samples import good
@@ -29,6 +30,7 @@ class Hosts:
     ended: set[str] = field(default_factory=set)
     cancel: Event = field(default_factory=Event)
     heard: list[Happening] = field(default_factory=list)
+    timeouts: Timeouts = field(default_factory=lambda: Timeouts(rank_grace=0.3))
 
     def rank(self, host: str, *told: str | Event | Output | Failure) -> None:
         def stays(_command: Command, cancel: Event) -> Answer:
@@ -39,13 +41,15 @@ class Hosts:
         self.fake.streams(host, "raydeep-", *told, stays)
 
     def measure(self) -> Mapping[str, Rank]:
-        with Fleet(DEMO, lambda node, _: self.fake[node.name], self.fake.jobs) as fleet:
-            return network_test.measure(DEMO, good(DEMO), fleet, self.heard.append, self.cancel)
+        return self.measured(self.heard.append)
+
+    def measured(self, tell: Tell) -> Mapping[str, Rank]:
+        with Fleet(DEMO, lambda node, _: self.fake[node.name], self.fake.jobs, self.timeouts) as fleet:
+            return network_test.measure(DEMO, good(DEMO), fleet, tell, self.cancel)
 
 
 @pytest.fixture
-def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
-    monkeypatch.setattr(network_test, "GRACE_SECONDS", 0.3)
+def hosts() -> Hosts:
     made = Hosts()
     for host, lines in WELL.items():
         made.rank(host, *lines)
@@ -107,10 +111,8 @@ def test_one_that_ends_before_the_others_is_told_with_its_words(
     assert HostSeen("gpu3", words, "measured") in hosts.heard
 
 
-def test_what_the_others_have_to_say_of_a_loss_is_waited_for(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(network_test, "GRACE_SECONDS", 20.0)
+def test_what_the_others_have_to_say_of_a_loss_is_waited_for(hosts: Hosts) -> None:
+    hosts.timeouts = Timeouts(rank_grace=20.0)
     lost = Event()
 
     def says_so(happening: Happening) -> None:
@@ -121,17 +123,23 @@ def test_what_the_others_have_to_say_of_a_loss_is_waited_for(
     hosts.rank("gpu1", *WELL["gpu1"][:3], ranks.failed("all-reduce", "reset", lost=(2,)))
     hosts.rank("gpu2", *WELL["gpu2"][:3], lost, ranks.failed("all-reduce", "reset", lost=(2,)))
     hosts.rank("gpu3", *WELL["gpu3"][:3], lost, Output(1))
-    with Fleet(DEMO, lambda node, _: hosts.fake[node.name], hosts.fake.jobs) as fleet:
-        told = network_test.measure(DEMO, good(DEMO), fleet, says_so, hosts.cancel)
+    told = hosts.measured(says_so)
     assert told["gpu2"].trouble
     assert told["gpu3"].ended == "exit code 1"
 
 
-@pytest.mark.parametrize("stage", [Stage.READY, Stage.REACHED, Stage.DONE])
+@pytest.mark.parametrize(
+    ("stage", "timeouts"),
+    [
+        (Stage.READY, Timeouts(rank_grace=0.3, rank_start=0.3)),
+        (Stage.REACHED, Timeouts(rank_grace=0.3, rank_meet=0.3)),
+        (Stage.DONE, Timeouts(rank_grace=0.3, rank_run=0.3)),
+    ],
+)
 def test_one_that_does_not_come_so_far_in_time_is_given_up(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, stage: Stage
+    hosts: Hosts, stage: Stage, timeouts: Timeouts
 ) -> None:
-    monkeypatch.setitem(network_test.LIMITS, stage, 0.3)
+    hosts.timeouts = timeouts
     before = {Stage.READY: 0, Stage.REACHED: 2, Stage.DONE: 4}
     hosts.rank("gpu3", *WELL["gpu3"][: before[stage]])
     told = hosts.measure()
@@ -146,10 +154,10 @@ def test_a_cancel_ends_them_all_at_once(hosts: Hosts) -> None:
         if isinstance(happening, LookBegan) and happening.hosts == ("gpu3",):
             hosts.cancel.set()
 
-    with Fleet(DEMO, lambda node, _: hosts.fake[node.name], hosts.fake.jobs) as fleet:
-        network_test.measure(DEMO, good(DEMO), fleet, cancels, hosts.cancel)
+    hosts.measured(cancels)
     assert hosts.ended == set(WELL)
 
 
 def test_a_stream_outlasts_all_that_may_be_waited_for() -> None:
-    assert sum(network_test.LIMITS.values()) + network_test.GRACE_SECONDS < network_test.ALL_SECONDS
+    waited_for = sum(network_test.limits(DEFAULT).values()) + DEFAULT.rank_grace
+    assert waited_for < network_test.longest(DEFAULT)

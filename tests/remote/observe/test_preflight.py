@@ -13,6 +13,7 @@ from orchestrator.plan.facts.host import DockerTrouble, Unreachable
 from orchestrator.plan.facts.probe import Link, NoTrial, Outcome, Trial
 from orchestrator.remote.execute.events import LookBegan
 from orchestrator.remote.observe import preflight
+from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.checks.samples import good
 from tests.plan.recordings import INSPECTED, links_told, told, trial_line
@@ -126,10 +127,8 @@ def test_a_host_that_greets_and_then_fails_is_told_with_the_failure(hosts: Hosts
     assert hosts.examine().trials["gpu2"] == NoTrial(125, "no such image")
 
 
-def test_a_trial_that_says_nothing_is_given_up_while_the_others_still_listen(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preflight, "START_SECONDS", 0.3)
+def test_a_trial_that_says_nothing_is_given_up_while_the_others_still_listen(hosts: Hosts) -> None:
+    hosts.fake.timeouts = Timeouts(trial_start=0.3)
     hosts.trial("gpu2")
     found = hosts.examine()
     assert found.trials["gpu2"] == NoTrial(None, "it says nothing for 0 s")
@@ -138,7 +137,7 @@ def test_a_trial_that_says_nothing_is_given_up_while_the_others_still_listen(
 
 
 def test_a_trial_outlasts_the_slowest_and_what_is_tried_then() -> None:
-    assert preflight.TRIAL_SECONDS > preflight.START_SECONDS + preflight.REACH_SECONDS
+    assert preflight.trial_seconds(DEFAULT) > DEFAULT.trial_start + DEFAULT.check_tcp
 
 
 def test_a_cancel_while_trials_start_ends_them_all(hosts: Hosts) -> None:

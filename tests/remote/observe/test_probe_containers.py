@@ -3,10 +3,7 @@
 from pathlib import Path
 from threading import Event
 
-import pytest
-
 from orchestrator.remote.local.transport import LocalTransport
-from orchestrator.remote.observe import probe_containers
 from orchestrator.remote.observe.probe_containers import ProbeContainers
 from orchestrator.remote.transport import Failure, Output
 from tests.remote.fakes import SOON, reached
@@ -15,10 +12,10 @@ from tests.remote.sshd import sh
 HERE = LocalTransport()
 
 
-def ended(script: str) -> Output | Failure:
+def ended(script: str, parting: float = SOON) -> Output | Failure:
     """How a command ended that was no longer needed once it had said something."""
     began, ends = Event(), list[Output | Failure]()
-    with ProbeContainers() as several:
+    with ProbeContainers(parting) as several:
         several.start(HERE, sh(script), lambda _: began.set(), ends.append, SOON)
         assert reached(began)
     (end,) = ends
@@ -31,9 +28,8 @@ def test_all_are_told_to_leave_and_waited_for(tmp_path: Path) -> None:
     assert gone.read_text() == "gone\n"
 
 
-def test_one_that_does_not_leave_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_containers, "PARTING_SECONDS", 0.2)
-    assert isinstance(ended("echo here; cat; exec sleep 2"), Failure)
+def test_one_that_does_not_leave_is_left_to_itself() -> None:
+    assert isinstance(ended("echo here; cat; exec sleep 2", parting=0.2), Failure)
 
 
 def test_what_comes_when_it_is_over_is_not_begun(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from orchestrator.plan.status.health import Verdict
 from orchestrator.plan.status.snapshot import ClusterSnapshot
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.observe import watcher
 from orchestrator.remote.observe.watcher import Watcher
+from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.recordings import addresses, answer, ray_line, ray_row, standing, state
 from tests.plan.worlds import cluster
@@ -44,12 +45,13 @@ def asks_ray(command: object) -> bool:
     return "exec" in command.argv  # type: ignore[attr-defined]
 
 
+HURRIED = Timeouts(snapshot_every=0.01, retry=(0.01,))
+
+
 @pytest.fixture
-def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
+def hosts() -> Iterator[FakeFleet]:
     """A head and a worker in good order, watched without the pauses that real ones are left."""
-    monkeypatch.setattr(watcher, "PACE", 0.01)
-    monkeypatch.setattr(watcher, "PAUSES", (0.01,))
-    fleet = FakeFleet()
+    fleet = FakeFleet(timeouts=HURRIED)
     for number in (1, 2):
         fleet.on(f"gpu{number}", looks, runs(number))
         fleet.streams(f"gpu{number}", listens, "alive")
@@ -62,7 +64,7 @@ def watched(hosts: FakeFleet, *steps: Callable[[ClusterSnapshot], bool]) -> Clus
     """The sight that fulfils the last of the steps, each after the one before."""
     cancel, waiting = Event(), list(steps)
     with (
-        Fleet(DEMO, lambda node, _: hosts[node.name], jobs=4) as fleet,
+        Fleet(DEMO, lambda node, _: hosts[node.name], 4, hosts.timeouts) as fleet,
         Watcher(DEMO, fleet, cancel) as watch,
     ):
         for number, sight in enumerate(watch.sights()):
@@ -70,7 +72,7 @@ def watched(hosts: FakeFleet, *steps: Callable[[ClusterSnapshot], bool]) -> Clus
                 waiting.pop(0)
             if not waiting:
                 return sight
-            assert number < SOON / watcher.PACE, "it never came to be seen"
+            assert number < SOON / HURRIED.snapshot_every, "it never came to be seen"
     raise AssertionError("it ended by itself")
 
 
@@ -159,11 +161,9 @@ def test_a_connection_that_is_lost_is_told_with_its_reason_and_made_again(hosts:
     assert watched(hosts, healthy, cut, mend, healthy).lost == {}
 
 
-def test_a_host_of_which_nothing_is_heard_is_lost_though_its_connection_stands(
-    hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_of_which_nothing_is_heard_is_lost_though_its_connection_stands(hosts: FakeFleet) -> None:
     """As behind a jump host, where a cable was cut."""
-    monkeypatch.setattr(watcher, "QUIET", 0.2)
+    hosts.timeouts = replace(HURRIED, host_quiet=0.2)
     hosts.on("gpu2", looks, runs(2), UNREACHABLE)
     watched(hosts, healthy, lambda sight: sight.health.hosts[1].trouble == UNREACHABLE.message)
 
@@ -194,11 +194,9 @@ def test_a_node_table_that_nobody_tells_is_a_trouble_in_the_words_that_were_said
     assert sight.health.hosts[1].trouble == "Ray on the head gives no answer: python3: not found"
 
 
-def test_a_node_table_of_which_no_word_comes_is_not_believed_any_more(
-    hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_node_table_of_which_no_word_comes_is_not_believed_any_more(hosts: FakeFleet) -> None:
     """As of a GCS that hangs: its table would stay for ever as it was."""
-    monkeypatch.setattr(watcher, "MUTE", 0.3)
+    hosts.timeouts = replace(HURRIED, table_quiet=0.3)
     hosts.streams("gpu1", asks_ray, BOTH, "")
     mute = "Ray on the head gives no answer: nothing has been told of its node table for 0 s"
     watched(hosts, healthy, lambda sight: sight.health.hosts[1].trouble == mute)

@@ -15,10 +15,10 @@ import pytest
 from orchestrator.model.secret import Secret
 from orchestrator.remote.ssh.transport import SshTransport
 from orchestrator.remote.transport import Failure, FailureKind
-from orchestrator.remote.tunnel import tunnel as tunnels
 from orchestrator.remote.tunnel.token_login import LoginLink
 from orchestrator.remote.tunnel.tunnel import Tunnel, listen
 from tests.remote.conftest import Start
+from tests.remote.fakes import SOON
 from tests.remote.sshd import Laptop, Sshd, free_port
 
 pytestmark = pytest.mark.sshd
@@ -67,13 +67,21 @@ def gpu1(server: Sshd, laptop: Laptop) -> SshTransport:  # noqa: ARG001 - it is 
 
 
 @contextmanager
-def tunnel(to: SshTransport, port: int, door: LoginLink | None = None) -> Iterator[str]:
+def tunnel(
+    to: SshTransport,
+    port: int,
+    door: LoginLink | None = None,
+    *,
+    connections: int = 64,
+    first_words: float = SOON,
+) -> Iterator[str]:
     """A tunnel's address, as a browser has it."""
 
     def connect(cancel: Event) -> object:
         return to.connect("127.0.0.1", port, cancel=cancel)
 
-    with listen(0) as listener, Tunnel(listener, connect, door or LoginLink(None)):  # type: ignore[arg-type]
+    limits = {"connections": connections, "first_words": first_words}
+    with listen(0) as listener, Tunnel(listener, connect, door or LoginLink(None), **limits):  # type: ignore[arg-type]
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
@@ -106,12 +114,11 @@ def test_a_long_request_goes_up_whole(gpu1: SshTransport, page: int) -> None:
         assert answer.read() == PAGE
 
 
-def test_who_says_nothing_takes_nobodys_place_for_long(
-    gpu1: SshTransport, page: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tunnels, "CONNECTIONS", 1)
-    monkeypatch.setattr(tunnels, "IDLE", 0.2)
-    with tunnel(gpu1, page) as link, socket.create_connection(("127.0.0.1", port_of(link))) as silent:
+def test_who_says_nothing_takes_nobodys_place_for_long(gpu1: SshTransport, page: int) -> None:
+    with (
+        tunnel(gpu1, page, connections=1, first_words=0.2) as link,
+        socket.create_connection(("127.0.0.1", port_of(link))) as silent,
+    ):
         assert get(f"{link}/it") == "/it none"
         assert silent.recv(1) == b""
 
