@@ -2,8 +2,27 @@
 
 import shlex
 from dataclasses import dataclass
+from typing import Self
 
 from orchestrator.model.secret import Secret
+
+
+class Script(str):
+    """A program that a command carries as a word of its line, with the name that it is known by."""
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, name: str, text: str) -> Self:
+        made = super().__new__(cls, text)
+        made.name = name
+        return made
+
+    def command(
+        self, *arguments: str, interpreter: str = "sh", stdin: "tuple[str | Secret, ...]" = ()
+    ) -> "Command":
+        """Has a shell run it, its name as `$0`. What varies are arguments, which are never read as code."""
+        return Command((interpreter, "-c", self, self.name, *arguments), stdin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +45,9 @@ class Command:
         return " ".join(map(quoted, self.argv))
 
     @property
-    def is_script(self) -> bool:
-        """Whether it is a program of many lines, rather than a line that a person would type."""
-        return self.argv[:2] == ("sh", "-c")
+    def script(self) -> str:
+        """The name of the program that it carries; empty for a line that a person would type."""
+        return next((word.name for word in self.argv if isinstance(word, Script)), "")
 
     def input(self) -> bytes:
         """What standard input carries, secrets included."""

@@ -3,7 +3,7 @@
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import scripts
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, Script
 
 TOKEN = "ray-token"  # noqa: S105 - the name that it is shown by
 
@@ -15,12 +15,12 @@ def clock() -> Command:
 
 def check_tcp(ip: str, port: int) -> Command:
     """Succeeds when this host can open a TCP connection to `ip`:`port` within 5 s."""
-    return Command(("sh", "-c", scripts.REACH, "reach", ip, str(port)))
+    return Script("reach", scripts.REACH).command(ip, str(port))
 
 
 def stay() -> Command:
     """Stays for as long as its standard input is open, and says nothing."""
-    return Command(("sh", "-c", scripts.STAY, "stay"))
+    return Script("stay", scripts.STAY).command()
 
 
 def keep_token(cluster: Cluster, node: Node, token: Secret) -> Command:
@@ -28,7 +28,7 @@ def keep_token(cluster: Cluster, node: Node, token: Secret) -> Command:
 
     A file for each node: hosts may share one home over the network, and each takes away its own.
     """
-    return Command(("sh", "-c", scripts.KEEP_TOKEN, "keep-token", cluster.name, node.name), (token,))
+    return Script("keep-token", scripts.KEEP_TOKEN).command(cluster.name, node.name, stdin=(token,))
 
 
 def read_token(cluster: Cluster, node: Node) -> Command:
@@ -38,4 +38,4 @@ def read_token(cluster: Cluster, node: Node) -> Command:
 
 def forget_token(cluster: Cluster, node: Node) -> Command:
     """Removes the node's token from the host."""
-    return Command(("sh", "-c", scripts.FORGET_TOKEN, "forget-token", cluster.name, node.name))
+    return Script("forget-token", scripts.FORGET_TOKEN).command(cluster.name, node.name)

@@ -8,7 +8,7 @@ the head: everybody who works on a cluster logs in there as the same one.
 from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, Script
 
 HOLD = r"""
 umask 077
@@ -88,18 +88,18 @@ class Holder:
 def hold(cluster: Cluster, by: str, command: str) -> Command:
     """Takes the lock, says so, and keeps it until standard input ends; TAKEN where another has it."""
     words = (cluster.name, by, command, str(SILENCE_SECONDS))
-    return Command(("bash", "-c", HOLD, "hold-lock", *words))
+    return Script("hold-lock", HOLD).command(*words, interpreter="bash")
 
 
 def ask(cluster: Cluster) -> Command:
     """Prints the holder; nothing where the lock is free."""
-    return Command(("sh", "-c", HOLDER, "ask-lock", cluster.name))
+    return Script("ask-lock", HOLDER).command(cluster.name)
 
 
 def release(cluster: Cluster, holder: Holder) -> Command:
     """Ends the holder's process, if it still is the holder, and waits until it has ended."""
-    script = ("sh", "-c", RELEASE, "release-lock", cluster.name, str(holder.pid))
-    return Command(("timeout", "10", *script))
+    release = Script("release-lock", RELEASE).command(cluster.name, str(holder.pid))
+    return Command(("timeout", "10", *release.argv))
 
 
 def parse(told: str) -> Holder | None:

@@ -3,8 +3,11 @@
 `$docker` stands unquoted: it is `docker.command`, words split at blanks, with globbing off.
 """
 
+from functools import cache
+
+from orchestrator import payload
 from orchestrator.model.cluster import Node
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, Script
 
 HELD = r"""
 set -f
@@ -48,8 +51,14 @@ fed 3>&1 | $docker load --quiet
 
 
 def scripted(text: str, name: str, node: Node, *arguments: str, interpreter: str = "sh") -> Command:
-    """A fixed script; what the user wrote reaches it as arguments and is never read as code."""
-    return Command((interpreter, "-c", text, name, " ".join(node.docker.command), *arguments))
+    """A fixed script that begins with `docker=$1`, and its further arguments."""
+    return Script(name, text).command(" ".join(node.docker.command), *arguments, interpreter=interpreter)
+
+
+@cache
+def program(name: payload.Name) -> Script:
+    """A program for the Python of a container."""
+    return Script(name, payload.program(name))
 
 
 REMOVE = r"""

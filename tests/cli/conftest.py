@@ -56,7 +56,7 @@ def sent(name: str) -> Callable[[Command], bool]:
 
 def only_looked(fleet: FakeFleet) -> bool:
     """Whether nothing was sent but a look at each host, and what holds the lock meanwhile."""
-    return all({"observe", "hold-lock"} & set(each.command.argv) for each in fleet.sent)
+    return all(each.command.script in ("observe", "hold-lock") for each in fleet.sent)
 
 
 def seen(ip: str, **said: Said) -> Output:
@@ -65,7 +65,7 @@ def seen(ip: str, **said: Said) -> Output:
 
 def script(name: str) -> Callable[[Command], bool]:
     """Whether a command is the fixed script of that name, whatever its arguments are."""
-    return lambda command: command.argv[3:4] == (name,)
+    return lambda command: command.script == name
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def test_metrics_are_told_as_prometheus_reads_them(serving: FakeFleet, raycluste
         ["10.0.0.1:44707", "10.0.0.1:44227"],
         ["10.0.0.2:44708"],
     ]
-    assert not any("stay" in each.command.argv for each in serving.sent)
+    assert not any(each.command.script == "stay" for each in serving.sent)
 
 
 def test_metrics_leave_out_and_name_a_host_that_is_not_in_ray(

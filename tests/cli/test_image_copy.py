@@ -23,7 +23,7 @@ def test_the_host_that_lacks_it_gets_all_of_it(one_has_it: FakeFleet, raycluster
     copy = raycluster("image", "copy")
     assert copy.exit_code == 0, copy.stderr
     assert copy.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:one (copied to gpu2 in ")
-    loaded = [each for each in one_has_it.sent if "load" in each.command.argv]
+    loaded = [each for each in one_has_it.sent if each.command.script == "load"]
     assert [(each.host, each.piped) for each in loaded] == [("gpu2", ARCHIVE.stdout.encode())]
 
 

@@ -44,7 +44,7 @@ def test_two_machines_become_an_inventory(machines: FakeFleet, raycluster: Raycl
     )
     assert "  - {host: gpu2, ip: 10.0.0.2} " in (folder / "inventory.yaml").read_text()
     assert raycluster("config", "check").exit_code == 0
-    assert {each.command.argv[3] for each in machines.sent} == {"observe", "inspect"}
+    assert {each.command.script for each in machines.sent} == {"observe", "inspect"}
     assert [file.name for file in folder.iterdir()] == ["inventory.yaml"]
 
 

@@ -1,11 +1,13 @@
 """Clusters and hosts for the tests of planning: small, and changed one field at a time with `replace`."""
 
+import re
 from dataclasses import replace
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.actions.up import Secrets
+from orchestrator.plan.command import Command, Script
 from orchestrator.plan.facts.address import NodeAddress, settle
 from orchestrator.plan.facts.host import Address, Container, Facts, HostFacts, RayNode, RayTable
 from orchestrator.plan.steps import Plan
@@ -118,6 +120,13 @@ def with_container(facts: Facts, host: str, **changes: object) -> Facts:
 
 def with_table(facts: Facts, *nodes: RayNode) -> Facts:
     return with_host(facts, "gpu1", ray=RayTable("2.60.0", nodes))
+
+
+def arguments(command: Command) -> dict[str, str]:
+    """What a script is given, by the names that it gives to its `$1`, `$2` …"""
+    at, script = next((i, word) for i, word in enumerate(command.argv) if isinstance(word, Script))
+    named = re.findall(r"(\w+)=\$\{?(\d+)\b", script)
+    return {name: command.argv[at + 1 + int(number)] for name, number in named}
 
 
 def outline(plan: Plan) -> list[tuple[str, list[str]]]:

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
-from orchestrator.payload import program
-from orchestrator.plan import scripts
-from orchestrator.plan.command import Command, quoted
+from orchestrator.plan.command import Command, Script, quoted
 from orchestrator.plan.host_commands import TOKEN, read_token
 from orchestrator.plan.ssh_command import ssh
 from orchestrator.plan.steps import Feed, Phase, Plan, Run, Step, Wait, Watch
@@ -64,16 +62,9 @@ def _shell(node: Node) -> str:
 
 def _texts(plan: Plan) -> Iterator[str]:
     """The programs that the plan sends, once each."""
-    sent = {part for command in _commands(plan) for part in command.argv}
-    for text, name in _named_texts().items():
-        if text in sent:
-            yield f"{name}={quoted(text)}\n"
-
-
-def _named_texts() -> dict[str, str]:
-    programs = vars(scripts)
-    named = {text: name for name, text in programs.items() if name.isupper() and isinstance(text, str)}
-    return named | {program("ray_nodes"): "NODE_TABLE"}
+    words = (word for command in _commands(plan) for word in command.argv)
+    texts = {word.name: word for word in words if isinstance(word, Script)}
+    return (f"{_variable(name).upper()}={quoted(text)}\n" for name, text in texts.items())
 
 
 def _commands(plan: Plan) -> Iterator[Command]:
@@ -129,9 +120,11 @@ def _watch(watch: Watch) -> Iterator[str]:
 
 
 def _on(host: str, command: Command) -> str:
-    named = _named_texts()
-    words = (f'"${named[part]}"' if part in named else quoted(part) for part in command.argv)
-    return " ".join(("on", quoted(host), *words))
+    return " ".join(("on", quoted(host), *map(_word, command.argv)))
+
+
+def _word(word: str) -> str:
+    return f'"${_variable(word.name).upper()}"' if isinstance(word, Script) else quoted(word)
 
 
 def _input(command: Command) -> str:

@@ -33,7 +33,7 @@ def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:
     for step in steps:
         yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), "  ", _said(step))
         name = ""
-        if isinstance(step, Run) and not step.command.is_script:
+        if isinstance(step, Run) and not step.command.script:
             yield Text(f"   {'':<{len(host)}}    {step.command.shown()}", "dim")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, scripts
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, Script
 from orchestrator.plan.facts.host import DockerTrouble
 from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.remedies import docker_fix
@@ -39,8 +39,8 @@ def plan_exec(
 
 
 def _on_host(node: Node, words: tuple[str, ...], mark: str) -> Exec:
-    command = Command(("sh", "-c", scripts.RUN_MARKED, "exec", mark, *words))
-    end = Command(("sh", "-c", scripts.END_MARKED, "end-exec", GRACE), (f"{mark}\n",))
+    command = Script("exec", scripts.RUN_MARKED).command(mark, *words)
+    end = Script("end-exec", scripts.END_MARKED).command(GRACE, stdin=(f"{mark}\n",))
     return Exec(node.name, None, command, end)
 
 

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.payload import program
 from orchestrator.plan import scripts
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.ray import commands as ray
-from orchestrator.plan.scripts import scripted
+from orchestrator.plan.scripts import program, scripted
 
-TAKE = """\
+TAKE = Script(
+    "start-server",
+    """\
 import json, os, sys
 folder, told = sys.argv[1], json.load(sys.stdin)
 os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -20,7 +21,9 @@ for name, text in told["files"].items():
     with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
         file.write(text)
 os.execv(sys.executable, [sys.executable, os.path.join(folder, "supervisor.py"), "start", told["spec"]])
-"""
+""",
+)
+INSPECT = Script("inspect-server", payload.INSPECT)
 """Takes in the programs that supervise a model's server, and runs them."""
 
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
@@ -100,7 +103,7 @@ def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
 
 def look_at_server(cluster: Cluster, node: Node, lines: int) -> Command:
     """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there."""
-    return _exec(cluster, node, inside=("sh", "-c", payload.INSPECT, payload.SUPERVISOR, str(lines)))
+    return _exec(cluster, node, inside=("sh", "-c", INSPECT, payload.SUPERVISOR, str(lines)))
 
 
 def ask_server(cluster: Cluster, node: Node) -> Command:

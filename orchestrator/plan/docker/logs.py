@@ -2,10 +2,9 @@
 
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.payload import program
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import SILENCE_SECONDS
-from orchestrator.plan.scripts import scripted
+from orchestrator.plan.scripts import program, scripted
 
 FIND = r"""
 set -f
@@ -65,8 +64,8 @@ def logs(node: Node, container: str, tail: str, since: str) -> Command:
 
 def follow_logs(node: Node, container: str, tail: str, since: str) -> Command:
     """The same and what comes, until the container ends or nobody listens any more."""
-    words = ("bash", "-c", FOLLOW_LOGS, "follow-logs", " ".join(node.docker.command))
-    return Command((*words, str(SILENCE_SECONDS), *_wanted(container, tail, since)))
+    words = (str(SILENCE_SECONDS), *_wanted(container, tail, since))
+    return scripted(FOLLOW_LOGS, "follow-logs", node, *words, interpreter="bash")
 
 
 def file_logs(node: Node, container: str, folder: str, tail: str) -> Command:

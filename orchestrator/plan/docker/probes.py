@@ -2,7 +2,6 @@
 
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Cluster, Node
-from orchestrator.payload import program
 from orchestrator.plan import engine, scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
@@ -10,7 +9,7 @@ from orchestrator.plan.docker.run import HF_HOME, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
 from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.facts.host import Depth
-from orchestrator.plan.scripts import scripted
+from orchestrator.plan.scripts import program, scripted
 from orchestrator.plan.status import watch_script
 
 

@@ -135,7 +135,7 @@ def test_offline_supposes_a_container_on_every_host() -> None:
 def scripts(plan: Plan) -> dict[str, str]:
     """For each host, the script that removes its container."""
     steps = (step for step in plan if isinstance(step, Run) and "remove" in step.title)
-    return {step.host: step.command.argv[3] for step in steps}
+    return {step.host: step.command.script for step in steps}
 
 
 def test_workers_without_a_head_are_killed_since_they_would_drain_for_nobody() -> None:

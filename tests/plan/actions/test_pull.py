@@ -12,7 +12,7 @@ from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.pull import plan_pull
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse
-from tests.plan.worlds import cluster, node, outline
+from tests.plan.worlds import arguments, cluster, node, outline
 
 IMAGE = "vllm/vllm-openai:v0.17.1"
 ONE = ImageInfo("sha256:one", ("sha256:digest-one",), ("sha256:a", "sha256:b"), "linux/amd64", 10)
@@ -36,7 +36,7 @@ def test_the_lines_that_docker_is_told() -> None:
     podman = replace(demo.head, docker=Docker(command=("sudo", "-n", "podman")))
     assert docker.pull(demo, podman).line() == f"sudo -n podman pull {IMAGE}"
     assert docker.save(demo.head, IMAGE).line() == f"docker save {IMAGE}"
-    assert docker.load(demo.head).argv[3:] == ("load", "docker", "300")
+    assert arguments(docker.load(demo.head)) == {"docker": "docker", "silence": "300"}
     assert docker.held(demo.head, IMAGE).argv[3:] == ("held", "docker", IMAGE)
 
 

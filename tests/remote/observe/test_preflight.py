@@ -17,7 +17,7 @@ from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.checks.samples import good
 from tests.plan.recordings import INSPECTED, links_told, told, trial_line
-from tests.plan.worlds import node, with_host
+from tests.plan.worlds import arguments, node, with_host
 from tests.remote.checking import DEMO, HOSTS, Hosts, reaches, sent
 from tests.remote.fakes import SOON, Answer
 
@@ -215,5 +215,5 @@ def test_the_registry_is_asked_where_up_would_pull(
     hosts: Hosts, of: Cluster, changes: dict[str, object], asked: bool
 ) -> None:
     hosts.examine(of, with_host(good(of), "gpu1", **changes))
-    inspects = (each for each in hosts.fake.sent if each.host == "gpu1" and "inspect" in each.command.argv)
-    assert next(inspects).command.argv[-1] == ("yes" if asked else "")
+    inspects = (each for each in hosts.fake.sent if each.host == "gpu1" and each.command.script == "inspect")
+    assert arguments(next(inspects).command)["ask_registry"] == ("yes" if asked else "")

@@ -64,7 +64,7 @@ def test_pinned_ports_are_tried_as_they_are(hosts: Hosts) -> None:
 def given(hosts: Hosts, host: str) -> tuple[str, ...]:
     """The ports that a host's trial was given."""
     argv = next(
-        each.command.argv for each in hosts.fake.sent if each.host == host and "trial" in each.command.argv
+        each.command.argv for each in hosts.fake.sent if each.host == host and each.command.script == "trial"
     )
     return argv[argv.index("look") + 3 :]
 
