@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab import image, packages, processes
+from tests.lab import image, lifecycle, packages, processes
 from tests.lab.files import delete, empty
 from tests.lab.host import BOOT, CHECKOUT, SEARCH_PATH, SHADOW
 from tests.lab.inventory import as_yaml, inventory
@@ -115,31 +115,17 @@ def address(number: int) -> str:
 def farm() -> Iterator[Farm]:
     """The farm, for as long as the block lasts. Needs root; raises LabError where it cannot be."""
     packages.require_root()
-    made = Farm(image.cache() / "farm")
+    made = Farm(image.cache() / f"farm-{processes.lab()}")
     _end()
     empty(made.folder)
     try:
-        with _mount_point(Path("/root/.ssh")):
-            _furnish(made)
-            _boot(made)
-            yield made
+        lifecycle.make_mount_points()
+        _furnish(made)
+        _boot(made)
+        yield made
     finally:
         _end()
         delete(made.folder)
-
-
-@contextlib.contextmanager
-def _mount_point(folder: Path) -> Iterator[None]:
-    # ssh takes root's home from passwd, whatever HOME says: the desk's ~/.ssh is mounted there.
-    if folder.is_dir():
-        yield
-        return
-    folder.mkdir(mode=0o700)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def _furnish(made: Farm) -> None:
@@ -162,14 +148,17 @@ def _furnish(made: Farm) -> None:
 def _boot(made: Farm) -> None:
     hosts, desk = made.folder / "hosts", made.folder / "desk"
     processes.start(
-        NAME, made.folder / "hosts.log", "unshare", *NAMESPACES, "bash", BOOT, NAME, hosts, *PLACES
+        *(NAME, made.folder / "hosts.log", "unshare", *NAMESPACES),
+        *("bash", BOOT, processes.title(NAME), hosts, *PLACES),
     )
     enter = ["nsenter", "--target", str(processes.pid_of(NAME))]
     run(*enter, "--net", "ip", "link", "set", "lo", "up")
     run(*enter, "--net", "bash", "-euc", WIRE)
     run(*enter, "--all", "/usr/sbin/sshd", "-E", "/run/sshd.log", "-f", "/run/farm/sshd_config")
     same = [*enter, "--net", "unshare", "--mount", "--propagation", "slave", "--uts"]
-    processes.start(DESK, made.folder / "desk.log", *same, "bash", BOOT, DESK, desk, "root/.ssh")
+    # ssh takes root's home from passwd, whatever HOME says: the desk's ~/.ssh is mounted there.
+    desk_boots = ("bash", BOOT, processes.title(DESK), desk, "root/.ssh")
+    processes.start(DESK, made.folder / "desk.log", *same, *desk_boots)
 
 
 def _end() -> None:

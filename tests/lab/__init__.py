@@ -9,6 +9,10 @@ Docker Engine. All that is simulated is the distance between them.
     tests/lab/lab cut gpu2             pull gpu2's network cable; `lab mend gpu2` plugs it back
     tests/lab/lab down                 no process, mount, namespace or file of the lab remains
 
+Labs stand side by side, each under a name: the checkout's folder, or $RAYCLUSTER_LAB. With `pytest -n 3` each
+worker has one of its own. Addresses are the same in all: they exist only inside. What labs share is the cache of
+images, changed by one at a time, and the machine's folders that others are mounted over, which are never removed.
+
 Why it is built so:
 
 - **Docker inside a network namespace takes it for the machine.** `--network host` then gives a container
@@ -17,7 +21,7 @@ Why it is built so:
   `ip netns exec` would hide the cgroup mounts, and Docker would not start.
 - **A mount namespace per host** gives each its own /run, /root, /tmp, /etc/ssh, /etc/docker and
   /var/lib/docker on the usual paths: `docker` over SSH needs no flag, and no host sees another's files.
-- **A process namespace per host**, whose init is named `raycluster-lab: gpu1`. When that one process dies,
+- **A process namespace per host**, whose init is named `raycluster-lab NAME: gpu1`. When that one process dies,
   the kernel ends everything on the host and takes back its mounts and network. Nothing else has to be
   remembered, so a lab whose script was killed half way is found, and ended, as surely as one that stands.
   It is also what a power cut is: `Host.reboot`.

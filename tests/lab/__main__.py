@@ -14,7 +14,7 @@ HELP = """\
 usage: lab COMMAND
 
   up [N]                   bring up N hosts (3): gpu1 at 192.0.2.11, gpu2 at 192.0.2.12 ...
-  down                     end everything the lab started
+  down                     end everything the lab started, and the labs of `pytest -n`
   status                   each host: cable, SSH, Docker, containers
   inventory                an inventory.yaml of the lab
   laptop CMD...            run a command on the laptop, in this folder
@@ -27,7 +27,12 @@ usage: lab COMMAND
   fill-disk HOST, empty-disk HOST
   reboot HOST              as after a power cut
   packages                 install what the lab needs of Debian
+
+RAYCLUSTER_LAB=NAME        another lab than the one that is named after the checkout's folder; they stand side by side
 """
+
+
+SETTINGS = "RAYCLUSTER_LAB,RAYCLUSTER_LAB_CACHE"
 
 
 def main() -> None:
@@ -60,7 +65,7 @@ def say(text: str) -> None:
 
 def _as_root() -> None:
     if os.geteuid() and shutil.which("sudo"):
-        os.execvp("sudo", ["sudo", "--", sys.executable, *sys.argv])
+        os.execvp("sudo", ["sudo", f"--preserve-env={SETTINGS}", "--", sys.executable, *sys.argv])
 
 
 def _standing() -> Lab:

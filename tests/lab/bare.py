@@ -39,8 +39,9 @@ docker rm bare >/dev/null
 def packages() -> Path:
     """The folder of Ray, all it needs, and pip; downloaded once, and kept beside the template."""
     folder = image.cache() / f"wheels-{hashlib.sha256(image.RAY.encode()).hexdigest()[:12]}"
-    if not folder.exists():
-        _download(folder)
+    with image.alone():
+        if not folder.exists():
+            _download(folder)
     return folder
 
 

@@ -1,11 +1,12 @@
 # A machine's first process: gives it a hostname, puts its own folders over the shared ones, and waits.
-#   boot.sh NAME FOLDER [PLACE=LENT]... PLACE...
+#   boot.sh TITLE FOLDER [PLACE=LENT]... PLACE...
+#     TITLE: what the process is called, `raycluster-lab LAB: HOSTNAME`
 #     PLACE=LENT: the folder LENT is seen at FOLDER/PLACE; PLACE: FOLDER/PLACE is mounted over /PLACE
 set -euo pipefail
-name=$1 folder=$2
+title=$1 folder=$2
 shift 2
 cd "$folder"
-hostname "$name"
+hostname "${title##*: }"
 
 # What is lent is one copy for all hosts; read-only, so that no host can change another's.
 while [[ $1 == *=* ]]; do
@@ -21,4 +22,4 @@ done
 
 # Bash as init, because it reaps the orphans that Docker leaves to it.
 cd /
-exec -a "raycluster-lab: $name" bash -c 'sleep infinity & wait'
+exec -a "$title" bash -c 'sleep infinity & wait'

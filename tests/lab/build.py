@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from . import image, processes
@@ -15,8 +15,11 @@ Say = Callable[[str], None]
 NAMESPACES = ("--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 
 
-def build(work: Path, say: Say) -> None:
-    """Make the template unless it is there; an interrupted build leaves nothing that looks like one."""
+def build(work: Path, used: Collection[Path], say: Say) -> None:
+    """Make the template unless it is there; an interrupted build leaves nothing that looks like one.
+
+    Older templates are removed, but for those that are `used` by labs which stand.
+    """
     template = image.template()
     if template.exists():
         return
@@ -27,7 +30,7 @@ def build(work: Path, say: Say) -> None:
     _make_root(work / "tmp/image", work.parent / "image.log")
     _import(builder)
     builder.power_off()
-    for old in image.cache().glob("template-*"):
+    for old in {*image.cache().glob("template-*")} - {*used}:
         shutil.rmtree(old)
     (work / "var/lib/docker").rename(template)
     shutil.rmtree(work)

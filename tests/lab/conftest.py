@@ -1,5 +1,6 @@
 """The lab as fixtures: one for the whole run, put in order for each test."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,35 +9,39 @@ import pytest
 from . import lifecycle
 from .lab import Lab
 from .processes import UnavailableError
-from .seeing import brought_up, two_hosts
+from .seeing import stands, two_hosts
 
 HOSTS = 3
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a cluster runs in one lab, one after another; all else wherever there is time."""
+    for item in items:
+        if {"lab_with_cluster", "lab_with_packages"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> lifecycle.Say:
     """Tells whoever waits, past pytest's capture, what takes so long."""
-    terminal = request.config.get_terminal_writer()
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def saying(text: str) -> None:
         with capture.global_and_fixture_disabled():
-            terminal.line(f"\nlab: {text}")
+            sys.stderr.write(f"\nlab: {text}\n")  # pytest-xdist's workers have no other way to the terminal
 
     return saying
 
 
 @pytest.fixture(scope="session")
 def standing_lab(say: lifecycle.Say) -> Iterator[Lab]:
-    """A lab of three hosts. One that stands already is used, and left standing."""
+    """A lab of three hosts, one for each worker of pytest-xdist. One that stands already is used, and left standing."""
     try:
-        lab = lifecycle.up(HOSTS, say)
+        with lifecycle.lent(HOSTS, say) as lab:
+            lab.restore()
+            yield lab
     except UnavailableError as reason:
         pytest.skip(str(reason))
-    lab.restore()
-    yield lab
-    if lab.is_new:
-        lifecycle.down()
 
 
 @pytest.fixture
@@ -55,9 +60,9 @@ def lab_with_cluster(standing_lab: Lab, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def cluster(lab_with_cluster: Lab) -> Iterator[Lab]:
-    """The lab with a cluster on gpu1 and gpu2: brought up for a module's first test, and only repaired for others."""
+    """The lab with a cluster on gpu1 and gpu2: brought up for a module's first test, for others only if it is not whole."""
     lab = lab_with_cluster
-    brought_up(lab, two_hosts(lab))
+    stands(lab, two_hosts(lab))
     yield lab
-    if not lab.is_whole:
-        lab.restore()
+    lab.end_commands()
+    lab.mend()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import image, network, processes
 from .files import empty
-from .processes import LabError, run, wait_until
+from .processes import CHECKOUT, LabError, run, wait_until
 
 BOOT = Path(__file__).with_name("boot.sh")
 NAMESPACES = (
@@ -26,7 +26,6 @@ NAMESPACES = (
     "--kill-child",
 )
 PLACES = ("var/lib/docker", "etc/docker", "etc/ssh", "etc/shadow", "root", "tmp", "run")
-CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHON = Path(sys.base_prefix)
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 PROGRAM = {"run/lent/checkout": CHECKOUT, "run/lent/libraries": LIBRARIES, "run/lent/python": PYTHON}
@@ -60,6 +59,7 @@ for layer in /run/layers/*/diff; do
 done
 PATH=/{hook}:$PATH exec dockerd >>/run/dockerd.log 2>&1
 """
+REMOVE_CONTAINERS = 'found=$(docker ps --all --quiet); [ -z "$found" ] || docker rm --force --volumes $found'
 # Without PAM, sshd turns away an account whose password is locked, as root's often is.
 SHADOW = "root:*:19000:0:99999:7:::\n"
 
@@ -106,7 +106,7 @@ class Host:
         settings = {
             "bridge": "none",
             "iptables": False,
-            "cgroup-parent": f"/raycluster-lab/{self.name}",
+            "cgroup-parent": f"/{processes.cgroup()}/{self.name}",
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
             "features": {"containerd-snapshotter": False},
         }
@@ -123,7 +123,7 @@ class Host:
         (self.folder / "tmp").chmod(0o1777)
         (self.folder / "run/sshd").mkdir()
         lent = [f"{place}={folder}" for place, folder in self._lent().items()]
-        boot: list[str | Path] = ["bash", BOOT, self.name, self.folder, *lent, *PLACES]
+        boot: list[str | Path] = ["bash", BOOT, processes.title(self.name), self.folder, *lent, *PLACES]
         processes.start(self.name, self.folder / "boot.log", "unshare", *NAMESPACES, *boot)
         network.plug(self.name, self.address)
 
@@ -187,9 +187,7 @@ class Host:
         self.docker("rm", builder)
 
     def remove_containers(self) -> None:
-        containers = self.docker("ps", "--all", "--quiet").split()
-        if containers:
-            self.docker("rm", "--force", "--volumes", *containers)
+        self.run("sh", "-ec", REMOVE_CONTAINERS)
 
     def cut(self) -> None:
         """Pull the network cable."""

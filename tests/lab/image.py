@@ -1,10 +1,13 @@
 """The images that all hosts are born with: kept as a Docker data folder, shared by their layers."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+from .files import locked
 from .processes import run
 
 RAY = "ray==2.60.0"
@@ -22,6 +25,13 @@ CHANGES = (
 def cache() -> Path:
     chosen = os.environ.get("RAYCLUSTER_LAB_CACHE") or "~/.cache/raycluster-lab"
     return Path(chosen).expanduser().resolve()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One at a time makes what all labs of this machine share."""
+    with locked(cache() / "lock"):
+        yield
 
 
 def template() -> Path:

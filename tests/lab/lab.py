@@ -26,6 +26,8 @@ class Lab:
     folder: Path
     is_new: bool = True
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    left: dict[str, list[str]] = field(default_factory=dict)
+    """How the cluster of an inventory was left, with the inventory as text: see `seeing.stands`."""
 
     @property
     def home(self) -> Path:
@@ -99,25 +101,38 @@ class Lab:
         running = set(processes.machines())
         if not {network.SWITCH, NAME, *self.hosts} <= running:
             return False
-        return all(self._on_each(lambda host: host.is_plugged and host.ssh_runs and host.docker_runs))
+        return all(self.on_each(lambda host: host.is_plugged and host.ssh_runs and host.docker_runs))
 
-    def restore(self) -> None:
-        """Make the world new: cables, services, homes; no containers, no command of ours."""
+    def end_commands(self) -> None:
+        """End what `laptop_popen` has started, and what still runs of it."""
         for process in self.started:
             process.kill()
             process.communicate()
         self.started.clear()
-        network.mend(NAME)
-        self._on_each(partial(_restore, authorized_key=self.desk.public_key))
+
+    def mend(self) -> None:
+        """Repair what a test may have broken: cables, services, disks, keys. What is whole costs next to nothing."""
+        for host in self.hosts.values():
+            if not host.is_on:
+                host.power_on()
+        network.mend(NAME, *self.hosts)
+        self.on_each(partial(_mend, authorized_key=self.desk.public_key))
+
+    def restore(self) -> None:
+        """Make the world new: cables, services, homes; no containers, no command of ours."""
+        self.end_commands()
+        self.left.clear()
+        self.mend()
+        self.on_each(_empty)
         self.desk.furnish_home(self.hosts.values())
 
     def boot(self) -> None:
         self.desk.furnish()
         self.desk.power_on()
-        self._on_each(partial(_boot, authorized_key=self.desk.public_key))
+        self.on_each(partial(_boot, authorized_key=self.desk.public_key))
         self.desk.furnish_home(self.hosts.values())
 
-    def _on_each(self, act: Callable[[Host], T]) -> list[T]:
+    def on_each(self, act: Callable[[Host], T]) -> list[T]:
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             return list(pool.map(act, self.hosts.values()))
 
@@ -128,12 +143,11 @@ def _boot(host: Host, authorized_key: str) -> None:
     host.start_services()
 
 
-def _restore(host: Host, authorized_key: str) -> None:
-    if not host.is_on:
-        host.power_on()
-    host.mend()
-    faults.mend(host)
+def _mend(host: Host, authorized_key: str) -> None:
     host.authorize(authorized_key)
-    host.start_services()
+    faults.mend(host)
+
+
+def _empty(host: Host) -> None:
     host.remove_containers()
     host.empty_home()

@@ -54,7 +54,7 @@ class Laptop:
         (ssh / "known_hosts").write_text("".join(f"{host.address} {host.public_key}\n" for host in hosts))
 
     def power_on(self) -> None:
-        boot: list[str | Path] = ["bash", BOOT, NAME, self.folder, *PLACES]
+        boot: list[str | Path] = ["bash", BOOT, processes.title(NAME), self.folder, *PLACES]
         processes.start(NAME, self.folder / "boot.log", "unshare", *NAMESPACES, *boot)
         network.plug(NAME, network.LAPTOP)
 

@@ -1,24 +1,28 @@
-"""Bringing the lab up, finding one that stands, and taking it down whole, also after a crash."""
+"""Bringing a lab up, finding one that stands, and taking it down whole, also after a crash."""
 
 import contextlib
-import fcntl
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from . import image, network, packages, processes
 from .build import build
-from .files import delete
+from .files import delete, locked
 from .host import PLACES, Host
 from .lab import Lab
 from .laptop import Laptop
-from .processes import LabError
+from .processes import CHECKOUT, LabError
 
 MOST = 200  # what fits into 192.0.2.11 and up
-# Folders which a mount needs, and which the machine may not have: made, and removed again if still empty.
+# Folders which a mount needs, and which the machine may not have. They stay: where one is removed, the kernel
+# takes away what other labs have mounted there.
 MOUNT_POINTS = ("/root/.ssh", *(f"/{place}" for place in PLACES if place != "etc/shadow"))
+STAYS = "it stays"
 
 Say = Callable[[str], None]
 
@@ -28,98 +32,133 @@ def up(count: int, say: Say) -> Lab:
     if not 1 <= count <= MOST:
         raise LabError(f"a lab has 1 to {MOST} hosts, not {count}")
     packages.prepare(say)
-    with alone():
+    with _alone(processes.lab()):
         lab = standing()
         if lab and len(lab.hosts) == count and _is_ours_and_whole(lab):
             say(f"a lab of {count} stands already")
             return replace(lab, is_new=False)
-        _clear()
+        _clear(processes.lab())
         return _make(count, say)
+
+
+@contextlib.contextmanager
+def lent(count: int, say: Say) -> Iterator[Lab]:
+    """A lab for as long as the block lasts, even if we are killed in it; one that stood before is left standing."""
+    packages.require_root()
+    with _ended_after_us() as ending:
+        lab = up(count, say)
+        if not lab.is_new:
+            ending.write(STAYS)
+            ending.flush()
+        yield lab
 
 
 @contextlib.contextmanager
 def in_order(count: int, say: Say) -> Iterator[Lab]:
     """A lab in order, with a folder to work in; one that stood before stands again afterwards."""
     folder = Path(tempfile.mkdtemp())
-    lab = up(count, say).at(folder)
-    lab.restore()
     try:
-        yield lab
+        with lent(count, say) as lab:
+            lab = lab.at(folder)
+            lab.restore()
+            try:
+                yield lab
+            finally:
+                lab.restore()
     finally:
-        lab.restore()
-        if lab.is_new:
-            down()
         delete(folder)
 
 
+@contextlib.contextmanager
+def _ended_after_us() -> Iterator[IO[str]]:
+    """Takes the lab down after the block, or after this process, whatever it dies of; unless told that it STAYS."""
+    guard = [sys.executable, "-m", "tests.lab.lifecycle"]
+    # Out of the terminal's reach: a second Ctrl-C is no reason to leave a lab behind.
+    with subprocess.Popen(
+        guard, stdin=subprocess.PIPE, text=True, cwd=CHECKOUT, start_new_session=True
+    ) as ending:
+        assert ending.stdin
+        yield ending.stdin
+
+
 def down() -> None:
-    """End everything that any `up` ever started here."""
+    """End everything that any `up` of this name ever started here, those of pytest-xdist's workers included."""
     packages.require_root()
-    with alone():
-        _clear()
+    for name in _family():
+        with _alone(name):
+            _clear(name)
+
+
+def _family() -> list[str]:
+    ours = processes.lab()
+    return [ours, *(each.name for each in _labs().glob(f"{ours}.*") if each.is_dir())]
 
 
 def standing() -> Lab | None:
     """The lab that was brought up last, whatever its condition."""
     with contextlib.suppress(FileNotFoundError):
-        record = json.loads((_folder() / "lab.json").read_text())
-        return _lab(record["count"], Path(record["template"]))
+        return _lab(json.loads((_folder() / "lab.json").read_text())["count"])
     return None
 
 
 def _make(count: int, say: Say) -> Lab:
     _folder().mkdir(parents=True)
-    _make_mount_points()
+    make_mount_points()
     network.start_switch(_folder() / "switch.log")
-    build(_folder() / "template", say)
-    lab = _lab(count, image.template())
+    with image.alone():
+        build(_folder() / "template", _images(), say)
+        _image().symlink_to(image.template())
+    lab = _lab(count)
     lab.boot()
     # Written last: a lab that was interrupted on its way up is none.
-    record = {"count": count, "template": str(image.template())}
-    (_folder() / "lab.json").write_text(json.dumps(record))
+    (_folder() / "lab.json").write_text(json.dumps({"count": count}))
     return lab
 
 
-def _lab(count: int, template: Path) -> Lab:
+def make_mount_points() -> None:
+    for place in MOUNT_POINTS:
+        Path(place).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _lab(count: int) -> Lab:
     names = {f"gpu{number}": network.address_of(number) for number in range(1, count + 1)}
+    template = _image().resolve()
     hosts = {name: Host(name, address, _folder() / name, template) for name, address in names.items()}
     return Lab(hosts, Laptop(_folder() / "laptop"), Path.cwd())
 
 
 def _is_ours_and_whole(lab: Lab) -> bool:
-    same = all(host.template == image.template() for host in lab.hosts.values())
-    return same and lab.is_whole
+    return _image().resolve() == image.template() and lab.is_whole
 
 
-def _clear() -> None:
-    processes.end_all()
-    _remove_mount_points()
-    delete(_folder())
+def _clear(name: str) -> None:
+    processes.end_all(name)
+    delete(_labs() / name)
+
+
+def _labs() -> Path:
+    # Beside the template: layers, and copies of them, stay on one filesystem.
+    return image.cache() / "labs"
 
 
 def _folder() -> Path:
-    # Beside the template: layers, and copies of them, stay on one filesystem.
-    return image.cache() / "lab"
+    return _labs() / processes.lab()
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """One at a time changes the lab or its cache."""
-    image.cache().mkdir(parents=True, exist_ok=True)
-    with (image.cache() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _image() -> Path:
+    """A link to the template that our lab's hosts are lent."""
+    return _folder() / "image"
 
 
-def _make_mount_points() -> None:
-    made = [place for place in MOUNT_POINTS if not Path(place).exists()]
-    (_folder() / "made.json").write_text(json.dumps(made))
-    for place in made:
-        Path(place).mkdir(parents=True, mode=0o700)
+def _images() -> list[Path]:
+    return [link.resolve() for link in _labs().glob("*/image")]
 
 
-def _remove_mount_points() -> None:
-    with contextlib.suppress(FileNotFoundError):
-        for place in json.loads((_folder() / "made.json").read_text()):
-            with contextlib.suppress(OSError):
-                Path(place).rmdir()
+def _alone(name: str) -> contextlib.AbstractContextManager[None]:
+    """One at a time changes a lab."""
+    return locked(_labs() / f"{name}.lock")
+
+
+if __name__ == "__main__":  # see `_ended_after_us`
+    if STAYS not in sys.stdin.read():
+        down()

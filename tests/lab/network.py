@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from .processes import LabError, find, pid_of, run, start
+from .processes import LabError, find, pid_of, run, start, title
 
 NETWORK = "192.0.2"
 LAPTOP = f"{NETWORK}.1"
@@ -16,8 +16,8 @@ def address_of(number: int) -> str:
 
 def start_switch(log: Path) -> None:
     if find(SWITCH) is None:
-        hold = f'exec -a "raycluster-lab: {SWITCH}" sleep infinity'
-        start(SWITCH, log, "unshare", "--net", "bash", "-c", hold)
+        hold = 'exec -a "$0" sleep infinity'
+        start(SWITCH, log, "unshare", "--net", "bash", "-c", hold, title(SWITCH))
     _ip(SWITCH, "link", "add", "br0", "type", "bridge")
     _ip(SWITCH, "link", "set", "br0", "up")
 
@@ -37,8 +37,9 @@ def cut(name: str) -> None:
     _ip(SWITCH, "link", "set", name, "down")
 
 
-def mend(name: str) -> None:
-    _ip(SWITCH, "link", "set", name, "up")
+def mend(*names: str) -> None:
+    orders = "".join(f"link set {name} up\n" for name in names)
+    run("nsenter", "--target", str(pid_of(SWITCH)), "--net", "ip", "-batch", "-", stdin=orders)
 
 
 def is_plugged(name: str) -> bool:

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 
+from . import image
 from .processes import LabError, UnavailableError, run
 
 PACKAGE_OF = {
@@ -44,10 +45,11 @@ def prepare(say: Callable[[str], None]) -> None:
     """Make sure that a lab can be had here, or raise UnavailableError with the reason."""
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{ELSEWHERE}"
     require_root()
-    packages = missing()
-    if packages:
-        say(f"installing {' '.join(packages)}")
-        _install(packages)
+    with image.alone():
+        packages = missing()
+        if packages:
+            say(f"installing {' '.join(packages)}")
+            _install(packages)
     _require_namespaces()
 
 

@@ -1,16 +1,21 @@
-"""Machines are processes: each of the lab's holds its namespaces open, and is found again by its name."""
+"""Machines are processes: each of the lab's holds its namespaces open, and is found again by its name.
+
+Labs stand side by side, each with a name of its own, which the titles of its processes and its cgroups begin with.
+"""
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-MARK = "raycluster-lab: "
+MARK = "raycluster-lab"
 OUTSIDE = " (outside)"
 PROC = Path("/proc")
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class LabError(Exception):
@@ -19,6 +24,24 @@ class LabError(Exception):
 
 class UnavailableError(LabError):
     """This machine cannot have a lab; whoever wanted one should go without."""
+
+
+def lab() -> str:
+    """The name of our lab: $RAYCLUSTER_LAB, or the checkout's; pytest-xdist's workers have one each, `name.gw0`."""
+    chosen = os.environ.get("RAYCLUSTER_LAB") or CHECKOUT.name
+    family = re.sub(r"[^a-z0-9]+", "-", chosen.lower()).strip("-")[:20] or "lab"
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return f"{family}.{worker}" if worker else family
+
+
+def title(name: str, of: str = "") -> str:
+    """The name under which a machine's first process is found, in our lab or in the lab `of` that name."""
+    return f"{MARK} {of or lab()}: {name}"
+
+
+def cgroup(of: str = "") -> str:
+    """The folder of all cgroups of our lab, or of the lab `of` that name."""
+    return f"{MARK}-{of or lab()}"
 
 
 def run(
@@ -42,11 +65,11 @@ def wait_until(what: str, holds: Callable[[], bool], seconds: float = 30) -> Non
 def marked(name: str, *command: str | Path) -> list[str]:
     """The command line that runs `command` under a name by which `end_all` will find it."""
     words = [str(word) for word in command]
-    return ["bash", "-c", 'exec -a "$0" "$@"', MARK + name + OUTSIDE, *words]
+    return ["bash", "-c", 'exec -a "$0" "$@"', title(name) + OUTSIDE, *words]
 
 
 def start(name: str, log: Path, *command: str | Path) -> int:
-    """Start a machine that outlives us; `command` must end in a process called MARK + name."""
+    """Start a machine that outlives us; `command` must end in a process called `title(name)`."""
     with log.open("w") as output:
         detached = ["setsid", "--fork", *marked(name, *command)]
         subprocess.run(detached, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=True)
@@ -58,7 +81,14 @@ def start(name: str, log: Path, *command: str | Path) -> int:
 
 
 def find(name: str) -> int | None:
-    return next((pid for pid, title in _titles() if title == MARK + name), None)
+    wanted = title(name)
+    if _title(_found.get(wanted, 0)) != wanted:
+        _found[wanted] = next((pid for pid, each in _titles() if each == wanted), 0)
+    return _found[wanted] or None
+
+
+_found: dict[str, int] = {}
+"""Where machines were seen last: most are still there, and looking through all processes takes its time."""
 
 
 def pid_of(name: str) -> int:
@@ -70,24 +100,25 @@ def pid_of(name: str) -> int:
 
 def machines() -> list[str]:
     """The names of all machines that run."""
-    names = (title.removeprefix(MARK) for _, title in _titles() if title.startswith(MARK))
+    ours = title("")
+    names = (each.removeprefix(ours) for _, each in _titles() if each.startswith(ours))
     return sorted({name for name in names if not name.endswith(OUTSIDE)})
 
 
 def end(name: str) -> None:
     """Pull the plug: a machine's first process takes all others in its process namespace along."""
-    _kill(pid for pid, title in _titles() if title in (MARK + name, MARK + name + OUTSIDE))
-    _remove_cgroups(name)
+    _kill(pid for pid, each in _titles() if each in (title(name), title(name) + OUTSIDE))
+    _remove_cgroups(f"{cgroup()}/{name}")
 
 
-def end_all() -> None:
-    """End every machine, and first whatever still sits on one of their networks (commands on the laptop)."""
-    ours = {pid: title for pid, title in _titles() if title.startswith(MARK)}
-    inits = [pid for pid, title in ours.items() if not title.endswith(OUTSIDE)]
+def end_all(of: str) -> None:
+    """End every machine of a lab, and first whatever still sits on their networks (commands on the laptop)."""
+    ours = {pid: each for pid, each in _titles() if each.startswith(title("", of))}
+    inits = [pid for pid, each in ours.items() if not each.endswith(OUTSIDE)]
     networks = {_network(pid) for pid in inits} - {_network(os.getpid()), _network(1), None}
     _kill(pid for pid in _pids() if pid not in ours and _network(pid) in networks)
     _kill(ours)
-    _remove_cgroups()
+    _remove_cgroups(cgroup(of))
 
 
 def inside(name: str) -> list[int]:
@@ -113,10 +144,14 @@ def _is_gone(pid: int) -> bool:
 
 
 def _titles() -> Iterator[tuple[int, str]]:
-    for pid in _pids():
-        with contextlib.suppress(OSError):
-            title = (PROC / str(pid) / "cmdline").read_bytes().partition(b"\0")[0]
-            yield pid, title.decode(errors="replace")
+    return ((pid, _title(pid)) for pid in _pids())
+
+
+def _title(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        words = (PROC / str(pid) / "cmdline").read_bytes()
+        return words.partition(b"\0")[0].decode(errors="replace")
+    return ""
 
 
 def _pids() -> list[int]:
@@ -130,11 +165,11 @@ def _network(pid: int) -> str | None:
         return None
 
 
-def _remove_cgroups(name: str = "") -> None:
+def _remove_cgroups(folder: str) -> None:
     # Containers that die with their host leave their cgroups behind; a rebooted machine would have none.
-    roots = [*Path("/sys/fs/cgroup").glob("raycluster-lab"), *Path("/sys/fs/cgroup").glob("*/raycluster-lab")]
-    folders = [root / name for root in roots if not root.parent.is_symlink()]
-    wait_until("the cgroups are empty", lambda: all(map(_remove_tree_of_cgroups, folders)), seconds=10)
+    found = [*Path("/sys/fs/cgroup").glob(folder), *Path("/sys/fs/cgroup").glob(f"*/{folder}")]
+    roots = [root for root in found if not any(parent.is_symlink() for parent in root.parents)]
+    wait_until("the cgroups are empty", lambda: all(map(_remove_tree_of_cgroups, roots)), seconds=10)
 
 
 def _remove_tree_of_cgroups(root: Path) -> bool:

@@ -10,6 +10,11 @@ from .lab import Lab
 
 Answer = subprocess.CompletedProcess[str]
 
+WHAT_RUNS = """\
+docker ps --quiet --no-trunc --filter label=raycluster.cluster
+pgrep 'raylet|gcs_server'
+"""
+
 SUCCESS = ("is up", "is down", "healthy")
 """The words that may never be said when something failed."""
 
@@ -29,6 +34,21 @@ def brought_up(lab: Lab, inventory: Path) -> Path:
     answer = lab.raycluster("up", inventory)
     assert answer.returncode == 0, answer.stderr
     return inventory
+
+
+def stands(lab: Lab, inventory: Path) -> Path:
+    """The inventory, its cluster standing: brought up, unless all of it runs on as it was left the last time."""
+    text = inventory.read_text()
+    if lab.left.get(text) != lab.on_each(_what_runs):
+        brought_up(lab, inventory)
+        lab.left.clear()
+        lab.left[text] = lab.on_each(_what_runs)
+    return inventory
+
+
+def _what_runs(host: Host) -> str:
+    """The host's containers and Ray's processes; one that was started anew is another."""
+    return host.run("sh", "-c", WHAT_RUNS, check=False).stdout
 
 
 def containers(lab: Lab, label: str = "raycluster.cluster") -> dict[str, str]:

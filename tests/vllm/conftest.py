@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import lifecycle
+from tests.lab import image, lifecycle
 from tests.lab.conftest import say, standing_lab
 from tests.lab.host import VLLM
 from tests.lab.lab import Lab
@@ -19,7 +19,7 @@ __all__ = ["say", "standing_lab"]
 def lab_with_vllm(standing_lab: Lab, say: lifecycle.Say) -> Lab:
     """A host sees what it was lent when it was powered on: one that stood before vLLM was there is booted again."""
     try:
-        with lifecycle.alone():  # of all checkouts on this machine
+        with image.alone():
             made = site.make(say)
     except UnavailableError as reason:
         pytest.skip(str(reason))
