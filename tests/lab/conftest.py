@@ -60,7 +60,7 @@ def lab_with_cluster(standing_lab: Lab, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def cluster(lab_with_cluster: Lab) -> Iterator[Lab]:
-    """The lab with a cluster on gpu1 and gpu2: brought up for a module's first test, for others only if it is not whole."""
+    """The lab with a cluster on gpu1 and gpu2: brought up for a module's first test, then if it is not whole."""
     lab = lab_with_cluster
     stands(lab, two_hosts(lab))
     yield lab

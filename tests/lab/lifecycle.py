@@ -59,10 +59,9 @@ def in_order(count: int, say: Say) -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp())
     try:
         with lent(count, say) as lab:
-            lab = lab.at(folder)
             lab.restore()
             try:
-                yield lab
+                yield lab.at(folder)
             finally:
                 lab.restore()
     finally:
