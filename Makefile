@@ -6,9 +6,13 @@ LAB := tests/lab/lab
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CONSTRAINTS := $(wildcard constraints.txt)
 DEBIAN_PYTHON := python3 python3-venv
+# Labs that stand side by side in `make test`, one for each worker of pytest.
+LABS ?= 3
+AS_ROOT := $(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE,$(if $($(name)),$(name)=$($(name))))
+OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test test-vllm fuzz bench demo docs screens release lab lab-down clean
+.PHONY: help setup packages check test test-lab test-vllm fuzz bench demo docs screens release lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,17 +37,20 @@ check: setup ## what a commit must pass, in under a minute: format, lint, types,
 	$(BIN)/lint-imports
 	PYTHONHASHSEED=0 $(BIN)/pytest -n auto -m 'not lab'
 
-test: setup packages check ## everything, the lab with its real hosts included
-	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest tests/lab
+test: setup packages check ## the above, and on real hosts all that a user may do and meet, in some ten minutes
+	$(AS_ROOT) $(BIN)/pytest -n $(LABS) --dist loadgroup tests/lab --ignore-glob '$(OF_THE_LAB_ITSELF)'
+
+test-lab: setup packages ## the lab itself: that its hosts are real, that labs keep apart, that the screens can be recorded
+	$(AS_ROOT) $(BIN)/pytest $(OF_THE_LAB_ITSELF)
 
 test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a model answers (3 GB, once)
-	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest tests/vllm
+	$(AS_ROOT) $(BIN)/pytest tests/vllm
 
 fuzz: setup ## try a hundred thousand hostile inventories, for half an hour at most
 	$(BIN)/python -m tests.fuzz --files 100000 --minutes 30
 
 bench: setup packages ## measure it beside other tools, on the lab and on 200 hosts played by this machine; also into bench.json
-	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.bench
+	$(AS_ROOT) $(BIN)/python -m tests.bench
 
 demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it
 	tests/lab/demo
@@ -52,7 +59,7 @@ docs: setup ## make what is generated in docs/ anew: the keys of the inventory
 	$(BIN)/python -m tests.docs.configuration
 
 screens: setup packages ## record the screens of the README and docs/ anew, on the lab's hosts
-	$(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.lab.screens
+	$(AS_ROOT) $(BIN)/python -m tests.lab.screens
 
 release: setup ## build wheel and sdist into dist/, and check them in a fresh environment
 	.ci/release

@@ -98,9 +98,9 @@ def pid_of(name: str) -> int:
     return pid
 
 
-def machines() -> list[str]:
-    """The names of all machines that run."""
-    ours = title("")
+def machines(of: str = "") -> list[str]:
+    """The names of all machines that run, of our lab or of the lab `of` that name."""
+    ours = title("", of)
     names = (each.removeprefix(ours) for _, each in _titles() if each.startswith(ours))
     return sorted({name for name in names if not name.endswith(OUTSIDE)})
 

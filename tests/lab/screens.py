@@ -5,7 +5,7 @@ says that each host has eight, and Ray takes that as given.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from . import lifecycle
 from .host import CHECKOUT
@@ -70,12 +70,17 @@ SCREENS: dict[str, Screen] = {
 }
 
 
+def shots(lab: Lab, person: Terminal) -> Iterator[tuple[str, str]]:
+    for name, screen in SCREENS.items():
+        person.clear()
+        yield name, screen(lab, person)
+
+
 def main() -> None:
     with lifecycle.in_order(3, print) as lab, terminal(lab, COLUMNS, ROWS) as person:
         lab.inventory()
-        for name, screen in SCREENS.items():
-            person.clear()
-            _write(name, screen(lab, person))
+        for name, shown in shots(lab, person):
+            _write(name, shown)
 
 
 def block(name: str) -> re.Pattern[str]:

@@ -1,17 +1,28 @@
 """The lab is what it says: what other tests prove rests on it."""
 
+import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
+from . import processes, screens
 from .host import Host
 from .inventory import as_yaml, inventory
 from .lab import Lab
-from .processes import LabError, wait_until
+from .processes import CHECKOUT, LabError, run, wait_until
+from .terminal import terminal
 
 UNREACHABLE = 255
 IMAGE = "raylab:latest"
+LAB = CHECKOUT / "tests/lab/lab"
+LENT = """
+from tests.lab import lifecycle
+with lifecycle.lent(1, lambda _: None):
+    print("it stands", flush=True)
+    input()
+"""
 SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=1")
 
 
@@ -166,6 +177,52 @@ def test_the_world_is_restored(lab: Lab) -> None:
     assert one.docker("ps", "--all", "--quiet") == ""
     assert one.run("ls", "-A", "/root").stdout == ""
     assert all(answers(lab, name) for name in lab.hosts)
+
+
+def test_a_lab_beside_this_one_comes_and_goes_and_leaves_this_one_whole(lab: Lab) -> None:
+    def beside(*words: str) -> str:
+        return run("env", "-u", "PYTEST_XDIST_WORKER", "RAYCLUSTER_LAB=beside", LAB, *words).stdout
+
+    assert beside("up", "1") == "gpu1  192.0.2.11\n"
+    try:
+        assert beside("status") == "gpu1  192.0.2.11  plugged, ssh, docker 0 running\n"
+        assert (
+            beside("ssh", "gpu1", "cat", "/etc/ssh/ssh_host_ed25519_key.pub") != lab.hosts["gpu1"].public_key
+        )
+        lab.hosts["gpu1"].stop_ssh()
+        assert "plugged, ssh" in beside("status")
+    finally:
+        beside("down")
+    assert processes.machines("beside") == []
+    lab.hosts["gpu1"].start_ssh()
+    assert lab.is_whole
+    assert run_container(lab.hosts["gpu1"], "echo", "here") == "here"
+
+
+def test_a_lab_ends_with_the_run_that_made_it_though_that_is_killed() -> None:
+    env = {key: value for key, value in os.environ.items() if key != "PYTEST_XDIST_WORKER"}
+    making = subprocess.Popen(
+        [sys.executable, "-c", LENT],
+        env=env | {"RAYCLUSTER_LAB": "lent"},
+        stdout=subprocess.PIPE,
+        cwd=CHECKOUT,
+    )
+    with making:
+        assert making.stdout
+        assert making.stdout.readline() == b"it stands\n"
+        assert "gpu1" in processes.machines("lent")
+        making.kill()
+    wait_until("nothing of it is left", lambda: processes.machines("lent") == [])
+
+
+def test_every_screen_of_the_pages_can_be_recorded(lab: Lab) -> None:
+    lab.inventory()
+    with terminal(lab, screens.COLUMNS, screens.ROWS) as person:
+        made = dict(screens.shots(lab, person))
+    assert list(made) == list(screens.SCREENS)
+    for name, shown in made.items():
+        assert any(screens.block(name).search(page.read_text()) for page in screens.PAGES)
+        assert shown.startswith("$ raycluster ")
 
 
 def test_the_laptop_is_no_host(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from tests.payload.serving.place import VLLM
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import brought_up, failed, health
+from .seeing import brought_up, failed, health, stands
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
 PLACE = "/root/vllm"
@@ -40,12 +40,14 @@ def serving(lab: Lab) -> list[str]:
 
 @pytest.fixture
 def cluster(lab_with_cluster: Lab) -> Iterator[Lab]:
-    """Brought up for the first test, and completed for the others."""
+    """Brought up for the first test, and for others if it is not whole."""
     lab = lab_with_cluster
     for host in lab.hosts.values():
         host.run("sh", "-c", 'cat >"$0" && chmod +x "$0"', PLACE, stdin=VLLM.read_text())
-    brought_up(lab, inventory(lab))
+    stands(lab, inventory(lab))
     yield lab
+    lab.end_commands()
+    lab.mend()
     lab.raycluster("serve", "stop", "-i", inventory(lab))
 
 

@@ -12,7 +12,7 @@ import pytest
 from .host import Host
 from .lab import Lab
 from .processes import wait_until
-from .seeing import brought_up, finished
+from .seeing import finished, stands
 from .terminal import terminal
 
 STAND_IN = """\
@@ -39,11 +39,11 @@ input()
 def watched(lab_with_cluster: Lab) -> Iterator[Lab]:
     """The lab with its cluster on all three hosts, and an inventory that expects NVIDIA's GPUs there."""
     lab = lab_with_cluster
-    brought_up(lab, lab.inventory())
+    stands(lab, lab.inventory())
     lab.inventory(accelerator="nvidia")
     yield lab
-    if not lab.is_whole:
-        lab.restore()
+    lab.end_commands()
+    lab.mend()
 
 
 def give_gpus(host: Host) -> None:
