@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import faults, network, processes
-from .host import CHECKOUT, Host
+from .host import Host
 from .inventory import as_yaml, inventory
 from .laptop import NAME, Laptop
+from .processes import CHECKOUT
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from . import network, processes
 from .files import empty
-from .host import BOOT, CHECKOUT, SEARCH_PATH, Host
-from .processes import run
+from .host import BOOT, SEARCH_PATH, Host
+from .processes import CHECKOUT, run
 
 NAME = "laptop"
 NAMESPACES = ("--mount", "--propagation", "slave", "--uts", "--net")

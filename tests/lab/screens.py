@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from . import lifecycle
-from .host import CHECKOUT
 from .lab import Lab
+from .processes import CHECKOUT
 from .terminal import Terminal, terminal
 
 PAGES = (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md")))

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .host import CHECKOUT
 from .lab import Lab
-from .processes import run, wait_until
+from .processes import CHECKOUT, run, wait_until
 
 PROGRAM = 'raycluster() { PYTHONPATH=%s "%s" -m orchestrator "$@"; }'
 

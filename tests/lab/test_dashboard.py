@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from . import faults
-from .host import CHECKOUT
 from .lab import Lab
+from .processes import CHECKOUT
 from .seeing import Answer, brought_up, finished, heard
 
 NODES = "#/cluster"
