@@ -14,6 +14,7 @@ from .seeing import stands, two_hosts
 HOSTS = 3
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares a cluster runs in one lab, one after another; all else wherever there is time."""
     for item in items:
