@@ -59,10 +59,8 @@ def test_only_the_screen_makes_a_console_and_nothing_goes_around_it() -> None:
     assert not [path for path in SOURCES if path.parent.name == "cli" and around.search(path.read_text())]
 
 
-def test_only_the_inventory_and_the_schemas_know_pydantic() -> None:
-    assert importers("pydantic") == {
-        f"model/inventory/{name}.py" for name in ("json_schema", "schema_models", "sections")
-    }
+def test_only_the_schemas_know_pydantic() -> None:
+    assert importers("pydantic") == {"model/inventory/json_schema.py"}
 
 
 @pytest.mark.parametrize("module", ["fabric", "paramiko"])

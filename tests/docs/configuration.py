@@ -12,7 +12,7 @@ import yaml
 from orchestrator.model.inventory import arguments
 from orchestrator.model.inventory.example import NAME, example
 from orchestrator.model.inventory.json_schema import of_inventory
-from orchestrator.model.inventory.schema_models import Inventory
+from orchestrator.model.inventory.models import Inventory
 
 from .pages import ROOT
 
@@ -87,7 +87,7 @@ def _default(name: str, key: str, form: Schema, required: Collection[str]) -> st
         return "required"
     if "default" in form:
         return f"`{form['default']:g}`" if isinstance(form["default"], float) else f"`{form['default']}`"
-    of_cluster = "the cluster's" if name == "Host" and key in Inventory.model_fields else NONE
+    of_cluster = "the cluster's" if name == "Host" and key in Inventory.entries() else NONE
     return DEFAULTS.get((name, key), of_cluster)
 
 

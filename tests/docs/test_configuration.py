@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
+from orchestrator.model.inventory.models import Inventory
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.schema_models import Inventory
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
 from .configuration import DEFAULTS, PAGE, SECTIONS, flow, page, written

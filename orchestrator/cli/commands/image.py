@@ -73,10 +73,10 @@ def copy(
 
 
 def _checked(image: str) -> str:
-    from orchestrator.model.inventory import image_reference
+    from orchestrator.model.inventory import values
 
     try:
-        return image_reference.image(image)
+        return values.image(image)
     except ValueError as why:
         inventory_file.refuse(f"IMAGE {why}")
 

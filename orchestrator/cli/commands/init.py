@@ -123,7 +123,7 @@ def _cluster_name(written: str) -> str:
 
 
 def _image(written: str) -> str:
-    from orchestrator.model.inventory.image_reference import image
+    from orchestrator.model.inventory.values import image
 
     return image(written)
 

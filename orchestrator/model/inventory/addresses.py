@@ -1,38 +1,48 @@
-"""Where a host is: names, addresses, networks, one by one or in a range."""
+"""Kinds of values that say where a host is: names, addresses, networks, one by one or in a range."""
 
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from orchestrator.model.inventory.fields import value
 from orchestrator.model.inventory.mistakes import quoted
 from orchestrator.model.inventory.ranges import expand
-from orchestrator.model.inventory.values import scalar, text, user, word
+from orchestrator.model.inventory.values import SCALAR, USER, scalar, text, user, word
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}")
-HOST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-"""A host's name, or one from ~/.ssh/config."""
+_NAME = "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}"
+_HOST = "[A-Za-z0-9_][A-Za-z0-9_.-]*"  # or a name from ~/.ssh/config
+_HOP = rf"(?:ssh://)?(?:%s@)?(?:{_HOST}|\[[0-9A-Fa-f:.]+(?:%%[A-Za-z0-9_.-]+)?\])(?::[0-9]{{1,5}})?/?"
+_USERS_HOP = _HOP % USER
 
-_JUMP = re.compile(
-    rf"(?:ssh://)?(?:(.+)@)?(?:{HOST}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\])(?::[0-9]{{1,5}})?/?"
-)
+# what an editor is told; the checks know more
+_RANGE = r"\[[0-9]+-[0-9]+\]"
+_HOSTS = rf"{_HOST}({_RANGE}[A-Za-z0-9_.-]*)?|{_RANGE}[A-Za-z0-9_.-]*"
+_IPV6 = r"[0-9A-Fa-f:.\[\]-]*:[0-9A-Fa-f:.\[\]-]*:[0-9A-Fa-f:.\[\]-]*(%[A-Za-z0-9_.\[\]-]+)?"
+_UNUSABLE = r"0\.0\.0\.0|127\..*|255\.255\.255\.255|::1?|2(2[4-9]|3[0-9])\..*"
 
 
+@value(type=SCALAR, pattern=rf"^({_HOSTS}|{_IPV6})$", minimum=0, examples=["gpu1.example.com", "gpu[2-9]"])
 def host(written: object) -> str:
-    return _each(text(written), _one_host)
+    return _each(text(written), _check_host)
 
 
+@value(type=SCALAR, pattern=r"^[A-Za-z0-9\[][A-Za-z0-9_.\[\]-]*$", minimum=0)
 def name(written: object) -> str:
-    return _each(scalar(written), _one_name)
+    return _each(scalar(written), _check_name)
 
 
+@value(
+    type="string", pattern=rf"^(?!({_UNUSABLE})$)[0-9A-Fa-f:.\[\]-]+$", examples=["10.0.0.1", "10.0.0.[2-9]"]
+)
 def ip(written: object) -> str:
-    return _each(word(written), _one_ip)
+    return _each(word(written), _check_ip)
 
 
+@value(type=SCALAR, pattern=f"^{_USERS_HOP}(,{_USERS_HOP})*$", minimum=0, examples=["me@bastion:22"])
 def jump(written: object) -> str:
     hosts = word(written)
     for one in hosts.split(","):
-        found = _JUMP.fullmatch(one)
+        found = re.fullmatch(_HOP % "(.+)", one)
         if not found:
             raise ValueError(
                 f'should be a host such as "me@bastion:22", several with commas, not {quoted(one)}'
@@ -42,6 +52,7 @@ def jump(written: object) -> str:
     return hosts
 
 
+@value(type="string", pattern=r"^(?!127\.)[0-9A-Fa-f:.]+/[0-9.]+$", examples=["10.0.0.0/24"])
 def network(written: object) -> str:
     cidr = word(written)
     try:
@@ -59,7 +70,17 @@ def network(written: object) -> str:
 
 def is_name(written: str) -> bool:
     """Whether it can be a part of a container's name."""
-    return bool(_NAME.fullmatch(written))
+    return bool(re.fullmatch(_NAME, written))
+
+
+def is_ip(written: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
+    try:
+        ip_address(written)
+    except ValueError:
+        return False
+    _, percent, scope = written.partition("%")  # of which Python takes anything
+    return not percent or bool(re.fullmatch(r"[A-Za-z0-9_.-]+", scope))
 
 
 def normal(address: str) -> str:
@@ -76,7 +97,7 @@ def _each(written: str, check: Callable[[str], None]) -> str:
     return written
 
 
-def _one_host(written: str) -> None:
+def _check_host(written: str) -> None:
     if is_ip(written):
         return
     if "@" in written:
@@ -85,20 +106,20 @@ def _one_host(written: str) -> None:
         raise ValueError(f"should be the host alone; the port of {quoted(written)} goes under ssh.port")
     if re.fullmatch(r"[\d.]+", written):
         raise ValueError(f"{quoted(written)} is not a complete IPv4 address")
-    if not re.fullmatch(HOST, written):
+    if not re.fullmatch(_HOST, written):
         raise ValueError(
             f"should be a host name, an address or a name from ~/.ssh/config, not {quoted(written)}"
         )
 
 
-def _one_name(written: str) -> None:
+def _check_name(written: str) -> None:
     if not is_name(written):
         raise ValueError(
             f'should be letters, digits, "_", "." and "-", the first a letter or digit, not {quoted(written)}'
         )
 
 
-def _one_ip(written: str) -> None:
+def _check_ip(written: str) -> None:
     if not is_ip(written):
         bare = written.partition("/")[0]
         hint = f"; write {quoted(bare)}" if is_ip(bare) else ""
@@ -117,13 +138,3 @@ def _unusable(address: IPv4Address | IPv6Address) -> str:
     if isinstance(address, IPv6Address) and address.scope_id:
         return "names an interface; write an address that is the same on every host"
     return ""
-
-
-def is_ip(written: str) -> bool:
-    """Whether it is an IPv4 or IPv6 address."""
-    try:
-        ip_address(written)
-    except ValueError:
-        return False
-    _, percent, scope = written.partition("%")  # of which Python takes anything
-    return not percent or bool(re.fullmatch(r"[A-Za-z0-9_.-]+", scope))

@@ -1,10 +1,11 @@
-"""`docker.args` and `ray.args`: what raycluster says itself may not be said again there."""
+"""Kinds of arguments for docker run, ray start and vllm serve: those that raycluster sets itself are refused."""
 
 import re
 from collections.abc import Iterator
 
+from orchestrator.model.inventory.fields import Value
 from orchestrator.model.inventory.mistakes import quoted
-from orchestrator.model.inventory.values import scalar
+from orchestrator.model.inventory.values import SCALAR, scalar
 
 NOT_FOR_DOCKER = {
     "--name": 'containers are named by "cluster" and the host\'s "name"',
@@ -35,66 +36,47 @@ NOT_FOR_VLLM = {
     "--distributed-executor-backend": "use engine",
 }
 _SWITCHES = "diPqt"  # the options of one letter that take no value
-DETACHED = rf"-[{_SWITCHES}]*d[{_SWITCHES}]*"
-"""`-d`, also among others, as in `-itd`."""
-
-_LABELS = ("-l", "--label")
-_VARIABLES = ("-e", "--env")
+_DETACHED = rf"-[{_SWITCHES}]*d[{_SWITCHES}]*"  # also among others, as in `-itd`
 
 
-def docker(written: object) -> str:
-    """One of `docker.args`."""
-    argument = _one(written)
-    bundled = re.fullmatch(DETACHED, argument)
-    _refuse("-d" if bundled else argument, NOT_FOR_DOCKER)
-    return argument
+def _argument(refused: dict[str, str]) -> Value[str]:
+    """An item of a list of arguments: not two in one, and none of those that raycluster sets itself."""
+
+    def check(written: object) -> str:
+        argument = scalar(written)
+        if not argument:
+            raise ValueError("should not be empty")
+        if two := re.match(r"(--?[A-Za-z][\w-]*)\s+(.*)", argument, re.DOTALL):
+            raise ValueError(
+                f"{quoted(argument)} is two arguments in one; write them as {quoted(two[1])}, {quoted(two[2])}"
+            )
+        option = "-d" if re.fullmatch(_DETACHED, argument) else argument.partition("=")[0]
+        if option in refused:
+            raise ValueError(f"{option} cannot be given here: {refused[option]}")
+        return argument
+
+    options = "|".join([*refused, _DETACHED] if "-d" in refused else refused)
+    return Value(check, type=SCALAR, pattern=rf"^(?!({options})(=|$))(?!--?[A-Za-z][\w-]*\s)[\s\S]")
 
 
-def ray(written: object) -> str:
-    """One of `ray.args`."""
-    argument = _one(written)
-    _refuse(argument, NOT_FOR_RAY)
-    return argument
-
-
-def vllm(written: object) -> str:
-    """One of `serve.args`."""
-    argument = _one(written)
-    _refuse(argument, NOT_FOR_VLLM)
-    return argument
+docker = _argument(NOT_FOR_DOCKER)
+ray = _argument(NOT_FOR_RAY)
+vllm = _argument(NOT_FOR_VLLM)
 
 
 def labels(args: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """Each label set, and the index of its argument."""
-    return _given(args, *_LABELS)
+    return _given(args, "l", "label")
 
 
 def variables(args: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """Each `NAME=value` (or `NAME` alone) set, and the index of its argument."""
-    return _given(args, *_VARIABLES)
-
-
-def _one(written: object) -> str:
-    argument = scalar(written)
-    if not argument:
-        raise ValueError("should not be empty")
-    if two := re.match(r"(--?[A-Za-z][\w-]*)\s+(.*)", argument, re.DOTALL):
-        raise ValueError(
-            f"{quoted(argument)} is two arguments in one; write them as {quoted(two[1])}, {quoted(two[2])}"
-        )
-    return argument
-
-
-def _refuse(argument: str, refused: dict[str, str]) -> None:
-    option = argument.partition("=")[0]
-    if option in refused:
-        raise ValueError(f"{option} cannot be given here: {refused[option]}")
+    return _given(args, "e", "env")
 
 
 def _given(args: tuple[str, ...], short: str, long: str) -> Iterator[tuple[int, str]]:
     """The values of an option, in all spellings: `-e X`, `-eX`, `-ite X`, `--env X`, `--env=X`."""
-    spelling = re.compile(rf"(?:-[{_SWITCHES}]*{short[1]}=?|{long}(?:=|\Z))(.*)", re.DOTALL)
-    after = (*args[1:], "")
-    for i, (argument, following) in enumerate(zip(args, after, strict=True)):
+    spelling = re.compile(rf"(?:-[{_SWITCHES}]*{short}=?|--{long}(?:=|\Z))(.*)", re.DOTALL)
+    for i, (argument, following) in enumerate(zip(args, (*args[1:], ""), strict=True)):
         if found := spelling.fullmatch(argument):
             yield i, found[1] or following

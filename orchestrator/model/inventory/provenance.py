@@ -7,11 +7,10 @@ from itertools import chain
 
 from orchestrator.model import redact
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.model.inventory.expand import size
+from orchestrator.model.inventory.fields import Section
 from orchestrator.model.inventory.mistakes import Path, dotted
+from orchestrator.model.inventory.models import Host, Inventory
 from orchestrator.model.inventory.ranges import is_range
-from orchestrator.model.inventory.schema_models import Host, Inventory
-from orchestrator.model.inventory.sections import Written
 from orchestrator.model.inventory.yaml_source import Source
 
 Value = str | int | float | tuple[str, ...] | None
@@ -75,7 +74,7 @@ def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[
 
 def of_hosts(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[HostSettings, ...]:
     """What holds for each host. Values that look like secrets are hidden."""
-    written = chain.from_iterable([each] * size(each[1]) for each in inventory.hosts())
+    written = chain.from_iterable([each] * each[1].size for each in inventory.hosts())
     return tuple(
         HostSettings(node.name, node.role, tuple(_host(source, inventory, path, host, node)))
         for (path, host), node in zip(written, cluster.nodes, strict=True)
@@ -125,7 +124,7 @@ def _origin(source: Source, inventory: Inventory, host: Host | None, path: Path,
     return Origin(From.CLUSTER, shared) if shared else Origin(From.DEFAULT)
 
 
-def _given(part: Written, key: Path) -> object:
+def _given(part: Section, key: Path) -> object:
     """What is written at a path; None for nothing."""
     found: object = part
     for each in key:

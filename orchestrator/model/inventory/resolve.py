@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
-from orchestrator.model.inventory.expand import members
-from orchestrator.model.inventory.schema_models import Host, Inventory
-from orchestrator.model.inventory.sections import Image, Written
+from orchestrator.model.inventory.fields import Section
+from orchestrator.model.inventory.models import Host, Image, Inventory
 
 
 def resolve(inventory: Inventory) -> Cluster:
@@ -36,7 +35,7 @@ def _image(written: str | Image) -> dict[str, Any]:
 def _nodes(inventory: Inventory) -> Iterator[Node]:
     for path, host in inventory.hosts():
         shared = _shared(inventory, host, Role.HEAD if path == ("head",) else Role.WORKER)
-        for member in members(host):
+        for member in host.machines():
             yield replace(shared, name=member.name, host=member.host, ip=member.ip)
 
 
@@ -66,7 +65,7 @@ def _docker(inventory: Inventory, host: Host) -> Docker:
     return Docker(**docker)
 
 
-def _merged(*parts: Written | None) -> dict[str, Any]:
+def _merged(*parts: Section | None) -> dict[str, Any]:
     """Later parts win, but lists append."""
     merged: dict[str, Any] = {}
     for part in filter(None, parts):

@@ -6,10 +6,9 @@ from itertools import chain
 
 from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Ports
 from orchestrator.model.inventory import addresses, arguments
-from orchestrator.model.inventory.expand import Member, members, size
 from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
+from orchestrator.model.inventory.models import Host, Inventory, Machine
 from orchestrator.model.inventory.ranges import count, is_range
-from orchestrator.model.inventory.schema_models import Host, Inventory
 from orchestrator.model.inventory.values import HIGHEST_PORT
 from orchestrator.model.select import RESERVED
 
@@ -39,14 +38,14 @@ _LABEL = "raycluster."
 _REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
 
 Hosts = dict[Path, Host]
-Machines = dict[Path, tuple[Member, ...]]
+Machines = dict[Path, tuple[Machine, ...]]
 
 
 def broken(inventory: Inventory) -> Iterator[Fault]:
     """Every rule that does not hold."""
-    hosts = {path: host for path, host in inventory.hosts() if host.host}
+    hosts = dict(inventory.hosts())
     even = {path: host for path, host in hosts.items() if not any(_uneven(path, host))}
-    machines = {path: members(host) for path, host in even.items()}
+    machines = {path: host.machines() for path, host in even.items()}
     yield from chain.from_iterable(_uneven(path, host) for path, host in hosts.items())
     yield from _addressless(inventory, hosts)
     yield from _unnameable(hosts)
@@ -66,9 +65,9 @@ def _uneven(path: Path, host: Host) -> Iterator[Fault]:
         yield Fault((*path, "host"), "the head is one host; a range stands for workers")
         return
     for key, written in (("ip", host.ip), ("name", host.name)):
-        if written and count(written) != size(host):
+        if written and count(written) != host.size:
             yield Fault(
-                (*path, key), f"stands for {_many(count(written), key)}, but {_many(size(host), 'host')}"
+                (*path, key), f"stands for {_many(count(written), key)}, but {_many(host.size, 'host')}"
             )
 
 
@@ -147,7 +146,7 @@ def _secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
     plain = set(inventory.env or ()).union(*(host.env or () for host in hosts.values()))
     seen: set[str] = set()
     for i, name in enumerate(inventory.secrets or ()):
-        if name in seen:
+        if name and name in seen:
             yield Fault(("secrets", i), f"{quoted(name)} is listed twice")
         if name in plain:
             yield Fault(("secrets", i), f'{quoted(name)} is also in "env"; a secret belongs here alone')
@@ -203,7 +202,7 @@ def _host_ips(inventory: Inventory, hosts: Hosts) -> Iterator[tuple[Path, str]]:
                 yield (*path, i), variable.partition("=")[2]
 
 
-def _contradiction(written: str, machines: tuple[Member, ...]) -> str:
+def _contradiction(written: str, machines: tuple[Machine, ...]) -> str:
     if all(member.ip == written for member in machines):
         return ""
     if len(machines) > 1:

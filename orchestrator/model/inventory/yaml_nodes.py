@@ -153,7 +153,7 @@ class Tree:
         if bad := _UNSENDABLE.search(text):
             message = f"the character {quoted(bad[0])} cannot be sent to a host"
             self.faults.append((self._position(node), path, message))
-        return _UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)  # pydantic stumbles over half a character
+        return _UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)  # half a character cannot be printed
 
     def _check_tag(self, node: yaml.Node, expected: str, path: Path) -> None:
         if node.tag != expected:

@@ -2,33 +2,33 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
+from orchestrator.model.inventory.fields import Section
 from orchestrator.model.inventory.mistakes import InventoryError
+from orchestrator.model.inventory.models import Host, HostRay, Inventory, Ray
 from orchestrator.model.inventory.parse import load, parse
-from orchestrator.model.inventory.schema_models import Host, Inventory
-from orchestrator.model.inventory.sections import HostRay, Ray, Written
 from orchestrator.model.inventory.yaml_source import Source, from_text, read
 
 EXAMPLE = Path(__file__).parents[3] / "inventory.example.yaml"
 
 
-def models(annotation: object = Inventory) -> Iterator[type[Written]]:
+def models(annotation: object = Inventory) -> Iterator[type[Section]]:
     """Every model in the schema."""
-    if isinstance(annotation, type) and issubclass(annotation, Written):
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
-        for field in annotation.model_fields.values():
-            yield from models(field.annotation)
+        for hint in get_type_hints(annotation).values():
+            yield from models(hint)
     for part in get_args(annotation):
         yield from models(part)
 
 
-def written(model: object) -> Iterator[tuple[type[Written], str]]:
+def written(model: object) -> Iterator[tuple[type[Section], str]]:
     """Every key that the example has, with the model it belongs to."""
     for part in model if isinstance(model, tuple) else (model,):
-        if isinstance(part, Written):
+        if isinstance(part, Section):
             for key, value in part.given().items():
-                yield type(part), key
+                yield type(part), key.rstrip("_")
                 yield from written(value)
 
 
@@ -40,7 +40,7 @@ def test_the_example_is_an_inventory() -> None:
 def test_the_example_has_every_key() -> None:
     source = read(str(EXAMPLE))
     assert isinstance(source, Source)
-    known = {(model, key) for model in models() for key in model.model_fields}
+    known = {(model, key) for model in models() for key in model.entries()}
     assert known - set(written(parse(source))) == set()
 
 
@@ -49,8 +49,8 @@ def test_the_models_are_found() -> None:
 
 
 def test_every_key_is_described() -> None:
-    fields = [field for model in models() for field in model.model_fields.values()]
-    assert all(field.description and field.description.endswith(".") for field in fields)
+    entries = [entry for model in models() for entry in model.entries().values()]
+    assert all(entry.description and entry.description.endswith(".") for entry in entries)
 
 
 def test_the_example_says_how_to_run_on_a_host_itself() -> None:

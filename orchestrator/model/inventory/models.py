@@ -1,0 +1,276 @@
+"""What a user may write. Nothing is filled in or merged here: what is not written is None."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from typing import NamedTuple, Self
+
+from orchestrator.model.cluster import Accelerator, Auth, BuildOn, Engine, HostKeys, Ports, Pull, Rdma
+from orchestrator.model.inventory import addresses, arguments, ranges, values
+from orchestrator.model.inventory.fields import ListOf, MapOf, Schema, Section, entry
+from orchestrator.model.inventory.mistakes import Fault, Path, quoted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ssh(Section):
+    """How to reach a host; what is not written is as `~/.ssh/config` has it."""
+
+    example = "{user: ubuntu}"
+    user: str | None = entry(values.user, "The user to log in as.")
+    port: int | None = entry(values.port, "The port of the SSH server.")
+    key: str | None = entry(values.text, "A private key's file on this machine; ~ is your home.")
+    jump: str | None = entry(addresses.jump, "A host to go through, [user@]host[:port], as in ProxyJump.")
+    host_keys: HostKeys | None = entry(
+        values.choice(HostKeys),
+        "Unknown host keys are refused (strict, the default) or recorded (accept-new).",
+    )
+    connect_timeout: float | None = entry(
+        values.seconds, "Seconds to wait for a connection; 10 if not given."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Docker(Section):
+    """How containers are run."""
+
+    example = "{shm_size: 32g}"
+    command: str | None = entry(
+        values.command, 'The command, such as "sudo -n docker" or "podman"; docker if not given.'
+    )
+    gpus: str | None = entry(
+        values.text,
+        "Docker's --gpus, such as all (the default), 4 or device=0,1; for accelerator nvidia.",
+    )
+    shm_size: str | None = entry(values.size, "The size of /dev/shm; 10.24g if not given.")
+    restart: str | None = entry(
+        values.restart, "no, always, unless-stopped (the default), on-failure or on-failure:N."
+    )
+    pull: Pull | None = entry(
+        values.choice(Pull), "When the image is pulled: missing (the default), always or never."
+    )
+    args: tuple[str, ...] | None = entry(
+        ListOf(arguments.docker),
+        "Further arguments of docker run, one item each; a host's come after the cluster's.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostRay(Section):
+    """What a host may say of Ray for itself."""
+
+    example = "{num_gpus: 4}"
+    args: tuple[str, ...] | None = entry(
+        ListOf(arguments.ray),
+        "Further arguments of ray start, one item each; a host's come after the cluster's.",
+    )
+    num_gpus: int | None = entry(
+        values.gpus, "How many GPUs Ray is told of; as many as Ray finds if not given."
+    )
+
+    @classmethod
+    def elsewhere(cls) -> Mapping[str, str]:
+        return dict.fromkeys(Ray.entries(), 'holds for the whole cluster; write it under the top-level "ray"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ray(HostRay):
+    """Ray, for the whole cluster."""
+
+    example = "{port: 6379}"
+    port: int | None = entry(values.port, "The port of Ray's GCS on the head; 6379 if not given.")
+    ports: Ports | None = entry(
+        values.choice(Ports),
+        "random (the default): Ray takes free ports; pinned: the ten from ray.port on.",
+    )
+    auth: Auth | None = entry(
+        values.choice(Auth),
+        "Token authentication: token, disabled or auto (the default: token where Ray has it).",
+    )
+    install: str | None = entry(
+        values.text, 'A pip requirement for images without Ray, such as "ray[default]==2.56.*".'
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve(Section):
+    """The model that the cluster is for."""
+
+    example = "{model: Qwen/Qwen3-32B}"
+    model: str = entry(
+        values.text, "A model's name on Hugging Face, or its folder in the containers.", required=True
+    )
+    args: tuple[str, ...] | None = entry(
+        ListOf(arguments.vllm), "Further arguments of vllm serve, one item each."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image(Section):
+    """The image, and how hosts come by it."""
+
+    example = "{from: vllm/vllm-openai:v0.18.0, build_on: head}"
+    from_: str = entry(values.image, "The Docker image, with tag or digest.", required=True)
+    build_on: BuildOn | None = entry(
+        values.choice(BuildOn),
+        "Where ray.install is added to it: on each host (the default), or on the head, "
+        "which gives it to the others.",
+    )
+
+
+class _ImageOrItsName:
+    """The two forms of `image`."""
+
+    def read(self, written: object, path: Path, faults: list[Fault]) -> Image | str | None:
+        kind = Image if isinstance(written, dict) else values.image
+        return kind.read(written, path, faults)
+
+    def schema(self) -> Schema:
+        return {"oneOf": [values.image.schema(), Image.schema()]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shared(Section):
+    """What may be written for the whole cluster and for a host; the host's own is merged in."""
+
+    ssh: Ssh | None = entry(Ssh, "How to reach the hosts.")
+    docker: Docker | None = entry(Docker, "How containers are run.")
+    env: dict[str, str] | None = entry(
+        MapOf(values.variable, values.variable_value), "Environment variables of the containers."
+    )
+    hf_home: str | None = entry(
+        values.hf_home,
+        "The folder on the host for Hugging Face downloads; ~/.cache/huggingface if not given.",
+    )
+    accelerator: Accelerator | None = entry(
+        values.choice(Accelerator), "The kind of device: nvidia (the default), amd, intel, ascend or none."
+    )
+    rdma: Rdma | None = entry(
+        values.choice(Rdma),
+        "InfiniBand devices for the containers: auto (where there are any), on or off.",
+    )
+
+    @classmethod
+    def elsewhere(cls) -> Mapping[str, str]:
+        """For each key of `ssh`, `docker` and `ray`, which of them have it; and the keys of the other level."""
+        homes: dict[str, str] = {}
+        for section in ("ssh", "docker", "ray"):
+            kind = cls.entries()[section].kind
+            for key in kind.entries() if isinstance(kind, type) and issubclass(kind, Section) else ():
+                homes[key] = (
+                    f"{homes[key]} or {quoted(section)}" if key in homes else f"goes under {quoted(section)}"
+                )
+        return homes
+
+
+class Machine(NamedTuple):
+    """What tells one machine of a range from the others."""
+
+    name: str
+    host: str
+    ip: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host(_Shared):
+    """One machine, or a range of them."""
+
+    example = "{host: gpu1.example.com, ip: 10.0.0.1}"
+    host: str = entry(
+        addresses.host,
+        "Where to SSH: a name or an address; gpu[2-9] stands for eight workers, local for this machine.",
+        required=True,
+    )
+    ip: str | None = entry(
+        addresses.ip, "The address the hosts reach each other at: VLLM_HOST_IP and Ray's node address."
+    )
+    name: str | None = entry(
+        addresses.name, "What the host is called here and in its container's name; host if not given."
+    )
+    ray: HostRay | None = entry(HostRay, "Ray on this host.")
+
+    @classmethod
+    def elsewhere(cls) -> Mapping[str, str]:
+        top = "holds for the whole cluster; write it at the top level"
+        return {**super().elsewhere(), **dict.fromkeys(Inventory.entries(), top)}
+
+    @classmethod
+    def read(cls, written: object, path: Path, faults: list[Fault]) -> Self:
+        """An empty host where a fault is in what the host is; one further in, `ssh.port` for example, is only out."""
+        before = len(faults)
+        read = super().read(written, path, faults)
+        spoiled = any(len(fault.path) <= len(path) + 1 for fault in faults[before:])
+        return cls() if read is None or spoiled else read
+
+    @property
+    def size(self) -> int:
+        """How many machines: as many as `host` names."""
+        return ranges.count(self.host)
+
+    def machines(self) -> tuple[Machine, ...]:
+        """The machines, in the order of their ranges, which are known to be of one size."""
+        hosts = ranges.expand(self.host)
+        names = ranges.expand(self.name or self.host)
+        ips = map(addresses.normal, ranges.expand(self.ip)) if self.ip else cycle([None])
+        return tuple(map(Machine, names, hosts, ips))
+
+
+class _Workers(ListOf):
+    """Counted before anything is expanded: a range is a few characters, whatever it stands for."""
+
+    def read(self, written: object, path: Path, faults: list[Fault]) -> tuple[Host, ...] | None:
+        total = sum(map(_count, written)) if isinstance(written, list) else 0
+        if total <= ranges.MOST:
+            return super().read(written, path, faults)
+        faults.append(Fault(path, f"stands for {total:,} hosts; a cluster has at most {ranges.MOST:,}"))
+        return None
+
+
+def _count(worker: object) -> int:
+    host = worker.get("host") if isinstance(worker, dict) else None
+    return ranges.count(host) if isinstance(host, str) else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory(_Shared):
+    """A file: one cluster."""
+
+    example = "{cluster: demo, image: ..., head: {...}}"
+    cluster: str = entry(
+        values.cluster_name,
+        "The cluster's name; in the names and labels of its containers.",
+        required=True,
+    )
+    image: str | Image = entry(
+        _ImageOrItsName(),
+        "The Docker image, with tag or digest; or a map of it and where it is built.",
+        required=True,
+    )
+    head: Host = entry(Host, "The machine that the others join.", required=True)
+    workers: tuple[Host, ...] | None = entry(_Workers(Host), "The other machines.")
+    network: str | None = entry(
+        addresses.network,
+        "A network such as 10.0.0.0/24; a host without ip uses its one address in it.",
+    )
+    secrets: tuple[str, ...] | None = entry(
+        ListOf(values.variable, unique=True),
+        "Variables of your own environment, given to the containers and shown nowhere.",
+    )
+    engine: Engine | None = entry(
+        values.choice(Engine),
+        "What joins the machines for vLLM: ray (the default), or mp, vLLM's own multi-node mode.",
+    )
+    ray: Ray | None = entry(Ray, "Ray, on all hosts.")
+    serve: Serve | None = entry(Serve, "The model that up --serve brings up.")
+
+    @classmethod
+    def elsewhere(cls) -> Mapping[str, str]:
+        host = 'belongs to a host; write it under "head" or in "workers"'
+        image = {"build_on": 'goes under "image"'}
+        return {**super().elsewhere(), **dict.fromkeys(Host.entries(), host), **image}
+
+    def hosts(self) -> Iterator[tuple[Path, Host]]:
+        """Every host that could be read, and where it is written."""
+        workers = ((("workers", i), worker) for i, worker in enumerate(self.workers or ()))
+        for path, host in ((("head",), self.head), *workers):
+            if host and host.host:
+                yield path, host
