@@ -1,4 +1,4 @@
-"""What to do about a failure, from its exit code and words. For people only: nothing is decided by it."""
+"""What to do about a failure, from its words. For people only: nothing is decided by it."""
 
 import re
 
@@ -21,6 +21,14 @@ NO_RAY = (
 NO_TOOLKIT = (
     "install the NVIDIA container toolkit on this host (nvidia-ctk runtime configure, then restart Docker), "
     "or set `accelerator` to what the host has"
+)
+NO_DRIVER = (
+    "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
+)
+OTHER_DRIVER = "install its driver there, or set `accelerator` to what the host has"
+NO_DEVICE = (
+    "install the driver that the device is of there; or set `accelerator`, or `docker: {args: …}`, "
+    "to what the host has"
 )
 NO_RIGHT = (
     "let this user use Docker (sudo usermod -aG docker USER, then log in again), "
@@ -49,8 +57,11 @@ FIREWALL = "let the hosts reach each other at Ray's ports: `raycluster check` sh
 
 HINTS = {
     r"ray: (command )?not found": NO_RAY,
+    r"nvml error: driver not loaded": NO_DRIVER,
     r"could not select device driver|nvidia-container-cli|unresolvable CDI devices": NO_TOOLKIT,
-    r"permission denied.*docker|docker.*permission denied": NO_RIGHT,
+    r"adding custom device .*no such file|stat /dev/\S+: no such file": NO_DEVICE,
+    r"permission denied while trying to connect to the docker|permission denied: docker\.sock": NO_RIGHT,
+    r"docker\.sock: connect: permission denied": NO_RIGHT,
     r"sudo: a (password|terminal) is required": NO_PASSWORD,
     r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,
     r"docker: (command )?not found": NO_DOCKER,
@@ -67,19 +78,14 @@ HINTS = {
 TIMED_OUT = 124
 """The exit code of coreutils' `timeout`."""
 
-BY_EXIT_CODE = {TIMED_OUT: HANGS, 127: NO_RAY}
-"""127 is the shell's "command not found"."""
 
-
-def hint(exit_code: int | None, text: str) -> str:
-    """The remedy for a failure, empty where none is known."""
-    for pattern, fix in HINTS.items():
-        if re.search(pattern, text, re.IGNORECASE):
-            return fix
-    return BY_EXIT_CODE.get(exit_code or 0, "")
+def hint(text: str) -> str:
+    """The remedy for a failure, from the words of whoever reports it; empty where none is known."""
+    known = (fix for pattern, fix in HINTS.items() if re.search(pattern, text, re.IGNORECASE))
+    return next(known, "")
 
 
 def docker_fix(trouble: DockerTrouble) -> str:
     """What to do where Docker itself did not answer."""
-    known = HANGS if trouble.exit_code == TIMED_OUT else hint(None, trouble.text)
+    known = HANGS if trouble.exit_code == TIMED_OUT else hint(trouble.text)
     return known or "look at Docker on this host: docker info"

@@ -38,7 +38,7 @@ def test_a_source_that_fails_is_named(one_has_it: FakeFleet, raycluster: Rayclus
     one_has_it.on("gpu1", sent("save"), Output(1, "", "Error: cannot read layer\n"))
     copy = raycluster("image", "copy")
     assert (copy.exit_code, copy.stdout) == (1, "")
-    told = f"gpu2  load {IMAGE} from gpu1: gpu1 stopped sending it: exit code 1\n      | Error: cannot read layer\n"
+    told = f"gpu2  load {IMAGE} from gpu1: gpu1 stopped sending it: Error: cannot read layer (exit code 1)\n"
     assert told in copy.stderr
 
 

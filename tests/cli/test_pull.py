@@ -52,10 +52,7 @@ def test_a_pull_that_fails_is_told_in_dockers_words(hosts: FakeFleet, raycluster
     hosts.on("*", sent("held"), has("sha256:one"))
     pull = raycluster("pull")
     assert (pull.exit_code, pull.stdout) == (1, "")
-    assert (
-        f"gpu2  pull {IMAGE}: exit code 1\n      | Error: manifest unknown\n      → check `image`"
-        in pull.stderr
-    )
+    assert f"gpu2  pull {IMAGE}: Error: manifest unknown (exit code 1)\n      → check `image`" in pull.stderr
 
 
 def test_docker_that_does_not_run_is_no_image_that_is_missing(

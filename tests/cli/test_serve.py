@@ -227,7 +227,7 @@ def test_a_model_that_fails_at_its_first_word_is_not_served(
     hosts_serve.on("gpu1", supervisor("ask"), Output(1, "", "HTTP status 500: boom"))
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
-    assert "gpu1  ask it for a word: exit code 1\n      | HTTP status 500: boom\n" in serve.stderr
+    assert "gpu1  ask it for a word: HTTP status 500: boom (exit code 1)\n" in serve.stderr
     assert told(hosts_serve)[-1] == "stop"
 
 
@@ -238,7 +238,7 @@ def test_what_could_not_be_ended_is_not_said_to_be_gone(
     hosts_serve.on("gpu1", supervisor("stop"), Output(1, "", "these processes do not end: 77"))
     serve = raycluster("serve", MODEL)
     assert serve.exit_code == 1
-    assert "stop vLLM: exit code 1\n      | these processes do not end: 77\n" in serve.stderr
+    assert "stop vLLM: these processes do not end: 77 (exit code 1)\n" in serve.stderr
     assert "Nothing of it is left" not in serve.stderr
     assert "`raycluster serve stop` ends it" in serve.stderr
 
@@ -499,7 +499,7 @@ def test_a_server_that_does_not_end_is_a_failure(hosts_serve: FakeFleet, rayclus
     stop = raycluster("serve", "stop")
     assert (stop.exit_code, stop.stdout) == (1, "")
     assert "✗ the model on cluster demo may still be served\n" in stop.stderr
-    assert "| these processes do not end: 77" in stop.stderr
+    assert "stop vLLM: these processes do not end: 77 (exit code 1)" in stop.stderr
 
 
 def test_a_head_that_cannot_be_asked_is_not_said_to_serve_nothing(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.plan.command import Command
+from orchestrator.plan.remedies import HANGS, NO_DEVICE
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.cli.conftest import INVENTORY, Raycluster, sent
+from tests.cli.conftest import INVENTORY, Raycluster, asks_state, seen, sent
+from tests.plan.recordings import ORDERLY, Said
 from tests.remote.fakes import Answer, FakeFleet
 
 CHANGING = ("docker run", "keep-token", "remove", "discard", "pull", "forget-token")
@@ -45,14 +47,75 @@ def test_a_worker_that_fails_is_named_with_cause_remedy_and_log(
     assert (up.exit_code, up.stdout) == (1, "")
     assert "✗ cluster demo is not complete: 1 of 2 hosts failed" in up.stderr
     assert (
-        "  gpu2  start its container: exit code 125\n      | docker: could not select device driver\n"
-        in up.stderr
+        "  gpu2  start its container: docker: could not select device driver (exit code 125)\n" in up.stderr
     )
     assert "→ install the NVIDIA container toolkit" in up.stderr
     (log,) = (folder / "state").rglob("*-up.log")
     assert f"log: {log}" in up.stderr
     assert log.stat().st_mode & 0o777 == 0o600
     assert "docker run --detach" in log.read_text()
+
+
+def test_a_docker_run_that_ends_with_127_has_dockers_words_as_its_headline_and_no_advice_on_ray(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    words = 'docker: Error response from daemon: error gathering device information while adding custom device "/dev/x"'
+    hosts.on(
+        "gpu2", sent("run"), Output(127, "", f"{words}: no such file or directory.\nSee 'docker run --help'.")
+    )
+    up = raycluster("up")
+    assert up.exit_code == 1
+    assert f"  gpu2  start its container: {words}: no such file or directory (exit code 127)\n" in up.stderr
+    assert f"→ {NO_DEVICE}\n" in up.stderr
+    assert "no Ray" not in up.stderr
+
+
+@pytest.mark.parametrize("exit_code", [1, 125, 126, 127, 128, 137])
+@pytest.mark.parametrize("script", ["keep-token", "run", "last-words"])
+def test_no_remedy_is_given_on_an_exit_code_alone(
+    hosts: FakeFleet, raycluster: Raycluster, script: str, exit_code: int
+) -> None:
+    hosts.on("gpu2", sent(script), Output(exit_code))
+    if script == "last-words":
+        ended = (
+            f'{{"state": {{"Status": "exited", "ExitCode": {exit_code}, "OOMKilled": false}}, "restarts": 0}}'
+        )
+        hosts.on("gpu2", asks_state, Output(0, ended))
+    up = raycluster("up")
+    assert up.exit_code == 1
+    assert "→" not in up.stderr.partition("✗")[2]
+
+
+@pytest.mark.parametrize(("script", "fix"), [("run", f"→ {HANGS}\n"), ("reach", "→ let gpu2 reach TCP")])
+def test_a_command_that_did_not_end_in_time_is_told_by_what_it_was(
+    hosts: FakeFleet, raycluster: Raycluster, script: str, fix: str
+) -> None:
+    hosts.on("gpu2", sent(script), Output(124))
+    assert fix in raycluster("up").stderr.partition("✗")[2]
+
+
+def test_where_the_connection_is_lost_its_own_remedy_is_given_and_not_that_of_what_was_asked(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    lost = Failure(FailureKind.UNREACHABLE, "gpu2:22 does not answer any more", fix="is the host still up?")
+    hosts.on("gpu2", sent("reach"), lost)
+    up = raycluster("up")
+    assert "gpu2:22 does not answer any more\n      → is the host still up?\n" in up.stderr
+    assert "let gpu2 reach" not in up.stderr
+
+
+def test_a_device_that_a_host_lacks_is_named_before_anything_starts(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    machine = Said(f"{ORDERLY['machine'].text}missing /dev/kfd /dev/dri\n")
+    hosts.on("gpu1", sent("observe"), seen("10.0.0.1", **{**ORDERLY, "machine": machine}))
+    inventory = folder / "inventory.yaml"
+    inventory.write_text(inventory.read_text().replace("accelerator: none", "accelerator: amd"))
+    up = raycluster("up")
+    assert up.exit_code == 1
+    told = "`accelerator` is amd, and there is no /dev/kfd, /dev/dri on it"
+    assert f"  gpu1  {told}\n      → install its driver there, or set `accelerator`" in up.stderr
+    assert changed(hosts) == []
 
 
 def test_identical_failures_are_said_once(hosts: FakeFleet, raycluster: Raycluster) -> None:

@@ -28,7 +28,8 @@ def test_a_worker_without_the_image_that_no_registry_gives(lab: Lab) -> None:
         failed(
             up,
             "cluster lab is not complete: 1 of 2 hosts failed",
-            "gpu2  pull raylab:latest: exit code 1",
+            "gpu2  pull raylab:latest: Error",
+            "(exit code 1)",
             "→",
         )
         assert containers(lab) == {"raycluster-lab-gpu1": "running"}
@@ -47,13 +48,36 @@ def test_docker_run_failing_on_a_worker(lab: Lab) -> None:
     up = lab.raycluster("up", two_hosts(lab, worker={"accelerator": "nvidia"}))
     failed(
         up,
-        "gpu2  start its container: exit code 125",
-        "could not select device driver",
+        "gpu2  start its container: docker: Error response from daemon: could not select device driver",
+        "(exit code 125)",
         "→ install the NVIDIA container toolkit",
         "The other hosts stay as they are",
     )
     assert containers(lab) == {"raycluster-lab-gpu1": "running"}
     repaired(lab, two_hosts(lab))
+
+
+def test_a_device_that_is_not_there_is_named_before_anything_starts(lab: Lab) -> None:
+    amd = lab.raycluster("up", two_hosts(lab, worker={"accelerator": "amd"}))
+    told = "gpu2  `accelerator` is amd, and there is no /dev/kfd, /dev/dri on it\n"
+    failed(amd, told, "→ install its driver there, or set `accelerator` to what the host has")
+    args = lab.raycluster("up", two_hosts(lab, worker={"docker": {"args": ["--device", "/dev/nothere"]}}))
+    failed(args, "gpu2  `docker.args` gives the container /dev/nothere, which the host does not have\n")
+    for up in (amd, args):
+        assert "start its container" not in "".join(line for line in up.stderr.splitlines() if "gpu2" in line)
+        assert "ray.install" not in up.stderr
+        assert "no Ray" not in up.stderr
+
+
+def test_a_docker_run_that_ends_with_127_is_told_in_dockers_words_and_nothing_is_advised(lab: Lab) -> None:
+    """The code of Docker's client for any "no such file or directory", which a shell has for a missing program."""
+    up = lab.raycluster("up", two_hosts(lab, worker={"docker": {"args": ["-v", "/proc/nothere:/nothere"]}}))
+    failed(
+        up,
+        "gpu2  start its container: docker: Error response from daemon: ",
+        "mkdir /proc/nothere: no such file or directory (exit code 127)\n",
+    )
+    assert "→" not in up.stderr.partition("✗")[2]
 
 
 def test_gpus_are_given_where_dockers_nvidia_hook_is_there(lab: Lab) -> None:

@@ -43,7 +43,8 @@ def test_a_disk_that_is_full_where_docker_keeps_its_containers(lab: Lab) -> None
     failed(
         lab.raycluster("up", inventory),
         "1 of 2 hosts failed",
-        "gpu2  start its container: exit code 125",
+        "gpu2  start its container: docker: Error response from daemon",
+        "(exit code 125)",
         "no space left on device",
         "→ free disk space where Docker keeps its data",
         "The other hosts stay as they are",

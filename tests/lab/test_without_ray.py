@@ -62,7 +62,8 @@ def test_where_the_head_cannot_add_ray_nothing_is_started_and_pip_is_quoted(lab_
     failed(
         lab.raycluster("up", inventory(lab, install="ray==9.9.9")),
         "cluster lab is not up: its head failed",
-        "add ray==9.9.9 to the image: exit code 1",
+        "add ray==9.9.9 to the image: ERROR: ",
+        "(exit code 1)\n",
         "ERROR: No matching distribution found for ray==9.9.9",
         "→ check `ray.install`, and that this host reaches a package index",
         "Nothing was started.",
@@ -75,7 +76,8 @@ def test_each_host_adds_ray_and_one_without_a_way_out_is_told_of_build_on_head(u
         up.answer,
         "cluster lab is not complete: 1 of 3 hosts failed",
         f"gpu3: add {RAY} to the image: ok",
-        f"gpu2  add {RAY} to the image: exit code 1",
+        f"gpu2  add {RAY} to the image: ERROR: ",
+        " (exit code 1)\n",
         f"| ERROR: No matching distribution found for {RAY}",
         "where only the head does: `image: {from: …, build_on: head}`",
     )

@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.plan import remedies
 from orchestrator.plan.facts.host import DockerTrouble
+from orchestrator.plan.problem import exited
 from orchestrator.plan.remedies import docker_fix, hint
 
 SAID = [
@@ -13,7 +14,13 @@ SAID = [
         'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
         remedies.NO_TOOLKIT,
     ),
-    ("nvidia-container-cli: initialization error: nvml error: driver not loaded", remedies.NO_TOOLKIT),
+    ("nvidia-container-cli: initialization error: nvml error: driver not loaded", remedies.NO_DRIVER),
+    (
+        'docker: Error response from daemon: error gathering device information while adding custom device "/dev/kfd": '
+        "no such file or directory.",
+        remedies.NO_DEVICE,
+    ),
+    ("Error: stat /dev/kfd: no such file or directory", remedies.NO_DEVICE),
     ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", remedies.NO_TOOLKIT),
     (
         "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
@@ -45,22 +52,26 @@ SAID = [
 
 @pytest.mark.parametrize(("said", "fix"), SAID)
 def test_what_programs_say_has_its_remedy(said: str, fix: str) -> None:
-    assert hint(1, said).startswith(fix)
+    assert hint(said).startswith(fix)
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "said", "fix"),
+    "said",
     [
-        (127, "", remedies.NO_RAY),
-        (127, "sh: 1: docker: not found", remedies.NO_DOCKER),
-        (124, "did not end within 60 s", remedies.HANGS),
-        (1, "", ""),
-        (None, "", ""),
-        (1, "the moon is full", ""),
+        "",
+        "the moon is full",
+        "mkdir /mnt/models: permission denied: docker: Error response from daemon",
+        'docker: Error response from daemon: exec: "/bin/bash": stat /bin/bash: no such file or directory',
     ],
 )
-def test_the_exit_code_speaks_only_where_words_do_not(exit_code: int | None, said: str, fix: str) -> None:
-    assert hint(exit_code, said) == fix
+def test_what_has_no_known_cause_has_no_remedy(said: str) -> None:
+    assert hint(said) == ""
+
+
+@pytest.mark.parametrize("exit_code", range(1, 256))
+def test_no_remedy_is_given_on_an_exit_code_alone(exit_code: int) -> None:
+    assert hint(exited(exit_code, "").text) == ""
+    assert hint(f"its container ended with exit code {exit_code}") == ""
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from orchestrator.cli.output.jsonl import Failed, Result, emit
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.remedies import hint
-from orchestrator.plan.steps import Run
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.remedies import HANGS, hint
+from orchestrator.plan.steps import Run, Step
 from orchestrator.remote.execute.events import Status, StepEnded
+from orchestrator.remote.transport import Failure, FailureKind
 
 
 def show_result(
@@ -80,25 +82,32 @@ def _troubles(done: RunResult) -> Iterator[tuple[str, Trouble]]:
     for result in done.report.failed:
         yield result.step.host, _trouble(result, done.last_words.get(result.step.host, ""))
     for result in done.left:
-        yield result.step.host, _trouble(result, "")
+        yield result.step.host, _trouble(result, fix=result.step.fix if isinstance(result.step, Run) else "")
 
 
-def _trouble(result: StepEnded, last_words: str) -> Trouble:
+def _trouble(result: StepEnded, last_words: str = "", fix: str = "") -> Trouble:
     failure, step = result.failure, result.step
     assert failure  # noqa: S101 - a failed step has one
     said = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
-    otherwise = step.fix if isinstance(step, Run) else ""
-    fix = otherwise or failure.fix or hint(failure.exit_code, f"{failure.message}\n{said}")
+    fix = fix or failure.fix or _remedy(failure, step) or hint(f"{failure.message}\n{said}")
     return Trouble(f"{step.title}: {failure.message}", said, fix)
+
+
+def _remedy(failure: Failure, step: Step) -> str:
+    """What to do about a command that was run and failed, by what it was for."""
+    if failure.exit_code is None or not isinstance(step, Run):
+        return ""
+    hung = failure.kind is FailureKind.TIMEOUT and any("docker" in word.split() for word in step.command.argv)
+    return step.fix or (HANGS if hung else "")
 
 
 def _show(failure: Failed, mask: Mask) -> None:
     notice().print(Text.assemble("  ", (", ".join(failure.hosts), "bold"), f"  {_clean(failure.what, mask)}"))
-    _explain(failure.detail, failure.fix, mask)
+    _explain(failure.what, failure.detail, failure.fix, mask)
 
 
-def _explain(detail: str, fix: str, mask: Mask) -> None:
-    last = _told_once(_clean(detail, mask).splitlines())[-LAST_LINES:]
+def _explain(what: str, detail: str, fix: str, mask: Mask) -> None:
+    last = _told_once(_clean(Problem(what, detail=detail).more, mask).splitlines())[-LAST_LINES:]
     explain("\n".join(last), _clean(fix, mask))
 
 

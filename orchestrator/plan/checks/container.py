@@ -22,9 +22,7 @@ SAME_IMAGE = "let all hosts run the same image: pull it anew on all, or write it
 def tried(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial) -> Findings:
     """Everything that the container of one host tells."""
     if isinstance(trial, NoTrial):
-        fix = (
-            hint(trial.exit_code, trial.words) or "run the line that `raycluster up --dry-run` shows by hand"
-        )
+        fix = hint(trial.words) or "run the line that `raycluster up --dry-run` shows by hand"
         yield quoting(node.name, "image", "a container from it does not start: ", trial.words, fix)
         return
     if engine.of(cluster).has_ray:

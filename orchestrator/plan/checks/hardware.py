@@ -6,7 +6,7 @@ from orchestrator.plan.checks.finding import GIB, Finding, Findings, failure, gi
 from orchestrator.plan.facts.host import DockerTrouble, HostFacts
 from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection
 from orchestrator.plan.facts.probe import NoTrial, Trial
-from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT
+from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
 
 OLDEST_ENGINE = (19, 3)
 """The first with `--gpus`."""
@@ -16,8 +16,6 @@ IMAGE_ROOM = 30 * GIB
 
 CONTAINER_ROOM = 2 * GIB
 """For Ray's logs and spilled objects, which land in the container's layer."""
-
-DRIVER = "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
 
 
 def inspected(
@@ -33,7 +31,7 @@ def inspected(
         yield from _engine(node, facts, found.engine)
     yield from _image(cluster, node, facts, found)
     if not (isinstance(trial, Trial) and trial.gpus and not trial.gpu_trouble):
-        yield from _accelerator(node, found.hardware)
+        yield from _accelerator(node, found.hardware, facts.machine.missing if facts.machine else ())
     yield from _rdma(node, facts, found.hardware)
     yield from _neighbours(cluster, node, found)
 
@@ -82,14 +80,15 @@ def _absent(node: Node, image: str, refusal: str) -> Finding:
     return warning(node.name, "image", told, f"{' '.join(node.docker.command)} pull {image}")
 
 
-def _accelerator(node: Node, hardware: Hardware) -> Findings:
+def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Findings:
+    """`missing`: device files without which nothing starts there, which has been told."""
     match node.accelerator:
         case Accelerator.NVIDIA:
             yield from _nvidia(node, hardware)
         case Accelerator.NONE if hardware.nvidia_cards:
             told = f"has {_many(hardware.nvidia_cards, 'NVIDIA card')}, and `accelerator` is none"
             yield warning(node.name, "gpus", told, "set `accelerator: nvidia`")
-        case Accelerator.AMD | Accelerator.INTEL | Accelerator.ASCEND as kind:
+        case Accelerator.AMD | Accelerator.INTEL | Accelerator.ASCEND as kind if not missing:
             count = {"amd": hardware.amd, "intel": hardware.intel, "ascend": hardware.ascend}[kind]
             yield from _other(node, kind, count)
 
@@ -98,10 +97,10 @@ def _nvidia(node: Node, hardware: Hardware) -> Findings:
     """Card, driver, toolkit: each is of no use without the one before."""
     if not hardware.nvidia_driver:
         cards = _many(hardware.nvidia_cards, "NVIDIA card") if hardware.nvidia_cards else "no NVIDIA card"
-        yield failure(node.name, "gpus", f"there is no NVIDIA driver on it ({cards} on its bus)", DRIVER)
+        yield failure(node.name, "gpus", f"there is no NVIDIA driver on it ({cards} on its bus)", NO_DRIVER)
     elif not hardware.nvidia_usable:
         yield failure(
-            node.name, "gpus", f"driver {hardware.nvidia_driver}, but nvidia-smi lists no GPU", DRIVER
+            node.name, "gpus", f"driver {hardware.nvidia_driver}, but nvidia-smi lists no GPU", NO_DRIVER
         )
     else:
         told = f"driver {hardware.nvidia_driver} lists {_many(hardware.nvidia_usable, 'GPU')}"
@@ -116,9 +115,7 @@ def _other(node: Node, kind: str, count: int) -> Findings:
         yield ok(node.name, "gpus", f"{_many(count, f'{kind} device')} on it")
     else:
         told = f"`accelerator` is {kind}, and there is no such device on it"
-        yield failure(
-            node.name, "gpus", told, "install its driver there, or set `accelerator` to what the host has"
-        )
+        yield failure(node.name, "gpus", told, OTHER_DRIVER)
 
 
 def _rdma(node: Node, facts: HostFacts, hardware: Hardware) -> Findings:

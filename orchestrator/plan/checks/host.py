@@ -6,12 +6,12 @@ from ipaddress import ip_address
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, quoting, warning
-from orchestrator.plan.docker.devices import size
+from orchestrator.plan.docker.devices import ACCELERATOR, device_files, size
 from orchestrator.plan.facts.address import NodeAddress, settle
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers
 from orchestrator.plan.facts.host import DockerTrouble, HostFacts, Listener, Machine, Unreachable
 from orchestrator.plan.ray import ports
-from orchestrator.plan.remedies import PRUNE, docker_fix
+from orchestrator.plan.remedies import OTHER_DRIVER, PRUNE, docker_fix
 
 LITTLE_ROOM = 20 * GIB
 """A model that is worth several hosts is larger than this."""
@@ -39,6 +39,7 @@ def startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     yield from _image(cluster, node, facts)
     yield from _ports(cluster, node, facts)
     yield from _rdma(node, facts)
+    yield from _devices(node, facts.machine.missing if facts.machine else ())
 
 
 def notable(node: Node, facts: HostFacts) -> Findings:
@@ -148,6 +149,17 @@ def _rdma(node: Node, facts: HostFacts) -> Findings:
         yield ok(node.name, "rdma", "/dev/infiniband is given to containers")
     elif node.rdma is Rdma.ON:
         yield failure(node.name, "rdma", "`rdma` is on, but there is no /dev/infiniband", "set `rdma: auto`")
+
+
+def _devices(node: Node, missing: tuple[str, ...]) -> Findings:
+    """Docker starts no container that is to be given what is not there."""
+    ours = device_files(ACCELERATOR[node.accelerator])
+    if lacking := [path for path in missing if path in ours]:
+        told = f"`accelerator` is {node.accelerator}, and there is no {', '.join(lacking)} on it"
+        yield failure(node.name, "gpus", told, OTHER_DRIVER)
+    if others := [path for path in missing if path not in ours]:
+        told = f"`docker.args` gives the container {', '.join(others)}, which the host does not have"
+        yield failure(node.name, "docker", told, "install its driver there, or correct `docker: {args: …}`")
 
 
 def _gpus(node: Node, facts: HostFacts) -> Findings:

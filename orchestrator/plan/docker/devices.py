@@ -1,6 +1,7 @@
 """What of the host's hardware a container is given."""
 
 import re
+from itertools import pairwise
 
 from orchestrator.model.cluster import Accelerator, Node, Rdma
 
@@ -40,6 +41,14 @@ def gpus(node: Node) -> tuple[str, ...]:
 def devices(node: Node, *, infiniband: bool) -> tuple[str, ...]:
     """Everything else. `infiniband`: whether the host has RDMA devices."""
     return (*ACCELERATOR[node.accelerator], *(RDMA if gives_rdma(node, infiniband=infiniband) else ()))
+
+
+def device_files(options: tuple[str, ...]) -> tuple[str, ...]:
+    """What options of `docker run` give a container of the host's /dev, which has to be there for it to start."""
+    apart = (value for option, value in pairwise(options) if option == "--device")
+    attached = (option.removeprefix("--device=") for option in options if option.startswith("--device="))
+    paths = (value.partition(":")[0] for value in (*apart, *attached))
+    return tuple(path for path in dict.fromkeys(paths) if re.fullmatch(r"/\S+", path))
 
 
 def gives_rdma(node: Node, *, infiniband: bool) -> bool:

@@ -67,12 +67,16 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The host itself. `resolves_to`: the address of its own name there; `memory`: bytes, 0 if untold."""
+    """The host itself. `resolves_to`: the address of its own name there; `memory`: bytes, 0 if untold.
+
+    `missing`: the device files that its container is to be given, and that are not there.
+    """
 
     hostname: str
     resolves_to: str
     memory: int
     hf_home: Folder
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def _machine(section: Section | None) -> Machine | None:
     free = int(told["free"]) * KIB if told.get("free") else None
     exists = None if told.get("exists") == "unknown" else "exists" in told
     folder = Folder(told["path"], exists, free)
-    return Machine(told["hostname"], told["resolves_to"], int(told["memory"] or 0) * KIB, folder)
+    memory, missing = int(told["memory"] or 0) * KIB, tuple(told.get("missing", "").split())
+    return Machine(told["hostname"], told["resolves_to"], memory, folder, missing)
 
 
 def _listeners(section: Section | None) -> tuple[Listener, ...] | None:

@@ -24,7 +24,8 @@ two probes at once are kept apart by a pipe.
 OBSERVE = (
     _SECTION
     + r"""
-docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 supervisor=$9 base=${10} mute=
+docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 supervisor=$9 base=${10} devices=${11}
+mute=
 ask() { [ -z "$mute" ] && timeout 20 $docker "$@"; }
 host() {
     date +%s.%N
@@ -40,6 +41,7 @@ machine() {
     case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
     printf 'path %s\n' "$hf_home"
     timeout 5 sh -c "$folder" folder "$hf_home" || echo exists unknown
+    echo "missing" $(for file in $devices; do [ -e "$file" ] || echo "$file"; done)
 }
 folder='
     [ ! -d "$1" ] || echo exists yes

@@ -3,6 +3,7 @@
 from threading import Event
 
 from orchestrator.plan.command import Command
+from orchestrator.plan.problem import exited
 from orchestrator.plan.remedies import TIMED_OUT
 from orchestrator.plan.steps import HowFar, Run
 from orchestrator.remote.execute.events import StepWaits, Tell
@@ -36,7 +37,8 @@ def check_exit_code(got: Output | Failure, seconds: float) -> Output | Failure:
         return got
     if got.exit_code == TIMED_OUT:
         return Failure(FailureKind.TIMEOUT, f"did not end within {seconds:g} s", TIMED_OUT, _words(got))
-    return Failure(FailureKind.EXIT, f"exit code {got.exit_code}", got.exit_code, _words(got))
+    problem = exited(got.exit_code, _words(got))
+    return Failure(FailureKind.EXIT, problem.text, problem.exit_code, problem.detail)
 
 
 def with_timeout(command: Command, seconds: float) -> Command:

@@ -59,7 +59,10 @@ def test_a_failure_is_told_with_its_host_its_last_words_and_its_remedy(
     assert (last["exit_code"], last["verdict"]) == (1, "failed")
     assert last["message"] == "cluster demo is not complete: 1 of 2 hosts failed"
     (failure,) = last["failures"]
-    assert (failure["hosts"], failure["what"]) == (["gpu2"], "start its container: exit code 125")
+    assert (failure["hosts"], failure["what"]) == (
+        ["gpu2"],
+        "start its container: could not select device driver (exit code 125)",
+    )
     assert failure["detail"] == "could not select device driver"
     assert failure["fix"].startswith("install the NVIDIA container toolkit")
     assert Path(last["log"]).is_file()

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Cluster, Docker, Ports, Pull, Ray
+from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
 from orchestrator.plan.checks.host import reached, startable
 from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
-from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT
-from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with
+from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT, OTHER_DRIVER
+from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with, machine
 from tests.plan.worlds import bare_host, cluster, container, node
 
 NOWHERE = "ip 10.0.0.1 is on no interface of this host, which has"
@@ -23,6 +23,19 @@ def test_a_host_in_good_order_is_told_in_four_lines() -> None:
         ("gpu1", "ports", "port 6379 free"),
         ("gpu1", "address", "ip on eth0"),
         ("gpu1", "hf_home", "/home/ana/.cache/huggingface has room"),
+    ]
+
+
+def test_devices_that_are_not_there_are_told_with_what_asks_for_them() -> None:
+    of = head(accelerator=Accelerator.AMD, docker=Docker(args=("--device", "/dev/nothere")))
+    missing = machine(missing=("/dev/kfd", "/dev/nothere"))
+    assert found(of, machine=missing) == [
+        ("failure", "`accelerator` is amd, and there is no /dev/kfd on it", OTHER_DRIVER),
+        (
+            "failure",
+            "`docker.args` gives the container /dev/nothere, which the host does not have",
+            "install its driver there, or correct `docker: {args: …}`",
+        ),
     ]
 
 

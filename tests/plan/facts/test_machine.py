@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.model.cluster import Accelerator, Docker
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Address, Depth, Folder, HostFacts, Listener
 from orchestrator.plan.facts.host import Machine as Told
@@ -92,6 +93,17 @@ def test_whatever_the_inventory_says_is_a_path_and_no_code(machine: Machine, val
 def test_room_that_cannot_be_told_is_not_guessed(machine: Machine) -> None:
     machine.program("df", "#!/bin/sh\nexit 1\n")
     assert told(machine).hf_home.free is None
+
+
+def test_the_devices_that_a_container_is_to_have_and_that_are_not_there(machine: Machine) -> None:
+    args = ("--device", "/dev/null:/dev/x:rw", "--device=/dev/nothere:rw", "--device", "nvidia.com/gpu=all")
+    of = cluster(workers=0, head=node(1, accelerator=Accelerator.INTEL, docker=Docker(args=args)))
+    ran = machine.run(docker.observe(of, of.head, "", Depth.MACHINE))
+    found = parse(ran.stdout, ran.stderr)
+    assert isinstance(found, HostFacts)
+    assert found.machine
+    dri = () if Path("/dev/dri").exists() else ("/dev/dri",)
+    assert found.machine.missing == (*dri, "/dev/nothere")
 
 
 def test_who_listens_where_as_far_as_we_may_know(machine: Machine) -> None:

@@ -28,6 +28,6 @@ def test_its_progress_is_told_whenever_it_changes() -> None:
 def test_its_end_is_judged_as_that_of_any_other() -> None:
     fleet = FakeFleet()
     fleet.streams("gpu1", "pull", "a", Output(1, stderr="denied"))
-    assert carried_out(fleet, []) == "exit code 1"
+    assert carried_out(fleet, []) == "denied (exit code 1)"
     fleet.streams("gpu1", "pull", Output(124))
     assert carried_out(fleet, []) == "did not end within 60 s"

@@ -124,7 +124,7 @@ def test_each_host_gets_all_of_it() -> None:
 def test_a_host_that_fails_stops_no_other() -> None:
     one = Takes()
     report = fed(pours, one=one, full=is_full)
-    assert failures(report) == {"full": "exit code 1"}
+    assert failures(report) == {"full": "no space left on device (exit code 1)"}
     assert one.taken == COUNT * len(PIECE)
 
 
@@ -137,7 +137,7 @@ def test_a_host_that_takes_nothing_is_left_behind() -> None:
 
 def test_when_nobody_is_left_the_source_is_told_to_stop() -> None:
     report = fed(pours, full=is_full)
-    assert failures(report) == {"full": "exit code 1"}
+    assert failures(report) == {"full": "no space left on device (exit code 1)"}
 
 
 def test_a_source_that_breaks_off_is_named_by_every_host_and_nothing_cut_short_is_taken_for_whole() -> None:
@@ -148,7 +148,7 @@ def test_a_source_that_breaks_off_is_named_by_every_host_and_nothing_cut_short_i
 
 def test_a_source_that_fails_says_why() -> None:
     report = fed(lambda *_: Output(1, stderr="no such image"), one=Takes())
-    assert failures(report) == {"one": "source stopped sending it: exit code 1"}
+    assert failures(report) == {"one": "source stopped sending it: no such image (exit code 1)"}
     assert [result.failure.detail for result in report.failed if result.failure] == ["no such image"]
 
 

@@ -166,10 +166,13 @@ def test_exit_code_124_means_that_the_time_was_over(fleet: FakeFleet) -> None:
     [
         (
             Output(125, stderr="no such image\n"),
-            Failure(FailureKind.EXIT, "exit code 125", 125, "no such image"),
+            Failure(FailureKind.EXIT, "no such image (exit code 125)", 125, "no such image"),
         ),
-        (Output(1, "told on stdout\n"), Failure(FailureKind.EXIT, "exit code 1", 1, "told on stdout")),
-        (Output(1, "some", "more"), Failure(FailureKind.EXIT, "exit code 1", 1, "more")),
+        (
+            Output(1, "told on stdout\n"),
+            Failure(FailureKind.EXIT, "told on stdout (exit code 1)", 1, "told on stdout"),
+        ),
+        (Output(1, "some", "more"), Failure(FailureKind.EXIT, "more (exit code 1)", 1, "more")),
         (Output(2), Failure(FailureKind.EXIT, "exit code 2", 2)),
     ],
 )

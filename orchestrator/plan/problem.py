@@ -1,0 +1,37 @@
+"""What is wrong with a host or a step, as it is carried from where it was seen to where it is shown."""
+
+import re
+from dataclasses import dataclass
+
+ERROR = re.compile(r"error|fatal", re.IGNORECASE)
+BESIDE = re.compile(r"\W*(warn|deprecat|note\b|notice\b)|time=\S+ level=|(See|Run) '.*--help'", re.IGNORECASE)
+"""Lines that stand around an error: warnings, what Docker's client logs of itself, and where its help is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, in the words of whoever knows; what to do, where that is known; all that was said of it."""
+
+    text: str
+    fix: str = ""
+    detail: str = ""
+    exit_code: int | None = None
+
+    @property
+    def more(self) -> str:
+        """What was said beyond the text; nothing where the text has it all."""
+        said = self.detail.strip()
+        return "" if said.rstrip(".") in self.text and "\n" not in said else said
+
+
+def exited(exit_code: int, words: str) -> Problem:
+    """A command that failed, by what it said; by its exit code alone only where it said nothing."""
+    said, code = headline(words).rstrip("."), f"exit code {exit_code}"
+    return Problem(f"{said} ({code})" if said else code, detail=words, exit_code=exit_code)
+
+
+def headline(words: str) -> str:
+    """The line that says what went wrong: the first that speaks of an error, else the last that is not beside it."""
+    lines = [line for line in words.splitlines() if line.strip()]
+    telling = [line for line in lines if not (line[0].isspace() or BESIDE.match(line))] or lines
+    return next((line for line in telling if ERROR.search(line)), "".join(telling[-1:])).strip()
