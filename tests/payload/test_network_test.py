@@ -28,7 +28,7 @@ def test_an_image_without_torch_is_told_and_the_rank_stays_for_the_others(
     assert rank.stdin
     assert rank.stdout
     line = rank.stdout.readline()
-    told = network_test.heard(("gpu1",), "gpu1", [line])
+    told = network_test.parse_rank(("gpu1",), "gpu1", [line])
     assert told == Rank(no_torch="ModuleNotFoundError: No module named 'torch'")
     assert json.loads(line)["what"] == "no-torch"
     assert rank.poll() is None

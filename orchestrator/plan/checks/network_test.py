@@ -1,9 +1,10 @@
-"""What an all-reduce across all hosts, and pairs of them, show of the network between them."""
+"""Findings of the network test: what an all-reduce and pairs of hosts show, and why a test came to nothing."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 
-from orchestrator.model.cluster import Accelerator, Cluster
+from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan.checks.finding import (
     Evidence,
     Finding,
@@ -13,14 +14,16 @@ from orchestrator.plan.checks.finding import (
     delay,
     failure,
     ok,
+    quoting,
     warning,
 )
-from orchestrator.plan.checks.network_failures import TOPIC, unmeasured
-from orchestrator.plan.facts import nccl
-from orchestrator.plan.facts.host import Facts, HostFacts
-from orchestrator.plan.facts.network_test import Network, Pair, Rank, network, over_what
+from orchestrator.plan.checks.firewall import admitting
+from orchestrator.plan.facts.address import addresses, places
+from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.network_test import TCP, Network, Pair, Rank, Stage, Trouble, network, no_rdma
 from orchestrator.plan.facts.probe import Trial
 
+TOPIC = "all-reduce"
 GROUND = ("ssh", "host", "docker", "address", "network", "image")
 """Topics in which a failure leaves nothing to measure."""
 
@@ -30,6 +33,24 @@ SLOW = 0.5
 CUDA = (Accelerator.NVIDIA, Accelerator.AMD)
 CORRUPT = "something corrupts data: try `env: {NCCL_P2P_DISABLE: '1'}`; nvidia-smi -q -d ECC; other memory"
 CABLE = "look at its card and cable: ethtool IFACE (speed, errors), and at the switch's port"
+DOING = {
+    "join": "finding the others",
+    "reach": "trying connections",
+    "connect": "joining torch.distributed",
+    "all-reduce": "the all-reduce",
+}
+LATE = {
+    Stage.STARTING: "its torch was not imported in time",
+    Stage.READY: "its rank found no way to the head's",
+    Stage.JOINED: "its rank waited in vain for the others",
+    Stage.REACHED: "its all-reduce did not end in time",
+    Stage.REDUCED: "its pairs were not measured in time",
+}
+NO_TORCH = "vLLM cannot run in it either: use an image with vLLM, such as vllm/vllm-openai"
+ENDED = "out of memory, or stopped by somebody? `docker events` and `dmesg` there may tell"
+LOST = "a cable, a switch, or the host itself: look there, then check again"
+AT_REST = "`raycluster check --deep` again, once the hosts are at rest"
+MEMORY = "something else holds the memory of its first GPU: check before a model is served"
 
 
 def hindered(cluster: Cluster, findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
@@ -48,69 +69,61 @@ def hindered(cluster: Cluster, findings: Iterable[Finding], evidence: Evidence) 
 
 
 def measured(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
-    """Everything that the ranks have told."""
-    yield from unmeasured(cluster, facts, ranks)
+    """Failures of the ranks, then what they have measured."""
+    yield from _failures(cluster, facts, ranks)
     if done := network(ranks):
-        yield from _summed(ranks, done)
-        yield from _gpus(cluster, ranks, done)
-        yield from _rdma(cluster, facts, ranks, done)
+        by = f"{'NCCL' if done.backend == 'nccl' else done.backend}{done.over and f' over {done.over}'}"
+        for node in cluster.nodes:
+            rank = ranks[node.name]
+            yield from _sum(node.name, rank, done, by)
+            yield from _gpus(node, rank, done)
+            yield from _rdma(node.name, facts[node.name], rank, done)
         yield from slow(done.pairs)
 
 
-def _summed(ranks: Mapping[str, Rank], done: Network) -> Findings:
-    told = done.all_reduce
-    speed = f"{bandwidth(told.bandwidth)}, latency {delay(told.latency)}"
-    for host, rank in ranks.items():
-        if rank.reduced and rank.reduced.right:
-            yield ok(host, TOPIC, f"sum right; {speed} ({by(done)})")
-        elif rank.reduced:
-            yield failure(host, TOPIC, f"the sum that came to it is wrong ({by(done)})", CORRUPT)
+def _sum(host: str, rank: Rank, done: Network, by: str) -> Findings:
+    if rank.reduced and rank.reduced.right:
+        speed = f"{bandwidth(done.all_reduce.bandwidth)}, latency {delay(done.all_reduce.latency)}"
+        yield ok(host, TOPIC, f"sum right; {speed} ({by})")
+    elif rank.reduced:
+        yield failure(host, TOPIC, f"the sum that came to it is wrong ({by})", CORRUPT)
 
 
-def by(done: Network) -> str:
-    """`NCCL over RDMA`."""
-    name = "NCCL" if done.backend == "nccl" else done.backend
-    return f"{name} over {done.over}" if done.over else name
+def _gpus(node: Node, rank: Rank, done: Network) -> Findings:
+    if done.backend == "nccl":
+        yield ok(node.name, "gpus", f"measured by its first one alone, {rank.gpu}")
+    elif node.accelerator in CUDA and not rank.gpu:
+        told = "the image's torch sees no GPU, so all was measured by gloo, as vLLM would not"
+        yield warning(node.name, "gpus", told, "use an image whose torch is built for this driver")
 
 
-def _gpus(cluster: Cluster, ranks: Mapping[str, Rank], done: Network) -> Findings:
-    for node in cluster.nodes:
-        if done.backend == "nccl":
-            yield ok(node.name, "gpus", f"measured by its first one alone, {ranks[node.name].gpu}")
-        elif node.accelerator in CUDA and not ranks[node.name].gpu:
-            told = "the image's torch sees no GPU, so all was measured by gloo, as vLLM would not"
-            yield warning(node.name, "gpus", told, "use an image whose torch is built for this driver")
-
-
-def _rdma(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank], done: Network) -> Findings:
-    for node in cluster.nodes:
-        here, rank = facts[node.name], ranks[node.name]
-        if not (isinstance(here, HostFacts) and here.infiniband):
-            continue
-        over = over_what(rank.backend, rank.ways)
-        if done.backend != "nccl":
-            yield ok(node.name, "rdma", "gloo knows only TCP: whether NCCL takes RDMA was not seen")
-        elif over == nccl.TCP:
-            told = "has RDMA devices, but NCCL went over TCP"
-            yield warning(node.name, "rdma", told, nccl.no_rdma(rank.ways))
-        elif over:
-            yield ok(node.name, "rdma", f"NCCL went over {over}")
+def _rdma(host: str, here: HostFacts | Unreachable, rank: Rank, done: Network) -> Findings:
+    if not (isinstance(here, HostFacts) and here.infiniband):
+        return
+    if done.backend != "nccl":
+        yield ok(host, "rdma", "gloo knows only TCP: whether NCCL takes RDMA was not seen")
+    elif rank.over == TCP:
+        yield warning(host, "rdma", "has RDMA devices, but NCCL went over TCP", no_rdma(rank.ways))
+    elif rank.over:
+        yield ok(host, "rdma", f"NCCL went over {rank.over}")
 
 
 def slow(pairs: tuple[Pair, ...]) -> Findings:
     """The hosts of which every pair is slow, then pairs that are slow without such a host."""
+
+    def found(host: str, text: str, of: Iterable[Pair]) -> Finding:
+        most = bandwidth(max(pair.slower for pair in of))
+        better = f"the better pairs carry {bandwidth(good(pairs))}"
+        return warning(host, "network", f"is slow with {text} {most}: {better}", CABLE)
+
     behind = {pair for pair in pairs if pair.slower < SLOW * good(pairs)}
-    for host in _hosts(behind):
+    for host in sorted({host for pair in behind for host in (pair.first, pair.second)}):
         own = {pair for pair in pairs if host in (pair.first, pair.second)}
         if own <= behind and len(own) > 1:
-            yield _slow(host, f"with every other host, at most {_most(own)}", pairs)
+            yield found(host, "every other host, at most", own)
             behind -= own
     for pair in sorted(behind, key=lambda pair: (pair.first, pair.second)):
-        yield _slow(pair.second, f"with {pair.first}, {_most({pair})}", pairs)
-
-
-def _slow(host: str, told: str, pairs: tuple[Pair, ...]) -> Finding:
-    return warning(host, "network", f"is slow {told}: the better pairs carry {bandwidth(good(pairs))}", CABLE)
+        yield found(pair.second, f"{pair.first},", {pair})
 
 
 def good(pairs: tuple[Pair, ...]) -> float:
@@ -119,9 +132,72 @@ def good(pairs: tuple[Pair, ...]) -> float:
     return ordered[ceil(0.75 * len(ordered)) - 1] if ordered else 0.0
 
 
-def _most(pairs: Iterable[Pair]) -> str:
-    return bandwidth(max(pair.slower for pair in pairs))
+def _failures(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
+    """Those of single ranks, else those that others lost, else what each failed at, else who is late."""
+    alone = (*_single(ranks), *_closed(cluster, facts, ranks))
+    yield from alone or tuple(_lost(ranks)) or tuple(_troubled(cluster, facts, ranks)) or _late(ranks)
 
 
-def _hosts(pairs: Iterable[Pair]) -> list[str]:
-    return sorted({host for pair in pairs for host in (pair.first, pair.second)})
+def _single(ranks: Mapping[str, Rank]) -> Findings:
+    for host, rank in ranks.items():
+        if rank.no_torch:
+            yield failure(host, "torch", f"the image's torch cannot be used: {rank.no_torch}", NO_TORCH)
+        elif rank.ended:
+            yield quoting(host, TOPIC, "its rank ended before the others: ", rank.ended, ENDED)
+
+
+def _closed(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
+    rule = admitting(cluster, addresses(cluster, facts))
+    for target, sources in _by_target({host: rank.closed for host, rank in ranks.items()}).items():
+        why = "not reach it at a free port, as NCCL and gloo take one: a firewall, or no route"
+        yield failure(target, "network", f"{_who(sources)} {why}", rule)
+
+
+def _lost(ranks: Mapping[str, Rank]) -> Findings:
+    """Told of whom most have lost, where there is one: it may itself have lost all others."""
+    troubles = {host: rank.trouble for host, rank in ranks.items() if rank.trouble}
+    lost = _by_target({host: trouble.lost for host, trouble in troubles.items()})
+    most = {target: sources for target, sources in lost.items() if 2 * len(sources) > len(ranks) - 1}
+    for target, sources in (most or lost).items():
+        told = f"was lost during {_doing(troubles[sources[0]])}: {_who(sources)} not reach it any more"
+        yield failure(target, TOPIC, told, LOST)
+
+
+def _troubled(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
+    where = places(cluster, facts)
+    strays = [text for node in cluster.nodes for text in _other_interface(node, where[node.name].interface)]
+    for host, rank in ranks.items():
+        if trouble := rank.trouble:
+            fix = MEMORY if "out of memory" in trouble.why else "; ".join(strays) or AT_REST
+            # Without the places in torch's source, which fill a screen.
+            words = re.sub(r"\[[^\]]*\.(cc|cpp|h):\d+\] ", "", trouble.why)
+            yield quoting(host, TOPIC, f"{_doing(trouble)} failed: ", words, fix, "\n".join(trouble.log))
+
+
+def _late(ranks: Mapping[str, Rank]) -> Findings:
+    last = min(rank.stage for rank in ranks.values())
+    for host, rank in ranks.items():
+        if rank.stage is last and last is not Stage.DONE:
+            yield failure(host, TOPIC, LATE[last], AT_REST)
+
+
+def _other_interface(node: Node, interface: str) -> Iterator[str]:
+    """Where the inventory sends the data over another interface than that of `ip`."""
+    for name, value in node.env:
+        chosen = name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME") and not value.startswith("^")
+        if chosen and not interface.startswith(tuple(value.lstrip("=").split(","))):
+            yield f"{name} is {value} on {node.name}, whose `ip` is on {interface}: take it out of `env`"
+
+
+def _by_target(named: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """By each host that others name, who those are."""
+    targets = dict.fromkeys(target for each in named.values() for target in each)
+    return {target: [source for source, each in named.items() if target in each] for target in targets}
+
+
+def _who(hosts: list[str]) -> str:
+    return f"{', '.join(hosts)} {'does' if len(hosts) == 1 else 'do'}"
+
+
+def _doing(trouble: Trouble) -> str:
+    return DOING.get(trouble.during, f"measuring with {trouble.partner}")

@@ -1,19 +1,40 @@
-"""An all-reduce across all hosts, then pairs of them: who measures with whom, and what the ranks have told."""
+"""Network test: an all-reduce across all hosts, then pairs of them; who measures with whom, and what they reported.
+
+What NCCL's own lines (NCCL_DEBUG=INFO) say of the transport is from
+https://github.com/NVIDIA/nccl/blob/master/src/transport/net.cc: each connection between hosts is a line that ends in
+`via NET/<network>/<card>`, with `/GDRDMA` where the card reads the GPU's memory itself. Plugins bring networks of their
+own; all but `Socket` are there to avoid TCP. RCCL has the same lines.
+"""
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import combinations
 from typing import Any
 
-from orchestrator.plan.facts import nccl
-
 EACH_WITH_EACH = 16
 """Hosts up to which every pair is measured."""
 DISTANCES = (1, 2, 4)
 """Of more hosts, each is measured with those that stand so far from it in the inventory, on either side."""
+
+TCP, RDMA, DIRECT = "TCP", "RDMA", "RDMA, GPUDirect"
+WORST_FIRST = (TCP, RDMA, DIRECT, "")
+VIA = re.compile(r"\] via NET/([^/]+)/\d+(?:\(\d+\))?(/GDRDMA)?")
+USING = re.compile(r"Using network (.+?)()\s*$")
+
+DISABLED = "NCCL_IB_DISABLE is set: take it out of `env`, or of the image"
+NO_VERBS = "the image lacks RDMA's libraries: add libibverbs1 and ibverbs-providers to it"
+NO_DEVICE = "NCCL finds no RDMA device that is up: `ibv_devinfo` on the host should say PORT_ACTIVE"
+NO_REASON = "`ibv_devinfo` on the host should say PORT_ACTIVE; NCCL_IB_HCA names the device to use"
+REASONS = {
+    r"NCCL_IB_DISABLE set by environment to [^0]": DISABLED,
+    r"NCCL_NET set by environment to Socket": "NCCL_NET is Socket: take it out of `env`, or of the image",
+    r"Failed to open libibverbs": NO_VERBS,
+    r"NET/IB : No device found": NO_DEVICE,
+}
 
 
 class Stage(IntEnum):
@@ -44,7 +65,7 @@ class AllReduce:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two hosts with each other. `there`, `back`: bits a second; `latency`: seconds one way; `over`: as `nccl.way`."""
+    """Two hosts with each other. `there`, `back`: bits a second; `latency`: seconds one way; `over`: as `transport`."""
 
     first: str
     second: str
@@ -61,7 +82,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What a rank failed at, and with whom; `lost`: who did not answer it any more; `log`: NCCL's warnings."""
+    """A failure of a rank, and with whom; `lost`: who did not answer it any more; `log`: NCCL's warnings."""
 
     during: str
     partner: str
@@ -72,7 +93,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """What one host's rank has told so far. `closed`: whom it did not reach; `ended`: why it is no more."""
+    """What one host's rank has reported so far. `closed`: whom it did not reach; `ended`: why it is no more."""
 
     stage: Stage = Stage.STARTING
     gpu: str = ""
@@ -92,10 +113,15 @@ class Rank:
         trouble = self.trouble.why if self.trouble else ""
         return self.no_torch or closed or trouble or self.ended
 
+    @property
+    def over(self) -> str:
+        """The transport that its all-reduce took."""
+        return transport(self.backend, self.ways)
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What was measured between the hosts. `backend`: nccl or gloo; `over`: as `nccl.way`."""
+    """Measurements between the hosts. `backend`: nccl or gloo; `over`: as `transport`."""
 
     backend: str
     all_reduce: AllReduce
@@ -105,86 +131,90 @@ class Network:
 
 def partners(count: int) -> tuple[tuple[int, ...], ...]:
     """For each rank, with whom it measures one after the other: in rounds, so that nobody waits for long."""
-    rounds: list[dict[int, int]] = []
-    for one, other in _pairs(count):
+    ranks, rounds = range(count), list[dict[int, int]]()
+    some = ((rank, (rank + distance) % count) for distance in DISTANCES for rank in ranks)
+    for one, other in combinations(ranks, 2) if count <= EACH_WITH_EACH else some:
         free = next((each for each in rounds if one not in each and other not in each), None)
         if free is None:
             rounds.append(free := {})
         free |= {one: other, other: one}
-    return tuple(tuple(each[rank] for each in rounds if rank in each) for rank in range(count))
+    return tuple(tuple(each[rank] for each in rounds if rank in each) for rank in ranks)
 
 
-def _pairs(count: int) -> Iterator[tuple[int, int]]:
-    if count <= EACH_WITH_EACH:
-        return combinations(range(count), 2)
-    return ((rank, (rank + distance) % count) for distance in DISTANCES for rank in range(count))
-
-
-def heard(hosts: tuple[str, ...], own: str, lines: Iterable[str], ended: str = "") -> Rank:
-    """What the lines of a host's rank come to; `hosts` in the order of their ranks. Other lines are greetings."""
+def parse_rank(hosts: tuple[str, ...], own: str, lines: Iterable[str], ended: str = "") -> Rank:
+    """A host's rank from the lines that it printed; `hosts` in the order of their ranks. Other lines are greetings."""
     rank = Rank(ended=ended)
     for line in lines:
         try:
-            rank = _taken(rank, json.loads(line), hosts, own)
+            rank = replace(rank, **_changes(rank, json.loads(line), hosts, own))
         except (ValueError, TypeError, LookupError):
             continue
     return rank
 
 
-def _taken(rank: Rank, told: Mapping[str, Any], hosts: tuple[str, ...], own: str) -> Rank:
+def _changes(rank: Rank, line: Mapping[str, Any], hosts: tuple[str, ...], own: str) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    match told["what"]:
+    match line["what"]:
         case "no-torch":
-            changes = {"no_torch": str(told["why"])}
+            changes = {"no_torch": str(line["why"])}
         case "ready":
-            changes = {"stage": Stage.READY, "gpu": str(told["gpu"])}
+            changes = {"stage": Stage.READY, "gpu": str(line["gpu"])}
         case "joined":
             changes = {"stage": Stage.JOINED}
         case "reached":
-            changes = {"stage": Stage.REACHED, "closed": _named(hosts, told["closed"])}
+            changes = {"stage": Stage.REACHED, "closed": tuple(hosts[each] for each in line["closed"])}
         case "all-reduce":
-            changes = {"stage": Stage.REDUCED, **_reduced(told)}
+            seconds, latency = _numbers(line, "seconds", "latency")
+            reduced = AllReduce(line["right"] is True, int(line["bytes"]), seconds, latency)
+            ways = tuple(map(str, line["log"]))
+            changes = {
+                "stage": Stage.REDUCED,
+                "reduced": reduced,
+                "backend": str(line["backend"]),
+                "ways": ways,
+            }
         case "pair":
-            changes = {"pairs": (*rank.pairs, _pair(rank, told, own, hosts[told["partner"]]))}
+            there, back, latency = _numbers(line, "there", "back", "latency")
+            over = transport(rank.backend, map(str, line["log"])) or rank.over
+            pair = Pair(own, hosts[line["partner"]], 8 * there, 8 * back, latency, over)
+            changes = {"pairs": (*rank.pairs, pair)}
         case "done":
             changes = {"stage": Stage.DONE}
         case "failed":
-            changes = {"trouble": _trouble(told, hosts)}
-    return replace(rank, **changes)
+            partner = "" if line["partner"] is None else hosts[line["partner"]]
+            lost, log = tuple(hosts[each] for each in line["lost"]), tuple(map(str, line["log"]))
+            changes = {"trouble": Trouble(str(line["during"]), partner, str(line["why"]), lost, log)}
+    return changes
 
 
-def _reduced(told: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = _number(told["seconds"]), _number(told["latency"])
-    done = AllReduce(told["right"] is True, int(told["bytes"]), *numbers)
-    return {"reduced": done, "backend": str(told["backend"]), "ways": tuple(map(str, told["log"]))}
+def _numbers(line: Mapping[str, Any], *keys: str) -> tuple[float, ...]:
+    """Those that can be measured; JSON allows others."""
+    numbers = tuple(float(line[key]) for key in keys)
+    if not all(0 < number < math.inf for number in numbers):
+        raise ValueError(line)
+    return numbers
 
 
-def _pair(rank: Rank, told: Mapping[str, Any], own: str, other: str) -> Pair:
-    there, back, latency = (_number(told[what]) for what in ("there", "back", "latency"))
-    over = over_what(rank.backend, tuple(map(str, told["log"]))) or over_what(rank.backend, rank.ways)
-    return Pair(own, other, 8 * there, 8 * back, latency, over)
+def transport(backend: str, lines: Iterable[str]) -> str:
+    """TCP, RDMA or DIRECT: the worst that was taken; else the network that NCCL has chosen, or empty."""
+    if backend == "gloo":  # which knows nothing else
+        return TCP
+    lines = tuple(lines)
+    for pattern in (VIA, USING):
+        kinds = {_kind(found[1], direct=bool(found[2])) for line in lines if (found := pattern.search(line))}
+        if kinds:
+            return min(kinds, key=WORST_FIRST.index)
+    return ""
 
 
-def _number(told: Any) -> float:
-    """One that can be measured; JSON allows others."""
-    if not 0 < (number := float(told)) < math.inf:
-        raise ValueError(told)
-    return number
+def _kind(network: str, *, direct: bool) -> str:
+    return TCP if network == "Socket" else DIRECT if direct else RDMA
 
 
-def _trouble(told: Mapping[str, Any], hosts: tuple[str, ...]) -> Trouble:
-    partner = "" if told["partner"] is None else hosts[told["partner"]]
-    log = tuple(map(str, told["log"]))
-    return Trouble(str(told["during"]), partner, str(told["why"]), _named(hosts, told["lost"]), log)
-
-
-def _named(hosts: tuple[str, ...], ranks: Iterable[int]) -> tuple[str, ...]:
-    return tuple(hosts[rank] for rank in ranks)
-
-
-def over_what(backend: str, ways: tuple[str, ...]) -> str:
-    """TCP or RDMA, as `nccl.way` says it; gloo knows only TCP."""
-    return nccl.TCP if backend == "gloo" else nccl.way(ways)
+def no_rdma(lines: Iterable[str]) -> str:
+    """Why NCCL took TCP, as a line that mends it."""
+    text = "\n".join(lines)
+    return next((fix for pattern, fix in REASONS.items() if re.search(pattern, text)), NO_REASON)
 
 
 def network(ranks: Mapping[str, Rank]) -> Network | None:
@@ -192,14 +222,12 @@ def network(ranks: Mapping[str, Rank]) -> Network | None:
     reduced = [(rank, rank.reduced) for rank in ranks.values() if rank.reduced]
     if not reduced:
         return None
-    backend, told = reduced[0][0].backend, reduced[0][1]
-    over = {over_what(rank.backend, rank.ways) for rank, _ in reduced}
-    slowest = next(kind for kind in (nccl.TCP, nccl.RDMA, nccl.DIRECT, "") if kind in over)
-    done = replace(told, right=all(each.right for _, each in reduced))
-    return Network(backend, done, slowest, _in_order(ranks))
-
-
-def _in_order(ranks: Mapping[str, Rank]) -> tuple[Pair, ...]:
-    hosts = list(ranks)
+    order = list(ranks)
+    done = replace(reduced[0][1], right=all(each.right for _, each in reduced))
     pairs = (pair for rank in ranks.values() for pair in rank.pairs)
-    return tuple(sorted(pairs, key=lambda pair: (hosts.index(pair.first), hosts.index(pair.second))))
+    return Network(
+        reduced[0][0].backend,
+        done,
+        min((rank.over for rank, _ in reduced), key=WORST_FIRST.index),
+        tuple(sorted(pairs, key=lambda pair: (order.index(pair.first), order.index(pair.second)))),
+    )

@@ -8,10 +8,9 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Cluster
 from orchestrator.plan.checks import Evidence, Finding, Level, hindered, measured
 from orchestrator.plan.checks.finding import failure, warning
-from orchestrator.plan.checks.network_failures import AT_REST, ENDED, LOST, MEMORY, NO_TORCH
+from orchestrator.plan.checks.network_test import AT_REST, ENDED, LOST, MEMORY, NO_TORCH, slow
 from orchestrator.plan.checks.network_test import good as better
-from orchestrator.plan.checks.network_test import slow
-from orchestrator.plan.facts import nccl, network_test
+from orchestrator.plan.facts import network_test
 from orchestrator.plan.facts.host import Facts
 from orchestrator.plan.facts.network_test import Pair, Rank
 from orchestrator.plan.facts.probe import NoTrial, Trial
@@ -28,7 +27,7 @@ def told(*said: list[str] | str, **ended: str) -> dict[str, Rank]:
     """The ranks, by what each of them has said; a text is what it said in the end, after all was well so far."""
     lines = (each if isinstance(each, list) else [*ranks.through()[:3], each] for each in said)
     return {
-        host: network_test.heard(HOSTS, host, each, ended.get(host, ""))
+        host: network_test.parse_rank(HOSTS, host, each, ended.get(host, ""))
         for host, each in zip(HOSTS, lines, strict=True)
     }
 
@@ -173,7 +172,7 @@ def test_rdma_devices_that_are_not_taken_are_a_warning_with_the_reason() -> None
     facts = on(good(DEMO), "gpu2", infiniband=True)
     log = ("gpu2:7:9 [0] NCCL INFO Failed to open libibverbs.so[.1]", ranks.TCP)
     text = "has RDMA devices, but NCCL went over TCP"
-    assert bad(nccl_ranks(*log), facts=facts) == [warning("gpu2", "rdma", text, nccl.NO_VERBS)]
+    assert bad(nccl_ranks(*log), facts=facts) == [warning("gpu2", "rdma", text, network_test.NO_VERBS)]
 
 
 def test_gloo_proves_nothing_of_rdma_and_says_so() -> None:

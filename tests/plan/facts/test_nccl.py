@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.plan.facts import nccl
+from orchestrator.plan.facts import network_test as nccl
 
 # https://github.com/NVIDIA/nccl/issues/707
 GDRDMA = (
@@ -44,16 +44,16 @@ PROXY = "gpu1:7:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[0] [send] via NET/IB/0(
 def test_the_way_is_told_from_rdma_with_and_without_the_cpu_in_it_and_from_tcp(
     lines: tuple[str, ...], way: str
 ) -> None:
-    assert nccl.way(lines) == way
+    assert nccl.transport("nccl", lines) == way
 
 
 def test_of_several_ways_the_worst_counts() -> None:
-    assert nccl.way((GDRDMA, PLUGIN)) == nccl.RDMA
-    assert nccl.way((GDRDMA, SOCKET, PLUGIN)) == nccl.TCP
+    assert nccl.transport("nccl", (GDRDMA, PLUGIN)) == nccl.RDMA
+    assert nccl.transport("nccl", (GDRDMA, SOCKET, PLUGIN)) == nccl.TCP
 
 
 def test_what_was_taken_counts_for_more_than_what_was_chosen() -> None:
-    assert nccl.way((USING_SOCKET, GDRDMA)) == nccl.DIRECT
+    assert nccl.transport("nccl", (USING_SOCKET, GDRDMA)) == nccl.DIRECT
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pytest
 
-from orchestrator.plan.facts import nccl, network_test
+from orchestrator.plan.facts import network_test
 from orchestrator.plan.facts.network_test import AllReduce, Pair, Rank, Stage, Trouble
 from tests.plan import ranks
 
@@ -56,14 +56,14 @@ def rounds(partners: tuple[tuple[int, ...], ...]) -> int:
 
 
 def test_a_rank_that_is_through_has_told_everything() -> None:
-    told = network_test.heard(HOSTS, "gpu1", ranks.through(1, 2))
+    told = network_test.parse_rank(HOSTS, "gpu1", ranks.through(1, 2))
     assert told == Rank(
         stage=Stage.DONE,
         backend="gloo",
         reduced=AllReduce(right=True, bytes=67108864, seconds=0.1, latency=0.0004),
         pairs=(
-            Pair("gpu1", "gpu2", 10e9, 8e9, 0.00003, nccl.TCP),
-            Pair("gpu1", "gpu3", 10e9, 8e9, 0.00003, nccl.TCP),
+            Pair("gpu1", "gpu2", 10e9, 8e9, 0.00003, network_test.TCP),
+            Pair("gpu1", "gpu3", 10e9, 8e9, 0.00003, network_test.TCP),
         ),
     )
     assert told.bad == ""
@@ -82,24 +82,24 @@ def test_a_rank_that_is_through_has_told_everything() -> None:
     ],
 )
 def test_each_line_brings_it_further(count: int, stage: Stage) -> None:
-    assert network_test.heard(HOSTS, "gpu1", ranks.through(1)[:count]).stage is stage
+    assert network_test.parse_rank(HOSTS, "gpu1", ranks.through(1)[:count]).stage is stage
 
 
 def test_a_pair_goes_by_what_nccl_said_of_it_and_else_by_what_it_said_before() -> None:
     said = [ranks.reduced("nccl", ranks.RDMA), ranks.pair(1, log=(ranks.TCP,)), ranks.pair(2)]
-    told = network_test.heard(HOSTS, "gpu1", said)
-    assert [each.over for each in told.pairs] == [nccl.TCP, nccl.DIRECT]
+    told = network_test.parse_rank(HOSTS, "gpu1", said)
+    assert [each.over for each in told.pairs] == [network_test.TCP, network_test.DIRECT]
 
 
 def test_what_it_failed_at_is_told_with_the_hosts_names() -> None:
     said = [ranks.failed("pair", "Connection closed by peer", lost=(2,), partner=1)]
-    told = network_test.heard(HOSTS, "gpu1", said)
+    told = network_test.parse_rank(HOSTS, "gpu1", said)
     assert told.trouble == Trouble("pair", "gpu2", "Connection closed by peer", ("gpu3",), ())
     assert told.bad == "Connection closed by peer"
 
 
 def test_whom_it_does_not_reach_is_told_by_name() -> None:
-    told = network_test.heard(HOSTS, "gpu2", [ranks.line("reached", closed=[0, 2])])
+    told = network_test.parse_rank(HOSTS, "gpu2", [ranks.line("reached", closed=[0, 2])])
     assert (told.closed, told.bad) == (("gpu1", "gpu3"), "does not reach gpu1, gpu3")
 
 
@@ -124,14 +124,16 @@ def test_whom_it_does_not_reach_is_told_by_name() -> None:
 )
 def test_a_line_that_makes_no_sense_is_a_greeting(line: str) -> None:
     said = ranks.through(1)
-    assert network_test.heard(HOSTS, "gpu1", [line, *said, line]) == network_test.heard(HOSTS, "gpu1", said)
+    assert network_test.parse_rank(HOSTS, "gpu1", [line, *said, line]) == network_test.parse_rank(
+        HOSTS, "gpu1", said
+    )
 
 
 def test_all_ranks_make_one_network() -> None:
     told = {
-        "gpu1": network_test.heard(HOSTS, "gpu1", ranks.through(2, 1)),
-        "gpu2": network_test.heard(HOSTS, "gpu2", ranks.through(2)),
-        "gpu3": network_test.heard(HOSTS, "gpu3", [*ranks.through()[:3], ranks.reduced(right=False)]),
+        "gpu1": network_test.parse_rank(HOSTS, "gpu1", ranks.through(2, 1)),
+        "gpu2": network_test.parse_rank(HOSTS, "gpu2", ranks.through(2)),
+        "gpu3": network_test.parse_rank(HOSTS, "gpu3", [*ranks.through()[:3], ranks.reduced(right=False)]),
     }
     network = network_test.network(told)
     assert network
@@ -144,4 +146,4 @@ def test_all_ranks_make_one_network() -> None:
 
 
 def test_without_an_all_reduce_there_is_no_network() -> None:
-    assert network_test.network({"gpu1": network_test.heard(HOSTS, "gpu1", ranks.through()[:3])}) is None
+    assert network_test.network({"gpu1": network_test.parse_rank(HOSTS, "gpu1", ranks.through()[:3])}) is None
