@@ -1,4 +1,4 @@
-"""Reads an inventory file: YAML text, its values and their rules, every mistake with its position, the cluster.
+"""Reads an inventory file: YAML text, values and their rules, mistakes with positions, and at last the cluster.
 
-`parse` is the way in. The kinds of values are also used where a person types one; only `cli` and `plan` import from here.
+`parse` is the way in. `cli` and `plan` import it, and the kinds of values where a person types one elsewhere.
 """
