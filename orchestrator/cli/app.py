@@ -2,57 +2,44 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
-from typer.models import CommandInfo, TyperInfo
 
 from orchestrator import __version__
-from orchestrator.cli.commands import config, image, lock, serve
-from orchestrator.cli.commands.check import check
-from orchestrator.cli.commands.dashboard import dashboard
-from orchestrator.cli.commands.down import down
-from orchestrator.cli.commands.exec import exec_
-from orchestrator.cli.commands.init import init
-from orchestrator.cli.commands.logs import logs
-from orchestrator.cli.commands.metrics import metrics
-from orchestrator.cli.commands.pull import pull
-from orchestrator.cli.commands.restart import restart
-from orchestrator.cli.commands.shell import shell
-from orchestrator.cli.commands.status import status
-from orchestrator.cli.commands.trust import trust
-from orchestrator.cli.commands.up import up
-from orchestrator.cli.typer_lazy import Commands, lighten
-
-
-def _commands(*functions: Callable[..., None]) -> list[CommandInfo]:
-    return [CommandInfo(each.__name__, callback=each) for each in functions]
-
+from orchestrator.cli.lazy import Commands, LazyGroup
 
 COMMANDS = Commands(
-    *_commands(init, trust, check, up, status, logs),
-    TyperInfo(serve.app, name="serve"),
-    CommandInfo("exec", callback=exec_, context_settings={"allow_interspersed_args": False}),
-    *_commands(shell, dashboard, metrics, restart, down, pull),
-    TyperInfo(image.app, name="image"),
-    TyperInfo(lock.app, name="lock"),
-    TyperInfo(config.app, name="config"),
+    "orchestrator.cli.commands",
+    {
+        "init": ("init:init", "Look at the machines, and write an inventory of them."),
+        "trust": ("trust:trust", "Show unknown host keys, and record them after a yes."),
+        "check": ("check:check", "Find beforehand what could make `up` or vLLM fail."),
+        "up": ("up:up", "Bring the cluster up, until Ray lists every host."),
+        "status": ("status:status", "Show the state of every host, and one verdict."),
+        "logs": ("logs:logs", "Show what the containers of all hosts say, merged."),
+        "serve": ("serve:app", "Serve a model on the cluster."),
+        "exec": ("exec:app", "Run a command in the containers."),
+        "shell": ("shell:shell", "Open a shell in a container."),
+        "dashboard": ("dashboard:dashboard", "Open Ray's dashboard in the browser, through SSH."),
+        "metrics": ("metrics:metrics", "Print where Prometheus finds the metrics of Ray."),
+        "restart": ("restart:restart", "Restart the cluster, or some of it, until Ray lists all."),
+        "down": ("down:down", "Take the cluster down, and see that it is gone."),
+        "pull": ("pull:pull", "Pull the image on all hosts, and see that it is the same one."),
+        "image": ("image:app", "Bring an image to hosts that no registry serves."),
+        "lock": ("lock:app", "See who works on the cluster; end a run that is stuck."),
+        "config": ("config:app", "Look at an inventory; nobody is contacted."),
+    },
 )
 """In the order in which one uses them."""
 
 
-class Root(TyperGroup):
+class Root(LazyGroup):
     """`raycluster` itself."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings | {"commands": COMMANDS})
-        lighten(self)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        COMMANDS.described().format_commands(ctx, formatter)
 
 
 app = typer.Typer(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.options import JOBS, AnswerForm
 from orchestrator.cli.run import inventory_file
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Node
 
 app = typer.Typer(
+    cls=LeanGroup,
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Look at an inventory; nobody is contacted.",
 )
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def show(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
@@ -39,7 +42,7 @@ def show(
     (answers.show if output is AnswerForm.JSON else show_settings)(told)
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def check(inventory: options.Inventory = None, file: options.InventoryOption = None) -> None:
     """Read the inventory and say what is wrong with it, as `up` would.
 
@@ -53,7 +56,7 @@ def check(inventory: options.Inventory = None, file: options.InventoryOption = N
     answer().print(f"{name_of(path)}: good: {described(cluster)}")
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def example() -> None:
     """Print an inventory that has every key once, with comments.
 
@@ -65,7 +68,7 @@ def example() -> None:
     answer().print(text(), end="")
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def schema(
     what: Annotated[
         str,

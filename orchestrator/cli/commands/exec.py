@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.lazy import LeanCommand
 from orchestrator.cli.options import JOBS, AnswerForm
 from orchestrator.cli.run import inventory_file
 
@@ -21,6 +22,10 @@ Words = Annotated[
 ]
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(cls=LeanCommand, context_settings={"allow_interspersed_args": False})
 def exec_(
     words: Words,
     file: options.OnlyInventory = None,

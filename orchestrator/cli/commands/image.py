@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import completion, options
+from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.options import JOBS, ActForm
 from orchestrator.cli.run import inventory_file
 
@@ -18,7 +19,10 @@ LAPTOP = "laptop"
 UNLIKE = "copy it again: somebody has changed it meanwhile"
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Bring an image to hosts that no registry serves."
+    cls=LeanGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -27,7 +31,7 @@ def root() -> None:
     """Bring an image to hosts that no registry serves."""
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def copy(
     image: Annotated[
         str | None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.options import AnswerForm
 from orchestrator.cli.run import inventory_file
 
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer(
+    cls=LeanGroup,
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="See who works on the cluster; end a run that is stuck.",
 )
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
@@ -40,7 +43,7 @@ def status(
     raise typer.Exit(LOCKED if holder else 0)
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def release(
     inventory: options.Inventory = None, file: options.InventoryOption = None, yes: options.Yes = False
 ) -> None:

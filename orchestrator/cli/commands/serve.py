@@ -6,9 +6,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from orchestrator.cli import options
+from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.options import JOBS, ActForm, AnswerForm
 from orchestrator.cli.run import inventory_file
 
@@ -20,7 +20,7 @@ COMMANDS = {"start", "status", "logs", "stop"}
 """The words that are no models."""
 
 
-class ModelFirst(TyperGroup):
+class ModelFirst(LeanGroup):
     """`serve MODEL` is short for `serve start MODEL`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
@@ -42,6 +42,7 @@ class ModelFirst(TyperGroup):
 
 app = typer.Typer(
     cls=ModelFirst,
+    add_completion=False,
     rich_markup_mode=None,
     subcommand_metavar="MODEL [-- VLLM ARGS…] | COMMAND",
 )
@@ -60,7 +61,7 @@ def root() -> None:
     """  # noqa: D301 - the help needs the real character
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def start(
     model: Annotated[
         str | None,
@@ -89,7 +90,7 @@ def start(
     raise typer.Exit(serve(cluster, wanted, options.RunOptions(JOBS, verbose, output is ActForm.JSONL), file))
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def status(file: options.OnlyInventory = None, output: options.AnswerOutput = AnswerForm.TEXT) -> None:
     """Show whether the model answers. Exit code 0: it does. 3: it does not, or none is served."""
     from orchestrator.cli.output import json
@@ -109,7 +110,7 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = An
     raise typer.Exit(0 if health.model and health.model.answers else NOT_ANSWERING)
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def logs(
     file: options.OnlyInventory = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows, until Ctrl-C.")] = False,
@@ -128,7 +129,7 @@ def logs(
     raise typer.Exit(show(cluster, wanted, JOBS, follow=follow))
 
 
-@app.command()
+@app.command(cls=LeanCommand)
 def stop(
     file: options.OnlyInventory = None, output: options.ActOutput = ActForm.TEXT, verbose: options.Verbose = 0
 ) -> None:

@@ -1,0 +1,86 @@
+"""Commands that are imported when they are named: Click's lazy group, with Typer's functions.
+
+https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class _QuickValues:
+    """A command that has Typer read only values that need it: its reader imports pydantic, a third of a start."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:
+        """All of them: `--help` is none of the command's own."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            param.process_value = partial(_value, param)
+        return params
+
+
+def _value(param: Any, ctx: typer.Context, value: Any) -> Any:
+    if ctx.resilient_parsing:
+        return value
+    if not _is_read(value, param.type_descriptor.annotation) or (param.required and value in (None, ())):
+        return type(param).process_value(param, ctx, value)
+    return param.callback(ctx, param, value) if param.callback else value
+
+
+def _is_read(value: Any, annotation: Any) -> bool:
+    """Whether it is what the function takes: nothing, a text where one is asked for, or a default."""
+    if value is None or annotation == list[str]:
+        return True
+    return annotation is str or (isinstance(value, Enum | int) and isinstance(value, annotation))
+
+
+class LeanCommand(_QuickValues, TyperCommand):  # type: ignore[misc]
+    """A command."""
+
+
+class LeanGroup(_QuickValues, TyperGroup):  # type: ignore[misc]
+    """A group of commands."""
+
+
+class Commands(Mapping[str, Any]):
+    """Commands by name, from where each is (`module:function`) and what it is for."""
+
+    def __init__(self, package: str, table: Mapping[str, tuple[str, str]]) -> None:
+        self._package, self._table = package, table
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = self._table[name][0].partition(":")
+        found = getattr(import_module(f"{self._package}.{module}"), attribute)
+        if not isinstance(found, typer.Typer):
+            app = typer.Typer(add_completion=False, rich_markup_mode=None)
+            app.command(name, cls=LeanCommand)(found)
+            found = app
+        return typer.main.get_command(found)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What each is for, which is all that a list of them needs."""
+        return [(name, line) for name, (_, line) in self._table.items()]
+
+
+class LazyGroup(LeanGroup):
+    """A group of `Commands`."""
+
+    commands: Commands  # type: ignore[assignment]
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(self.commands.lines())
