@@ -1,6 +1,7 @@
 """Commands over SSH: one connection for each host, opened by its first command."""
 
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,12 +176,10 @@ class ConnectAttempt:
 
     def wait(self, grace: float, cancel: Event) -> Connection | None:
         """The connection, or FailureError; None where the time was over first, by `grace`, or `cancel` was set."""
-        while not cancel.is_set() and (left := self._slot.left(grace)) > 0:
-            try:
-                return self._future.result(min(left, DEFAULT.poll))
-            except TimeoutError:
-                continue
-        return None
+        while not self._future.done() and not cancel.is_set() and (left := self._slot.left(grace)) > 0:
+            futures.wait((self._future,), min(left, DEFAULT.poll))
+        # A connection that was made in time may be used for as long as it lasts.
+        return self._future.result() if self._future.done() and not cancel.is_set() else None
 
     @property
     def worth_keeping(self) -> bool:

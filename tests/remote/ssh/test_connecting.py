@@ -14,7 +14,7 @@ import pytest
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.ssh import transport
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
-from orchestrator.remote.transport import FailureKind
+from orchestrator.remote.transport import FailureKind, Output
 from tests.payload.serving.place import until
 from tests.remote.fakes import SOON
 from tests.remote.sshd import Laptop, Sshd, failed, sh
@@ -92,6 +92,15 @@ def test_a_host_that_nobody_waits_for_any_more_is_left_without_a_handshake(
     assert refused
     assert refused.kind is FailureKind.CANCELLED
     assert "Accepted" not in server.log()
+
+
+@pytest.mark.usefixtures("server")
+def test_a_connection_that_was_made_in_time_is_used_for_as_long_as_it_lasts(laptop: Laptop) -> None:
+    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=1), timeouts=Timeouts(connect_grace=0))
+    assert gpu1.open(cancel=Event()) is None
+    late = monotonic() + 1
+    until("its time to connect is over", lambda: monotonic() > late)
+    assert gpu1.run(sh("echo in"), timeout=SOON, cancel=Event()) == Output(0, "in\n")
 
 
 def test_a_name_server_that_hangs_is_waited_for_once(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
