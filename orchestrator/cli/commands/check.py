@@ -36,7 +36,7 @@ def check(
     from orchestrator.cli.output import json
     from orchestrator.cli.output.check_report import show
     from orchestrator.cli.run.session import session
-    from orchestrator.plan.checks import Level, hindered, in_order, thorough
+    from orchestrator.plan.checks import Level, in_order, not_measurable, thorough
     from orchestrator.plan.facts.host import Depth
     from orchestrator.remote.observe.preflight import examine
 
@@ -47,7 +47,7 @@ def check(
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
         findings, network = thorough(cluster, facts, evidence), None
         if deep:
-            more, network = _measured(run, facts, hindered(cluster, findings, evidence))
+            more, network = _measured(run, facts, not_measurable(cluster, findings, evidence))
             findings = in_order(cluster, (*findings, *more))
     run.stop_if_interrupted()
     if output is AnswerForm.JSON:
@@ -61,11 +61,11 @@ def _measured(
     run: "Session", facts: "Facts", hindrance: "Finding | None"
 ) -> "tuple[tuple[Finding, ...], Network | None]":
     """What an all-reduce shows, unless something stands in its way."""
-    from orchestrator.plan.checks import measured
+    from orchestrator.plan.checks import check_network
     from orchestrator.plan.facts.network_test import network
     from orchestrator.remote.observe.network_test import measure
 
     if hindrance or run.cancel.is_set():
         return (hindrance,) if hindrance else (), None
     ranks = measure(run.cluster, facts, run.fleet, run.tell, run.cancel)
-    return tuple(measured(run.cluster, facts, ranks)), network(ranks)
+    return tuple(check_network(run.cluster, facts, ranks)), network(ranks)

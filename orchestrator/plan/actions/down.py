@@ -6,7 +6,7 @@ from dataclasses import replace
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.prune import left_outside, unsure
-from orchestrator.plan.checks import reached
+from orchestrator.plan.checks import check_reachable
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.containers import STRAY, orphan_containers, running_container, unknown_hosts
 from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, Unreachable
@@ -58,7 +58,7 @@ def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Rejected]:
             remedy = _by_hand(nodes[host], docker.remove_by_hand(nodes[host], container))
             yield Rejected(host, f"{container.name} {STRAY}", f"remove it: {remedy}")
     for host, node in nodes.items():
-        for finding in reached(node, facts[host]):
+        for finding in check_reachable(node, facts[host]):
             why = f"Ray listed a node there, which is not in the inventory and could not be asked: {finding.text}"
             remedy = f"look there: {_by_hand(node, docker.list_by_hand(cluster, node))}"
             yield Rejected(host, why, remedy, finding.detail)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
-from orchestrator.plan.checks import reached
+from orchestrator.plan.checks import check_reachable
 from orchestrator.plan.facts.containers import STRAY, orphan_containers
 from orchestrator.plan.facts.host import Container, Facts
 from orchestrator.plan.host_commands import forget_token
@@ -47,7 +47,7 @@ def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[Rejected]:
     """Hosts that only Ray knows and that could not be asked: nobody can say that they are clean."""
     for node in nodes:
         here = facts[node.name]
-        for finding in reached(node, here):
+        for finding in check_reachable(node, here):
             why = f"Ray lists a node there, which is not in the inventory and cannot be asked: {finding.text}"
             fix = (
                 finding.fix

@@ -7,7 +7,7 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.images import outdated
-from orchestrator.plan.checks import Finding, obstacles, reached
+from orchestrator.plan.checks import Finding, check_reachable, obstacles
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.address import NodeAddress, settle
 from orchestrator.plan.facts.containers import container_of
@@ -95,7 +95,7 @@ def _with_new_head(worker: Decision) -> Decision:
 
 
 def _decide(seen: _Seen, node: Node, facts: HostFacts | Unreachable) -> Decision:
-    for finding in reached(node, facts):
+    for finding in check_reachable(node, facts):
         return _refused(finding)
     assert isinstance(facts, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
     place = settle(node, facts)

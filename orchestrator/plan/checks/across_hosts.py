@@ -1,116 +1,106 @@
-"""What only shows when hosts are put side by side."""
+"""Hosts that disagree with each other."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.actions.images import outdated
-from orchestrator.plan.checks.finding import Finding, Findings, failure, warning
-from orchestrator.plan.facts.address import NodeAddress, places
+from orchestrator.plan.checks.finding import Findings, failure, warning
+from orchestrator.plan.facts.address import places
 from orchestrator.plan.facts.host import Address, Facts, HostFacts
+from orchestrator.plan.facts.probe import NoTrial, Trial
+
+SAME_IMAGE = "let all hosts run the same image: pull it anew on all, or write it with its digest"
 
 
-def seen(cluster: Cluster, facts: Facts) -> dict[str, HostFacts]:
+def inventory_hosts(cluster: Cluster, facts: Facts) -> dict[str, HostFacts]:
     """The hosts of the inventory that could be asked: Ray may know of others, or these by another address."""
     each = ((node.name, facts[node.name]) for node in cluster.nodes)
     return {name: here for name, here in each if isinstance(here, HostFacts)}
 
 
-def clashes(cluster: Cluster, facts: Facts) -> Findings:
-    """Two entries of the inventory that are one machine, or two machines with one address."""
-    hosts, where = seen(cluster, facts), places(cluster, facts)
-    carrying = {_at(hosts[name], place).card for name, place in where.items()}
-    for one, other in combinations(hosts, 2):
-        used = {where[name].ip for name in (one, other) if name in where}
-        if cards := carrying & _cards(hosts[one]) & _cards(hosts[other]):
-            after = f": both have the network card {min(cards)}"
-            yield from _both(one, other, "is the same machine as ", after)
-        elif ips := used & _ips(hosts[one]) & _ips(hosts[other]):
-            yield from _both(one, other, f"has the address {min(ips)}, and so has ", ", another machine")
+def _data_addresses(cluster: Cluster, facts: Facts) -> dict[str, Address]:
+    """The address, with its card and MTU, that carries each host's data."""
+    hosts = inventory_hosts(cluster, facts)
+    return {
+        name: next(each for each in hosts[name].addresses if each.ip == place.ip)
+        for name, place in places(cluster, facts).items()
+    }
 
 
-def _both(one: str, other: str, before: str, after: str) -> Findings:
-    fix = "give each machine one entry, and each entry its own machine's `host` and `ip`"
-    yield failure(one, "address", before + other + after, fix)
-    yield failure(other, "address", before + one + after, fix)
+def check_duplicates(cluster: Cluster, facts: Facts) -> Findings:
+    """Two entries of the inventory that are one machine, or two machines with one address.
 
-
-def _ips(facts: HostFacts) -> set[str]:
-    return {each.ip for each in facts.addresses}
-
-
-def _cards(facts: HostFacts) -> set[str]:
-    """The machine's cards. Of these only one that carries an `ip` tells machines apart.
-
-    Others are alike on machines that have nothing to do with each other: bridges, tunnels, the BMC's USB.
+    Only a card that carries an `ip` tells machines apart. Others are alike on machines that have nothing to do with
+    each other: bridges, tunnels, the BMC's USB.
     """
-    return {each.card for each in facts.addresses if each.card and not _made_up(each.card)}
+    hosts, used = inventory_hosts(cluster, facts), _data_addresses(cluster, facts)
+    carrying = {each.card for each in used.values() if each.card and not _is_made_up(each.card)}
+    ips = {each.ip for each in used.values()}
+    having = defaultdict[str, dict[str, None]](dict)  # by card or address, the hosts
+    for name, here in hosts.items():
+        for each in here.addresses:
+            for key in {each.card} & carrying | {each.ip} & ips:
+                having[key][name] = None
+    pairs = {pair for names in having.values() for pair in combinations(names, 2)}
+    order = {name: index for index, name in enumerate(hosts)}
+    for one, other in sorted(pairs, key=lambda pair: (order[pair[0]], order[pair[1]])):
+        both = [key for key, names in having.items() if one in names and other in names]
+        if cards := carrying.intersection(both):
+            texts = "is the same machine as ", f": both have the network card {min(cards)}"
+        elif shared := {used[name].ip for name in (one, other) if name in used}.intersection(both):
+            texts = f"has the address {min(shared)}, and so has ", ", another machine"
+        else:
+            continue
+        fix = "give each machine one entry, and each entry its own machine's `host` and `ip`"
+        yield failure(one, "address", other.join(texts), fix)
+        yield failure(other, "address", one.join(texts), fix)
 
 
-def _made_up(card: str) -> bool:
+def _is_made_up(card: str) -> bool:
     """Of Docker's bridges, of loopback, and of tunnels, where it is an IP."""
     return "." in card or card.startswith(("02:42:", "00:00:00:00:00:00"))
 
 
-def differences(cluster: Cluster, facts: Facts) -> Findings:
-    """What should be the same on all hosts and is not."""
-    hosts, where = seen(cluster, facts), places(cluster, facts)
-    yield from _images(cluster, hosts)
-    mtus = {name: _at(hosts[name], place).mtu for name, place in where.items()}
-    yield from apart(
-        {name: mtu for name, mtu in mtus.items() if mtu},
-        "address",
-        lambda each: f"MTU {each}",
-        "give the interfaces of `ip` one MTU",
-    )
+def check_differences(cluster: Cluster, facts: Facts) -> Findings:
+    """What should be the same on all hosts and is not: the image, or what it was built from, and the MTU."""
+    install = cluster.ray.install
+    below = f"{cluster.image} below Ray: " if install else ""
+    images = {}
+    for name, here in inventory_hosts(cluster, facts).items():
+        image = (here.derived.built_from if here.derived else "") if install else here.image_id
+        if image:
+            images[name] = f"{below}image {image.removeprefix('sha256:')[:12]}"
+    again = f"pull it anew on all: {'raycluster pull' if install else f'docker pull {cluster.image}'}"
+    mtus = {name: f"MTU {each.mtu}" for name, each in _data_addresses(cluster, facts).items() if each.mtu}
+    for values, topic, fix in (
+        (images, "image", f"{again}; or write the image with its digest"),
+        (mtus, "address", "give the interfaces of `ip` one MTU"),
+    ):
+        for name, other in outliers(values):
+            yield warning(name, topic, f"has {values[name]}, {other} has {values[other]}", fix)
 
 
-def _images(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> Findings:
-    """Of images that each host has built, it is what they were built from that should be the same."""
-    images = {name: _image(cluster, here) for name, here in hosts.items()}
-    found = {name: each for name, each in images.items() if each}
-    again = (
-        f"pull it anew on all: {'raycluster pull' if cluster.ray.install else f'docker pull {cluster.image}'}"
-    )
-    below = f"{cluster.image} below Ray: " if cluster.ray.install else ""
-    yield from apart(
-        found,
-        "image",
-        lambda each: f"{below}image {str(each).removeprefix('sha256:')[:12]}",
-        f"{again}; or write the image with its digest",
-    )
-
-
-def _image(cluster: Cluster, here: HostFacts) -> str:
-    if cluster.ray.install:
-        return here.derived.built_from if here.derived else ""
-    return here.image_id
-
-
-def outdated_images(cluster: Cluster, facts: Facts) -> Findings:
+def check_built_images(cluster: Cluster, facts: Facts) -> Findings:
     """Images with Ray that `up` will replace."""
     for node in cluster.nodes:
         if why := outdated(cluster, node, facts):
             yield warning(node.name, "image", f"its image with Ray is out of date: {why}", "raycluster up")
 
 
-def apart(
-    values: Mapping[str, object], topic: str, shown: Callable[[object], str], fix: str
-) -> Iterator[Finding]:
-    """A warning on each host that is not as most are."""
-    for name, other in unlike(values):
-        told = f"has {shown(values[name])}, {other} has {shown(values[other])}"
-        yield warning(name, topic, told, fix)
+def check_versions(trials: Mapping[str, Trial | NoTrial]) -> Findings:
+    """Ray refuses to join nodes whose Ray or Python is another than the head's."""
+    found = {name: each.versions for name, each in trials.items() if isinstance(each, Trial) and each.ray}
+    for name, other in outliers(found):
+        text = f"has {found[name]}, {other} has {found[other]}: Ray joins only equals"
+        yield failure(name, "ray", text, SAME_IMAGE)
 
 
-def unlike(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def outliers(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Each host that is not as most are, beside the first that is; of several kinds, the first host's counts."""
     found = list(values.values())
     common = max(found, key=found.count, default=None)
     for name, value in values.items():
         if value != common:
             yield name, next(each for each in values if values[each] == common)
-
-
-def _at(facts: HostFacts, place: NodeAddress) -> Address:
-    return next(each for each in facts.addresses if each.ip == place.ip)

@@ -1,10 +1,7 @@
-"""What a container from the image shows, on each host and side by side."""
-
-from collections.abc import Mapping
+"""What a short-lived container from the image finds: Ray, Python, GPUs, limits."""
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
 from orchestrator.plan import engine
-from orchestrator.plan.checks.across_hosts import unlike
 from orchestrator.plan.checks.finding import Findings, failure, gib, ok, quoting, release, warning
 from orchestrator.plan.docker.devices import gives_rdma
 from orchestrator.plan.facts.host import HostFacts
@@ -16,53 +13,47 @@ OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
 
 FIRST_WITH_TOKENS = (2, 52)
-SAME_IMAGE = "let all hosts run the same image: pull it anew on all, or write it with its digest"
+BY_HAND = "run the line that `raycluster up --dry-run` shows by hand"
 
 
-def tried(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial) -> Findings:
-    """Everything that the container of one host tells."""
+def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial) -> Findings:
+    """Everything that the container of one host shows."""
     if isinstance(trial, NoTrial):
-        fix = hint(trial.words) or "run the line that `raycluster up --dry-run` shows by hand"
+        fix = hint(trial.words) or BY_HAND
         yield quoting(node.name, "image", "a container from it does not start: ", trial.words, fix)
         return
     if engine.of(cluster).has_ray:
         yield from _ray(cluster, node, trial)
-    yield from _gpus(node, facts, trial)
+    if node.accelerator is not Accelerator.NONE:
+        yield from _gpus(node, facts, trial)
     yield from _limits(node, facts, trial)
     if trial.hf_home is False:
-        told = (
+        text = (
             f"{facts.machine.hf_home.path if facts.machine else node.hf_home} cannot be written by containers"
         )
-        yield warning(
-            node.name, "hf_home", told, "let root write there (NFS: no_root_squash), or set `hf_home`"
-        )
+        fix = "let root write there (NFS: no_root_squash), or set `hf_home`"
+        yield warning(node.name, "hf_home", text, fix)
 
 
 def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
     if trial.ray is None or not trial.has_command:
         yield failure(node.name, "ray", "the image has no Ray", NO_RAY.partition(": ")[2])
         return
-    yield ok(node.name, "ray", _versions(trial))
+    yield ok(node.name, "ray", trial.versions)
     if cluster.ray.auth is not Auth.DISABLED and release(trial.ray) < FIRST_WITH_TOKENS:
-        told = f"Ray {trial.ray} knows no token: whoever reaches its ports runs code there"
+        text = f"Ray {trial.ray} knows no token: whoever reaches its ports runs code there"
         level = failure if cluster.ray.auth is Auth.TOKEN else warning
-        yield level(node.name, "ray", told, "use an image with Ray 2.52 or later")
-
-
-def _versions(trial: Trial) -> str:
-    return f"Ray {trial.ray}, Python {trial.python}"
+        yield level(node.name, "ray", text, "use an image with Ray 2.52 or later")
 
 
 def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
-    if node.accelerator is Accelerator.NONE:
-        return
     expected, found = expected_gpus(node, facts), len(trial.gpus)
-    told = f"containers see {found} of the {expected} GPUs"
+    text = f"containers see {found} of the {expected} GPUs"
     fix = NO_TOOLKIT if node.accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
     if trial.gpu_trouble:
-        yield quoting(node.name, "gpus", f"{told}: ", trial.gpu_trouble, fix)
+        yield quoting(node.name, "gpus", f"{text}: ", trial.gpu_trouble, fix)
     elif found < expected:  # more may be declared than there are: Ray can share one
-        yield (warning if found and node.num_gpus else failure)(node.name, "gpus", told, fix)
+        yield (warning if found and node.num_gpus else failure)(node.name, "gpus", text, fix)
     elif found:
         yield ok(node.name, "gpus", f"containers see {found}: {', '.join(sorted(set(trial.gpus)))}")
 
@@ -70,19 +61,8 @@ def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
 def _limits(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     yield ok(node.name, "memory", f"/dev/shm has {gib(trial.shm)}")
     if gives_rdma(node, infiniband=facts.infiniband) and trial.memlock != -1:
-        told = f"containers may lock only {gib(trial.memlock)} of memory, which RDMA needs all of"
-        yield failure(node.name, "rdma", told, "let Docker's service have LimitMEMLOCK=infinity")
+        text = f"containers may lock only {gib(trial.memlock)} of memory, which RDMA needs all of"
+        yield failure(node.name, "rdma", text, "let Docker's service have LimitMEMLOCK=infinity")
     if -1 < trial.nofile < OPEN_FILES:
-        told = f"containers may open only {trial.nofile} files"
         fix = f"set `docker: {{args: [--ulimit, nofile={OPEN_FILES}]}}`"
-        yield warning(node.name, "memory", told, fix)
-
-
-def versions(trials: Mapping[str, Trial | NoTrial]) -> Findings:
-    """Ray refuses to join nodes whose Ray or Python is another than the head's."""
-    found = {
-        name: _versions(trial) for name, trial in trials.items() if isinstance(trial, Trial) and trial.ray
-    }
-    for name, other in unlike(found):
-        told = f"has {found[name]}, {other} has {found[other]}: Ray joins only equals"
-        yield failure(name, "ray", told, SAME_IMAGE)
+        yield warning(node.name, "memory", f"containers may open only {trial.nofile} files", fix)

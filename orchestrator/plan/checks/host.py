@@ -1,4 +1,4 @@
-"""What the one look that every command begins with tells of a host."""
+"""What every command learns of a host: addresses, ports, memory, containers."""
 
 import shlex
 from ipaddress import ip_address
@@ -8,8 +8,8 @@ from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, quoting, warning
 from orchestrator.plan.docker.devices import ACCELERATOR, device_files, size
 from orchestrator.plan.facts.address import NodeAddress, settle
-from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers
-from orchestrator.plan.facts.host import DockerTrouble, HostFacts, Listener, Machine, Unreachable
+from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
+from orchestrator.plan.facts.host import DockerTrouble, HostFacts, Machine, Unreachable
 from orchestrator.plan.ray import ports
 from orchestrator.plan.remedies import OTHER_DRIVER, PRUNE, docker_fix
 
@@ -17,91 +17,79 @@ LITTLE_ROOM = 20 * GIB
 """A model that is worth several hosts is larger than this."""
 
 
-def reached(node: Node, facts: HostFacts | Unreachable) -> Findings:
+def check_reachable(node: Node, facts: HostFacts | Unreachable) -> Findings:
     """Whether the host can be asked, and has the address that the inventory gives it."""
     if isinstance(facts, Unreachable):
-        yield quoting(node.name, way(node), "", facts.why, facts.fix, facts.detail)
+        yield quoting(node.name, contact_topic(node), "", facts.why, facts.fix, facts.detail)
     elif isinstance(facts.docker, DockerTrouble):
         yield quoting(node.name, "docker", "", facts.docker.text, docker_fix(facts.docker))
     elif isinstance(place := settle(node, facts), str):
         yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
 
 
-def way(node: Node) -> str:
-    """What a host that gives no answer is a matter of."""
+def contact_topic(node: Node) -> str:
+    """The topic of a host that gives no answer."""
     return "host" if node.is_local else "ssh"
 
 
-def startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
+def check_startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """What keeps a new container from starting there, or from serving."""
-    yield from _name(cluster, node, facts)
-    yield from _strays(cluster, node, facts)
-    yield from _image(cluster, node, facts)
+    name = cluster.container(node)
+    if facts.named(name) and container_of(cluster, node, facts) is None:
+        fix = f"rename or remove it: {' '.join(node.docker.command)} rename {name} {name}-other"
+        text = f"a container named {name} is there that is not this cluster's"
+        yield failure(node.name, "containers", text, fix)
+    for _, container in orphan_containers(cluster, {node.name: facts}):
+        level = (
+            failure if container.running else warning
+        )  # one that runs has the host's address in Ray already
+        yield level(node.name, "containers", f"{container.name} {STRAY}", PRUNE)
+    has_image = facts.image_id or (cluster.ray.install and (facts.base or node is not cluster.head))
+    if node.docker.pull is Pull.NEVER and not has_image:
+        text = f"image {cluster.image} is not on this host, and `docker.pull` is never"
+        fix = "bring the image there, or set `docker: {pull: missing}`"
+        yield failure(node.name, "image", text, fix)
     yield from _ports(cluster, node, facts)
     yield from _rdma(node, facts)
     yield from _devices(node, facts.machine.missing if facts.machine else ())
 
 
-def notable(node: Node, facts: HostFacts) -> Findings:
+def check_settings(node: Node, facts: HostFacts) -> Findings:
     """What does not stop `up`, but somebody will wonder about later."""
-    yield from _address(node, facts)
-    yield from _gpus(node, facts)
+    place = settle(node, facts)
+    if isinstance(place, NodeAddress):
+        yield ok(node.name, "address", f"ip on {place.interface}")
+        if _is_public(place.ip):
+            risk = "Ray and vLLM talk there unencrypted, and run code for whoever may"
+            fix = "use an address of a private network as `ip`"
+            yield warning(node.name, "address", f"{place.ip} is a public address: {risk}", fix)
+    if node.accelerator is Accelerator.NVIDIA and facts.gpus and (node.num_gpus or 0) > facts.gpus:
+        text = f"`num_gpus` is {node.num_gpus}, but the host has {facts.gpus} GPUs"
+        yield warning(node.name, "gpus", text, f"set `ray: {{num_gpus: {facts.gpus}}}` for it")
     if facts.machine:
-        yield from _memory(node, facts.machine)
+        wanted = size(node.docker.shm_size)
+        if facts.machine.memory and wanted > facts.machine.memory:
+            text = f"/dev/shm is to have {gib(wanted)} of the host's {gib(facts.machine.memory)} of memory"
+            yield warning(node.name, "memory", text, "set a smaller `docker: {shm_size: …}`")
         yield from _hf_home(node, facts.machine)
 
 
-def _name(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
-    name = cluster.container(node)
-    if facts.named(name) and container_of(cluster, node, facts) is None:
-        fix = f"rename or remove it: {' '.join(node.docker.command)} rename {name} {name}-other"
-        yield failure(
-            node.name, "containers", f"a container named {name} is there that is not this cluster's", fix
-        )
-
-
-def _image(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
-    there = facts.image_id or (cluster.ray.install and (facts.base or node is not cluster.head))
-    if node.docker.pull is Pull.NEVER and not there:
-        fix = "bring the image there, or set `docker: {pull: missing}`"
-        told = f"image {cluster.image} is not on this host, and `docker.pull` is never"
-        yield failure(node.name, "image", told, fix)
-
-
 def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
-    """A container of ours that stands holds its ports itself, and makes room for its successor."""
-    needed = {} if _stands(cluster, node, facts) else engine.of(cluster).required_ports(cluster, node)
+    """A container of ours that runs holds its ports itself, and makes room for its successor."""
+    runs = running_container(cluster, node, facts)
+    needed = {} if runs else engine.of(cluster).required_ports(cluster, node)
     if facts.listeners is None:
         yield warning(node.name, "ports", "which ports are in use cannot be told", "install iproute2 there")
         return
-    held = {each.port: each for each in facts.listeners if each.port in needed}
-    ray = engine.of(cluster).has_ray
-    fix = f"stop it{', or set another `ray: {port: …}` in the inventory' if ray else ''}"
-    for number, listener in held.items():
-        text = f"port {number}, for {needed[number]}, is held by {_holder(listener)}"
-        yield failure(node.name, "ports", text, fix)
+    held = {each.port: each.by for each in facts.listeners if each.port in needed}
+    another = ", or set another `ray: {port: …}` in the inventory" if engine.of(cluster).has_ray else ""
+    for port, holder in held.items():
+        by = holder or f"another user's program (sudo ss -ltnp 'sport = :{port}' names it)"
+        text = f"port {port}, for {needed[port]}, is held by {by}"
+        yield failure(node.name, "ports", text, f"stop it{another}")
     if needed and not held:
         free = ports.spelled(tuple(range(n, n + 1) for n in needed), "-")
         yield ok(node.name, "ports", f"port{'s' if len(needed) > 1 else ''} {free} free")
-
-
-def _stands(cluster: Cluster, node: Node, facts: HostFacts) -> bool:
-    container = container_of(cluster, node, facts)
-    return container is not None and container.running
-
-
-def _holder(listener: Listener) -> str:
-    return listener.by or f"another user's program (sudo ss -ltnp 'sport = :{listener.port}' names it)"
-
-
-def _address(node: Node, facts: HostFacts) -> Findings:
-    place = settle(node, facts)
-    if not isinstance(place, NodeAddress):
-        return
-    yield ok(node.name, "address", f"ip on {place.interface}")
-    if _is_public(place.ip):
-        told = f"{place.ip} is a public address: Ray and vLLM talk there unencrypted, and run code for whoever may"
-        yield warning(node.name, "address", told, "use an address of a private network as `ip`")
 
 
 def _is_public(ip: str) -> bool:
@@ -111,40 +99,33 @@ def _is_public(ip: str) -> bool:
         return False
 
 
-def own_name(node: Node, machine: Machine) -> Findings:
+def check_hostname(node: Node, machine: Machine) -> Findings:
     """Debian's habit. Programs that look themselves up then talk to nobody; Ray and NCCL are told better."""
     if machine.resolves_to.startswith("127.") or machine.resolves_to == "::1":
-        told = f"its name {machine.hostname} resolves to {machine.resolves_to} there"
+        text = f"its name {machine.hostname} resolves to {machine.resolves_to} there"
         fix = f"in /etc/hosts there, give {machine.hostname} its `ip`; gloo and NCCL are told their interface anyway"
-        yield warning(node.name, "address", told, fix)
-
-
-def _memory(node: Node, machine: Machine) -> Findings:
-    wanted = size(node.docker.shm_size)
-    if machine.memory and wanted > machine.memory:
-        told = f"/dev/shm is to have {gib(wanted)} of the host's {gib(machine.memory)} of memory"
-        yield warning(node.name, "memory", told, "set a smaller `docker: {shm_size: …}`")
+        yield warning(node.name, "address", text, fix)
 
 
 def _hf_home(node: Node, machine: Machine) -> Findings:
     folder = machine.hf_home
     if folder.exists is None:
-        told = f"{folder.path} does not answer: a network share that is gone?"
-        yield warning(node.name, "hf_home", told, "mount it again there, or set `hf_home` to another folder")
+        text = f"{folder.path} does not answer: a network share that is gone?"
+        yield warning(node.name, "hf_home", text, "mount it again there, or set `hf_home` to another folder")
     elif not folder.exists:
-        told = f"{folder.path} does not exist there; Docker will make it, as root's"
-        yield warning(node.name, "hf_home", told, f"mkdir -p {shlex.quote(folder.path)}")
+        text = f"{folder.path} does not exist there; Docker will make it, as root's"
+        yield warning(node.name, "hf_home", text, f"mkdir -p {shlex.quote(folder.path)}")
     if folder.free is not None and folder.free < LITTLE_ROOM:
-        told = f"only {gib(folder.free)} are free for {folder.path}"
-        yield warning(node.name, "hf_home", told, "free some room, or set `hf_home` to a larger disk")
+        text = f"only {gib(folder.free)} are free for {folder.path}"
+        yield warning(node.name, "hf_home", text, "free some room, or set `hf_home` to a larger disk")
     elif folder.exists and folder.free is not None:
         yield ok(node.name, "hf_home", f"{folder.path} has room")
 
 
 def _rdma(node: Node, facts: HostFacts) -> Findings:
     if facts.infiniband and node.rdma is Rdma.OFF:
-        told = "has RDMA devices that containers do not get: NCCL falls back to TCP and says nothing"
-        yield warning(node.name, "rdma", told, "set `rdma: auto`")
+        text = "has RDMA devices that containers do not get: NCCL falls back to TCP and says nothing"
+        yield warning(node.name, "rdma", text, "set `rdma: auto`")
     elif facts.infiniband:
         yield ok(node.name, "rdma", "/dev/infiniband is given to containers")
     elif node.rdma is Rdma.ON:
@@ -155,22 +136,8 @@ def _devices(node: Node, missing: tuple[str, ...]) -> Findings:
     """Docker starts no container that is to be given what is not there."""
     ours = device_files(ACCELERATOR[node.accelerator])
     if lacking := [path for path in missing if path in ours]:
-        told = f"`accelerator` is {node.accelerator}, and there is no {', '.join(lacking)} on it"
-        yield failure(node.name, "gpus", told, OTHER_DRIVER)
+        text = f"`accelerator` is {node.accelerator}, and there is no {', '.join(lacking)} on it"
+        yield failure(node.name, "gpus", text, OTHER_DRIVER)
     if others := [path for path in missing if path not in ours]:
-        told = f"`docker.args` gives the container {', '.join(others)}, which the host does not have"
-        yield failure(node.name, "docker", told, "install its driver there, or correct `docker: {args: …}`")
-
-
-def _gpus(node: Node, facts: HostFacts) -> Findings:
-    declared = node.num_gpus or 0
-    if node.accelerator is Accelerator.NVIDIA and facts.gpus and declared > facts.gpus:
-        told = f"`num_gpus` is {declared}, but the host has {facts.gpus} GPUs"
-        yield warning(node.name, "gpus", told, f"set `ray: {{num_gpus: {facts.gpus}}}` for it")
-
-
-def _strays(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
-    """One that runs has the host's address in Ray already."""
-    for _, container in orphan_containers(cluster, {node.name: facts}):
-        level = failure if container.running else warning
-        yield level(node.name, "containers", f"{container.name} {STRAY}", PRUNE)
+        text = f"`docker.args` gives the container {', '.join(others)}, which the host does not have"
+        yield failure(node.name, "docker", text, "install its driver there, or correct `docker: {args: …}`")

@@ -17,7 +17,7 @@ from orchestrator.plan.checks.finding import (
     quoting,
     warning,
 )
-from orchestrator.plan.checks.firewall import admitting
+from orchestrator.plan.checks.firewall import accept_rule
 from orchestrator.plan.facts.address import addresses, places
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.network_test import TCP, Network, Pair, Rank, Stage, Trouble, network, no_rdma
@@ -53,8 +53,8 @@ AT_REST = "`raycluster check --deep` again, once the hosts are at rest"
 MEMORY = "something else holds the memory of its first GPU: check before a model is served"
 
 
-def hindered(cluster: Cluster, findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
-    """Why an all-reduce is not worth trying."""
+def not_measurable(cluster: Cluster, findings: Iterable[Finding], evidence: Evidence) -> Finding | None:
+    """Why no all-reduce is tried, where it would come to nothing."""
     head = cluster.head.name
     if not cluster.workers:
         return ok(head, TOPIC, "not measured: a single host has no network to another")
@@ -68,7 +68,7 @@ def hindered(cluster: Cluster, findings: Iterable[Finding], evidence: Evidence) 
     return None
 
 
-def measured(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
+def check_network(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
     """Failures of the ranks, then what they have measured."""
     yield from _failures(cluster, facts, ranks)
     if done := network(ranks):
@@ -78,7 +78,7 @@ def measured(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findi
             yield from _sum(node.name, rank, done, by)
             yield from _gpus(node, rank, done)
             yield from _rdma(node.name, facts[node.name], rank, done)
-        yield from slow(done.pairs)
+        yield from slow_hosts(done.pairs)
 
 
 def _sum(host: str, rank: Rank, done: Network, by: str) -> Findings:
@@ -108,15 +108,15 @@ def _rdma(host: str, here: HostFacts | Unreachable, rank: Rank, done: Network) -
         yield ok(host, "rdma", f"NCCL went over {rank.over}")
 
 
-def slow(pairs: tuple[Pair, ...]) -> Findings:
+def slow_hosts(pairs: tuple[Pair, ...]) -> Findings:
     """The hosts of which every pair is slow, then pairs that are slow without such a host."""
 
     def found(host: str, text: str, of: Iterable[Pair]) -> Finding:
         most = bandwidth(max(pair.slower for pair in of))
-        better = f"the better pairs carry {bandwidth(good(pairs))}"
+        better = f"the better pairs carry {bandwidth(better_quarter(pairs))}"
         return warning(host, "network", f"is slow with {text} {most}: {better}", CABLE)
 
-    behind = {pair for pair in pairs if pair.slower < SLOW * good(pairs)}
+    behind = {pair for pair in pairs if pair.slower < SLOW * better_quarter(pairs)}
     for host in sorted({host for pair in behind for host in (pair.first, pair.second)}):
         own = {pair for pair in pairs if host in (pair.first, pair.second)}
         if own <= behind and len(own) > 1:
@@ -126,7 +126,7 @@ def slow(pairs: tuple[Pair, ...]) -> Findings:
         yield found(pair.second, f"{pair.first},", {pair})
 
 
-def good(pairs: tuple[Pair, ...]) -> float:
+def better_quarter(pairs: tuple[Pair, ...]) -> float:
     """What the better quarter carries, in bits a second."""
     ordered = sorted(pair.slower for pair in pairs)
     return ordered[ceil(0.75 * len(ordered)) - 1] if ordered else 0.0
@@ -147,7 +147,7 @@ def _single(ranks: Mapping[str, Rank]) -> Findings:
 
 
 def _closed(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
-    rule = admitting(cluster, addresses(cluster, facts))
+    rule = accept_rule(cluster, addresses(cluster, facts))
     for target, sources in _by_target({host: rank.closed for host, rank in ranks.items()}).items():
         why = "not reach it at a free port, as NCCL and gloo take one: a firewall, or no route"
         yield failure(target, "network", f"{_who(sources)} {why}", rule)

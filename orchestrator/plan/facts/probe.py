@@ -26,6 +26,11 @@ class Trial:
     hf_home: bool | None
     listens: tuple[int, ...]
 
+    @property
+    def versions(self) -> str:
+        """What has to be the same on all hosts, or Ray does not join them."""
+        return f"Ray {self.ray}, Python {self.python}"
+
 
 @dataclass(frozen=True, slots=True)
 class NoTrial:

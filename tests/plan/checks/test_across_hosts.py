@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Ray
-from orchestrator.plan.checks.across_hosts import clashes, differences, outdated_images, seen, unlike
+from orchestrator.plan.checks.across_hosts import (
+    check_built_images,
+    check_differences,
+    check_duplicates,
+    inventory_hosts,
+    outliers,
+)
 from orchestrator.plan.facts.host import Address, Facts, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from tests.plan.checks.samples import brief, good
@@ -29,13 +35,13 @@ def eth(ip: str, card: str = "", mtu: int = 0) -> Address:
 
 def test_hosts_that_have_nothing_in_common_clash_in_nothing() -> None:
     made = facts(gpu1=(eth("10.0.0.1", "02:00:00:00:00:01"),), gpu2=(eth("10.0.0.2", "02:00:00:00:00:02"),))
-    assert list(clashes(DEMO, made)) == []
+    assert list(check_duplicates(DEMO, made)) == []
 
 
 def test_one_machine_twice_is_told_of_both_entries() -> None:
     both = (eth("10.0.0.1", "02:00:00:00:00:01"), eth("10.0.0.2", "02:00:00:00:00:01"))
     told = "is the same machine as {}: both have the network card 02:00:00:00:00:01"
-    assert brief(clashes(DEMO, facts(gpu1=both, gpu2=both))) == [
+    assert brief(check_duplicates(DEMO, facts(gpu1=both, gpu2=both))) == [
         ("gpu1", "failure", told.format("gpu2"), ONE_EACH),
         ("gpu2", "failure", told.format("gpu1"), ONE_EACH),
     ]
@@ -43,7 +49,7 @@ def test_one_machine_twice_is_told_of_both_entries() -> None:
 
 def test_an_entry_whose_ip_is_not_there_is_the_same_machine_all_the_same() -> None:
     one = (eth("10.0.0.1", "02:00:00:00:00:01"),)
-    assert {host for host, *_ in brief(clashes(DEMO, facts(gpu1=one, gpu2=one)))} == {"gpu1", "gpu2"}
+    assert {host for host, *_ in brief(check_duplicates(DEMO, facts(gpu1=one, gpu2=one)))} == {"gpu1", "gpu2"}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_a_card_that_is_alike_on_many_machines_tells_nothing_where_it_carries_no
         own = eth(f"10.0.0.{number}", f"02:00:00:00:00:0{number}")
         return (own, Address("made-up", "172.17.0.1", 0, card))
 
-    assert list(clashes(DEMO, facts(gpu1=host(1), gpu2=host(2), gpu3=host(3)))) == []
+    assert list(check_duplicates(DEMO, facts(gpu1=host(1), gpu2=host(2), gpu3=host(3)))) == []
 
 
 def test_dockers_bridge_tells_nothing_of_the_machine_even_as_ip() -> None:
@@ -63,7 +69,7 @@ def test_dockers_bridge_tells_nothing_of_the_machine_even_as_ip() -> None:
     bridge = Address("docker0", "172.17.0.1", 0, "02:42:ac:11:00:01")
     made = with_host(good(of), "gpu1", addresses=(bridge,))
     made = with_host(made, "gpu2", addresses=(eth("10.0.0.2"), bridge))
-    assert [text for _, _, text, _ in brief(clashes(of, made))] == [
+    assert [text for _, _, text, _ in brief(check_duplicates(of, made))] == [
         "has the address 172.17.0.1, and so has gpu2, another machine",
         "has the address 172.17.0.1, and so has gpu1, another machine",
     ]
@@ -74,7 +80,7 @@ def test_an_ip_that_another_machine_has_too_is_found_on_either_side(ip: str, hos
     number = host[-1]
     both = (eth(f"10.0.0.{number}", f"02:00:00:00:00:0{number}"), eth(ip, f"02:00:00:00:00:0{number}"))
     told = f"has the address {ip}, and so has {{}}, another machine"
-    assert brief(clashes(DEMO, facts(**{host: both}))) == [
+    assert brief(check_duplicates(DEMO, facts(**{host: both}))) == [
         ("gpu1", "failure", told.format("gpu2"), ONE_EACH),
         ("gpu2", "failure", told.format("gpu1"), ONE_EACH),
     ]
@@ -84,14 +90,14 @@ def test_a_host_that_only_ray_knows_is_no_entry_of_the_inventory() -> None:
     """As where the inventory has given a machine another of its addresses."""
     both = (eth("10.0.0.2", "02:00:00:00:00:02"), eth("10.0.0.22", "02:00:00:00:00:02"))
     made = facts(gpu2=both)
-    made["10.0.0.22"] = replace(seen(DEMO, made)["gpu2"], image_id="sha256:another")
-    assert list(clashes(DEMO, made)) == list(differences(DEMO, made)) == []
+    made["10.0.0.22"] = replace(inventory_hosts(DEMO, made)["gpu2"], image_id="sha256:another")
+    assert list(check_duplicates(DEMO, made)) == list(check_differences(DEMO, made)) == []
 
 
 def test_an_address_that_is_nobodys_ip_may_be_on_all_hosts() -> None:
     shared = Address("lo", "10.9.9.9")
     made = facts(gpu1=(eth("10.0.0.1"), shared), gpu2=(eth("10.0.0.2"), shared))
-    assert list(clashes(DEMO, made)) == []
+    assert list(check_duplicates(DEMO, made)) == []
 
 
 def test_an_mtu_that_is_not_as_on_most_is_told_of_the_odd_host() -> None:
@@ -100,7 +106,7 @@ def test_an_mtu_that_is_not_as_on_most_is_told_of_the_odd_host() -> None:
         gpu2=(eth("10.0.0.2", mtu=1500),),
         gpu3=(eth("10.0.0.3", mtu=9000),),
     )
-    assert brief(differences(DEMO, made)) == [
+    assert brief(check_differences(DEMO, made)) == [
         ("gpu2", "warning", "has MTU 1500, gpu1 has MTU 9000", "give the interfaces of `ip` one MTU")
     ]
 
@@ -108,20 +114,20 @@ def test_an_mtu_that_is_not_as_on_most_is_told_of_the_odd_host() -> None:
 def test_the_mtu_that_counts_is_that_of_the_ip() -> None:
     other = Address("docker0", "172.17.0.1", 1400)
     made = facts(gpu1=(other, eth("10.0.0.1", mtu=9000)), gpu2=(eth("10.0.0.2", mtu=9000), other))
-    assert list(differences(DEMO, made)) == []
+    assert list(check_differences(DEMO, made)) == []
 
 
 @pytest.mark.parametrize("unknown", [Unreachable("gone"), None])
 def test_what_is_not_known_is_not_compared(unknown: Unreachable | None) -> None:
     made = facts(gpu1=(eth("10.0.0.1", mtu=1500),), gpu2=(eth("10.0.0.2", mtu=0),))
     made |= {"gpu3": unknown} if unknown else {}
-    assert list(differences(DEMO, with_host(made, "gpu2", image_id=""))) == []
+    assert list(check_differences(DEMO, with_host(made, "gpu2", image_id=""))) == []
 
 
 def test_an_image_that_is_not_as_on_most() -> None:
     made = with_host(good(DEMO), "gpu3", image_id="sha256:0123456789abcdef")
     fix = "pull it anew on all: docker pull vllm/vllm-openai:v0.17.1; or write the image with its digest"
-    assert brief(differences(DEMO, made)) == [
+    assert brief(check_differences(DEMO, made)) == [
         ("gpu3", "warning", "has image 0123456789ab, gpu1 has image one", fix)
     ]
 
@@ -132,11 +138,11 @@ def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_
     for host in ("gpu1", "gpu2", "gpu3"):
         derived = ImageInfo(f"sha256:of-{host}", built_from="sha256:base")
         made = with_host(made, host, image_id=derived.id, derived=derived)
-    assert list(differences(of, made)) == []
+    assert list(check_differences(of, made)) == []
     made = with_host(made, "gpu3", derived=ImageInfo("sha256:x", built_from="sha256:0123456789abcdef"))
     below = "vllm/vllm-openai:v0.17.1 below Ray: image"
     fix = "pull it anew on all: raycluster pull; or write the image with its digest"
-    assert brief(differences(of, made)) == [
+    assert brief(check_differences(of, made)) == [
         ("gpu3", "warning", f"has {below} 0123456789ab, gpu1 has {below} base", fix)
     ]
 
@@ -145,9 +151,9 @@ def test_an_image_with_ray_whose_base_has_moved_is_out_of_date() -> None:
     of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
     derived = ImageInfo("sha256:derived", built_from="sha256:base")
     made = with_host(good(of), "gpu2", derived=derived, base=ImageInfo("sha256:base"))
-    assert list(outdated_images(of, made)) == []
+    assert list(check_built_images(of, made)) == []
     told = "its image with Ray is out of date: vllm/vllm-openai:v0.17.1 is another image on this host now"
-    assert brief(outdated_images(of, with_host(made, "gpu2", base=ImageInfo("sha256:moved")))) == [
+    assert brief(check_built_images(of, with_host(made, "gpu2", base=ImageInfo("sha256:moved")))) == [
         ("gpu2", "warning", told, "raycluster up")
     ]
 
@@ -167,4 +173,4 @@ def test_an_image_with_ray_whose_base_has_moved_is_out_of_date() -> None:
 def test_the_odd_ones_stand_beside_one_of_the_many(
     values: dict[str, int], told: list[tuple[str, str]]
 ) -> None:
-    assert list(unlike(values)) == told
+    assert list(outliers(values)) == told

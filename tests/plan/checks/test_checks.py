@@ -7,7 +7,7 @@ import pytest
 from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Cluster, Docker, Pull, Rdma
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.checks import Evidence, Level, MissingData, measured, obstacles, quick, thorough
+from orchestrator.plan.checks import Evidence, Level, MissingData, check_network, obstacles, quick, thorough
 from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Unreachable
 from orchestrator.plan.facts.network_test import Rank
 from orchestrator.plan.facts.probe import NoTrial
@@ -89,7 +89,7 @@ def test_every_topic_is_one_that_people_are_shown_and_every_one_of_these_there_i
     here, there = replace(DEMO.workers[0], host="local"), DEMO.workers[1]
     of = replace(DEMO, head=node(1, rdma=Rdma.OFF), workers=(here, there))
     facts = with_host(good(of), "gpu1", infiniband=True) | {"gpu2": Unreachable("gone", "plug it in")}
-    deep = measured(of, facts, {"gpu1": Rank(no_torch="no"), "gpu2": Rank(ended="no"), "gpu3": Rank()})
+    deep = check_network(of, facts, {"gpu1": Rank(no_torch="no"), "gpu2": Rank(ended="no"), "gpu3": Rank()})
     assert {each.topic for each in (*thorough(of, facts, everything()), *deep)} == set(TOPICS)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Ray, Rdma
 from orchestrator.plan.checks import Finding
-from orchestrator.plan.checks.container import tried, versions
+from orchestrator.plan.checks.across_hosts import check_versions
+from orchestrator.plan.checks.container import check_container
 from orchestrator.plan.facts.probe import NoTrial, Trial
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, folder, head, machine, trial
@@ -17,7 +18,7 @@ SAME = "let all hosts run the same image: pull it anew on all, or write it with 
 
 
 def findings(told: Trial | NoTrial, of: Cluster = ALONE, **facts: object) -> list[Finding]:
-    return list(tried(of, of.head, bare_host(of.head, **facts), told))
+    return list(check_container(of, of.head, bare_host(of.head, **facts), told))
 
 
 def bad(told: Trial | NoTrial, of: Cluster = ALONE, **facts: object) -> Told:
@@ -159,8 +160,8 @@ def test_a_folder_for_models_that_containers_cannot_write_to(writable: bool | No
 def test_versions_that_are_not_the_same_everywhere() -> None:
     trials = {"gpu1": trial(), "gpu2": trial(python="3.11.9"), "gpu3": trial(), "gpu4": trial(ray=None)}
     told = "has Ray 2.56.0, Python 3.11.9, gpu1 has Ray 2.56.0, Python 3.12.3: Ray joins only equals"
-    assert brief(versions(trials)) == [("gpu2", "failure", told, SAME)]
+    assert brief(check_versions(trials)) == [("gpu2", "failure", told, SAME)]
 
 
 def test_a_host_without_a_trial_has_no_version_to_compare() -> None:
-    assert list(versions({"gpu1": trial(), "gpu2": NoTrial(125, "no")})) == []
+    assert list(check_versions({"gpu1": trial(), "gpu2": NoTrial(125, "no")})) == []

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Ports, Ray
-from orchestrator.plan.checks.firewall import firewall_rule, linked
+from orchestrator.plan.checks.firewall import check_connections, firewall_rule
 from orchestrator.plan.facts.probe import Link, Outcome
 from tests.plan.checks.samples import brief, fine, link
 from tests.plan.worlds import cluster, node
@@ -20,7 +20,7 @@ RULE = (
 
 def test_where_all_reach_each_other_it_is_told_of_each_and_the_rule_is_shown() -> None:
     links = (link("gpu1", "gpu2"), link("gpu1", "gpu3"), link("gpu2", "gpu1"), link("gpu3", "gpu1"))
-    found = list(linked(DEMO, IPS, links))
+    found = list(check_connections(DEMO, IPS, links))
     assert brief(found) == []
     assert fine(found) == [
         ("gpu2", "network", "the head reaches it"),
@@ -32,7 +32,7 @@ def test_where_all_reach_each_other_it_is_told_of_each_and_the_rule_is_shown() -
 
 
 def test_where_nothing_was_tried_nothing_is_told() -> None:
-    assert list(linked(DEMO, IPS, ())) == []
+    assert list(check_connections(DEMO, IPS, ())) == []
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_where_nothing_was_tried_nothing_is_told() -> None:
 )
 def test_a_host_that_answers_elsewhere_stands_behind_a_firewall(outcome: Outcome, what: str) -> None:
     told = "gpu1 does not reach it at 10.0.0.2:6380: a firewall, for the host answers, but this port is "
-    found = brief(linked(DEMO, IPS, (link("gpu1", "gpu2", outcome),)))
+    found = brief(check_connections(DEMO, IPS, (link("gpu1", "gpu2", outcome),)))
     assert found == [("gpu2", "failure", told + what, RULE)]
 
 
@@ -53,20 +53,20 @@ def test_a_host_that_does_not_answer_at_all_is_not_blamed_on_a_firewall(
     why = "nor does the host answer at all: no route, a cable, or a firewall that drops everything"
     told = f"gpu1 does not reach it at {address}, {why}"
     closed = Link("gpu1", "gpu2", address, outcome, alive=False)
-    assert brief(linked(DEMO, IPS, (closed,))) == [
+    assert brief(check_connections(DEMO, IPS, (closed,))) == [
         ("gpu2", "failure", told, f"on gpu1: ip route get {ip}; ping {ip}")
     ]
 
 
 def test_one_closed_port_is_enough_and_is_told_once_for_each_pair() -> None:
     closed = replace(link("gpu1", "gpu2", Outcome.SILENT), address="10.0.0.2:19999")
-    found = list(linked(DEMO, IPS, (link("gpu1", "gpu2"), closed, link("gpu1", "gpu2"))))
+    found = list(check_connections(DEMO, IPS, (link("gpu1", "gpu2"), closed, link("gpu1", "gpu2"))))
     assert [host for host, *_ in brief(found)] == ["gpu2"]
     assert "the head reaches it" not in {each.text for each in found}
 
 
 def test_of_several_workers_those_that_reach_the_head_are_counted() -> None:
-    found = list(linked(DEMO, IPS, (link("gpu2", "gpu1"), link("gpu3", "gpu1", Outcome.SILENT))))
+    found = list(check_connections(DEMO, IPS, (link("gpu2", "gpu1"), link("gpu3", "gpu1", Outcome.SILENT))))
     assert ("gpu1", "network", "1 worker reaches it") in fine(found)
     assert [text.split(" does ")[0] for _, _, text, _ in brief(found)] == ["gpu3"]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
-from orchestrator.plan.checks.hardware import inspected
+from orchestrator.plan.checks.hardware import check_hardware
 from orchestrator.plan.facts.host import DockerTrouble
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT
@@ -32,13 +32,14 @@ def bad(found: Inspection, **changes: object) -> Told:
     """What is not good on an NVIDIA host; `changes` are to its entry."""
     of = head(**{"accelerator": Accelerator.NVIDIA, **changes})
     return [
-        (level, text, fix) for _, level, text, fix in brief(inspected(of, of.head, bare_host(of.head), found))
+        (level, text, fix)
+        for _, level, text, fix in brief(check_hardware(of, of.head, bare_host(of.head), found))
     ]
 
 
 def test_a_good_host() -> None:
     of = head(accelerator=Accelerator.NVIDIA)
-    found = list(inspected(of, of.head, bare_host(of.head), inspection()))
+    found = list(check_hardware(of, of.head, bare_host(of.head), inspection()))
     assert brief(found) == []
     assert fine(found) == [
         ("gpu1", "docker", "Engine 27.3.1, x86_64"),
@@ -52,7 +53,7 @@ def test_a_good_host() -> None:
 def test_docker_in_trouble_that_answers_to_sudo_is_told_how_to_use_it(sudo: bool) -> None:
     of = head(accelerator=Accelerator.NVIDIA)
     facts = bare_host(of.head, docker=DockerTrouble(1, "permission denied"), image_id="")
-    found = list(inspected(of, of.head, facts, inspection(engine=None, sudo_docker=sudo)))
+    found = list(check_hardware(of, of.head, facts, inspection(engine=None, sudo_docker=sudo)))
     told = [(each.level, each.topic, each.text, each.fix) for each in found]
     how = "set `docker: {command: sudo -n docker}` for it"
     assert told == ([("ok", "docker", "Docker answers there to `sudo -n docker`", how)] if sudo else [])
@@ -76,7 +77,7 @@ def test_an_engine_that_knows_no_gpus(version: str, old: bool) -> None:
     ],
 )
 def test_room_for_containers(image_id: str, free: int | None, told: str | None) -> None:
-    found = inspected(
+    found = check_hardware(
         ALONE,
         ALONE.head,
         bare_host(ALONE.head, image_id=image_id),
@@ -89,7 +90,7 @@ def test_room_for_containers(image_id: str, free: int | None, told: str | None) 
 
 def test_an_image_that_is_still_to_come_needs_more_room() -> None:
     few = inspection(engine=replace(ENGINE, free=29 * GIB))
-    found = inspected(ALONE, ALONE.head, bare_host(ALONE.head, image_id=""), few)
+    found = check_hardware(ALONE, ALONE.head, bare_host(ALONE.head, image_id=""), few)
     told = "only 29.0 GiB are free in /var/lib/docker, and the image has to go there"
     assert [(each.level, each.text) for each in found if each.topic == "disk"] == [("warning", told)]
 
@@ -125,7 +126,7 @@ def test_an_image_that_is_still_to_come_needs_more_room() -> None:
 def test_an_image_that_is_not_there(pull: Pull, pullable: str | None, wanted: Told) -> None:
     of = head(docker=Docker(command=("sudo", "-n", "docker"), pull=pull))
     seen = replace(hardware(nvidia_cards=0), pullable=pullable)
-    found = inspected(of, of.head, bare_host(of.head, image_id=""), seen)
+    found = check_hardware(of, of.head, bare_host(of.head, image_id=""), seen)
     assert [(level, text, fix) for _, level, text, fix in brief(found)] == wanted
 
 
@@ -133,7 +134,7 @@ def test_an_image_that_is_not_there(pull: Pull, pullable: str | None, wanted: To
 def test_an_image_that_ray_is_added_to_is_spoken_of_as_such(there: bool) -> None:
     of = replace(head(docker=Docker(pull=Pull.NEVER)), ray=Ray(install="ray[default]==2.56.*"))
     facts = bare_host(of.head, image_id="sha256:abc" if there else "")
-    (only,) = (each for each in inspected(of, of.head, facts, inspection()) if each.topic == "image")
+    (only,) = (each for each in check_hardware(of, of.head, facts, inspection()) if each.topic == "image")
     derived = f"{IMAGE} with ray[default]==2.56.*"
     build = f"{derived} is not there; `up` will build it, and what is in it cannot be told before"
     assert only.text == (f"{derived} is there (abc)" if there else build)
@@ -145,7 +146,7 @@ def test_an_image_that_ray_is_added_to_is_spoken_of_as_such(there: bool) -> None
 def test_an_image_that_the_head_builds_is_copied_from_it() -> None:
     of = cluster(workers=1, ray=Ray(install="ray==2.56.0"), build_on=BuildOn.HEAD)
     (worker,) = of.workers
-    found = inspected(of, worker, bare_host(worker, image_id=""), hardware(nvidia_cards=0))
+    found = check_hardware(of, worker, bare_host(worker, image_id=""), hardware(nvidia_cards=0))
     (only,) = (each for each in found if each.topic == "image")
     assert "is not there; `up` will copy it from gpu1, and what is in it" in only.text
 
@@ -187,7 +188,7 @@ def test_devices_of_another_kind(kind: Accelerator) -> None:
     assert bad(hardware(), accelerator=kind) == [("failure", told, fix)]
     of = head(accelerator=kind)
     for count, devices in ((1, "device"), (8, "devices")):
-        found = inspected(of, of.head, bare_host(of.head), hardware(**{kind: count}))
+        found = check_hardware(of, of.head, bare_host(of.head), hardware(**{kind: count}))
         assert [each.text for each in found if each.topic == "gpus"] == [f"{count} {kind} {devices} on it"]
 
 
@@ -213,7 +214,7 @@ def test_rdma_cards_whose_modules_are_not_loaded(
     rdma: Rdma, devices: tuple[str, ...], passed: bool, warned: bool
 ) -> None:
     of = head(rdma=rdma)
-    found = inspected(
+    found = check_hardware(
         of, of.head, bare_host(of.head, infiniband=passed), hardware(nvidia_cards=0, infiniband=devices)
     )
     told = "has mlx5_0, mlx5_1, but no /dev/infiniband to give to containers"

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
-from orchestrator.plan.checks.host import reached, startable
+from orchestrator.plan.checks.host import check_reachable, check_startable
 from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT, OTHER_DRIVER
@@ -65,7 +65,7 @@ def test_docker_in_trouble_is_the_one_thing_told(trouble: DockerTrouble, told: s
 
 def test_what_docker_says_in_several_lines_stands_below_the_first() -> None:
     words = "sudo: a terminal is required\nsudo: a password is required"
-    (only,) = reached(node(1), bare_host(node(1), docker=DockerTrouble(1, words)))
+    (only,) = check_reachable(node(1), bare_host(node(1), docker=DockerTrouble(1, words)))
     assert (only.text, only.detail) == ("sudo: a terminal is required", words)
 
 
@@ -130,7 +130,7 @@ def test_the_head_alone_needs_an_image_that_ray_is_added_to() -> None:
     assert found(never, image_id="", base=ImageInfo("sha256:base")) == []
     of = cluster(workers=1, ray=Ray(install="ray==2.56.0"))
     worker = replace(of.workers[0], docker=Docker(pull=Pull.NEVER))
-    assert list(startable(of, worker, bare_host(worker, image_id="", listeners=()))) == []
+    assert list(check_startable(of, worker, bare_host(worker, image_id="", listeners=()))) == []
 
 
 HELD = "stop it, or set another `ray: {port: …}` in the inventory"

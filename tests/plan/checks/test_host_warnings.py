@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Docker, Rdma
 from orchestrator.plan.checks import quick
-from orchestrator.plan.checks.host import own_name
+from orchestrator.plan.checks.host import check_hostname
 from orchestrator.plan.facts.host import Address, HostFacts
 from tests.plan.checks.samples import (
     ALONE,
@@ -37,7 +37,9 @@ def test_a_name_of_its_own_on_loopback_is_warned_of(resolves_to: str, warned: bo
     told = f"its name node resolves to {resolves_to} there"
     fix = "in /etc/hosts there, give node its `ip`; gloo and NCCL are told their interface anyway"
     wanted = [("warning", told, fix)] if warned else []
-    assert brief(own_name(node(1), machine(resolves_to=resolves_to))) == [("gpu1", *each) for each in wanted]
+    assert brief(check_hostname(node(1), machine(resolves_to=resolves_to))) == [
+        ("gpu1", *each) for each in wanted
+    ]
 
 
 def test_a_name_of_its_own_on_loopback_is_no_matter_for_up() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster
-from orchestrator.plan.checks import Evidence, Finding, Level, hindered, measured
+from orchestrator.plan.checks import Evidence, Finding, Level, check_network, not_measurable
 from orchestrator.plan.checks.finding import failure, warning
-from orchestrator.plan.checks.network_test import AT_REST, ENDED, LOST, MEMORY, NO_TORCH, slow
-from orchestrator.plan.checks.network_test import good as better
+from orchestrator.plan.checks.network_test import AT_REST, ENDED, LOST, MEMORY, NO_TORCH, slow_hosts
+from orchestrator.plan.checks.network_test import better_quarter as better
 from orchestrator.plan.facts import network_test
 from orchestrator.plan.facts.host import Facts
 from orchestrator.plan.facts.network_test import Pair, Rank
@@ -36,7 +36,7 @@ ALL_WELL = (ranks.through(1, 2), ranks.through(2), ranks.through())
 
 
 def found(told: dict[str, Rank], of: Cluster = DEMO, facts: Facts | None = None) -> list[Finding]:
-    return list(measured(of, facts or good(of), told))
+    return list(check_network(of, facts or good(of), told))
 
 
 def bad(told: dict[str, Rank], of: Cluster = DEMO, facts: Facts | None = None) -> list[Finding]:
@@ -197,15 +197,15 @@ def pairs(count: int, **slower: float) -> tuple[Pair, ...]:
 
 
 def test_pairs_that_are_alike_are_no_finding() -> None:
-    assert list(slow(pairs(4, _1_2=6.0))) == []
-    assert list(slow(pairs(2, _1_2=0.1))) == []  # slower than what?
-    assert list(slow(())) == []
+    assert list(slow_hosts(pairs(4, _1_2=6.0))) == []
+    assert list(slow_hosts(pairs(2, _1_2=0.1))) == []  # slower than what?
+    assert list(slow_hosts(())) == []
 
 
 @pytest.mark.parametrize("count", [3, 4, 9])
 def test_a_host_that_is_slow_with_all_others_is_named_once(count: int) -> None:
     slower = {f"_{other}_{count}": 1.0 for other in range(1, count)}
-    (finding,) = slow(pairs(count, **slower))
+    (finding,) = slow_hosts(pairs(count, **slower))
     assert (finding.host, finding.level) == (f"gpu{count}", Level.WARNING)
     assert finding.text == (
         "is slow with every other host, at most 1.0 Gb/s: the better pairs carry 10.0 Gb/s"
@@ -213,7 +213,7 @@ def test_a_host_that_is_slow_with_all_others_is_named_once(count: int) -> None:
 
 
 def test_a_pair_alone_is_named_as_that() -> None:
-    (finding,) = slow(pairs(4, _2_3=4.9))
+    (finding,) = slow_hosts(pairs(4, _2_3=4.9))
     assert (finding.host, finding.text) == (
         "gpu3",
         "is slow with gpu2, 4.9 Gb/s: the better pairs carry 10.0 Gb/s",
@@ -228,25 +228,25 @@ def test_what_the_better_pairs_carry_is_no_one_pairs_luck() -> None:
 
 
 def test_nothing_stands_in_the_way_of_a_cluster_in_good_order() -> None:
-    assert hindered(DEMO, (), TRIED) is None
+    assert not_measurable(DEMO, (), TRIED) is None
 
 
 def test_a_single_host_has_nothing_to_measure() -> None:
-    finding = hindered(cluster(workers=0), (), TRIED)
+    finding = not_measurable(cluster(workers=0), (), TRIED)
     assert finding
     assert finding.level is Level.OK
 
 
 def test_a_host_that_cannot_be_used_is_to_be_mended_first() -> None:
     broken = (failure("gpu2", "ssh", "refused"), failure("gpu3", "ports", "held"))
-    assert hindered(DEMO, broken, TRIED) == warning(
+    assert not_measurable(DEMO, broken, TRIED) == warning(
         "gpu1", "all-reduce", "not measured, for it needs all hosts", "mend gpu2 first"
     )
 
 
 def test_an_image_that_is_not_there_yet_is_to_be_pulled_first() -> None:
     trials: dict[str, Trial | NoTrial] = {"gpu1": TRIAL, "gpu2": NoTrial(125, "no")}
-    finding = hindered(DEMO, (), Evidence(trials=trials))
+    finding = not_measurable(DEMO, (), Evidence(trials=trials))
     assert finding
     assert (finding.text, finding.fix) == (
         "not measured, for it needs the image on all hosts, and gpu2, gpu3 lack it",
