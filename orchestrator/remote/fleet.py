@@ -7,7 +7,7 @@ from threading import BoundedSemaphore, Event
 from types import TracebackType
 from typing import Self
 
-from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.cluster import Cluster, Node, Ssh
 from orchestrator.plan.command import Command
 from orchestrator.remote.local.transport import LocalTransport
 from orchestrator.remote.ssh import transport as ssh
@@ -58,11 +58,21 @@ class Fleet:
         self.handshakes = BoundedSemaphore(jobs)
         self._open, self._places = open_, BoundedSemaphore(jobs)
         self._transports: dict[str, _Bounded] = {}
+        self._alike: dict[Ssh, tuple[str, ...]] = {}
         self.add(cluster.nodes)
 
     def add(self, nodes: tuple[Node, ...]) -> None:
         """Further hosts, such as those that only Ray knows."""
+        remote = [node for node in nodes if not node.is_local]
+        self._alike |= {
+            ssh: tuple(node.host for node in remote if node.ssh == ssh)
+            for ssh in {node.ssh for node in remote}
+        }
         self._transports |= {node.name: _Bounded(self._open(node, self), self._places) for node in nodes}
+
+    def alike(self, ssh: Ssh) -> tuple[str, ...]:
+        """The hosts that are reached in the same way, as far as the inventory says."""
+        return self._alike[ssh]
 
     def __getitem__(self, host: str) -> Transport:
         return self._transports[host]
@@ -88,7 +98,13 @@ Open = Callable[[Node, Fleet], Transport]
 def connect_to(node: Node, fleet: Fleet) -> Transport:
     if node.is_local:
         return LocalTransport(fleet.timeouts)
-    return ssh.SshTransport(node.host, node.ssh, handshakes=fleet.handshakes, timeouts=fleet.timeouts)
+    return ssh.SshTransport(
+        node.host,
+        node.ssh,
+        alike=fleet.alike(node.ssh),
+        handshakes=fleet.handshakes,
+        timeouts=fleet.timeouts,
+    )
 
 
 def _have(descriptors: int) -> None:

@@ -81,23 +81,26 @@ class Settings:
         return (self.host_key_alias or plain).lower()
 
 
-def route(host: str, ssh: Ssh, config: Path | None = None) -> tuple[Settings, ...]:
+def route(
+    host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, ...] = ()
+) -> tuple[Settings, ...]:
     """Every hop on the way to a host, the host last.
 
     As with `ssh -J`, a jump host has its own settings and its own login name. The inventory's key is
-    offered to it too, after its own. `config` stands in for `~/.ssh/config`.
+    offered to it too, after its own. `config` stands in for `~/.ssh/config`; `alike`: see `ask_ssh`.
     """
-    return _route(host, ssh, config, passed=())
+    return _route(settings(host, ssh, config, alike), ssh, config, passed=())
 
 
-def _route(host: str, ssh: Ssh, config: Path | None, passed: tuple[str, ...]) -> tuple[Settings, ...]:
+def _route(target: Settings, ssh: Ssh, config: Path | None, passed: tuple[str, ...]) -> tuple[Settings, ...]:
+    host = target.name
     if host in passed:
         raise unusable(f"the way to {host} leads through {host}", fix="check ProxyJump in ~/.ssh/config")
-    target = settings(host, ssh, config)
     if not target.proxy_jump:
         return (target,)
     first, *others = target.proxy_jump
-    way = _route(*_jump(first, ssh), config, passed=(*passed, host))
+    name, own = _jump(first, ssh)
+    way = _route(settings(name, own, config), own, config, passed=(*passed, host))
     # Only the first jump host is reached by its own ways; the others through the one before them.
     way += tuple(settings(*_jump(other, replace(ssh, jump="none")), config) for other in others)
     spare = (named_key(ssh.key),) if ssh.key else ()
@@ -114,12 +117,12 @@ def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:
     return found["v6"] or found["host"], replace(ssh, user=found["user"], port=port, key=None, jump=jump)
 
 
-def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
+def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, ...] = ()) -> Settings:
     """One hop's settings."""
-    told = ask_ssh(host, ssh, config)
-    if told is None:
-        told = _read_config(host, config)
-    one = {key: values[0] for key, values in told.items() if values and values[0] != "none"}
+    options = ask_ssh(host, ssh, config, alike)
+    if options is None:
+        options = _read_config(host, config)
+    one = {key: values[0] for key, values in options.items() if values and values[0] != "none"}
     hop = Settings(
         name=host,
         host=one.get("hostname", host),
@@ -133,10 +136,10 @@ def settings(host: str, ssh: Ssh, config: Path | None = None) -> Settings:
     )
     return replace(
         hop,
-        agent=_agent(told.get("identityagent", AGENT)[0], hop),
-        identity_files=_identities(ssh.key, told.get("identityfile", KEYS), hop),
-        known_hosts=_files(told.get("userknownhostsfile", KNOWN_HOSTS), hop),
-        global_known_hosts=_files(told.get("globalknownhostsfile", GLOBAL_KNOWN_HOSTS), hop),
+        agent=_agent(options.get("identityagent", AGENT)[0], hop),
+        identity_files=_identities(ssh.key, options.get("identityfile", KEYS), hop),
+        known_hosts=_files(options.get("userknownhostsfile", KNOWN_HOSTS), hop),
+        global_known_hosts=_files(options.get("globalknownhostsfile", GLOBAL_KNOWN_HOSTS), hop),
         proxy_command=hop.proxy_command and expand(hop.proxy_command, hop),
     )
 

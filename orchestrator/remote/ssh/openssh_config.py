@@ -7,8 +7,7 @@ connections do.
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -19,12 +18,12 @@ from threading import Lock
 from time import monotonic
 
 from orchestrator.model.cluster import Ssh
+from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
-FRESH = 10  # seconds after which the config may be another, and is asked again
 READ = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
 LINE = re.compile(r'^[ \t="]*(host|match|hostname|include)[ \t="]+(.*)$', re.MULTILINE | re.IGNORECASE)
-BRIEFLY = 0.2  # seconds that a host waits for another's answer: `Match exec` may take long, and each has its own time
+BRIEFLY = 1.0  # seconds for an answer that is for several hosts
 NOISE = ("debug1: ", "OpenSSH_")  # what `-v` adds to complaints
 CANONICAL = "canonicalizehostname"
 OURS = frozenset(
@@ -39,17 +38,67 @@ Options = Mapping[str, Sequence[str]]
 """Values by lower-case keyword, in the config's order: of those in OURS."""
 
 
-def ask_ssh(host: str, ssh: Ssh, config: Path | None) -> Options | None:
-    """What `ssh` would do with a host; None where there is no OpenSSH. Refused where its config is of no use."""
-    return alike(ssh, config, int(monotonic() / FRESH)).about(host)
+def ask_ssh(host: str, ssh: Ssh, config: Path | None, alike: tuple[str, ...] = ()) -> Options | None:
+    """What `ssh` would do with a host; None where there is no OpenSSH. FailureError where its config is of no use.
+
+    `alike`: all hosts that the inventory gives the same `ssh`, which are asked about together.
+    """
+    period = int(monotonic() / DEFAULT.config_is_fresh)
+    if len(alike) > 1:
+        with _lock(alike, ssh, config):
+            shared = ask_together(alike, ssh, config, period)
+        if host in shared:
+            return shared[host]
+    with _lock(host, ssh, config):
+        answer = ask_once(host, ssh, config, period)
+    if isinstance(answer, FailureError):
+        raise answer
+    return answer.options if answer else None
+
+
+@lru_cache(maxsize=1024)
+def _lock(*_question: object) -> Lock:
+    """So that threads which ask the same at once wait for one answer, and for no other."""
+    return Lock()
+
+
+@lru_cache(maxsize=1024)
+def ask_once(host: str, ssh: Ssh, config: Path | None, _period: int) -> "Answer | FailureError | None":
+    """The same answer for all who ask in the same period, as for a jump host of many."""
+    try:
+        return ask(host, ssh, config, ssh.connect_timeout)
+    except FailureError as refused:
+        return refused
+
+
+@lru_cache(maxsize=64)
+def ask_together(hosts: tuple[str, ...], ssh: Ssh, config: Path | None, _period: int) -> dict[str, Options]:
+    """The options of those hosts that the config does not tell apart: one question for each such group."""
+    try:
+        # Not long: a config with a slow `Match exec` is none that hosts can share.
+        first = ask(hosts[0], ssh, config, BRIEFLY)
+        if first is None or first.patterns is None:
+            return {first.host: first.options} if first else {}
+        groups = defaultdict[tuple[bool, ...], list[str]](list)
+        for host in hosts:
+            groups[first.matches(host)].append(host)
+        found: dict[str, Options] = {first.host: first.options}
+        for group in groups.values():
+            answer = first if first.host in group else None
+            if answer is None and len(group) > 1:
+                answer = ask(group[0], ssh, config, BRIEFLY)
+            found |= {host: options for host in group if answer and (options := answer.about(host))}
+    except FailureError:  # it may be for one host's name alone
+        return {}
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said of `host`. `patterns` are all that a `Host` line has; None where more than they decide."""
+    """The answer for `host`. `patterns` are all that a `Host` line has; None where more than they decide."""
 
     host: str
-    told: Options
+    options: Options
     patterns: tuple[str, ...] | None
 
     def matches(self, host: str) -> tuple[bool, ...]:
@@ -59,67 +108,18 @@ class Answer:
     def about(self, host: str) -> Options | None:
         """The same for another host that matches the same; None where more in it may be one's own."""
         if host == self.host:
-            return self.told
+            return self.options
         if not (_is_plain(self.host) and _is_plain(host)):
             return None
-        own = {"hostname": [host]} if self.told["hostname"] == [self.host] else {}
-        rest = (value for key, values in self.told.items() if key not in own for value in values)
+        own = {"hostname": [host]} if self.options["hostname"] == [self.host] else {}
+        rest = (value for key, values in self.options.items() if key not in own for value in values)
         if any(name in value.lower() for value in rest for name in (self.host, host)):
             return None
-        return {**self.told, **own}
+        return {**self.options, **own}
 
 
-class _SharedQuery:
-    """Hosts that the inventory gives the same options. The first is asked; the others wait to see who is like it."""
-
-    def __init__(self, ask: Callable[[str], Answer | None]) -> None:
-        self._ask, self._lock = ask, Lock()
-        self._asked: dict[tuple[bool, ...] | None, Future[Answer | None]] = {}
-
-    def about(self, host: str) -> Options | None:
-        first = self._once(None, host)
-        if first is None:
-            return None
-        if first.host == host:
-            return first.told
-        if first.patterns is None:
-            return self._alone(host)
-        self._asked.setdefault(first.matches(first.host), self._asked[None])
-        found = self._once(first.matches(host), host)
-        told = found.about(host) if found else None
-        return told or self._alone(host)
-
-    def _once(self, key: tuple[bool, ...] | None, host: str) -> Answer | None:
-        with self._lock:
-            known = self._asked.get(key)
-            asked = known or self._asked.setdefault(key, Future())
-        if known is None:
-            self._answer(asked, host)
-            return asked.result()
-        try:
-            return asked.result(BRIEFLY)
-        except (FailureError, TimeoutError):  # a refusal may be for the other's name alone
-            return self._ask(host)
-
-    def _answer(self, asked: "Future[Answer | None]", host: str) -> None:
-        try:
-            asked.set_result(self._ask(host))
-        except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
-            asked.set_exception(error)
-
-    def _alone(self, host: str) -> Options | None:
-        answer = self._ask(host)
-        return answer.told if answer else None
-
-
-@lru_cache(maxsize=256)
-def alike(ssh: Ssh, config: Path | None, _period: int) -> _SharedQuery:
-    """Those who are asked about in the same `_period`, with the same options."""
-    return _SharedQuery(lambda host: ask_alone(host, ssh, config))
-
-
-def ask_alone(host: str, ssh: Ssh, config: Path | None) -> Answer | None:
-    """`ssh -G`, told what the inventory says, so that `Match user` and the like see it.
+def ask(host: str, ssh: Ssh, config: Path | None, seconds: float) -> Answer | None:
+    """`ssh -G`, given what the inventory says, so that `Match user` and the like see it.
 
     But for the key: `ssh -i` drops a file that does not exist, and a missing one is to be named. `-v` names the
     files that it reads.
@@ -136,7 +136,7 @@ def ask_alone(host: str, ssh: Ssh, config: Path | None) -> Answer | None:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=ssh.connect_timeout,
+            timeout=seconds,
             check=False,
         )
     except FileNotFoundError:
@@ -147,9 +147,9 @@ def ask_alone(host: str, ssh: Ssh, config: Path | None) -> Answer | None:
         words = "\n".join(line for line in asked.stderr.splitlines() if not line.startswith(NOISE))
         message = f"the SSH config is of no use for {host}"
         raise unusable(message, fix=f"try: ssh -G {host}", detail=words)
-    told = _by_key(asked.stdout)
-    canonical = told.get(CANONICAL, OFF)[0] not in OFF
-    return Answer(host, told, None if canonical else _patterns(READ.findall(asked.stderr)))
+    options = _by_key(asked.stdout)
+    canonical = options.get(CANONICAL, OFF)[0] not in OFF
+    return Answer(host, options, None if canonical else _patterns(READ.findall(asked.stderr)))
 
 
 def _is_plain(host: str) -> bool:
@@ -160,12 +160,12 @@ def _is_plain(host: str) -> bool:
 
 
 def _by_key(text: str) -> Options:
-    told: dict[str, list[str]] = defaultdict(list)
+    options: dict[str, list[str]] = defaultdict(list)
     for line in text.splitlines():
         key, _, value = line.partition(" ")
         if key in OURS:
-            told[key].append(value)
-    return dict(told)
+            options[key].append(value)
+    return dict(options)
 
 
 def _patterns(files: Iterable[str]) -> tuple[str, ...] | None:

@@ -29,14 +29,19 @@ class SshTransport(BaseTransport):
         ssh: Ssh,
         config: Path | None = None,
         *,
+        alike: tuple[str, ...] = (),
         handshakes: Semaphore | None = None,
         timeouts: Timeouts = DEFAULT,
     ) -> None:
-        """`config` stands in for `~/.ssh/config`; `handshakes` limits those that are under way at once."""
+        """`config` stands in for `~/.ssh/config`; `handshakes` limits those that are under way at once.
+
+        `alike`: the hosts with the same `ssh`, which OpenSSH is asked about together.
+        """
         super().__init__(timeouts)
         self._host = host
         self._ssh = ssh
         self._config = config
+        self._alike = alike
         self._handshakes = handshakes
         self._channels = BoundedSemaphore(CHANNELS)
         self._lock = Lock()
@@ -126,7 +131,7 @@ class SshTransport(BaseTransport):
         return HandshakeSlot(self._ssh.connect_timeout, self._handshakes, self.timeouts.poll)
 
     def _connect(self, slot: HandshakeSlot) -> Connection:
-        hops = route(self._host, self._ssh, self._config)
+        hops = route(self._host, self._ssh, self._config, self._alike)
         return connect(hops, self._ssh.host_keys, slot, timeouts=self.timeouts)
 
     def _forget(self) -> None:

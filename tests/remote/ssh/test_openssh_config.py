@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.ssh import openssh_config
-from orchestrator.remote.ssh.openssh_config import Answer, ask_alone, ask_ssh
+from orchestrator.remote.ssh.openssh_config import ask_ssh
+from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import FailureError
 from tests.payload.serving.place import until
 
@@ -50,9 +51,14 @@ LINES = (
 )
 
 
+def forget() -> None:
+    openssh_config.ask_together.cache_clear()
+    openssh_config.ask_once.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def _forget() -> None:
-    openssh_config.alike.cache_clear()
+    forget()
 
 
 @pytest.fixture
@@ -70,15 +76,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Count:
 
 
 def told(hosts: tuple[str, ...], config: Path) -> list[openssh_config.Options | None]:
-    return [ask_ssh(host, Ssh(), config) for host in hosts]
+    return [ask_ssh(host, Ssh(), config, hosts) for host in hosts]
 
 
-def told_or_refused(ask: Callable[..., object], host: str, config: Path) -> object:
+def options(host: str, config: Path, *alike: str) -> object:
+    forget()
     try:
-        answer = ask(host, Ssh(), config)
+        return ask_ssh(host, Ssh(), config, alike)
     except FailureError as refused:
         return refused.failure
-    return answer.told if isinstance(answer, Answer) else answer
 
 
 KEYWORDS = (
@@ -105,12 +111,11 @@ BLOCK = st.builds(
 def test_whatever_the_config_every_host_is_told_what_ssh_would_do_with_it(
     tmp_path: Path, before: list[str], blocks: list[str], included: str, hosts: list[str]
 ) -> None:
-    openssh_config.alike.cache_clear()
     (tmp_path / "included").write_text(included)
     config = tmp_path / "config"
     config.write_text("\n".join([*before, *blocks[:1], f" Include {tmp_path}/included", *blocks[1:], ""]))
     for host in hosts:
-        assert told_or_refused(ask_ssh, host, config) == told_or_refused(ask_alone, host, config)
+        assert options(host, config, *hosts) == options(host, config)
 
 
 def test_hosts_that_no_line_tells_apart_cost_one_question(tmp_path: Path, asked: Count) -> None:
@@ -151,7 +156,7 @@ def test_a_config_that_is_changed_is_read_again(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(openssh_config, "monotonic", lambda: 0.0)
     assert told(("gpu1",), config)[0]["port"] == ["1"]  # type: ignore[index]
     config.write_text("Port 2\n")
-    monkeypatch.setattr(openssh_config, "monotonic", lambda: openssh_config.FRESH + 1.0)
+    monkeypatch.setattr(openssh_config, "monotonic", lambda: DEFAULT.config_is_fresh + 1.0)
     assert told(("gpu2",), config)[0]["port"] == ["2"]  # type: ignore[index]
 
 
@@ -164,20 +169,29 @@ def test_a_newer_ssh_puts_the_hosts_name_into_an_include_so_each_host_is_asked(
     assert asked() == 2
 
 
-def test_nobody_waits_long_for_an_answer_that_is_anothers(tmp_path: Path) -> None:
+def test_nobody_waits_for_an_answer_that_is_anothers(tmp_path: Path) -> None:
     """The time that a slow `Match exec` takes is for each host once."""
-    lock = tmp_path / "first"
+    began, gate = tmp_path / "began", tmp_path / "gate"
     config = tmp_path / "config"
-    config.write_text(
-        f'Match exec "mkdir {lock} && while [ -d {lock} ]; do sleep 0.01; done; true"\n Port 2\n'
-    )
+    hosts = ("gpu1", "gpu2")
+    slow = f"test %h = gpu1 && touch {began} && while ! [ -f {gate} ]; do sleep 0.01; done; true"
+    config.write_text(f'Match exec "{slow}"\n Port 2\n')
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(told, ("gpu1",), config)
-        until("the first is asked", lock.is_dir)
-        assert told(("gpu2",), config)[0]["port"] == ["2"]  # type: ignore[index]
+        first = pool.submit(ask_ssh, "gpu1", Ssh(), config, hosts)
+        until("the first is asked", began.is_file)
+        assert ask_ssh("gpu2", Ssh(), config, hosts)["port"] == ["2"]  # type: ignore[index]
         assert not first.done()
-        lock.rmdir()
-        assert first.result()[0]["port"] == ["2"]  # type: ignore[index]
+        gate.touch()
+        assert first.result()["port"] == ["2"]  # type: ignore[index]
+
+
+def test_a_jump_host_of_many_is_asked_about_once(tmp_path: Path, asked: Count) -> None:
+    config = tmp_path / "config"
+    config.touch()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ask_ssh("gate", Ssh(), config), range(8)))
+    assert answers == [answers[0]] * 8
+    assert asked() == 1
 
 
 def test_what_ssh_says_of_itself_is_no_complaint(tmp_path: Path) -> None:
