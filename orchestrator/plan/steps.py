@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from enum import Enum, StrEnum, auto
+from typing import ClassVar, Protocol
 
 from orchestrator.plan.command import Command
 
@@ -48,23 +48,46 @@ HowFar = Callable[[Sequence[str]], str]
 """What the lines that a command has printed so far tell of its progress."""
 
 
+class StepKind(Enum):
+    """What a step is for, where anything depends on it. Its title is for people alone."""
+
+    OTHER = auto()
+    WAIT = auto()
+    GET_IMAGE = auto()
+    INSPECT_IMAGE = auto()
+    START_CONTAINER = auto()
+    REMOVE_CONTAINER = auto()
+    READ_LOG = auto()  # of a container that failed
+    START_SERVER = auto()
+    ASK_MODEL = auto()
+    ASK_RAY = auto()
+    VERIFY = auto()  # that nothing is left
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One command on one host. Times are seconds.
 
-    `starts`: the container that it may leave there. `fix`: what to do should it fail for no known cause.
+    `fix`: what to do should it fail for no known cause.
     `how_far`: for a command that takes long and tells of it; without it, it is heard when it has ended.
-    `looks`: it changes nothing.
     """
 
     host: str
     title: str
     command: Command
     timeout: float = 60.0
-    starts: str = ""
     fix: str = ""
     how_far: HowFar | None = None
-    looks: bool = False
+    kind: StepKind = StepKind.OTHER
+
+    @property
+    def starts(self) -> bool:
+        """Whether it may leave something running there."""
+        return self.kind in (StepKind.START_CONTAINER, StepKind.START_SERVER)
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self.kind in (StepKind.ASK_RAY, StepKind.VERIFY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +100,7 @@ class Wait:
     until: Until
     within: float
     every: float = 1.0
+    kind: ClassVar[StepKind] = StepKind.WAIT
 
 
 Step = Run | Wait

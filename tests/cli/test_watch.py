@@ -18,7 +18,7 @@ from orchestrator.cli.output.watch_page import Told, page
 from orchestrator.plan.facts.host import Facts, RayTable, Resource, Unreachable
 from orchestrator.plan.status.changes import HealthEvent
 from orchestrator.plan.status.health import Verdict
-from orchestrator.plan.status.snapshot import ASKED, ClusterSnapshot, Gpu, snapshot
+from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HostPending, snapshot
 from tests.cli.conftest import Raycluster
 from tests.plan.worlds import bare, cluster, ray_node, standing, with_host
 
@@ -124,7 +124,7 @@ def test_the_newest_event_is_at_the_bottom() -> None:
 
 def test_no_verdict_is_shown_before_every_host_had_the_time_to_answer() -> None:
     of = cluster()
-    shown = drawn(snapshot(of, standing(of) | {"gpu3": Unreachable(ASKED)}, {}, {}, {}))
+    shown = drawn(snapshot(of, standing(of) | {"gpu3": HostPending()}, {}, {}, {}))
     assert shown[0].startswith("cluster demo: 1 host of 3 still asked")
     assert "degraded" not in shown[0]
 
@@ -160,7 +160,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def pending() -> ClusterSnapshot:
     of = cluster()
-    return snapshot(of, dict.fromkeys((node.name for node in of.nodes), Unreachable(ASKED)), {}, {}, {})
+    return snapshot(of, dict.fromkeys((node.name for node in of.nodes), HostPending()), {}, {}, {})
 
 
 def test_in_a_pipe_the_state_comes_first_and_then_a_line_for_each_event(

@@ -11,13 +11,13 @@ from orchestrator.cli.run.run_log import Mask
 from orchestrator.model.cluster import Auth, Cluster, Docker, Node, Ray, Rdma
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.conditions import Answers
-from orchestrator.plan.actions.down import STOP, plan_down
+from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.restart import plan_restart
 from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.host import Facts, Unreachable
 from orchestrator.plan.facts.offline import nothing_there
-from orchestrator.plan.steps import Phase, Plan, Run, Step, Wait
+from orchestrator.plan.steps import Phase, Plan, Run, Step, StepKind, Wait
 from tests.plan.worlds import SEALED, bare, cluster, node, standing
 
 AWKWARD = st.sampled_from(
@@ -111,7 +111,7 @@ def test_no_worker_starts_before_the_phase_of_the_heads_gate_is_over(
 @settings(max_examples=30, deadline=None)
 def test_a_restart_stops_no_host_that_it_would_not_start_again(data: st.DataObject, of: Cluster) -> None:
     steps = [step for step in plan_restart(of, data.draw(partial_facts(of)), SEALED) if isinstance(step, Run)]
-    stopped = [step.host for step in steps if step.title == STOP]
+    stopped = [step.host for step in steps if step.kind is StepKind.REMOVE_CONTAINER]
     assert set(stopped) <= {step.host for step in steps if step.starts}
 
 

@@ -58,13 +58,13 @@ def container(of: Cluster, for_: Node, **changes: object) -> Container:
     """The container that `up` would start there, running for a minute."""
     place = settle(for_, bare_host(for_))
     assert isinstance(place, NodeAddress)
-    argv = docker.run(of, for_, place, of.head.ip or "", ()).argv
+    spec = docker.container_spec(of, for_, place, of.head.ip or "", ())
     made = Container(
         id=f"id-of-{for_.name}",
         name=of.container(for_),
         cluster=of.name,
         role=for_.role,
-        spec=docker.spec(docker.run(of, for_, place, of.head.ip or "", ())),
+        spec=spec.hash,
         status="running",
         running=True,
         exit_code=0,
@@ -75,8 +75,8 @@ def container(of: Cluster, for_: Node, **changes: object) -> Container:
         restarts=0,
         image=of.image,
         image_id="sha256:one",
-        command=f"-c {argv[-1]}",
-        env=frozenset(argv[i + 1] for i, part in enumerate(argv) if part == "-e"),
+        command=f"-c {spec.command}",
+        env=spec.env,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

@@ -125,5 +125,5 @@ def _clean(text: str, mask: Mask) -> str:
 def _untouched(done: RunResult) -> list[str]:
     """The hosts of the plan on which no step has begun to change something."""
     begun = (result.step for result in done.report.results if result.status is not Status.NOT_RUN)
-    tried = {step.host for step in begun if not (isinstance(step, Run) and step.looks)}
+    tried = {step.host for step in begun if not (isinstance(step, Run) and step.changes_nothing)}
     return [change.host for change in done.plan.changes if change.host not in tried]

@@ -13,9 +13,9 @@ from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.serving import spec
-from orchestrator.plan.serving.plan import ASK, START
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
+from orchestrator.plan.steps import StepKind
 
 KEY = "VLLM_API_KEY"
 OK = 200
@@ -82,7 +82,7 @@ def unserved(health: ClusterHealth) -> str:
 
 def _where(cluster: Cluster, model: Model, done: RunResult) -> Address:
     for result in done.report.results:
-        if result.step.title == ASK and result.output:
+        if result.step.kind is StepKind.ASK_MODEL and result.output:
             said = json.loads(result.output.stdout)
             return Address(said["url"], said["name"] or model.name, said["status"] == OK)
     here = done.facts.get(cluster.head.name)
@@ -123,6 +123,6 @@ def _what_now(done: RunResult) -> str:
         return "It may still run there: `raycluster serve status` tells, `raycluster serve stop` ends it."
     if done.report.started:
         return "Nothing of it is left running; `raycluster serve logs` shows all that it said."
-    if any(step.title == START for step in done.plan) or done.plan.refusals:
+    if any(step.kind is StepKind.START_SERVER for step in done.plan) or done.plan.refusals:
         return "Nothing was started."
     return "An earlier run has started it, and it is left as it is; `raycluster serve stop` ends it."

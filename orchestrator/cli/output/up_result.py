@@ -10,11 +10,10 @@ from orchestrator.cli.output.status_table import gpus_in_all
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan import engine
-from orchestrator.plan.actions.down import STOP
-from orchestrator.plan.actions.up import REMOVE_OLD
 from orchestrator.plan.engine.membership import Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.host import HostFacts
+from orchestrator.plan.steps import StepKind
 from orchestrator.remote.execute.events import Status
 
 
@@ -120,5 +119,7 @@ def _undone(done: RunResult) -> str:
 
 def _replaced(done: RunResult) -> str:
     ended = (result for result in done.report.results if result.status is Status.OK)
-    hosts = dict.fromkeys(result.step.host for result in ended if result.step.title in {REMOVE_OLD, STOP})
+    hosts = dict.fromkeys(
+        result.step.host for result in ended if result.step.kind is StepKind.REMOVE_CONTAINER
+    )
     return f" The old container is gone from {', '.join(hosts)}." if hosts else ""

@@ -11,10 +11,9 @@ from orchestrator.cli.output.jsonl import Failed
 from orchestrator.cli.run.operation import NOTHING, RunResult
 from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.actions.pull import SEE
 from orchestrator.plan.facts.host import ImageLookup
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse
-from orchestrator.plan.steps import Plan
+from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.remote.execute.events import Planned
 from orchestrator.remote.observe.images import look
 
@@ -40,7 +39,7 @@ class Copies:
 
     @property
     def _found(self) -> dict[str, ImageInfo | None]:
-        told = (result for result in self.done.report.results if result.step.title == SEE)
+        told = (result for result in self.done.report.results if result.step.kind is StepKind.INSPECT_IMAGE)
         return {each.step.host: parse(each.output.stdout) for each in told if each.output}
 
 

@@ -16,12 +16,12 @@ from orchestrator.cli.run.session import Session, session
 from orchestrator.cli.run.signals import INTERRUPTED
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
-from orchestrator.plan.actions.down import ASK, heard_meanwhile, left_behind
+from orchestrator.plan.actions.down import heard_meanwhile, left_behind
 from orchestrator.plan.actions.prune import plan_prune
-from orchestrator.plan.actions.rollback import LAST_WORDS, REMOVE, FailedRun
+from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import unknown_hosts
 from orchestrator.plan.facts.host import Depth, Facts
-from orchestrator.plan.steps import Plan, Rejected
+from orchestrator.plan.steps import Plan, Rejected, StepKind
 from orchestrator.remote.execute.events import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
@@ -61,17 +61,17 @@ class RunResult:
     @property
     def left(self) -> tuple[StepEnded, ...]:
         """The steps of the cleaning up that failed. A log that could not be read leaves nothing behind."""
-        return tuple(result for result in self.undone.failed if result.step.title != LAST_WORDS)
+        return tuple(result for result in self.undone.failed if result.step.kind is not StepKind.READ_LOG)
 
     @property
     def removed(self) -> frozenset[str]:
         """The hosts on which the cleaning up was to remove what the run had started."""
-        return frozenset(step.host for step in self.undone.plan if step.title == REMOVE)
+        return frozenset(step.host for step in self.undone.plan if step.kind is StepKind.REMOVE_CONTAINER)
 
     @property
     def last_words(self) -> dict[str, str]:
         """What failed containers logged last, by host."""
-        read = (result for result in self.undone.results if result.step.title == LAST_WORDS)
+        read = (result for result in self.undone.results if result.step.kind is StepKind.READ_LOG)
         return {result.step.host: result.output.stdout for result in read if result.output}
 
     @property
@@ -167,7 +167,9 @@ def _look(run: Session, scope: PruneMode, depth: Depth) -> tuple[Facts, Report]:
 
 def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Rejected, ...]:
     """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
-    asked = next((each.output for each in report.results if each.step.title == ASK and each.output), None)
+    asked = next(
+        (each.output for each in report.results if each.step.kind is StepKind.ASK_RAY and each.output), None
+    )
     if asked is None:
         return ()
     facts = heard_meanwhile(run.cluster, facts, asked.stdout)

@@ -15,10 +15,7 @@ from orchestrator.plan.host_commands import forget_token
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import docker_fix
 from orchestrator.plan.ssh_command import by_hand
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step
-
-STOP = "stop and remove its container"
-ASK = "ask Ray who else is in it"
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step, StepKind
 
 
 def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
@@ -93,7 +90,8 @@ def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -
     if head:
         yield Phase("Stop the head", head, OnFailure.KEEP_GOING)
     again = tuple(
-        Run(node.name, "see that nothing is left", docker.absent(cluster, node), looks=True) for node in nodes
+        Run(node.name, "see that nothing is left", docker.absent(cluster, node), kind=StepKind.VERIFY)
+        for node in nodes
     )
     if again:
         yield Phase("Look again", again, OnFailure.KEEP_GOING)
@@ -105,13 +103,20 @@ def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     runs = engine.of(cluster).has_ray and running_container(cluster, head, here)
     if not runs or isinstance(here, Unreachable) or here.ray:
         return ()
-    return (Run(head.name, ASK, docker.ask_ray(cluster, ray.within(head, cluster.ray.port)), looks=True),)
+    ask = docker.ask_ray(cluster, ray.within(head, cluster.ray.port))
+    return (Run(head.name, "ask Ray who else is in it", ask, kind=StepKind.ASK_RAY),)
 
 
 def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:
     orphaned, here = _has_lost_its_head(cluster, facts), facts[node.name]
     stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
-    yield Run(node.name, STOP, stop, timeout=docker.REMOVE_SECONDS)
+    yield Run(
+        node.name,
+        "stop and remove its container",
+        stop,
+        timeout=docker.REMOVE_SECONDS,
+        kind=StepKind.REMOVE_CONTAINER,
+    )
     if engine.of(cluster).has_ray or (isinstance(here, HostFacts) and here.token):
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from orchestrator.model.cluster import BuildOn, Cluster, Node, Pull
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Facts, HostFacts
-from orchestrator.plan.steps import Feed, OnFailure, Phase, Run
+from orchestrator.plan.steps import Feed, OnFailure, Phase, Run, StepKind
 
 GET_IMAGE = "Get the image"
-COPY_IMAGE = "Copy the image"
 PULL_SECONDS = 3600.0
 COPY_SECONDS = 6 * 3600.0
 
@@ -91,18 +90,27 @@ def _seen(facts: Facts, node: Node) -> HostFacts:
 def add_ray(cluster: Cluster, node: Node) -> Run:
     """Makes the image that has `ray.install` from the one below it, which has to be there."""
     title = f"add {cluster.ray.install} to the image"
-    return Run(node.name, title, docker.build(cluster, node), timeout=PULL_SECONDS)
+    return Run(node.name, title, docker.build(cluster, node), timeout=PULL_SECONDS, kind=StepKind.GET_IMAGE)
 
 
 def pull(cluster: Cluster, node: Node) -> Run:
     """Fetches the inventory's image, newer or not."""
-    command = docker.pull(cluster, node)
-    return Run(node.name, f"pull {cluster.image}", command, timeout=PULL_SECONDS, how_far=docker.layers)
+    return Run(
+        node.name,
+        f"pull {cluster.image}",
+        docker.pull(cluster, node),
+        timeout=PULL_SECONDS,
+        how_far=docker.layers,
+        kind=StepKind.GET_IMAGE,
+    )
 
 
 def copy(name: str, source: Node, targets: tuple[Node, ...], size: int) -> Phase:
     """Gives the image of `source` to the others, all at once. `size`: its bytes, 0 if untold."""
     feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS)
     title = f"load {name} from {source.name}"
-    loads = tuple(Run(node.name, title, docker.load(node), timeout=COPY_SECONDS) for node in targets)
-    return Phase(COPY_IMAGE, loads, OnFailure.DROP_HOST, feed=feed)
+    loads = tuple(
+        Run(node.name, title, docker.load(node), timeout=COPY_SECONDS, kind=StepKind.GET_IMAGE)
+        for node in targets
+    )
+    return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)

@@ -6,9 +6,7 @@ from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.plan import docker
 from orchestrator.plan.actions.images import GET_IMAGE, add_ray, builds, pull
 from orchestrator.plan.facts.host import ImageLookup, Unreachable
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step
-
-SEE = "see what it has"
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step, StepKind
 
 
 def plan_pull(cluster: Cluster, nodes: tuple[Node, ...], holdings: Mapping[str, ImageLookup]) -> Plan:
@@ -36,7 +34,10 @@ def _change(cluster: Cluster, node: Node) -> Change:
 
 def see(nodes: tuple[Node, ...], name: str) -> tuple[Phase, ...]:
     """A second look, at what each node has under that name now."""
-    looks = tuple(Run(node.name, SEE, docker.held(node, name)) for node in nodes)
+    looks = tuple(
+        Run(node.name, "see what it has", docker.held(node, name), kind=StepKind.INSPECT_IMAGE)
+        for node in nodes
+    )
     return (Phase("Compare", looks, OnFailure.KEEP_GOING),) if looks else ()
 
 

@@ -8,7 +8,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks import Finding, check_reachable, obstacles
-from orchestrator.plan.command import Command
+from orchestrator.plan.docker import ContainerSpec
 from orchestrator.plan.facts.address import NodeAddress, settle
 from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
@@ -23,7 +23,7 @@ class Keep:
 
     place: NodeAddress
     gpus: int
-    command: Command
+    spec: ContainerSpec
     restarts: int
 
 
@@ -33,7 +33,7 @@ class Start:
 
     place: NodeAddress
     gpus: int
-    command: Command
+    spec: ContainerSpec
     why: str
     replaces: bool
     restarts: int = 0
@@ -90,7 +90,7 @@ def _ip_of_head(cluster: Cluster, facts: Facts) -> str:
 def _with_new_head(worker: Decision) -> Decision:
     """A worker of the old head would find nobody it knows: Ray ends it a minute later."""
     if isinstance(worker, Keep):
-        return Start(worker.place, worker.gpus, worker.command, "its head is started anew", replaces=True)
+        return Start(worker.place, worker.gpus, worker.spec, "its head is started anew", replaces=True)
     return worker
 
 
@@ -108,15 +108,15 @@ def _refused(finding: Finding) -> Rejected:
 
 
 def _compare(seen: _Seen, node: Node, facts: HostFacts, place: NodeAddress) -> Decision:
-    command = docker.run(seen.cluster, node, place, seen.head_ip, seen.secrets)
+    spec = docker.container_spec(seen.cluster, node, place, seen.head_ip, seen.secrets)
     container = container_of(seen.cluster, node, facts)
-    keep = Keep(place, expected_gpus(node, facts), command, container.restarts if container else 0)
+    keep = Keep(place, expected_gpus(node, facts), spec, container.restarts if container else 0)
     why = _why_not_kept(seen, node, facts, container, keep)
     if isinstance(why, Rejected) or not why:
         return why or keep
     if obstacle := seen.obstacles.get(node.name):
         return _refused(obstacle)
-    return Start(place, keep.gpus, command, why, replaces=container is not None)
+    return Start(place, keep.gpus, spec, why, replaces=container is not None)
 
 
 def _why_not_kept(
@@ -124,31 +124,28 @@ def _why_not_kept(
 ) -> str | Rejected:
     if container is None:
         return "has no container yet"
-    old = _outdated(facts, container, keep.command) or seen.outdated[node.name]
+    old = _outdated(facts, container, keep.spec) or seen.outdated[node.name]
     return old or engine.of(seen.cluster).reason_to_replace(seen.cluster, seen.facts, node, container)
 
 
-def _outdated(facts: HostFacts, container: Container, wanted: Command) -> str:
+def _outdated(facts: HostFacts, container: Container, wanted: ContainerSpec) -> str:
     """Why the container itself is not the wanted one any more."""
     if not container.running:
         ago = f", {format_duration(facts.now - container.finished)} ago" if container.finished else ""
         return f"its container {container.ended}{ago}"
-    if container.spec != docker.spec(wanted):
+    if container.spec != wanted.hash:
         return f"the inventory has changed: {_difference(container, wanted)}"
     if facts.image_id and container.image_id != facts.image_id:
         return f"{container.image} is another image on this host now"
     return ""
 
 
-def _difference(container: Container, wanted: Command) -> str:
-    """What of the command line is another, in a few words."""
-    argv = wanted.argv
-    image, command = argv[-3], argv[-1]
-    if container.image != image:
-        return f"image {container.image} → {image}"
-    if not container.command.endswith(command):
-        was, will = (each.partition("exec ")[2] for each in (container.command, command))
+def _difference(container: Container, wanted: ContainerSpec) -> str:
+    """What of it is another, in a few words."""
+    if container.image != wanted.image:
+        return f"image {container.image} → {wanted.image}"
+    if not container.command.endswith(wanted.command):
+        was, will = (each.partition("exec ")[2] for each in (container.command, wanted.command))
         return f"command «{was}» → «{will}»"
-    given = {argv[i + 1] for i, part in enumerate(argv) if part == "-e"}
-    names = sorted(pair.partition("=")[0] for pair in given - container.env)
+    names = sorted(pair.partition("=")[0] for pair in wanted.env - container.env)
     return f"env {', '.join(names)}" if names else "its docker options"

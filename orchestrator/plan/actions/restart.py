@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.actions.down import plan_down
-from orchestrator.plan.actions.images import COPY_IMAGE, GET_IMAGE
 from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, StepKind
 
 
 def concerned(cluster: Cluster, only: frozenset[str] | None) -> frozenset[str]:
@@ -33,7 +32,7 @@ def plan_restart(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozense
 
 def _phases(down: Plan, up: Plan) -> Iterator[Phase]:
     """Until the last image is there nothing stops; a host whose container would not go gets no second one."""
-    images = [phase for phase in up.phases if phase.title in {GET_IMAGE, COPY_IMAGE}]
+    images = [phase for phase in up.phases if all(step.kind is StepKind.GET_IMAGE for step in phase.steps)]
     starts = [phase for phase in up.phases if phase not in images]
     yield from (replace(phase, on_failure=OnFailure.STOP) for phase in images)
     yield from (replace(phase, on_failure=OnFailure.DROP_HOST) for phase in down.phases)

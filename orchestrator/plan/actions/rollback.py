@@ -7,10 +7,7 @@ from enum import StrEnum
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, engine
 from orchestrator.plan.host_commands import forget_token
-from orchestrator.plan.steps import OnFailure, Phase, Plan, Run, Step
-
-LAST_WORDS = "read its container's log"
-REMOVE = "remove its container"
+from orchestrator.plan.steps import OnFailure, Phase, Plan, Run, Step, StepKind
 
 
 class Undo(StrEnum):
@@ -52,11 +49,23 @@ def _gone(cluster: Cluster, wreck: FailedRun, undo: Undo) -> frozenset[str]:
 
 
 def _last_words(cluster: Cluster, node: Node) -> Run:
-    return Run(node.name, LAST_WORDS, docker.last_words(cluster, node), timeout=10)
+    return Run(
+        node.name,
+        "read its container's log",
+        docker.last_words(cluster, node),
+        timeout=10,
+        kind=StepKind.READ_LOG,
+    )
 
 
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
     fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
-    yield Run(node.name, REMOVE, docker.discard(cluster, node), fix=fix)
+    yield Run(
+        node.name,
+        "remove its container",
+        docker.discard(cluster, node),
+        fix=fix,
+        kind=StepKind.REMOVE_CONTAINER,
+    )
     if engine.of(cluster).has_ray:
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))

@@ -16,9 +16,20 @@ from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.host_commands import check_tcp, keep_token
 from orchestrator.plan.ray.commands import address
 from orchestrator.plan.serving.plan import resumed as resume
-from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, Step, Wait, Watch
+from orchestrator.plan.steps import (
+    Change,
+    Note,
+    OnFailure,
+    Phase,
+    Plan,
+    Rejected,
+    Run,
+    Step,
+    StepKind,
+    Wait,
+    Watch,
+)
 
-REMOVE_OLD = "remove its old container"
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
 LOOK_EVERY = 2.0  # at a container while Ray starts in it, and needs the CPU that a look takes
@@ -137,12 +148,12 @@ class _Up:
         )
 
     def _start(self, node: Node, start: Start) -> Iterator[Step]:
-        name = self.cluster.container(node)
         if start.replaces:
-            yield Run(node.name, REMOVE_OLD, docker.discard(self.cluster, node))
+            discard, kind = docker.discard(self.cluster, node), StepKind.REMOVE_CONTAINER
+            yield Run(node.name, "remove its old container", discard, kind=kind)
         if self.token:
             yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, node, self.token))
-        yield Run(node.name, "start its container", start.command, starts=name)
+        yield Run(node.name, "start its container", start.spec.run, kind=StepKind.START_CONTAINER)
 
     def _join(self, node: Node, decision: Start | Keep) -> Wait:
         here, of = self.facts[node.name], engine.of(self.cluster)

@@ -32,4 +32,4 @@ from orchestrator.plan.docker.logs import (
     logs,
 )
 from orchestrator.plan.docker.probes import ask_ray, check_tcp, collective, inspect, observe, trial, watch
-from orchestrator.plan.docker.run import STOP_SECONDS, run, spec
+from orchestrator.plan.docker.run import STOP_SECONDS, ContainerSpec, container_spec

@@ -23,8 +23,8 @@ for name, text in told["files"].items():
 os.execv(sys.executable, [sys.executable, os.path.join(folder, "supervisor.py"), "start", told["spec"]])
 """,
 )
-INSPECT = Script("inspect-server", payload.INSPECT)
 """Takes in the programs that supervise a model's server, and runs them."""
+INSPECT = Script("inspect-server", payload.INSPECT)
 
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
 """How long a container's graceful end and removal may take."""

@@ -2,7 +2,8 @@
 
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
@@ -18,21 +19,37 @@ STOP_SECONDS = 45
 HF_HOME = "/root/.cache/huggingface"
 
 
-def run(
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """The container that a node is to have, and the `docker run` that makes it.
+
+    `hash`: of all that decides about it, which its label keeps. `env`: `NAME=VALUE`, secrets aside.
+    """
+
+    run: Command
+    hash: str
+    image: str
+    command: str
+    env: frozenset[str]
+
+
+def container_spec(
     cluster: Cluster, node: Node, place: NodeAddress, head_ip: str, secrets: tuple[Secret, ...]
-) -> Command:
-    """`docker run` for the node. Secrets travel on standard input; the line holds only that they do."""
+) -> ContainerSpec:
+    """The node's. Secrets travel on standard input; the line holds only that they do."""
+    command = engine.of(cluster).start(cluster, node, place.ip, head_ip)
     before = ("run", "--detach", "--name", cluster.container(node), *_labels(cluster, node))
-    after = (*_options(cluster, node, place), *_image_and_command(cluster, node, place, head_ip))
-    spec = hashlib.sha256(shlex.join((*before, *after, *cluster.secrets)).encode()).hexdigest()[:12]
-    argv = (*node.docker.command, *before, "--label", f"raycluster.spec={spec}", *after)
-    return Command(argv, tuple(_env_file(secrets)))
-
-
-def spec(command: Command) -> str:
-    """The spec hash that a `run` line carries."""
-    label = next(part for part in command.argv if part.startswith("raycluster.spec="))
-    return label.partition("=")[2]
+    after = (*_options(cluster, node, place), image(cluster), "-c", command)
+    digest = hashlib.sha256(shlex.join((*before, *after, *cluster.secrets)).encode()).hexdigest()[:12]
+    argv = (*node.docker.command, *before, "--label", f"raycluster.spec={digest}", *after)
+    env = {**_environment(cluster, node, place), **engine.of(cluster).authentication(cluster)}
+    return ContainerSpec(
+        run=Command(argv, tuple(_env_file(secrets))),
+        hash=digest,
+        image=image(cluster),
+        command=command,
+        env=frozenset(f"{name}={value}" for name, value in env.items()),
+    )
 
 
 def _labels(cluster: Cluster, node: Node) -> tuple[str, ...]:
@@ -45,9 +62,10 @@ def _options(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...
         *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
         *("--shm-size", node.docker.shm_size, *devices.gpus(node), "--stop-timeout", str(STOP_SECONDS)),
         *("-v", f"{hf_home}:{HF_HOME}"),
-        *_environment(cluster, node, place),
+        *_given(_environment(cluster, node, place)),
         *(("--env-file", "/dev/stdin") if cluster.secrets else ()),
-        *engine.of(cluster).options(cluster, node, place.home),
+        *(part for mount in engine.of(cluster).mounts(cluster, node, place.home) for part in ("-v", mount)),
+        *_given(engine.of(cluster).authentication(cluster)),
         *devices.devices(node, infiniband=place.infiniband),
         *node.docker.args,
     )
@@ -55,22 +73,22 @@ def _options(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...
 
 def found_inside(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...]:
     """All that decides what a container finds in it, secrets and the token aside."""
-    given = (*_environment(cluster, node, place), *devices.devices(node, infiniband=place.infiniband))
+    given = (*_given(_environment(cluster, node, place)), *devices.devices(node, infiniband=place.infiniband))
     return ("--shm-size", node.docker.shm_size, *devices.gpus(node), *given, *node.docker.args)
 
 
-def _environment(cluster: Cluster, node: Node, place: NodeAddress) -> Iterator[str]:
+def _environment(cluster: Cluster, node: Node, place: NodeAddress) -> dict[str, str]:
     ours = {
         "VLLM_HOST_IP": place.ip,
         "GLOO_SOCKET_IFNAME": place.interface,
         "NCCL_SOCKET_IFNAME": place.interface,
         **engine.of(cluster).variables(cluster, node),
     }
-    return (part for name, value in (ours | dict(node.env)).items() for part in ("-e", f"{name}={value}"))
+    return ours | dict(node.env)
 
 
-def _image_and_command(cluster: Cluster, node: Node, place: NodeAddress, head_ip: str) -> tuple[str, ...]:
-    return (image(cluster), "-c", engine.of(cluster).start(cluster, node, place.ip, head_ip))
+def _given(env: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(part for name, value in env.items() for part in ("-e", f"{name}={value}"))
 
 
 def _env_file(secrets: tuple[Secret, ...]) -> Iterator[str | Secret]:

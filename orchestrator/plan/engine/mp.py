@@ -45,8 +45,11 @@ class MpEngine:
     def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:
         return {}
 
-    def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
+    def mounts(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
         return ()
+
+    def authentication(self, cluster: Cluster) -> Mapping[str, str]:
+        return {}
 
     def required_ports(self, cluster: Cluster, node: Node) -> dict[int, str]:
         master = _master_port(cluster.serve)

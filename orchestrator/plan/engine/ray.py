@@ -41,13 +41,17 @@ class RayEngine:
         """The container's environment."""
         return ports.variables(cluster, node)
 
-    def options(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
-        """Options of `docker run`; `home`: the user's, on the host. Ray before 2.52 ignores the variables."""
+    def mounts(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
+        """What of the host the container is given; `home`: the user's, on the host."""
         if cluster.ray.auth is Auth.DISABLED:
-            return ("-e", "RAY_AUTH_MODE=disabled")
-        inside = ray.TOKEN_IN_CONTAINER
-        file = f"{home}/.raycluster/{cluster.name}/{node.name}.token:{inside}:ro"
-        return ("-v", file, "-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN_PATH={inside}")
+            return ()
+        return (f"{home}/.raycluster/{cluster.name}/{node.name}.token:{ray.TOKEN_IN_CONTAINER}:ro",)
+
+    def authentication(self, cluster: Cluster) -> Mapping[str, str]:
+        """More of its environment. Ray before 2.52 ignores it."""
+        if cluster.ray.auth is Auth.DISABLED:
+            return {"RAY_AUTH_MODE": "disabled"}
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": ray.TOKEN_IN_CONTAINER}
 
     def required_ports(self, cluster: Cluster, node: Node) -> dict[int, str]:
         """The ports that have to be free on the node's host, and what for."""

@@ -39,7 +39,7 @@ class Answers:
 def _starved(seen: Served) -> Never | None:
     """VLLM waits half an hour for GPUs that others hold."""
     told = [found for line in seen.lines if (found := WAITS_FOR_GPUS.search(line))]
-    if not told or int(told[-1][1]) < PATIENCE or state.stage(seen.lines) != state.FOR_GPUS:
+    if not told or int(told[-1][1]) < PATIENCE or not state.waits_for_gpus(seen.lines):
         return None
     return Never(f"Ray has had no GPUs for it for {told[-1][1]} s", fix=HELD)
 

@@ -12,11 +12,9 @@ from orchestrator.plan.serving.conditions import Answers
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.state import Served
 from orchestrator.plan.status.health import assess
-from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, Wait
+from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, StepKind, Wait
 
 STOP_FIRST = "`raycluster serve stop` ends that"
-START = "start vLLM"
-ASK = "ask it for a word"
 LINES = 400
 """Enough of the log for the root cause of a failure, which vLLM follows with the traces of all that it ends."""
 
@@ -119,14 +117,19 @@ def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Itera
             "Start the server", tuple(_start(cluster, serving, part) for part in anew), OnFailure.STOP
         )
     waits = tuple(_wait(cluster, part) for part in serving.parts)
-    ask = Run(cluster.head.name, ASK, docker.ask_server(cluster, cluster.head), timeout=ASK_SECONDS)
+    ask = Run(
+        cluster.head.name,
+        "ask it for a word",
+        docker.ask_server(cluster, cluster.head),
+        timeout=ASK_SECONDS,
+        kind=StepKind.ASK_MODEL,
+    )
     yield Phase("Wait for the model", (waits[0], ask, *waits[1:]), OnFailure.STOP)
 
 
 def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
     start = docker.start_server(cluster, part.node, spec(serving, part))
-    starts = cluster.container(part.node)
-    return Run(part.node.name, START, start, timeout=STOP_SECONDS, starts=starts)
+    return Run(part.node.name, "start vLLM", start, timeout=STOP_SECONDS, kind=StepKind.START_SERVER)
 
 
 def _wait(cluster: Cluster, part: Part) -> Wait:

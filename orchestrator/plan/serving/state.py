@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.model.cluster import Model
 
-FOR_GPUS = "waits for GPUs to be free in Ray"
+WAITS_FOR_GPUS = r"Waiting for creating a placement group"
 STAGES = (
     (r"Application startup complete|Starting vLLM API server", "starts its HTTP server"),
     (r"Capturing CUDA graphs?.*?(?P<much>\d+%)", "captures CUDA graphs"),
@@ -18,7 +18,7 @@ STAGES = (
     (r"Loading (?:safetensors|pt|.*?) ?checkpoint shards:\s+(?P<much>\d+%.*?\d+/\d+)", "loads the weights"),
     (r"Starting to load model|Loading model from scratch", "loads the model"),
     (r"Time spent downloading weights|[Dd]ownload(?:ing)? .*?(?P<much>\d+%)", "downloads the model"),
-    (r"Waiting for creating a placement group", FOR_GPUS),
+    (WAITS_FOR_GPUS, "waits for GPUs to be free in Ray"),
     (r"init engine|Initializing a V1 LLM engine", "starts its engine"),
 )
 """What vLLM 0.17 to 0.32 log, the latest stage first."""
@@ -26,12 +26,23 @@ STAGES = (
 
 def stage(lines: Sequence[str]) -> str:
     """The latest stage that the lines tell of, in a few words."""
+    words, found = next(_stages(lines), ("starts", None))
+    much = (found.groupdict().get("much") or "" if found else "").partition("|")[0].strip()
+    return f"{words}{much and ': ' + much}"
+
+
+def waits_for_gpus(lines: Sequence[str]) -> bool:
+    """Whether that is the latest stage."""
+    _, found = next(_stages(lines), ("", None))
+    return found is not None and found.re.pattern == WAITS_FOR_GPUS
+
+
+def _stages(lines: Sequence[str]) -> Iterator[tuple[str, re.Match[str]]]:
+    """The latest first."""
     for line in reversed(lines):
         for pattern, words in STAGES:
             if found := re.search(pattern, line):
-                much = (found.groupdict().get("much") or "").partition("|")
-                return f"{words}{much[0] and ': ' + much[0].strip()}"
-    return "starts"
+                yield words, found
 
 
 ABANDONED = "what kept vLLM running in the container is gone"

@@ -6,11 +6,24 @@ from dataclasses import dataclass, field
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.facts.containers import ip_of, ray_table
-from orchestrator.plan.facts.host import Container, Facts, RayNode, RayTable, RayTrouble
+from orchestrator.plan.facts.host import Container, Facts, RayNode, RayTable, RayTrouble, Unreachable
 from orchestrator.plan.status.health import ClusterHealth, assess
 
-ASKED = "it is being asked"
-"""Why nothing is known of a host that has not had the time to answer."""
+
+@dataclass(frozen=True, slots=True)
+class HostPending(Unreachable):
+    """A host that has not had the time to answer."""
+
+    why: str = "it is being asked"
+
+
+@dataclass(frozen=True, slots=True)
+class RayPending(RayTrouble):
+    """Ray on a head that has not had the time to answer."""
+
+    text: str = "it is being asked"
+    gone: bool = False
+
 
 CHANGES = frozenset(
     {
@@ -58,9 +71,8 @@ class ClusterSnapshot:
     @property
     def pending(self) -> tuple[str, ...]:
         """The hosts that have not had the time to answer; the head's, where Ray on it has not."""
-        hosts = tuple(host.name for host in self.health.hosts if host.trouble == ASKED)
-        unheard = isinstance(self.table, RayTrouble) and self.table.text == ASKED
-        return hosts or ((self.cluster.head.name,) if unheard else ())
+        hosts = tuple(name for name, here in self.facts.items() if isinstance(here, HostPending))
+        return hosts or ((self.cluster.head.name,) if isinstance(self.table, RayPending) else ())
 
     def alive(self, host: str) -> frozenset[RayNode]:
         """The living nodes that Ray lists at a host: two, where it has not yet missed the last one."""

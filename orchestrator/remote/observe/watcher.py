@@ -42,7 +42,7 @@ class _Host:
     """What is known of a host. Times: of the monotonic clock, but for `lost`."""
 
     node: Node
-    facts: HostFacts | Unreachable = field(default_factory=lambda: Unreachable(snapshot.ASKED))
+    facts: HostFacts | Unreachable = field(default_factory=snapshot.HostPending)
     looked: float = 0.0
     heard: float = math.inf
     lost: float | None = None
@@ -74,7 +74,7 @@ class Watcher:
         self._hosts = {node.name: _Host(node) for node in cluster.nodes}
         self._head = self._hosts[cluster.head.name]
         self._containers: dict[str, Container | None] = {}
-        self._table: RayTable | RayTrouble = RayTrouble(snapshot.ASKED, gone=False)
+        self._table: RayTable | RayTrouble = snapshot.RayPending()
         self._told = 0.0
         self._pool = ThreadPoolExecutor(fleet.jobs)
         supervisors = [Thread(target=self._keep, args=(host,), daemon=True) for host in self._hosts.values()]

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Engine
-from orchestrator.plan.actions.down import ASK, heard_meanwhile, left_behind, plan_down
+from orchestrator.plan.actions.down import heard_meanwhile, left_behind, plan_down
 from orchestrator.plan.facts.containers import unknown_hosts
 from orchestrator.plan.facts.host import DockerTrouble, Facts, Unreachable
 from orchestrator.plan.facts.offline import all_there
-from orchestrator.plan.steps import OnFailure, Plan, Run
+from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind
 from tests.plan.recordings import ray_told
 from tests.plan.worlds import (
     bare,
@@ -63,7 +63,7 @@ def test_ray_is_asked_once_and_only_where_it_runs_and_the_whole_cluster_goes() -
         plan_down(without, not_asked(without)),
         plan_down(demo, all_there(demo)),
     )
-    assert not [step for plan in plans for step in plan if step.title == ASK]
+    assert not [step for plan in plans for step in plan if step.kind is StepKind.ASK_RAY]
 
 
 def test_what_ray_told_meanwhile_is_named_with_the_line_that_removes_it_now_that_nobody_tells_of_it() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.plan.actions.rollback import FailedRun, Undo, plan_rollback
+from orchestrator.plan.steps import StepKind
 from tests.plan.worlds import cluster, outline
 
 BOTH = frozenset({"gpu1", "gpu2"})
@@ -40,12 +41,12 @@ def test_a_host_on_which_nothing_was_started_is_left_as_it_was() -> None:
 
 def removes(wreck: FailedRun, undo: Undo) -> set[str]:
     plan = plan_rollback(cluster(), wreck, undo)
-    return {step.host for step in plan if step.title == "remove its container"}
+    return {step.host for step in plan if step.kind is StepKind.REMOVE_CONTAINER}
 
 
 def reads(wreck: FailedRun, undo: Undo) -> set[str]:
     plan = plan_rollback(cluster(), wreck, undo)
-    return {step.host for step in plan if step.title == "read its container's log"}
+    return {step.host for step in plan if step.kind is StepKind.READ_LOG}
 
 
 def test_rollback_removes_all_that_the_run_started_when_anything_failed() -> None:

@@ -20,8 +20,8 @@ SMALLEST = Cluster("demo", "vllm/vllm-openai:v0.17.1", HEAD, (WORKER,))
 def line(cluster: Cluster, node: Node, *secrets: Secret, infiniband: bool = False) -> str:
     """The line, with the spec hash made short so that it can be read."""
     place = NodeAddress(node.ip or "", "eth1", "/home/ana", infiniband)
-    command = docker.run(cluster, node, place, "10.0.0.1", secrets)
-    return command.line().replace(docker.spec(command), "HASH")
+    spec = docker.container_spec(cluster, node, place, "10.0.0.1", secrets)
+    return spec.run.line().replace(spec.hash, "HASH")
 
 
 def test_the_head_of_the_smallest_inventory() -> None:
@@ -159,13 +159,13 @@ def test_an_ipv6_head_is_dialled_in_brackets() -> None:
 def test_a_secret_travels_on_standard_input_and_its_name_alone_enters_the_spec() -> None:
     cluster = replace(SMALLEST, secrets=("HF_TOKEN",))
     place = NodeAddress("10.0.0.1", "eth0", "/root", infiniband=False)
-    one = docker.run(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_one"),))
-    two = docker.run(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_two"),))
-    assert one.input() == b"HF_TOKEN=hf_one\n"
-    assert "--env-file /dev/stdin" in one.line()
-    assert "hf_one" not in one.line() + repr(one)
-    assert docker.spec(one) == docker.spec(two)
-    assert docker.spec(one) != docker.spec(docker.run(SMALLEST, HEAD, place, "10.0.0.1", ()))
+    one = docker.container_spec(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_one"),))
+    two = docker.container_spec(cluster, HEAD, place, "10.0.0.1", (Secret("HF_TOKEN", "hf_two"),))
+    assert one.run.input() == b"HF_TOKEN=hf_one\n"
+    assert "--env-file /dev/stdin" in one.run.line()
+    assert "hf_one" not in one.run.line() + repr(one)
+    assert one.hash == two.hash
+    assert one.hash != docker.container_spec(SMALLEST, HEAD, place, "10.0.0.1", ()).hash
 
 
 def test_ray_install_derives_an_image_named_by_its_recipe() -> None:

@@ -1,22 +1,23 @@
 """`engine: mp`, vLLM's own multi-node mode: its lines, word for word, and what is decided without a Ray to ask."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Engine, Model, Ray
-from orchestrator.plan import docker, engine
+from orchestrator.plan import engine
 from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.restart import plan_restart
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks.firewall import firewall_rule
 from orchestrator.plan.facts.host import DockerTrouble, Facts, Unreachable
 from orchestrator.plan.serving import state as served
-from orchestrator.plan.serving.plan import START, plan_serve, plan_stop
+from orchestrator.plan.serving.plan import plan_serve, plan_stop
 from orchestrator.plan.status.health import Verdict, assess
-from orchestrator.plan.steps import Plan, Run
+from orchestrator.plan.steps import Plan, Run, StepKind
 from tests.plan.serving.worlds import QWEN, told
 from tests.plan.worlds import (
     NOW,
@@ -70,7 +71,7 @@ def waiting(of: Cluster, *missing: str) -> Any:
 
 def specs(plan: Plan) -> dict[str, dict[str, Any]]:
     """What each host's supervisor is sent."""
-    starts = (step for step in plan if isinstance(step, Run) and step.title == START)
+    starts = (step for step in plan if isinstance(step, Run) and step.kind is StepKind.START_SERVER)
     return {step.host: json.loads(json.loads(step.command.input())["spec"]) for step in starts}
 
 
@@ -98,7 +99,7 @@ def test_every_container_stays_and_goes_on_with_what_it_served(host: int) -> Non
     of = mp()
     here = of.nodes[host - 1]
     (run,) = (step for step in up(of, bare(of)) if isinstance(step, Run) and step.host == here.name)
-    assert run.command.line().replace(docker.spec(run.command), "HASH") == (
+    assert re.sub(r"spec=\w+", "spec=HASH", run.command.line()) == (
         f"docker run --detach --name raycluster-demo-gpu{host} --label raycluster.cluster=demo"
         f" --label raycluster.role={here.role} --label raycluster.spec=HASH --restart unless-stopped"
         " --entrypoint /bin/bash --network host --shm-size 10.24g --stop-timeout 45"

@@ -13,9 +13,9 @@ from orchestrator.plan import docker
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, HostFacts, RayTrouble, Unreachable
-from orchestrator.plan.serving.plan import START, plan_serve, plan_stop, plan_unserve
+from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.status.health import Verdict, assess
-from orchestrator.plan.steps import Note, OnFailure, Plan, Run
+from orchestrator.plan.steps import Note, OnFailure, Plan, Run, StepKind
 from tests.plan.worlds import (
     SEALED,
     cluster,
@@ -42,7 +42,7 @@ BY_RAY = ["--distributed-executor-backend", "ray"]
 
 def spec(plan: Plan) -> dict[str, Any]:
     """What the head's supervisor is sent."""
-    (start,) = (step for step in plan if step.title == START)
+    (start,) = (step for step in plan if step.kind is StepKind.START_SERVER)
     assert isinstance(start, Run)
     told: dict[str, Any] = json.loads(json.loads(start.command.input())["spec"])
     return told

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.facts.host import DockerTrouble, Facts, RayTrouble, Unreachable
 from orchestrator.plan.status.changes import events
-from orchestrator.plan.status.snapshot import ASKED, ClusterSnapshot, snapshot
+from orchestrator.plan.status.snapshot import ClusterSnapshot, HostPending, RayPending, snapshot
 from tests.plan.worlds import (
     NOW,
     bare,
@@ -130,10 +130,6 @@ def test_a_whole_cluster_that_goes() -> None:
 
 
 def test_who_has_not_had_the_time_to_answer_is_pending_and_so_is_ray_on_the_head() -> None:
-    assert seen(ALL | {"gpu3": Unreachable(ASKED)}).pending == ("gpu3",)
-    assert seen(with_host(ALL, "gpu1", ray=RayTrouble(ASKED, gone=False))).pending == ("gpu1",)
-    assert (
-        seen(ALL).pending
-        == seen(with_host(bare(DEMO), "gpu1", ray=RayTrouble(ASKED, gone=False))).pending
-        == ()
-    )
+    assert seen(ALL | {"gpu3": HostPending()}).pending == ("gpu3",)
+    assert seen(with_host(ALL, "gpu1", ray=RayPending())).pending == ("gpu1",)
+    assert seen(ALL).pending == seen(with_host(bare(DEMO), "gpu1", ray=RayPending())).pending == ()

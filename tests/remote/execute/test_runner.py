@@ -15,6 +15,7 @@ from orchestrator.plan.steps import (
     Ready,
     Run,
     Step,
+    StepKind,
     Until,
     Verdict,
     Wait,
@@ -216,7 +217,7 @@ def test_the_report_of_a_good_run_is_ok_and_keeps_what_commands_said(fleet: Fake
 
 def test_started_names_the_hosts_where_a_container_may_be_now(fleet: FakeFleet) -> None:
     def start(host: str, word: str) -> Run:
-        return Run(host, "start", Command((word,)), starts="raycluster-demo")
+        return Run(host, "start", Command((word,)), kind=StepKind.START_CONTAINER)
 
     report = carried_out(
         fleet,
