@@ -10,6 +10,7 @@ DEBIAN_PYTHON := python3 python3-venv
 LABS ?= 3
 AS_ROOT := $(SUDO) env PYTHONDONTWRITEBYTECODE=1 $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE,$(if $($(name)),$(name)=$($(name))))
 OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
+SLOW := tests/fuzz tests/payload/serving
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages check test test-lab test-vllm fuzz bench demo docs screens release lab lab-down clean
@@ -30,15 +31,15 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 packages: ## install the Debian packages that the lab needs
 	$(LAB) packages
 
-check: setup ## what a commit must pass, in under a minute: format, lint, types, layers, tests without the lab
+check: setup ## what a commit must pass, in under a minute: format, lint, types, layers, tests that need no lab
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	PYTHONHASHSEED=0 $(BIN)/pytest -n auto -m 'not lab'
+	PYTHONHASHSEED=0 $(BIN)/pytest -n auto -m 'not lab and not slow'
 
 test: setup packages check ## the above, and on real hosts all that a user may do and meet, in some ten minutes
-	$(AS_ROOT) $(BIN)/pytest -n $(LABS) --dist loadgroup tests/lab --ignore-glob '$(OF_THE_LAB_ITSELF)'
+	$(AS_ROOT) $(BIN)/pytest -n $(LABS) --dist loadgroup -m 'lab or slow' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'
 
 test-lab: setup packages ## the lab itself: that its hosts are real, that labs keep apart, that the screens can be recorded
 	$(AS_ROOT) $(BIN)/pytest $(OF_THE_LAB_ITSELF)

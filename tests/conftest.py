@@ -7,13 +7,16 @@ import pytest
 
 LAB = Path(__file__).with_name("lab")
 VLLM = Path(__file__).with_name("vllm")
-LEVELS = ("pure", "sshd", "lab", "vllm")
+SUPERVISORS = Path(__file__).parent / "payload/serving"
+LEVELS = ("pure", "sshd", "slow", "lab", "vllm")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` decides by these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.is_relative_to(SUPERVISORS):
+            item.add_marker("slow")
         if item.path.is_relative_to(VLLM):
             item.add_marker("vllm")
             item.add_marker(pytest.mark.timeout(600, func_only=True))
@@ -27,7 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _level(tested: pytest.TestReport | pytest.CollectReport | pytest.Item) -> str:
     # By folder: among the keywords are also the names of all folders, the checkout's own included.
     folder = next((level for level in ("vllm", "lab") if tested.nodeid.startswith(f"tests/{level}/")), "pure")
-    return "sshd" if folder == "pure" and "sshd" in getattr(tested, "keywords", ()) else folder
+    keywords = getattr(tested, "keywords", ()) if folder == "pure" else ()
+    return next((level for level in ("slow", "sshd") if level in keywords), folder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

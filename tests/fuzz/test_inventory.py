@@ -18,6 +18,7 @@ TOP = "cluster: demo\nimage: vllm\nhead: {host: gpu1, ip: 10.0.0.1}\n"
 MORE = 300 << 20  # bytes of memory that a file may take; PyYAML needs a hundred for the largest that is read
 
 
+@pytest.mark.slow
 @given(raw=files())
 @settings(
     max_examples=300,
@@ -98,6 +99,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_is_a_problem_soon_and_costs_little(text: str, tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
