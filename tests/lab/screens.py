@@ -22,7 +22,10 @@ def check(_: Lab, person: Terminal) -> str:
     return person.run("raycluster check")
 
 
-def up(_: Lab, person: Terminal) -> str:
+def up(lab: Lab, person: Terminal) -> str:
+    """After what `check` has advised."""
+    for host in lab.hosts.values():
+        host.run("mkdir", "-p", "/root/.cache/huggingface")
     return person.run("raycluster up")
 
 
