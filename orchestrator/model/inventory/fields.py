@@ -153,8 +153,7 @@ class Section:
 
     def given(self) -> dict[str, Any]:
         """What is written, without what is not."""
-        written = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in written.items() if value is not None}
+        return {name: written for name, written in vars(self).items() if written is not None}
 
     @classmethod
     def schema(cls) -> Schema:

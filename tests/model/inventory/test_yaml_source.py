@@ -210,6 +210,7 @@ def test_a_name_no_file_can_have() -> None:
         (b"\x7fELF\x02\0\0", ": is a binary file, or UTF-16; an inventory is YAML text in UTF-8"),
         ("a: 1".encode("utf-16"), ": is a binary file, or UTF-16; an inventory is YAML text in UTF-8"),
         (b"a: 1\nb: caf\xe9", ":2:7: byte 0xe9 is not UTF-8; save the file as UTF-8"),
+        (b"\xef\xbb\xbfa: 1\nb: caf\xe9", ":2:7: byte 0xe9 is not UTF-8; save the file as UTF-8"),
     ],
 )
 def test_what_is_no_text(content: bytes, expected: str, tmp_path: Path) -> None:
