@@ -14,7 +14,7 @@ from .processes import CHECKOUT, run
 NAME = "laptop"
 NAMESPACES = ("--mount", "--propagation", "slave", "--uts", "--net")
 PLACES = ("root/.ssh", "run")
-INHERITED = ("LANG", "TERM", "PYTHONDONTWRITEBYTECODE")
+INHERITED = ("LANG", "TERM", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 
 
 @dataclass(frozen=True)
