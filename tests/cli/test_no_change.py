@@ -14,7 +14,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.host import HostFacts
-from orchestrator.plan.facts.parse import parse
+from orchestrator.plan.facts.parse import parse_host_facts
 from orchestrator.plan.steps import Run
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, only_looked, seen, sent
@@ -45,7 +45,7 @@ def up_already(hosts: FakeFleet, folder: Path) -> FakeFleet:
     of = load(str(folder / "inventory.yaml"))
     assert isinstance(of, Cluster)
     ips = {"gpu1": "10.0.0.1", "gpu2": "10.0.0.2"}
-    bare = {name: parse(seen(ip).stdout, "") for name, ip in ips.items()}
+    bare = {name: parse_host_facts(seen(ip).stdout, "") for name, ip in ips.items()}
     known = {name: here for name, here in bare.items() if isinstance(here, HostFacts)}
     table = {"ray": Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))}
     for name, ip in ips.items():

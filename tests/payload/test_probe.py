@@ -61,7 +61,7 @@ def port() -> int:
 def first(process: "subprocess.Popen[str]") -> Trial:
     """What it tells as soon as it listens."""
     assert process.stdout
-    found = probe.parse(process.stdout.readline())
+    found = probe.parse_trial(process.stdout.readline())
     assert isinstance(found, Trial), found
     return found
 

@@ -8,7 +8,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.actions.up import Secrets
 from orchestrator.plan.command import Command, Script
-from orchestrator.plan.facts.address import NodeAddress, settle
+from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.host import Address, Container, Facts, HostFacts, RayNode, RayTable
 from orchestrator.plan.steps import Plan
 
@@ -56,7 +56,7 @@ def bare(of: Cluster) -> Facts:
 
 def container(of: Cluster, for_: Node, **changes: object) -> Container:
     """The container that `up` would start there, running for a minute."""
-    place = settle(for_, bare_host(for_))
+    place = node_address(for_, bare_host(for_))
     assert isinstance(place, NodeAddress)
     spec = docker.container_spec(of, for_, place, of.head.ip or "", ())
     made = Container(

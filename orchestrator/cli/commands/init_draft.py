@@ -74,7 +74,7 @@ def _give_up(silent: Mapping[str, Unreachable], targets: Iterable[Target]) -> No
     raise typer.Exit(1)
 
 
-def _networks(hosts: Mapping[str, HostFacts]) -> tuple[networks.Shared, ...]:
+def _networks(hosts: Mapping[str, HostFacts]) -> tuple[networks.SharedNetwork, ...]:
     if twice := networks.one_machine(hosts):
         one, other, address = twice
         notice().print(
@@ -82,11 +82,11 @@ def _networks(hosts: Mapping[str, HostFacts]) -> tuple[networks.Shared, ...]:
         )
         notice().print("Nothing was written. Name each machine once.")
         raise typer.Exit(1)
-    if found := networks.shared(hosts):
+    if found := networks.shared_networks(hosts):
         return found
     notice().print("✗ there is no network in which each of them has one address:", style="red")
     for name, facts in hosts.items():
-        notice().print(f"      | {name}  {networks.listed(facts)}", style="dim")
+        notice().print(f"      | {name}  {networks.list_addresses(facts)}", style="dim")
     notice().print("Nothing was written. Write the inventory by hand, with the `ip` that the others reach.")
     raise typer.Exit(1)
 

@@ -81,7 +81,7 @@ def tail_of(said: str) -> str:
 
 
 def _since(said: str | None, *, ray: bool) -> str:
-    from orchestrator.plan.logs.since import since
+    from orchestrator.plan.logs.since import parse_since
 
     if said is None:
         return ""
@@ -89,7 +89,7 @@ def _since(said: str | None, *, ray: bool) -> str:
         raise typer.BadParameter(
             "does not go with --ray: not every line there has a time", param_hint="--since"
         )
-    if (time := since(said)) is None:
+    if (time := parse_since(said)) is None:
         known = "10m, 1h30m, 2026-03-01T12:00:00Z, or seconds since 1970"
         raise typer.BadParameter(f'"{said}" is no time. Write {known}', param_hint="--since")
     return time

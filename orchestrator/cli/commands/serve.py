@@ -159,7 +159,7 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: st
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
 
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
-    key = Secret("--api-key", spec.value(model.args, "--api-key"))  # vLLM logs what it is told
+    key = Secret("--api-key", spec.option_value(model.args, "--api-key"))  # vLLM logs what it is told
     some = PruneMode.SOME_HOSTS
     done = execute("serve", cluster, planner, aftermath, pace, (key,), scope=some, depth=Depth.RAY)
     conclude(cluster, model, done, path, events=pace.events)

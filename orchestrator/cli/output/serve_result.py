@@ -92,7 +92,7 @@ def _where(cluster: Cluster, model: Model, done: RunResult) -> Address:
 
 def _needs_key(cluster: Cluster, model: Model) -> bool:
     """Whether the server refuses who brings no key, as far as the inventory and the command line tell."""
-    return KEY in (*cluster.secrets, *dict(cluster.head.env)) or spec.has(model.args, "--api-key")
+    return KEY in (*cluster.secrets, *dict(cluster.head.env)) or spec.has_option(model.args, "--api-key")
 
 
 def _show_use(cluster: Cluster, where: Address, *, needs_key: bool) -> None:

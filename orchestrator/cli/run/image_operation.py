@@ -12,7 +12,7 @@ from orchestrator.cli.run.operation import NOTHING, RunResult
 from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.facts.host import ImageLookup
-from orchestrator.plan.facts.image import ImageInfo, group_identical, parse
+from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.remote.execute.events import Planned
 from orchestrator.remote.observe.images import look
@@ -40,7 +40,7 @@ class Copies:
     @property
     def _found(self) -> dict[str, ImageInfo | None]:
         told = (result for result in self.done.report.results if result.step.kind is StepKind.INSPECT_IMAGE)
-        return {each.step.host: parse(each.output.stdout) for each in told if each.output}
+        return {each.step.host: parse_image(each.output.stdout) for each in told if each.output}
 
 
 def execute(

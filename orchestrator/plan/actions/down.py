@@ -103,7 +103,7 @@ def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     runs = engine.of(cluster).has_ray and running_container(cluster, head, here)
     if not runs or isinstance(here, Unreachable) or here.ray:
         return ()
-    ask = docker.ask_ray(cluster, ray.within(head, cluster.ray.port))
+    ask = docker.ask_ray(cluster, ray.local_gcs(head, cluster.ray.port))
     return (Run(head.name, "ask Ray who else is in it", ask, kind=StepKind.ASK_RAY),)
 
 

@@ -100,7 +100,7 @@ def pull(cluster: Cluster, node: Node) -> Run:
         f"pull {cluster.image}",
         docker.pull(cluster, node),
         timeout=PULL_SECONDS,
-        how_far=docker.layers,
+        how_far=docker.pull_progress,
         kind=StepKind.GET_IMAGE,
     )
 

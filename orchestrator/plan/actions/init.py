@@ -11,7 +11,7 @@ from orchestrator.model.ssh_target import Target
 from orchestrator.plan.checks.finding import gib
 from orchestrator.plan.facts.host import DockerTrouble, HostFacts
 from orchestrator.plan.facts.inspection import Inspection
-from orchestrator.plan.facts.networks import Shared
+from orchestrator.plan.facts.networks import SharedNetwork
 
 COLUMN = 38
 PLAIN = re.compile(r"(?!null$|Null$|NULL$)[A-Za-z0-9/][A-Za-z0-9/._@-]*(:[A-Za-z0-9][A-Za-z0-9/._@-]*)*")
@@ -75,7 +75,7 @@ class Draft:
     cluster: str
     image: str
     hosts: tuple[Seen, ...]
-    networks: tuple[Shared, ...]
+    networks: tuple[SharedNetwork, ...]
 
     def ip(self, host: Seen) -> str:
         return self.networks[0].addresses[host.name].ip

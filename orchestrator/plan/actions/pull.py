@@ -35,7 +35,7 @@ def _change(cluster: Cluster, node: Node) -> Change:
 def see(nodes: tuple[Node, ...], name: str) -> tuple[Phase, ...]:
     """A second look, at what each node has under that name now."""
     looks = tuple(
-        Run(node.name, "see what it has", docker.held(node, name), kind=StepKind.INSPECT_IMAGE)
+        Run(node.name, "see what it has", docker.inspect_image(node, name), kind=StepKind.INSPECT_IMAGE)
         for node in nodes
     )
     return (Phase("Compare", looks, OnFailure.KEEP_GOING),) if looks else ()

@@ -9,7 +9,7 @@ from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks import Finding, check_reachable, obstacles
 from orchestrator.plan.docker import ContainerSpec
-from orchestrator.plan.facts.address import NodeAddress, settle
+from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.ray.commands import expected_gpus
@@ -83,7 +83,7 @@ def _head(seen: _Seen, facts: HostFacts | Unreachable, only: frozenset[str] | No
 
 def _ip_of_head(cluster: Cluster, facts: Facts) -> str:
     head = facts[cluster.head.name]
-    place = settle(cluster.head, head) if isinstance(head, HostFacts) else ""
+    place = node_address(cluster.head, head) if isinstance(head, HostFacts) else ""
     return place.ip if isinstance(place, NodeAddress) else ""
 
 
@@ -98,7 +98,7 @@ def _decide(seen: _Seen, node: Node, facts: HostFacts | Unreachable) -> Decision
     for finding in check_reachable(node, facts):
         return _refused(finding)
     assert isinstance(facts, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
-    place = settle(node, facts)
+    place = node_address(node, facts)
     assert isinstance(place, NodeAddress)  # noqa: S101 - nor does one without a place get so far
     return _compare(seen, node, facts, place)
 

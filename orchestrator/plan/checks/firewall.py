@@ -56,4 +56,4 @@ def accept_rule(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> st
 
 
 def _ports(cluster: Cluster) -> str:
-    return ports.spelled(engine.of(cluster).open_between_hosts(cluster), ":")
+    return ports.format_ports(engine.of(cluster).open_between_hosts(cluster), ":")

@@ -7,7 +7,7 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, quoting, warning
 from orchestrator.plan.docker.devices import ACCELERATOR, device_files, size
-from orchestrator.plan.facts.address import NodeAddress, settle
+from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
 from orchestrator.plan.facts.host import DockerTrouble, HostFacts, Machine, Unreachable
 from orchestrator.plan.ray import ports
@@ -23,7 +23,7 @@ def check_reachable(node: Node, facts: HostFacts | Unreachable) -> Findings:
         yield quoting(node.name, contact_topic(node), "", facts.why, facts.fix, facts.detail)
     elif isinstance(facts.docker, DockerTrouble):
         yield quoting(node.name, "docker", "", facts.docker.text, docker_fix(facts.docker))
-    elif isinstance(place := settle(node, facts), str):
+    elif isinstance(place := node_address(node, facts), str):
         yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
 
 
@@ -56,7 +56,7 @@ def check_startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
 
 def check_settings(node: Node, facts: HostFacts) -> Findings:
     """What does not stop `up`, but somebody will wonder about later."""
-    place = settle(node, facts)
+    place = node_address(node, facts)
     if isinstance(place, NodeAddress):
         yield ok(node.name, "address", f"ip on {place.interface}")
         if _is_public(place.ip):
@@ -88,7 +88,7 @@ def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
         text = f"port {port}, for {needed[port]}, is held by {by}"
         yield failure(node.name, "ports", text, f"stop it{another}")
     if needed and not held:
-        free = ports.spelled(tuple(range(n, n + 1) for n in needed), "-")
+        free = ports.format_ports(tuple(range(n, n + 1) for n in needed), "-")
         yield ok(node.name, "ports", f"port{'s' if len(needed) > 1 else ''} {free} free")
 
 

@@ -7,10 +7,10 @@ from orchestrator.plan.docker.containers import (
     discard,
     discard_all,
     follow_nodes,
+    inspect_server,
     last_words,
     list_by_hand,
     listening,
-    look_at_server,
     remove,
     remove_by_hand,
     remove_one,
@@ -20,7 +20,7 @@ from orchestrator.plan.docker.containers import (
     watch_nodes,
 )
 from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
-from orchestrator.plan.docker.images import build, held, image, layers, load, pull, save
+from orchestrator.plan.docker.images import build, image, inspect_image, load, pull, pull_progress, save
 from orchestrator.plan.docker.logs import (
     ALL,
     RAY_LOGS,
@@ -31,5 +31,13 @@ from orchestrator.plan.docker.logs import (
     follow_logs,
     logs,
 )
-from orchestrator.plan.docker.probes import ask_ray, check_tcp, collective, inspect, observe, trial, watch
+from orchestrator.plan.docker.probes import (
+    ask_ray,
+    check_tcp,
+    inspect,
+    observe,
+    run_network_test,
+    run_probe,
+    watch,
+)
 from orchestrator.plan.docker.run import STOP_SECONDS, ContainerSpec, container_spec

@@ -101,7 +101,7 @@ def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
     return replace(_exec(cluster, node, "--interactive", inside=inside), stdin=(payload.serving_files(spec),))
 
 
-def look_at_server(cluster: Cluster, node: Node, lines: int) -> Command:
+def inspect_server(cluster: Cluster, node: Node, lines: int) -> Command:
     """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there."""
     return _exec(cluster, node, inside=("sh", "-c", INSPECT, payload.SUPERVISOR, str(lines)))
 

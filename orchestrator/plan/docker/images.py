@@ -43,7 +43,7 @@ def pull(cluster: Cluster, node: Node) -> Command:
     return Command((*node.docker.command, "pull", cluster.image))
 
 
-def layers(lines: Sequence[str]) -> str:
+def pull_progress(lines: Sequence[str]) -> str:
     """How far a pull is. Docker tells no bytes where nobody looks, only what becomes of each layer."""
     told = dict(line.split(": ", 1) for line in lines if ": " in line)
     states = [state for state in told.values() if state.startswith(LAYER_STATES)]
@@ -53,7 +53,7 @@ def layers(lines: Sequence[str]) -> str:
     return f"{done} of {len(states)} layers{unpacking}" if states else ""
 
 
-def held(node: Node, name: str) -> Command:
+def inspect_image(node: Node, name: str) -> Command:
     """Tells what image the host has under that name, as `plan.held` reads it; nothing where it has none."""
     return scripted(scripts.HELD, "held", node, name)
 

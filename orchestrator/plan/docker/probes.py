@@ -54,8 +54,10 @@ def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:
     return scripted(look_scripts.INSPECT, "inspect", node, *asked)
 
 
-def trial(cluster: Cluster, node: Node, place: NodeAddress, folder: str, ports: tuple[int, ...]) -> Command:
-    """A container as the node's own would be, that tells what is in it and listens; `trial` reads it.
+def run_probe(
+    cluster: Cluster, node: Node, place: NodeAddress, folder: str, ports: tuple[int, ...]
+) -> Command:
+    """A container as the node's own would be, that tells what is in it and listens; `run_probe` reads it.
 
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
     """
@@ -64,7 +66,7 @@ def trial(cluster: Cluster, node: Node, place: NodeAddress, folder: str, ports: 
     return _brief(cluster, node, _trial_name(cluster, node), given, words)
 
 
-def collective(cluster: Cluster, node: Node, place: NodeAddress, words: tuple[str, ...]) -> Command:
+def run_network_test(cluster: Cluster, node: Node, place: NodeAddress, words: tuple[str, ...]) -> Command:
     """The same for a rank of the deep check, `words` being its arguments; `collective.heard` reads it."""
     name = f"raydeep-{cluster.name}-{node.name}"
     return _brief(cluster, node, name, found_inside(cluster, node, place), (program("network_test"), *words))

@@ -15,7 +15,7 @@ from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.containers import ip_of, running_container
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.ray.commands import expected_gpus
-from orchestrator.plan.ray.ports import EPHEMERAL, free
+from orchestrator.plan.ray.ports import EPHEMERAL, free_port
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, RankGroup, Serving
 from orchestrator.plan.steps import Rejected
@@ -62,7 +62,7 @@ class MpEngine:
         return (range(master - SUPERVISORS_BELOW, master + 1), EPHEMERAL)
 
     def probe_ports(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
-        return (*self.required_ports(cluster, node), free(EPHEMERAL, held))
+        return (*self.required_ports(cluster, node), free_port(EPHEMERAL, held))
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         return cluster.nodes
@@ -105,14 +105,14 @@ class MpEngine:
         unknown = [
             name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
         ]
-        if unknown and not parallelism.all_said(model.args):
+        if unknown and not parallelism.sizes_given(model.args):
             return tuple(Rejected(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
         if few := parallelism.too_many(gpus, model.args, "with as many on each host there are"):
             return (Rejected(cluster.head.name, few, parallelism.FEWER),)
         chosen = parallelism.choose(gpus, model.args)
-        nodes = _taking_part(cluster, parallelism.world((*chosen.args, *model.args)), least)
+        nodes = _taking_part(cluster, parallelism.rank_count((*chosen.args, *model.args)), least)
         ip = ip_of(cluster.head, facts[cluster.head.name]) or ""
         return Serving(model, ip, tuple(_parts(nodes, ip, model, chosen.args)), chosen.why)
 
@@ -125,7 +125,7 @@ def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ..
     if len(nodes) == 1:
         yield Part(nodes[0], chosen)
         return
-    backend = () if spec.has(model.args, BACKEND) else (BACKEND, "mp")
+    backend = () if spec.has_option(model.args, BACKEND) else (BACKEND, "mp")
     shared = (*backend, "--nnodes", str(len(nodes)), "--master-addr", ip, *chosen)
     names = tuple(node.name for node in nodes)
     run = hashlib.sha256(repr((model, shared, names)).encode()).hexdigest()[:12]
@@ -163,5 +163,5 @@ def _few(node: Node, here: HostFacts) -> str:
 
 
 def _master_port(model: Model | None) -> int:
-    told = spec.value(model.args, "--master-port") if model else ""
+    told = spec.option_value(model.args, "--master-port") if model else ""
     return int(told) if told.isascii() and told.isdigit() else MASTER_PORT

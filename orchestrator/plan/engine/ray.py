@@ -6,7 +6,7 @@ from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.address import addresses
-from orchestrator.plan.facts.containers import UP_FIRST, ip_of, not_ready, ray_table
+from orchestrator.plan.facts.containers import UP_FIRST, ip_of, ray_table, why_not_ready
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.ray import ports
@@ -55,7 +55,7 @@ class RayEngine:
 
     def required_ports(self, cluster: Cluster, node: Node) -> dict[int, str]:
         """The ports that have to be free on the node's host, and what for."""
-        return ports.needed(cluster, node)
+        return ports.required_ports(cluster, node)
 
     def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
         """The ports at which the hosts must reach each other."""
@@ -127,7 +127,7 @@ class RayEngine:
     def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Rejected, ...]:
         """Each container's part in serving the model, once that runs; or why it cannot be served."""
         table, head = ray_table(cluster, facts), cluster.head
-        if why := not_ready(cluster, head, facts[head.name]):
+        if why := why_not_ready(cluster, head, facts[head.name]):
             return (why,)
         if not isinstance(table, RayTable):
             return (Rejected(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
@@ -136,7 +136,7 @@ class RayEngine:
             return (Rejected(head.name, few, parallelism.FEWER),)
         chosen = parallelism.choose(gpus, model.args)
         gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
-        backend = () if spec.has(model.args, BACKEND) else (BACKEND, "ray")
+        backend = () if spec.has_option(model.args, BACKEND) else (BACKEND, "ray")
         # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
         part = Part(head, (*backend, *chosen.args), env={"RAY_ADDRESS": address(*gcs)}, after=gcs)
         return Serving(model, gcs[0], (part,), chosen.why)

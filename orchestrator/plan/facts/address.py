@@ -17,7 +17,7 @@ class NodeAddress:
     infiniband: bool
 
 
-def settle(node: Node, facts: HostFacts) -> NodeAddress | str:
+def node_address(node: Node, facts: HostFacts) -> NodeAddress | str:
     """The node's place on its host, or why it has none."""
     if node.ip is not None:
         return _given(node.ip, facts)
@@ -48,7 +48,7 @@ def _listed(addresses: tuple[Address, ...]) -> str:
 def places(cluster: Cluster, facts: Mapping[str, HostFacts | Unreachable]) -> dict[str, NodeAddress]:
     """Where each node stands that was seen and has a place."""
     found = {
-        node.name: settle(node, here)
+        node.name: node_address(node, here)
         for node in cluster.nodes
         if isinstance(here := facts.get(node.name), HostFacts)
     }

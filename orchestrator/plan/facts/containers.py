@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, HostKeys, Node, Role
 from orchestrator.model.inventory.addresses import is_ip
-from orchestrator.plan.facts.address import settle
+from orchestrator.plan.facts.address import node_address
 from orchestrator.plan.facts.host import (
     Container,
     DockerTrouble,
@@ -21,7 +21,7 @@ from orchestrator.plan.steps import Rejected
 UP_FIRST = "`raycluster up` brings it up"
 
 
-def not_asked(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
+def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
     """Why nobody knows what it serves."""
     if isinstance(here, Unreachable):
         return Rejected(node.name, here.why, here.fix, here.detail)
@@ -32,9 +32,9 @@ def not_asked(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Re
     return None
 
 
-def not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
+def why_not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
     """Why it has none, or none that can be asked."""
-    if refusal := not_asked(cluster, node, here):
+    if refusal := why_unknown(cluster, node, here):
         return refusal
     if not running_container(cluster, node, here):
         whose = "its head" if node is cluster.head else "it"
@@ -66,7 +66,7 @@ def ip_of(node: Node, facts: HostFacts | Unreachable) -> str | None:
     """The node's data address, as far as it is known."""
     if isinstance(facts, Unreachable):
         return node.ip
-    settled = settle(node, facts)
+    settled = node_address(node, facts)
     return node.ip if isinstance(settled, str) else settled.ip
 
 
@@ -81,7 +81,7 @@ def orphan_containers(cluster: Cluster, facts: Facts) -> Iterator[tuple[str, Con
         yield from ((host, each) for each in found if each.cluster == cluster.name and each.name not in ours)
 
 
-def outside(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
+def unlisted_addresses(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
     """The addresses of living nodes that Ray lists and the inventory does not have."""
     table = ray_table(cluster, facts)
     known = {ip_of(node, facts[node.name]) for node in cluster.nodes}
@@ -93,7 +93,9 @@ def outside(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
 def unknown_hosts(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
     """The hosts of nodes that only Ray knows, named by address, to be reached as the head is."""
     known = {name for node in cluster.nodes for name in (node.name, node.host, node.ip)}
-    return tuple(_outsider(cluster, ip) for ip in outside(cluster, facts) if is_ip(ip) and ip not in known)
+    return tuple(
+        _outsider(cluster, ip) for ip in unlisted_addresses(cluster, facts) if is_ip(ip) and ip not in known
+    )
 
 
 def _outsider(cluster: Cluster, ip: str) -> Node:

@@ -38,7 +38,7 @@ class ImageInfo:
         return self.digests[0] if self.digests else self.id
 
 
-def parse(told: str) -> ImageInfo | None:
+def parse_image(told: str) -> ImageInfo | None:
     """The answer to `docker.held`."""
     answer = told.rpartition(RECORD)[2]
     if not answer.strip():

@@ -56,7 +56,7 @@ class Inspection:
     sudo_docker: bool
 
 
-def parse(stdout: str) -> Inspection | None:
+def parse_inspection(stdout: str) -> Inspection | None:
     """None for an answer that makes no sense."""
     try:
         told = sections(stdout)

@@ -15,7 +15,7 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedNetwork:
     """Addresses of all hosts, by host, that are different and in one network; `network` is empty for none."""
 
     network: str
@@ -35,7 +35,7 @@ def one_machine(hosts: Mapping[str, HostFacts]) -> tuple[str, str, Address] | No
     return None
 
 
-def shared(hosts: Mapping[str, HostFacts]) -> tuple[Shared, ...]:
+def shared_networks(hosts: Mapping[str, HostFacts]) -> tuple[SharedNetwork, ...]:
     """The networks in which each host has exactly one address, the best first: private, then of a large MTU.
 
     Where there are none, but every host has exactly one address, those.
@@ -50,7 +50,7 @@ def shared(hosts: Mapping[str, HostFacts]) -> tuple[Shared, ...]:
     return (alone,) if alone else ()
 
 
-def listed(facts: HostFacts) -> str:
+def list_addresses(facts: HostFacts) -> str:
     """The host's addresses, for a person who has to choose."""
     return ", ".join(f"{each.ip} ({each.interface})" for each in _usable(facts)) or "none"
 
@@ -67,14 +67,14 @@ def _in(network: Network, addresses: tuple[Address, ...]) -> tuple[Address, ...]
     return tuple(each for each in addresses if _network(each) == network)
 
 
-def _one_each(network: str, addresses: Mapping[str, tuple[Address, ...]]) -> Shared | None:
+def _one_each(network: str, addresses: Mapping[str, tuple[Address, ...]]) -> SharedNetwork | None:
     """None unless each host has exactly one address, and another than all others."""
     distinct = {each.ip for own in addresses.values() for each in own}
     if any(len(own) != 1 for own in addresses.values()) or len(distinct) != len(addresses):
         return None
-    return Shared(network, {name: only for name, (only,) in addresses.items()})
+    return SharedNetwork(network, {name: only for name, (only,) in addresses.items()})
 
 
-def _rank(found: Shared) -> tuple[bool, bool, int]:
+def _rank(found: SharedNetwork) -> tuple[bool, bool, int]:
     network = ip_interface(found.network).network
     return network.version != 4, not network.is_private, -min(each.mtu for each in found.addresses.values())  # noqa: PLR2004

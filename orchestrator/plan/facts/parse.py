@@ -31,7 +31,7 @@ from orchestrator.plan.serving import state as served
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 
 
-def parse(stdout: str, stderr: str) -> HostFacts | Unreachable:
+def parse_host_facts(stdout: str, stderr: str) -> HostFacts | Unreachable:
     """The facts in one answer of `docker.observe`."""
     try:
         told = sections(stdout)
@@ -69,7 +69,7 @@ def _facts(told: Mapping[str, Section]) -> HostFacts:
         listeners=_listeners(told.get("listeners")),
         derived=_held(told.get("derived")),
         base=_held(told.get("base")),
-        served=served.parse(told["served"].text) if "served" in told else None,
+        served=served.parse_served(told["served"].text) if "served" in told else None,
         unheard=_unheard(told.get("served")),
     )
 
@@ -123,7 +123,7 @@ def _listener(columns: list[str]) -> Listener:
 
 
 def _held(section: Section | None) -> ImageInfo | None:
-    return None if section is None or section.exit_code else held.parse(section.text)
+    return None if section is None or section.exit_code else held.parse_image(section.text)
 
 
 def _containers(section: Section) -> tuple[Container, ...] | DockerTrouble:

@@ -65,7 +65,7 @@ def is_answer(line: str) -> bool:
     return line.startswith("{")
 
 
-def parse(line: str) -> Trial | NoTrial:
+def parse_trial(line: str) -> Trial | NoTrial:
     """The program's first line."""
     try:
         return _trial(json.loads(line))
@@ -88,7 +88,7 @@ def _trial(told: Mapping[str, Any]) -> Trial:
     )
 
 
-def links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:
+def parse_links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:
     """What came of trying addresses; `asked` has their hosts."""
     told = map(json.loads, filter(is_answer, stdout.splitlines()))
     return tuple(

@@ -46,7 +46,7 @@ def in_order(lines: Iterable[Line]) -> Iterator[Line]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LogContainer:
     """The container that a host has for its node; `id` is empty where there is none.
 
     `now`: the host's clock, in nanoseconds since the epoch.
@@ -70,16 +70,16 @@ class Found:
         return f"exited with code {self.exit_code}" if self.status == "exited" else f"is {self.status}"
 
 
-def found(told: str) -> Found:
+def parse_container(told: str) -> LogContainer:
     """The answer to `docker.find`."""
     lines = told.rpartition(RECORD)[2].splitlines()
     if len(lines) != len(("id", "state", "now")):
-        return Found()
+        return LogContainer()
     status, exit_code, started = lines[1].split(" ", 2)
-    return Found(lines[0], status, exit_code, started, int(lines[2].replace(".", "")))
+    return LogContainer(lines[0], status, exit_code, started, int(lines[2].replace(".", "")))
 
 
-def news(before: Found | None, now: Found) -> str:
+def container_news(before: LogContainer | None, now: LogContainer) -> str:
     """What to tell people of a container between two looks; `before` is None at the first."""
     same = before is not None and (before.id, before.started) == (now.id, now.started)
     if same and before and before.running == now.running:
@@ -102,11 +102,11 @@ class Log(Protocol):
 
     needs_running: bool
 
-    def read(self, container: Found) -> Command:
+    def read(self, container: LogContainer) -> Command:
         """Reads it once."""
         ...
 
-    def follow(self, container: Found) -> Command:
+    def follow(self, container: LogContainer) -> Command:
         """Reads what has not been heard yet, and what comes."""
         ...
 
@@ -126,10 +126,10 @@ class ContainerLog:
         self._recent: deque[Line] = deque()
         self._again: Counter[Line] = Counter()
 
-    def read(self, container: Found) -> Command:
+    def read(self, container: LogContainer) -> Command:
         return docker.logs(self._node, container.id, self._tail, self._since)
 
-    def follow(self, container: Found) -> Command:
+    def follow(self, container: LogContainer) -> Command:
         """Goes on a moment before the newest line that was heard, for it may not have been the last of its time.
 
         But not before the first one: what is older was not wanted. Where all is wanted and nothing was heard, it
@@ -176,10 +176,10 @@ class FileLog:
         self._at: dict[str, str] = {}
         self._stamp: dict[str, int] = {}
 
-    def read(self, container: Found) -> Command:
+    def read(self, container: LogContainer) -> Command:
         return docker.file_logs(self._node, container.id, self._folder, self._tail)
 
-    def follow(self, container: Found) -> Command:
+    def follow(self, container: LogContainer) -> Command:
         """Goes on where each file was left; in a new container, all is new."""
         if self._container not in ("", container.id):
             self._at, self._tail = {}, docker.ALL

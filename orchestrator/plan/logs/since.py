@@ -7,7 +7,7 @@ DURATION = re.compile(r"((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+", re.ASCII)
 EPOCH = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
 
 
-def since(said: str) -> str | None:
+def parse_since(said: str) -> str | None:
     """For Docker: a Go duration such as 1h30m, by the host's clock, or seconds since the epoch; None for neither.
 
     A date without a zone is the laptop's: Docker would take it for the host's.

@@ -17,7 +17,7 @@ def address(ip: str, port: int) -> str:
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
 
-def within(head: Node, port: int) -> str:
+def local_gcs(head: Node, port: int) -> str:
     """Where the head's container finds its own GCS, which listens on every address."""
     return address(head.ip or "127.0.0.1", port)
 

@@ -48,7 +48,7 @@ def variables(cluster: Cluster, node: Node) -> dict[str, str]:
     return {port.variable: str(_pinned(cluster, port)) for port in _pins(cluster, node) if port.variable}
 
 
-def needed(cluster: Cluster, node: Node) -> dict[int, str]:
+def required_ports(cluster: Cluster, node: Node) -> dict[int, str]:
     """The numbers that have to be free on the node's host, and what for."""
     if cluster.ray.ports is Ports.PINNED:
         return {_pinned(cluster, port): port.what for port in _of(node)}
@@ -69,16 +69,16 @@ def probe_ports(cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int
     Of those that Ray would choose freely, one that is not `held`.
     """
     gcs = (cluster.ray.port,) if node.role is Role.HEAD else ()
-    node_manager = cluster.ray.port + 1 if cluster.ray.ports is Ports.PINNED else free(EPHEMERAL, held)
-    return (*gcs, node_manager, free(WORKER_PORTS, held))
+    node_manager = cluster.ray.port + 1 if cluster.ray.ports is Ports.PINNED else free_port(EPHEMERAL, held)
+    return (*gcs, node_manager, free_port(WORKER_PORTS, held))
 
 
-def free(among: range, held: frozenset[int]) -> int:
+def free_port(among: range, held: frozenset[int]) -> int:
     """One of them that is not held."""
     return next(port for port in reversed(among) if port not in held)
 
 
-def spelled(ports: tuple[range, ...], between: str) -> str:
+def format_ports(ports: tuple[range, ...], between: str) -> str:
     """`6379,10002:19999`, as firewalls write it; `between` stands in a range."""
     return ",".join(f"{p.start}" if len(p) == 1 else f"{p.start}{between}{p.stop - 1}" for p in ports)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownCause:
     """`fixes`: the first whose places the pattern's groups can fill is shown."""
 
     pattern: str
@@ -18,7 +18,7 @@ class Known:
     fixes: tuple[str, ...]
 
 
-MORE_ABOUT_NOTHING = (
+SECONDARY_ERRORS = (
     r"See root cause above|validation errors? for \w+|Executor failed"
     r"|Engine core initialization failed|EngineDeadError|WorkerProc initialization"
 )
@@ -35,119 +35,119 @@ KILLED = "is the host out of memory? `raycluster exec --on-host -- sh -c 'dmesg 
 HELD = "end what holds them (`raycluster dashboard` shows it), or start anew: `raycluster restart`"
 
 KNOWN = (
-    Known(
+    KnownCause(
         r"torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU) out of memory",
         "a GPU has not enough memory for the model",
         (LESS,),
     ),
-    Known(
+    KnownCause(
         r"Free memory on device.*is less than desired GPU memory utilization",
         "other programs hold memory of a GPU",
         (
             "see who: `raycluster exec -- nvidia-smi`; or let vLLM take less: `-- --gpu-memory-utilization 0.8`",
         ),
     ),
-    Known(
+    KnownCause(
         r"To serve at least one request with the model's max seq len \((?P<length>\d+)\)"
         r"(.*estimated maximum model length is (?P<fits>\d+))?",
         "the KV cache has no room for one request of {length} tokens",
         (SMALLER, LESS),
     ),
-    Known(
+    KnownCause(
         r"No available memory for the cache blocks",
         "the model's weights leave no room for the KV cache",
         (LESS,),
     ),
-    Known(
+    KnownCause(
         r"Cannot access gated repo|GatedRepoError|You are trying to access a gated repo",
         "the model is gated, and its host gave no token that may read it",
         (TOKEN,),
     ),
-    Known(
+    KnownCause(
         r"(couldn't connect to|Cannot reach|Failed to (connect|resolve)|Max retries exceeded|NameResolutionError).*"
         r"huggingface\.co|outgoing traffic has been disabled|LocalEntryNotFoundError|OfflineModeIsEnabled",
         "Hugging Face cannot be reached, and the model is not in the cache",
         ("let the host reach huggingface.co, or fill `hf_home` on every host beforehand",),
     ),
-    Known(
+    KnownCause(
         r"is not a local folder and is not a valid model identifier|Invalid repository ID or local directory"
         r"|RepositoryNotFoundError|Repo id must (be in the form|use alphanumeric)|HFValidationError",
         "there is no such model",
         (FOLDER,),
     ),
-    Known(
+    KnownCause(
         r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
         "the model's {heads} attention heads cannot be split over {size} GPUs",
         ("choose a size that divides them: `raycluster serve MODEL -- --tensor-parallel-size N`",),
     ),
-    Known(
+    KnownCause(
         r"[Pp]ipeline parallelism is not supported for this model",
         "this model knows no pipeline parallelism",
         ("`raycluster serve MODEL -- --pipeline-parallel-size 1 --tensor-parallel-size N`, over all GPUs",),
     ),
-    Known(
+    KnownCause(
         r"error: .*(argument|invalid choice)",
         "vLLM does not take its arguments",
         ("it lists them: `raycluster exec -l head -- vllm serve --help`",),
     ),
-    Known(
+    KnownCause(
         r"[`'\"]trust_remote_code=True",  # quoted, unlike where vLLM lists what it was told
         "the model brings code of its own, which vLLM runs only when told to",
         ("if you trust it: `raycluster serve MODEL -- --trust-remote-code`",),
     ),
-    Known(
+    KnownCause(
         r"World size \((?P<size>\d+)\) is larger than the number of available GPUs \((?P<there>\d+)\)",
         "{size} GPUs are asked for, and there are {there}",
         ("smaller sizes, or more hosts",),
     ),
-    Known(
+    KnownCause(
         r"Cannot provide a placement group|number of required \w+s exceeds the total number of available",
         "Ray has not the GPUs that are asked for",
         (HELD,),
     ),
-    Known(
+    KnownCause(
         r"Current node has no \w+ available|is not included in a placement group",
         "the head has no free GPU, and vLLM wants one where it runs",
         ("take a host with GPUs as the head; or end what holds them: `raycluster restart`",),
     ),
-    Known(
+    KnownCause(
         r"NCCL error|nccl(System|Internal|Remote|UnhandledCuda|InvalidUsage)\w*Error|ncclUnhandledCudaError",
         "NCCL cannot connect the GPUs",
         (DEEP,),
     ),
-    Known(
+    KnownCause(
         r"gloo/transport.*(Connection closed by peer|Read error|reset by peer)|RayWorkerProc rank=\S+ died",
         "one of its workers has gone",
         ("`raycluster status` tells which host; `raycluster up` brings it back",),
     ),
-    Known(
+    KnownCause(
         r"server socket has failed to listen.* port: (?P<port>\d+)",
         "another program holds port {port}, where the ranks meet",
         ("end it: `raycluster exec --on-host -l head -- ss -Hltnp` shows who listens",),
     ),
-    Known(
+    KnownCause(
         r"Gloo connectFullMesh failed|[Uu]nable to find (address|interface) for|gloo/transport"
         r"|[Uu]nable to resolve hostname to a \(local\) address|rendezvous.*(timed out|failed)|DistStoreError"
         r"|The client socket has (timed out|failed)",
         "the processes cannot connect to each other",
         (DEEP,),
     ),
-    Known(
+    KnownCause(
         r"[Aa]ddress already in use|EADDRINUSE",
         "another program holds the server's port on the head",
         ("another one: `raycluster serve MODEL -- --port 8001`",),
     ),
-    Known(
+    KnownCause(
         r"^vllm: No such file or directory",
         "the image has no vLLM",
         ("set `image` to one that has, such as vllm/vllm-openai",),
     ),
-    Known(
+    KnownCause(
         r"No space left on device",
         "a disk is full",
         ("free some, or put `hf_home` on another; `raycluster exec -- df -h` shows them",),
     ),
-    Known(
+    KnownCause(
         r"(Engine core|Worker) proc\w* \S+ died unexpectedly|ActorDiedError|worker died",
         "a process of vLLM was killed",
         (KILLED,),
@@ -207,7 +207,7 @@ def _filled(text: str, told: Mapping[str, str]) -> str:
 
 def _first_error(said: Sequence[_Said]) -> Cause | None:
     for line in said:
-        if ERROR.fullmatch(line.text) and not re.search(MORE_ABOUT_NOTHING, line.text):
+        if ERROR.fullmatch(line.text) and not re.search(SECONDARY_ERRORS, line.text):
             return Cause("", _placed(_short(line.text), line), "")
     return None
 

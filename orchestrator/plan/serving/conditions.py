@@ -22,13 +22,13 @@ WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs fo
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ServerAnswers:
     """Until the server says that it is well; hopeless once it has ended without ever having been so."""
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
         if exit_code in GIVEN_UP:
             return NotYet("its host is too busy to say how far it is")
-        seen = served.parse(stdout)
+        seen = served.parse_served(stdout)
         if exit_code or seen is None:
             return Never("nothing of the server is there any more: has its container ended?")
         if seen.answers:
@@ -47,7 +47,7 @@ def _starved(seen: Served) -> Never | None:
 def _how_far(seen: Served) -> str:
     if seen.state == "waiting":
         return f"waits for {', '.join(seen.missing)}" if seen.missing else seen.why or "waits for Ray"
-    return state.stage(seen.lines)
+    return state.loading_stage(seen.lines)
 
 
 def _ended(seen: Served) -> Never:

@@ -89,7 +89,7 @@ def _trouble(served: Served) -> tuple[str, str]:
         case "waiting":
             return f"it waits for {'its ranks' if served.hosts else 'Ray'}", ""
         case "starting":
-            return f"it {progress.stage(served.lines)}", ""
+            return f"it {progress.loading_stage(served.lines)}", ""
         case "ended":
             return f"{ended} and will be started again{why}", fix
     return f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble, fix

@@ -52,18 +52,18 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Parallelism:
     return Parallelism(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
 
 
-def all_said(args: tuple[str, ...]) -> bool:
+def sizes_given(args: tuple[str, ...]) -> bool:
     """Whether a person has said it all."""
     return bool(_given(args, TENSOR) and _given(args, PIPELINE)) or _otherwise(args)
 
 
-def world(args: tuple[str, ...]) -> int:
+def rank_count(args: tuple[str, ...]) -> int:
     """How many ranks there are to be, one for each GPU; 0 where that is not for us to say."""
     return 0 if _otherwise(args) else (_given(args, TENSOR) or 1) * (_given(args, PIPELINE) or 1)
 
 
 def _otherwise(args: tuple[str, ...]) -> bool:
-    return any(spec.value(args, name) for name in OTHER)
+    return any(spec.option_value(args, name) for name in OTHER)
 
 
 def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray lists") -> str:
@@ -82,7 +82,7 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray l
 
 
 def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:
-    return spec.number(args, *names)
+    return spec.option_number(args, *names)
 
 
 def _told(counts: list[int]) -> str:

@@ -6,9 +6,9 @@ from orchestrator.model.cluster import Cluster, Model
 from orchestrator.model.redact import arguments as discreet
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.rollback import FailedRun
-from orchestrator.plan.facts.containers import not_asked, not_ready
+from orchestrator.plan.facts.containers import why_not_ready, why_unknown
 from orchestrator.plan.facts.host import Facts, HostFacts
-from orchestrator.plan.serving.conditions import Answers
+from orchestrator.plan.serving.conditions import ServerAnswers
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.state import Served
 from orchestrator.plan.status.health import assess
@@ -33,7 +33,7 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     if not isinstance(serving, Serving):
         return Plan(title, refusals=serving)
     nodes = (part.node for part in serving.parts)
-    if absent := tuple(why for node in nodes if (why := not_ready(cluster, node, facts[node.name]))):
+    if absent := tuple(why for node in nodes if (why := why_not_ready(cluster, node, facts[node.name]))):
         return Plan(title, refusals=absent)
     now = _served(facts, head)
     if now and now.supervised and now.model != model:
@@ -63,7 +63,7 @@ def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Note
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     """What ends the server, if there is one."""
     title, nodes = "stop serving", engine.of(cluster).supervisors(cluster)
-    refusals = tuple(why for node in nodes if (why := not_asked(cluster, node, facts[node.name])))
+    refusals = tuple(why for node in nodes if (why := why_unknown(cluster, node, facts[node.name])))
     serving = {node.name: now for node in nodes if (now := _served(facts, node.name))}
     changes = tuple(Change(name, f"serves {now.model.name} no more") for name, now in serving.items())
     phases = (_stop(cluster, frozenset(serving)),) if serving else ()
@@ -134,5 +134,5 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 
 def _wait(cluster: Cluster, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
-    look = docker.look_at_server(cluster, part.node, LINES)
-    return Wait(part.node.name, title, look, Answers(), LOAD_SECONDS, LOOK_EVERY)
+    look = docker.inspect_server(cluster, part.node, LINES)
+    return Wait(part.node.name, title, look, ServerAnswers(), LOAD_SECONDS, LOOK_EVERY)

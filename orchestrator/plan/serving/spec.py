@@ -10,7 +10,7 @@ from orchestrator.plan.ray.commands import address
 LONGEST = 9  # digits of a number that means something
 
 
-def value(args: tuple[str, ...], *names: str) -> str:
+def option_value(args: tuple[str, ...], *names: str) -> str:
     """What an option of these names was given: `--name v`, `--name=v`, also with `_` for `-`; the last one wins.
 
     Empty where it was not given.
@@ -23,13 +23,13 @@ def value(args: tuple[str, ...], *names: str) -> str:
     return found
 
 
-def number(args: tuple[str, ...], *names: str) -> int:
+def option_number(args: tuple[str, ...], *names: str) -> int:
     """The same of a number; 0 where there is none."""
-    told = value(args, *names)
+    told = option_value(args, *names)
     return int(told) if told.isascii() and told.isdigit() and len(told) <= LONGEST else 0
 
 
-def has(args: tuple[str, ...], *names: str) -> bool:
+def has_option(args: tuple[str, ...], *names: str) -> bool:
     """Whether any of those options is given, with a value or without."""
     given = {word.partition("=")[0].replace("_", "-") for word in args if word.startswith("-")}
     return bool(given & set(names))
@@ -89,13 +89,13 @@ class Serving:
     def url(self) -> str:
         """Where it answers, without `/v1`."""
         args = self.model.args
-        scheme = "https" if has(args, "--ssl-certfile") else "http"
-        host = value(args, "--host")
+        scheme = "https" if has_option(args, "--ssl-certfile") else "http"
+        host = option_value(args, "--host")
         return f"{scheme}://{address(self.ip if host in EVERYWHERE else host, self.port)}"
 
     @property
     def port(self) -> int:
-        return number(self.model.args, "--port") or PORT
+        return option_number(self.model.args, "--port") or PORT
 
 
 def command(serving: Serving, part: Part) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def spec(serving: Serving, part: Part) -> str:
             "env": part.env,
             "after": part.after,
             "url": serving.url,
-            "key": value(serving.model.args, "--api-key"),
+            "key": option_value(serving.model.args, "--api-key"),
             "group": asdict(part.group) if part.group else None,
         }
     )

@@ -24,7 +24,7 @@ STAGES = (
 """What vLLM 0.17 to 0.32 log, the latest stage first."""
 
 
-def stage(lines: Sequence[str]) -> str:
+def loading_stage(lines: Sequence[str]) -> str:
     """The latest stage that the lines tell of, in a few words."""
     words, found = next(_stages(lines), ("starts", None))
     much = (found.groupdict().get("much") or "" if found else "").partition("|")[0].strip()
@@ -85,7 +85,7 @@ class Served:
         return not self.supervised and self.state != "ended"
 
 
-def parse(text: str) -> Served | None:
+def parse_served(text: str) -> Served | None:
     """The supervisor's line; None where nothing is served, or where it tells what nobody can read."""
     try:
         told = json.loads(text)

@@ -10,9 +10,9 @@ from orchestrator.plan.facts.containers import (
     container_of,
     ip_of,
     orphan_containers,
-    outside,
     ray_table,
     running_container,
+    unlisted_addresses,
 )
 from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, RayTable, Unreachable
 from orchestrator.plan.ray.commands import expected_gpus
@@ -162,5 +162,8 @@ def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
             f"{host} also runs {container.name} of this cluster, which is not in the inventory"
             for host, container in orphan_containers(cluster, facts)
         ),
-        *(f"Ray lists a node at {ip} that is not in the inventory" for ip in outside(cluster, facts)),
+        *(
+            f"Ray lists a node at {ip} that is not in the inventory"
+            for ip in unlisted_addresses(cluster, facts)
+        ),
     )

@@ -7,7 +7,7 @@ from threading import Event, Lock
 from time import monotonic
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.logs.lines import Found, Line, Log, news
+from orchestrator.plan.logs.lines import Line, Log, LogContainer, container_news
 from orchestrator.remote.logs.read import find, unreadable
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
@@ -42,7 +42,7 @@ class Follower:
     cancel: Event
     timeouts: Timeouts = DEFAULT
     begun: Event = field(default_factory=Event)
-    _last: Found | None = None
+    _last: LogContainer | None = None
     _read_to_end: tuple[str, str] = ("", "")
     _lost: bool = False
     _failures: int = 0
@@ -54,7 +54,7 @@ class Follower:
     def run(self) -> None:
         while not self.cancel.is_set():
             found = self._find()
-            if isinstance(found, Found):
+            if isinstance(found, LogContainer):
                 self._take(found)
             elif found.kind in FOR_GOOD:
                 self._say(f"{found.message}; it is not followed", found.detail, found.fix)
@@ -74,18 +74,18 @@ class Follower:
         """Asks a host that has said nothing for long: its Docker may hang, or a cable be cut behind a jump host."""
         if self._streams and monotonic() > self._heard + self.timeouts.log_quiet:
             found = self._find()
-            if isinstance(found, Found):
+            if isinstance(found, LogContainer):
                 self._heard = monotonic()
                 self._regain()
             elif self._streams:
                 self._lose(found)
 
-    def _find(self) -> Found | Failure:
+    def _find(self) -> LogContainer | Failure:
         return find(self.cluster, self.node, self.via, self.cancel)
 
-    def _take(self, found: Found) -> None:
+    def _take(self, found: LogContainer) -> None:
         self._regain()
-        if text := news(self._last, found):
+        if text := container_news(self._last, found):
             self._say(text)
         self._last = found
         if self._worth_reading(found):
@@ -93,12 +93,12 @@ class Follower:
         else:
             self._failures = 0
 
-    def _worth_reading(self, found: Found) -> bool:
+    def _worth_reading(self, found: LogContainer) -> bool:
         """A container that has ended is read to its end, once."""
         there = (found.id, found.started)
         return found.running or not (self.log.needs_running or not found.id or there == self._read_to_end)
 
-    def _stream(self, found: Found) -> None:
+    def _stream(self, found: LogContainer) -> None:
         self._heard, self._streams = monotonic(), True
         self.begun.set()
         ended = self.via.stream(self.log.follow(found), self._hear, timeout=math.inf, cancel=self.cancel)

@@ -7,7 +7,7 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import DockerTrouble
 from orchestrator.plan.logs import lines
-from orchestrator.plan.logs.lines import Found, Line, Log
+from orchestrator.plan.logs.lines import Line, Log, LogContainer
 from orchestrator.plan.remedies import docker_fix
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
@@ -50,7 +50,7 @@ def _read(
     )
 
 
-def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> Found | Failure:
+def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> LogContainer | Failure:
     """The node's container as it is now."""
     got = via.run(docker.find(cluster, node), timeout=DEFAULT.find, cancel=cancel)
     if isinstance(got, Failure):
@@ -59,7 +59,7 @@ def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> Found |
         said = got.stderr.strip()
         fix = docker_fix(DockerTrouble(got.exit_code, said))
         return Failure(FailureKind.EXIT, "Docker does not answer there", got.exit_code, said, fix)
-    return lines.found(got.stdout)
+    return lines.parse_container(got.stdout)
 
 
 def unreadable(ended: Output, told: list[str]) -> Failure:

@@ -91,7 +91,7 @@ def look(
     got = fleet[node.name].run(command, timeout=fleet.timeouts.look, cancel=cancel)
     if isinstance(got, Failure):
         return silence(got)
-    return parse.parse(got.stdout, got.stderr)
+    return parse.parse_host_facts(got.stdout, got.stderr)
 
 
 def silence(failure: Failure) -> Unreachable:
@@ -103,4 +103,4 @@ def silence(failure: Failure) -> Unreachable:
 def _gcs(cluster: Cluster, node: Node) -> str:
     """Where the head's container finds its own GCS, if there is one."""
     has_one = engine.of(cluster).has_ray and node.role is Role.HEAD
-    return ray.within(node, cluster.ray.port) if has_one else ""
+    return ray.local_gcs(node, cluster.ray.port) if has_one else ""

@@ -5,7 +5,7 @@ from threading import Event
 from orchestrator.model.cluster import Node
 from orchestrator.plan import docker, remedies
 from orchestrator.plan.facts.host import DockerTrouble, ImageLookup, Unreachable
-from orchestrator.plan.facts.image import parse
+from orchestrator.plan.facts.image import parse_image
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all
@@ -24,10 +24,12 @@ def look(
 
 
 def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> ImageLookup:
-    got = fleet[node.name].run(docker.held(node, name), timeout=fleet.timeouts.image_look, cancel=cancel)
+    got = fleet[node.name].run(
+        docker.inspect_image(node, name), timeout=fleet.timeouts.image_look, cancel=cancel
+    )
     if isinstance(got, Failure):
         return Unreachable(got.message, got.fix, got.detail)
     if got.exit_code:
         trouble = DockerTrouble(got.exit_code, got.stderr.strip() or "Docker gives no answer")
         return Unreachable(trouble.text, remedies.docker_fix(trouble))
-    return parse(got.stdout)
+    return parse_image(got.stdout)

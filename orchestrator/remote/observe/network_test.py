@@ -66,7 +66,7 @@ def _commands(cluster: Cluster, facts: Facts) -> dict[str, Command]:
     for rank, (node, others) in enumerate(zip(cluster.nodes, partners(count), strict=True)):
         place = where[node.name]
         words = (rank, count, place.ip, where[cluster.head.name].ip, port, *others)
-        commands[node.name] = docker.collective(cluster, node, place, tuple(map(str, words)))
+        commands[node.name] = docker.run_network_test(cluster, node, place, tuple(map(str, words)))
     return commands
 
 

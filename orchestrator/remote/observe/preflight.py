@@ -35,7 +35,7 @@ def inspect_hosts(
     def look(node: Node) -> tuple[str, Inspection | None]:
         command = docker.inspect(cluster, node, ask_registry=False)
         got = fleet[node.name].run(command, timeout=fleet.timeouts.inspect, cancel=cancel)
-        return node.name, None if isinstance(got, Failure) else inspection.parse(got.stdout)
+        return node.name, None if isinstance(got, Failure) else inspection.parse_inspection(got.stdout)
 
     with ThreadPoolExecutor(fleet.jobs) as pool:
         return dict(pool.map(look, nodes))
@@ -94,7 +94,7 @@ class _Check:
         ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
         command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
         got = self.fleet[host].run(command, timeout=self.fleet.timeouts.inspect, cancel=self.cancel)
-        found = None if isinstance(got, Failure) else inspection.parse(got.stdout)
+        found = None if isinstance(got, Failure) else inspection.parse_inspection(got.stdout)
         return found or _gap(host, "a closer look at it", got)
 
     @contextmanager
@@ -111,7 +111,7 @@ class _Check:
         facts = self.hosts[host]
         folder = facts.machine.hf_home if facts.machine else None
         mounted = folder.path if folder and folder.exists else ""
-        return docker.trial(
+        return docker.run_probe(
             self.cluster, self._node(host), self.places[host], mounted, self.probe_ports(host)
         )
 
@@ -130,7 +130,7 @@ class _Check:
         got = self.fleet[host].run(command, timeout=self.fleet.timeouts.check_tcp, cancel=self.cancel)
         if isinstance(got, Failure) or got.exit_code:
             return _gap(host, "trying connections from it", got)
-        return probe.links(host, asked, got.stdout)
+        return probe.parse_links(host, asked, got.stdout)
 
     def _answered(self, host: str, place: NodeAddress, tried: Trial | NoTrial | None) -> tuple[int, ...]:
         """The ports at which the trial listens, or who was there before. Any other refuses without a firewall."""
@@ -168,7 +168,7 @@ class _Trial:
         while not (self._told.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
             pass
         if self._line:
-            return probe.parse(self._line)
+            return probe.parse_trial(self._line)
         match self._ended:
             case Output() as output:
                 return NoTrial(output.exit_code, output.stderr.strip() or f"exit code {output.exit_code}")

@@ -15,21 +15,21 @@ from orchestrator.plan.facts import inspection
 from orchestrator.plan.facts import parse as probes
 from orchestrator.plan.facts.host import Address, HostFacts
 from orchestrator.plan.facts.inspection import Inspection
-from orchestrator.plan.facts.networks import one_machine, shared
+from orchestrator.plan.facts.networks import one_machine, shared_networks
 from tests.plan.recordings import INSPECTED, ORDERLY, Said, answer, told
 
 NO_RIGHT = Said("", "permission denied while trying to connect to the Docker daemon socket\n", 1)
 
 
 def facts(*addresses: Address, **said: Said) -> HostFacts:
-    found = probes.parse(*answer(**ORDERLY, **said))
+    found = probes.parse_host_facts(*answer(**ORDERLY, **said))
     assert isinstance(found, HostFacts)
     return replace(found, addresses=addresses)
 
 
 def inspected(hardware: str = "", **said: Said) -> Inspection:
     whole = Said(INSPECTED["hardware"].text + hardware)  # of two lines with one key, the last holds
-    found = inspection.parse(told(INSPECTED | {"hardware": whole} | said)[0])
+    found = inspection.parse_inspection(told(INSPECTED | {"hardware": whole} | said)[0])
     assert found
     return found
 
@@ -45,7 +45,7 @@ def draft(*words: str, hardware: str = "nvidia_usable 8\n", **seen: object) -> D
         for i, (name, target) in enumerate(zip(names(targets), targets, strict=True), 1)
     )
     changed = tuple(replace(host, **seen.get(host.name, {})) for host in hosts)  # type: ignore[arg-type]
-    return Draft("demo", LAST_WITH_RAY, changed, shared({each.name: each.facts for each in changed}))
+    return Draft("demo", LAST_WITH_RAY, changed, shared_networks({each.name: each.facts for each in changed}))
 
 
 def loaded(made: Draft) -> Cluster:
@@ -161,7 +161,9 @@ DOCKER0 = Address("docker0", "172.17.0.1", 1500, "02:42:00:00:00:01", 16)
 
 
 def networks(*hosts: tuple[Address, ...]) -> list[str]:
-    return [str(each) for each in shared({f"gpu{i}": facts(*each) for i, each in enumerate(hosts, 1)})]
+    return [
+        str(each) for each in shared_networks({f"gpu{i}": facts(*each) for i, each in enumerate(hosts, 1)})
+    ]
 
 
 def test_the_network_is_one_in_which_each_has_one_address() -> None:
@@ -184,7 +186,7 @@ def test_an_address_that_two_have_makes_no_network() -> None:
 
 
 def test_where_none_is_shared_the_only_address_of_each_will_do() -> None:
-    (found,) = shared({"a": facts(lan(1, prefix=32)), "b": facts(lan(2, prefix=32))})
+    (found,) = shared_networks({"a": facts(lan(1, prefix=32)), "b": facts(lan(2, prefix=32))})
     assert (found.network, found.addresses["b"].ip) == ("", "10.0.0.2")
     made = draft("a", "b", a={"facts": facts(lan(1, prefix=32))}, b={"facts": facts(lan(2, prefix=32))})
     assert "which are in no network that all share: see `raycluster check`" in text(made)

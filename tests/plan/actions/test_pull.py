@@ -11,7 +11,7 @@ from orchestrator.model.cluster import BuildOn, Docker, Pull, Ray
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.pull import plan_pull
 from orchestrator.plan.facts.host import Unreachable
-from orchestrator.plan.facts.image import ImageInfo, group_identical, parse
+from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
 from tests.plan.worlds import arguments, cluster, node, outline
 
 IMAGE = "vllm/vllm-openai:v0.17.1"
@@ -37,13 +37,13 @@ def test_the_lines_that_docker_is_told() -> None:
     assert docker.pull(demo, podman).line() == f"sudo -n podman pull {IMAGE}"
     assert docker.save(demo.head, IMAGE).line() == f"docker save {IMAGE}"
     assert arguments(docker.load(demo.head)) == {"docker": "docker", "silence": "300"}
-    assert docker.held(demo.head, IMAGE).argv[3:] == ("held", "docker", IMAGE)
+    assert docker.inspect_image(demo.head, IMAGE).argv[3:] == ("held", "docker", IMAGE)
 
 
 def test_how_far_a_pull_is() -> None:
-    assert docker.layers(PULLING[:1]) == ""
-    assert docker.layers(PULLING[:5]) == "1 of 4 layers"
-    assert docker.layers(PULLING) == "2 of 4 layers, 1 more downloaded"
+    assert docker.pull_progress(PULLING[:1]) == ""
+    assert docker.pull_progress(PULLING[:5]) == "1 of 4 layers"
+    assert docker.pull_progress(PULLING) == "2 of 4 layers, 1 more downloaded"
 
 
 def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:
@@ -55,16 +55,16 @@ def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:
         "Architecture": "amd64",
         "Size": 10,
     }
-    assert parse(json.dumps(told)) == ONE
+    assert parse_image(json.dumps(told)) == ONE
     labels = {"Config": {"Labels": {"raycluster.base": "sha256:base"}}}
-    assert parse(json.dumps(told | labels)) == replace(ONE, built_from="sha256:base")
-    assert parse(json.dumps(told | {"Config": {"Labels": None}})) == ONE
-    assert parse(json.dumps(told | {"RepoDigests": None, "RootFS": {}})) == replace(
+    assert parse_image(json.dumps(told | labels)) == replace(ONE, built_from="sha256:base")
+    assert parse_image(json.dumps(told | {"Config": {"Labels": None}})) == ONE
+    assert parse_image(json.dumps(told | {"RepoDigests": None, "RootFS": {}})) == replace(
         ONE, digests=(), layers=()
     )
-    assert parse("\n") is None
-    assert parse(f"Welcome to gpu1!\n\x1e{json.dumps(told)}\n") == ONE
-    assert parse("Welcome to gpu1!\n\x1e\n") is None
+    assert parse_image("\n") is None
+    assert parse_image(f"Welcome to gpu1!\n\x1e{json.dumps(told)}\n") == ONE
+    assert parse_image("Welcome to gpu1!\n\x1e\n") is None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_only_a_docker_that_answers_in_time_is_believed_to_lack_an_image(
     program.write_text(f"#!/bin/sh\ncase $1 in image) {inspects} ;; *) {answers} ;; esac\n")
     program.chmod(0o755)
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    argv = docker.held(cluster(workers=0).head, IMAGE).argv
+    argv = docker.inspect_image(cluster(workers=0).head, IMAGE).argv
     ran = subprocess.run(argv, env=path, capture_output=True, text=True, check=False)
     assert ran.returncode == code
     assert ran.stdout.rpartition("\x1e")[2].strip() in ("{}", "")

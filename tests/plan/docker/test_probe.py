@@ -22,7 +22,7 @@ def trial(
     cluster: Cluster = SMALLEST, node: Node = HEAD, folder: str = HF_HOME, *, rdma: bool = False
 ) -> Command:
     place = NodeAddress(node.ip or "", "eth1", "/home/ana", infiniband=rdma)
-    return docker.trial(cluster, node, place, folder, (6379, 60999, 19999))
+    return docker.run_probe(cluster, node, place, folder, (6379, 60999, 19999))
 
 
 def words(command: Command) -> str:
@@ -87,7 +87,7 @@ def test_others_are_tried_from_inside_the_trial() -> None:
 def test_a_rank_of_the_deep_check_is_given_the_same_and_no_folder() -> None:
     place = NodeAddress("10.0.0.2", "eth1", "/home/ana", infiniband=True)
     told = ("1", "2", "10.0.0.2", "10.0.0.1", "19998", "0")
-    command = docker.collective(SMALLEST, WORKER, place, told)
+    command = docker.run_network_test(SMALLEST, WORKER, place, told)
     assert command.argv[:4] == ("sh", "-c", scripts.TRIAL, "trial")
     assert " ".join("PROGRAM" if word == program("network_test") else word for word in command.argv[4:]) == (
         "docker raydeep-demo-gpu2 --rm --interactive --label raycluster.trial --network host"

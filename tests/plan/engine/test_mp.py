@@ -61,7 +61,7 @@ def serving(of: Cluster, model: Model = QWEN) -> Facts:
 def rank_of(of: Cluster, rank: int, model: Model = QWEN, **changes: Any) -> Any:
     group = {"rank": rank, "hosts": [each.name for each in of.nodes], "run": run_of(of, model)}
     spec = told()["spec"] | {"model": model.name, "args": list(model.args), "group": group}
-    return served.parse(json.dumps(told(spec=spec) | changes))
+    return served.parse_served(json.dumps(told(spec=spec) | changes))
 
 
 def waiting(of: Cluster, *missing: str) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.model.cluster import Docker
 from orchestrator.plan import docker
-from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour, parse
+from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour, parse_inspection
 from tests.plan.machines import NOTE, Machine
 from tests.plan.worlds import cluster, node
 
@@ -49,7 +49,7 @@ TOOLKIT = ("nvidia-container-runtime-hook", "nvidia-container-runtime", "nvidia-
 def inspected(machine: Machine, *, ask_registry: bool = False, command: str = "docker") -> Inspection:
     head = node(1, docker=Docker(command=tuple(command.split())))
     ran = machine.run(docker.inspect(ALONE, head, ask_registry=ask_registry))
-    found = parse(ran.stdout)
+    found = parse_inspection(ran.stdout)
     assert found, ran
     return found
 
@@ -222,9 +222,9 @@ def test_whatever_the_inventory_says_arrives_as_data(machine: Machine, value: st
     "stdout", ["", "sh: not found", "\036engine\n{}\0370\n", "\036engine\nnonsense\0370\n"]
 )
 def test_half_an_answer_is_none(stdout: str) -> None:
-    assert parse(stdout) is None
+    assert parse_inspection(stdout) is None
 
 
 def test_what_a_host_says_to_whoever_logs_in_is_left_out(machine: Machine) -> None:
     ran = machine.run(docker.inspect(ALONE, ALONE.head, ask_registry=False))
-    assert parse(f"Welcome!\n{ran.stdout}") == inspected(machine)
+    assert parse_inspection(f"Welcome!\n{ran.stdout}") == inspected(machine)

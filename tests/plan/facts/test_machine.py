@@ -9,7 +9,7 @@ from orchestrator.model.cluster import Accelerator, Docker
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Address, Depth, Folder, HostFacts, Listener
 from orchestrator.plan.facts.host import Machine as Told
-from orchestrator.plan.facts.parse import parse
+from orchestrator.plan.facts.parse import parse_host_facts
 from tests.plan.machines import Machine
 from tests.plan.recordings import ORDERLY, Said, answer
 from tests.plan.worlds import cluster, node
@@ -46,7 +46,7 @@ def machine(tmp_path: Path) -> Machine:
 def look(machine: Machine, hf_home: str = "~/hf") -> HostFacts:
     of = cluster(workers=0, head=node(1, hf_home=hf_home))
     ran = machine.run(docker.observe(of, of.head, "", Depth.MACHINE))
-    found = parse(ran.stdout, ran.stderr)
+    found = parse_host_facts(ran.stdout, ran.stderr)
     assert isinstance(found, HostFacts), found
     return found
 
@@ -99,7 +99,7 @@ def test_the_devices_that_a_container_is_to_have_and_that_are_not_there(machine:
     args = ("--device", "/dev/null:/dev/x:rw", "--device=/dev/nothere:rw", "--device", "nvidia.com/gpu=all")
     of = cluster(workers=0, head=node(1, accelerator=Accelerator.INTEL, docker=Docker(args=args)))
     ran = machine.run(docker.observe(of, of.head, "", Depth.MACHINE))
-    found = parse(ran.stdout, ran.stderr)
+    found = parse_host_facts(ran.stdout, ran.stderr)
     assert isinstance(found, HostFacts)
     assert found.machine
     dri = () if Path("/dev/dri").exists() else ("/dev/dri",)
@@ -132,7 +132,7 @@ def test_an_address_has_its_mtu_and_its_card(machine: Machine) -> None:
 
 
 def test_the_recorded_answer_is_read_alike() -> None:
-    found = parse(*answer(**ORDERLY))
+    found = parse_host_facts(*answer(**ORDERLY))
     assert isinstance(found, HostFacts)
     assert found.machine == Told(
         "gpu1",
@@ -144,5 +144,5 @@ def test_the_recorded_answer_is_read_alike() -> None:
 
 
 def test_a_machine_that_tells_half_is_an_answer_that_cannot_be_read() -> None:
-    found = parse(*answer(machine=Said("hostname gpu1\n")))
+    found = parse_host_facts(*answer(machine=Said("hostname gpu1\n")))
     assert not isinstance(found, HostFacts)

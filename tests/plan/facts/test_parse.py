@@ -14,7 +14,7 @@ from orchestrator.plan.facts.host import (
     RayTrouble,
     Unreachable,
 )
-from orchestrator.plan.facts.parse import parse, seconds
+from orchestrator.plan.facts.parse import parse_host_facts, seconds
 from tests.plan.recordings import Said, addresses, answer, containers, inspected, ray_line, ray_row, standing
 from tests.plan.recordings import state as told_state
 
@@ -22,13 +22,13 @@ NOON = 1772366400.0
 
 
 def facts(**said: Said) -> HostFacts:
-    found = parse(*answer(**said))
+    found = parse_host_facts(*answer(**said))
     assert isinstance(found, HostFacts), found
     return found
 
 
 def silent(**said: Said) -> Unreachable:
-    found = parse(*answer(**said))
+    found = parse_host_facts(*answer(**said))
     assert isinstance(found, Unreachable)
     return found
 
@@ -185,7 +185,7 @@ def test_a_complaint_belongs_to_the_probe_that_made_it() -> None:
 )
 def test_a_hosts_greeting_is_no_part_of_its_answer(before_out: str, before_err: str) -> None:
     stdout, stderr = answer(**standing())
-    assert parse(before_out + stdout, before_err + stderr) == facts(**standing())
+    assert parse_host_facts(before_out + stdout, before_err + stderr) == facts(**standing())
 
 
 def test_only_global_addresses_count_and_each_has_its_interface() -> None:
@@ -240,7 +240,7 @@ def test_ray_that_tells_no_table_is_trouble_with_its_words(said: Said, trouble: 
     ],
 )
 def test_half_an_answer_is_none(stdout: str, stderr: str) -> None:
-    found = parse(stdout, stderr)
+    found = parse_host_facts(stdout, stderr)
     assert isinstance(found, Unreachable)
     assert found.why.startswith("gave an answer that could not be read")
     assert stderr.strip() in found.why

@@ -12,7 +12,7 @@ from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Address, Depth, DockerTrouble, HostFacts, RayTable, RayTrouble
-from orchestrator.plan.facts.parse import parse, parse_ray
+from orchestrator.plan.facts.parse import parse_host_facts, parse_ray
 from orchestrator.plan.host_commands import TOKEN
 from tests.plan.machines import NOTE, Machine
 from tests.plan.recordings import addresses, inspected, ray_line, ray_row
@@ -35,7 +35,7 @@ IP = """\
 
 def look(machine: Machine, of: Cluster, gcs: str = "10.0.0.1:6379", depth: Depth = Depth.RAY) -> HostFacts:
     ran = machine.run(docker.observe(of, of.head, gcs, depth))
-    found = parse(ran.stdout, ran.stderr)
+    found = parse_host_facts(ran.stdout, ran.stderr)
     assert isinstance(found, HostFacts), found
     return found
 

@@ -11,18 +11,18 @@ from orchestrator.plan.logs.lines import (
     PIECE,
     ContainerLog,
     FileLog,
-    Found,
     Line,
+    LogContainer,
+    container_news,
     docker_line,
-    found,
     in_order,
-    news,
+    parse_container,
 )
-from orchestrator.plan.logs.since import since
+from orchestrator.plan.logs.since import parse_since
 
 GPU1 = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 NOON = 1_772_366_400 * 10**9  # 2026-03-01T12:00:00Z
-RUNNING = Found("c1", "running", "0", "at noon", NOON + 60 * 10**9)
+RUNNING = LogContainer("c1", "running", "0", "at noon", NOON + 60 * 10**9)
 
 
 def stamped(moment: str, text: str = "") -> Line:
@@ -150,13 +150,13 @@ def test_rays_files_are_gone_on_with_where_they_were_left_and_read_whole_in_a_ne
 
 
 def test_what_a_host_found() -> None:
-    assert found("hello\n\x1ec1\nexited 137 2026-03-01T12:00:00.1Z\n1772366400.000000007\n") == Found(
-        "c1", "exited", "137", "2026-03-01T12:00:00.1Z", NOON + 7
-    )
-    assert found("hello\n\x1e\n") == Found()
+    assert parse_container(
+        "hello\n\x1ec1\nexited 137 2026-03-01T12:00:00.1Z\n1772366400.000000007\n"
+    ) == LogContainer("c1", "exited", "137", "2026-03-01T12:00:00.1Z", NOON + 7)
+    assert parse_container("hello\n\x1e\n") == LogContainer()
 
 
-ENDED = Found("c1", "exited", "137", "at noon")
+ENDED = LogContainer("c1", "exited", "137", "at noon")
 
 
 @pytest.mark.parametrize(
@@ -164,44 +164,44 @@ ENDED = Found("c1", "exited", "137", "at noon")
     [
         (None, RUNNING, ""),
         (RUNNING, RUNNING, ""),
-        (None, Found(), "no container is there; waiting for one"),
-        (Found(), Found(), ""),
-        (RUNNING, Found(), "its container is gone; waiting for another"),
+        (None, LogContainer(), "no container is there; waiting for one"),
+        (LogContainer(), LogContainer(), ""),
+        (RUNNING, LogContainer(), "its container is gone; waiting for another"),
         (RUNNING, ENDED, "its container exited with code 137; waiting for it to start again"),
         (None, ENDED, "its container exited with code 137; waiting for it to start again"),
         (ENDED, ENDED, ""),
-        (ENDED, Found("c1", "running", "0", "at one"), "its container was started again"),
-        (RUNNING, Found("c1", "running", "0", "at one"), "its container was started again"),
-        (Found(), RUNNING, "a new container is there"),
-        (ENDED, Found("c2", "running", "0", "at one"), "a new container is there"),
+        (ENDED, LogContainer("c1", "running", "0", "at one"), "its container was started again"),
+        (RUNNING, LogContainer("c1", "running", "0", "at one"), "its container was started again"),
+        (LogContainer(), RUNNING, "a new container is there"),
+        (ENDED, LogContainer("c2", "running", "0", "at one"), "a new container is there"),
     ],
 )
-def test_the_news_of_a_container(before: Found | None, now: Found, told: str) -> None:
-    assert news(before, now) == told
+def test_the_news_of_a_container(before: LogContainer | None, now: LogContainer, told: str) -> None:
+    assert container_news(before, now) == told
 
 
 @pytest.mark.parametrize(
     "said", ["10m", "1h30m", "1.5h", ".5s", "300ms", "1772366400", "1772366400.123456789"]
 )
 def test_what_docker_understands_is_left_to_it(said: str) -> None:
-    assert since(said) == said
+    assert parse_since(said) == said
 
 
 @pytest.mark.parametrize(
     "said", ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00+01:00", "2026-03-01T12:00:00.0000Z"]
 )
 def test_a_date_becomes_seconds(said: str) -> None:
-    assert since(said) == "1772366400.000000"
+    assert parse_since(said) == "1772366400.000000"
 
 
 def test_a_date_without_a_zone_is_the_laptops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC-1")
     time.tzset()
-    assert since("2026-03-01T13:00") == since("2026-03-01 13:00:00") == "1772366400.000000"
+    assert parse_since("2026-03-01T13:00") == parse_since("2026-03-01 13:00:00") == "1772366400.000000"
     monkeypatch.undo()
     time.tzset()
 
 
 @pytest.mark.parametrize("said", ["", "yesterday", "10 m", "1d", "-5m", "m", "10m!", "٣m", "0001-01-01"])
 def test_what_is_no_time(said: str) -> None:
-    assert since(said) is None
+    assert parse_since(said) is None

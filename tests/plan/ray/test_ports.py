@@ -33,14 +33,14 @@ def test_pinned_ports_follow_the_gcs_port() -> None:
 
 
 def test_there_are_as_many_pinned_ports_as_the_inventory_is_checked_for() -> None:
-    assert sorted(ports.needed(PINNED, PINNED.head)) == list(range(7000, 7000 + PINNED_PORTS))
+    assert sorted(ports.required_ports(PINNED, PINNED.head)) == list(range(7000, 7000 + PINNED_PORTS))
 
 
 def test_the_numbers_that_must_be_free_are_told_with_what_for() -> None:
     (worker,) = PINNED.workers
-    assert ports.needed(RANDOM, RANDOM.head) == {7000: "Ray's GCS"}
-    assert ports.needed(RANDOM, worker) == {}
-    assert ports.needed(PINNED, worker) == {
+    assert ports.required_ports(RANDOM, RANDOM.head) == {7000: "Ray's GCS"}
+    assert ports.required_ports(RANDOM, worker) == {}
+    assert ports.required_ports(PINNED, worker) == {
         7001: "Ray's node manager",
         7002: "Ray's object manager",
         7003: "Ray's runtime env agent",
@@ -54,7 +54,7 @@ def test_the_numbers_that_must_be_free_are_told_with_what_for() -> None:
     ("of", "opened"), [(RANDOM, "7000,10002:19999,32768:60999"), (PINNED, "7000:7009,10002:19999")]
 )
 def test_the_ports_that_have_to_be_open_between_hosts(of: Cluster, opened: str) -> None:
-    assert ports.spelled(ports.open_between_hosts(of), ":") == opened
+    assert ports.format_ports(ports.open_between_hosts(of), ":") == opened
 
 
 @pytest.mark.parametrize("of", [RANDOM, PINNED])
@@ -89,4 +89,4 @@ def test_of_ports_that_ray_would_choose_a_free_one_is_tried_but_no_other_of_thos
     ],
 )
 def test_a_range_of_one_is_a_port(ranges: tuple[range, ...], between: str, spelled: str) -> None:
-    assert ports.spelled(ranges, between) == spelled
+    assert ports.format_ports(ranges, between) == spelled

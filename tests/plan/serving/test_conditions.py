@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.plan.serving.conditions import LAST_LINES, Answers
+from orchestrator.plan.serving.conditions import LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import Never, NotYet, Ready
 from tests.plan.serving.worlds import URL, ended, line, starting
 from tests.plan.worlds import NOW
@@ -11,7 +11,7 @@ GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
 
 
 def judged(text: str, exit_code: int = 0) -> Ready | NotYet | Never:
-    return Answers()(exit_code, text, "")
+    return ServerAnswers()(exit_code, text, "")
 
 
 def test_it_answers() -> None:

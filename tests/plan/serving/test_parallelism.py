@@ -15,7 +15,7 @@ def on(*counts: int) -> dict[str, int]:
 def sizes(*counts: int, told: str = "") -> tuple[int, int]:
     """What vLLM goes by in the end: tensor, pipeline. What a person has told comes last; 1 where nobody says."""
     args = (*choose(on(*counts), tuple(told.split())).args, *told.split())
-    return spec.number(args, *TENSOR) or 1, spec.number(args, *PIPELINE) or 1
+    return spec.option_number(args, *TENSOR) or 1, spec.option_number(args, *PIPELINE) or 1
 
 
 @pytest.mark.parametrize(

@@ -316,7 +316,7 @@ def test_the_lines_for_docker() -> None:
         "stop",
     )
     inspect = '[ ! -e "$0" ] || exec python3 "$0" inspect "$1"'
-    assert docker.look_at_server(of, of.head, 400).argv == (
+    assert docker.inspect_server(of, of.head, 400).argv == (
         *("docker", "exec", container, "sh", "-c", inspect, supervisor, "400"),
     )
 

@@ -29,7 +29,7 @@ NAMES = ("--tensor-parallel-size", "-tp")
     ],
 )
 def test_the_value_of_an_option_is_the_last_one_in_any_spelling(args: str, read: str) -> None:
-    assert spec.value(tuple(args.split()), *NAMES) == read
+    assert spec.option_value(tuple(args.split()), *NAMES) == read
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_value_of_an_option_is_the_last_one_in_any_spelling(args: str, read:
     [("8", 8), ("0", 0), ("two", 0), ("-2", 0), ("2.0", 0), ("٢", 0), ("²", 0), ("", 0), ("9" * 5000, 0)],
 )
 def test_what_is_no_number_counts_as_none(given: str, number: int) -> None:
-    assert spec.number(("-tp", given), *NAMES) == number
+    assert spec.option_number(("-tp", given), *NAMES) == number
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_what_is_no_number_counts_as_none(given: str, number: int) -> None:
     ],
 )
 def test_whether_an_option_is_given(args: str, given: bool) -> None:
-    assert spec.has(tuple(args.split()), "--ssl-certfile") is given
+    assert spec.has_option(tuple(args.split()), "--ssl-certfile") is given

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Model
 from orchestrator.plan.serving import state as served
-from orchestrator.plan.serving.conditions import Answers
+from orchestrator.plan.serving.conditions import ServerAnswers
 from orchestrator.plan.serving.health import assess
 from orchestrator.plan.serving.state import Served
 from tests.plan.serving.worlds import QWEN, URL, ended, line, seen, told
@@ -55,7 +55,7 @@ def test_without_a_keeper_nothing_answers(supervised: object) -> None:
 
 @pytest.mark.parametrize("spec", [None, {}, [], "", 0])
 def test_nothing_is_served(spec: object) -> None:
-    assert served.parse(line(spec=spec)) is None
+    assert served.parse_served(line(spec=spec)) is None
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_nothing_is_served(spec: object) -> None:
     ],
 )
 def test_what_nobody_can_read_is_nothing(text: str) -> None:
-    assert served.parse(text) is None
+    assert served.parse_served(text) is None
 
 
 @given(JSON)
 def test_any_answer_is_read_or_is_nothing(anything: object) -> None:
-    served.parse(json.dumps(anything))
+    served.parse_served(json.dumps(anything))
 
 
 @given(st.sampled_from(["spec", "state", "supervised", "now", "trouble", "name", "lines"]), JSON)
@@ -108,7 +108,7 @@ def test_any_part_of_what_is_served_may_be_anything(part: str, anything: object)
 
 def _is_judged(anything: dict[str, Any]) -> None:
     text = json.dumps(anything)
-    one = served.parse(text)
+    one = served.parse_served(text)
     assert one is None or isinstance(one.model, Model)
     assess(one)
-    Answers()(0, text, "")
+    ServerAnswers()(0, text, "")

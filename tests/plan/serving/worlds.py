@@ -27,7 +27,7 @@ def line(**changes: Any) -> str:
 
 
 def seen(**changes: Any) -> Served:
-    found = served.parse(line(**changes))
+    found = served.parse_served(line(**changes))
     assert found
     return found
 
