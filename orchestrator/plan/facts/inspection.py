@@ -1,16 +1,19 @@
-"""The second look at a host, for `check` alone: Docker's own word, the hardware, what else is there."""
+"""What `check` and `init` alone inspect of a host: Docker's own report, the hardware, what else is there."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.plan.facts.sections import KIB, Section, sections
 
+COUNTS = ("nvidia_cards", "nvidia_usable", "amd", "intel", "ascend")
+COLUMNS = 4  # of a neighbour, as INSPECT prints them
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Docker as it describes itself; `free`: bytes where it keeps its data, None if untold."""
+    """Docker as it describes itself; `free`: bytes where it keeps its data, None if unknown."""
 
     version: str
     architecture: str
@@ -20,7 +23,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What of accelerators the host shows. Counts are of devices."""
+    """Accelerators and RDMA devices of a host. Counts are of devices."""
 
     nvidia_cards: int
     nvidia_driver: str
@@ -44,10 +47,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What the second look saw. Untold parts are None.
-
-    `pullable` is the registry's refusal, empty for its yes, None where it was not asked.
-    """
+    """What was found; unknown parts are None. `pullable`: the registry's refusal, empty for its yes."""
 
     engine: Engine | None
     hardware: Hardware
@@ -57,15 +57,18 @@ class Inspection:
 
 
 def parse_inspection(stdout: str) -> Inspection | None:
-    """None for an answer that makes no sense."""
+    """The answer to `docker.inspect`; None for one that makes no sense."""
     try:
-        told = sections(stdout)
+        found = sections(stdout)
+        lines = found["neighbours"].lines
+        registry = found.get("registry")
         return Inspection(
-            engine=_engine(told["engine"], told["room"]),
-            hardware=_hardware(told["hardware"].pairs),
-            neighbours=tuple(map(_neighbour, _whole(told["neighbours"].lines))),
-            pullable=_pullable(told.get("registry")),
-            sudo_docker="sudo" in told and told["sudo"].exit_code == 0,
+            engine=_engine(found["engine"], found["room"]),
+            hardware=_hardware(found["hardware"].pairs),
+            # A container's command may have lines of its own.
+            neighbours=tuple(_neighbour(line) for line in lines if line.count("\t") >= COLUMNS - 1),
+            pullable=None if registry is None else registry.words if registry.exit_code else "",
+            sudo_docker="sudo" in found and found["sudo"].exit_code == 0,
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
@@ -73,45 +76,24 @@ def parse_inspection(stdout: str) -> Inspection | None:
 
 def _engine(info: Section, room: Section) -> Engine | None:
     """None also for what is not Docker's own, as podman's."""
-    told: dict[str, Any] = {} if info.exit_code else json.loads(info.text)
-    if not told.get("ServerVersion"):
+    report: dict[str, Any] = {} if info.exit_code else json.loads(info.text)
+    if not report.get("ServerVersion"):
         return None
     free = room.text.strip()
     return Engine(
-        version=str(told["ServerVersion"]),
-        architecture=str(told.get("Architecture", "")),
-        root=str(told.get("DockerRootDir", "")),
+        version=str(report["ServerVersion"]),
+        architecture=str(report.get("Architecture", "")),
+        root=str(report.get("DockerRootDir", "")),
         free=int(free) * KIB if free.isdecimal() else None,
     )
 
 
-def _hardware(told: Mapping[str, str]) -> Hardware:
-    def count(key: str) -> int:
-        return int(told.get(key) or 0)
-
-    return Hardware(
-        nvidia_cards=count("nvidia_cards"),
-        nvidia_driver=told.get("nvidia_driver", ""),
-        nvidia_usable=count("nvidia_usable"),
-        nvidia_toolkit=told.get("nvidia_toolkit", ""),
-        amd=count("amd"),
-        intel=count("intel"),
-        ascend=count("ascend"),
-        infiniband=tuple(told.get("infiniband", "").split()),
-    )
-
-
-def _whole(lines: list[str]) -> Iterator[str]:
-    """A container's command may have lines of its own."""
-    return (line for line in lines if line.count("\t") >= 3)  # noqa: PLR2004 - as INSPECT prints them
+def _hardware(found: Mapping[str, str]) -> Hardware:
+    values: dict[str, Any] = {key: int(found.get(key) or 0) for key in COUNTS}
+    values |= {key: found.get(key, "") for key in ("nvidia_driver", "nvidia_toolkit")}
+    return Hardware(**values, infiniband=tuple(found.get("infiniband", "").split()))
 
 
 def _neighbour(line: str) -> Neighbour:
-    name, cluster, state, command = line.split("\t", 3)
+    name, cluster, state, command = line.split("\t", COLUMNS - 1)
     return Neighbour(name, cluster, state == "running", command)
-
-
-def _pullable(asked: Section | None) -> str | None:
-    if asked is None:
-        return None
-    return "" if asked.exit_code == 0 else asked.complaint or f"exit code {asked.exit_code}"

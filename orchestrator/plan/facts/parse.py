@@ -1,4 +1,4 @@
-"""Reads what `docker.observe` prints on a host into facts, and what a container's state says."""
+"""Parsers of what `docker.observe` prints on a host."""
 
 import json
 import re
@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts import image as held
 from orchestrator.plan.facts.host import (
     Address,
     Container,
@@ -21,12 +20,12 @@ from orchestrator.plan.facts.host import (
     RayTrouble,
     Unreachable,
 )
-from orchestrator.plan.facts.image import ImageInfo
+from orchestrator.plan.facts.image import ImageInfo, parse_image
 from orchestrator.plan.facts.sections import KIB, Section, complaints, sections
 from orchestrator.plan.host_commands import TOKEN
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import TIMED_OUT
-from orchestrator.plan.serving import state as served
+from orchestrator.plan.serving.state import parse_served
 
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 
@@ -34,11 +33,11 @@ EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 def parse_host_facts(stdout: str, stderr: str) -> HostFacts | Unreachable:
     """The facts in one answer of `docker.observe`."""
     try:
-        told = sections(stdout)
-        if told["addresses"].exit_code:
-            complaint = told["addresses"].complaint
+        found = sections(stdout)
+        if found["addresses"].exit_code:
+            complaint = found["addresses"].complaint
             return Unreachable(f"cannot tell its addresses: {complaint}", "install iproute2 there")
-        return _facts(told)
+        return _facts(found)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
         words = " ".join(" ".join((stderr, *complaints(stdout))).split())
         return Unreachable(
@@ -51,33 +50,30 @@ def parse_ray(stdout: str) -> RayTable | RayTrouble:
     return _ray(sections(stdout).get("ray")) or RayTrouble("no answer", gone=False)
 
 
-def _facts(told: Mapping[str, Section]) -> HostFacts:
-    now, home, infiniband, gpus = told["host"].lines
-    image, token = told["image"], told["token"]
+def _facts(found: Mapping[str, Section]) -> HostFacts:
+    now, home, infiniband, gpus = found["host"].lines
+    image, token, served = found["image"], found["token"], found.get("served")
+    unheard = ""
+    if served and served.exit_code:
+        unheard = "no answer in time" if served.exit_code == TIMED_OUT else served.complaint or "no answer"
     return HostFacts(
         now=float(now),
         home=home,
-        addresses=_addresses(told["addresses"]),
+        addresses=_addresses(found["addresses"]),
         infiniband=infiniband != "none",
         gpus=int(gpus) or None,
-        docker=_containers(told["containers"]),
+        docker=_containers(found["containers"]),
         image_id="" if image.exit_code else image.text.strip(),
-        processes=frozenset(line.split()[-1] for line in told["processes"].lines if line.split()),
+        processes=frozenset(line.split()[-1] for line in found["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
-        ray=_ray(told.get("ray")),
-        machine=_machine(told.get("machine")),
-        listeners=_listeners(told.get("listeners")),
-        derived=_held(told.get("derived")),
-        base=_held(told.get("base")),
-        served=served.parse_served(told["served"].text) if "served" in told else None,
-        unheard=_unheard(told.get("served")),
+        ray=_ray(found.get("ray")),
+        machine=_machine(found.get("machine")),
+        listeners=_listeners(found.get("listeners")),
+        derived=_image(found.get("derived")),
+        base=_image(found.get("base")),
+        served=parse_served(served.text) if served else None,
+        unheard=unheard,
     )
-
-
-def _unheard(section: Section | None) -> str:
-    if section is None or not section.exit_code:
-        return ""
-    return "no answer in time" if section.exit_code == TIMED_OUT else section.complaint or "no answer"
 
 
 def _addresses(section: Section) -> tuple[Address, ...]:
@@ -99,12 +95,12 @@ def _addresses(section: Section) -> tuple[Address, ...]:
 def _machine(section: Section | None) -> Machine | None:
     if section is None:
         return None
-    told = section.pairs
-    free = int(told["free"]) * KIB if told.get("free") else None
-    exists = None if told.get("exists") == "unknown" else "exists" in told
-    folder = Folder(told["path"], exists, free)
-    memory, missing = int(told["memory"] or 0) * KIB, tuple(told.get("missing", "").split())
-    return Machine(told["hostname"], told["resolves_to"], memory, folder, missing)
+    found = section.pairs
+    free = int(found["free"]) * KIB if found.get("free") else None
+    exists = None if found.get("exists") == "unknown" else "exists" in found
+    folder = Folder(found["path"], exists, free)
+    memory, missing = int(found["memory"] or 0) * KIB, tuple(found.get("missing", "").split())
+    return Machine(found["hostname"], found["resolves_to"], memory, folder, missing)
 
 
 def _listeners(section: Section | None) -> tuple[Listener, ...] | None:
@@ -122,21 +118,18 @@ def _listener(columns: list[str]) -> Listener:
     return Listener("*" if bare in EVERYWHERE else bare, int(port), who)
 
 
-def _held(section: Section | None) -> ImageInfo | None:
-    return None if section is None or section.exit_code else held.parse_image(section.text)
+def _image(section: Section | None) -> ImageInfo | None:
+    return None if section is None or section.exit_code else parse_image(section.text)
 
 
 def _containers(section: Section) -> tuple[Container, ...] | DockerTrouble:
-    if section.exit_code:
-        return DockerTrouble(section.exit_code, section.complaint or _wordless(section.exit_code))
+    if code := section.exit_code:
+        silent = "Docker gives no answer" if code == TIMED_OUT else f"docker ps: exit code {code}"
+        return DockerTrouble(code, section.complaint or silent)
     if not section.text.strip():
         return DockerTrouble(1, section.complaint or "docker tells nothing of its containers")
     found = json.loads(section.text)
     return tuple({each["Id"]: _container(each) for each in found}.values())
-
-
-def _wordless(exit_code: int) -> str:
-    return "Docker gives no answer" if exit_code == TIMED_OUT else f"docker ps: exit code {exit_code}"
 
 
 def _container(inspected: dict[str, Any]) -> Container:
@@ -167,7 +160,7 @@ def _ray(section: Section | None) -> RayTable | RayTrouble | None:
     if section is None:
         return None
     if section.exit_code:
-        return RayTrouble(section.complaint or f"exit code {section.exit_code}", gone=False)
+        return RayTrouble(section.words, gone=False)
     return ray.parse_table(section.text)
 
 

@@ -1,15 +1,14 @@
-"""A container from the cluster's image, for a moment: what Ray would find in it, and whom it would reach."""
+"""Report of a short-lived container from the cluster's image: what Ray would find in it, and whom it would reach."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What stands in the container. Sizes in bytes, -1 for no limit; `gpus` are names; None: no `ray` there.
+    """What is in the container. Sizes in bytes, -1 for no limit; `gpus` are names; None: no `ray` there.
 
     `listens`: the ports on which it now answers, for the others to try. `hf_home`: whether it can write
     there; None where it was not given the folder.
@@ -32,16 +31,19 @@ class Trial:
         return f"Ray {self.ray}, Python {self.python}"
 
 
+TRIAL = tuple(field.name for field in fields(Trial))
+
+
 @dataclass(frozen=True, slots=True)
 class NoTrial:
-    """The container did not start, or said nothing that makes sense."""
+    """A container that did not start, or printed nothing that makes sense."""
 
     exit_code: int | None
     words: str
 
 
 class Outcome(StrEnum):
-    """What became of a TCP connection."""
+    """How a TCP connection ended."""
 
     OPEN = "open"
     REFUSED = "refused"
@@ -61,37 +63,23 @@ class Link:
 
 
 def is_answer(line: str) -> bool:
-    """Whether the program said this, rather than a host that greets whoever logs in."""
+    """Whether the program printed this, rather than a host that greets whoever logs in."""
     return line.startswith("{")
 
 
 def parse_trial(line: str) -> Trial | NoTrial:
-    """The program's first line."""
+    """The first line of the probe in a container."""
     try:
-        return _trial(json.loads(line))
+        report = json.loads(line)
+        lists = {key: tuple(report[key]) for key in ("gpus", "listens")}
+        return Trial(**{key: report[key] for key in TRIAL} | lists)
     except (ValueError, KeyError, TypeError):
         return NoTrial(None, line.strip() or "it says nothing")
 
 
-def _trial(told: Mapping[str, Any]) -> Trial:
-    return Trial(
-        python=told["python"],
-        ray=told["ray"],
-        has_command=told["has_command"],
-        gpus=tuple(told["gpus"]),
-        gpu_trouble=told["gpu_trouble"],
-        shm=told["shm"],
-        memlock=told["memlock"],
-        nofile=told["nofile"],
-        hf_home=told["hf_home"],
-        listens=tuple(told["listens"]),
-    )
-
-
 def parse_links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:
-    """What came of trying addresses; `asked` has their hosts."""
-    told = map(json.loads, filter(is_answer, stdout.splitlines()))
+    """The connections that were tried; `asked` has the hosts of their addresses."""
     return tuple(
         Link(source, asked[each["address"]], each["address"], Outcome(each["outcome"]), each["alive"])
-        for each in told
+        for each in map(json.loads, filter(is_answer, stdout.splitlines()))
     )

@@ -1,4 +1,4 @@
-"""The answer of a script that runs several probes: a section for each, with its complaints and exit code."""
+"""Sections in the answer of a script that runs several probes: one for each, with its complaints and exit code."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,11 +11,16 @@ RECORD, END = "\x1e", "\x1f"
 class Section:
     """A part of the answer: what one probe printed, its complaints, and its exit code."""
 
-    def __init__(self, told: str) -> None:
-        self.text, _, end = told.partition(END)
+    def __init__(self, record: str) -> None:
+        self.text, _, end = record.partition(END)
         code, _, complaint = end.partition("\n")
         self.exit_code = int(code or 1)
         self.complaint = complaint.strip()
+
+    @property
+    def words(self) -> str:
+        """Why it failed."""
+        return self.complaint or f"exit code {self.exit_code}"
 
     @property
     def lines(self) -> list[str]:
@@ -30,10 +35,10 @@ class Section:
 def sections(stdout: str) -> Mapping[str, Section]:
     """The sections by name; anything before the first, such as a host's greeting, is left out."""
     named = (record.partition("\n") for record in stdout.split(RECORD)[1:])
-    return {name: Section(told) for name, _, told in named}
+    return {name: Section(record) for name, _, record in named}
 
 
 def complaints(stdout: str) -> Iterator[str]:
-    """All of them, also of an answer that makes no sense otherwise."""
+    """The complaints of all probes, also of an answer that makes no sense otherwise."""
     for record in stdout.split(RECORD)[1:]:
         yield record.partition(END)[2].partition("\n")[2]

@@ -1,6 +1,7 @@
-"""What is known of a cluster at a moment while it is watched, and the reader of what its hosts tell meanwhile."""
+"""Snapshot of a cluster that is watched, and parsers of what its hosts report meanwhile."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,13 +26,8 @@ class RayPending(RayTrouble):
     gone: bool = False
 
 
-CHANGES = frozenset(
-    {
-        *("create", "start", "restart", "die", "died", "oom", "pause", "unpause", "rename"),
-        *("destroy", "remove", "stop"),
-    }
-)
-"""What Docker and Podman call that which befalls a container. Our own looks, and who uses `exec`, cause others.
+CHANGES = re.compile("create|(re)?start|died?|oom|(un)?pause|rename|destroy|remove|stop")
+"""Docker's and Podman's events of a container's state. Our own inspections, and who uses `exec`, cause others.
 
 https://docs.docker.com/reference/cli/docker/system/events/, https://docs.podman.io/en/latest/markdown/podman-events.1.html
 """
@@ -39,7 +35,7 @@ https://docs.docker.com/reference/cli/docker/system/events/, https://docs.podman
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU as `nvidia-smi` tells it; None for what it cannot. Use in percent, memory in MiB, °C, watts."""
+    """A GPU as `nvidia-smi` reports it; None: unknown. Use in percent, memory in MiB, °C, watts."""
 
     index: int
     use: float | None
@@ -89,15 +85,15 @@ def snapshot(
     lost: Mapping[str, float],
     containers: Mapping[str, Container | None],
 ) -> ClusterSnapshot:
-    """A sight, judged as `status` judges."""
+    """A snapshot, judged as `status` judges."""
     return ClusterSnapshot(cluster, facts, assess(cluster, facts), gpus, lost, containers)
 
 
 def changes_container(line: str) -> bool:
     """Whether a line of Docker's or Podman's events is about a container's coming, going or state."""
     try:
-        told = json.loads(line)
-        return str(told.get("Action") or told.get("Status") or "") in CHANGES
+        event = json.loads(line)
+        return bool(CHANGES.fullmatch(str(event.get("Action") or event.get("Status") or "")))
     except (ValueError, AttributeError):
         return False
 
@@ -105,14 +101,13 @@ def changes_container(line: str) -> bool:
 def read_gpus(lines: list[str]) -> tuple[Gpu, ...] | str:
     """The GPUs in an answer of `nvidia-smi`, or its words where it is none."""
     try:
-        return tuple(_gpu(line.split(",")) for line in lines)
-    except (ValueError, IndexError):
+        rows = [line.split(",") for line in lines]
+        return tuple(
+            Gpu(int(index), *map(_number, (use, used, total, *heat)))
+            for index, use, used, total, *heat in rows
+        )
+    except (ValueError, TypeError):
         return " ".join(" ".join(lines).split())
-
-
-def _gpu(columns: list[str]) -> Gpu:
-    index, use, used, total, temperature, power = columns
-    return Gpu(int(index), *map(_number, (use, used, total, temperature, power)))
 
 
 def _number(column: str) -> float | None:
