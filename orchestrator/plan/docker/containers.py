@@ -6,6 +6,7 @@ from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
+from orchestrator.plan.docker.exec import inside
 from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.ray import commands as ray
@@ -85,36 +86,34 @@ def listening(cluster: Cluster, node: Node, ip: str) -> Command:
 
 def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:
     """Prints changes of Ray's node table from inside the head's container, while standard input is open."""
-    inside = ("python3", "-c", program("ray_nodes"), ray.address(ip, cluster.ray.port), f"{seconds:g}")
-    return _exec(cluster, node, "--interactive", inside=inside)
+    words = ("python3", "-c", program("ray_nodes"), ray.address(ip, cluster.ray.port), f"{seconds:g}")
+    return inside(node, cluster.container(node), words, "--interactive")
 
 
 def watch_nodes(cluster: Cluster, node: Node, ip: str) -> Command:
     """As `follow_nodes`, at a slower pace and without end, with each node's resources."""
-    inside = ("python3", "-c", program("ray_nodes"), "watch", ray.address(ip, cluster.ray.port))
-    return _exec(cluster, node, "--interactive", inside=inside)
+    words = ("python3", "-c", program("ray_nodes"), "watch", ray.address(ip, cluster.ray.port))
+    return inside(node, cluster.container(node), words, "--interactive")
 
 
 def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
     """Brings the supervisor of a model's server into the node's container and starts it with `spec`."""
-    inside = ("python3", "-c", TAKE, payload.FOLDER)
-    return replace(_exec(cluster, node, "--interactive", inside=inside), stdin=(payload.serving_files(spec),))
+    words = ("python3", "-c", TAKE, payload.FOLDER)
+    return replace(
+        inside(node, cluster.container(node), words, "--interactive"), stdin=(payload.serving_files(spec),)
+    )
 
 
 def inspect_server(cluster: Cluster, node: Node, lines: int) -> Command:
     """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there."""
-    return _exec(cluster, node, inside=("sh", "-c", INSPECT, payload.SUPERVISOR, str(lines)))
+    return inside(node, cluster.container(node), ("sh", "-c", INSPECT, payload.SUPERVISOR, str(lines)))
 
 
 def ask_server(cluster: Cluster, node: Node) -> Command:
     """Asks the model for a word."""
-    return _exec(cluster, node, inside=("python3", payload.SUPERVISOR, "ask"))
+    return inside(node, cluster.container(node), ("python3", payload.SUPERVISOR, "ask"))
 
 
 def stop_server(cluster: Cluster, node: Node) -> Command:
     """Ends the server; succeeds when nothing of it is left."""
-    return _exec(cluster, node, inside=("python3", payload.SUPERVISOR, "stop"))
-
-
-def _exec(cluster: Cluster, node: Node, *options: str, inside: tuple[str, ...]) -> Command:
-    return Command((*node.docker.command, "exec", *options, cluster.container(node), *inside))
+    return inside(node, cluster.container(node), ("python3", payload.SUPERVISOR, "stop"))

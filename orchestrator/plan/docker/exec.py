@@ -1,4 +1,4 @@
-"""Lines for what a person wants to run in a node's container."""
+"""Lines that run something in a container, and those for what a person wants to run there."""
 
 from dataclasses import replace
 
@@ -9,20 +9,23 @@ from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.scripts import scripted
 
 
+def inside(node: Node, container: str, words: tuple[str, ...], *options: str) -> Command:
+    """Runs the words in a container."""
+    return Command((*node.docker.command, "exec", *options, container, *words))
+
+
 def container_state(cluster: Cluster, node: Node) -> Command:
     """RECORD and the state of the node's container, nothing where there is none; fails where Docker itself does."""
     ours = ("--filter", f"label=raycluster.cluster={cluster.name}")
     named = ("--filter", f"name=^{cluster.container(node)}$")
-    return Command(
-        (*node.docker.command, "ps", "--all", *ours, *named, "--format", f"{RECORD}{{{{.State}}}}")
-    )
+    shown = ("--format", f"{RECORD}{{{{.State}}}}")
+    return Command((*node.docker.command, "ps", "--all", *ours, *named, *shown))
 
 
 def execute(cluster: Cluster, node: Node, words: tuple[str, ...], mark: str, *, stdin: bool) -> Command:
     """Runs the words in the node's container, `mark` (NAME=VALUE) in their environment."""
     options = ("--interactive",) if stdin else ()
-    container = cluster.container(node)
-    return Command((*node.docker.command, "exec", *options, "--env", mark, container, *words))
+    return inside(node, cluster.container(node), words, *options, "--env", mark)
 
 
 def end_marked(cluster: Cluster, node: Node, mark: str, grace: str) -> Command:

@@ -1,8 +1,9 @@
-"""Lines that read what a node's container has said, and what was written into files inside it."""
+"""Lines that read a node's container's log, and files of logs inside it."""
 
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker.exec import inside
 from orchestrator.plan.lock import SILENCE_SECONDS
 from orchestrator.plan.scripts import program, scripted
 
@@ -53,7 +54,7 @@ ALL = "all"
 
 
 def find(cluster: Cluster, node: Node) -> Command:
-    """The node's container, whatever its state; `logs.found` reads the answer."""
+    """The node's container, whatever its state; `logs.lines.parse_container` reads it."""
     return scripted(FIND, "find", node, cluster.name, cluster.container(node))
 
 
@@ -85,15 +86,4 @@ def _wanted(container: str, tail: str, since: str) -> tuple[str, ...]:
 
 
 def _in_container(node: Node, container: str, *words: str) -> Command:
-    return Command(
-        (
-            *node.docker.command,
-            "exec",
-            "--interactive",
-            container,
-            "python3",
-            "-c",
-            program("tail_files"),
-            *words,
-        )
-    )
+    return inside(node, container, ("python3", "-c", program("tail_files"), *words), "--interactive")

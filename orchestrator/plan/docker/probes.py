@@ -1,10 +1,11 @@
-"""Lines that look at a host and change nothing there; a trial's container is gone when it ends."""
+"""Probes: lines that inspect a host and change nothing there; a probe's container is gone when it ends."""
 
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import engine, scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.devices import ACCELERATOR, device_files
+from orchestrator.plan.docker.exec import inside
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.run import HF_HOME, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
@@ -15,7 +16,7 @@ from orchestrator.plan.status import watch_script
 
 
 def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
-    """One look at everything that matters on a host; `probes` reads it. `gcs`: whom to ask, or empty."""
+    """Inspects everything that matters on a host; `facts.parse` reads it. `gcs`: where to ask Ray, or empty."""
     keeps = depth > Depth.CONTAINERS and node in engine.of(cluster).supervisors(cluster)
     asked = (
         cluster.name,
@@ -33,13 +34,13 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
 
 
 def ask_ray(cluster: Cluster, gcs: str) -> Command:
-    """Ray's node table alone, from inside the head's container; `probes.parse_ray` reads it."""
+    """Ray's node table alone, from inside the head's container; `facts.parse` reads it."""
     asked = (cluster.container(cluster.head), program("ray_nodes"), gcs)
     return scripted(look_scripts.RAY, "ask-ray", cluster.head, *asked)
 
 
 def watch(cluster: Cluster, node: Node, since: float) -> Command:
-    """Tells what happens to the host's containers from `since` on, by its clock; `live` reads it.
+    """Prints events of the host's containers from `since` on, by its clock; `status.snapshot` reads them.
 
     Also the numbers of NVIDIA's GPUs: of those in the node's container, or of the host's where none runs.
     """
@@ -49,7 +50,7 @@ def watch(cluster: Cluster, node: Node, since: float) -> Command:
 
 
 def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:
-    """A second look at the host; `inspection` reads it. `ask_registry`: whether the image could be pulled."""
+    """Inspects the host further; `facts.inspection` reads it. `ask_registry`: whether the image could be pulled."""
     asked = (image(cluster), "yes" if ask_registry else "")
     return scripted(look_scripts.INSPECT, "inspect", node, *asked)
 
@@ -57,36 +58,29 @@ def inspect(cluster: Cluster, node: Node, *, ask_registry: bool) -> Command:
 def run_probe(
     cluster: Cluster, node: Node, place: NodeAddress, folder: str, ports: tuple[int, ...]
 ) -> Command:
-    """A container as the node's own would be, that tells what is in it and listens; `run_probe` reads it.
+    """A container as the node's own would be, that reports what is in it and listens; `facts.probe` reads it.
 
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
     """
     given = (*(("-v", f"{folder}:{HF_HOME}") if folder else ()), *found_inside(cluster, node, place))
     words = (program("probe"), "look", node.accelerator, place.ip, *map(str, ports))
-    return _brief(cluster, node, _trial_name(cluster, node), given, words)
+    return _container(cluster, node, _probe_name(cluster, node), given, words)
 
 
 def run_network_test(cluster: Cluster, node: Node, place: NodeAddress, words: tuple[str, ...]) -> Command:
-    """The same for a rank of the deep check, `words` being its arguments; `collective.heard` reads it."""
+    """The same for a rank of the deep check, `words` being its arguments; `facts.network_test` reads it."""
     name = f"raydeep-{cluster.name}-{node.name}"
-    return _brief(cluster, node, name, found_inside(cluster, node, place), (program("network_test"), *words))
+    return _container(
+        cluster, node, name, found_inside(cluster, node, place), (program("network_test"), *words)
+    )
 
 
 def check_tcp(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
-    """Tries connections from inside the node's trial; `trial.links` reads it."""
-    words = (
-        "exec",
-        _trial_name(cluster, node),
-        "python3",
-        "-c",
-        program("probe"),
-        "reach",
-        *addresses,
-    )
-    return Command((*node.docker.command, *words))
+    """Tries connections from inside the node's probe; `facts.probe` reads it."""
+    return inside(node, _probe_name(cluster, node), ("python3", "-c", program("probe"), "reach", *addresses))
 
 
-def _brief(
+def _container(
     cluster: Cluster, node: Node, name: str, given: tuple[str, ...], words: tuple[str, ...]
 ) -> Command:
     """A container that runs a program of ours until standard input ends, and is gone then."""
@@ -95,5 +89,5 @@ def _brief(
     return scripted(scripts.TRIAL, "trial", node, name, *options, *python)
 
 
-def _trial_name(cluster: Cluster, node: Node) -> str:
+def _probe_name(cluster: Cluster, node: Node) -> str:
     return f"raytrial-{cluster.name}-{node.name}"

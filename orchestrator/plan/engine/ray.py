@@ -29,17 +29,15 @@ class RayEngine:
     port_owner = "Ray's"
     waits = "wait until Ray lists it"
 
+    start = staticmethod(ray.start)
+    variables = staticmethod(ports.variables)
+    required_ports = staticmethod(ports.required_ports)
+    open_between_hosts = staticmethod(ports.open_between_hosts)
+    probe_ports = staticmethod(ports.probe_ports)
+
     def normalized(self, cluster: Cluster) -> Cluster:
         """The cluster without the settings that do not concern the engine."""
         return cluster
-
-    def start(self, cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
-        """What bash runs in the node's container."""
-        return ray.start(cluster, node, ip, head_ip)
-
-    def variables(self, cluster: Cluster, node: Node) -> Mapping[str, str]:
-        """The container's environment."""
-        return ports.variables(cluster, node)
 
     def mounts(self, cluster: Cluster, node: Node, home: str) -> tuple[str, ...]:
         """What of the host the container is given; `home`: the user's, on the host."""
@@ -52,18 +50,6 @@ class RayEngine:
         if cluster.ray.auth is Auth.DISABLED:
             return {"RAY_AUTH_MODE": "disabled"}
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": ray.TOKEN_IN_CONTAINER}
-
-    def required_ports(self, cluster: Cluster, node: Node) -> dict[int, str]:
-        """The ports that have to be free on the node's host, and what for."""
-        return ports.required_ports(cluster, node)
-
-    def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
-        """The ports at which the hosts must reach each other."""
-        return ports.open_between_hosts(cluster)
-
-    def probe_ports(self, cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:
-        """Where to try whether the node can be reached: a port of each kind, those that are free not `held`."""
-        return ports.probe_ports(cluster, node, held)
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         """The nodes whose containers may have a supervisor of a model's server."""
@@ -84,7 +70,9 @@ class RayEngine:
             if listed is None:
                 ran = format_duration(here.now - container.started)
                 return f"its container has run for {ran}, but Ray does not list it"
-            return _unfit(node, listed, expected_gpus(node, here))
+            # A new container is no cure for a firewall.
+            closed = Rejected(node.name, listed.out_of_reach, FIREWALL) if listed.out_of_reach else None
+            return closed or _few(listed, expected_gpus(node, here))
         if node.role is Role.HEAD and isinstance(table, RayTrouble):
             return _mute_head(node, table)
         return ""
@@ -149,13 +137,6 @@ def _listed(
     return table.alive(ip, container.started) if isinstance(table, RayTable) and ip else None
 
 
-def _unfit(node: Node, listed: RayNode, expected: int) -> str | Rejected:
-    """A new container is no cure for a firewall."""
-    if listed.out_of_reach:
-        return Rejected(node.name, listed.out_of_reach, FIREWALL)
-    return _few(listed, expected)
-
-
 def _few(listed: RayNode, expected: int) -> str:
     return f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
 
@@ -163,11 +144,8 @@ def _few(listed: RayNode, expected: int) -> str:
 def _without_token(node: Node, listed: RayNode | None) -> str | Rejected:
     """A head at work is not ended because a file cannot be read; one that is not at work may as well be."""
     why = "Ray's token cannot be read on this host, so no worker could join"
-    return (
-        Rejected(node.name, why, "`raycluster down`, then `raycluster up`, makes a new one")
-        if listed
-        else why
-    )
+    fix = "`raycluster down`, then `raycluster up`, makes a new one"
+    return Rejected(node.name, why, fix) if listed else why
 
 
 def _mute_head(node: Node, trouble: RayTrouble) -> str | Rejected:

@@ -1,4 +1,4 @@
-"""Ray's command lines, and the reader of its node table."""
+"""Ray's command lines, and the parser of its node table."""
 
 import json
 import shlex
@@ -60,28 +60,24 @@ def _nvidia_gpus(wanted: str, found: int | None) -> int:
 
 
 def parse_table(line: str) -> RayTable | RayTrouble:
-    """One line of `ray_nodes`."""
+    """A line that `payload/ray_nodes.py` has printed."""
     try:
-        told = json.loads(line)
-        if "error" in told:
-            return RayTrouble(told["error"], told["gone"])
-        nodes = tuple(_node(row) for row in told["nodes"])
-        return RayTable(told["ray"], nodes, told.get("dashboard", ""), tuple(told.get("metrics", ())))
+        table = json.loads(line)
+        if "error" in table:
+            return RayTrouble(table["error"], table["gone"])
+        nodes = tuple(map(_node, table["nodes"]))
+        return RayTable(table["ray"], nodes, table.get("dashboard", ""), tuple(table.get("metrics", ())))
     except (ValueError, KeyError, TypeError):
         return RayTrouble(line.strip() or "no answer from Python in the head's container", gone=False)
 
 
 def _node(row: dict[str, Any]) -> RayNode:
     return RayNode(
-        ip=row["ip"],
-        alive=row["alive"],
+        **{
+            name: row[name]
+            for name in ("ip", "alive", "gpus", "started", "hostname", "death", "port", "reached")
+        },
         is_head=row["head"],
-        gpus=row["gpus"],
-        started=row["started"],
-        hostname=row["hostname"],
-        death=row["death"],
-        port=row["port"],
-        reached=row["reached"],
         resources=tuple(Resource(name, *amounts) for name, amounts in row.get("resources", {}).items()),
         metrics=max(row["metrics"], 0),
     )

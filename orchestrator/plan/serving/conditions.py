@@ -1,11 +1,10 @@
-"""What `serve` waits for: that the server answers; or it learns why it never will."""
+"""Condition that `serve` waits for: the server answers; or the reason why it never will."""
 
 import re
 from dataclasses import dataclass
 
 from orchestrator.plan.remedies import TIMED_OUT
 from orchestrator.plan.serving import causes, state
-from orchestrator.plan.serving import state as served
 from orchestrator.plan.serving.causes import HELD
 from orchestrator.plan.serving.state import ABANDONED, Served
 from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
@@ -13,45 +12,37 @@ from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
 LAST_LINES = 12
 KILLED = 137
 GIVEN_UP = (TIMED_OUT, KILLED)
-"""A look that was given up: a host that loads a model may be too busy for it, and the model is none the worse."""
+"""Inspections that were given up: a host that loads a model may be too busy for it, and the model is none the worse."""
 
 PATIENCE = 60
-"""Seconds. Ray gives GPUs that are free at once."""
+"""Seconds. Ray gives GPUs that are free at once; vLLM waits half an hour for those that others hold."""
 
 WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs for (\d+) seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswers:
-    """Until the server says that it is well; hopeless once it has ended without ever having been so."""
+    """Until the server is healthy; hopeless once it has ended without ever having been so."""
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
         if exit_code in GIVEN_UP:
             return NotYet("its host is too busy to say how far it is")
-        seen = served.parse_served(stdout)
+        seen = state.parse_served(stdout)
         if exit_code or seen is None:
             return Never("nothing of the server is there any more: has its container ended?")
         if seen.answers:
             return Ready(f"answers at {seen.url}")
-        return _ended(seen) if not seen.supervised else _starved(seen) or NotYet(_how_far(seen))
-
-
-def _starved(seen: Served) -> Never | None:
-    """VLLM waits half an hour for GPUs that others hold."""
-    told = [found for line in seen.lines if (found := WAITS_FOR_GPUS.search(line))]
-    if not told or int(told[-1][1]) < PATIENCE or not state.waits_for_gpus(seen.lines):
-        return None
-    return Never(f"Ray has had no GPUs for it for {told[-1][1]} s", fix=HELD)
-
-
-def _how_far(seen: Served) -> str:
-    if seen.state == "waiting":
-        return f"waits for {', '.join(seen.missing)}" if seen.missing else seen.why or "waits for Ray"
-    return state.loading_stage(seen.lines)
+        if not seen.supervised:
+            return _ended(seen)
+        waits = [found[1] for line in seen.lines if (found := WAITS_FOR_GPUS.search(line))]
+        if waits and int(waits[-1]) >= PATIENCE and state.waits_for_gpus(seen.lines):
+            return Never(f"Ray has had no GPUs for it for {waits[-1]} s", fix=HELD)
+        waits_for = f"waits for {', '.join(seen.missing)}" if seen.missing else seen.why or "waits for Ray"
+        return NotYet(waits_for if seen.state == "waiting" else state.loading_stage(seen.lines))
 
 
 def _ended(seen: Served) -> Never:
-    """Its root cause, where it is known; else its last lines."""
+    """The root cause, where it is known; else the last lines."""
     ended = seen.why or f"vLLM ended with exit code {seen.exit_code}"
     if seen.abandoned:
         return Never(ABANDONED)

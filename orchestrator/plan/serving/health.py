@@ -1,17 +1,15 @@
-"""What the facts say of the model that is served: whether it answers, and if not, why."""
+"""Health of the model that is served: whether it answers, and if not, why."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.plan.facts.host import HostFacts, Unreachable
+from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.serving import causes
-from orchestrator.plan.serving import state as progress
-from orchestrator.plan.serving.state import ABANDONED, Served
+from orchestrator.plan.serving.state import ABANDONED, Served, loading_stage
 
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
 
-NOBODY: Mapping[str, HostFacts | Unreachable] = {}
+NO_FACTS: Facts = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +32,21 @@ class ModelHealth:
     missing: tuple[str, ...] = ()
 
 
-def assess(
-    served: Served | None, facts: Mapping[str, HostFacts | Unreachable] = NOBODY
-) -> ModelHealth | None:
-    """Judges what was seen: on the head, and on the hosts of further ranks; None where nothing is served."""
+def assess(served: Served | None, facts: Facts = NO_FACTS) -> ModelHealth | None:
+    """The health as the head reports it, and the hosts of further ranks; None where nothing is served."""
     if served is None:
         return None
-    missing = tuple(_missing(facts, served))
+    # Ranks that are not there: as the first one's supervisor knows, and as their own facts tell.
+    hosts = served.hosts[1:] if served.supervised else ()
+    alone = {host for host in hosts if _has_no_supervisor(facts.get(host))}
+    missing = tuple(host for host in hosts if host in served.missing or host in alone)
     answers = served.answers and not missing
-    trouble, fix = ("", "") if answers else _without(facts, missing) if missing else _trouble(served)
+    trouble, fix = ("", "") if answers else _trouble(served)
+    if missing:  # where there is a supervisor it comes back by itself
+        trouble, fix = (
+            f"it waits for {', '.join(missing)}",
+            "`raycluster serve` starts it there" if alone else "",
+        )
     state = "answering" if answers else "waiting" if served.answers else served.state
     return ModelHealth(
         model=served.model.name,
@@ -58,22 +62,8 @@ def assess(
     )
 
 
-def _missing(facts: Mapping[str, HostFacts | Unreachable], served: Served) -> Iterator[str]:
-    """The hosts whose rank is not there: as the first one's supervisor knows, and as their own facts tell."""
-    for host in served.hosts[1:] if served.supervised else ():
-        here = facts.get(host)
-        if host in served.missing or (isinstance(here, HostFacts) and not _keeps(here)):
-            yield host
-
-
-def _keeps(here: HostFacts) -> bool:
-    return bool(here.served and here.served.supervised)
-
-
-def _without(facts: Mapping[str, HostFacts | Unreachable], missing: tuple[str, ...]) -> tuple[str, str]:
-    """Where there is a supervisor it comes back by itself."""
-    alone = [host for host in missing if isinstance(here := facts.get(host), HostFacts) and not _keeps(here)]
-    return f"it waits for {', '.join(missing)}", "`raycluster serve` starts it there" if alone else ""
+def _has_no_supervisor(here: HostFacts | Unreachable | None) -> bool:
+    return isinstance(here, HostFacts) and not (here.served and here.served.supervised)
 
 
 def _trouble(served: Served) -> tuple[str, str]:
@@ -89,7 +79,7 @@ def _trouble(served: Served) -> tuple[str, str]:
         case "waiting":
             return f"it waits for {'its ranks' if served.hosts else 'Ray'}", ""
         case "starting":
-            return f"it {progress.loading_stage(served.lines)}", ""
+            return f"it {loading_stage(served.lines)}", ""
         case "ended":
             return f"{ended} and will be started again{why}", fix
     return f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble, fix

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.model.cluster import Cluster, Model
-from orchestrator.model.redact import arguments as discreet
+from orchestrator.model.redact import arguments as redacted
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import why_not_ready, why_unknown
@@ -27,7 +27,7 @@ STOP_SECONDS = 60.0
 
 
 def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
-    """What makes the model answer, on a cluster that is up."""
+    """Steps that make the model answer, on a cluster that is up."""
     title, head = f"serve {model.name}", cluster.head.name
     serving = engine.of(cluster).serving(cluster, facts, model)
     if not isinstance(serving, Serving):
@@ -43,12 +43,9 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     if now and now.answers and not missing:
         return Plan(title)
     anew = serving.parts if serving.parts[0] in missing else missing
-    changes = (Change(part.node.name, _told(serving, part)) for part in anew or serving.parts[:1])
-    phases, missed = (
-        tuple(_phases(cluster, serving, anew)),
-        _left_out(cluster, facts, serving) if anew else (),
-    )
-    return Plan(title, phases, tuple(changes), warnings=tuple(missed))
+    changes = tuple(Change(part.node.name, _change(serving, part)) for part in anew or serving.parts[:1])
+    left_out = tuple(_left_out(cluster, facts, serving)) if anew else ()
+    return Plan(title, tuple(_phases(cluster, serving, anew)), changes, warnings=left_out)
 
 
 def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Note]:
@@ -61,7 +58,7 @@ def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Note
 
 
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
-    """What ends the server, if there is one."""
+    """Steps that end the server, if there is one."""
     title, nodes = "stop serving", engine.of(cluster).supervisors(cluster)
     refusals = tuple(why for node in nodes if (why := why_unknown(cluster, node, facts[node.name])))
     serving = {node.name: now for node in nodes if (now := _served(facts, node.name))}
@@ -77,7 +74,7 @@ def plan_unserve(cluster: Cluster, wreck: FailedRun) -> Plan:
 
 
 def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, Run]:
-    """What gives those hosts, whose containers are new, their parts of what the head's supervisor goes on to serve."""
+    """Steps that give those hosts, whose containers are new, their parts of the model that the head still serves."""
     now = _served(facts, cluster.head.name)
     serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.supervised else ()
     if not now or not isinstance(serving, Serving) or serving.run != now.run:
@@ -104,26 +101,20 @@ def _is_supervised(facts: Facts, part: Part) -> bool:
     return bool(now and now.supervised and now.run == part.run)
 
 
-def _told(serving: Serving, part: Part) -> str:
+def _change(serving: Serving, part: Part) -> str:
     if part is not serving.parts[0]:
         return f"has rank {serving.parts.index(part)} of it"
     why = serving.why and f": {serving.why}"
-    return f"serves {' '.join((serving.model.name, *discreet(serving.model.args)))}{why}"
+    return f"serves {' '.join((serving.model.name, *redacted(serving.model.args)))}{why}"
 
 
 def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Iterator[Phase]:
     if anew:
-        yield Phase(
-            "Start the server", tuple(_start(cluster, serving, part) for part in anew), OnFailure.STOP
-        )
-    waits = tuple(_wait(cluster, part) for part in serving.parts)
-    ask = Run(
-        cluster.head.name,
-        "ask it for a word",
-        docker.ask_server(cluster, cluster.head),
-        timeout=ASK_SECONDS,
-        kind=StepKind.ASK_MODEL,
-    )
+        starts = tuple(_start(cluster, serving, part) for part in anew)
+        yield Phase("Start the server", starts, OnFailure.STOP)
+    waits, head = tuple(_wait(cluster, part) for part in serving.parts), cluster.head
+    asking = docker.ask_server(cluster, head)
+    ask = Run(head.name, "ask it for a word", asking, timeout=ASK_SECONDS, kind=StepKind.ASK_MODEL)
     yield Phase("Wait for the model", (waits[0], ask, *waits[1:]), OnFailure.STOP)
 
 
