@@ -21,20 +21,34 @@ class Target:
     port: int | None = None
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if self.port and ":" in self.host else self.host
-        return f"{f'{self.user}@' if self.user else ''}{host}{f':{self.port}' if self.port else ''}"
+        address = host_port(self.host, self.port) if self.port else self.host
+        return f"{self.user}@{address}" if self.user else address
+
+
+def host_port(host: str, port: int) -> str:
+    """`host:port`, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split(written: str) -> tuple[str | None, str, str | None] | None:
+    """User, host and port of `[user@]host[:port]`, as they are written; None where it is nothing of the kind."""
+    found = _TARGET.fullmatch(written)
+    if not found:
+        return None
+    host = found["host"]
+    return found["user"], host[1:-1] if ":" in host else host, found["port"]
 
 
 def parse(written: str) -> tuple[Target, ...]:
     """All that a text stands for. ValueError: it is no host."""
     if addresses.is_ip(written):
         return (Target(written),)
-    found = _TARGET.fullmatch(written)
+    found = split(written)
     if not found:
         raise ValueError(f'should be [user@]host[:port], such as "ubuntu@gpu1:2222", not {quoted(written)}')
-    user = None if found["user"] is None else values.user(found["user"])
-    port = None if found["port"] is None else values.port(found["port"])
-    host = found["host"][1:-1] if ":" in found["host"] else found["host"]
+    user = None if found[0] is None else values.user(found[0])
+    port = None if found[2] is None else values.port(found[2])
+    host = found[1]
     if host == LOCAL and (user or port):
         raise ValueError(f"{quoted(LOCAL)} is this machine, reached without SSH: write it alone")
     return tuple(Target(each, user, port) for each in expand(addresses.host(host)))

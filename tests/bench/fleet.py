@@ -12,10 +12,10 @@ from pathlib import Path
 
 from orchestrator.model.cluster import Cluster, Role
 from orchestrator.model.inventory.parse import load
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker
 from orchestrator.plan.actions.adhoc import plan_exec
 from orchestrator.plan.facts.host import Depth
-from orchestrator.plan.ray import commands as ray
 
 from . import rivals, terminal
 from .farm import Farm, farm
@@ -125,7 +125,7 @@ def _lines(made: Farm, count: int) -> dict[str, str]:
 def _looks(made: Farm, count: int) -> dict[str, str]:
     """By address, what `status` runs there."""
     cluster = _loaded(made, count)
-    gcs = {Role.HEAD: ray.address(cluster.head.ip or "", cluster.ray.port)}
+    gcs = {Role.HEAD: host_port(cluster.head.ip or "", cluster.ray.port)}
     return {
         node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), Depth.RAY).line()
         for node in cluster.nodes

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import Auth, Cluster, Node
 from orchestrator.model.secret import Secret
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions import conditions
 from orchestrator.plan.actions.images import get_image
@@ -14,7 +15,6 @@ from orchestrator.plan.checks import Level, quick
 from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.host_commands import check_tcp, keep_token
-from orchestrator.plan.ray.commands import address
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import (
     Change,
@@ -144,7 +144,7 @@ class _Up:
         ip, port = self._head_ip, self.cluster.ray.port
         fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
         yield Run(
-            node.name, f"reach the head at {address(ip, port)}", check_tcp(ip, port), timeout=5, fix=fix
+            node.name, f"reach the head at {host_port(ip, port)}", check_tcp(ip, port), timeout=5, fix=fix
         )
 
     def _start(self, node: Node, start: Start) -> Iterator[Step]:

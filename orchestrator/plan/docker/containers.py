@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.exec import inside
 from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
-from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.scripts import program, scripted
 
 TAKE = Script(
@@ -86,13 +86,13 @@ def listening(cluster: Cluster, node: Node, ip: str) -> Command:
 
 def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:
     """Prints changes of Ray's node table from inside the head's container, while standard input is open."""
-    words = ("python3", "-c", program("ray_nodes"), ray.address(ip, cluster.ray.port), f"{seconds:g}")
+    words = ("python3", "-c", program("ray_nodes"), host_port(ip, cluster.ray.port), f"{seconds:g}")
     return inside(node, cluster.container(node), words, "--interactive")
 
 
 def watch_nodes(cluster: Cluster, node: Node, ip: str) -> Command:
     """As `follow_nodes`, at a slower pace and without end, with each node's resources."""
-    words = ("python3", "-c", program("ray_nodes"), "watch", ray.address(ip, cluster.ray.port))
+    words = ("python3", "-c", program("ray_nodes"), "watch", host_port(ip, cluster.ray.port))
     return inside(node, cluster.container(node), words, "--interactive")
 
 

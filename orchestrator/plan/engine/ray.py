@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.address import addresses
@@ -10,7 +11,7 @@ from orchestrator.plan.facts.containers import UP_FIRST, ip_of, ray_table, why_n
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.ray import ports
-from orchestrator.plan.ray.commands import address, expected_gpus, parse_table
+from orchestrator.plan.ray.commands import expected_gpus, parse_table
 from orchestrator.plan.remedies import FIREWALL, format_duration
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, Serving
@@ -126,7 +127,7 @@ class RayEngine:
         gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
         backend = () if spec.has_option(model.args, BACKEND) else (BACKEND, "ray")
         # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
-        part = Part(head, (*backend, *chosen.args), env={"RAY_ADDRESS": address(*gcs)}, after=gcs)
+        part = Part(head, (*backend, *chosen.args), env={"RAY_ADDRESS": host_port(*gcs)}, after=gcs)
         return Serving(model, gcs[0], (part,), chosen.why)
 
 

@@ -5,6 +5,7 @@ from enum import IntEnum
 from ipaddress import ip_address, ip_network
 
 from orchestrator.model.secret import Secret
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.serving.state import Served
 
@@ -155,8 +156,8 @@ class RayNode:
         """What is wrong with a node that only seems to have joined; empty for a good one."""
         if self.reached is not False:
             return ""
-        where = f"[{self.ip}]" if ":" in self.ip else self.ip
-        return f"Ray lists it, but the head cannot reach it at {where}:{self.port}, and will soon give it up"
+        where = host_port(self.ip, self.port)
+        return f"Ray lists it, but the head cannot reach it at {where}, and will soon give it up"
 
 
 @dataclass(frozen=True, slots=True)

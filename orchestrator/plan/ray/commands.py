@@ -6,20 +6,16 @@ from typing import Any
 
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.host import HostFacts, RayNode, RayTable, RayTrouble, Resource
 from orchestrator.plan.ray import ports
 
 TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
 
 
-def address(ip: str, port: int) -> str:
-    """`ip:port`, with the brackets that IPv6 needs."""
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-
-
 def local_gcs(head: Node, port: int) -> str:
     """Where the head's container finds its own GCS, which listens on every address."""
-    return address(head.ip or "127.0.0.1", port)
+    return host_port(head.ip or "127.0.0.1", port)
 
 
 def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
@@ -28,7 +24,7 @@ def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
     place = (
         ("--head", f"--node-ip-address={ip}", f"--port={port}")
         if node.role is Role.HEAD
-        else (f"--address={address(head_ip, port)}", f"--node-ip-address={ip}")
+        else (f"--address={host_port(head_ip, port)}", f"--node-ip-address={ip}")
     )
     gpus = () if node.num_gpus is None else (f"--num-gpus={node.num_gpus}",)
     words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *gpus, *node.ray_args)

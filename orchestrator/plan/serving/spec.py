@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 
 from orchestrator.model.cluster import Model, Node
-from orchestrator.plan.ray.commands import address
+from orchestrator.model.ssh_target import host_port
 
 LONGEST = 9  # digits of a number that means something
 
@@ -91,7 +91,7 @@ class Serving:
         args = self.model.args
         scheme = "https" if has_option(args, "--ssl-certfile") else "http"
         host = option_value(args, "--host")
-        return f"{scheme}://{address(self.ip if host in EVERYWHERE else host, self.port)}"
+        return f"{scheme}://{host_port(self.ip if host in EVERYWHERE else host, self.port)}"
 
     @property
     def port(self) -> int:

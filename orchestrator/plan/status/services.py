@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, Unreachable
-from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import docker_fix
 from orchestrator.plan.status.health import HostHealth, assess
 from orchestrator.plan.steps import Note
@@ -92,7 +92,7 @@ def _exporters(
     if not listed.metrics:
         return Note(node.name, "its Ray exports no metrics: it is installed without its agent", _whole(table))
     others = table.metrics if listed.is_head else ()
-    return Exporters(node, (ray.address(listed.ip, listed.metrics), *others))
+    return Exporters(node, (host_port(listed.ip, listed.metrics), *others))
 
 
 def _token(cluster: Cluster, facts: HostFacts | Unreachable) -> Secret | None:

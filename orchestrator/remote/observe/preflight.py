@@ -10,6 +10,7 @@ from threading import Event
 from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Pull
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker, engine
 from orchestrator.plan.checks import Evidence, MissingData
 from orchestrator.plan.command import Command
@@ -19,7 +20,6 @@ from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Link, NoTrial, Trial
 from orchestrator.plan.host_commands import clock
-from orchestrator.plan.ray.commands import address
 from orchestrator.remote.execute.events import LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.probe_containers import ProbeContainers
@@ -119,7 +119,7 @@ class _Check:
         """The head tries every worker, each worker the head."""
         node = self._node(host)
         asked = {
-            address(place.ip, port): other
+            host_port(place.ip, port): other
             for other, place in self.places.items()
             if self._node(other).role is not node.role
             for port in self._answered(other, place, tried.get(other))

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.model.cluster import Ssh
+from orchestrator.model.ssh_target import host_port, split
 from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, unusable
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.transport import Failure, FailureError
@@ -39,7 +40,6 @@ def _short(file: Path) -> str:
 
 SSH_PORT = 22
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
-JUMP = re.compile(r"(?:(?P<user>.+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(?::(?P<port>\d+))?")
 
 # What OpenSSH has compiled in, for where there is no OpenSSH to ask.
 KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
@@ -68,7 +68,7 @@ class Settings:
 
     @property
     def address(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port)
 
     @property
     def login(self) -> str:
@@ -109,12 +109,12 @@ def _route(target: Settings, ssh: Ssh, config: Path | None, passed: tuple[str, .
 
 def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:
     """A ProxyJump's `[ssh://][user@]host[:port]`, as what `settings` takes."""
-    found = JUMP.fullmatch(spec.strip().removeprefix("ssh://").rstrip("/"))
-    if not found:
+    found = split(spec.strip().removeprefix("ssh://").rstrip("/"))
+    if not found or not (found[2] or "1").isdigit():
         raise unusable(f'"{spec}" is no jump host', fix="write it as [user@]host[:port], several with commas")
-    port = int(found["port"]) if found["port"] else None
+    user, host, port = found
     jump = ssh.jump if ssh.jump == "none" else None
-    return found["v6"] or found["host"], replace(ssh, user=found["user"], port=port, key=None, jump=jump)
+    return host, replace(ssh, user=user, port=int(port) if port else None, key=None, jump=jump)
 
 
 def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, ...] = ()) -> Settings:

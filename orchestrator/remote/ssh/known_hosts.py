@@ -79,13 +79,13 @@ class Entry:
         if self.names.startswith(HASHED):
             return _hashes_to(self.names, name)
         patterns = self.names.lower().split(",")
-        if any(fnmatchcase(name, _glob(pattern[1:])) for pattern in patterns if pattern.startswith("!")):
+        if any(fnmatchcase(name, as_glob(pattern[1:])) for pattern in patterns if pattern.startswith("!")):
             return False
-        return any(fnmatchcase(name, _glob(pattern)) for pattern in patterns)
+        return any(fnmatchcase(name, as_glob(pattern)) for pattern in patterns)
 
 
-def _glob(pattern: str) -> str:
-    # In known_hosts brackets surround a host that has a port; in a glob, a choice of characters.
+def as_glob(pattern: str) -> str:
+    """A pattern of OpenSSH's, for fnmatch: brackets surround a host that has a port."""
     return pattern.replace("[", "[[]")
 
 

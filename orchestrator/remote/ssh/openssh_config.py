@@ -18,6 +18,7 @@ from threading import Lock
 from time import monotonic
 
 from orchestrator.model.cluster import Ssh
+from orchestrator.remote.ssh.known_hosts import as_glob
 from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
@@ -103,7 +104,7 @@ class Answer:
 
     def matches(self, host: str) -> tuple[bool, ...]:
         """What tells hosts apart: those that match the same patterns get the same answer."""
-        return tuple(fnmatchcase(host, pattern.replace("[", "[[]")) for pattern in self.patterns or ())
+        return tuple(fnmatchcase(host, as_glob(pattern)) for pattern in self.patterns or ())
 
     def about(self, host: str) -> Options | None:
         """The same for another host that matches the same; None where more in it may be one's own."""

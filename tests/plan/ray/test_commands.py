@@ -5,8 +5,9 @@ import json
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Docker
+from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble
-from orchestrator.plan.ray.commands import address, expected_gpus, parse_table
+from orchestrator.plan.ray.commands import expected_gpus, parse_table
 from tests.plan.recordings import ray_line, ray_row
 from tests.plan.worlds import bare_host, node
 
@@ -57,7 +58,7 @@ def test_nvidia_gpus_are_expected_as_docker_was_told(gpus: str, found: int | Non
 
 @pytest.mark.parametrize(("ip", "written"), [("10.0.0.1", "10.0.0.1:6379"), ("fd00::1", "[fd00::1]:6379")])
 def test_an_address_has_the_brackets_that_ipv6_needs(ip: str, written: str) -> None:
-    assert address(ip, 6379) == written
+    assert host_port(ip, 6379) == written
 
 
 def test_a_table_is_read() -> None:
