@@ -1,1 +1,1 @@
-"""Making it so: the only room that opens sockets or starts processes."""
+"""Making it so: transports, and what is done over them. May import plan and model; only cli imports it."""

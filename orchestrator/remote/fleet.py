@@ -1,4 +1,4 @@
-"""The hosts of a run: one transport each, and a bound on how many are at work at once."""
+"""Fleets: one transport for each host of a run, and a limit on those at work at once."""
 
 import resource
 from collections.abc import Callable

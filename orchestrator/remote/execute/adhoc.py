@@ -1,4 +1,4 @@
-"""A person's own command on hosts, side by side. What it has started ends with us."""
+"""`exec`: a person's own command on hosts, side by side. What it has started ends with us."""
 
 import math
 import os

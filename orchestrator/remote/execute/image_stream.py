@@ -1,7 +1,7 @@
-"""What one command prints, given to the commands of other hosts as it comes.
+"""Image streams: one host's output is the input of commands on others, as it comes.
 
-Nothing is kept: a piece is passed on whole before the next is asked for, so all go at the pace of the slowest.
-One that ends, or takes nothing for a while, is left behind by the others.
+Nothing is stored: a piece is passed on whole before the next is read, so all go at the pace of the slowest.
+A host that ends, or takes nothing for a while, is left behind by the others.
 """
 
 import os
@@ -21,7 +21,7 @@ MB, GB = 1e6, 1e9
 
 
 class ImageStream:
-    """A phase's feed while it runs, with a tap for each of its hosts."""
+    """A phase's image stream while it runs, with a receiver for each of its hosts."""
 
     def __init__(
         self, feed: Feed, via: Transport, hosts: frozenset[str], tell: Tell, cancel: Event, timeouts: Timeouts
@@ -103,7 +103,7 @@ class _Receiver:
     is_open: bool = True
     sent: int = 0
     _began: float = field(default_factory=monotonic)
-    _told: float = field(default_factory=monotonic)
+    _reported: float = field(default_factory=monotonic)
     _left: bool = False
 
     def __post_init__(self) -> None:
@@ -146,9 +146,9 @@ class _Receiver:
     def how_far(self, size: int) -> str:
         """What has gone to the host, now and then; empty in between."""
         now = monotonic()
-        if now < self._told + self.timeouts.image_report:
+        if now < self._reported + self.timeouts.image_report:
             return ""
-        self._told = now
+        self._reported = now
         whole = f" of {_bytes(size)}" if size else ""
         return f"{_bytes(self.sent)}{whole}, {_bytes(self.sent / (now - self._began))}/s"
 

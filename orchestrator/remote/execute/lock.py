@@ -34,9 +34,9 @@ class Lock:
         """`quiet`: seconds without a word from its holder after which it counts as lost."""
         self._via, self._command, self._lost, self._quiet = via, command, lost, quiet
         self._changed, self._over = Condition(), PollableEvent()
-        self._told: list[str] = []
+        self._lines: list[str] = []
         self._ended: Output | Failure | None = None
-        self._heard, self._is_lost = time.monotonic(), False
+        self._received, self._is_lost = time.monotonic(), False
         self._threads = [Thread(target=act, name="lock", daemon=True) for act in (self._keep, self._listen)]
 
     def take(self, cancel: Event) -> Self | Holder | Failure:
@@ -52,7 +52,7 @@ class Lock:
             case None if self._held:
                 return self
             case Output(lock.TAKEN):
-                return lock.parse("\n".join(self._told)) or Holder("somebody", "a command", 0.0, 0)
+                return lock.parse("\n".join(self._lines)) or Holder("somebody", "a command", 0.0, 0)
             case Failure() as failure:
                 return failure
             case ended:
@@ -65,10 +65,10 @@ class Lock:
 
     @property
     def _held(self) -> bool:
-        return lock.HELD in self._told
+        return lock.HELD in self._lines
 
     def _keep(self) -> None:
-        ended = self._via.stream(self._command, self._hear, timeout=math.inf, cancel=self._over)
+        ended = self._via.stream(self._command, self._receive, timeout=math.inf, cancel=self._over)
         with self._changed:
             self._ended = ended
             self._changed.notify_all()
@@ -77,7 +77,7 @@ class Lock:
     def _listen(self) -> None:
         """A cable behind a jump host may be cut, and the connection to that be as good as ever."""
         while not self._over.wait(1):
-            if self._held and time.monotonic() > self._heard + self._quiet:
+            if self._held and time.monotonic() > self._received + self._quiet:
                 self._lose("nothing is heard of it any more")
                 return
 
@@ -87,11 +87,11 @@ class Lock:
         if first and self._held and not self._over.is_set():
             self._lost(why)
 
-    def _hear(self, line: str) -> None:
-        self._heard = time.monotonic()
+    def _receive(self, line: str) -> None:
+        self._received = time.monotonic()
         with self._changed:
             if not self._held:
-                self._told.append(line)
+                self._lines.append(line)
             self._changed.notify_all()
 
 
@@ -114,12 +114,12 @@ def _not_lockable(ended: Output | None) -> Failure:
 
 
 def ourselves() -> str:
-    """Who runs here, as the lock names its holder: `user@machine`."""
+    """Our user and machine, as the lock names its holder: `user@machine`."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def ask(via: Transport, command: Command, cancel: Event) -> str | Failure:
-    """What the host says of the lock, or has done to it."""
+    """The output of a command about the lock, or why there is none."""
     got = via.run(command, timeout=DEFAULT.lock_ask, cancel=cancel)
     if isinstance(got, Failure):
         return got

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Commands on this machine itself, for `host: local`. Imported by the fleet alone."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Logs of hosts, read once or followed. Imported by cli's `logs`."""

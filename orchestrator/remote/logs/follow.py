@@ -16,7 +16,7 @@ from orchestrator.remote.logs.host_follower import Follower, Said
 from orchestrator.remote.logs.read import Wanted
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 
-MOST = 50_000  # lines that are told together, and that wait for whoever reads: a host is not asked for more
+MOST = 50_000  # lines that are queue together, and that wait for whoever reads: a host is not asked for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ def follow(
     cluster: Cluster, wanted: Wanted, fleet: Fleet, cancel: Event, most: int = MOST
 ) -> Generator[Heard]:
     """What the hosts say, as it comes, until `cancel` is set or there is no hope for any of them."""
-    told: Queue[Said | Line] = Queue(most)
-    timeouts, tell = fleet.timeouts, partial(_put, told, cancel)
+    queue: Queue[Said | Line] = Queue(most)
+    timeouts, tell = fleet.timeouts, partial(_put, queue, cancel)
     hosts = [
         Follower(cluster, node, log, fleet[node.name], tell, cancel, timeouts) for node, log in wanted.items()
     ]
@@ -43,8 +43,8 @@ def follow(
         for thread in (*threads, checking):
             thread.start()
         _await_all(hosts, cancel, timeouts)
-        while not cancel.is_set() and (any(thread.is_alive() for thread in threads) or not told.empty()):
-            yield _batch(told, cancel, timeouts.log_batch)
+        while not cancel.is_set() and (any(thread.is_alive() for thread in threads) or not queue.empty()):
+            yield _batch(queue, cancel, timeouts.log_batch)
     finally:
         over.set()
         if any(thread.is_alive() for thread in threads):
@@ -61,21 +61,21 @@ def _await_all(hosts: Sequence[Follower], cancel: Event, timeouts: Timeouts) -> 
     cancel.wait(timeouts.log_backlog)
 
 
-def _put(told: "Queue[Said | Line]", cancel: Event, each: Said | Line) -> None:
+def _put(queue: "Queue[Said | Line]", cancel: Event, each: Said | Line) -> None:
     """Once there is room: a pager that nobody turns is not to fill our memory."""
     while not cancel.is_set():
         with suppress(Full):
-            told.put(each, timeout=DEFAULT.log_batch)
+            queue.put(each, timeout=DEFAULT.log_batch)
             return
 
 
-def _batch(told: "Queue[Said | Line]", cancel: Event, seconds: float) -> Heard:
+def _batch(queue: "Queue[Said | Line]", cancel: Event, seconds: float) -> Heard:
     batch: list[Said | Line] = []
     with suppress(Empty):
-        batch.append(told.get(timeout=seconds))
+        batch.append(queue.get(timeout=seconds))
         cancel.wait(seconds)
-        while len(batch) < told.maxsize:
-            batch.append(told.get_nowait())
+        while len(batch) < queue.maxsize:
+            batch.append(queue.get_nowait())
     lines = in_order(each for each in batch if isinstance(each, Line))
     return Heard(tuple(lines), tuple(each for each in batch if isinstance(each, Said)))
 

@@ -1,4 +1,4 @@
-"""One host whose log is followed: through lost connections, and from one container to the next."""
+"""Follows one host's log: through lost connections, and from one container to the next."""
 
 import math
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class Follower:
     _lost: bool = False
     _failures: int = 0
     _streams: bool = False
-    _heard: float = 0.0
+    _received: float = 0.0
     _words: str = ""
     _lock: Lock = field(default_factory=Lock)
 
@@ -57,7 +57,7 @@ class Follower:
             if isinstance(found, LogContainer):
                 self._take(found)
             elif found.kind in FOR_GOOD:
-                self._say(f"{found.message}; it is not followed", found.detail, found.fix)
+                self._report(f"{found.message}; it is not followed", found.detail, found.fix)
                 break
             else:
                 self._lose(found)
@@ -72,10 +72,10 @@ class Follower:
 
     def check(self) -> None:
         """Asks a host that has said nothing for long: its Docker may hang, or a cable be cut behind a jump host."""
-        if self._streams and monotonic() > self._heard + self.timeouts.log_quiet:
+        if self._streams and monotonic() > self._received + self.timeouts.log_quiet:
             found = self._find()
             if isinstance(found, LogContainer):
-                self._heard = monotonic()
+                self._received = monotonic()
                 self._regain()
             elif self._streams:
                 self._lose(found)
@@ -86,7 +86,7 @@ class Follower:
     def _take(self, found: LogContainer) -> None:
         self._regain()
         if text := container_news(self._last, found):
-            self._say(text)
+            self._report(text)
         self._last = found
         if self._worth_reading(found):
             self._stream(found)
@@ -99,9 +99,9 @@ class Follower:
         return found.running or not (self.log.needs_running or not found.id or there == self._read_to_end)
 
     def _stream(self, found: LogContainer) -> None:
-        self._heard, self._streams = monotonic(), True
+        self._received, self._streams = monotonic(), True
         self.begun.set()
-        ended = self.via.stream(self.log.follow(found), self._hear, timeout=math.inf, cancel=self.cancel)
+        ended = self.via.stream(self.log.follow(found), self._receive, timeout=math.inf, cancel=self.cancel)
         self._streams = False
         match ended:
             case Failure():
@@ -112,12 +112,12 @@ class Follower:
             case Output():
                 self._wonder(ended)
 
-    def _hear(self, told: str) -> None:
-        self._heard, self._words = monotonic(), told
-        if line := self.log.hear(told):
+    def _receive(self, line: str) -> None:
+        self._received, self._words = monotonic(), line
+        if parsed := self.log.hear(line):
             self._regain()
             self._failures = 0
-            self.tell(line)
+            self.tell(parsed)
 
     def _lose(self, failure: Failure) -> None:
         """Tells of a host that is lost, once until it is back."""
@@ -126,20 +126,20 @@ class Follower:
         self._failures += 1
         if first and not self.cancel.is_set():
             fix = "" if self._last and failure.kind is FailureKind.UNREACHABLE else failure.fix
-            self._say(f"{failure.message}; trying again", failure.detail, fix)
+            self._report(f"{failure.message}; trying again", failure.detail, fix)
 
     def _regain(self) -> None:
         with self._lock:
             back, self._lost = self._lost, False
         if back:
             self._failures = 0
-            self._say("answers again")
+            self._report("answers again")
 
     def _wonder(self, ended: Output) -> None:
         self._failures += 1
         if self._failures == TWICE:
             failure = unreadable(ended, [self._words])
-            self._say(f"{failure.message}; trying again", failure.detail)
+            self._report(f"{failure.message}; trying again", failure.detail)
 
-    def _say(self, text: str, detail: str = "", fix: str = "") -> None:
+    def _report(self, text: str, detail: str = "", fix: str = "") -> None:
         self.tell(Said(self.node.name, text, detail, fix))

@@ -44,9 +44,11 @@ def _read(
     got = via.run(log.read(found), timeout=DEFAULT.read, cancel=cancel)
     if isinstance(got, Failure):
         return got
-    told = got.stdout.split("\n")
+    received = got.stdout.split("\n")
     return (
-        unreadable(got, told) if got.exit_code else tuple(line for each in told if (line := log.hear(each)))
+        unreadable(got, received)
+        if got.exit_code
+        else tuple(line for each in received if (line := log.hear(each)))
     )
 
 
@@ -56,13 +58,13 @@ def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> LogCont
     if isinstance(got, Failure):
         return got
     if got.exit_code:
-        said = got.stderr.strip()
-        fix = docker_fix(DockerTrouble(got.exit_code, said))
-        return Failure(FailureKind.EXIT, "Docker does not answer there", got.exit_code, said, fix)
+        words = got.stderr.strip()
+        fix = docker_fix(DockerTrouble(got.exit_code, words))
+        return Failure(FailureKind.EXIT, "Docker does not answer there", got.exit_code, words, fix)
     return lines.parse_container(got.stdout)
 
 
-def unreadable(ended: Output, told: list[str]) -> Failure:
+def unreadable(ended: Output, lines: list[str]) -> Failure:
     """For a log that Docker would not give. Its words may stand among the lines, after the last of them."""
-    words = ended.stderr.strip() or next((line for line in reversed(told) if line), "")
+    words = ended.stderr.strip() or next((line for line in reversed(lines) if line), "")
     return Failure(FailureKind.EXIT, f"its log cannot be read: exit code {ended.exit_code}", detail=words)

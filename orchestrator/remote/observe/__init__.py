@@ -1,1 +1,1 @@
-"""TODO."""
+"""Facts from hosts: inspection, images, preflight checks, the network test, the watch. Imported by cli."""

@@ -1,4 +1,4 @@
-"""Looks at the hosts, side by side, with one command each."""
+"""Inspects hosts side by side, with one command each."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from orchestrator.remote.transport import Failure, FailureKind
 T = TypeVar("T")
 
 
-def _seen(_node: Node, _told: object) -> str:
+def _seen(_node: Node, _answer: object) -> str:
     return "seen"
 
 
@@ -33,9 +33,9 @@ def ask_all(
     """What each host answers, by name. `title`, `what` and how an answer is `shown`: as people see it."""
 
     def one(node: Node) -> tuple[str, T]:
-        told = ask(node)
-        tell(HostSeen(node.name, _trouble(told), shown(node, told)))
-        return node.name, told
+        answer = ask(node)
+        tell(HostSeen(node.name, _trouble(answer), shown(node, answer)))
+        return node.name, answer
 
     nodes = tuple(nodes)
     tell(LookBegan(tuple(node.name for node in nodes), title, what))
@@ -44,8 +44,8 @@ def ask_all(
         return dict(pool.map(one, nodes))
 
 
-def _trouble(told: object) -> str:
-    match told:
+def _trouble(answer: object) -> str:
+    match answer:
         case Unreachable(why=why):
             return why
         case Failure(message=message):

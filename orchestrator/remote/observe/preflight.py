@@ -1,4 +1,4 @@
-"""Gathers what `check` asks for beyond the first look: host by host, then from host to host."""
+"""Gathers the evidence of `check`: host by host, then from host to host."""
 
 import re
 import time
@@ -85,8 +85,8 @@ class _Check:
         asked = time.time()
         got = self.fleet[host].run(clock(), timeout=self.fleet.timeouts.clock, cancel=self.cancel)
         answered = time.time()
-        told = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
-        return (float(told[1]) - answered, float(told[1]) - asked) if told else None
+        seconds = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
+        return (float(seconds[1]) - answered, float(seconds[1]) - asked) if seconds else None
 
     def inspect(self, host: str) -> Inspection | MissingData:
         node, facts = self._node(host), self.hosts[host]
@@ -155,17 +155,17 @@ def trial_seconds(timeouts: Timeouts) -> float:
 
 
 class _Trial:
-    """A container that tells what is in it."""
+    """A container that reports what is in it."""
 
     def __init__(self, brief: ProbeContainers, via: Transport, command: Command, timeouts: Timeouts) -> None:
-        self._told, self._seconds = Event(), timeouts.trial_start
+        self._answered, self._seconds = Event(), timeouts.trial_start
         self._until = time.monotonic() + self._seconds
         self._line = ""
         self._ended: Output | Failure | None = None
-        brief.start(via, command, self._hear, self._end, trial_seconds(timeouts))
+        brief.start(via, command, self._receive, self._end, trial_seconds(timeouts))
 
     def result(self, cancel: Event) -> Trial | NoTrial:
-        while not (self._told.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
+        while not (self._answered.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
             pass
         if self._line:
             return probe.parse_trial(self._line)
@@ -176,14 +176,14 @@ class _Trial:
                 return NoTrial(None, failure.message)
         return NoTrial(None, f"it says nothing for {self._seconds:.0f} s")
 
-    def _hear(self, line: str) -> None:
+    def _receive(self, line: str) -> None:
         if probe.is_answer(line) and not self._line:  # a host may greet before
             self._line = line
-            self._told.set()
+            self._answered.set()
 
     def _end(self, ended: Output | Failure) -> None:
         self._ended = ended
-        self._told.set()
+        self._answered.set()
 
 
 def _gap(host: str, what: str, got: Output | Failure) -> MissingData:

@@ -1,4 +1,4 @@
-"""Brief containers: each tells what it has to tell, stays until it is no longer needed, and is gone then."""
+"""Containers that run one probe each, and end with their standard input."""
 
 from collections.abc import Callable
 from threading import Event, Thread
@@ -12,7 +12,7 @@ from orchestrator.remote.transport import Failure, Output, PollableEvent, Transp
 
 
 class ProbeContainers:
-    """Those of one purpose, side by side, for as long as this is open as a context."""
+    """Probe containers on several hosts, for as long as this is open as a context."""
 
     def __init__(self, parting: float = DEFAULT.probe_parting) -> None:
         """`parting`: seconds to end and be removed, after which they are left to themselves."""

@@ -1,7 +1,7 @@
 """Watches a cluster at next to no cost for its hosts.
 
-A command on each host tells what befalls its containers, and one on the head what Ray's node table says. A
-host is looked at as `status` does when one of them gives a reason, and now and then without one.
+A command on each host reports the events of its containers, and one on the head Ray's node table. A host is
+inspected as `status` does it when one of them gives a reason, and now and then without one.
 """
 
 import math
@@ -44,18 +44,18 @@ class _Host:
     node: Node
     facts: HostFacts | Unreachable = field(default_factory=snapshot.HostPending)
     looked: float = 0.0
-    heard: float = math.inf
+    last_line: float = math.inf
     lost: float | None = None
     stale: bool = False
     looking: bool = False
     gpus: tuple[Gpu, ...] | str = ()
     lines: list[str] = field(default_factory=list)
     cut: Event = field(default_factory=Event)
-    one_look: Lock = field(default_factory=Lock)
+    inspecting: Lock = field(default_factory=Lock)
 
     @property
     def listens(self) -> bool:
-        return self.heard < math.inf
+        return self.last_line < math.inf
 
     @property
     def aged(self) -> HostFacts | Unreachable:
@@ -75,11 +75,11 @@ class Watcher:
         self._head = self._hosts[cluster.head.name]
         self._containers: dict[str, Container | None] = {}
         self._table: RayTable | RayTrouble = snapshot.RayPending()
-        self._told = 0.0
+        self._table_received = 0.0
         self._pool = ThreadPoolExecutor(fleet.jobs)
         supervisors = [Thread(target=self._keep, args=(host,), daemon=True) for host in self._hosts.values()]
         self._has_ray = engine.of(cluster).has_ray
-        followers = [Thread(target=self._follow, daemon=True)] if self._has_ray else []
+        followers = [Thread(target=self._follow_table, daemon=True)] if self._has_ray else []
         self._threads = [*supervisors, *followers]
 
     def __enter__(self) -> Self:
@@ -104,9 +104,11 @@ class Watcher:
             unsound = {host.name for host in sight.health.hosts if host.verdict in DOUBTFUL}
             for host in self._hosts.values():
                 doubtful = host.node.name in unsound
-                self._tend(host, self._timeouts.look_again_unsound if doubtful else self._timeouts.look_again)
+                self._inspect_if_due(
+                    host, self._timeouts.look_again_unsound if doubtful else self._timeouts.look_again
+                )
             if sight.health.model:
-                self._tend(self._head, self._timeouts.look_again_serving)
+                self._inspect_if_due(self._head, self._timeouts.look_again_serving)
             yield sight
 
     def _sight(self) -> ClusterSnapshot:
@@ -122,27 +124,27 @@ class Watcher:
     def _fresh_table(self) -> RayTable | RayTrouble:
         """A GCS that hangs changes nothing in its table."""
         quiet = self._timeouts.table_quiet
-        if isinstance(self._table, RayTable) and time.monotonic() > self._told + quiet:
+        if isinstance(self._table, RayTable) and time.monotonic() > self._table_received + quiet:
             return RayTrouble(f"nothing has been told of its node table for {quiet:.0f} s", gone=False)
         return self._table
 
-    def _tend(self, host: _Host, patience: float) -> None:
+    def _inspect_if_due(self, host: _Host, every: float) -> None:
         now = time.monotonic()
-        if now > host.heard + self._timeouts.host_quiet:
+        if now > host.last_line + self._timeouts.host_quiet:
             host.cut.set()
-        elif host.listens and not host.looking and (host.stale or now > host.looked + patience):
+        elif host.listens and not host.looking and (host.stale or now > host.looked + every):
             host.stale, host.looking = False, True
             self._pool.submit(self._look, host)
 
     def _look(self, host: _Host) -> None:
-        with host.one_look:
+        with host.inspecting:
             cut = host.cut
             facts = look(self._cluster, host.node, self._fleet, cut, Depth.RAY)
             host.looking = False
             if not cut.is_set():
-                self._learn(host, facts)
+                self._record(host, facts)
 
-    def _learn(self, host: _Host, facts: HostFacts | Unreachable) -> None:
+    def _record(self, host: _Host, facts: HostFacts | Unreachable) -> None:
         host.facts, host.looked = facts, time.monotonic()
         if isinstance(facts, Unreachable) or isinstance(facts.docker, DockerTrouble):
             host.lost, host.gpus = host.lost or time.time(), ()
@@ -163,20 +165,20 @@ class Watcher:
             if isinstance(host.facts, Unreachable) and host.facts.lasting:
                 return
             if isinstance(host.facts, HostFacts) and not isinstance(host.facts.docker, DockerTrouble):
-                self._listen(host, host.facts.now)
+                self._stream_events(host, host.facts.now)
             tries = tries + 1 if time.monotonic() < began + 2 * self._timeouts.host_quiet else 0
             if self._cancel.wait(self._pause(tries)):
                 return
 
-    def _listen(self, host: _Host, since: float) -> None:
+    def _stream_events(self, host: _Host, since: float) -> None:
         command = docker.watch(self._cluster, host.node, since)
-        host.heard = time.monotonic()
+        host.last_line = time.monotonic()
         ended = self._fleet[host.node.name].stream(
-            command, lambda line: self._hear(host, line), timeout=math.inf, cancel=host.cut
+            command, lambda line: self._receive(host, line), timeout=math.inf, cancel=host.cut
         )
-        host.heard, host.lines = math.inf, []
+        host.last_line, host.lines = math.inf, []
         if isinstance(ended, Failure) and not self._cancel.is_set():
-            self._learn(host, self._lost(ended))
+            self._record(host, self._lost(ended))
 
     def _pause(self, tries: int) -> float:
         return self._timeouts.retry[min(tries, len(self._timeouts.retry) - 1)]
@@ -186,8 +188,8 @@ class Watcher:
             return Unreachable(f"nothing has been heard of it for {self._timeouts.host_quiet:.0f} s")
         return silence(ended)
 
-    def _hear(self, host: _Host, line: str) -> None:
-        host.heard = time.monotonic()
+    def _receive(self, host: _Host, line: str) -> None:
+        host.last_line = time.monotonic()
         if line == "alive":
             host.gpus, host.lines = snapshot.read_gpus(host.lines), []
         elif line.startswith("gpu "):
@@ -195,7 +197,7 @@ class Watcher:
         elif snapshot.changes_container(line):
             host.stale = True
 
-    def _follow(self) -> None:
+    def _follow_table(self) -> None:
         """Listens to Ray's node table, whenever the head's container runs.
 
         The program there may have ended with its container, of which the next look tells.
@@ -206,20 +208,20 @@ class Watcher:
             if not (self._head.listens and container and container.running):
                 continue
             began = time.monotonic()
-            ended = self._listen_to_ray()
+            ended = self._stream_table()
             tries = tries + 1 if time.monotonic() < began + self._timeouts.host_quiet else 0
             if tries or isinstance(ended, Failure):
                 self._table = RayTrouble(_last_words(ended), gone=False)
             self._head.stale = True
 
-    def _listen_to_ray(self) -> Output | Failure:
+    def _stream_table(self) -> Output | Failure:
         command = docker.watch_nodes(self._cluster, self._head.node, self._head.node.ip or "127.0.0.1")
         via = self._fleet[self._head.node.name]
-        return via.stream(command, self._hear_table, timeout=math.inf, cancel=self._head.cut)
+        return via.stream(command, self._receive_table, timeout=math.inf, cancel=self._head.cut)
 
-    def _hear_table(self, line: str) -> None:
+    def _receive_table(self, line: str) -> None:
         """Where a node has come or gone, its host has changed, too. An empty line: all is as it was."""
-        self._told = time.monotonic()
+        self._table_received = time.monotonic()
         if not line:
             return
         before, self._table = self._table, parse_table(line)

@@ -1,4 +1,4 @@
-"""Who we are to a host: keys and agents, never a password."""
+"""Logins: by keys and agents, never by a password."""
 
 import base64
 import binascii
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.known_hosts import FileVersion, file_version
+from orchestrator.remote.ssh.paramiko_setup import ask_agent
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
@@ -213,8 +214,7 @@ def agent_keys(place: Path | None, deadline: float) -> "Iterator[tuple[tuple[par
         try:
             if place is not None:
                 connection.connect(str(place))
-                # paramiko's own Agent knows only $SSH_AUTH_SOCK, not IdentityAgent.
-                agent._connect(connection)  # type: ignore[attr-defined] # noqa: SLF001
+                ask_agent(agent, connection)
         except OSError as error:
             problem = f"cannot be asked: {error.strerror or error}"
         except paramiko.SSHException as error:

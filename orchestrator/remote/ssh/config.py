@@ -1,4 +1,4 @@
-"""How a host is reached: what `ssh` itself would do, with the inventory's word above it."""
+"""Settings of a login: what `ssh` itself would do, with the inventory's word above it."""
 
 import getpass
 import os
@@ -183,14 +183,14 @@ def named_key(key: str) -> Path:
     raise unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
 
 
-def _agent(said: str, hop: Settings) -> Path | None:
-    variable = re.fullmatch(r"\$(\w+)|(SSH_AUTH_SOCK)", said)
-    place = os.environ.get(variable[1] or variable[2], "none") if variable else expand(said, hop)
+def _agent(written: str, hop: Settings) -> Path | None:
+    variable = re.fullmatch(r"\$(\w+)|(SSH_AUTH_SOCK)", written)
+    place = os.environ.get(variable[1] or variable[2], "none") if variable else expand(written, hop)
     return None if place in ("", "none") else _place(place)
 
 
-def _files(said: Sequence[str], hop: Settings) -> tuple[Path, ...]:
-    names = [name for line in said for name in line.split()]
+def _files(written: Sequence[str], hop: Settings) -> tuple[Path, ...]:
+    names = [name for line in written for name in line.split()]
     return tuple(_place(expand(name, hop)) for name in names if name != "none")
 
 

@@ -1,4 +1,4 @@
-"""Whether a host is the one it was, and what to do about one that is not."""
+"""Host keys: whether a host is the one it was, and what to do about one that is not."""
 
 import shlex
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.ssh.config import Settings
-from orchestrator.remote.ssh.known_hosts import Entry, HostKey, about, append, locked
+from orchestrator.remote.ssh.known_hosts import Entry, HostKey, append, entries_for, locked
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _known_without_port(hop: Settings, key: HostKey) -> bool:
 
 def _entries(hop: Settings, name: str) -> list[Entry]:
     files = (*hop.known_hosts, *hop.global_known_hosts)
-    return [entry for entry in about(files, name) if entry.key.is_whole]
+    return [entry for entry in entries_for(files, name) if entry.key.is_whole]
 
 
 def _first_writable(hop: Settings) -> Path | None:

@@ -110,26 +110,26 @@ class KnownHostsFile:
     named: Mapping[str, list[Entry]]
     others: tuple[Entry, ...]
 
-    def about(self, name: str) -> list[Entry]:
+    def entries_for(self, name: str) -> list[Entry]:
         """The entries for a host, in the file's order."""
         found = (*self.named.get(name, ()), *(entry for entry in self.others if entry.is_for(name)))
         return sorted(found, key=lambda entry: entry.line)
 
 
-def about(files: Iterable[Path], name: str) -> Iterator[Entry]:
-    """What the files say of a host, as they are now."""
+def entries_for(files: Iterable[Path], name: str) -> Iterator[Entry]:
+    """The entries for a host in all files, as they are now."""
     for file in files:
         as_of = file_version(file)
         if as_of is None:
             continue
         with suppress(OSError):
             with _reading:  # or each of a fleet's threads would read it for itself
-                book = _book(file, as_of)
-            yield from book.about(name)
+                known = _read(file, as_of)
+            yield from known.entries_for(name)
 
 
 @lru_cache(maxsize=16)
-def _book(file: Path, _as_of: FileVersion) -> KnownHostsFile:
+def _read(file: Path, _as_of: FileVersion) -> KnownHostsFile:
     named, others = defaultdict[str, list[Entry]](list), []
     for number, line in enumerate(file.read_text(errors="replace").split("\n"), 1):
         for entry in _parse(line, file, number):

@@ -1,4 +1,4 @@
-"""What OpenSSH itself makes of its config: `ssh -G`, asked once for all hosts that its config does not tell apart.
+"""OpenSSH's own reading of its config: `ssh -G`, asked once for all hosts that the config does not tell apart.
 
 A fleet connects at once, and a process for each of two hundred hosts would cost more than half of what their
 connections do.

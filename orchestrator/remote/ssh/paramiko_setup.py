@@ -1,4 +1,4 @@
-"""paramiko's transport as we use it: what it asks a host for, and over which wire."""
+"""Set-up of Fabric and paramiko, and what works around them."""
 
 import logging
 import socket
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import paramiko
+    from paramiko.agent import AgentSSH
     from paramiko.packet import Packetizer
 
 
@@ -36,9 +37,9 @@ def orderly_packetizer() -> "type[Packetizer]":
             self._closed: set[int] = set()
 
         def send_message(self, data: "paramiko.Message") -> None:
-            said = data.asbytes()
+            message = data.asbytes()
             with self._sending:
-                if not self._comes_too_late(said[0], _number(said[1:5])):
+                if not self._comes_too_late(message[0], _number(message[1:5])):
                     super().send_message(data)
 
         def _comes_too_late(self, kind: int, channel: int) -> bool:
@@ -167,3 +168,8 @@ def hang_up(client: "paramiko.SSHClient", seconds: float) -> None:
         with suppress(RuntimeError):  # it was never started
             transport.join(seconds)
     client.close()
+
+
+def ask_agent(agent: "AgentSSH", connection: socket.socket) -> None:
+    """Has an agent asked at a socket of our own: paramiko's Agent knows $SSH_AUTH_SOCK only, no IdentityAgent."""
+    agent._connect(connection)  # type: ignore[attr-defined] # noqa: SLF001

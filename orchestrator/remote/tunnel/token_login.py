@@ -1,4 +1,4 @@
-"""What a tunnel to a dashboard answers itself: a link that lets one browser in, and what has gone wrong."""
+"""Answers of the tunnel itself: a link that logs one browser in, and an error page."""
 
 import secrets
 from threading import Lock
@@ -24,17 +24,17 @@ class LoginLink:
     def __init__(self, token: Secret | None) -> None:
         self._token, self._lock = token, Lock()
         self.path = f"/{secrets.token_urlsafe(16)}" if token else "/"
-        self._knock = f"GET {self.path} HTTP/".encode() if token else b""
+        self._request = f"GET {self.path} HTTP/".encode() if token else b""
 
-    def wants_more(self, said: bytes) -> bool:
-        """Whether what a browser has said so far does not show yet for whom it is, or is for us and not all."""
-        if said.startswith(self._knock):
-            return bool(self._knock) and ITS_END not in said and len(said) < LONGEST
-        return self._knock.startswith(said) and bool(said)
+    def wants_more(self, received: bytes) -> bool:
+        """Whether a request, so far, may be for us and is not whole."""
+        if received.startswith(self._request):
+            return bool(self._request) and ITS_END not in received and len(received) < LONGEST
+        return self._request.startswith(received) and bool(received)
 
-    def answer(self, said: bytes) -> bytes:
+    def answer(self, received: bytes) -> bytes:
         """The way to the page, the first time with the token; nothing to what is not for us."""
-        if not (self._knock and said.startswith(self._knock)):
+        if not (self._request and received.startswith(self._request)):
             return b""
         with self._lock:
             token, self._token = self._token, None

@@ -14,18 +14,18 @@ from orchestrator.remote.tunnel.token_login import LoginLink, error_page
 CHUNK = 1 << 16
 
 
-def relay(client: Wire, wire: Wire, said: bytes) -> None:
-    """Carries on what the client has `said` already and all that follows, both ways, to the end."""
+def relay(client: Wire, wire: Wire, received: bytes) -> None:
+    """Carries what was `received` from the client and all that follows, both ways, to the end."""
     back = Thread(target=_pump, args=(wire, client), name="tunnel-back")
     back.start()
-    _pump(client, wire, said)
+    _pump(client, wire, received)
     back.join()
 
 
-def _pump(source: Wire, sink: Wire, said: bytes = b"") -> None:
+def _pump(source: Wire, sink: Wire, received: bytes = b"") -> None:
     """Until the source says no more, which the sink is told. What breaks on one side ends both."""
     try:
-        chunk = said or source.recv(CHUNK)
+        chunk = received or source.recv(CHUNK)
         while chunk:
             sink.sendall(chunk)
             chunk = source.recv(CHUNK)
@@ -100,22 +100,22 @@ class Tunnel:
 
     def _serve(self, client: socket.socket) -> None:
         with self._kept(client), suppress(OSError):
-            said = client.recv(CHUNK)
-            while self._login.wants_more(said) and (more := client.recv(CHUNK)):
-                said += more
-            if answer := self._login.answer(said):
+            received = client.recv(CHUNK)
+            while self._login.wants_more(received) and (more := client.recv(CHUNK)):
+                received += more
+            if answer := self._login.answer(received):
                 client.sendall(answer)
-            elif said:
-                self._carry_on(client, said)
+            elif received:
+                self._carry_on(client, received)
 
-    def _carry_on(self, client: socket.socket, said: bytes) -> None:
+    def _carry_on(self, client: socket.socket, received: bytes) -> None:
         client.settimeout(None)
         wire = self._connect(self._stop)
         if isinstance(wire, Failure):
             client.sendall(error_page(wire))
             return
         with self._kept(wire):
-            relay(client, wire, said)
+            relay(client, wire, received)
 
     @contextmanager
     def _kept(self, wire: Wire) -> Iterator[None]:
