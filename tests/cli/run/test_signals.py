@@ -1,11 +1,13 @@
 """Ctrl-C is heard whatever the program is doing at that moment."""
 
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from orchestrator.cli.run.signals import stopped_by_signals
+from orchestrator.cli.run.signals import STOPPING, stopped_by_signals
 from tests.remote.fakes import SOON, reached
 
 
@@ -33,12 +35,22 @@ def test_it_is_heard_though_the_main_thread_waits_and_another_one_gets_the_signa
     assert heard.is_set()
 
 
+STOPPED_BEFORE = """
+import signal
+from threading import Event
+from orchestrator.cli.run.signals import stopped_by_signals
+cancel = Event()
+cancel.set()
+with stopped_by_signals(cancel):
+    signal.raise_signal(signal.SIGINT)
+print("ended in good order")
+"""
+
+
 def test_a_run_that_was_stopped_for_another_reason_still_ends_in_good_order_at_the_first_one() -> None:
-    cancel = Event()
-    cancel.set()
-    with stopped_by_signals(cancel):
-        signal.raise_signal(signal.SIGINT)
-    assert cancel.is_set()
+    ran = subprocess.run([sys.executable, "-c", STOPPED_BEFORE], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "ended in good order\n"), ran.stderr
+    assert STOPPING in ran.stderr
 
 
 def test_afterwards_the_signals_are_what_they_were() -> None:
