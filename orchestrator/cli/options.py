@@ -1,12 +1,12 @@
 """The options that commands share, each described once."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli import completion
+from orchestrator.frozen import dataclass
 
 
 class AnswerForm(StrEnum):

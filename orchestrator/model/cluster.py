@@ -1,7 +1,8 @@
 """The cluster as the rest of the program sees it: resolved, merged, frozen."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from orchestrator.frozen import dataclass
 
 
 class Role(StrEnum):

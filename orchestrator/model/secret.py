@@ -1,6 +1,8 @@
 """A value that may be sent to a host but never shown."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from orchestrator.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

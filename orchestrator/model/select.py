@@ -1,8 +1,8 @@
 """Which hosts a command is for: `--limit`."""
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.model.inventory.mistakes import did_you_mean, quoted
 

@@ -1,8 +1,8 @@
 """A host as one types it after `ssh`: `[user@]host[:port]`, with ranges."""
 
 import re
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import LOCAL
 from orchestrator.model.inventory import addresses, values
 from orchestrator.model.inventory.mistakes import quoted

@@ -1,9 +1,9 @@
 """A command for a host: what is sent, and what people are shown."""
 
 import shlex
-from dataclasses import dataclass
 from typing import Self
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.secret import Secret
 
 

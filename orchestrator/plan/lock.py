@@ -5,8 +5,7 @@ behind; who, since when and with which command stand in the file. Like the token
 the head: everybody who works on a cluster logs in there as the same one.
 """
 
-from dataclasses import dataclass
-
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command, Script
 

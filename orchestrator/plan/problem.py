@@ -1,7 +1,8 @@
 """What is wrong with a host or a step, as it is carried from where it was seen to where it is shown."""
 
 import re
-from dataclasses import dataclass
+
+from orchestrator.frozen import dataclass
 
 ERROR = re.compile(r"error|fatal", re.IGNORECASE)
 BESIDE = re.compile(r"\W*(warn|deprecat|note\b|notice\b)|time=\S+ level=|(See|Run) '.*--help'", re.IGNORECASE)

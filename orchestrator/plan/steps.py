@@ -1,10 +1,10 @@
 """A plan as a value: phases of steps that can be shown, counted, printed as a script, and run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import ClassVar, Protocol
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.command import Command
 
 

@@ -1,7 +1,6 @@
 """Seconds: how long anything on a host is waited for, and how often it is asked."""
 
-from dataclasses import dataclass
-
+from orchestrator.frozen import dataclass
 from orchestrator.plan import lock
 
 

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event, Lock
 from typing import Protocol
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.command import Command
 
 

@@ -1,7 +1,6 @@
 """A failed run as people read it: what, where, the last words, what to do, what was not attempted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from orchestrator.cli.output.console import explain, gathered, notice, printable
 from orchestrator.cli.output.jsonl import Failed, Result, emit
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.cli.run.run_log import Mask
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import HANGS, hint

@@ -1,11 +1,12 @@
 """What `-o json` prints, as types: the answers, and the schemas that `config schema` prints of them, are one."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.jsonl import Event, Watched
+from orchestrator.frozen import dataclass
 from orchestrator.model.inventory.provenance import HostSettings, Setting
 from orchestrator.plan.checks import Finding
 from orchestrator.plan.facts.network_test import Network

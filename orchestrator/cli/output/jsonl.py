@@ -4,13 +4,14 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.run.locked import LOCKED
 from orchestrator.cli.run.run_log import Mask
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.status.health import ClusterHealth, Verdict
 from orchestrator.plan.steps import Note, Plan, Run

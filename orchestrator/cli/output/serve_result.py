@@ -1,7 +1,6 @@
 """What `serve` says: that a model answers and how to ask it, or why it does not."""
 
 import json
-from dataclasses import dataclass
 
 from rich.text import Text
 
@@ -9,6 +8,7 @@ from orchestrator.cli.output.console import answer, explain
 from orchestrator.cli.output.failures import show_failures, show_result
 from orchestrator.cli.output.status_table import told
 from orchestrator.cli.run.operation import RunResult
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts.host import HostFacts

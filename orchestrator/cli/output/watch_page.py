@@ -1,7 +1,6 @@
 """The page of a watch: as much as the terminal has room for, what is in trouble first."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import ConsoleDimensions, Group, RenderableType
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.output.console import plural
 from orchestrator.cli.output.status_table import STYLE, fitting, headline, told, what_to_do
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Engine
 from orchestrator.plan.facts.host import RayTable, Resource, Unreachable
 from orchestrator.plan.remedies import format_duration

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import answer, plural
@@ -10,6 +9,7 @@ from orchestrator.cli.output.failures import show_failures, show_result
 from orchestrator.cli.output.jsonl import Failed
 from orchestrator.cli.run.operation import NOTHING, RunResult
 from orchestrator.cli.run.session import session
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.facts.host import ImageLookup
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from orchestrator.cli.output.plan_text import show_plan
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.cli.run.session import Session, session
 from orchestrator.cli.run.signals import INTERRUPTED
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.down import heard_meanwhile, left_behind

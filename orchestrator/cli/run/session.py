@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from threading import Event
 
@@ -13,6 +13,7 @@ from orchestrator.cli.output.progress import display
 from orchestrator.cli.run.locked import locked, refuse_locked
 from orchestrator.cli.run.run_log import Mask, keep_run_log
 from orchestrator.cli.run.signals import INTERRUPTED, stopped_by_signals
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import lock

@@ -1,10 +1,11 @@
 """Where each value of the resolved cluster comes from: a host's own map, the cluster's, or the defaults."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from itertools import chain
 
+from orchestrator.frozen import dataclass
 from orchestrator.model import redact
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.model.inventory.fields import Section

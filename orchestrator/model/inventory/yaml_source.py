@@ -6,11 +6,11 @@ it. So `on`, `22:22`, `0755` and `3.10` arrive unchanged; only null and merge ke
 
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 import yaml
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.inventory.mistakes import (
     Fault,
     InventoryError,

@@ -1,7 +1,6 @@
 """A person's own command on hosts: in the container, or outside of it."""
 
-from dataclasses import dataclass
-
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.command import Command, Script

@@ -1,9 +1,9 @@
 """What `up` waits for, judged from data: the head's port, and a node in Ray's table."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import RayNode, RayTable
 from orchestrator.plan.facts.parse import seconds
 from orchestrator.plan.ray.commands import parse_table

@@ -4,8 +4,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import LOCAL, Accelerator
 from orchestrator.model.ssh_target import Target
 from orchestrator.plan.checks.finding import gib

@@ -1,8 +1,8 @@
 """What `up` decides for each host: leave it out, keep its container, or start one; and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, engine

@@ -1,9 +1,9 @@
 """The plan after a failed `up`: what the failed containers said last, then the removal of what it started."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, engine
 from orchestrator.plan.host_commands import forget_token

@@ -1,8 +1,8 @@
 """The plan of `up`: images, then the head, then the workers, until Ray lists every host."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Auth, Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port

@@ -1,9 +1,10 @@
 """What a check has found on a host."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Link, NoTrial, Trial
 

@@ -1,7 +1,8 @@
 """Membership of hosts in the cluster, as an engine reports it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from orchestrator.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Where a node stands on its host: the data address, the interface that carries it, the home folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.facts.host import Address, Facts, HostFacts, Unreachable
 

@@ -1,9 +1,9 @@
 """What is known of a host after looking at it. Plain values; `probes` makes them, the planners read them."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address, ip_network
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.image import ImageInfo

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.sections import RECORD
 
 BASE_LABEL = "raycluster.base"

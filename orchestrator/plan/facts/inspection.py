@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.sections import KIB, Section, sections
 
 COUNTS = ("nvidia_cards", "nvidia_usable", "amd", "intel", "ascend")

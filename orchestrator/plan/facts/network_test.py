@@ -10,10 +10,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from itertools import combinations
 from typing import Any
+
+from orchestrator.frozen import dataclass
 
 EACH_WITH_EACH = 16
 """Hosts up to which every pair is measured."""

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_interface
 from itertools import combinations
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import Address, HostFacts
 
 _OF_ITS_OWN = re.compile(r"lo|(docker|virbr|veth|cni|flannel|cali|podman|br-|tap|kube).*")

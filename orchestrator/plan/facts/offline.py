@@ -1,7 +1,8 @@
 """What `--offline` supposes of hosts; what only a look can tell stands in angle brackets."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node, Rdma
 from orchestrator.plan.facts.host import Address, Container, Facts, HostFacts, RayTrouble
 from orchestrator.plan.facts.image import ImageInfo

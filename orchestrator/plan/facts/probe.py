@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
+
+from orchestrator.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

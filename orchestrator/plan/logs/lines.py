@@ -4,11 +4,11 @@ import heapq
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Node
 from orchestrator.plan import docker
 from orchestrator.plan.command import Command

@@ -5,8 +5,7 @@ listen. Left to itself Ray takes free ports for most, from the system's ephemera
 stays at 10001 in either case: an image without `ray[client]` refuses to be told of it.
 """
 
-from dataclasses import dataclass
-
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import WORKER_PORTS, Cluster, Node, Ports, Role
 
 EPHEMERAL = range(32768, 61000)

@@ -6,7 +6,8 @@ and the last of all says only "See root cause above".
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from orchestrator.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Condition that `serve` waits for: the server answers; or the reason why it never will."""
 
 import re
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.remedies import TIMED_OUT
 from orchestrator.plan.serving import causes, state
 from orchestrator.plan.serving.causes import HELD

@@ -1,7 +1,6 @@
 """Health of the model that is served: whether it answers, and if not, why."""
 
-from dataclasses import dataclass
-
+from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.serving import causes
 from orchestrator.plan.serving.state import ABANDONED, Served, loading_stage

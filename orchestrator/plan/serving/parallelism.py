@@ -4,10 +4,10 @@ As vLLM's documentation advises: https://docs.vllm.ai/en/latest/serving/parallel
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import reduce
 from math import gcd
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.serving import spec
 
 TENSOR = ("--tensor-parallel-size", "-tp")

@@ -1,9 +1,10 @@
 """What the supervisors in containers are told: vLLM's command line, the address, and what has to be there first."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from itertools import zip_longest
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model, Node
 from orchestrator.model.ssh_target import host_port
 

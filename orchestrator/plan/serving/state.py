@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
 
 WAITS_FOR_GPUS = r"Waiting for creating a placement group"

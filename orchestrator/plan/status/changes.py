@@ -1,8 +1,8 @@
 """Changes of a cluster between two snapshots."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Role
 from orchestrator.plan.facts.host import Container, RayTable, RayTrouble
 from orchestrator.plan.serving.health import ModelHealth

@@ -1,9 +1,9 @@
 """What the facts say of the cluster: four facts for each host, and one verdict."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Engine, Node, Role
 from orchestrator.plan import engine
 from orchestrator.plan.facts.containers import (

@@ -1,8 +1,8 @@
 """What Ray serves beside the cluster itself, as Ray tells of it: its dashboard, and metrics for Prometheus."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port

@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.facts.containers import ip_of, ray_table
 from orchestrator.plan.facts.host import Container, Facts, RayNode, RayTable, RayTrouble, Unreachable

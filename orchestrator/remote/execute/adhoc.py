@@ -3,10 +3,11 @@
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import BoundedSemaphore, Event
 from typing import NoReturn
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.actions.adhoc import Exec, refusal
 from orchestrator.plan.command import Command
 from orchestrator.remote.execute.events import HostSeen, Tell

@@ -1,9 +1,10 @@
 """What happens while hosts are looked at and plans run, as values for listeners to show or write down."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.steps import Phase, Plan, Run, Step
 from orchestrator.remote.transport import Failure, Output
 

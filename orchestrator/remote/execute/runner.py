@@ -3,10 +3,11 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
+from orchestrator.frozen import dataclass
 from orchestrator.plan.steps import (
     Never,
     NotYet,

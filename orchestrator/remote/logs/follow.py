@@ -3,12 +3,12 @@
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from time import monotonic
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.logs.lines import Line, in_order
 from orchestrator.remote.fleet import Fleet

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Event
 from typing import TypeVar
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker, engine

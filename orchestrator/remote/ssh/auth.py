@@ -6,13 +6,13 @@ import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from orchestrator.frozen import dataclass
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.known_hosts import FileVersion, file_version
 from orchestrator.remote.ssh.paramiko_setup import ask_agent

@@ -6,10 +6,11 @@ import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Ssh
 from orchestrator.model.ssh_target import host_port, split
 from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, unusable

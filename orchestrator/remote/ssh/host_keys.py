@@ -1,10 +1,10 @@
 """Host keys: whether a host is the one it was, and what to do about one that is not."""
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.known_hosts import Entry, HostKey, append, entries_for, locked

@@ -8,12 +8,13 @@ import hmac
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
+
+from orchestrator.frozen import dataclass
 
 FileVersion = tuple[int, int, int] | None
 

@@ -9,7 +9,6 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import ip_address
@@ -17,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.ssh.known_hosts import as_glob
 from orchestrator.remote.timeouts import DEFAULT
