@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from orchestrator.model.inventory.fields import Value
 from orchestrator.model.inventory.mistakes import quoted
@@ -77,6 +78,6 @@ def variables(args: tuple[str, ...]) -> Iterator[tuple[int, str]]:
 def _given(args: tuple[str, ...], short: str, long: str) -> Iterator[tuple[int, str]]:
     """The values of an option, in all spellings: `-e X`, `-eX`, `-ite X`, `--env X`, `--env=X`."""
     spelling = re.compile(rf"(?:-[{_SWITCHES}]*{short}=?|--{long}(?:=|\Z))(.*)", re.DOTALL)
-    for i, (argument, following) in enumerate(zip(args, (*args[1:], ""), strict=True)):
+    for i, (argument, following) in enumerate(pairwise((*args, ""))):
         if found := spelling.fullmatch(argument):
             yield i, found[1] or following

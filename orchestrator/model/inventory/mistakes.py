@@ -8,7 +8,7 @@ from unicodedata import east_asian_width
 
 Path = tuple[str | int, ...]  # of keys and indexes, from the top of the file: ("workers", 1, "host")
 
-_PLAIN_KEY = re.compile(r"[\w.-]{1,60}")
+_PLAIN_KEY = r"[\w.-]{1,60}"
 _WIDEST_QUOTE = 60
 _WIDEST_LINE = 100
 _MOST_SHOWN = 100
@@ -54,8 +54,10 @@ class Mistake:
     def _snippet(self) -> str:
         caret = self.position.column - 1
         start = max(0, caret - _WIDEST_LINE // 2) if len(self.line) > _WIDEST_LINE else 0
-        shown = _printable(self.line[start : start + _WIDEST_LINE])
-        under = "".join(map(_blank, shown[: caret - start]))
+        cut = self.line[start : start + _WIDEST_LINE]
+        shown = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in cut)
+        widths = ((c, east_asian_width(c) in "WF") for c in shown[: caret - start])
+        under = "".join("\t" if c == "\t" else "  " if wide else " " for c, wide in widths)
         return f"{self.position.line:>5} | {shown}\n      | {under}^"
 
 
@@ -78,13 +80,13 @@ class InventoryError:
 
 def dotted(path: Path) -> str:
     """A data path as people write it: `workers[1].docker.args[0]`."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += ("." if text else "") + (part if _PLAIN_KEY.fullmatch(part) else quoted(part))
-    return text
+    parts = (
+        f"[{part}]"
+        if isinstance(part, int)
+        else f".{part if re.fullmatch(_PLAIN_KEY, part) else quoted(part)}"
+        for part in path
+    )
+    return "".join(parts).removeprefix(".")
 
 
 def quoted(text: str) -> str:
@@ -97,13 +99,3 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word; empty where nothing is near."""
     near = get_close_matches(word[:_WIDEST_QUOTE], known, 1)
     return f'; did you mean "{near[0]}"?' if near else ""
-
-
-def _printable(line: str) -> str:
-    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
-
-
-def _blank(character: str) -> str:
-    if character == "\t":
-        return "\t"
-    return "  " if east_asian_width(character) in "WF" else " "

@@ -6,7 +6,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.model.inventory.mistakes import Fault, InventoryError
 from orchestrator.model.inventory.models import Inventory
 from orchestrator.model.inventory.resolve import resolve
-from orchestrator.model.inventory.rules import broken
+from orchestrator.model.inventory.rules import check_rules
 from orchestrator.model.inventory.yaml_source import Source, read
 
 _ANY_NETWORK = "10.0.0.0/8"
@@ -37,7 +37,7 @@ def parse(source: Source) -> Inventory | InventoryError:
     if inventory and any(fault.path[0] == "network" or len(fault.path) == 1 for fault in faults):
         # an unknown key may have been meant to be `network`
         inventory = replace(inventory, network=_ANY_NETWORK)
-    faults += broken(inventory) if inventory else ()
+    faults += check_rules(inventory) if inventory else ()
     if inventory and not faults and not source.mistakes:
         return inventory
     return InventoryError.of([*source.mistakes, *map(source.mistake, faults)])

@@ -1,7 +1,7 @@
-"""What has to hold between the parts of an inventory: between a host's keys, and between hosts."""
+"""Rules between the parts of an inventory: between a host's keys, and between hosts."""
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Ports
@@ -14,119 +14,81 @@ from orchestrator.model.select import RESERVED
 
 LONGEST = 100_000
 """sshd hands the line to a shell as one argument, for which Linux has 131,071 bytes; ours take the rest."""
-
-
-def lengths(part: Inventory | Host) -> dict[Path, int]:
-    """The bytes on the line, by where they are written; nothing for what is not."""
-    env = (f"{name}={value}" for name, value in (part.env or {}).items())
-    docker = (part.docker and part.docker.args) or ()
-    ray = (part.ray and part.ray.args) or ()
-    filled = {
-        ("env",): _length(env),
-        ("docker", "args"): _length(docker),
-        ("ray", "args"): _length(map(shlex.quote, ray)),
-    }
-    return {path: length for path, length in filled.items() if length}
-
-
-def _length(words: Iterable[str]) -> int:
-    return sum(len(shlex.quote(word).encode(errors="replace")) + len(" -e ") for word in words)
-
-
 VLLM_HOST_IP = "VLLM_HOST_IP"
 _LABEL = "raycluster."
 _REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
 
-Hosts = dict[Path, Host]
-Machines = dict[Path, tuple[Machine, ...]]
+Hosts = Mapping[Path, Host]
+Machines = Mapping[Path, tuple[Machine, ...]]
 
 
-def broken(inventory: Inventory) -> Iterator[Fault]:
-    """Every rule that does not hold."""
+def check_rules(inventory: Inventory) -> Iterator[Fault]:
+    """A fault for each rule that does not hold."""
     hosts = dict(inventory.hosts())
-    even = {path: host for path, host in hosts.items() if not any(_uneven(path, host))}
-    machines = {path: host.machines() for path, host in even.items()}
-    yield from chain.from_iterable(_uneven(path, host) for path, host in hosts.items())
-    yield from _addressless(inventory, hosts)
-    yield from _unnameable(hosts)
-    yield from _reserved_names(hosts, machines)
-    yield from _taken_twice(hosts, machines)
-    yield from _local(hosts)
-    yield from _ports(inventory)
-    yield from _secrets(inventory, hosts)
-    yield from _labels(inventory, hosts)
-    yield from _too_long(inventory, hosts)
-    yield from _other_ips(inventory, even, machines)
+    uneven = {path: tuple(_check_ranges(path, host)) for path, host in hosts.items()}
+    machines = {path: host.machines() for path, host in hosts.items() if not uneven[path]}
+    yield from chain.from_iterable(uneven.values())
+    for path, host in hosts.items():
+        yield from _check_host(path, host, inventory)
+    yield from _check_names_and_ips(hosts, machines)
+    yield from _check_local(hosts)
+    yield from _check_ports(inventory)
+    yield from _check_secrets(inventory, hosts)
+    yield from _check_labels({(): inventory, **hosts})
+    yield from _check_lengths(inventory, hosts)
+    yield from _check_host_ips({(): inventory} | {path: hosts[path] for path in machines}, machines)
 
 
-def _uneven(path: Path, host: Host) -> Iterator[Fault]:
-    """Ranges that do not stand for equally many machines."""
+def _check_ranges(path: Path, host: Host) -> Iterator[Fault]:
+    """Ranges have to stand for equally many machines."""
     if path == ("head",) and is_range(host.host):
         yield Fault((*path, "host"), "the head is one host; a range stands for workers")
         return
     for key, written in (("ip", host.ip), ("name", host.name)):
         if written and count(written) != host.size:
-            yield Fault(
-                (*path, key), f"stands for {_many(count(written), key)}, but {_many(host.size, 'host')}"
-            )
+            message = f"stands for {_many(count(written), key)}, but {_many(host.size, 'host')}"
+            yield Fault((*path, key), message)
 
 
-def _addressless(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
-    for path, host in hosts.items():
-        if not host.ip and not inventory.network:
-            yield Fault(path, 'needs an "ip", or the file a "network" to find it in')
+def _check_host(path: Path, host: Host, inventory: Inventory) -> Iterator[Fault]:
+    """A host has an address, and a name that containers can have."""
+    if not host.ip and not inventory.network:
+        yield Fault(path, 'needs an "ip", or the file a "network" to find it in')
+    if not host.name and not addresses.is_name(host.host.replace("[", "").replace("]", "")):
+        message = f'{quoted(host.host)} cannot be in a container\'s name; give the host a "name"'
+        yield Fault((*path, "host"), message)
 
 
-def _unnameable(hosts: Hosts) -> Iterator[Fault]:
-    for path, host in hosts.items():
-        if not host.name and not addresses.is_name(host.host.replace("[", "").replace("]", "")):
-            yield Fault(
-                (*path, "host"),
-                f'{quoted(host.host)} cannot be in a container\'s name; give the host a "name"',
-            )
-
-
-def _reserved_names(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
-    for path, found in machines.items():
-        for member in found:
-            if member.name in RESERVED and (path, member.name) != (("head",), "head"):
-                message = (
-                    f'{quoted(member.name)} means the {member.name} in --limit; give the host another "name"'
-                )
-                yield Fault(_name(path, hosts[path]), message)
-
-
-def _taken_twice(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
-    """Names and addresses that another machine above has."""
+def _check_names_and_ips(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
+    """No name is one of `--limit`'s own words, and no name or address is that of a machine above."""
     names: dict[str, Path] = {}
-    ips: dict[str, Path] = {}
+    ips: dict[str | None, Path] = {}
     for path, found in machines.items():
-        for member in found:
-            if member.name in names:
-                yield Fault(
-                    _name(path, hosts[path]),
-                    f"{quoted(member.name)} is also the name of {dotted(names[member.name])}",
-                )
-            if member.ip in ips:
-                yield Fault((*path, "ip"), f"{quoted(member.ip)} is also the ip of {dotted(ips[member.ip])}")
-            names.setdefault(member.name, path)
-            if member.ip:
-                ips.setdefault(member.ip, path)
+        named = (*path, "name" if hosts[path].name else "host")
+        for name, _, ip in found:
+            if name in RESERVED and (path, name) != (("head",), "head"):
+                message = f'{quoted(name)} means the {name} in --limit; give the host another "name"'
+                yield Fault(named, message)
+            if name in names:
+                yield Fault(named, f"{quoted(name)} is also the name of {dotted(names[name])}")
+            if ip and ip in ips:
+                yield Fault((*path, "ip"), f"{quoted(ip)} is also the ip of {dotted(ips[ip])}")
+            names.setdefault(name, path)
+            ips.setdefault(ip, path)
 
 
-def _local(hosts: Hosts) -> Iterator[Fault]:
+def _check_local(hosts: Hosts) -> Iterator[Fault]:
     """One host at most is this machine, and nothing of SSH is for it."""
     local = [path for path, host in hosts.items() if host.host == LOCAL]
     for path in local[1:]:
         yield Fault((*path, "host"), f"{quoted(LOCAL)} is this machine, and {dotted(local[0])} is it already")
     for path in local:
         if hosts[path].ssh:
-            yield Fault(
-                (*path, "ssh"), "this host is this machine, reached without SSH; remove it", at_key=True
-            )
+            message = "this host is this machine, reached without SSH; remove it"
+            yield Fault((*path, "ssh"), message, at_key=True)
 
 
-def _ports(inventory: Inventory) -> Iterator[Fault]:
+def _check_ports(inventory: Inventory) -> Iterator[Fault]:
     """Ray refuses to start with a port of its own among those of its workers."""
     if inventory.ray is None or inventory.ray.port is None:
         return
@@ -142,7 +104,7 @@ def _ports(inventory: Inventory) -> Iterator[Fault]:
         yield Fault(("ray", "port"), f"{what}, but {workers}; write one outside")
 
 
-def _secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+def _check_secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
     plain = set(inventory.env or ()).union(*(host.env or () for host in hosts.values()))
     seen: set[str] = set()
     for i, name in enumerate(inventory.secrets or ()):
@@ -155,55 +117,60 @@ def _secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
         seen.add(name)
 
 
-def _labels(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
-    for path, args in _docker_args(inventory, hosts):
-        for i, label in arguments.labels(args):
+def _check_labels(parts: Mapping[Path, Inventory | Host]) -> Iterator[Fault]:
+    for path, part in parts.items():
+        for i, label in arguments.labels(_docker_args(part)):
             if label.startswith(_LABEL):
-                yield Fault((*path, i), f"labels that start with {quoted(_LABEL)} are raycluster's own")
+                message = f"labels that start with {quoted(_LABEL)} are raycluster's own"
+                yield Fault((*path, "docker", "args", i), message)
 
 
-def _too_long(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+def _check_lengths(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
     """What is too long for one host is said once, where most of it is written."""
-    shared = lengths(inventory)
+    message = f"makes a command line of more than {LONGEST:,} characters, which no host would take"
+    shared = _lengths(inventory)
     if sum(shared.values()) > LONGEST:
-        yield _longest((), shared)
+        yield Fault(max(shared, key=shared.__getitem__), message)
         return
     for path, host in hosts.items():
-        own = lengths(host)
+        own = _lengths(host)
         if own and sum((*shared.values(), *own.values())) > LONGEST:
-            yield _longest(path, own)
+            yield Fault((*path, *max(own, key=own.__getitem__)), message)
 
 
-def _longest(path: Path, written: dict[Path, int]) -> Fault:
-    at = max(written, key=lambda each: written[each])
-    return Fault(
-        (*path, *at), f"makes a command line of more than {LONGEST:,} characters, which no host would take"
-    )
+def _lengths(part: Inventory | Host) -> dict[Path, int]:
+    """The bytes on the line, by where they are written; nothing for what is not."""
+    filled = {
+        ("env",): _length(f"{name}={value}" for name, value in (part.env or {}).items()),
+        ("docker", "args"): _length(_docker_args(part)),
+        ("ray", "args"): _length(map(shlex.quote, (part.ray and part.ray.args) or ())),
+    }
+    return {path: length for path, length in filled.items() if length}
 
 
-def _other_ips(inventory: Inventory, hosts: Hosts, machines: Machines) -> Iterator[Fault]:
-    """A VLLM_HOST_IP that is not the `ip` of each machine it holds for."""
+def _length(words: Iterable[str]) -> int:
+    return sum(len(shlex.quote(word).encode(errors="replace")) + len(" -e ") for word in words)
+
+
+def _check_host_ips(parts: Mapping[Path, Inventory | Host], machines: Machines) -> Iterator[Fault]:
+    """A VLLM_HOST_IP has to be the `ip` of each machine it holds for."""
     everyone = tuple(chain.from_iterable(machines.values()))
-    for path, written in _host_ips(inventory, hosts):
-        concerned = next(
-            (found for where, found in machines.items() if path[: len(where)] == where), everyone
-        )
-        if message := _contradiction(addresses.normal(written), concerned):
-            yield Fault(path, message)
+    for path, part in parts.items():
+        for where, written in _host_ips(part):
+            if message := _contradiction(addresses.normal(written), machines.get(path, everyone)):
+                yield Fault((*path, *where), message)
 
 
-def _host_ips(inventory: Inventory, hosts: Hosts) -> Iterator[tuple[Path, str]]:
-    for path, part in _parts(inventory, hosts):
-        if part.env and VLLM_HOST_IP in part.env:
-            yield (*path, "env", VLLM_HOST_IP), part.env[VLLM_HOST_IP]
-    for path, args in _docker_args(inventory, hosts):
-        for i, variable in arguments.variables(args):
-            if variable.startswith(f"{VLLM_HOST_IP}="):
-                yield (*path, i), variable.partition("=")[2]
+def _host_ips(part: Inventory | Host) -> Iterator[tuple[Path, str]]:
+    if part.env and VLLM_HOST_IP in part.env:
+        yield ("env", VLLM_HOST_IP), part.env[VLLM_HOST_IP]
+    for i, variable in arguments.variables(_docker_args(part)):
+        if variable.startswith(f"{VLLM_HOST_IP}="):
+            yield ("docker", "args", i), variable.partition("=")[2]
 
 
 def _contradiction(written: str, machines: tuple[Machine, ...]) -> str:
-    if all(member.ip == written for member in machines):
+    if all(machine.ip == written for machine in machines):
         return ""
     if len(machines) > 1:
         return f"{VLLM_HOST_IP} would be the same on {len(machines)} hosts; {_REMOVE_IT}"
@@ -212,20 +179,8 @@ def _contradiction(written: str, machines: tuple[Machine, ...]) -> str:
     return f'{VLLM_HOST_IP} is {quoted(written)}, but the host\'s ip is "{machines[0].ip}"; {_REMOVE_IT}'
 
 
-def _docker_args(inventory: Inventory, hosts: Hosts) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    for path, part in _parts(inventory, hosts):
-        if part.docker and part.docker.args:
-            yield (*path, "docker", "args"), part.docker.args
-
-
-def _parts(inventory: Inventory, hosts: Hosts) -> Iterator[tuple[Path, Inventory | Host]]:
-    yield (), inventory
-    yield from hosts.items()
-
-
-def _name(path: Path, host: Host) -> Path:
-    """Where a host's name is written."""
-    return (*path, "name" if host.name else "host")
+def _docker_args(part: Inventory | Host) -> tuple[str, ...]:
+    return (part.docker and part.docker.args) or ()
 
 
 def _many(number: int, noun: str) -> str:
