@@ -3,45 +3,21 @@
 import resource
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Self
 
 from orchestrator.model.cluster import Cluster, Node, Ssh
-from orchestrator.plan.command import Command
 from orchestrator.remote.local.transport import LocalTransport
 from orchestrator.remote.ssh import transport as ssh
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
-from orchestrator.remote.transport import Failure, Output, Transport
+from orchestrator.remote.transport import Transport
 
 DESCRIPTORS = 8192
 """File descriptors enough for a thousand hosts: each takes one for its connection and two for each command.
 
 macOS grants 256 to those who do not ask, Linux 1024.
 """
-
-
-class _Bounded:
-    """A transport that takes one of the fleet's places while it runs a command."""
-
-    def __init__(self, inner: Transport, places: BoundedSemaphore) -> None:
-        self._inner, self._places = inner, places
-        self.stream = inner.stream  # waits rather than works, so it takes no place
-        self.pipe = inner.pipe  # nor may the two ends of a pipe wait for each other's
-        self.connect = inner.connect
-        self.open = inner.open
-        self.close = inner.close
-
-    @property
-    def login(self) -> str:
-        return self._inner.login
-
-    def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
-        # Outside, so that a host that does not answer keeps nobody from work.
-        if failure := self.open(cancel=cancel):
-            return failure
-        with self._places:
-            return self._inner.run(command, timeout=timeout, cancel=cancel)
 
 
 class Fleet:
@@ -56,8 +32,8 @@ class Fleet:
         _have(DESCRIPTORS)
         self.jobs, self.timeouts = jobs, timeouts or self.timeouts
         self.handshakes = BoundedSemaphore(jobs)
-        self._open, self._places = open_, BoundedSemaphore(jobs)
-        self._transports: dict[str, _Bounded] = {}
+        self._open, self.places = open_, BoundedSemaphore(jobs)
+        self._transports: dict[str, Transport] = {}
         self._alike: dict[Ssh, tuple[str, ...]] = {}
         self.add(cluster.nodes)
 
@@ -68,7 +44,7 @@ class Fleet:
             ssh: tuple(node.host for node in remote if node.ssh == ssh)
             for ssh in {node.ssh for node in remote}
         }
-        self._transports |= {node.name: _Bounded(self._open(node, self), self._places) for node in nodes}
+        self._transports |= {node.name: self._open(node, self) for node in nodes}
 
     def alike(self, ssh: Ssh) -> tuple[str, ...]:
         """The hosts that are reached in the same way, as far as the inventory says."""
@@ -79,7 +55,7 @@ class Fleet:
 
     def at_work(self) -> BoundedSemaphore:
         """One of the places, for what a transport does without taking one."""
-        return self._places
+        return self.places
 
     def __enter__(self) -> Self:
         return self
@@ -97,12 +73,13 @@ Open = Callable[[Node, Fleet], Transport]
 
 def connect_to(node: Node, fleet: Fleet) -> Transport:
     if node.is_local:
-        return LocalTransport(fleet.timeouts)
+        return LocalTransport(fleet.timeouts, fleet.places)
     return ssh.SshTransport(
         node.host,
         node.ssh,
         alike=fleet.alike(node.ssh),
         handshakes=fleet.handshakes,
+        places=fleet.places,
         timeouts=fleet.timeouts,
     )
 

@@ -4,6 +4,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from select import POLLIN, POLLOUT, poll
 from threading import Event
@@ -281,16 +282,28 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+Places = AbstractContextManager[object]
+"""Entered while a command runs: a fleet's, for so many at once."""
+
+
 class BaseTransport(ABC):
     """The part that all transports share: which input a command gets, and who receives its output."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, places: Places | None) -> None:
         self.timeouts = timeouts
+        self._places = places or nullcontext()
+
+    @abstractmethod
+    def open(self, *, cancel: Event) -> Failure | None: ...
 
     def run(self, command: Command, *, timeout: float, cancel: Event) -> Output | Failure:
+        # Outside, so that a host that does not answer keeps nobody from work.
+        if failure := self.open(cancel=cancel):
+            return failure
         stdout = Tail(None)
         stdin = StaticInput(command.input())
-        ended = self._output(command, stdin, stdout.receive, Tail(None), timeout, cancel)
+        with self._places:
+            ended = self._output(command, stdin, stdout.receive, Tail(None), timeout, cancel)
         return ended if isinstance(ended, Failure) else replace(ended, stdout=stdout.text)
 
     def stream(

@@ -73,7 +73,7 @@ def test_the_laptop_is_a_source_too(
     laptop = FakeFleet()
     laptop.on("laptop", sent("held"), has("sha256:one"))
     laptop.on("laptop", sent("save"), ARCHIVE)
-    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda _: laptop["laptop"])
+    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda *_: laptop["laptop"])
     copy = raycluster("image", "copy", "--from", "laptop", "-l", "gpu2")
     assert copy.exit_code == 0, copy.stderr
     assert copy.stdout.startswith(f"laptop, gpu2 have {IMAGE}, sha256:one (copied to gpu2 in ")

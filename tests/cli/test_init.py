@@ -58,7 +58,7 @@ def test_this_machine_is_looked_at_without_ssh(
         return Known(host, KEY)
 
     meet(monkeypatch, note)
-    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda _: machines["gpu1"])
+    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda *_: machines["gpu1"])
     ran = raycluster("init", "local", "gpu2")
     assert (ran.exit_code, asked) == (0, ["gpu2"])
     assert "local  10.0.0.1  8 NVIDIA GPUs  head\n" in ran.stdout

@@ -18,7 +18,7 @@ ON_THE_HEAD = INVENTORY.replace("host: gpu1", "host: local, name: gpu1")
 def on_the_head(folder: Path, hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head is where the program runs."""
     (folder / "inventory.yaml").write_text(ON_THE_HEAD)
-    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda _: hosts["gpu1"])
+    monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda *_: hosts["gpu1"])
 
 
 @pytest.mark.usefixtures("on_the_head")

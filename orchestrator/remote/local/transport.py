@@ -15,6 +15,7 @@ from orchestrator.remote.streams import (
     BaseTransport,
     Deadline,
     InputSource,
+    Places,
     Tail,
     can_write,
     killed,
@@ -34,8 +35,8 @@ class LocalTransport(BaseTransport):
 
     login = "local, no SSH needed"
 
-    def __init__(self, timeouts: Timeouts = DEFAULT) -> None:
-        super().__init__(timeouts)
+    def __init__(self, timeouts: Timeouts = DEFAULT, places: Places | None = None) -> None:
+        super().__init__(timeouts, places)
         self._closed = Event()
 
     def close(self) -> None:

@@ -244,8 +244,8 @@ def _tcp(hop: Settings, deadline: float) -> socket.socket:
 def _through_command(command: str, undo: ExitStack) -> socket.socket:
     """A ProxyCommand on a socket pair.
 
-    paramiko's own ProxyCommand spins when the command ends. A session of its own: a Ctrl-C is for
-    us, who still need the connection to clean up.
+    paramiko's own ProxyCommand spins when the command ends: https://github.com/paramiko/paramiko/issues/1277
+    A session of its own: a Ctrl-C is for us, who still need the connection to clean up.
     """
     ours, theirs = socket.socketpair()
     undo.callback(ours.close)

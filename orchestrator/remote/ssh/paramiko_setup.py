@@ -26,7 +26,7 @@ def orderly_packetizer() -> "type[Packetizer]":
 
     Paramiko writes a message under the channel's lock and sends it after. When a command ends just
     then, its CLOSE overtakes our end of input or data, and sshd hangs up: on every command of the
-    connection, because of one that was quick.
+    connection, because of one that was quick. https://github.com/paramiko/paramiko/issues/1115
     """
     from paramiko.packet import Packetizer  # noqa: PLC0415 - slow to import
 
@@ -150,6 +150,7 @@ def leave(channel: "paramiko.Channel") -> None:
 
     paramiko's thread writes to that pipe when data comes. Where `close` is just closing it, the write fails, and
     with it the connection; or it goes to whatever has the pipe's number by then.
+    https://github.com/paramiko/paramiko/issues/1157
     """
     for buffer in (channel.in_buffer, channel.in_stderr_buffer):
         buffer.set_event(Event())

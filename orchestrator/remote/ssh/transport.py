@@ -13,7 +13,7 @@ from orchestrator.remote.ssh.config import route
 from orchestrator.remote.ssh.connection import Connection, HandshakeSlot, connect
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.ssh.session import ExecChannel, exit_code, forward, started
-from orchestrator.remote.streams import BaseTransport, Deadline, InputSource, Tail, pump
+from orchestrator.remote.streams import BaseTransport, Deadline, InputSource, Places, Tail, pump
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
 
@@ -31,13 +31,14 @@ class SshTransport(BaseTransport):
         *,
         alike: tuple[str, ...] = (),
         handshakes: Semaphore | None = None,
+        places: Places | None = None,
         timeouts: Timeouts = DEFAULT,
     ) -> None:
         """`config` stands in for `~/.ssh/config`; `handshakes` limits those that are under way at once.
 
         `alike`: the hosts with the same `ssh`, which OpenSSH is asked about together.
         """
-        super().__init__(timeouts)
+        super().__init__(timeouts, places)
         self._host = host
         self._ssh = ssh
         self._config = config
