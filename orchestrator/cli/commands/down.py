@@ -12,8 +12,11 @@ from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.cli.run.operation import RunResult
+    from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster
-    from orchestrator.plan.steps import Plan
+    from orchestrator.plan.facts.host import Facts
+    from orchestrator.plan.steps import Plan, Rejected
+    from orchestrator.remote.execute.events import Report
 
 
 def down(
@@ -34,7 +37,7 @@ def down(
     that carry this cluster's label are touched. A host that could not be asked is a failure, never a
     success. A second `down` changes nothing and says so. On a terminal it asks first.
     """
-    from orchestrator.cli.run.operation import NO_PLAN, execute, preview, scope, show_plan_only
+    from orchestrator.cli.run.operation import execute, looking, preview, show_plan_only
     from orchestrator.cli.run.prompt import confirm, somebody_there
     from orchestrator.plan.actions.down import plan_down
     from orchestrator.plan.facts.host import Depth
@@ -55,8 +58,8 @@ def down(
         if plan.changes:
             confirm(_question(cluster, plan), given=False)
     depth = Depth.RAY if prune else Depth.CONTAINERS  # else Ray is asked while workers are being stopped
-    about = scope(only, prune=prune)
-    done = execute("down", cluster, planner, lambda _: NO_PLAN, pace, scope=about, depth=depth)
+    look = looking(depth, whole=only is None, prune=prune)
+    done = execute("down", cluster, look, planner, pace, inspect_after=_left_behind)
     if pace.events:
         from orchestrator.cli.output.failures import show_result
 
@@ -64,6 +67,23 @@ def down(
     else:
         _conclude(cluster, _named(cluster, only), done)
     raise typer.Exit(done.exit_code)
+
+
+def _left_behind(run: "Session", facts: "Facts", report: "Report") -> "tuple[Rejected, ...]":
+    """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
+    from orchestrator.plan.actions.down import heard_meanwhile, left_behind
+    from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.steps import Plan, StepKind
+    from orchestrator.remote.execute.events import Planned
+
+    asked = next((each.output for each in report.results if each.step.kind is StepKind.ASK_RAY), None)
+    if asked is None:
+        return ()
+    facts = heard_meanwhile(run.cluster, facts, asked.stdout)
+    left = tuple(left_behind(run.cluster, facts | run.observe_outside(facts, Depth.CONTAINERS)))
+    if left:
+        run.tell(Planned(Plan("see what is left outside of the inventory", refusals=left)))
+    return left
 
 
 def _question(cluster: "Cluster", plan: "Plan") -> str:

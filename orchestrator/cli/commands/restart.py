@@ -31,7 +31,7 @@ def restart(
     On a terminal it asks first.
     """
     from orchestrator.cli.output.up_result import conclude
-    from orchestrator.cli.run.operation import execute, preview, scope
+    from orchestrator.cli.run.operation import execute, looking, preview
     from orchestrator.cli.run.prompt import confirm
     from orchestrator.plan.actions.restart import plan_restart
     from orchestrator.plan.actions.rollback import plan_rollback
@@ -46,8 +46,8 @@ def restart(
         raise typer.Exit(preview(cluster, planner, output, pace, None, Depth.MACHINE))
     confirm(_question(cluster, only), given=yes)
     aftermath, secrets = partial(plan_rollback, cluster), (*sealed.secrets, sealed.token)
-    about = scope(only, prune=False)
-    done = execute("restart", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
+    look = looking(Depth.MACHINE, whole=only is None)
+    done = execute("restart", cluster, look, planner, pace, secrets, aftermath=aftermath)
     conclude("restart", cluster, done, file, events=pace.events)
     raise typer.Exit(done.exit_code)
 

@@ -135,7 +135,7 @@ def stop(
 ) -> None:
     """Stop serving; the cluster stays."""
     from orchestrator.cli.output.serve_result import conclude_stop
-    from orchestrator.cli.run.operation import NO_PLAN, PruneMode, execute
+    from orchestrator.cli.run.operation import execute, looking
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.serving.plan import plan_stop
 
@@ -143,8 +143,7 @@ def stop(
         inventory_file.load(None, file),
         options.RunOptions(JOBS, verbose, output is ActForm.JSONL),
     )
-    planner, some = partial(plan_stop, cluster), PruneMode.SOME_HOSTS
-    done = execute("serve stop", cluster, planner, lambda _: NO_PLAN, pace, scope=some, depth=Depth.RAY)
+    done = execute("serve stop", cluster, looking(Depth.RAY), partial(plan_stop, cluster), pace)
     conclude_stop(cluster, done, events=pace.events)
     raise typer.Exit(done.exit_code)
 
@@ -152,7 +151,7 @@ def stop(
 def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: str | None) -> int:
     """Serves it, and tells of it; the exit code. `path`: the inventory as it was given."""
     from orchestrator.cli.output.serve_result import conclude
-    from orchestrator.cli.run.operation import PruneMode, execute
+    from orchestrator.cli.run.operation import execute, looking
     from orchestrator.model.secret import Secret
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.serving import spec
@@ -160,8 +159,7 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: st
 
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
     key = Secret("--api-key", spec.option_value(model.args, "--api-key"))  # vLLM logs what it is told
-    some = PruneMode.SOME_HOSTS
-    done = execute("serve", cluster, planner, aftermath, pace, (key,), scope=some, depth=Depth.RAY)
+    done = execute("serve", cluster, looking(Depth.RAY), planner, pace, (key,), aftermath=aftermath)
     conclude(cluster, model, done, path, events=pace.events)
     return done.exit_code
 

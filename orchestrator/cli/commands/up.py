@@ -34,7 +34,7 @@ def up(
     inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,
     or after a failure, it changes only the hosts concerned, and says why.
     """
-    from orchestrator.cli.run.operation import execute, preview, scope
+    from orchestrator.cli.run.operation import execute, looking, preview
     from orchestrator.plan.actions.rollback import plan_rollback
     from orchestrator.plan.actions.up import plan_up
     from orchestrator.plan.facts.host import Depth
@@ -54,8 +54,8 @@ def up(
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.MACHINE))
     aftermath = partial(plan_rollback, cluster, undo=_undo(rollback=rollback, keep=keep))
     secrets = (*sealed.secrets, sealed.token)
-    about = scope(only, prune=prune)
-    done = execute("up", cluster, planner, aftermath, pace, secrets, scope=about, depth=Depth.MACHINE)
+    look = looking(Depth.MACHINE, whole=only is None, prune=prune)
+    done = execute("up", cluster, look, planner, pace, secrets, aftermath=aftermath)
     from orchestrator.cli.output.up_result import conclude
 
     conclude("up", cluster, done, inventory or file, events=pace.events)

@@ -1,21 +1,21 @@
 """What `pull` and `image copy` share: look at the images, plan, carry it out, and compare what the hosts have then."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import answer, plural
 from orchestrator.cli.output.failures import show_failures, show_result
 from orchestrator.cli.output.jsonl import Failed
+from orchestrator.cli.run import operation
 from orchestrator.cli.run.operation import NOTHING, RunResult
-from orchestrator.cli.run.session import session
+from orchestrator.cli.run.session import Session
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan.facts.host import ImageLookup
+from orchestrator.plan.facts.host import Facts, ImageLookup
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
 from orchestrator.plan.steps import Plan, StepKind
-from orchestrator.remote.execute.events import Planned
-from orchestrator.remote.observe.images import look
+from orchestrator.remote.execute.events import Report
+from orchestrator.remote.observe import images
 
 Holdings = Mapping[str, ImageLookup]
 
@@ -52,15 +52,15 @@ def execute(
     pace: RunOptions,
 ) -> tuple[RunResult, Holdings]:
     """Does it, and tells what the hosts had before. Without the lock: nothing that runs is touched."""
-    began = time.monotonic()
-    with session(cluster, command.replace(" ", "-"), pace, logged=True) as run:
+    before = dict[str, ImageLookup]()
+
+    def look(run: Session, _: Facts) -> tuple[Facts, Report]:
         run.fleet.add(tuple(node for node in nodes if node not in cluster.nodes))
-        before = look(nodes, name, run.fleet, run.tell, run.cancel)
-        plan = planner(before)
-        run.tell(Planned(plan))
-        report = run.execute(plan)
-        interrupted, seconds = run.cancel.is_set(), time.monotonic() - began
-    return RunResult({}, plan, report, NOTHING, interrupted, "", seconds, run.log, run.mask), before
+        before.update(images.look(nodes, name, run.fleet, run.tell, run.cancel))
+        return {}, NOTHING
+
+    done = operation.execute(command, cluster, look, lambda _: planner(before), pace, lock=False)
+    return done, before
 
 
 def conclude(copies: Copies, told: str, fix: str, *, events: bool) -> int:

@@ -1,9 +1,9 @@
-"""What `up`, `down` and `restart` share: look, plan, then show the plan or carry it out."""
+"""What all commands share that change something: look, plan, then show the plan or carry it out."""
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 
 import typer
@@ -17,7 +17,6 @@ from orchestrator.cli.run.signals import INTERRUPTED
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
-from orchestrator.plan.actions.down import heard_meanwhile, left_behind
 from orchestrator.plan.actions.prune import plan_prune
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import unknown_hosts
@@ -26,17 +25,11 @@ from orchestrator.plan.steps import Plan, Rejected, StepKind
 from orchestrator.remote.execute.events import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
+Look = Callable[[Session, Facts], tuple[Facts, Report]]
+"""What is on the hosts, given what is known of some; and what was done before."""
 
 NO_PLAN = Plan("nothing")
 NOTHING = Report(NO_PLAN, ())
-
-
-class PruneMode(StrEnum):
-    """What a run is about: hosts of `--limit`, or the cluster; and what becomes of what the inventory lacks."""
-
-    SOME_HOSTS = "some hosts"
-    NAMES = "names"  # it is named
-    PRUNE = "prune"  # it is removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +75,6 @@ class RunResult:
         return 1 if self.lost or self.plan.refusals or not self.report.ok else 0
 
 
-def scope(only: frozenset[str] | None, *, prune: bool) -> PruneMode:
-    """What the options of a command come to."""
-    return PruneMode.SOME_HOSTS if only is not None else PruneMode.PRUNE if prune else PruneMode.NAMES
-
-
 def preview(
     cluster: Cluster,
     planner: Planner,
@@ -122,65 +110,58 @@ def show_plan_only(cluster: Cluster, planner: Planner, pace: RunOptions, depth: 
 def execute(
     command: str,
     cluster: Cluster,
+    look: Look,
     planner: Planner,
-    aftermath: Callable[[FailedRun], Plan],
     pace: RunOptions,
     secrets: tuple[Secret, ...] = (),
     *,
-    scope: PruneMode,
-    depth: Depth,
+    lock: bool = True,
+    aftermath: Callable[[FailedRun], Plan] = lambda _: NO_PLAN,
+    inspect_after: Callable[[Session, Facts, Report], tuple[Rejected, ...]] = lambda *_: (),
 ) -> RunResult:
-    """Does it, with the cluster's lock. `aftermath` plans the cleaning up, also after Ctrl-C.
+    """Looks, plans and does it, with the cluster's lock.
 
-    A plan may ask Ray whom it lists; hosts that the inventory does not have are looked at in the end. A run that has
-    lost the lock cleans up nothing: what is there may be another's by now.
+    `aftermath` plans the cleaning up, also after Ctrl-C; `inspect_after` tells what is left that the plan does not
+    know. A run that has lost the lock cleans up nothing: what is there may be another's by now.
     """
     began = time.monotonic()
-    with session(cluster, command, pace, logged=True, secrets=secrets) as run, run.locked(command) as head:
-        facts, pruned = (run.observe_but(head, depth), NOTHING) if head else _look(run, scope, depth)
+    with ExitStack() as stack:
+        run = stack.enter_context(session(cluster, command, pace, logged=True, secrets=secrets))
+        known = stack.enter_context(run.locked(command)) if lock else {}
+        facts, done_before = look(run, known)
         plan = planner(facts)
         run.tell(Planned(plan))
-        report = run.execute(plan).after(pruned)
-        plan = replace(plan, refusals=(*plan.refusals, *_left_behind(run, facts, report)))
-        lost = run.why_lost(report)
+        report = run.execute(plan).after(done_before)
+        plan = replace(plan, refusals=(*plan.refusals, *inspect_after(run, facts, report)))
+        lost = run.why_lost(report) if lock else ""
         interrupted = run.cancel.is_set() and not lost
-        undone = run.clean_up(NO_PLAN if lost else aftermath(_wreck(plan, report, interrupted)))
+        undone = run.clean_up(NO_PLAN if lost else aftermath(_failed_run(plan, report, interrupted)))
         seconds = time.monotonic() - began
     return RunResult(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
 
 
-def _pruning(cluster: Cluster, facts: Facts) -> Plan:
-    return plan_prune(cluster, (*cluster.nodes, *unknown_hosts(cluster, facts)), facts)
+def looking(depth: Depth, *, whole: bool = False, prune: bool = False) -> Look:
+    """Observes the inventory's hosts. `whole`: also those that Ray alone lists, where it is asked.
+
+    `prune`: once what the inventory does not have is gone.
+    """
+
+    def look(run: Session, known: Facts) -> tuple[Facts, Report]:
+        if known or not whole:
+            return run.observe_but(known, depth), NOTHING
+        facts = run.observe_all(depth)
+        nodes = (*run.cluster.nodes, *unknown_hosts(run.cluster, facts))
+        plan = plan_prune(run.cluster, nodes, facts) if prune else NO_PLAN
+        if not plan.phases:
+            return facts, NOTHING
+        run.tell(Planned(plan))
+        pruned = run.execute(plan)
+        return run.observe_all(depth), pruned
+
+    return look
 
 
-def _look(run: Session, scope: PruneMode, depth: Depth) -> tuple[Facts, Report]:
-    """The facts, once what the inventory does not have is gone, where one consents to that."""
-    if scope is PruneMode.SOME_HOSTS:
-        return run.observe(run.cluster.nodes, depth), NOTHING
-    facts = run.observe_all(depth)
-    plan = _pruning(run.cluster, facts) if scope is PruneMode.PRUNE else NO_PLAN
-    if not plan.phases:
-        return facts, NOTHING
-    run.tell(Planned(plan))
-    pruned = run.execute(plan)
-    return run.observe_all(depth), pruned
-
-
-def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[Rejected, ...]:
-    """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
-    asked = next(
-        (each.output for each in report.results if each.step.kind is StepKind.ASK_RAY and each.output), None
-    )
-    if asked is None:
-        return ()
-    facts = heard_meanwhile(run.cluster, facts, asked.stdout)
-    left = tuple(left_behind(run.cluster, facts | run.observe_outside(facts, Depth.CONTAINERS)))
-    if left:
-        run.tell(Planned(Plan("see what is left outside of the inventory", refusals=left)))
-    return left
-
-
-def _wreck(plan: Plan, report: Report, interrupted: bool) -> FailedRun:
+def _failed_run(plan: Plan, report: Report, interrupted: bool) -> FailedRun:
     failed = [result.step.host for result in report.failed]
     return FailedRun(
         report.started, frozenset((*failed, *(each.host for each in plan.refusals))), interrupted

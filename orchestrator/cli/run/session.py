@@ -148,7 +148,7 @@ def session(
         elif shown:
             hosts = tuple(node.name for node in cluster.nodes)
             listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
-        journal = keep_run_log(command, mask) if logged else None
+        journal = keep_run_log(command.replace(" ", "-"), mask) if logged else None
         if journal:
             stack.callback(journal.close)
         fleet = stack.enter_context(Fleet(cluster, connect_to, pace.jobs))
