@@ -21,7 +21,7 @@ _SET = object.__setattr__
 def dataclass(
     *,
     frozen: Literal[True],  # noqa: ARG001 - as the standard library writes it, for readers and type checkers
-    slots: Literal[True],
+    slots: bool = False,
     kw_only: bool = False,
 ) -> Callable[[type[T]], type[T]]:
     """Makes the class a frozen dataclass with slots."""
@@ -98,7 +98,7 @@ def _refuse(self: object, name: str, *_value: object) -> NoReturn:
     raise FrozenInstanceError(f"cannot change {name!r} of a {type(self).__name__}")
 
 
-def _restore(self: object, state: tuple[None, dict[str, Any]]) -> None:
-    """After `copy` and `pickle`."""
-    for name, value in state[1].items():
+def _restore(self: object, state: Any) -> None:
+    """After `copy` and `pickle`: without slots the state is a map, with them a pair whose second is one."""
+    for name, value in (state[1] if isinstance(state, tuple) else state).items():
         _SET(self, name, value)

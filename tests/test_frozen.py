@@ -54,6 +54,13 @@ class Further(Ours):
         return "its own"
 
 
+@frozen.dataclass(frozen=True)
+class Slotless:
+    """Without slots."""
+
+    a: int
+
+
 @frozen.dataclass(frozen=True, slots=True)
 class Nothing:
     """Without fields."""
@@ -94,6 +101,7 @@ def test_it_can_be_replaced_copied_and_matched() -> None:
     one = Named(a=1)
     assert replace(one, b=3) == Named(a=1, b=3)
     assert copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == one
+    assert copy.copy(Slotless(1)) == Slotless(1)
     match Ours("a", "b"):
         case Ours(name, "b"):
             assert name == "a"

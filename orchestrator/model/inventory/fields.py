@@ -5,10 +5,11 @@ Each reads what is written, notes every fault with its path, and describes itsel
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cache
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.inventory.mistakes import Fault, Path, did_you_mean, quoted
 
 Schema = dict[str, Any]

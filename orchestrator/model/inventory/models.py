@@ -1,10 +1,10 @@
 """What a user may write. Nothing is filled in or merged here: what is not written is None."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import cycle
 from typing import NamedTuple, Self
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Accelerator, Auth, BuildOn, Engine, HostKeys, Ports, Pull, Rdma
 from orchestrator.model.inventory import addresses, arguments, ranges, values
 from orchestrator.model.inventory.fields import ListOf, MapOf, Schema, Section, entry
