@@ -7,11 +7,11 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.images import outdated
-from orchestrator.plan.checks import Finding, check_reachable, obstacles
+from orchestrator.plan.checks import Finding, check_reachable
 from orchestrator.plan.docker import ContainerSpec
-from orchestrator.plan.facts.address import NodeAddress, node_address
+from orchestrator.plan.facts.address import NodeAddress, addresses, node_address
 from orchestrator.plan.facts.containers import container_of
-from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.steps import Rejected
@@ -42,90 +42,69 @@ class Start:
 Decision = Rejected | Keep | Start
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What holds for every host: the cluster, what was seen of all, and where the head is."""
-
-    cluster: Cluster
-    facts: Facts
-    head_ip: str
-    secrets: tuple[Secret, ...]
-    obstacles: Mapping[str, Finding]
-    outdated: Mapping[str, str]
-
-
 def reconcile(
-    cluster: Cluster, facts: Facts, secrets: tuple[Secret, ...], only: frozenset[str] | None
+    cluster: Cluster,
+    facts: Facts,
+    obstacles: Mapping[str, Finding],
+    secrets: tuple[Secret, ...],
+    only: frozenset[str] | None,
 ) -> dict[str, Decision]:
-    """A decision for each host of `only` (all if None), and for the head in any case."""
-    head_ip = _ip_of_head(cluster, facts)
-    images = {node.name: outdated(cluster, node, facts) for node in cluster.nodes}
-    seen = _Seen(cluster, facts, head_ip, secrets, obstacles(cluster, facts), images)
-    head = _head(seen, facts[cluster.head.name], only)
-    has_ray = engine.of(cluster).has_ray
-    decided: dict[str, Decision] = {cluster.head.name: head}
-    for node in cluster.workers:
-        if only is None or node.name in only:
-            worker = _decide(seen, node, facts[node.name])
-            decided[node.name] = _with_new_head(worker) if isinstance(head, Start) and has_ray else worker
+    """A decision for each host of `only` (all if None), and for the head in any case.
+
+    `obstacles`: by host, what keeps a new container from being of use.
+    """
+    name, head_ip = cluster.head.name, addresses(cluster, facts).get(cluster.head.name, "")
+    decided = {
+        node.name: _decide(cluster, facts, node, head_ip, secrets, obstacles)
+        for node in cluster.nodes
+        if only is None or node.name in only or node is cluster.head
+    }
+    head = decided[name]
+    if not isinstance(head, Start):
+        return decided
+    if only is not None and name not in only:
+        why = f"is left out, but is needed first: {head.why}"
+        return decided | {name: Rejected(name, why, "let `up` include the head")}
+    for host, worker in decided.items():
+        # A worker of the old head would find nobody it knows: Ray ends it a minute later.
+        if isinstance(worker, Keep) and engine.of(cluster).has_ray:
+            decided[host] = Start(
+                worker.place, worker.gpus, worker.spec, "its head is started anew", replaces=True
+            )
     return decided
 
 
-def _head(seen: _Seen, facts: HostFacts | Unreachable, only: frozenset[str] | None) -> Decision:
-    node = seen.cluster.head
-    decision = _decide(seen, node, facts)
-    if only is None or node.name in only or not isinstance(decision, Start):
-        return decision
-    return Rejected(
-        node.name, f"is left out, but is needed first: {decision.why}", "let `up` include the head"
-    )
-
-
-def _ip_of_head(cluster: Cluster, facts: Facts) -> str:
-    head = facts[cluster.head.name]
-    place = node_address(cluster.head, head) if isinstance(head, HostFacts) else ""
-    return place.ip if isinstance(place, NodeAddress) else ""
-
-
-def _with_new_head(worker: Decision) -> Decision:
-    """A worker of the old head would find nobody it knows: Ray ends it a minute later."""
-    if isinstance(worker, Keep):
-        return Start(worker.place, worker.gpus, worker.spec, "its head is started anew", replaces=True)
-    return worker
-
-
-def _decide(seen: _Seen, node: Node, facts: HostFacts | Unreachable) -> Decision:
-    for finding in check_reachable(node, facts):
+def _decide(
+    cluster: Cluster,
+    facts: Facts,
+    node: Node,
+    head_ip: str,
+    secrets: tuple[Secret, ...],
+    obstacles: Mapping[str, Finding],
+) -> Decision:
+    here = facts[node.name]
+    for finding in check_reachable(node, here):
         return _refused(finding)
-    assert isinstance(facts, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
-    place = node_address(node, facts)
+    assert isinstance(here, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
+    place, container = node_address(node, here), container_of(cluster, node, here)
     assert isinstance(place, NodeAddress)  # noqa: S101 - nor does one without a place get so far
-    return _compare(seen, node, facts, place)
+    spec, gpus = docker.container_spec(cluster, node, place, head_ip, secrets), expected_gpus(node, here)
+    if container is None:
+        why: str | Rejected = "has no container yet"
+    else:
+        old = _outdated(here, container, spec) or outdated(cluster, node, facts)
+        why = old or engine.of(cluster).reason_to_replace(cluster, facts, node, container)
+    if isinstance(why, Rejected):
+        return why
+    if container and not why:
+        return Keep(place, gpus, spec, container.restarts)
+    if obstacle := obstacles.get(node.name):
+        return _refused(obstacle)
+    return Start(place, gpus, spec, why, replaces=container is not None)
 
 
 def _refused(finding: Finding) -> Rejected:
     return Rejected(finding.host, finding.text, finding.fix, finding.detail)
-
-
-def _compare(seen: _Seen, node: Node, facts: HostFacts, place: NodeAddress) -> Decision:
-    spec = docker.container_spec(seen.cluster, node, place, seen.head_ip, seen.secrets)
-    container = container_of(seen.cluster, node, facts)
-    keep = Keep(place, expected_gpus(node, facts), spec, container.restarts if container else 0)
-    why = _why_not_kept(seen, node, facts, container, keep)
-    if isinstance(why, Rejected) or not why:
-        return why or keep
-    if obstacle := seen.obstacles.get(node.name):
-        return _refused(obstacle)
-    return Start(place, keep.gpus, spec, why, replaces=container is not None)
-
-
-def _why_not_kept(
-    seen: _Seen, node: Node, facts: HostFacts, container: Container | None, keep: Keep
-) -> str | Rejected:
-    if container is None:
-        return "has no container yet"
-    old = _outdated(facts, container, keep.spec) or seen.outdated[node.name]
-    return old or engine.of(seen.cluster).reason_to_replace(seen.cluster, seen.facts, node, container)
 
 
 def _outdated(facts: HostFacts, container: Container, wanted: ContainerSpec) -> str:

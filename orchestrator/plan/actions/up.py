@@ -11,8 +11,7 @@ from orchestrator.plan.actions import conditions
 from orchestrator.plan.actions.images import get_image
 from orchestrator.plan.actions.prune import left_outside
 from orchestrator.plan.actions.reconcile import Decision, Keep, Start, reconcile
-from orchestrator.plan.checks import Level, quick
-from orchestrator.plan.facts.address import NodeAddress
+from orchestrator.plan.checks import Level, obstacles, quick
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.host_commands import check_tcp, keep_token
 from orchestrator.plan.serving.plan import resumed as resume
@@ -47,29 +46,23 @@ class Secrets:
 
 def plan_up(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str] | None = None) -> Plan:
     """What makes Ray list every host of the inventory; with `only`, what those hosts need for it."""
-    decided = reconcile(cluster, facts, sealed.secrets, only)
+    findings = quick(cluster, facts)
+    decided = reconcile(cluster, facts, obstacles(findings), sealed.secrets, only)
     refusals = tuple(each for each in decided.values() if isinstance(each, Rejected))
-    title = f"bring up cluster {cluster.name}"
+    starts = {host: each for host, each in decided.items() if isinstance(each, Start)}
     outside = tuple(left_outside(cluster, facts))
-    if isinstance(decided[cluster.head.name], Rejected) or not _changes(decided):
+    title = f"bring up cluster {cluster.name}"
+    if isinstance(decided[cluster.head.name], Rejected) or not starts:
         return Plan(title, refusals=refusals, warnings=outside)
-    up = _Up(cluster, facts, decided, _token(cluster, facts, sealed))
-    warnings = (*_warnings(cluster, facts, decided), *outside)
-    return Plan(title, tuple(up.phases()), _changes(decided), refusals, warnings)
-
-
-def _changes(decided: Mapping[str, Decision]) -> tuple[Change, ...]:
-    return tuple(Change(host, each.why) for host, each in decided.items() if isinstance(each, Start))
-
-
-def _warnings(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> tuple[Note, ...]:
-    """What is noteworthy of hosts that get a container; of those that stand it was said before."""
-    found = tuple(
-        Note(found.host, found.text, found.fix)
-        for found in quick(cluster, facts)
-        if found.level is Level.WARNING and isinstance(decided.get(found.host), Start)
+    phases = tuple(_Up(cluster, facts, decided, _token(cluster, facts, sealed)).phases())
+    noteworthy = (each for each in findings if each.level is Level.WARNING and each.host in starts)
+    warnings = (
+        *(Note(each.host, each.text, each.fix) for each in noteworthy),  # of others it was said before
+        *_ends(cluster, facts, decided),
+        *outside,
     )
-    return (*found, *_ends(cluster, facts, decided))
+    changes = tuple(Change(host, start.why) for host, start in starts.items())
+    return Plan(title, phases, changes, refusals, warnings)
 
 
 def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[Note]:
@@ -103,26 +96,19 @@ class _Up:
     def phases(self) -> Iterator[Phase]:
         starting = (node for node in self.cluster.nodes if isinstance(self.decided.get(node.name), Start))
         yield from get_image(self.cluster, self.facts, tuple(starting))
-        head = tuple(self._head())
-        if head:
-            yield Phase("Start the head", head, OnFailure.STOP)
+        head = self.decided[self.cluster.head.name]
+        if isinstance(head, Start):
+            yield Phase("Start the head", tuple(self._head(head)), OnFailure.STOP)
         title = "Join the workers" if self.cluster.workers else "Join"
         yield Phase(title, tuple(self._joins()), OnFailure.DROP_HOST, self._watch())
 
-    def _head(self) -> Iterator[Step]:
-        node = self.cluster.head
-        match self.decided[node.name]:
-            case Start() as start:
-                yield from self._start(node, start)
-                yield from self._gcs(start)
-
-    def _gcs(self, start: Start) -> Iterator[Step]:
-        if not engine.of(self.cluster).has_ray:
-            return
+    def _head(self, start: Start) -> Iterator[Step]:
         node, port = self.cluster.head, self.cluster.ray.port
-        probe = docker.listening(self.cluster, node, start.place.ip)
-        title, until = f"wait for its GCS on port {port}", conditions.Answers(port)
-        yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
+        yield from self._start(node, start)
+        if engine.of(self.cluster).has_ray:
+            probe = docker.listening(self.cluster, node, start.place.ip)
+            title, until = f"wait for its GCS on port {port}", conditions.Answers(port)
+            yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
 
     def _joins(self) -> Iterator[Step]:
         """Where a model is served, a rank whose container is new is started in it: the others wait for it."""
@@ -131,21 +117,19 @@ class _Up:
         for node in self.cluster.nodes:
             decision = self.decided.get(node.name)
             if isinstance(decision, Start) and node is not self.cluster.head:
-                yield from self._reach(node)
+                if engine.of(self.cluster).has_ray:
+                    yield self._reach(node)
                 yield from self._start(node, decision)
             if isinstance(decision, Start | Keep):
                 yield self._join(node, decision)
             if node.name in resumed:
                 yield resumed[node.name]
 
-    def _reach(self, node: Node) -> Iterator[Step]:
-        if not engine.of(self.cluster).has_ray:
-            return
+    def _reach(self, node: Node) -> Run:
         ip, port = self._head_ip, self.cluster.ray.port
         fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
-        yield Run(
-            node.name, f"reach the head at {host_port(ip, port)}", check_tcp(ip, port), timeout=5, fix=fix
-        )
+        title = f"reach the head at {host_port(ip, port)}"
+        return Run(node.name, title, check_tcp(ip, port), timeout=5, fix=fix)
 
     def _start(self, node: Node, start: Start) -> Iterator[Step]:
         if start.replaces:
@@ -172,9 +156,6 @@ class _Up:
 
     @property
     def _head_ip(self) -> str:
-        return self._place(self.cluster.head).ip
-
-    def _place(self, node: Node) -> NodeAddress:
-        decision = self.decided[node.name]
-        assert not isinstance(decision, Rejected)  # noqa: S101 - a refused head has no phases
-        return decision.place
+        head = self.decided[self.cluster.head.name]
+        assert not isinstance(head, Rejected)  # noqa: S101 - a refused head has no phases
+        return head.place.ip

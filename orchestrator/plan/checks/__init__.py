@@ -6,7 +6,6 @@ and connections between the hosts. `check_network` judges what came of an all-re
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan import engine
@@ -57,13 +56,10 @@ def quick(cluster: Cluster, facts: Facts) -> tuple[Finding, ...]:
     return (*found, *check_duplicates(cluster, facts), *check_differences(cluster, facts))
 
 
-def obstacles(cluster: Cluster, facts: Facts) -> Mapping[str, Finding]:
-    """By host, the first thing that keeps a new container there from being of use."""
-    hosts = inventory_hosts(cluster, facts)
-    nodes = (node for node in cluster.nodes if node.name in hosts)
-    each = (check_startable(cluster, node, hosts[node.name]) for node in nodes)
-    found = (*chain.from_iterable(each), *check_duplicates(cluster, facts))
-    return {finding.host: finding for finding in reversed(found) if finding.level is Level.FAILURE}
+def obstacles(findings: Iterable[Finding]) -> Mapping[str, Finding]:
+    """By host, the first of these that keeps a new container there from being of use."""
+    failures = (finding for finding in findings if finding.level is Level.FAILURE)
+    return {finding.host: finding for finding in reversed(tuple(failures))}
 
 
 def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Finding, ...]:

@@ -141,7 +141,7 @@ def test_a_silent_host_is_refused_with_what_was_said_meanwhile() -> None:
 def test_of_several_obstacles_on_a_host_the_first_is_told() -> None:
     of = cluster(workers=0, head=node(1, docker=Docker(pull=Pull.NEVER)))
     facts = with_host(good(of), "gpu1", image_id="", listeners=(Listener("*", 6379),))
-    assert obstacles(of, facts)["gpu1"].topic == "image"
+    assert obstacles(quick(of, facts))["gpu1"].topic == "image"
     assert [refusal.why for refusal in plan_up(of, facts, SEALED).refusals] == [
         "image vllm/vllm-openai:v0.17.1 is not on this host, and `docker.pull` is never"
     ]
@@ -149,7 +149,7 @@ def test_of_several_obstacles_on_a_host_the_first_is_told() -> None:
 
 def test_a_warning_is_no_obstacle() -> None:
     facts = with_host(good(DEMO), "gpu2", listeners=None)
-    assert obstacles(DEMO, facts) == {}
+    assert obstacles(quick(DEMO, facts)) == {}
     assert plan_up(DEMO, facts, SEALED).refusals == ()
 
 
@@ -163,7 +163,7 @@ def test_up_warns_of_those_hosts_alone_that_get_a_container() -> None:
 def test_an_obstacle_to_a_new_container_is_none_to_one_that_stands() -> None:
     facts = with_host(standing(RDMA), "gpu1", infiniband=False)
     plan = plan_up(RDMA, facts, SEALED)
-    assert set(obstacles(RDMA, facts)) == {"gpu1"}
+    assert set(obstacles(quick(RDMA, facts))) == {"gpu1"}
     assert (plan.refusals, plan.phases) == ((), ())
 
 
