@@ -2,8 +2,9 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from itertools import chain
 from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
@@ -58,7 +59,7 @@ def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
     stopped, watched = False, ""
     for phase in plan.phases:
         if stopped or cancel.is_set():
-            results += _skip(phase)
+            results += [_not_run(phase, step) for step in phase.steps]
             continue
         ended, line = _carry_out(phase, hosts, out, tell, cancel)
         results += ended
@@ -73,38 +74,27 @@ def _carry_out(
     phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
 ) -> tuple[list[StepEnded], str]:
     """How the phase's steps ended, and the last line of its watch."""
-    with ExitStack() as during:
-        watching = during.enter_context(_Watching(phase.watch, hosts))
-        feeding = during.enter_context(_feeding(phase, hosts, out, tell, cancel))
-        ended = _phase(phase, _Lane(phase, hosts, tell, cancel, watching, feeding), out)
-    return ended, watching.line
-
-
-def _feeding(
-    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
-) -> AbstractContextManager[ImageStream | None]:
-    if phase.feed is None:
-        return nullcontext()
-    lanes = frozenset(phase.lanes()) - out
-    return ImageStream(phase.feed, hosts[phase.feed.host], lanes, tell, cancel, hosts.timeouts)
-
-
-def _skip(phase: Phase) -> list[StepEnded]:
-    return [_not_run(phase, step) for step in phase.steps]
+    tell(PhaseBegan(phase))
+    going = {host: steps for host, steps in phase.lanes().items() if host not in out}
+    stream: AbstractContextManager[ImageStream | None] = nullcontext()
+    if phase.feed:
+        source = hosts[phase.feed.host]
+        stream = ImageStream(phase.feed, source, frozenset(going), tell, cancel, hosts.timeouts)
+    with (
+        _Watching(phase.watch, hosts) as watching,
+        stream as feeding,
+        ThreadPoolExecutor(max(1, len(going))) as pool,
+    ):
+        lane = _Lane(phase, hosts, tell, cancel, watching, feeding)
+        ended = list(chain.from_iterable(pool.map(lane.run, going.values())))
+        if phase.watch:
+            ended = list(pool.map(lane.confirm, ended))
+    left_out = [_not_run(phase, step) for step in phase.steps if step.host in out]
+    return left_out + ended, watching.line
 
 
 def _not_run(phase: Phase, step: Step) -> StepEnded:
     return StepEnded(phase.title, step, Status.NOT_RUN)
-
-
-def _phase(phase: Phase, lane: "_Lane", out: set[str]) -> list[StepEnded]:
-    lane.tell(PhaseBegan(phase))
-    lanes = phase.lanes()
-    left_out = [_not_run(phase, step) for host, steps in lanes.items() if host in out for step in steps]
-    going = [steps for host, steps in lanes.items() if host not in out]
-    with ThreadPoolExecutor(max(1, len(going))) as pool:
-        ended = [result for results in pool.map(lane.run, going) for result in results]
-        return left_out + (list(pool.map(lane.confirm, ended)) if phase.watch else ended)
 
 
 class _Watching:
