@@ -123,6 +123,7 @@ class FakeHost:
     name: str
     fleet: FakeFleet
     login: str = ""
+    places: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def open(self, *, cancel: Event) -> Failure | None:
         """It has answered."""
@@ -131,8 +132,9 @@ class FakeHost:
         assert timeout > 0
         if cancel.is_set():
             return Failure(FailureKind.CANCELLED, "cancelled")
-        reply = self.fleet.next_reply(self.fleet.take(self.name, command, streams=False))
-        return reply(command, cancel) if callable(reply) else reply
+        with self.places:
+            reply = self.fleet.next_reply(self.fleet.take(self.name, command, streams=False))
+            return reply(command, cancel) if callable(reply) else reply
 
     def stream(
         self,

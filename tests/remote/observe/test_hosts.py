@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Barrier, Event, Semaphore
 
 import pytest
@@ -33,7 +34,7 @@ def fake() -> Iterator[FakeFleet]:
 
 
 def looked(fake: FakeFleet, told: list[Happening] | None = None, of: Cluster = DEMO) -> Facts:
-    with Fleet(of, lambda node, _: fake[node.name], fake.jobs) as fleet:
+    with Fleet(of, lambda node, fleet: replace(fake[node.name], places=fleet.places), fake.jobs) as fleet:
         return observe(
             of, of.nodes, fleet, (told if told is not None else []).append, Event(), depth=Depth.RAY
         )
