@@ -1,4 +1,4 @@
-"""What of the host's hardware a container is given."""
+"""Devices of the host that a container is given."""
 
 import re
 from itertools import pairwise

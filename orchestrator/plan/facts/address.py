@@ -1,4 +1,4 @@
-"""Where a node stands on its host: the data address, the interface that carries it, the home folder."""
+"""Data address of a node on its host: the interface that carries it, and the home folder."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from orchestrator.plan.facts.host import Address, Facts, HostFacts, Unreachable
 
 @dataclass(frozen=True, slots=True)
 class NodeAddress:
-    """Where a node stands: its data address, the interface that carries it, the user's home, InfiniBand or not."""
+    """A node's data address, the interface that carries it, the user's home, InfiniBand or not."""
 
     ip: str
     interface: str
@@ -18,23 +18,14 @@ class NodeAddress:
 
 
 def node_address(node: Node, facts: HostFacts) -> NodeAddress | str:
-    """The node's place on its host, or why it has none."""
-    if node.ip is not None:
-        return _given(node.ip, facts)
-    return _found(node.network or "", facts)
-
-
-def _given(ip: str, facts: HostFacts) -> NodeAddress | str:
-    interface = facts.interface(ip)
-    if interface is None:
-        return f"ip {ip} is on no interface of this host, which has {_listed(facts.addresses)}"
-    return NodeAddress(ip, interface, facts.home, facts.infiniband)
-
-
-def _found(network: str, facts: HostFacts) -> NodeAddress | str:
-    match facts.within(network):
+    """The node's address on its host, or why it has none."""
+    ip, network = node.ip, node.network or ""
+    given = tuple(each for each in facts.addresses if each.ip == ip)[:1]
+    match given if ip is not None else facts.within(network):
         case (only,):
             return NodeAddress(only.ip, only.interface, facts.home, facts.infiniband)
+        case () if ip is not None:
+            return f"ip {ip} is on no interface of this host, which has {_listed(facts.addresses)}"
         case ():
             return f"no address of this host lies in network {network}: it has {_listed(facts.addresses)}"
         case several:
@@ -46,7 +37,7 @@ def _listed(addresses: tuple[Address, ...]) -> str:
 
 
 def places(cluster: Cluster, facts: Mapping[str, HostFacts | Unreachable]) -> dict[str, NodeAddress]:
-    """Where each node stands that was seen and has a place."""
+    """The address of each node whose host was inspected and has one."""
     found = {
         node.name: node_address(node, here)
         for node in cluster.nodes

@@ -1,4 +1,4 @@
-"""What of the cluster was found on the hosts, and what of it that the inventory does not have."""
+"""Containers of the cluster on its hosts, and what the inventory does not have."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ UP_FIRST = "`raycluster up` brings it up"
 
 
 def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
-    """Why nobody knows what it serves."""
+    """Why it is not known what the node serves."""
     if isinstance(here, Unreachable):
         return Rejected(node.name, here.why, here.fix, here.detail)
     if isinstance(here.docker, DockerTrouble):
@@ -33,7 +33,7 @@ def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> 
 
 
 def why_not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
-    """Why it has none, or none that can be asked."""
+    """Why the node has no container that can serve."""
     if refusal := why_unknown(cluster, node, here):
         return refusal
     if not running_container(cluster, node, here):
@@ -43,7 +43,7 @@ def why_not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -
 
 
 def ray_table(cluster: Cluster, facts: Facts) -> RayTable | RayTrouble | None:
-    """What the head's GCS told; None where nobody could ask it."""
+    """The head's node table; None where its GCS could not be asked."""
     head = facts[cluster.head.name]
     return (
         head.ray if isinstance(head, HostFacts) and running_container(cluster, cluster.head, head) else None

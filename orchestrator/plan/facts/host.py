@@ -1,4 +1,4 @@
-"""What is known of a host after looking at it. Plain values; `probes` makes them, the planners read them."""
+"""Facts of a host, as plain values: `parse` makes them of a probe's answer, planners read them."""
 
 from enum import IntEnum
 from ipaddress import ip_address, ip_network
@@ -11,7 +11,7 @@ from orchestrator.plan.serving.state import Served
 
 
 class Depth(IntEnum):
-    """How far a look at hosts goes: the next tells more, and takes longer."""
+    """How far a host is inspected: the next level reports more, and takes longer."""
 
     CONTAINERS = 1
     """The cluster's containers, and its token."""
@@ -162,7 +162,7 @@ class RayNode:
 
 @dataclass(frozen=True, slots=True)
 class RayTable:
-    """Ray's node table as its GCS tells it.
+    """Ray's node table as its GCS reports it.
 
     `dashboard`: its address as the head reaches it, empty until it has started; it is told also where Ray is
     installed without one. `metrics`: the addresses that export those of no node.
@@ -183,7 +183,7 @@ class RayTable:
         return next(living, None)
 
     def death(self, ip: str) -> str:
-        """What Ray says of the last node at `ip` that it lost."""
+        """Ray's words about the last node at `ip` that it lost."""
         lost = [node for node in self.nodes if node.ip == ip and not node.alive]
         return max(lost, key=lambda node: node.started).death if lost else ""
 
@@ -198,7 +198,7 @@ class RayTrouble:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """One look at one host, and what it did not go as far as to see is empty: see `Depth`.
+    """Facts of one host; fields beyond the requested `Depth` are empty.
 
     `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `unheard`: why nobody knows what is
     served there, where that could not be asked.
@@ -224,10 +224,6 @@ class HostFacts:
     served: Served | None = None
     unheard: str = ""
 
-    def interface(self, ip: str) -> str | None:
-        """The interface that carries `ip`."""
-        return next((a.interface for a in self.addresses if a.ip == ip), None)
-
     def within(self, network: str) -> tuple[Address, ...]:
         """The addresses that lie in the CIDR `network`."""
         return tuple(a for a in self.addresses if ip_address(a.ip) in ip_network(network, strict=False))
@@ -238,12 +234,12 @@ class HostFacts:
 
     @property
     def containers(self) -> tuple[Container, ...]:
-        """Those that Docker told of: none where it told of trouble."""
+        """Those that Docker lists; none where it failed."""
         return () if isinstance(self.docker, DockerTrouble) else self.docker
 
 
 Facts = dict[str, HostFacts | Unreachable]
-"""What is known of each host, by its name in the inventory."""
+"""The facts of each host, by its name in the inventory; hosts that only Ray knows go by their address."""
 
 ImageLookup = ImageInfo | Unreachable | None
-"""What a host has under an image's name: None is nothing."""
+"""The image that a host has under a name: None is none."""

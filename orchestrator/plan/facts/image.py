@@ -7,7 +7,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.sections import RECORD
 
 BASE_LABEL = "raycluster.base"
-"""What an image that raycluster has built has the ID of the one below it under."""
+"""Label with the ID of the image below, of an image that raycluster has built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class ImageInfo:
         return self.digests[0] if self.digests else self.id
 
 
-def parse_image(told: str) -> ImageInfo | None:
+def parse_image(stdout: str) -> ImageInfo | None:
     """The answer to `docker.held`."""
-    answer = told.rpartition(RECORD)[2]
+    answer = stdout.rpartition(RECORD)[2]
     if not answer.strip():
         return None
     image = json.loads(answer)
@@ -54,10 +54,10 @@ def parse_image(told: str) -> ImageInfo | None:
     )
 
 
-def group_identical(held: Mapping[str, ImageInfo]) -> tuple[tuple[str, ...], ...]:
+def group_identical(images: Mapping[str, ImageInfo]) -> tuple[tuple[str, ...], ...]:
     """The hosts, those with the same image together, the most first."""
     groups = list[list[str]]()
-    for host, image in held.items():
-        group = next((group for group in groups if held[group[0]].is_same(image)), None)
+    for host, image in images.items():
+        group = next((group for group in groups if images[group[0]].is_same(image)), None)
         groups.append([host]) if group is None else group.append(host)
     return tuple(map(tuple, sorted(groups, key=lambda group: -len(group))))

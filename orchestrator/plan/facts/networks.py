@@ -1,4 +1,4 @@
-"""Which of their addresses hosts can reach each other at, as far as addresses alone can tell."""
+"""Networks that hosts share, as far as their addresses show it."""
 
 import re
 from collections.abc import Mapping

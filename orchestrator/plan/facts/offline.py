@@ -1,4 +1,4 @@
-"""What `--offline` supposes of hosts; what only a look can tell stands in angle brackets."""
+"""Facts that `--offline` assumes; what only an inspection can find stands in angle brackets."""
 
 from dataclasses import replace
 

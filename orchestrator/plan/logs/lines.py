@@ -6,7 +6,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Node
@@ -70,9 +70,9 @@ class LogContainer:
         return f"exited with code {self.exit_code}" if self.status == "exited" else f"is {self.status}"
 
 
-def parse_container(told: str) -> LogContainer:
+def parse_container(stdout: str) -> LogContainer:
     """The answer to `docker.find`."""
-    lines = told.rpartition(RECORD)[2].splitlines()
+    lines = stdout.rpartition(RECORD)[2].splitlines()
     if len(lines) != len(("id", "state", "now")):
         return LogContainer()
     status, exit_code, started = lines[1].split(" ", 2)
@@ -80,16 +80,14 @@ def parse_container(told: str) -> LogContainer:
 
 
 def container_news(before: LogContainer | None, now: LogContainer) -> str:
-    """What to tell people of a container between two looks; `before` is None at the first."""
+    """What happened to a container between two inspections; `before` is None at the first."""
     same = before is not None and (before.id, before.started) == (now.id, now.started)
     if same and before and before.running == now.running:
         return ""
+    if not now.id and before:
+        return "its container is gone; waiting for another"
     if not now.id:
-        return (
-            "its container is gone; waiting for another"
-            if before
-            else "no container is there; waiting for one"
-        )
+        return "no container is there; waiting for one"
     if not now.running:
         return f"its container {now.ended}; waiting for it to start again"
     if before is None:
@@ -97,26 +95,8 @@ def container_news(before: LogContainer | None, now: LogContainer) -> str:
     return "its container was started again" if before.id == now.id else "a new container is there"
 
 
-class Log(Protocol):
-    """One log of one host: how to read it, and what was read of it. It remembers where to go on."""
-
-    needs_running: bool
-
-    def read(self, container: LogContainer) -> Command:
-        """Reads it once."""
-        ...
-
-    def follow(self, container: LogContainer) -> Command:
-        """Reads what has not been heard yet, and what comes."""
-        ...
-
-    def hear(self, told: str) -> Line | None:
-        """The line that a host has told; None where it is none, or was heard before."""
-        ...
-
-
 class ContainerLog:
-    """What a node's container has said on its two streams."""
+    """Log of a node's container, both of its streams: how to read it, and where to go on."""
 
     needs_running = False
 
@@ -127,15 +107,16 @@ class ContainerLog:
         self._again: Counter[Line] = Counter()
 
     def read(self, container: LogContainer) -> Command:
+        """Reads it once."""
         return docker.logs(self._node, container.id, self._tail, self._since)
 
     def follow(self, container: LogContainer) -> Command:
-        """Goes on a moment before the newest line that was heard, for it may not have been the last of its time.
+        """Reads on a moment before the newest line that was received, for it may not have been the last of its time.
 
-        But not before the first one: what is older was not wanted. Where all is wanted and nothing was heard, it
+        But not before the first one: what is older was not wanted. Where all is wanted and nothing was received, it
         begins anew.
         """
-        if not self._asked or (not self._newest and self._wants_all):
+        if not self._asked or (not self._newest and self._tail == docker.ALL and not self._since):
             self._asked = container.now
             return docker.follow_logs(self._node, container.id, self._tail, self._since)
         self._first = self._first or self._asked
@@ -143,30 +124,24 @@ class ContainerLog:
         since = f"{self._from // SECOND}.{self._from % SECOND:09}"
         return docker.follow_logs(self._node, container.id, docker.ALL, since)
 
-    @property
-    def _wants_all(self) -> bool:
-        return self._tail == docker.ALL and not self._since
-
-    def hear(self, told: str) -> Line | None:
-        line = docker_line(self._node.name, told)
+    def receive(self, text: str) -> Line | None:
+        """The line that a host has sent; None where it is none, or was received before."""
+        line = docker_line(self._node.name, text)
         if line is None or line.stamp < self._from:
             return None
         if self._again.get(line):
             self._again[line] -= 1
             return None
-        self._remember(line)
-        return line
-
-    def _remember(self, line: Line) -> None:
         self._first = self._first or line.stamp
         self._newest = max(self._newest, line.stamp)
         self._recent.append(line)
         while self._recent[0].stamp < self._newest - OVERLAP:
             self._recent.popleft()
+        return line
 
 
 class FileLog:
-    """What Ray's daemons, or the model's server, wrote into files inside a node's container."""
+    """Log files of Ray's daemons, or of the model's server, inside a node's container."""
 
     needs_running = True
 
@@ -180,35 +155,37 @@ class FileLog:
         return docker.file_logs(self._node, container.id, self._folder, self._tail)
 
     def follow(self, container: LogContainer) -> Command:
-        """Goes on where each file was left; in a new container, all is new."""
+        """Reads on where each file was left; in a new container, all is new."""
         if self._container not in ("", container.id):
             self._at, self._tail = {}, docker.ALL
         self._container = container.id
         positions = tuple(f"{file} {at}" for file, at in self._at.items())
         return docker.follow_file_logs(self._node, container.id, self._folder, self._tail, positions)
 
-    def hear(self, told: str) -> Line | None:
-        """A line without a time has that of the one before it."""
-        file, _, rest = told.partition(" ")
-        at, is_line, text = rest.partition(" ")
+    def receive(self, text: str) -> Line | None:
+        """As a container's; a line without a time has that of the one before it."""
+        file, _, rest = text.partition(" ")
+        at, is_line, line = rest.partition(" ")
         if not re.fullmatch(r"\d+:\d+", at):
             return None
         self._at[file] = at
         if not is_line:
             return None
-        if time := RAYS_TIME.match(text):
+        if time := RAYS_TIME.match(line):
             self._stamp[file] = _seconds(time[1], "Z") * SECOND + int(time[2]) * (SECOND // 1000)
-        return Line(
-            self._node.name, self._stamp.get(file, 0), text, file if self._folder == docker.RAY_LOGS else ""
-        )
+        of = file if self._folder == docker.RAY_LOGS else ""
+        return Line(self._node.name, self._stamp.get(file, 0), line, of)
 
 
-def docker_line(host: str, told: str) -> Line | None:
+Log = ContainerLog | FileLog
+
+
+def docker_line(host: str, stamped: str) -> Line | None:
     """A line of `docker logs --timestamps`, or None: those of Docker have a time, no others do."""
-    time = DOCKERS_TIME.match(told)
+    time = DOCKERS_TIME.match(stamped)
     if time is None:
         return None
-    text = told[time.end() :]
+    text = stamped[time.end() :]
     if len(text) >= PIECE:
         text = text.replace(time[0], "")
     return Line(host, _seconds(time[1], time[3]) * SECOND + int((time[2] or "").ljust(9, "0")), text)
@@ -216,7 +193,7 @@ def docker_line(host: str, told: str) -> Line | None:
 
 @lru_cache(maxsize=4096)
 def _seconds(moment: str, zone: str) -> int:
-    """Since the epoch; 0 for what only looks like a time."""
+    """Seconds since the epoch; 0 for what only looks like a time."""
     try:
         return int(datetime.fromisoformat(moment + zone).astimezone(UTC).timestamp())
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Why vLLM ended: the root cause in a log whose last line is seldom it.
+"""Root cause of vLLM's end, in a log whose last line is seldom it.
 
 vLLM is several processes on several hosts. The one that fails first says why; those that fail for it say more,
 and the last of all says only "See root cause above".

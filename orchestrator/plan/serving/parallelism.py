@@ -53,7 +53,7 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Parallelism:
 
 
 def sizes_given(args: tuple[str, ...]) -> bool:
-    """Whether a person has said it all."""
+    """Whether a person has given all sizes."""
     return bool(_given(args, TENSOR) and _given(args, PIPELINE)) or _otherwise(args)
 
 

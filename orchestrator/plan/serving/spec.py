@@ -1,4 +1,4 @@
-"""What the supervisors in containers are told: vLLM's command line, the address, and what has to be there first."""
+"""Spec of a model's server for the supervisors in containers: vLLM's command line, the address, what comes first."""
 
 import json
 from dataclasses import asdict, field

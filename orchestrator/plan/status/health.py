@@ -1,4 +1,4 @@
-"""What the facts say of the cluster: four facts for each host, and one verdict."""
+"""Health of a cluster: four facts for each host, and one verdict."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -22,7 +22,7 @@ from orchestrator.plan.serving.health import ModelHealth
 
 
 class Verdict(StrEnum):
-    """What can be said of a host or of the whole cluster."""
+    """Verdict on a host or on the whole cluster."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -68,7 +68,7 @@ class ClusterHealth:
 
 
 def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
-    """Judges what was seen."""
+    """The health that the facts show."""
     table = ray_table(cluster, facts)
     hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
     notes = (*_strangers(cluster, facts), *_unheard(cluster, facts))

@@ -1,4 +1,4 @@
-"""What Ray serves beside the cluster itself, as Ray tells of it: its dashboard, and metrics for Prometheus."""
+"""Services of Ray beside the cluster itself: its dashboard, and metrics for Prometheus."""
 
 from collections.abc import Iterator
 

@@ -114,7 +114,7 @@ class Follower:
 
     def _receive(self, line: str) -> None:
         self._received, self._words = monotonic(), line
-        if parsed := self.log.hear(line):
+        if parsed := self.log.receive(line):
             self._regain()
             self._failures = 0
             self.tell(parsed)

@@ -48,7 +48,7 @@ def _read(
     return (
         unreadable(got, received)
         if got.exit_code
-        else tuple(line for each in received if (line := log.hear(each)))
+        else tuple(line for each in received if (line := log.receive(each)))
     )
 
 

@@ -63,7 +63,7 @@ def test_lines_of_several_hosts_are_told_by_time_and_those_of_one_as_they_came()
 
 
 def heard(log: ContainerLog, *told: str) -> list[str]:
-    lines = (log.hear(f"2026-03-01T{each}") for each in told)
+    lines = (log.receive(f"2026-03-01T{each}") for each in told)
     return [line.text for line in lines if line]
 
 
@@ -130,7 +130,7 @@ def test_a_line_of_rays_has_its_time_or_that_of_the_line_before() -> None:
         "monitor.log 9:30 2026-03-01 12:00:01,000\tINFO monitor.py:1 -- up",
         "Welcome to gpu1!",
     )
-    lines = [line for each in told if (line := log.hear(each))]
+    lines = [line for each in told if (line := log.receive(each))]
     assert [(line.file, line.stamp) for line in lines] == [
         ("raylet.out", NOON + 7_000_000),
         ("monitor.log", 0),
@@ -143,8 +143,8 @@ def test_a_line_of_rays_has_its_time_or_that_of_the_line_before() -> None:
 def test_rays_files_are_gone_on_with_where_they_were_left_and_read_whole_in_a_new_container() -> None:
     log = FileLog(GPU1, "100")
     assert log.follow(RUNNING).argv[-2:] == ("100", "45")
-    assert log.hear("gcs_server.out 8:99") is None
-    assert log.hear("raylet.out 7:20 ") == Line("gpu1", 0, "", "raylet.out")
+    assert log.receive("gcs_server.out 8:99") is None
+    assert log.receive("raylet.out 7:20 ") == Line("gpu1", 0, "", "raylet.out")
     assert log.follow(RUNNING).argv[-3:] == ("45", "gcs_server.out 8:99", "raylet.out 7:20")
     assert log.follow(replace(RUNNING, id="c2")).argv[-2:] == ("all", "45")
 
