@@ -9,16 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.frozen import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class KnownCause:
-    """`fixes`: the first whose places the pattern's groups can fill is shown."""
-
-    pattern: str
-    why: str
-    fixes: tuple[str, ...]
-
-
 SECONDARY_ERRORS = (
     r"See root cause above|validation errors? for \w+|Executor failed"
     r"|Engine core initialization failed|EngineDeadError|WorkerProc initialization"
@@ -35,125 +25,98 @@ DEEP = "`raycluster check --deep` tries the hosts' connections; see also `GLOO_S
 KILLED = "is the host out of memory? `raycluster exec --on-host -- sh -c 'dmesg | tail'`"
 HELD = "end what holds them (`raycluster dashboard` shows it), or start anew: `raycluster restart`"
 
-KNOWN = (
-    KnownCause(
-        r"torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU) out of memory",
+KNOWN: dict[str, tuple[str, ...]] = {
+    r"torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU) out of memory": (
         "a GPU has not enough memory for the model",
-        (LESS,),
+        LESS,
     ),
-    KnownCause(
-        r"Free memory on device.*is less than desired GPU memory utilization",
+    r"Free memory on device.*is less than desired GPU memory utilization": (
         "other programs hold memory of a GPU",
-        (
-            "see who: `raycluster exec -- nvidia-smi`; or let vLLM take less: `-- --gpu-memory-utilization 0.8`",
-        ),
+        "see who: `raycluster exec -- nvidia-smi`; or let vLLM take less: `-- --gpu-memory-utilization 0.8`",
     ),
-    KnownCause(
-        r"To serve at least one request with the model's max seq len \((?P<length>\d+)\)"
-        r"(.*estimated maximum model length is (?P<fits>\d+))?",
+    r"To serve at least one request with the model's max seq len \((?P<length>\d+)\)"
+    r"(.*estimated maximum model length is (?P<fits>\d+))?": (
         "the KV cache has no room for one request of {length} tokens",
-        (SMALLER, LESS),
+        SMALLER,
+        LESS,
     ),
-    KnownCause(
-        r"No available memory for the cache blocks",
-        "the model's weights leave no room for the KV cache",
-        (LESS,),
-    ),
-    KnownCause(
-        r"Cannot access gated repo|GatedRepoError|You are trying to access a gated repo",
+    r"No available memory for the cache blocks": ("the model's weights leave no room for the KV cache", LESS),
+    r"Cannot access gated repo|GatedRepoError|You are trying to access a gated repo": (
         "the model is gated, and its host gave no token that may read it",
-        (TOKEN,),
+        TOKEN,
     ),
-    KnownCause(
-        r"(couldn't connect to|Cannot reach|Failed to (connect|resolve)|Max retries exceeded|NameResolutionError).*"
-        r"huggingface\.co|outgoing traffic has been disabled|LocalEntryNotFoundError|OfflineModeIsEnabled",
+    r"(couldn't connect to|Cannot reach|Failed to (connect|resolve)|Max retries exceeded|NameResolutionError).*"
+    r"huggingface\.co|outgoing traffic has been disabled|LocalEntryNotFoundError|OfflineModeIsEnabled": (
         "Hugging Face cannot be reached, and the model is not in the cache",
-        ("let the host reach huggingface.co, or fill `hf_home` on every host beforehand",),
+        "let the host reach huggingface.co, or fill `hf_home` on every host beforehand",
     ),
-    KnownCause(
-        r"is not a local folder and is not a valid model identifier|Invalid repository ID or local directory"
-        r"|RepositoryNotFoundError|Repo id must (be in the form|use alphanumeric)|HFValidationError",
+    r"is not a local folder and is not a valid model identifier|Invalid repository ID or local directory"
+    r"|RepositoryNotFoundError|Repo id must (be in the form|use alphanumeric)|HFValidationError": (
         "there is no such model",
-        (FOLDER,),
+        FOLDER,
     ),
-    KnownCause(
-        r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
+    r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)": (
         "the model's {heads} attention heads cannot be split over {size} GPUs",
-        ("choose a size that divides them: `raycluster serve MODEL -- --tensor-parallel-size N`",),
+        "choose a size that divides them: `raycluster serve MODEL -- --tensor-parallel-size N`",
     ),
-    KnownCause(
-        r"[Pp]ipeline parallelism is not supported for this model",
+    r"[Pp]ipeline parallelism is not supported for this model": (
         "this model knows no pipeline parallelism",
-        ("`raycluster serve MODEL -- --pipeline-parallel-size 1 --tensor-parallel-size N`, over all GPUs",),
+        "`raycluster serve MODEL -- --pipeline-parallel-size 1 --tensor-parallel-size N`, over all GPUs",
     ),
-    KnownCause(
-        r"error: .*(argument|invalid choice)",
+    r"error: .*(argument|invalid choice)": (
         "vLLM does not take its arguments",
-        ("it lists them: `raycluster exec -l head -- vllm serve --help`",),
+        "it lists them: `raycluster exec -l head -- vllm serve --help`",
     ),
-    KnownCause(
-        r"[`'\"]trust_remote_code=True",  # quoted, unlike where vLLM lists what it was told
+    # Quoted, unlike where vLLM lists what it was told.
+    r"[`'\"]trust_remote_code=True": (
         "the model brings code of its own, which vLLM runs only when told to",
-        ("if you trust it: `raycluster serve MODEL -- --trust-remote-code`",),
+        "if you trust it: `raycluster serve MODEL -- --trust-remote-code`",
     ),
-    KnownCause(
-        r"World size \((?P<size>\d+)\) is larger than the number of available GPUs \((?P<there>\d+)\)",
+    r"World size \((?P<size>\d+)\) is larger than the number of available GPUs \((?P<there>\d+)\)": (
         "{size} GPUs are asked for, and there are {there}",
-        ("smaller sizes, or more hosts",),
+        "smaller sizes, or more hosts",
     ),
-    KnownCause(
-        r"Cannot provide a placement group|number of required \w+s exceeds the total number of available",
+    r"Cannot provide a placement group|number of required \w+s exceeds the total number of available": (
         "Ray has not the GPUs that are asked for",
-        (HELD,),
+        HELD,
     ),
-    KnownCause(
-        r"Current node has no \w+ available|is not included in a placement group",
+    r"Current node has no \w+ available|is not included in a placement group": (
         "the head has no free GPU, and vLLM wants one where it runs",
-        ("take a host with GPUs as the head; or end what holds them: `raycluster restart`",),
+        "take a host with GPUs as the head; or end what holds them: `raycluster restart`",
     ),
-    KnownCause(
-        r"NCCL error|nccl(System|Internal|Remote|UnhandledCuda|InvalidUsage)\w*Error|ncclUnhandledCudaError",
+    r"NCCL error|nccl(System|Internal|Remote|UnhandledCuda|InvalidUsage)\w*Error|ncclUnhandledCudaError": (
         "NCCL cannot connect the GPUs",
-        (DEEP,),
+        DEEP,
     ),
-    KnownCause(
-        r"gloo/transport.*(Connection closed by peer|Read error|reset by peer)|RayWorkerProc rank=\S+ died",
+    r"gloo/transport.*(Connection closed by peer|Read error|reset by peer)|RayWorkerProc rank=\S+ died": (
         "one of its workers has gone",
-        ("`raycluster status` tells which host; `raycluster up` brings it back",),
+        "`raycluster status` tells which host; `raycluster up` brings it back",
     ),
-    KnownCause(
-        r"server socket has failed to listen.* port: (?P<port>\d+)",
+    r"server socket has failed to listen.* port: (?P<port>\d+)": (
         "another program holds port {port}, where the ranks meet",
-        ("end it: `raycluster exec --on-host -l head -- ss -Hltnp` shows who listens",),
+        "end it: `raycluster exec --on-host -l head -- ss -Hltnp` shows who listens",
     ),
-    KnownCause(
-        r"Gloo connectFullMesh failed|[Uu]nable to find (address|interface) for|gloo/transport"
-        r"|[Uu]nable to resolve hostname to a \(local\) address|rendezvous.*(timed out|failed)|DistStoreError"
-        r"|The client socket has (timed out|failed)",
-        "the processes cannot connect to each other",
-        (DEEP,),
-    ),
-    KnownCause(
-        r"[Aa]ddress already in use|EADDRINUSE",
+    r"Gloo connectFullMesh failed|[Uu]nable to find (address|interface) for|gloo/transport"
+    r"|[Uu]nable to resolve hostname to a \(local\) address|rendezvous.*(timed out|failed)|DistStoreError"
+    r"|The client socket has (timed out|failed)": ("the processes cannot connect to each other", DEEP),
+    r"[Aa]ddress already in use|EADDRINUSE": (
         "another program holds the server's port on the head",
-        ("another one: `raycluster serve MODEL -- --port 8001`",),
+        "another one: `raycluster serve MODEL -- --port 8001`",
     ),
-    KnownCause(
-        r"^vllm: No such file or directory",
+    r"^vllm: No such file or directory": (
         "the image has no vLLM",
-        ("set `image` to one that has, such as vllm/vllm-openai",),
+        "set `image` to one that has, such as vllm/vllm-openai",
     ),
-    KnownCause(
-        r"No space left on device",
+    r"No space left on device": (
         "a disk is full",
-        ("free some, or put `hf_home` on another; `raycluster exec -- df -h` shows them",),
+        "free some, or put `hf_home` on another; `raycluster exec -- df -h` shows them",
     ),
-    KnownCause(
-        r"(Engine core|Worker) proc\w* \S+ died unexpectedly|ActorDiedError|worker died",
+    r"(Engine core|Worker) proc\w* \S+ died unexpectedly|ActorDiedError|worker died": (
         "a process of vLLM was killed",
-        (KILLED,),
+        KILLED,
     ),
-)
+}
+"""By a pattern of a line: why vLLM ended, and fixes, of which the first is shown whose places its groups can fill."""
 
 
 ERROR = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit): .+|.* error: .+|Value error, .+")
@@ -191,19 +154,17 @@ def root_cause(lines: Sequence[str]) -> Cause | None:
 
 
 def _known(said: Sequence[_Said]) -> Cause | None:
-    for known in KNOWN:
+    for pattern, (why, *fixes) in KNOWN.items():
         for line in said:
-            if (found := re.search(known.pattern, line.text)) and not SOURCE.match(line.text):
-                told = {name: value for name, value in found.groupdict().items() if value}
-                fix = next(
-                    (_filled(fix, told) for fix in known.fixes if set(PLACE.findall(fix)) <= set(told)), ""
-                )
-                return Cause(_placed(_filled(known.why, told), line), _short(line.text), fix)
+            if (found := re.search(pattern, line.text)) and not SOURCE.match(line.text):
+                values = {name: value for name, value in found.groupdict().items() if value}
+                fix = next((fix for fix in fixes if set(PLACE.findall(fix)) <= set(values)), "")
+                return Cause(_placed(_filled(why, values), line), _short(line.text), _filled(fix, values))
     return None
 
 
-def _filled(text: str, told: Mapping[str, str]) -> str:
-    return PLACE.sub(lambda place: told[place[1]], text)
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return PLACE.sub(lambda place: values[place[1]], text)
 
 
 def _first_error(said: Sequence[_Said]) -> Cause | None:

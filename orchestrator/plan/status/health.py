@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Any
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Engine, Node, Role
@@ -71,20 +72,12 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     """The health that the facts show."""
     table = ray_table(cluster, facts)
     hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
-    notes = (*_strangers(cluster, facts), *_unheard(cluster, facts))
+    notes = tuple(_notes(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
     head = facts[cluster.head.name]
     model = serving.assess(head.served if isinstance(head, HostFacts) else None, facts)
     verdict = _verdict(hosts, notes, model)
     return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
-
-
-def _unheard(cluster: Cluster, facts: Facts) -> Iterator[str]:
-    """A supervisor that gives no answer may serve something, or nothing."""
-    for node in cluster.nodes:
-        here = facts[node.name]
-        if isinstance(here, HostFacts) and here.unheard and running_container(cluster, node, here):
-            yield f"what {node.name} serves is not known: {here.unheard}"
 
 
 def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:
@@ -114,56 +107,40 @@ def _unknown(node: Node, trouble: str, fix: str, detail: str = "") -> HostHealth
 
 
 def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
-    name = cluster.container(node)
+    name, ip = cluster.container(node), ip_of(node, facts)
     foreign = f"a container named {name} is there that is not this cluster's" if facts.named(name) else ""
-    return HostHealth(
-        node.name,
-        node.role,
-        ip_of(node, facts),
-        Verdict.DOWN,
-        container="missing",
-        ray=False,
-        joined=False,
-        trouble=foreign,
-    )
+    found: dict[str, Any] = {"container": "missing", "ray": False, "joined": False, "trouble": foreign}
+    return HostHealth(node.name, node.role, ip, Verdict.DOWN, **found)
 
 
 def _present(cluster: Cluster, facts: Facts, node: Node, here: HostFacts, container: Container) -> HostHealth:
-    member = engine.of(cluster).member(cluster, facts, node, container)
-    running_container = container.running
+    member, runs = engine.of(cluster).member(cluster, facts, node, container), container.running
+    ago = f", {format_duration(here.now - container.finished)} ago" if container.finished else ""
     return HostHealth(
         name=node.name,
         role=node.role,
         ip=ip_of(node, here),
-        verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if running_container else Verdict.DOWN,
-        container=container.status if running_container else f"{container.status} ({container.exit_code})",
+        verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if runs else Verdict.DOWN,
+        container=container.status if runs else f"{container.status} ({container.exit_code})",
         ray=member.ray,
         joined=member.joined,
         gpus=member.gpus,
         gpus_expected=expected_gpus(node, here),
-        uptime=here.now - container.started if running_container else None,
+        uptime=here.now - container.started if runs else None,
         restarts=container.restarts,
         image=container.image,
-        trouble=member.trouble or _ended(here, container),
+        trouble=member.trouble or ("" if runs else f"its container {container.ended}{ago}"),
         fix=member.fix,
     )
 
 
-def _ended(here: HostFacts, container: Container) -> str:
-    if container.running:
-        return ""
-    ago = f", {format_duration(here.now - container.finished)} ago" if container.finished else ""
-    return f"its container {container.ended}{ago}"
-
-
-def _strangers(cluster: Cluster, facts: Facts) -> tuple[str, ...]:
-    return (
-        *(
-            f"{host} also runs {container.name} of this cluster, which is not in the inventory"
-            for host, container in orphan_containers(cluster, facts)
-        ),
-        *(
-            f"Ray lists a node at {ip} that is not in the inventory"
-            for ip in unlisted_addresses(cluster, facts)
-        ),
-    )
+def _notes(cluster: Cluster, facts: Facts) -> Iterator[str]:
+    """What belongs to no host: strangers, and supervisors that give no answer, which may serve something or nothing."""
+    for host, container in orphan_containers(cluster, facts):
+        yield f"{host} also runs {container.name} of this cluster, which is not in the inventory"
+    for ip in unlisted_addresses(cluster, facts):
+        yield f"Ray lists a node at {ip} that is not in the inventory"
+    for node in cluster.nodes:
+        here = facts[node.name]
+        if isinstance(here, HostFacts) and here.unheard and running_container(cluster, node, here):
+            yield f"what {node.name} serves is not known: {here.unheard}"
