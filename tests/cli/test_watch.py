@@ -16,9 +16,8 @@ from orchestrator.cli.output import json as answers
 from orchestrator.cli.output.console import Screen
 from orchestrator.cli.output.watch_page import Told, page
 from orchestrator.plan.facts.host import Facts, RayTable, Resource, Unreachable
-from orchestrator.plan.status.changes import HealthEvent
 from orchestrator.plan.status.health import Verdict
-from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HostPending, snapshot
+from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HealthEvent, HostPending, snapshot
 from tests.cli.conftest import Raycluster
 from tests.plan.worlds import bare, cluster, ray_node, standing, with_host
 

@@ -81,7 +81,7 @@ def tail_of(said: str) -> str:
 
 
 def _since(said: str | None, *, ray: bool) -> str:
-    from orchestrator.plan.logs.since import parse_since
+    from orchestrator.plan.logs.lines import parse_since
 
     if said is None:
         return ""

@@ -11,7 +11,7 @@ from orchestrator.cli.output.console import answer, gathered, plural
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Finding, Level
 from orchestrator.plan.checks.finding import bandwidth, delay
-from orchestrator.plan.facts.network_test import Network, Pair
+from orchestrator.plan.facts.network_test import Network
 
 MOST = 15
 """Pairs that are shown; of more, the slowest."""
@@ -22,32 +22,20 @@ def show_pairs(network: Network, hosts: int) -> None:
     pairs = network.pairs
     if not pairs:
         return
-    shown = pairs if len(pairs) <= MOST else sorted(pairs, key=lambda pair: pair.slower)[:MOST]
-    answer().print(_table(tuple(shown)))
-    if len(pairs) > MOST:
-        answer().print(Text(_all(pairs, hosts), "dim"))
-
-
-def _table(pairs: tuple[Pair, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("FROM", "TO"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True)
-    for title in ("THERE", "BACK", "LATENCY"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("OVER", no_wrap=True)
-    for pair in pairs:
+    for title in ("FROM", "TO", "THERE", "BACK", "LATENCY", "OVER"):
+        right = title in ("THERE", "BACK", "LATENCY")
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    for pair in pairs if len(pairs) <= MOST else sorted(pairs, key=lambda pair: pair.slower)[:MOST]:
         speeds = bandwidth(pair.there), bandwidth(pair.back), delay(pair.latency)
         table.add_row(Text(pair.first), Text(pair.second), *speeds, pair.over or "?")
-    return table
-
-
-def _all(pairs: tuple[Pair, ...], hosts: int) -> str:
-    """How much was measured, and how fast it is as a whole."""
-    speeds = sorted(pair.slower for pair in pairs)
-    possible = hosts * (hosts - 1) // 2
-    told = plural(len(pairs), "pair") if len(pairs) == possible else f"{len(pairs)} of {possible} pairs"
-    middle = f"{bandwidth(speeds[0])} to {bandwidth(speeds[-1])}, median {bandwidth(median(speeds))}"
-    return f"the slowest {MOST} of the {told} that were measured: all have {middle}"
+    answer().print(table)
+    if len(pairs) > MOST:
+        speed, possible = [pair.slower for pair in pairs], hosts * (hosts - 1) // 2
+        count = plural(len(pairs), "pair") if len(pairs) == possible else f"{len(pairs)} of {possible} pairs"
+        middle = f"{bandwidth(min(speed))} to {bandwidth(max(speed))}, median {bandwidth(median(speed))}"
+        words = f"the slowest {MOST} of the {count} that were measured: all have {middle}"
+        answer().print(Text(words, "dim"))
 
 
 TOPICS = (

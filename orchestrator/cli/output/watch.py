@@ -18,9 +18,8 @@ from orchestrator.cli.output.status_table import show_health
 from orchestrator.cli.output.watch_page import Told, page
 from orchestrator.cli.run.signals import stopped_by_signals
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.status.changes import events
 from orchestrator.plan.status.health import ClusterHealth
-from orchestrator.plan.status.snapshot import ClusterSnapshot
+from orchestrator.plan.status.snapshot import ClusterSnapshot, events
 from orchestrator.remote.fleet import Fleet, connect_to
 from orchestrator.remote.observe.watcher import Watcher
 

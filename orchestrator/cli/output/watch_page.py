@@ -13,9 +13,8 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Engine
 from orchestrator.plan.facts.host import RayTable, Resource, Unreachable
 from orchestrator.plan.remedies import format_duration
-from orchestrator.plan.status.changes import HealthEvent
 from orchestrator.plan.status.health import HostHealth, Verdict
-from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu
+from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HealthEvent
 
 GIB = 2**30
 FEWEST = 3

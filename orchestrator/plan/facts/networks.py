@@ -1,7 +1,7 @@
 """Networks that hosts share, as far as their addresses show it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_interface
 from itertools import combinations
 
@@ -42,12 +42,14 @@ def shared_networks(hosts: Mapping[str, HostFacts]) -> tuple[SharedNetwork, ...]
     """
     usable = {name: _usable(facts) for name, facts in hosts.items()}
     networks = dict.fromkeys(_network(each) for addresses in usable.values() for each in addresses)
-    everywhere = [(str(each), {name: _in(each, own) for name, own in usable.items()}) for each in networks]
-    found = [each for network, inside in everywhere if (each := _one_each(network, inside))]
-    if found:
-        return tuple(sorted(found, key=_rank))
-    alone = _one_each("", usable)
-    return (alone,) if alone else ()
+    found = []
+    for network in networks:
+        inside = {name: [a for a in own if _network(a) == network] for name, own in usable.items()}
+        if each := _one_each(str(network), inside):
+            found.append(each)
+    if not found and (alone := _one_each("", usable)):
+        return (alone,)
+    return tuple(sorted(found, key=_rank))
 
 
 def list_addresses(facts: HostFacts) -> str:
@@ -63,11 +65,7 @@ def _network(address: Address) -> Network:
     return ip_interface(f"{address.ip}/{address.prefix}" if address.prefix else address.ip).network
 
 
-def _in(network: Network, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
-    return tuple(each for each in addresses if _network(each) == network)
-
-
-def _one_each(network: str, addresses: Mapping[str, tuple[Address, ...]]) -> SharedNetwork | None:
+def _one_each(network: str, addresses: Mapping[str, Sequence[Address]]) -> SharedNetwork | None:
     """None unless each host has exactly one address, and another than all others."""
     distinct = {each.ip for own in addresses.values() for each in own}
     if any(len(own) != 1 for own in addresses.values()) or len(distinct) != len(addresses):

@@ -1,4 +1,4 @@
-"""Logs as values: lines with their time, from several hosts, in order; and where each is to go on."""
+"""Logs as values: lines with their time, from several hosts, in order; where each goes on; and times that are typed."""
 
 import heapq
 import re
@@ -23,6 +23,9 @@ PIECE = 16 * 1024
 
 DOCKERS_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)(?: |$)")
 RAYS_TIME = re.compile(r"\[?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3})")
+
+DURATION = re.compile(r"((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+", re.ASCII)
+EPOCH = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
 
 
 class Line(NamedTuple):
@@ -198,3 +201,17 @@ def _seconds(moment: str, zone: str) -> int:
         return int(datetime.fromisoformat(moment + zone).astimezone(UTC).timestamp())
     except (ValueError, OverflowError):
         return 0
+
+
+def parse_since(text: str) -> str | None:
+    """For Docker: a Go duration such as 1h30m, by the host's clock, or seconds since the epoch; None for neither.
+
+    A date without a zone is the laptop's: Docker would take it for the host's.
+    https://docs.docker.com/reference/cli/docker/container/logs/#since
+    """
+    if DURATION.fullmatch(text) or EPOCH.fullmatch(text):
+        return text
+    try:
+        return f"{max(0.0, datetime.fromisoformat(text).timestamp()):.6f}"
+    except (ValueError, OverflowError):
+        return None

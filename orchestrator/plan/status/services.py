@@ -40,13 +40,12 @@ def dashboard(cluster: Cluster, facts: HostFacts | Unreachable) -> Dashboard | N
     table = head_table(cluster, facts)
     if isinstance(table, Note):
         return table
-    exports = any(node.is_head and node.alive and node.metrics for node in table.nodes)
     if not table.dashboard:
         return Note(cluster.head.name, "Ray runs, but its dashboard has not started", "try again in a moment")
     host, _, port = table.dashboard.rpartition(":")
-    absent = (
-        f"did it end there? its log, in the head's container: {DASHBOARD_LOG}" if exports else _whole(table)
-    )
+    ended = f"did it end there? its log, in the head's container: {DASHBOARD_LOG}"
+    exports = any(node.is_head and node.alive and node.metrics for node in table.nodes)
+    absent = ended if exports else _whole(table)
     return Dashboard(host.strip("[]"), int(port), _token(cluster, facts), absent)
 
 

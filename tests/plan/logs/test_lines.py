@@ -17,8 +17,8 @@ from orchestrator.plan.logs.lines import (
     docker_line,
     in_order,
     parse_container,
+    parse_since,
 )
-from orchestrator.plan.logs.since import parse_since
 
 GPU1 = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 NOON = 1_772_366_400 * 10**9  # 2026-03-01T12:00:00Z

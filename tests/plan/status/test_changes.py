@@ -6,8 +6,7 @@ import pytest
 
 from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.facts.host import DockerTrouble, Facts, RayTrouble, Unreachable
-from orchestrator.plan.status.changes import events
-from orchestrator.plan.status.snapshot import ClusterSnapshot, HostPending, RayPending, snapshot
+from orchestrator.plan.status.snapshot import ClusterSnapshot, HostPending, RayPending, events, snapshot
 from tests.plan.worlds import (
     NOW,
     bare,
