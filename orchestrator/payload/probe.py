@@ -96,11 +96,6 @@ def soft_limit(kind):
     return -1 if limit == resource.RLIM_INFINITY else limit
 
 
-def shm():
-    space = os.statvfs("/dev/shm")
-    return space.f_blocks * space.f_frsize
-
-
 def could_listen(ip, port):
     try:
         return bool(listen(ip, port))
@@ -110,13 +105,14 @@ def could_listen(ip, port):
 
 def look(accelerator, ip, *ports):
     gpus, trouble = ACCELERATORS[accelerator]()
+    shm = os.statvfs("/dev/shm")
     report = {
         "python": platform.python_version(),
         "ray": ray_version(),
         "has_command": shutil.which("ray") is not None,
         "gpus": gpus,
         "gpu_trouble": trouble,
-        "shm": shm(),
+        "shm": shm.f_blocks * shm.f_frsize,
         "memlock": soft_limit(resource.RLIMIT_MEMLOCK),
         "nofile": soft_limit(resource.RLIMIT_NOFILE),
         "hf_home": os.access(HF_HOME, os.W_OK) if os.path.ismount(HF_HOME) else None,

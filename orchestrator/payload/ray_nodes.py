@@ -115,20 +115,16 @@ def table(address, resources=False):
     return {"ray": sys.modules["ray"].__version__, "nodes": rows}
 
 
-def value(address, key, namespace=None):
-    found = gcs(address).internal_kv_get(key, namespace)
-    return found.decode() if found else ""
-
-
 def services(address):
     """Where Ray says that it serves its dashboard, and metrics apart from those of each node.
 
     Ray's own list for Prometheus is made of the same: PrometheusServiceDiscoveryWriter in its metrics_agent.py.
     """
-    metrics = (value(address, key) for key in (b"AutoscalerMetricsAddress", b"DashboardMetricsAddress"))
+    get = gcs(address).internal_kv_get
+    metrics = (get(key, None) for key in (b"AutoscalerMetricsAddress", b"DashboardMetricsAddress"))
     return {
-        "dashboard": value(address, b"dashboard", b"dashboard"),
-        "metrics": [each for each in metrics if each],
+        "dashboard": (get(b"dashboard", b"dashboard") or b"").decode(),
+        "metrics": [each.decode() for each in metrics if each],
     }
 
 
@@ -177,13 +173,12 @@ def watch(address):
 
 
 def main(address, seconds=None, *expected):
-    if address == "watch":
-        reached.tries, reached.patience = 3, 0.1
-        return watch(seconds)
     if seconds is None:
         print(json.dumps(inspect(address, everything)))
         return 0
     reached.tries, reached.patience = 3, 0.1
+    if address == "watch":
+        return watch(seconds)
     wanted = {ip: int(gpus) for ip, _, gpus in (each.rpartition("=") for each in expected)}
     return follow(address, float(seconds), wanted)
 

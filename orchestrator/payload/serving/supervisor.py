@@ -74,8 +74,13 @@ class Supervisor:
         while not self.stopping.is_set():
             began = time.time()
             self.become("waiting")
-            why = "" if self.wait_for_port() else "stopped"
-            why = why or self.gather()
+            self.wait_for_port()
+            until = math.inf if self.state.get("answered") else time.time() + GATHER_SECONDS
+            why = (
+                "stopped"
+                if self.stopping.is_set()
+                else self.group.gather(self.stopping, until, self.wait_for)
+            )
             code, why = (None, why) if why else self.serve_once()
             self.group.leave(code)
             if self.stopping.is_set():
@@ -101,12 +106,6 @@ class Supervisor:
                 break
             except OSError:
                 self.stopping.wait(1)
-        return not self.stopping.is_set()
-
-    def gather(self):
-        """Until all ranks are there; else why they are not."""
-        until = math.inf if self.state.get("answered") else time.time() + GATHER_SECONDS
-        return self.group.gather(self.stopping, until, self.wait_for)
 
     def wait_for(self, hosts):
         if hosts != self.state.get("missing"):

@@ -40,16 +40,15 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Parallelism:
     tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
     if not total or (tensor and pipeline) or _otherwise(given):
         return Parallelism((), "")
-    if tensor:
-        pipeline = max(1, total // tensor)
-        return Parallelism((PIPELINE[0], str(pipeline)), f"pipeline parallel {pipeline}, for {_told(counts)}")
-    tensor = max(1, total // pipeline) if pipeline else within
-    chosen, said = (TENSOR[0], str(tensor)), f"tensor parallel {tensor}"
-    if pipeline:
-        return Parallelism(chosen, f"{said}, for {_told(counts)}")
-    pipeline = total // tensor
-    both = (*chosen, PIPELINE[0], str(pipeline))
-    return Parallelism(both, f"{said}, pipeline parallel {pipeline}, for {_told(counts)}")
+    chosen = []  # what is not given
+    if not tensor:
+        tensor = max(1, total // pipeline) if pipeline else within
+        chosen.append((TENSOR[0], "tensor", tensor))
+    if not pipeline:
+        chosen.append((PIPELINE[0], "pipeline", max(1, total // tensor)))
+    args = tuple(word for option, _, size in chosen for word in (option, str(size)))
+    sizes = ", ".join(f"{kind} parallel {size}" for _, kind, size in chosen)
+    return Parallelism(args, f"{sizes}, for {_describe(counts)}")
 
 
 def sizes_given(args: tuple[str, ...]) -> bool:
@@ -85,7 +84,7 @@ def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:
     return spec.option_number(args, *names)
 
 
-def _told(counts: list[int]) -> str:
+def _describe(counts: list[int]) -> str:
     """`8 GPUs on each of 2 hosts`, or `12 GPUs on 2 hosts (8, 4)`."""
     hosts = f"{len(counts)} host{'' if len(counts) == 1 else 's'}"
     if len(set(counts)) == 1:
