@@ -1,6 +1,7 @@
 """What `check` alone inspects of a host: Docker's own report, GPUs, devices, disks, and who else is there."""
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
+from orchestrator.plan import docker
 from orchestrator.plan.actions.images import builds
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
 from orchestrator.plan.facts.host import DockerTrouble, HostFacts
@@ -71,7 +72,7 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
         yield warning(node.name, "image", text, NO_IMAGE)
     elif node.docker.pull is not Pull.NEVER:
         text = f"{image} is not there; `up` will pull it, and what is in it cannot be told before"
-        yield warning(node.name, "image", text, f"{' '.join(node.docker.command)} pull {image}")
+        yield warning(node.name, "image", text, docker.pull(cluster, node).shown())
 
 
 def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Findings:

@@ -4,7 +4,7 @@ import shlex
 from ipaddress import ip_address
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
-from orchestrator.plan import engine
+from orchestrator.plan import docker, engine
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, quoting, warning
 from orchestrator.plan.docker.devices import ACCELERATOR, device_files, size
 from orchestrator.plan.facts.address import NodeAddress, node_address
@@ -36,7 +36,7 @@ def check_startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """What keeps a new container from starting there, or from serving."""
     name = cluster.container(node)
     if facts.named(name) and container_of(cluster, node, facts) is None:
-        fix = f"rename or remove it: {' '.join(node.docker.command)} rename {name} {name}-other"
+        fix = f"rename or remove it: {docker.rename(node, name, f'{name}-other').shown()}"
         text = f"a container named {name} is there that is not this cluster's"
         yield failure(node.name, "containers", text, fix)
     for _, container in orphan_containers(cluster, {node.name: facts}):

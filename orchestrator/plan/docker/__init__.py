@@ -14,6 +14,7 @@ from orchestrator.plan.docker.containers import (
     remove,
     remove_by_hand,
     remove_one,
+    rename,
     start_server,
     state,
     stop_server,

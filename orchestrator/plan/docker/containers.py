@@ -46,6 +46,11 @@ def remove_by_hand(node: Node, container: Container) -> Command:
     return Command((*node.docker.command, "rm", "--force", container.name))
 
 
+def rename(node: Node, name: str, other: str) -> Command:
+    """Gives a container another name."""
+    return Command((*node.docker.command, "rename", name, other))
+
+
 def list_by_hand(cluster: Cluster, node: Node) -> Command:
     """All of the cluster's containers on the host, as a person would type it there."""
     label = f"label=raycluster.cluster={cluster.name}"
