@@ -60,7 +60,7 @@ def copy(
     """
     from orchestrator.cli.run.image_operation import Copies, conclude, execute
     from orchestrator.plan import docker
-    from orchestrator.plan.actions.image_copy import plan_copy
+    from orchestrator.plan.actions.image_plans import plan_copy
 
     pace = options.RunOptions(JOBS, verbose, output is ActForm.JSONL)
     cluster = inventory_file.load(None, file)

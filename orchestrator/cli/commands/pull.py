@@ -38,7 +38,7 @@ def pull(
     on the head alone: `up` brings it to the others.
     """
     from orchestrator.cli.run.image_operation import Copies, conclude, execute
-    from orchestrator.plan.actions.pull import plan_pull
+    from orchestrator.plan.actions.image_plans import plan_pull
 
     pace = options.RunOptions(jobs, verbose, output is ActForm.JSONL)
     cluster = inventory_file.load(inventory, file)
