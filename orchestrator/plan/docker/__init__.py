@@ -4,8 +4,11 @@ from orchestrator.plan.docker.containers import (
     REMOVE_SECONDS,
     absent,
     ask_server,
+    container_state,
     discard,
     discard_all,
+    end_marked,
+    execute,
     follow_nodes,
     inspect_server,
     last_words,
@@ -15,12 +18,12 @@ from orchestrator.plan.docker.containers import (
     remove_by_hand,
     remove_one,
     rename,
+    shell,
     start_server,
     state,
     stop_server,
     watch_nodes,
 )
-from orchestrator.plan.docker.exec import container_state, end_marked, execute, shell
 from orchestrator.plan.docker.images import build, image, inspect_image, load, pull, pull_progress, save
 from orchestrator.plan.docker.logs import (
     ALL,

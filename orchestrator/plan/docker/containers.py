@@ -1,4 +1,4 @@
-"""Lines about containers that are there: their state, their end, and the programs that run in them."""
+"""Lines about containers that are there: their state, their end, and what runs in them."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
-from orchestrator.plan.docker.exec import inside
 from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
+from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.scripts import program, scripted
 
 TAKE = Script(
@@ -29,6 +29,11 @@ INSPECT = Script("inspect-server", payload.INSPECT)
 
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
 """How long a container's graceful end and removal may take."""
+
+
+def inside(node: Node, container: str, words: tuple[str, ...], *options: str) -> Command:
+    """Runs the words in a container."""
+    return Command((*node.docker.command, "exec", *options, container, *words))
 
 
 def remove(cluster: Cluster, node: Node) -> Command:
@@ -122,3 +127,28 @@ def ask_server(cluster: Cluster, node: Node) -> Command:
 def stop_server(cluster: Cluster, node: Node) -> Command:
     """Ends the server; succeeds when nothing of it is left."""
     return inside(node, cluster.container(node), ("python3", payload.SUPERVISOR, "stop"))
+
+
+def container_state(cluster: Cluster, node: Node) -> Command:
+    """RECORD and the state of the node's container, nothing where there is none; fails where Docker itself does."""
+    ours = ("--filter", f"label=raycluster.cluster={cluster.name}")
+    named = ("--filter", f"name=^{cluster.container(node)}$")
+    shown = ("--format", f"{RECORD}{{{{.State}}}}")
+    return Command((*node.docker.command, "ps", "--all", *ours, *named, *shown))
+
+
+def execute(cluster: Cluster, node: Node, words: tuple[str, ...], mark: str, *, stdin: bool) -> Command:
+    """Runs the words in the node's container, `mark` (NAME=VALUE) in their environment."""
+    options = ("--interactive",) if stdin else ()
+    return inside(node, cluster.container(node), words, *options, "--env", mark)
+
+
+def end_marked(cluster: Cluster, node: Node, mark: str, grace: str) -> Command:
+    """Ends what `execute` has started with that mark; fails where something is left. `grace`: as END_MARKED's."""
+    words = (cluster.container(node), scripts.END_MARKED, grace)
+    return replace(scripted(scripts.END_IN_CONTAINER, "end-exec", node, *words), stdin=(f"{mark}\n",))
+
+
+def shell(cluster: Cluster, node: Node) -> Command:
+    """A shell in the node's container, on the terminal that this runs on."""
+    return scripted(scripts.SHELL, "shell", node, cluster.name, cluster.container(node))

@@ -14,15 +14,7 @@ SILENCE_SECONDS = 300
 """Longer than the other hosts of a copy may keep this one waiting."""
 DONE = ("Pull complete", "Already exists")
 LOADED = ("Download complete", "Extracting")
-LAYER_STATES = (
-    *DONE,
-    *LOADED,
-    "Pulling fs layer",
-    "Waiting",
-    "Downloading",
-    "Verifying Checksum",
-    "Retrying",
-)
+OTHERS = ("Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", "Retrying")
 """https://github.com/moby/moby/blob/master/pkg/jsonmessage prints them as `<layer>: <state>`."""
 
 
@@ -46,7 +38,7 @@ def pull(cluster: Cluster, node: Node) -> Command:
 def pull_progress(lines: Sequence[str]) -> str:
     """How far a pull is. Docker tells no bytes where nobody looks, only what becomes of each layer."""
     told = dict(line.split(": ", 1) for line in lines if ": " in line)
-    states = [state for state in told.values() if state.startswith(LAYER_STATES)]
+    states = [state for state in told.values() if state.startswith((*DONE, *LOADED, *OTHERS))]
     done = sum(state.startswith(DONE) for state in states)
     loaded = sum(state.startswith(LOADED) for state in states)
     unpacking = f", {loaded} more downloaded" if loaded else ""

@@ -3,7 +3,7 @@
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker.exec import inside
+from orchestrator.plan.docker.containers import inside
 from orchestrator.plan.lock import SILENCE_SECONDS
 from orchestrator.plan.scripts import program, scripted
 

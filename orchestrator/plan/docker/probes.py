@@ -4,8 +4,8 @@ from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import engine, scripts
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker.containers import inside
 from orchestrator.plan.docker.devices import ACCELERATOR, device_files
-from orchestrator.plan.docker.exec import inside
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.run import HF_HOME, found_inside
 from orchestrator.plan.facts import scripts as look_scripts

@@ -38,7 +38,8 @@ def container_spec(
 ) -> ContainerSpec:
     """The node's. Secrets travel on standard input; the line holds only that they do."""
     command = engine.of(cluster).start(cluster, node, place.ip, head_ip)
-    before = ("run", "--detach", "--name", cluster.container(node), *_labels(cluster, node))
+    labels = ("--label", f"raycluster.cluster={cluster.name}", "--label", f"raycluster.role={node.role}")
+    before = ("run", "--detach", "--name", cluster.container(node), *labels)
     after = (*_options(cluster, node, place), image(cluster), "-c", command)
     digest = hashlib.sha256(shlex.join((*before, *after, *cluster.secrets)).encode()).hexdigest()[:12]
     argv = (*node.docker.command, *before, "--label", f"raycluster.spec={digest}", *after)
@@ -50,10 +51,6 @@ def container_spec(
         command=command,
         env=frozenset(f"{name}={value}" for name, value in env.items()),
     )
-
-
-def _labels(cluster: Cluster, node: Node) -> tuple[str, ...]:
-    return ("--label", f"raycluster.cluster={cluster.name}", "--label", f"raycluster.role={node.role}")
 
 
 def _options(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...]:

@@ -39,18 +39,20 @@ PORTS = (
 
 def flags(cluster: Cluster, node: Node) -> tuple[str, ...]:
     """What `ray start` is told of pinned ports, `--port` aside."""
-    return tuple(f"{port.flag}={_pinned(cluster, port)}" for port in _pins(cluster, node) if port.flag)
+    pinned = _numbers(cluster, node) if cluster.ray.ports is Ports.PINNED else {}
+    return tuple(f"{port.flag}={number}" for port, number in pinned.items() if port.flag)
 
 
 def variables(cluster: Cluster, node: Node) -> dict[str, str]:
     """The environment that pins what has no flag."""
-    return {port.variable: str(_pinned(cluster, port)) for port in _pins(cluster, node) if port.variable}
+    pinned = _numbers(cluster, node) if cluster.ray.ports is Ports.PINNED else {}
+    return {port.variable: str(number) for port, number in pinned.items() if port.variable}
 
 
 def required_ports(cluster: Cluster, node: Node) -> dict[int, str]:
     """The numbers that have to be free on the node's host, and what for."""
     if cluster.ray.ports is Ports.PINNED:
-        return {_pinned(cluster, port): port.what for port in _of(node)}
+        return {number: port.what for port, number in _numbers(cluster, node).items()}
     return {cluster.ray.port: PORTS[0].what} if node.role is Role.HEAD else {}
 
 
@@ -82,13 +84,7 @@ def format_ports(ports: tuple[range, ...], between: str) -> str:
     return ",".join(f"{p.start}" if len(p) == 1 else f"{p.start}{between}{p.stop - 1}" for p in ports)
 
 
-def _pins(cluster: Cluster, node: Node) -> tuple[Port, ...]:
-    return _of(node) if cluster.ray.ports is Ports.PINNED else ()
-
-
-def _of(node: Node) -> tuple[Port, ...]:
-    return tuple(port for port in PORTS if node.role is Role.HEAD or not port.on_head_alone)
-
-
-def _pinned(cluster: Cluster, port: Port) -> int:
-    return cluster.ray.port + port.offset
+def _numbers(cluster: Cluster, node: Node) -> dict[Port, int]:
+    """The node's listeners, where they are pinned."""
+    ports = (port for port in PORTS if node.role is Role.HEAD or not port.on_head_alone)
+    return {port: cluster.ray.port + port.offset for port in ports}

@@ -99,18 +99,14 @@ class Serving:
         return option_number(self.model.args, "--port") or PORT
 
 
-def command(serving: Serving, part: Part) -> tuple[str, ...]:
-    """VLLM's command line; what a person said comes last, so that it wins."""
-    return ("vllm", "serve", serving.model.name, *part.words, *serving.model.args)
-
-
 def spec(serving: Serving, part: Part) -> str:
     """The JSON for a part's supervisor."""
     return json.dumps(
         {
             "model": serving.model.name,
             "args": serving.model.args,
-            "argv": command(serving, part),
+            # What a person gave comes last, so that it wins.
+            "argv": ("vllm", "serve", serving.model.name, *part.words, *serving.model.args),
             "env": part.env,
             "after": part.after,
             "url": serving.url,

@@ -95,7 +95,9 @@ def parse_served(text: str) -> Served | None:
 
 
 def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
-    code, group = state.get("exit_code"), spec["group"] or {}
+    group, code = spec["group"] or {}, state.get("exit_code")
+    if code is not None and int(code) < 0:  # Python has -9 for what was killed; everybody else, 137
+        code = 128 - int(code)
     return Served(
         model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
         url=str(spec["url"]),
@@ -106,15 +108,10 @@ def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
         since=float(now - state.get("since", now)),
         starts=int(state.get("starts", 0)),
         died=float(now - state["died"]) if "died" in state else None,
-        exit_code=None if code is None else _as_shells_say(int(code)),
+        exit_code=None if code is None else int(code),
         why=str(state.get("why", "")),
         lines=tuple(map(str, told["lines"])),
         hosts=tuple(map(str, group.get("hosts", ()))),
         missing=tuple(map(str, state.get("missing", ()))),
         run=str(group.get("run", "")),
     )
-
-
-def _as_shells_say(code: int) -> int:
-    """Python has -9 for what was killed; everybody else, 137."""
-    return code if code >= 0 else 128 - code
