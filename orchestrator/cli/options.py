@@ -1,7 +1,7 @@
 """The options that commands share, each described once."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,27 +47,23 @@ Inventory = Annotated[
         show_default=False,
     ),
 ]
-InventoryOption = Annotated[
-    str | None,
-    typer.Option(
-        "-i",
-        "--inventory",
+
+
+def _inventory_option(help_text: str) -> Any:
+    return typer.Option(
+        *("-i", "--inventory"),
         metavar="FILE",
         envvar="RAYCLUSTER_INVENTORY",
-        help="The inventory, where it is not given as an argument.",
+        help=help_text,
         show_default=False,
-    ),
+    )
+
+
+InventoryOption = Annotated[
+    str | None, _inventory_option("The inventory, where it is not given as an argument.")
 ]
 OnlyInventory = Annotated[
-    str | None,
-    typer.Option(
-        "-i",
-        "--inventory",
-        metavar="FILE",
-        envvar="RAYCLUSTER_INVENTORY",
-        help="The inventory file; - is standard input. Default: ./inventory.yaml.",
-        show_default=False,
-    ),
+    str | None, _inventory_option("The inventory file; - is standard input. Default: ./inventory.yaml.")
 ]
 Limit = Annotated[
     str | None,
