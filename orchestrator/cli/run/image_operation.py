@@ -56,7 +56,7 @@ def execute(
 
     def look(run: Session, _: Facts) -> tuple[Facts, Report]:
         run.fleet.add(tuple(node for node in nodes if node not in cluster.nodes))
-        before.update(images.look(nodes, name, run.fleet, run.tell, run.cancel))
+        before.update(images.inspect_images(nodes, name, run.fleet, run.tell, run.cancel))
         return {}, NOTHING
 
     done = operation.execute(command, cluster, look, lambda _: planner(before), pace, lock=False)

@@ -66,7 +66,7 @@ def observe(
 
     def ask(node: Node) -> HostFacts | Unreachable:
         gcs = _gcs(cluster, node) if depth > Depth.CONTAINERS else ""
-        return look(cluster, node, fleet, cancel, depth, gcs)
+        return inspect_host(cluster, node, fleet, cancel, depth, gcs)
 
     def shown(node: Node, here: HostFacts | Unreachable) -> str:
         if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
@@ -83,18 +83,18 @@ def observe(
     return ask_all(nodes, ask, tell, "Look at the hosts", "asked what is there", shown)
 
 
-def look(
+def inspect_host(
     cluster: Cluster, node: Node, fleet: Fleet, cancel: Event, depth: Depth, gcs: str = ""
 ) -> HostFacts | Unreachable:
     """The facts of one host; Ray is asked where there is an address of its GCS."""
     command = docker.observe(cluster, node, gcs, depth)
     got = fleet[node.name].run(command, timeout=fleet.timeouts.look, cancel=cancel)
     if isinstance(got, Failure):
-        return silence(got)
+        return unreachable(got)
     return parse.parse_host_facts(got.stdout, got.stderr)
 
 
-def silence(failure: Failure) -> Unreachable:
+def unreachable(failure: Failure) -> Unreachable:
     """Why a host could not be asked. Keys do not change by themselves, and a server may bar who comes too often."""
     lasting = failure.kind in {FailureKind.AUTH, FailureKind.HOST_KEY}
     return Unreachable(failure.message, failure.fix, failure.detail, lasting)

@@ -1,4 +1,4 @@
-"""Asks hosts what image they have under a name, side by side."""
+"""Inspects the image that hosts have under a name, side by side."""
 
 from threading import Event
 
@@ -12,18 +12,18 @@ from orchestrator.remote.observe.hosts import ask_all
 from orchestrator.remote.transport import Failure
 
 
-def look(
+def inspect_images(
     nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: Event
 ) -> dict[str, ImageLookup]:
-    """What each node has; those that could not be asked are `Unreachable`."""
+    """The image that each node has under a name; those that could not be asked are `Unreachable`."""
 
     def ask(node: Node) -> ImageLookup:
-        return _look(node, name, fleet, cancel)
+        return _inspect(node, name, fleet, cancel)
 
     return ask_all(nodes, ask, tell, "Look at the images", "asked what it has")
 
 
-def _look(node: Node, name: str, fleet: Fleet, cancel: Event) -> ImageLookup:
+def _inspect(node: Node, name: str, fleet: Fleet, cancel: Event) -> ImageLookup:
     got = fleet[node.name].run(
         docker.inspect_image(node, name), timeout=fleet.timeouts.image_look, cancel=cancel
     )

@@ -31,7 +31,7 @@ from orchestrator.plan.status import snapshot
 from orchestrator.plan.status.health import Verdict
 from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.observe.hosts import look, silence
+from orchestrator.remote.observe.hosts import inspect_host, unreachable
 from orchestrator.remote.transport import Failure, FailureKind, Output
 
 DOUBTFUL = {Verdict.DEGRADED, Verdict.UNKNOWN}
@@ -139,7 +139,7 @@ class Watcher:
     def _look(self, host: _Host) -> None:
         with host.inspecting:
             cut = host.cut
-            facts = look(self._cluster, host.node, self._fleet, cut, Depth.RAY)
+            facts = inspect_host(self._cluster, host.node, self._fleet, cut, Depth.RAY)
             host.looking = False
             if not cut.is_set():
                 self._record(host, facts)
@@ -186,7 +186,7 @@ class Watcher:
     def _lost(self, ended: Failure) -> Unreachable:
         if ended.kind is FailureKind.CANCELLED:
             return Unreachable(f"nothing has been heard of it for {self._timeouts.host_quiet:.0f} s")
-        return silence(ended)
+        return unreachable(ended)
 
     def _receive(self, host: _Host, line: str) -> None:
         host.last_line = time.monotonic()
