@@ -54,7 +54,8 @@ def lab_with_packages(standing_lab: Lab, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def up(lab_with_packages: Lab) -> Up:
     """A cluster whose hosts were to add Ray, each for itself, and gpu2 could not."""
-    return Up(lab_with_packages, lab_with_packages.raycluster("up", inventory(lab_with_packages)))
+    lab = lab_with_packages
+    return Up(lab, lab.raycluster("up", inventory(lab), timeout=400))  # each host builds an image
 
 
 def test_where_the_head_cannot_add_ray_nothing_is_started_and_pip_is_quoted(lab_with_packages: Lab) -> None:

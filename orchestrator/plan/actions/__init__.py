@@ -1,1 +1,1 @@
-"""TODO."""
+"""What commands do to hosts: a planner for each, facts in, a Plan out."""

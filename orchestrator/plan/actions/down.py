@@ -83,18 +83,14 @@ def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -
         tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, facts))
         for role in (Role.WORKER, Role.HEAD)
     )
-    if ask and not workers:
-        yield Phase("Ask Ray", ask, OnFailure.KEEP_GOING)
-    if workers:
-        yield Phase("Stop the workers", (*ask, *workers), OnFailure.KEEP_GOING)
-    if head:
-        yield Phase("Stop the head", head, OnFailure.KEEP_GOING)
     again = tuple(
         Run(node.name, "see that nothing is left", docker.absent(cluster, node), kind=StepKind.VERIFY)
         for node in nodes
     )
-    if again:
-        yield Phase("Look again", again, OnFailure.KEEP_GOING)
+    title = "Stop the workers" if workers else "Ask Ray"
+    for named, steps in ((title, (*ask, *workers)), ("Stop the head", head), ("Look again", again)):
+        if steps:
+            yield Phase(named, steps, OnFailure.KEEP_GOING)
 
 
 def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
@@ -110,13 +106,8 @@ def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
 def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:
     orphaned, here = _has_lost_its_head(cluster, facts), facts[node.name]
     stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
-    yield Run(
-        node.name,
-        "stop and remove its container",
-        stop,
-        timeout=docker.REMOVE_SECONDS,
-        kind=StepKind.REMOVE_CONTAINER,
-    )
+    title, kind = "stop and remove its container", StepKind.REMOVE_CONTAINER
+    yield Run(node.name, title, stop, timeout=docker.REMOVE_SECONDS, kind=kind)
     if engine.of(cluster).has_ray or (isinstance(here, HostFacts) and here.token):
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 

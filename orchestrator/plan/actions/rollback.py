@@ -35,7 +35,7 @@ def plan_rollback(cluster: Cluster, wreck: FailedRun, undo: Undo = Undo.FAILED_O
     """
     gone = _gone(cluster, wreck, undo)
     started = [node for node in cluster.nodes if node.name in wreck.started]
-    words = tuple(_last_words(cluster, node) for node in started if node.name in wreck.failed)
+    words = tuple(_read_log(cluster, node) for node in started if node.name in wreck.failed)
     steps = tuple(step for node in started if node.name in gone for step in _undo(cluster, node))
     phases = (Phase("Read logs", words, OnFailure.KEEP_GOING), Phase("Clean up", steps, OnFailure.KEEP_GOING))
     return Plan("clean up", tuple(phase for phase in phases if phase.steps))
@@ -48,24 +48,14 @@ def _gone(cluster: Cluster, wreck: FailedRun, undo: Undo) -> frozenset[str]:
     return wreck.started if everything else wreck.started & wreck.failed
 
 
-def _last_words(cluster: Cluster, node: Node) -> Run:
-    return Run(
-        node.name,
-        "read its container's log",
-        docker.last_words(cluster, node),
-        timeout=10,
-        kind=StepKind.READ_LOG,
-    )
+def _read_log(cluster: Cluster, node: Node) -> Run:
+    read = docker.last_words(cluster, node)
+    return Run(node.name, "read its container's log", read, timeout=10, kind=StepKind.READ_LOG)
 
 
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
     fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
-    yield Run(
-        node.name,
-        "remove its container",
-        docker.discard(cluster, node),
-        fix=fix,
-        kind=StepKind.REMOVE_CONTAINER,
-    )
+    discard, kind = docker.discard(cluster, node), StepKind.REMOVE_CONTAINER
+    yield Run(node.name, "remove its container", discard, fix=fix, kind=kind)
     if engine.of(cluster).has_ray:
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
