@@ -10,7 +10,7 @@ from rich.text import Text
 from orchestrator.cli.output.console import answer, plural
 from orchestrator.cli.output.json import ConfigAnswer
 from orchestrator.model import redact
-from orchestrator.model.inventory.provenance import From, HostSettings, Origin, Setting, Value
+from orchestrator.model.inventory.provenance import HostSettings, Origin, Setting, SettingSource, Value
 
 IDENTITY = ("host", "name", "ip")
 FEW = 3  # hosts that are rather named as exceptions than all others by name
@@ -101,4 +101,4 @@ def _said(origin: Origin) -> str:
         range_ = re.search(r"\[.*\]", origin.range)
         lines = f"line{'s' if len(origin.lines) > 1 else ''} {', '.join(map(str, origin.lines))}"
         return f"{lines}, {range_[0]}" if range_ else lines
-    return "ssh -G" if origin.source is From.SSH else "default"
+    return "ssh -G" if origin.source is SettingSource.SSH else "default"

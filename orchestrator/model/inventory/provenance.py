@@ -7,7 +7,7 @@ from itertools import chain
 
 from orchestrator.frozen import dataclass
 from orchestrator.model import redact
-from orchestrator.model.cluster import Cluster, Node, Role
+from orchestrator.model.cluster import Cluster, Docker, Node, Ray, Role, Ssh
 from orchestrator.model.inventory.fields import Section
 from orchestrator.model.inventory.mistakes import Path, dotted
 from orchestrator.model.inventory.models import Host, Inventory
@@ -19,7 +19,7 @@ Value = str | int | float | tuple[str, ...] | None
 _LEFT_TO_SSH = {("ssh", key) for key in ("user", "port", "key", "jump")}
 
 
-class From(StrEnum):
+class SettingSource(StrEnum):
     """Who has decided. `ssh`: what `ssh` itself would do, as `ssh -G` tells; the inventory leaves it open."""
 
     HOST = "host"
@@ -35,7 +35,7 @@ class Origin:
     `range`: what of the file stands for several hosts, such as `gpu[2-9]`; empty for anything else.
     """
 
-    source: From
+    source: SettingSource
     lines: tuple[int, ...] = ()
     range: str = ""
 
@@ -63,76 +63,78 @@ def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[
     values: dict[Path, Value] = {("cluster",): cluster.name, ("image",): cluster.image}
     values |= {("image", "build_on"): cluster.build_on}
     values |= {("network",): inventory.network} if inventory.network else {}
-    values |= {("secrets",): cluster.secrets, ("engine",): cluster.engine}
-    values |= {("ray", each.name): getattr(cluster.ray, each.name) for each in fields(cluster.ray)}
+    values |= {("secrets",): cluster.secrets, ("engine",): cluster.engine, **_section("ray", cluster.ray)}
     if model := cluster.serve:
         values |= {("serve", "model"): model.name, ("serve", "args"): redact.arguments(model.args)}
-    return tuple(
-        Setting(dotted(key), value, _origin(source, inventory, None, (), key))
-        for key, value in values.items()
-    )
+    origins = _Origins(source, inventory)
+    return tuple(Setting(dotted(key), value, origins.of(key)) for key, value in values.items())
 
 
 def of_hosts(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[HostSettings, ...]:
     """What holds for each host. Values that look like secrets are hidden."""
     written = chain.from_iterable([each] * each[1].size for each in inventory.hosts())
     return tuple(
-        HostSettings(node.name, node.role, tuple(_host(source, inventory, path, host, node)))
+        HostSettings(node.name, node.role, tuple(_host(_Origins(source, inventory, host, path), node)))
         for (path, host), node in zip(written, cluster.nodes, strict=True)
     )
 
 
-def _host(source: Source, inventory: Inventory, path: Path, host: Host, node: Node) -> Iterator[Setting]:
-    for key in ("host", "name", "ip"):
-        said = key if getattr(host, key) else "host" if key == "name" else "network"
-        yield Setting(key, getattr(node, key), _own(source, inventory, path, host, said))
-    for where, value in _values(node).items():
-        origin = _origin(source, inventory, host, path, where)
-        if origin.source is From.DEFAULT and where in _LEFT_TO_SSH:
-            origin = Origin(From.SSH)
-        yield Setting(dotted(where), value, origin)
-
-
-def _own(source: Source, inventory: Inventory, path: Path, host: Host, key: str) -> Origin:
-    """Where the host's own address or name stands; its address may only be in the cluster's network."""
-    if key == "network":
-        return _origin(source, inventory, None, (), ("network",))
-    written = str(getattr(host, key))
-    return Origin(From.HOST, _line(source, (*path, key)), written if is_range(written) else "")
-
-
-def _values(node: Node) -> dict[Path, Value]:
-    ssh = () if node.is_local else fields(node.ssh)
-    values: dict[Path, Value] = {("ssh", each.name): getattr(node.ssh, each.name) for each in ssh}
-    values |= {("docker", each.name): getattr(node.docker, each.name) for each in fields(node.docker)}
-    values[("docker", "command")] = " ".join(node.docker.command)
-    values[("docker", "args")] = redact.arguments(node.docker.args)
+def _host(origins: "_Origins", node: Node) -> Iterator[Setting]:
+    yield Setting("host", node.host, origins.of_machine("host"))
+    yield Setting("name", node.name, origins.of_machine("name", "host"))
+    yield Setting("ip", node.ip, origins.of_machine("ip"))
+    values = {} if node.is_local else _section("ssh", node.ssh)
+    values |= _section("docker", node.docker)
+    values |= {("docker", "command"): " ".join(node.docker.command)}
+    values |= {("docker", "args"): redact.arguments(node.docker.args)}
     values |= {("env", name): redact.variable(name, value) for name, value in node.env}
     values |= {(key,): getattr(node, key) for key in ("hf_home", "accelerator", "rdma")}
-    return values | {
-        ("ray", "num_gpus"): node.num_gpus,
-        ("ray", "args"): redact.arguments(node.ray_args),
-    }
+    values |= {("ray", "num_gpus"): node.num_gpus, ("ray", "args"): redact.arguments(node.ray_args)}
+    for key, value in values.items():
+        yield Setting(dotted(key), value, origins.of(key))
 
 
-def _origin(source: Source, inventory: Inventory, host: Host | None, path: Path, key: Path) -> Origin:
-    own = _line(source, (*path, *key)) if host and _given(host, key) is not None else ()
-    shared = _line(source, key) if (given := _given(inventory, key)) is not None else ()
-    if own and isinstance(given, tuple):  # lists append
-        return Origin(From.HOST, (*shared, *own))
-    if own:
-        return Origin(From.HOST, own)
-    return Origin(From.CLUSTER, shared) if shared else Origin(From.DEFAULT)
+def _section(name: str, resolved: Ssh | Docker | Ray) -> dict[Path, Value]:
+    return {(name, each.name): getattr(resolved, each.name) for each in fields(resolved)}
 
 
-def _given(part: Section, key: Path) -> object:
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """Finds where values are written: for the cluster, and for one host of it."""
+
+    source: Source
+    inventory: Inventory
+    host: Host | None = None
+    path: Path = ()
+
+    def of(self, key: Path) -> Origin:
+        """The origin of what a host has of its own or of the cluster."""
+        shared = self._line((), self.inventory, key)
+        own = self._line(self.path, self.host, key) if self.host else ()
+        if own and isinstance(_given(self.inventory, key), tuple):  # lists append
+            return Origin(SettingSource.HOST, (*shared, *own))
+        if own:
+            return Origin(SettingSource.HOST, own)
+        if shared:
+            return Origin(SettingSource.CLUSTER, shared)
+        return Origin(SettingSource.SSH if key in _LEFT_TO_SSH else SettingSource.DEFAULT)
+
+    def of_machine(self, *keys: str) -> Origin:
+        """The origin of what each machine has for itself, under the first key that is given; else its network."""
+        for key in keys:
+            if written := _given(self.host, (key,)):
+                range_ = str(written) if is_range(str(written)) else ""
+                return Origin(SettingSource.HOST, self._line(self.path, self.host, (key,)), range_)
+        return _Origins(self.source, self.inventory).of(("network",))
+
+    def _line(self, path: Path, part: Section | None, key: Path) -> tuple[int, ...]:
+        position = self.source.keys.get((*path, *key))
+        return (position.line,) if position and _given(part, key) is not None else ()
+
+
+def _given(part: Section | None, key: Path) -> object:
     """What is written at a path; None for nothing."""
     found: object = part
     for each in key:
         found = found.get(each) if isinstance(found, dict) else getattr(found, str(each), None)
     return found
-
-
-def _line(source: Source, path: Path) -> tuple[int, ...]:
-    position = source.keys.get(path)
-    return (position.line,) if position else ()

@@ -5,7 +5,14 @@ import pytest
 from orchestrator.model import redact
 from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
-from orchestrator.model.inventory.provenance import From, HostSettings, Origin, Setting, of_cluster, of_hosts
+from orchestrator.model.inventory.provenance import (
+    HostSettings,
+    Origin,
+    Setting,
+    SettingSource,
+    of_cluster,
+    of_hosts,
+)
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
@@ -58,23 +65,23 @@ CLUSTER, HOSTS = explained()
 @pytest.mark.parametrize(
     ("host", "key", "value", "origin"),
     [
-        ("gpu2", "docker.shm_size", "64g", Origin(From.HOST, (8,))),
-        ("gpu1", "docker.shm_size", "32g", Origin(From.CLUSTER, (16,))),
-        ("gpu1", "docker.restart", "unless-stopped", Origin(From.DEFAULT)),
-        ("gpu1", "rdma", "auto", Origin(From.DEFAULT)),
-        ("gpu2", "docker.args", ("-i", "-t"), Origin(From.HOST, (17, 9))),
-        ("gpu1", "docker.args", ("-i",), Origin(From.CLUSTER, (17,))),
-        ("gpu2", "env.A", "2", Origin(From.HOST, (10,))),
-        ("gpu2", "env.B", "1", Origin(From.CLUSTER, (20,))),
-        ("gpu4", "ray.num_gpus", 4, Origin(From.HOST, (14,))),
-        ("gpu1", "ray.num_gpus", None, Origin(From.DEFAULT)),
-        ("gpu3", "host", "gpu3", Origin(From.HOST, (6,), "gpu[2-3]")),
-        ("gpu3", "name", "gpu3", Origin(From.HOST, (6,), "gpu[2-3]")),
-        ("gpu4", "name", "gpu4", Origin(From.HOST, (12,))),
-        ("gpu1", "ip", "10.0.0.1", Origin(From.HOST, (4,))),
-        ("gpu4", "ip", None, Origin(From.CLUSTER, (3,))),
-        ("gpu1", "ssh.port", None, Origin(From.SSH)),
-        ("gpu1", "ssh.host_keys", "strict", Origin(From.DEFAULT)),
+        ("gpu2", "docker.shm_size", "64g", Origin(SettingSource.HOST, (8,))),
+        ("gpu1", "docker.shm_size", "32g", Origin(SettingSource.CLUSTER, (16,))),
+        ("gpu1", "docker.restart", "unless-stopped", Origin(SettingSource.DEFAULT)),
+        ("gpu1", "rdma", "auto", Origin(SettingSource.DEFAULT)),
+        ("gpu2", "docker.args", ("-i", "-t"), Origin(SettingSource.HOST, (17, 9))),
+        ("gpu1", "docker.args", ("-i",), Origin(SettingSource.CLUSTER, (17,))),
+        ("gpu2", "env.A", "2", Origin(SettingSource.HOST, (10,))),
+        ("gpu2", "env.B", "1", Origin(SettingSource.CLUSTER, (20,))),
+        ("gpu4", "ray.num_gpus", 4, Origin(SettingSource.HOST, (14,))),
+        ("gpu1", "ray.num_gpus", None, Origin(SettingSource.DEFAULT)),
+        ("gpu3", "host", "gpu3", Origin(SettingSource.HOST, (6,), "gpu[2-3]")),
+        ("gpu3", "name", "gpu3", Origin(SettingSource.HOST, (6,), "gpu[2-3]")),
+        ("gpu4", "name", "gpu4", Origin(SettingSource.HOST, (12,))),
+        ("gpu1", "ip", "10.0.0.1", Origin(SettingSource.HOST, (4,))),
+        ("gpu4", "ip", None, Origin(SettingSource.CLUSTER, (3,))),
+        ("gpu1", "ssh.port", None, Origin(SettingSource.SSH)),
+        ("gpu1", "ssh.host_keys", "strict", Origin(SettingSource.DEFAULT)),
     ],
 )
 def test_each_value_has_the_lines_that_say_so(host: str, key: str, value: object, origin: Origin) -> None:
@@ -82,15 +89,15 @@ def test_each_value_has_the_lines_that_say_so(host: str, key: str, value: object
 
 
 def test_so_has_what_holds_for_the_cluster() -> None:
-    assert CLUSTER["ray.port"] == Setting("ray.port", 7000, Origin(From.CLUSTER, (19,)))
-    assert CLUSTER["ray.auth"].origin == Origin(From.DEFAULT)
+    assert CLUSTER["ray.port"] == Setting("ray.port", 7000, Origin(SettingSource.CLUSTER, (19,)))
+    assert CLUSTER["ray.auth"].origin == Origin(SettingSource.DEFAULT)
     assert CLUSTER["image"].origin.lines == (2,)
 
 
 def test_a_value_that_a_merge_key_brings_is_told_where_it_stands() -> None:
     text = "cluster: d\nimage: v\nnetwork: 10.0.0.0/8\nhead: &h\n  host: a\n  rdma: off\n"
     text += "workers:\n  - <<: *h\n    host: b\n"
-    assert explained(text)[1]["b"]["rdma"].origin == Origin(From.HOST, (6,))
+    assert explained(text)[1]["b"]["rdma"].origin == Origin(SettingSource.HOST, (6,))
 
 
 def test_a_host_that_is_this_machine_has_nothing_of_ssh() -> None:
