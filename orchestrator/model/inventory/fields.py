@@ -5,9 +5,9 @@ Each reads what is written, notes every fault with its path, and describes itsel
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields
 from functools import cache
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from keyword import iskeyword
+from typing import Any, ClassVar, Generic, NoReturn, Protocol, Self, TypeVar
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.inventory.mistakes import Fault, Path, did_you_mean, quoted
@@ -57,7 +57,7 @@ def value(**schema: Any) -> Callable[[Callable[[object], T]], Value[T]]:
     return lambda check: Value(check, **schema)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListOf:
     """A list; an item that cannot be read is empty in it, so that the others keep their indexes."""
 
@@ -76,7 +76,7 @@ class ListOf:
         return {"type": "array", "items": self.item.schema()} | unique
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MapOf:
     """A map whose keys are the user's."""
 
@@ -100,31 +100,38 @@ class MapOf:
         return {"type": "object", "patternProperties": known, "additionalProperties": False}
 
 
-@dataclass(frozen=True)
 class Entry:
-    """What a section has under a key."""
+    """What a section has under a key: the attribute is None where nothing is written."""
 
-    kind: Kind
-    description: str
-    required: bool
+    def __init__(self, kind: Kind, description: str, *, required: bool) -> None:
+        self.kind, self.description, self.required = kind, description, required
+
+    def __get__(self, section: object, _: object) -> Self | None:
+        return self if section is None else None
 
 
 def entry(kind: Kind, description: str, *, required: bool = False) -> Any:
-    """The field of an entry. What is not written is None, also where it is required and so a fault."""
-    return field(default=None, metadata={"entry": Entry(kind, description, required)})
+    """An `Entry` to us, the value to type checkers. One that is required is None only beside a fault."""
+    return Entry(kind, description, required=required)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Section:
-    """A map with keys of its own. `example` is shown to whoever wrote something else."""
+    """A map with keys of its own, which does not change. `example` is shown to whoever wrote something else."""
 
     example: ClassVar[str]
+
+    def __init__(self, **written: object) -> None:
+        vars(self).update(written)
+
+    def __setattr__(self, name: str, _: object) -> NoReturn:
+        raise AttributeError(f"{name} is as it is written")
 
     @classmethod
     @cache
     def entries(cls) -> Mapping[str, Entry]:
         """By the keys as they are written: `from`, which no attribute can be called, is `from_`."""
-        return {each.name.rstrip("_"): each.metadata["entry"] for each in fields(cls)}
+        named = [pair for base in reversed(cls.__mro__) for pair in vars(base).items()]
+        return {name.rstrip("_"): each for name, each in named if isinstance(each, Entry)}
 
     @classmethod
     def elsewhere(cls) -> Mapping[str, str]:
@@ -150,7 +157,7 @@ class Section:
                     )
             elif each.required or written.get(name) is not None:  # `env:` with nothing after it is no `env`
                 read[name] = each.kind.read(written[name], (*path, name), faults)
-        return cls(**{each.name: read.get(each.name.rstrip("_")) for each in fields(cls)})
+        return cls(**{f"{name}_" if iskeyword(name) else name: each for name, each in read.items()})
 
     def given(self) -> dict[str, Any]:
         """What is written, without what is not."""

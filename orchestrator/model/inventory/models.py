@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping
 from itertools import cycle
 from typing import NamedTuple, Self
 
-from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Accelerator, Auth, BuildOn, Engine, HostKeys, Ports, Pull, Rdma
 from orchestrator.model.inventory import addresses, arguments, ranges, values
 from orchestrator.model.inventory.fields import ListOf, MapOf, Schema, Section, entry
 from orchestrator.model.inventory.mistakes import Fault, Path, quoted
 
 
-@dataclass(frozen=True, kw_only=True)
 class Ssh(Section):
     """How to reach a host; what is not written is as `~/.ssh/config` has it."""
 
@@ -29,7 +27,6 @@ class Ssh(Section):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Docker(Section):
     """How containers are run."""
 
@@ -54,7 +51,6 @@ class Docker(Section):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class HostRay(Section):
     """What a host may say of Ray for itself."""
 
@@ -72,7 +68,6 @@ class HostRay(Section):
         return dict.fromkeys(Ray.entries(), 'holds for the whole cluster; write it under the top-level "ray"')
 
 
-@dataclass(frozen=True, kw_only=True)
 class Ray(HostRay):
     """Ray, for the whole cluster."""
 
@@ -91,7 +86,6 @@ class Ray(HostRay):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Serve(Section):
     """The model that the cluster is for."""
 
@@ -104,7 +98,6 @@ class Serve(Section):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Image(Section):
     """The image, and how hosts come by it."""
 
@@ -128,7 +121,6 @@ class _ImageOrItsName:
         return {"oneOf": [values.image.schema(), Image.schema()]}
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Shared(Section):
     """What may be written for the whole cluster and for a host; the host's own is merged in."""
 
@@ -170,7 +162,6 @@ class Machine(NamedTuple):
     ip: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Host(_Shared):
     """One machine, or a range of them."""
 
@@ -230,7 +221,6 @@ def _count(worker: object) -> int:
     return ranges.count(host) if isinstance(host, str) else 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class Inventory(_Shared):
     """A file: one cluster."""
 

@@ -1,7 +1,5 @@
 """Reads an inventory: a file → its source → what is written in it → the cluster; or every mistake in the file."""
 
-from dataclasses import replace
-
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.inventory.mistakes import Fault, InventoryError
 from orchestrator.model.inventory.models import Inventory
@@ -36,7 +34,7 @@ def parse(source: Source) -> Inventory | InventoryError:
     inventory = Inventory.read(source.data, (), faults)
     if inventory and any(fault.path[0] == "network" or len(fault.path) == 1 for fault in faults):
         # an unknown key may have been meant to be `network`
-        inventory = replace(inventory, network=_ANY_NETWORK)
+        inventory = Inventory(**inventory.given() | {"network": _ANY_NETWORK})
     faults += check_rules(inventory) if inventory else ()
     if inventory and not faults and not source.mistakes:
         return inventory
