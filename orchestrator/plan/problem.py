@@ -5,8 +5,9 @@ import re
 from orchestrator.frozen import dataclass
 
 ERROR = re.compile(r"error|fatal", re.IGNORECASE)
-BESIDE = re.compile(r"\W*(warn|deprecat|note\b|notice\b)|time=\S+ level=|(See|Run) '.*--help'", re.IGNORECASE)
-"""Lines that stand around an error: warnings, what Docker's client logs of itself, and where its help is."""
+BESIDE = re.compile(r"\W*(warn|deprecat|note\b|notice\b)|time=\S+ level=", re.IGNORECASE)
+"""Lines that stand around an error: warnings, and what Docker's client logs of itself."""
+HELP = re.compile(r"^(See|Run) '.*--help'.*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,24 @@ class Problem:
         return "" if said.rstrip(".") in self.text and "\n" not in said else said
 
 
+@dataclass(frozen=True, slots=True)
+class HostProblem:
+    """A problem of one host: why it is left out of a plan, or what is noted of it."""
+
+    host: str
+    problem: Problem
+
+
+def quoted(before: str, words: str, fix: str = "", detail: str = "") -> Problem:
+    """A problem in a program's own words: their first line, and where there are more, all below."""
+    first, *more = words.strip().splitlines() or ["it says nothing"]
+    return Problem(before + first, fix, detail or (words.strip() if more else ""))
+
+
 def exited(exit_code: int, words: str) -> Problem:
     """A command that failed, by what it said; by its exit code alone only where it said nothing."""
-    said, code = headline(words).rstrip("."), f"exit code {exit_code}"
+    words, code = HELP.sub("", words).strip(), f"exit code {exit_code}"
+    said = headline(words).rstrip(".")
     return Problem(f"{said} ({code})" if said else code, detail=words, exit_code=exit_code)
 
 

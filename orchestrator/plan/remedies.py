@@ -2,7 +2,7 @@
 
 import re
 
-from orchestrator.plan.facts.host import DockerTrouble
+from orchestrator.plan.problem import Problem
 
 
 def format_duration(seconds: float) -> str:
@@ -85,7 +85,7 @@ def hint(text: str) -> str:
     return next(known, "")
 
 
-def docker_fix(trouble: DockerTrouble) -> str:
-    """What to do where Docker itself did not answer."""
-    known = HANGS if trouble.exit_code == TIMED_OUT else hint(trouble.text)
-    return known or "look at Docker on this host: docker info"
+def docker_problem(exit_code: int, words: str) -> Problem:
+    """What is wrong with a Docker that did not answer, and what to do."""
+    known = HANGS if exit_code == TIMED_OUT else hint(words)
+    return Problem(words, known or "look at Docker on this host: docker info", exit_code=exit_code)

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.command import Command
+from orchestrator.plan.problem import HostProblem, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +23,8 @@ class NotYet:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Never:
-    """It cannot come any more: why, the words that say so, and what to do where that is known."""
-
-    why: str
-    exit_code: int | None = None
-    detail: str = ""
-    fix: str = ""
-
-
-Verdict = Ready | NotYet | Never
+Verdict = Ready | NotYet | Problem
+"""Of these a problem says why it cannot come any more."""
 
 
 class Until(Protocol):
@@ -161,21 +153,6 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """What was found about a host before anything is done: what, what to do, and what was said."""
-
-    host: str
-    why: str
-    fix: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected(Note):
-    """Why a host is left out, or cannot be called done."""
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """What will change on a host, and why."""
 
@@ -190,8 +167,8 @@ class Plan:
     title: str
     phases: tuple[Phase, ...] = ()
     changes: tuple[Change, ...] = ()
-    refusals: tuple[Rejected, ...] = ()
-    warnings: tuple[Note, ...] = ()
+    refusals: tuple[HostProblem, ...] = ()
+    warnings: tuple[HostProblem, ...] = ()
 
     def __iter__(self) -> Iterator[Step]:
         return (step for phase in self.phases for step in phase.steps)

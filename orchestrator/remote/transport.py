@@ -8,6 +8,7 @@ from typing import Protocol
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.command import Command
+from orchestrator.plan.problem import Problem
 
 
 class PollableEvent(Event):
@@ -64,6 +65,15 @@ class Failure:
     exit_code: int | None = None
     detail: str = ""
     fix: str = ""
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Failure":
+        """The problem of a command that has run."""
+        return cls(FailureKind.EXIT, problem.text, problem.exit_code, problem.detail, problem.fix)
+
+    @property
+    def problem(self) -> Problem:
+        return Problem(self.message, self.fix, self.detail, self.exit_code)
 
 
 class Wire(Protocol):

@@ -208,7 +208,7 @@ def test_the_exit_code_is_that_of_the_state_at_the_end(
 
 def test_what_hosts_say_cannot_steer_the_terminal(raycluster: Raycluster, seen: Callable[..., None]) -> None:
     of = cluster()
-    hostile = standing(of) | {"gpu3": replace(LOST, why="\x1b]0;owned\x07")}
+    hostile = standing(of) | {"gpu3": replace(LOST, text="\x1b]0;owned\x07")}
     seen(world(), snapshot(of, hostile, {}, {}, {}))
     said = raycluster("status", "--watch").stdout
     assert "owned" in said

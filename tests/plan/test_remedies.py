@@ -3,9 +3,8 @@
 import pytest
 
 from orchestrator.plan import remedies
-from orchestrator.plan.facts.host import DockerTrouble
-from orchestrator.plan.problem import exited
-from orchestrator.plan.remedies import docker_fix, hint
+from orchestrator.plan.problem import Problem, exited
+from orchestrator.plan.remedies import docker_problem, hint
 
 SAID = [
     ("/bin/bash: line 1: exec: ray: not found", remedies.NO_RAY),
@@ -77,10 +76,10 @@ def test_no_remedy_is_given_on_an_exit_code_alone(exit_code: int) -> None:
 @pytest.mark.parametrize(
     ("trouble", "fix"),
     [
-        (DockerTrouble(1, "Cannot connect to the Docker daemon"), remedies.NO_DAEMON),
-        (DockerTrouble(124, "Docker gives no answer"), remedies.HANGS),
-        (DockerTrouble(125, "the moon is full"), "look at Docker on this host: docker info"),
+        (docker_problem(1, "Cannot connect to the Docker daemon"), remedies.NO_DAEMON),
+        (docker_problem(124, "Docker gives no answer"), remedies.HANGS),
+        (docker_problem(125, "the moon is full"), "look at Docker on this host: docker info"),
     ],
 )
-def test_docker_in_trouble_always_has_something_to_try(trouble: DockerTrouble, fix: str) -> None:
-    assert docker_fix(trouble) == fix
+def test_docker_in_trouble_always_has_something_to_try(trouble: Problem, fix: str) -> None:
+    assert trouble.fix == fix

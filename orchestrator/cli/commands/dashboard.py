@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.run import inventory_file
+from orchestrator.plan.problem import Problem
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
@@ -50,14 +51,13 @@ def _find(cluster: "Cluster") -> "Dashboard":
     from orchestrator.cli.run.session import session
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.status import services
-    from orchestrator.plan.steps import Note
 
     with session(cluster, "dashboard", options.RunOptions(1, 0), logged=False) as run:
         facts = run.observe((cluster.head,), Depth.RAY)
     run.stop_if_interrupted()
     found = services.dashboard(cluster, facts[cluster.head.name])
-    if isinstance(found, Note):
-        failed(found.host, found.why, found.fix, found.detail)
+    if isinstance(found, Problem):
+        failed(cluster.head.name, found)
     return found
 
 

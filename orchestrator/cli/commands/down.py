@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster
     from orchestrator.plan.facts.host import Facts
-    from orchestrator.plan.steps import Plan, Rejected
+    from orchestrator.plan.steps import HostProblem, Plan
     from orchestrator.remote.execute.events import Report
 
 
@@ -69,7 +69,7 @@ def down(
     raise typer.Exit(done.exit_code)
 
 
-def _left_behind(run: "Session", facts: "Facts", report: "Report") -> "tuple[Rejected, ...]":
+def _left_behind(run: "Session", facts: "Facts", report: "Report") -> "tuple[HostProblem, ...]":
     """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
     from orchestrator.plan.actions.down import heard_meanwhile, left_behind
     from orchestrator.plan.facts.host import Depth

@@ -20,9 +20,10 @@ from orchestrator.model.ssh_target import Target
 from orchestrator.plan.actions.init import Draft, Seen, text
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts import networks
-from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.inspection import Inspection
-from orchestrator.plan.remedies import docker_fix
+from orchestrator.plan.problem import Problem
+from orchestrator.remote.observe.hosts import unreachable
 from orchestrator.remote.observe.preflight import inspect_hosts
 from orchestrator.remote.transport import Failure
 
@@ -54,7 +55,7 @@ def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions) -> 
 
 def _look(cluster: Cluster, pace: RunOptions) -> tuple[Facts, Mapping[str, Inspection | None]]:
     verdicts = introduced(tuple(node for node in cluster.nodes if not node.is_local), pace.jobs)
-    unmet = {name: _silent(each) for name, each in verdicts.items() if isinstance(each, Failure)}
+    unmet = {name: unreachable(each) for name, each in verdicts.items() if isinstance(each, Failure)}
     with session(cluster, "init", pace, logged=False) as run:
         facts = run.observe(tuple(node for node in cluster.nodes if node.name not in unmet), Depth.MACHINE)
         seen = tuple(node for node in cluster.nodes if isinstance(facts.get(node.name), HostFacts))
@@ -63,12 +64,8 @@ def _look(cluster: Cluster, pace: RunOptions) -> tuple[Facts, Mapping[str, Inspe
     return {node.name: (facts | unmet)[node.name] for node in cluster.nodes}, closer
 
 
-def _silent(failure: Failure) -> Unreachable:
-    return Unreachable(failure.message, failure.fix, failure.detail)
-
-
 def _give_up(silent: Mapping[str, Unreachable], targets: Iterable[Target]) -> None:
-    troubles((name, (why.why, why.detail, why.fix)) for name, why in silent.items())
+    troubles(silent.items())
     again = " ".join(quoted(str(target)) for target in targets)
     notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")
     raise typer.Exit(1)
@@ -129,6 +126,6 @@ def _together(draft: Draft) -> str:
 def _warn(host: Seen) -> None:
     """A Docker that does not answer is no reason to keep the file back: `check` and `up` say the same."""
     trouble = host.facts.docker
-    if isinstance(trouble, DockerTrouble) and not host.sudo:
+    if isinstance(trouble, Problem) and not host.sudo:
         notice().print(f"! {host.name}  Docker does not answer: {trouble.text}", style="yellow")
-        explain("", docker_fix(trouble))
+        explain("", trouble.fix)

@@ -77,12 +77,13 @@ def _release(cluster: "Cluster", holder: "Holder") -> None:
     """Ends the holder, and looks whether that is so."""
     from orchestrator.cli.output.console import failed
     from orchestrator.plan import lock
+    from orchestrator.plan.problem import Problem
 
     _on_head(cluster, lock.release(cluster, holder))
     left = _ask(cluster)
     if left and left.pid == holder.pid:
         fix = f"end it there by hand: fuser -k ~/.raycluster/{cluster.name}/lock"
-        failed(cluster.head.name, "the lock is still held, by a process that cannot be ended", fix)
+        failed(cluster.head.name, Problem("the lock is still held, by a process that cannot be ended", fix))
 
 
 def _on_head(cluster: "Cluster", command: "Command") -> str:
@@ -95,7 +96,7 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
     with session(cluster, "lock", options.RunOptions(1, 0), logged=False) as run:
         told = ask(run.fleet[cluster.head.name], command, run.cancel)
     if isinstance(told, Failure):
-        failed(cluster.head.name, told.message, told.fix, told.detail)
+        failed(cluster.head.name, told.problem)
     return told
 
 

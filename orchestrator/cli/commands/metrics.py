@@ -49,5 +49,5 @@ def metrics(
         atomic_file.replace(write, f"{text}\n")
     elif exporters:
         answer().print(text)
-    troubles((each.host, (each.why, each.detail, each.fix)) for each in without)
+    troubles((each.host, each.problem) for each in without)
     raise typer.Exit(1 if without else 0)

@@ -26,6 +26,7 @@ def shell(host: Host = "head", file: options.OnlyInventory = None, on_host: opti
     """
     from orchestrator.cli.output.console import failed
     from orchestrator.plan.actions.adhoc import plan_shell
+    from orchestrator.plan.problem import Problem
     from orchestrator.remote.execute.adhoc import become
 
     if not (os.isatty(0) and os.isatty(1)):
@@ -38,6 +39,5 @@ def shell(host: Host = "head", file: options.OnlyInventory = None, on_host: opti
     try:
         become(command)
     except OSError as error:
-        failed(
-            node.name, f"{command.argv[0]}: {error.strerror}", "install the OpenSSH client on this machine"
-        )
+        why = f"{command.argv[0]}: {error.strerror}"
+        failed(node.name, Problem(why, "install the OpenSSH client on this machine"))

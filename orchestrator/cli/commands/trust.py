@@ -95,6 +95,5 @@ def _conclude(verdicts: "Verdicts") -> int:
 
     if known := sum(isinstance(verdict, Known) for verdict in verdicts.values()):
         answer().print(f"the host keys of {plural(known, 'host')} are known")
-    failed = ((name, each) for name, each in verdicts.items() if isinstance(each, Failure))
-    troubles((name, (each.message, each.detail, each.fix)) for name, each in failed)
+    troubles((name, each.problem) for name, each in verdicts.items() if isinstance(each, Failure))
     return 0 if known == len(verdicts) else 1

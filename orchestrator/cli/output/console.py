@@ -9,6 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from orchestrator.plan.problem import Problem
+
 T = TypeVar("T")
 
 WIDE = 400
@@ -80,17 +82,17 @@ def write(console: Console, heard: bytes) -> None:
     stream.flush()
 
 
-def failed(host: str, why: str, fix: str, detail: str = "") -> NoReturn:
+def failed(host: str, problem: Problem) -> NoReturn:
     """Says what failed on a host and what to do; exit code 1."""
-    troubles([(host, (why, detail, fix))])
+    troubles([(host, problem)])
     raise typer.Exit(1)
 
 
-def troubles(told: Iterable[tuple[str, tuple[str, str, str]]]) -> None:
+def troubles(told: Iterable[tuple[str, Problem]]) -> None:
     """Says why hosts failed, the last words and what to do, the same of several once."""
-    for (why, detail, fix), hosts in gathered(told).items():
-        notice().print(f"✗ {', '.join(hosts)}  {why}", style="red")
-        explain(detail, fix)
+    for problem, hosts in gathered(told).items():
+        notice().print(f"✗ {', '.join(hosts)}  {problem.text}", style="red")
+        explain(problem.detail, problem.fix)
 
 
 def explain(detail: str, fix: str) -> None:

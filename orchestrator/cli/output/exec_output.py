@@ -8,6 +8,7 @@ from rich.console import Console
 from orchestrator.cli.output.console import answer, gathered, notice, printable, troubles, write
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command
+from orchestrator.plan.problem import Problem
 from orchestrator.remote.execute.adhoc import Result
 
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ def _whole_lines(text: bytes) -> bytes:
     return text if text.endswith(b"\n") or not text else text + b"\n"
 
 
-def _troubles(results: tuple[Result, ...]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+def _troubles(results: tuple[Result, ...]) -> Iterator[tuple[str, Problem]]:
     for result in results:
         if failure := result.failure:
-            yield result.host, (failure.message, failure.detail, failure.fix)
+            yield result.host, failure.problem
         elif result.exit_code and len(results) > 1:
-            yield result.host, (f"exit code {result.exit_code}", "", "")
+            yield result.host, Problem(f"exit code {result.exit_code}")
 
 
 def _lacks_a_shell(results: tuple[Result, ...], words: list[str]) -> bool:

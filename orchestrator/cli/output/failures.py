@@ -7,10 +7,9 @@ from pathlib import Path
 from rich.text import Text
 
 from orchestrator.cli.output.console import explain, gathered, notice, printable
-from orchestrator.cli.output.jsonl import Failed, Result, emit
+from orchestrator.cli.output.jsonl import Failed, Result, emit, failed
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.cli.run.run_log import Mask
-from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import HANGS, hint
@@ -40,15 +39,6 @@ def show_result(
 LAST_LINES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """One failure, the same on all of its hosts."""
-
-    what: str
-    detail: str
-    fix: str
-
-
 def show_failures(headline: str, done: RunResult, what_now: str, unlike: Sequence[Failed] = ()) -> None:
     """Prints a failed run on standard error. `unlike`: what is wrong though no step has failed."""
     notice().print(Text(f"✗ {headline}", "bold red"))
@@ -70,27 +60,24 @@ def _for_people(path: Path) -> str:
 
 def failures(done: RunResult) -> tuple[Failed, ...]:
     """What failed, the same of several hosts once."""
-    return tuple(
-        Failed(hosts=tuple(hosts), what=trouble.what, detail=trouble.detail, fix=trouble.fix)
-        for trouble, hosts in gathered(_troubles(done)).items()
-    )
+    return tuple(failed(hosts, problem) for problem, hosts in gathered(_problems(done)).items())
 
 
-def _troubles(done: RunResult) -> Iterator[tuple[str, Trouble]]:
+def _problems(done: RunResult) -> Iterator[tuple[str, Problem]]:
     for refusal in done.plan.refusals:
-        yield refusal.host, Trouble(refusal.why, refusal.detail, refusal.fix)
+        yield refusal.host, refusal.problem
     for result in done.report.failed:
-        yield result.step.host, _trouble(result, done.last_words.get(result.step.host, ""))
+        yield result.step.host, _problem(result, done.last_words.get(result.step.host, ""))
     for result in done.left:
-        yield result.step.host, _trouble(result, fix=result.step.fix if isinstance(result.step, Run) else "")
+        yield result.step.host, _problem(result, fix=result.step.fix if isinstance(result.step, Run) else "")
 
 
-def _trouble(result: StepEnded, last_words: str = "", fix: str = "") -> Trouble:
+def _problem(result: StepEnded, last_words: str = "", fix: str = "") -> Problem:
     failure, step = result.failure, result.step
     assert failure  # noqa: S101 - a failed step has one
     said = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
     fix = fix or failure.fix or _remedy(failure, step) or hint(f"{failure.message}\n{said}")
-    return Trouble(f"{step.title}: {failure.message}", said, fix)
+    return Problem(f"{step.title}: {failure.message}", fix, said)
 
 
 def _remedy(failure: Failure, step: Step) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, field
 from datetime import UTC, datetime
@@ -13,8 +13,9 @@ from orchestrator.cli.run.locked import LOCKED
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.status.health import ClusterHealth, Verdict
-from orchestrator.plan.steps import Note, Plan, Run
+from orchestrator.plan.steps import Plan, Run
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening
 
@@ -149,12 +150,15 @@ def emit(event: Event, mask: Mask) -> None:
         answer().print(json.dumps(_masked(asdict(event), mask)))
 
 
+def failed(hosts: Sequence[str], problem: Problem) -> Failed:
+    """A problem of these hosts, as a line has it."""
+    return Failed(hosts=tuple(hosts), what=problem.text, detail=problem.detail, fix=problem.fix)
+
+
 def show_planned(cluster: Cluster, plan: Plan) -> None:
     """Prints a plan that is not carried out."""
     emit(_planned(plan), Mask())
-    failures = tuple(
-        Failed(hosts=(each.host,), what=each.why, detail=each.detail, fix=each.fix) for each in plan.refusals
-    )
+    failures = tuple(failed((each.host,), each.problem) for each in plan.refusals)
     message, code = f"{plan.title}: nothing was changed", 1 if failures else 0
     planned = Result(
         command="plan",
@@ -224,8 +228,8 @@ def _planned(plan: Plan) -> Planned:
     )
 
 
-def _remarks(remarks: Iterable[Note]) -> tuple[Told, ...]:
-    return tuple(Told(host=each.host, what=each.why, fix=each.fix) for each in remarks)
+def _remarks(remarks: Iterable[HostProblem]) -> tuple[Told, ...]:
+    return tuple(Told(host=each.host, what=each.problem.text, fix=each.problem.fix) for each in remarks)
 
 
 def _ended(ended: events.StepEnded) -> StepEnded:

@@ -62,4 +62,4 @@ def _texts(text: str) -> list[str]:
 
 def failures(failed: Mapping[str, Failure]) -> None:
     """Says which logs could not be read, and what to do."""
-    troubles((host, (failure.message, failure.detail, failure.fix)) for host, failure in failed.items())
+    troubles((host, failure.problem) for host, failure in failed.items())

@@ -87,7 +87,7 @@ def _body(plan: Plan) -> Iterator[str]:
     for phase in plan.phases:
         yield from _phase(phase)
     for refusal in plan.refusals:
-        yield f"echo {quoted(f'left out: {refusal.host}: {refusal.why}')} >&2"
+        yield f"echo {quoted(f'left out: {refusal.host}: {refusal.problem.text}')} >&2"
     if plan.refusals:
         yield "exit 1"
 

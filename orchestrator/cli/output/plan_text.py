@@ -17,9 +17,9 @@ def show_plan(plan: Plan) -> None:
     for warning in warnings(plan):
         answer().print(Text(f"  {warning}", "yellow"))
     for refusal in plan.refusals:
-        answer().print(Text(f"  {refusal.host}  cannot: {refusal.why}", "red"))
-        if refusal.fix:
-            answer().print(Text(f"      → {refusal.fix}", "yellow"))
+        answer().print(Text(f"  {refusal.host}  cannot: {refusal.problem.text}", "red"))
+        if refusal.problem.fix:
+            answer().print(Text(f"      → {refusal.problem.fix}", "yellow"))
     for number, phase in enumerate(plan.phases, 1):
         answer().print(Text(f"\n{number}. {phase.title}", "bold"))
         for host, steps in phase.lanes().items():

@@ -21,7 +21,8 @@ from orchestrator.plan.actions.prune import plan_prune
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import unknown_hosts
 from orchestrator.plan.facts.host import Depth, Facts
-from orchestrator.plan.steps import Plan, Rejected, StepKind
+from orchestrator.plan.problem import HostProblem
+from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.remote.execute.events import Planned, Report, StepEnded
 
 Planner = Callable[[Facts], Plan]
@@ -117,7 +118,7 @@ def execute(
     *,
     lock: bool = True,
     aftermath: Callable[[FailedRun], Plan] = lambda _: NO_PLAN,
-    inspect_after: Callable[[Session, Facts, Report], tuple[Rejected, ...]] = lambda *_: (),
+    inspect_after: Callable[[Session, Facts, Report], tuple[HostProblem, ...]] = lambda *_: (),
 ) -> RunResult:
     """Looks, plans and does it, with the cluster's lock.
 

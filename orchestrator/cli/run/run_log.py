@@ -96,7 +96,7 @@ def changes(plan: Plan) -> Iterator[str]:
 
 def warnings(plan: Plan) -> Iterator[str]:
     """What was noticed of the hosts and does not stop the plan, the same of several said once."""
-    hosts = gathered((each.host, (each.why, each.fix)) for each in plan.warnings)
+    hosts = gathered((each.host, (each.problem.text, each.problem.fix)) for each in plan.warnings)
     return (f"! {', '.join(names)}: {why}{fix and ' → ' + fix}" for (why, fix), names in hosts.items())
 
 
@@ -123,7 +123,7 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
 
 
 def _refused(plan: Plan) -> Iterator[str]:
-    return (f"{each.host}: cannot: {each.why}" for each in plan.refusals)
+    return (f"{each.host}: cannot: {each.problem.text}" for each in plan.refusals)
 
 
 def _ended(ended: StepEnded) -> str:

@@ -18,14 +18,14 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import lock
 from orchestrator.plan.facts.containers import unknown_hosts
-from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.execute.events import Happening, LockHeld, Report, Tell
 from orchestrator.remote.execute.lock import Lock, ourselves
 from orchestrator.remote.execute.runner import execute
 from orchestrator.remote.fleet import Fleet, connect_to
-from orchestrator.remote.observe.hosts import observe
+from orchestrator.remote.observe.hosts import observe, unreachable
 from orchestrator.remote.transport import Failure, FailureKind
 
 DOUBT_SECONDS = 3.0
@@ -95,7 +95,7 @@ class Session:
                 self.tell(LockHeld(locked(self.cluster, taken)))
                 refuse_locked(self.cluster, taken)
             case Failure():
-                yield {head: Unreachable(taken.message, taken.fix, taken.detail)}
+                yield {head: unreachable(taken)}
             case Lock():
                 try:
                     yield {}

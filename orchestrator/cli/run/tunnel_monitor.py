@@ -8,6 +8,7 @@ import typer
 from orchestrator.cli.output.console import failed, notice
 from orchestrator.cli.run.signals import INTERRUPTED
 from orchestrator.plan.host_commands import stay
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.status.services import Dashboard
 from orchestrator.remote.transport import Failure, Transport, Wire
 
@@ -31,7 +32,7 @@ class TunnelMonitor:
             raise typer.Exit(INTERRUPTED)
         else:
             why = f"Ray's dashboard is not there: {wire.message}"
-            failed(self._host, why, wire.fix or self._dashboard.absent, wire.detail)
+            failed(self._host, Problem(why, wire.fix or self._dashboard.absent, wire.detail))
 
     def connect(self, cancel: Event) -> Wire | Failure:
         """For the browser. A connection that was lost is opened again by this, and only this shows that all is well."""

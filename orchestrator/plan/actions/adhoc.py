@@ -4,11 +4,10 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.command import Command, Script
-from orchestrator.plan.facts.host import DockerTrouble
 from orchestrator.plan.facts.sections import RECORD
-from orchestrator.plan.remedies import docker_fix
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.ssh_command import ssh
-from orchestrator.plan.steps import Rejected
 
 GRACE = "50"
 """Tenths of a second from the request to end to the kill."""
@@ -52,16 +51,16 @@ def _in_container(cluster: Cluster, node: Node, words: tuple[str, ...], mark: st
     )
 
 
-def refusal(host: str, exit_code: int, stdout: str, stderr: str) -> Rejected | None:
+def refusal(exit_code: int, stdout: str, stderr: str) -> Problem | None:
     """Why the command cannot run in the host's container, from the answer to `look`."""
     if exit_code:
-        fix = docker_fix(DockerTrouble(exit_code, stderr))
-        return Rejected(host, "Docker there does not tell of its containers", fix, stderr.strip())
+        fix = docker_problem(exit_code, stderr).fix
+        return Problem("Docker there does not tell of its containers", fix, stderr.strip())
     state = stdout.partition(RECORD)[2].strip()
     if not state:
-        return Rejected(host, "no container of this cluster is there", "raycluster up")
+        return Problem("no container of this cluster is there", "raycluster up")
     if state != "running":
-        return Rejected(host, f"its container is not running: {state}", "raycluster status")
+        return Problem(f"its container is not running: {state}", "raycluster status")
     return None
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import RayNode, RayTable
 from orchestrator.plan.facts.parse import seconds
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import parse_table
-from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
+from orchestrator.plan.steps import NotYet, Ready, Verdict
 
-UNKNOWN = Never("Docker tells nothing of its container any more")
+UNKNOWN = Problem("Docker tells nothing of its container any more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ class Joined:
 
     def _equipped(self, node: RayNode) -> Verdict:
         if node.gpus < self.gpus:
-            return Never(f"Ray sees {node.gpus} of its {self.gpus} GPUs")
+            return Problem(f"Ray sees {node.gpus} of its {self.gpus} GPUs")
         if node.out_of_reach:
-            return Never(node.out_of_reach)
+            return Problem(node.out_of_reach)
         if node.reached is None:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
         return Ready(f"joined, {gpu_count(node.gpus)}")
@@ -65,14 +66,14 @@ class Runs:
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
         ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
-        return ended or (Never(self.few) if self.few else Ready("runs"))
+        return ended or (Problem(self.few) if self.few else Ready("runs"))
 
 
 def gpu_count(gpus: int) -> str:
     return f"{gpus} GPU{'' if gpus == 1 else 's'}"
 
 
-def _ended(stdout: str, restarts: int) -> Never | None:
+def _ended(stdout: str, restarts: int) -> Problem | None:
     """The container's end, if its state tells of one."""
     told = _state(stdout)
     if not told:
@@ -82,10 +83,12 @@ def _ended(stdout: str, restarts: int) -> Never | None:
         return (
             None
             if told["restarts"] <= restarts
-            else Never("its container ended and Docker had to restart it")
+            else Problem("its container ended and Docker had to restart it")
         )
     cause = " (out of memory)" if state["OOMKilled"] else ""
-    return Never(f"its container ended with exit code {state['ExitCode']}{cause}", state["ExitCode"])
+    return Problem(
+        f"its container ended with exit code {state['ExitCode']}{cause}", exit_code=state["ExitCode"]
+    )
 
 
 def _started(stdout: str) -> float:

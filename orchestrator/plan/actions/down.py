@@ -9,33 +9,34 @@ from orchestrator.plan.actions.prune import left_outside, unsure
 from orchestrator.plan.checks import check_reachable
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.containers import STRAY, orphan_containers, running_container, unknown_hosts
-from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable, answered
 from orchestrator.plan.facts.parse import parse_ray
 from orchestrator.plan.host_commands import forget_token
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray import commands as ray
-from orchestrator.plan.remedies import docker_fix
 from orchestrator.plan.ssh_command import by_hand
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step, StepKind
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind
 
 
 def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
     """What takes this cluster's containers, and nothing else, off its hosts (of `only`; all if None)."""
     nodes = [node for node in cluster.nodes if only is None or node.name in only]
     ours = {node.name: _ours(cluster, facts[node.name]) for node in nodes}
+    found = {node.name: answered(facts[node.name]) for node in nodes}
     return Plan(
         f"take down cluster {cluster.name}",
         tuple(_phases(cluster, [node for node in nodes if ours[node.name]], facts, whole=only is None)),
         tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
         (
-            *(refusal for node in nodes if (refusal := _refusal(node, facts[node.name]))),
+            *(HostProblem(name, each) for name, each in found.items() if isinstance(each, Problem)),
             *_left(cluster, facts),
         ),
     )
 
 
-def _left(cluster: Cluster, facts: Facts) -> Iterator[Rejected]:
+def _left(cluster: Cluster, facts: Facts) -> Iterator[HostProblem]:
     """What would outlive the cluster, on hosts that the inventory does not have."""
-    yield from (Rejected(each.host, each.why, each.fix) for each in left_outside(cluster, facts))
+    yield from left_outside(cluster, facts)
     yield from unsure(_outsiders(cluster, facts), facts)
 
 
@@ -47,18 +48,18 @@ def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
     return facts | {cluster.head.name: replace(here, ray=parse_ray(told))}
 
 
-def left_behind(cluster: Cluster, facts: Facts) -> Iterator[Rejected]:
+def left_behind(cluster: Cluster, facts: Facts) -> Iterator[HostProblem]:
     """As `_left` once the head is gone: nobody tells of those hosts any more, so a person has to see to them."""
     nodes = {node.name: node for node in _outsiders(cluster, facts)}
     for host, container in orphan_containers(cluster, facts):
         if host in nodes:
             remedy = _by_hand(nodes[host], docker.remove_by_hand(nodes[host], container))
-            yield Rejected(host, f"{container.name} {STRAY}", f"remove it: {remedy}")
+            yield HostProblem(host, Problem(f"{container.name} {STRAY}", f"remove it: {remedy}"))
     for host, node in nodes.items():
         for finding in check_reachable(node, facts[host]):
             why = f"Ray listed a node there, which is not in the inventory and could not be asked: {finding.text}"
             remedy = f"look there: {_by_hand(node, docker.list_by_hand(cluster, node))}"
-            yield Rejected(host, why, remedy, finding.detail)
+            yield HostProblem(host, Problem(why, remedy, finding.detail))
 
 
 def _outsiders(cluster: Cluster, facts: Facts) -> tuple[Node, ...]:
@@ -72,7 +73,7 @@ def _by_hand(node: Node, there: Command) -> str:
 def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
     """Whether the head is known not to run: its workers would drain for half a minute, for nobody."""
     head = facts[cluster.head.name]
-    known = isinstance(head, HostFacts) and not isinstance(head.docker, DockerTrouble)
+    known = isinstance(head, HostFacts) and not isinstance(head.docker, Problem)
     heads = (each for here in facts.values() for each in _ours(cluster, here) if each.role == Role.HEAD)
     return known and not any(each.running for each in heads)
 
@@ -119,11 +120,3 @@ def _ours(cluster: Cluster, facts: HostFacts | Unreachable) -> tuple[Container, 
 
 def _told(containers: tuple[Container, ...]) -> str:
     return ", ".join(f"{container.name} ({container.ended or 'running'})" for container in containers)
-
-
-def _refusal(node: Node, facts: HostFacts | Unreachable) -> Rejected | None:
-    if isinstance(facts, Unreachable):
-        return Rejected(node.name, facts.why, facts.fix, facts.detail)
-    if isinstance(facts.docker, DockerTrouble):
-        return Rejected(node.name, facts.docker.text, docker_fix(facts.docker))
-    return None

@@ -7,7 +7,8 @@ from orchestrator.plan import docker
 from orchestrator.plan.actions.images import GET_IMAGE, add_ray, builds, copy, pull
 from orchestrator.plan.facts.host import ImageLookup, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Rejected, Run, Step, StepKind
+from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind
 
 Holdings = Mapping[str, ImageLookup]
 
@@ -45,7 +46,7 @@ def plan_copy(name: str, candidates: tuple[Node, ...], targets: tuple[Node, ...]
     else:
         fix = f"`docker pull {name}` on a host, or say who has it: --from HOST"
         lacking = tuple(node for node in candidates if holdings[node.name] is None)
-        absent = (Rejected(node.name, f"has no image {name}", fix) for node in lacking)
+        absent = (HostProblem(node.name, Problem(f"has no image {name}", fix)) for node in lacking)
         return Plan(title, refusals=(*absent, *_unreached(candidates, holdings)))
     going = _reached(targets, holdings)
     lacking = tuple(node for node in going if not _has(holdings[node.name], wanted))
@@ -72,7 +73,7 @@ def _reached(nodes: tuple[Node, ...], holdings: Holdings) -> tuple[Node, ...]:
     return tuple(node for node in nodes if not isinstance(holdings[node.name], Unreachable))
 
 
-def _unreached(nodes: tuple[Node, ...], holdings: Holdings) -> Iterator[Rejected]:
+def _unreached(nodes: tuple[Node, ...], holdings: Holdings) -> Iterator[HostProblem]:
     for node in nodes:
         if isinstance(here := holdings[node.name], Unreachable):
-            yield Rejected(node.name, here.why, here.fix, here.detail)
+            yield HostProblem(node.name, here)

@@ -9,9 +9,10 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import LOCAL, Accelerator
 from orchestrator.model.ssh_target import Target
 from orchestrator.plan.checks.finding import gib
-from orchestrator.plan.facts.host import DockerTrouble, HostFacts
+from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.networks import SharedNetwork
+from orchestrator.plan.problem import Problem
 
 COLUMN = 38
 PLAIN = re.compile(r"(?!null$|Null$|NULL$)[A-Za-z0-9/][A-Za-z0-9/._@-]*(:[A-Za-z0-9][A-Za-z0-9/._@-]*)*")
@@ -52,7 +53,7 @@ class Seen:
     @property
     def sudo(self) -> bool:
         """Whether Docker answers there only to `sudo -n docker`."""
-        mute = isinstance(self.facts.docker, DockerTrouble)
+        mute = isinstance(self.facts.docker, Problem)
         return mute and self.inspection is not None and self.inspection.sudo_docker
 
     def _devices(self) -> Mapping[Accelerator, int]:

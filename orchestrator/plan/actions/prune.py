@@ -9,8 +9,9 @@ from orchestrator.plan.checks import check_reachable
 from orchestrator.plan.facts.containers import STRAY, orphan_containers
 from orchestrator.plan.facts.host import Container, Facts
 from orchestrator.plan.host_commands import forget_token
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.remedies import PRUNE
-from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, Step
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step
 
 
 def plan_prune(cluster: Cluster, nodes: tuple[Node, ...], facts: Facts) -> Plan:
@@ -35,15 +36,15 @@ def _remove(cluster: Cluster, node: Node, container: Container) -> Iterator[Step
     yield Run(node.name, "forget Ray's token", forget_token(cluster, former))
 
 
-def left_outside(cluster: Cluster, facts: Facts) -> Iterator[Note]:
+def left_outside(cluster: Cluster, facts: Facts) -> Iterator[HostProblem]:
     """Each container of this cluster on a host that the inventory does not have."""
     names = {node.name for node in cluster.nodes}
     for host, container in orphan_containers(cluster, facts):
         if host not in names:
-            yield Note(host, f"{container.name} {STRAY}", PRUNE)
+            yield HostProblem(host, Problem(f"{container.name} {STRAY}", PRUNE))
 
 
-def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[Rejected]:
+def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[HostProblem]:
     """Hosts that only Ray knows and that could not be asked: nobody can say that they are clean."""
     for node in nodes:
         here = facts[node.name]
@@ -53,4 +54,4 @@ def unsure(nodes: tuple[Node, ...], facts: Facts) -> Iterator[Rejected]:
                 finding.fix
                 or "if it is not raycluster's, take it out of Ray; else remove its container there"
             )
-            yield Rejected(node.name, why, fix, finding.detail)
+            yield HostProblem(node.name, Problem(why, fix, finding.detail))

@@ -12,9 +12,9 @@ from orchestrator.plan.docker import ContainerSpec
 from orchestrator.plan.facts.address import NodeAddress, addresses, node_address
 from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.remedies import format_duration
-from orchestrator.plan.steps import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Start:
     restarts: int = 0
 
 
-Decision = Rejected | Keep | Start
+Decision = Problem | Keep | Start
 
 
 def reconcile(
@@ -64,7 +64,7 @@ def reconcile(
         return decided
     if only is not None and name not in only:
         why = f"is left out, but is needed first: {head.why}"
-        return decided | {name: Rejected(name, why, "let `up` include the head")}
+        return decided | {name: Problem(why, "let `up` include the head")}
     for host, worker in decided.items():
         # A worker of the old head would find nobody it knows: Ray ends it a minute later.
         if isinstance(worker, Keep) and engine.of(cluster).has_ray:
@@ -84,27 +84,23 @@ def _decide(
 ) -> Decision:
     here = facts[node.name]
     for finding in check_reachable(node, here):
-        return _refused(finding)
+        return finding.problem
     assert isinstance(here, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
     place, container = node_address(node, here), container_of(cluster, node, here)
     assert isinstance(place, NodeAddress)  # noqa: S101 - nor does one without a place get so far
     spec, gpus = docker.container_spec(cluster, node, place, head_ip, secrets), expected_gpus(node, here)
     if container is None:
-        why: str | Rejected = "has no container yet"
+        why: str | Problem = "has no container yet"
     else:
         old = _outdated(here, container, spec) or outdated(cluster, node, facts)
         why = old or engine.of(cluster).reason_to_replace(cluster, facts, node, container)
-    if isinstance(why, Rejected):
+    if isinstance(why, Problem):
         return why
     if container and not why:
         return Keep(place, gpus, spec, container.restarts)
     if obstacle := obstacles.get(node.name):
-        return _refused(obstacle)
+        return obstacle.problem
     return Start(place, gpus, spec, why, replaces=container is not None)
-
-
-def _refused(finding: Finding) -> Rejected:
-    return Rejected(finding.host, finding.text, finding.fix, finding.detail)
 
 
 def _outdated(facts: HostFacts, container: Container, wanted: ContainerSpec) -> str:

@@ -14,20 +14,9 @@ from orchestrator.plan.actions.reconcile import Decision, Keep, Start, reconcile
 from orchestrator.plan.checks import Level, obstacles, quick
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.host_commands import check_tcp, keep_token
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.plan import resumed as resume
-from orchestrator.plan.steps import (
-    Change,
-    Note,
-    OnFailure,
-    Phase,
-    Plan,
-    Rejected,
-    Run,
-    Step,
-    StepKind,
-    Wait,
-    Watch,
-)
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
 
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
@@ -48,16 +37,16 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str
     """What makes Ray list every host of the inventory; with `only`, what those hosts need for it."""
     findings = quick(cluster, facts)
     decided = reconcile(cluster, facts, obstacles(findings), sealed.secrets, only)
-    refusals = tuple(each for each in decided.values() if isinstance(each, Rejected))
+    refusals = tuple(HostProblem(host, each) for host, each in decided.items() if isinstance(each, Problem))
     starts = {host: each for host, each in decided.items() if isinstance(each, Start)}
     outside = tuple(left_outside(cluster, facts))
     title = f"bring up cluster {cluster.name}"
-    if isinstance(decided[cluster.head.name], Rejected) or not starts:
+    if isinstance(decided[cluster.head.name], Problem) or not starts:
         return Plan(title, refusals=refusals, warnings=outside)
     phases = tuple(_Up(cluster, facts, decided, _token(cluster, facts, sealed)).phases())
     noteworthy = (each for each in findings if each.level is Level.WARNING and each.host in starts)
     warnings = (
-        *(Note(each.host, each.text, each.fix) for each in noteworthy),  # of others it was said before
+        *(HostProblem(each.host, each.problem) for each in noteworthy),  # of others it was said before
         *_ends(cluster, facts, decided),
         *outside,
     )
@@ -65,7 +54,7 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str
     return Plan(title, phases, changes, refusals, warnings)
 
 
-def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[Note]:
+def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[HostProblem]:
     """The model whose server goes with the head's old container."""
     head, here = cluster.head.name, facts[cluster.head.name]
     if (
@@ -75,7 +64,8 @@ def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> It
         and isinstance(decided[head], Start)
     ):
         fix = "once the cluster is up, `raycluster serve` brings it back"
-        yield Note(head, f"{here.served.model.name}, which is served there, ends with its old container", fix)
+        told = f"{here.served.model.name}, which is served there, ends with its old container"
+        yield HostProblem(head, Problem(told, fix))
 
 
 def _token(cluster: Cluster, facts: Facts, sealed: Secrets) -> Secret | None:
@@ -157,5 +147,5 @@ class _Up:
     @property
     def _head_ip(self) -> str:
         head = self.decided[self.cluster.head.name]
-        assert not isinstance(head, Rejected)  # noqa: S101 - a refused head has no phases
+        assert not isinstance(head, Problem)  # noqa: S101 - a refused head has no phases
         return head.place.ip

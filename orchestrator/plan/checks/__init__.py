@@ -22,9 +22,8 @@ from orchestrator.plan.checks.finding import (
     Finding,
     Findings,
     Level,
-    MissingData,
+    failure,
     ok,
-    quoting,
     warning,
 )
 from orchestrator.plan.checks.firewall import check_connections
@@ -39,6 +38,7 @@ from orchestrator.plan.checks.host import (
 from orchestrator.plan.checks.network_test import check_network, not_measurable
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.host import Facts, HostFacts
+from orchestrator.plan.problem import Problem
 
 CLOCK_SECONDS = 5.0
 """Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
@@ -84,8 +84,8 @@ def _missing_data(cluster: Cluster, evidence: Evidence) -> Findings:
     """What nobody could learn is no good news."""
     topics = {node.name: contact_topic(node) for node in cluster.nodes}
     for gap in evidence.gaps:
-        fix = gap.fix or "`raycluster check -v` again, once the host is at rest"
-        yield quoting(gap.host, topics[gap.host], f"{gap.what} failed: ", gap.why, fix)
+        fix = gap.problem.fix or "`raycluster check -v` again, once the host is at rest"
+        yield failure(gap.host, topics[gap.host], gap.problem.text, fix, gap.problem.detail)
 
 
 def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings:

@@ -9,7 +9,8 @@ from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks.finding import Findings, failure, warning
 from orchestrator.plan.facts.address import places
 from orchestrator.plan.facts.host import Address, Facts, HostFacts
-from orchestrator.plan.facts.probe import NoTrial, Trial
+from orchestrator.plan.facts.probe import Trial
+from orchestrator.plan.problem import Problem
 
 SAME_IMAGE = "let all hosts run the same image: pull it anew on all, or write it with its digest"
 
@@ -89,7 +90,7 @@ def check_built_images(cluster: Cluster, facts: Facts) -> Findings:
             yield warning(node.name, "image", f"its image with Ray is out of date: {why}", "raycluster up")
 
 
-def check_versions(trials: Mapping[str, Trial | NoTrial]) -> Findings:
+def check_versions(trials: Mapping[str, Trial | Problem]) -> Findings:
     """Ray refuses to join nodes whose Ray or Python is another than the head's."""
     found = {name: each.versions for name, each in trials.items() if isinstance(each, Trial) and each.ray}
     for name, other in outliers(found):

@@ -5,7 +5,8 @@ from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import Findings, failure, gib, ok, quoting, release, warning
 from orchestrator.plan.docker.devices import gives_rdma
 from orchestrator.plan.facts.host import HostFacts
-from orchestrator.plan.facts.probe import NoTrial, Trial
+from orchestrator.plan.facts.probe import Trial
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, hint
 
@@ -16,11 +17,11 @@ FIRST_WITH_TOKENS = (2, 52)
 BY_HAND = "run the line that `raycluster up --dry-run` shows by hand"
 
 
-def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | NoTrial) -> Findings:
+def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | Problem) -> Findings:
     """Everything that the container of one host shows."""
-    if isinstance(trial, NoTrial):
-        fix = hint(trial.words) or BY_HAND
-        yield quoting(node.name, "image", "a container from it does not start: ", trial.words, fix)
+    if isinstance(trial, Problem):
+        fix = hint(trial.text) or BY_HAND
+        yield quoting(node.name, "image", "a container from it does not start: ", trial.text, fix)
         return
     if engine.of(cluster).has_ray:
         yield from _ray(cluster, node, trial)

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.inspection import Inspection
-from orchestrator.plan.facts.probe import Link, NoTrial, Trial
+from orchestrator.plan.facts.probe import Link, Trial
+from orchestrator.plan.problem import HostProblem, Problem, quoted
 
 GIB = 1 << 30
 MEGA, GIGA, MILLI = 1e6, 1e9, 1e-3
@@ -33,18 +34,8 @@ def release(version: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class MissingData:
-    """Something that could not be learned of a host, and why."""
-
-    host: str
-    what: str
-    why: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
-    """By host: how it was logged in to, its second look, how far its clock is from ours, its trial.
+    """By host: how it was logged in to, its second look, how far its clock is from ours, its trial; what is missing.
 
     `clocks` are the least and the most seconds that a host's clock may be ahead of ours.
     """
@@ -52,9 +43,9 @@ class Evidence:
     logins: Mapping[str, str] = field(default_factory=dict)
     inspections: Mapping[str, Inspection] = field(default_factory=dict)
     clocks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    trials: Mapping[str, Trial | NoTrial] = field(default_factory=dict)
+    trials: Mapping[str, Trial | Problem] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
-    gaps: tuple[MissingData, ...] = ()
+    gaps: tuple[HostProblem, ...] = ()
 
 
 class Level(StrEnum):
@@ -76,6 +67,10 @@ class Finding:
     fix: str = ""
     detail: str = ""
 
+    @property
+    def problem(self) -> Problem:
+        return Problem(self.text, self.fix, self.detail)
+
 
 Findings = Iterator[Finding]
 
@@ -93,6 +88,6 @@ def failure(host: str, topic: str, text: str, fix: str = "", detail: str = "") -
 
 
 def quoting(host: str, topic: str, before: str, words: str, fix: str, detail: str = "") -> Finding:
-    """A failure that is told in a program's own words: their first line, and where there are more, all below."""
-    first, *more = words.strip().splitlines() or ["it says nothing"]
-    return failure(host, topic, before + first, fix, detail or (words.strip() if more else ""))
+    """A failure that is told in a program's own words."""
+    problem = quoted(before, words, fix, detail)
+    return failure(host, topic, problem.text, problem.fix, problem.detail)

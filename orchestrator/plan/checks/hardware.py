@@ -4,9 +4,10 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import docker
 from orchestrator.plan.actions.images import builds
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
-from orchestrator.plan.facts.host import DockerTrouble, HostFacts
+from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection
-from orchestrator.plan.facts.probe import NoTrial, Trial
+from orchestrator.plan.facts.probe import Trial
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
 
 OLDEST_ENGINE = (19, 3)
@@ -20,10 +21,10 @@ CONTAINER_ROOM = 2 * GIB
 
 
 def check_hardware(
-    cluster: Cluster, node: Node, facts: HostFacts, found: Inspection, trial: Trial | NoTrial | None = None
+    cluster: Cluster, node: Node, facts: HostFacts, found: Inspection, trial: Trial | Problem | None = None
 ) -> Findings:
     """Everything that the second inspection shows of one host. What a container sees needs no explanation from it."""
-    if isinstance(facts.docker, DockerTrouble):
+    if isinstance(facts.docker, Problem):
         if found.sudo_docker:
             fix = "set `docker: {command: sudo -n docker}` for it"
             yield ok(node.name, "docker", "Docker answers there to `sudo -n docker`", fix)

@@ -9,9 +9,10 @@ from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, qu
 from orchestrator.plan.docker.devices import ACCELERATOR, device_files, size
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
-from orchestrator.plan.facts.host import DockerTrouble, HostFacts, Machine, Unreachable
+from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answered
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import ports
-from orchestrator.plan.remedies import OTHER_DRIVER, PRUNE, docker_fix
+from orchestrator.plan.remedies import OTHER_DRIVER, PRUNE
 
 LITTLE_ROOM = 20 * GIB
 """A model that is worth several hosts is larger than this."""
@@ -19,11 +20,10 @@ LITTLE_ROOM = 20 * GIB
 
 def check_reachable(node: Node, facts: HostFacts | Unreachable) -> Findings:
     """Whether the host can be asked, and has the address that the inventory gives it."""
-    if isinstance(facts, Unreachable):
-        yield quoting(node.name, contact_topic(node), "", facts.why, facts.fix, facts.detail)
-    elif isinstance(facts.docker, DockerTrouble):
-        yield quoting(node.name, "docker", "", facts.docker.text, docker_fix(facts.docker))
-    elif isinstance(place := node_address(node, facts), str):
+    if isinstance(found := answered(facts), Problem):
+        topic = contact_topic(node) if isinstance(found, Unreachable) else "docker"
+        yield quoting(node.name, topic, "", found.text, found.fix, found.detail)
+    elif isinstance(place := node_address(node, found), str):
         yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
 
 

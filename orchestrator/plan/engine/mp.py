@@ -14,11 +14,11 @@ from orchestrator.plan.actions.conditions import Runs
 from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.containers import ip_of, running_container
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.ray.ports import EPHEMERAL, free_port
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, RankGroup, Serving
-from orchestrator.plan.steps import Rejected
 
 MASTER_PORT = 29501
 """VLLM's default for where its ranks meet. 29500 is its data-parallel master's."""
@@ -69,14 +69,10 @@ class MpEngine:
 
     def reason_to_replace(
         self, cluster: Cluster, facts: Facts, node: Node, container: Container
-    ) -> str | Rejected:
+    ) -> str | Problem:
         here = facts[node.name]
         few = _few(node, here) if isinstance(here, HostFacts) else ""
-        return (
-            Rejected(node.name, few, "look at its driver: nvidia-smi; or set `ray: {num_gpus: …}`")
-            if few
-            else ""
-        )
+        return Problem(few, "look at its driver: nvidia-smi; or set `ray: {num_gpus: …}`") if few else ""
 
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Runs:
         return Runs(_few(node, here), restarts)
@@ -100,17 +96,19 @@ class MpEngine:
         seen = {node.name: _seen_gpus(node, here) for node, here in hosts if isinstance(here, HostFacts)}
         return Roster(self.summary_prefix(None), seen)
 
-    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Rejected, ...]:
+    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[HostProblem, ...]:
         counts = {node.name: _count(node, facts[node.name]) for node in cluster.nodes}
         unknown = [
             name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
         ]
         if unknown and not parallelism.sizes_given(model.args):
-            return tuple(Rejected(name, "how many GPUs it has is not known", TELL_GPUS) for name in unknown)
+            return tuple(
+                HostProblem(name, Problem("how many GPUs it has is not known", TELL_GPUS)) for name in unknown
+            )
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
         if few := parallelism.too_many(gpus, model.args, "with as many on each host there are"):
-            return (Rejected(cluster.head.name, few, parallelism.FEWER),)
+            return (HostProblem(cluster.head.name, Problem(few, parallelism.FEWER)),)
         chosen = parallelism.choose(gpus, model.args)
         nodes = _taking_part(cluster, parallelism.rank_count((*chosen.args, *model.args)), least)
         ip = ip_of(cluster.head, facts[cluster.head.name]) or ""

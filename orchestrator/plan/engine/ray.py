@@ -9,13 +9,13 @@ from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.containers import UP_FIRST, ip_of, ray_table, why_not_ready
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.ray import ports
 from orchestrator.plan.ray.commands import expected_gpus, parse_table
 from orchestrator.plan.remedies import FIREWALL, format_duration
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, Serving
-from orchestrator.plan.steps import Rejected
 
 
 class RayEngine:
@@ -58,7 +58,7 @@ class RayEngine:
 
     def reason_to_replace(
         self, cluster: Cluster, facts: Facts, node: Node, container: Container
-    ) -> str | Rejected:
+    ) -> str | Problem:
         """Why a container that runs as wanted is of no use; a rejection where a new one would be no cure."""
         here, table = facts[node.name], ray_table(cluster, facts)
         assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
@@ -66,16 +66,16 @@ class RayEngine:
             return "its container runs, but no Ray runs in it"
         listed = _listed(node, here, container, table)
         if node.role is Role.HEAD and cluster.ray.auth is not Auth.DISABLED and not here.token:
-            return _without_token(node, listed)
+            return _without_token(listed)
         if isinstance(table, RayTable):
             if listed is None:
                 ran = format_duration(here.now - container.started)
                 return f"its container has run for {ran}, but Ray does not list it"
             # A new container is no cure for a firewall.
-            closed = Rejected(node.name, listed.out_of_reach, FIREWALL) if listed.out_of_reach else None
+            closed = Problem(listed.out_of_reach, FIREWALL) if listed.out_of_reach else None
             return closed or _few(listed, expected_gpus(node, here))
         if node.role is Role.HEAD and isinstance(table, RayTrouble):
-            return _mute_head(node, table)
+            return _mute_head(table)
         return ""
 
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Joined:
@@ -113,16 +113,17 @@ class RayEngine:
         strangers = {node.ip for node in table.nodes if node.alive} - set(ips.values())
         return Roster(self.summary_prefix(table.version), listed, tuple(sorted(strangers)))
 
-    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[Rejected, ...]:
+    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[HostProblem, ...]:
         """Each container's part in serving the model, once that runs; or why it cannot be served."""
         table, head = ray_table(cluster, facts), cluster.head
         if why := why_not_ready(cluster, head, facts[head.name]):
-            return (why,)
+            return (HostProblem(head.name, why),)
         if not isinstance(table, RayTable):
-            return (Rejected(head.name, "the cluster is not up: Ray on its head gives no answer", UP_FIRST),)
+            mute = Problem("the cluster is not up: Ray on its head gives no answer", UP_FIRST)
+            return (HostProblem(head.name, mute),)
         gpus = {node.ip: node.gpus for node in table.nodes if node.alive}
         if few := parallelism.too_many(gpus, model.args, "Ray lists"):
-            return (Rejected(head.name, few, parallelism.FEWER),)
+            return (HostProblem(head.name, Problem(few, parallelism.FEWER)),)
         chosen = parallelism.choose(gpus, model.args)
         gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
         backend = () if spec.has_option(model.args, BACKEND) else (BACKEND, "ray")
@@ -142,19 +143,19 @@ def _few(listed: RayNode, expected: int) -> str:
     return f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
 
 
-def _without_token(node: Node, listed: RayNode | None) -> str | Rejected:
+def _without_token(listed: RayNode | None) -> str | Problem:
     """A head at work is not ended because a file cannot be read; one that is not at work may as well be."""
     why = "Ray's token cannot be read on this host, so no worker could join"
     fix = "`raycluster down`, then `raycluster up`, makes a new one"
-    return Rejected(node.name, why, fix) if listed else why
+    return Problem(why, fix) if listed else why
 
 
-def _mute_head(node: Node, trouble: RayTrouble) -> str | Rejected:
+def _mute_head(trouble: RayTrouble) -> str | Problem:
     """A GCS that refuses connections is gone; one that is only slow may be at work, and is left alone."""
     if trouble.gone:
         return "its container runs, but " + trouble.text
     fix = "try again; if it stays so: `raycluster down`, then `raycluster up`"
-    return Rejected(node.name, f"Ray on the head gives no answer: {trouble.text}", fix)
+    return Problem(f"Ray on the head gives no answer: {trouble.text}", fix)
 
 
 def _trouble(

@@ -8,37 +8,35 @@ from orchestrator.model.inventory.addresses import is_ip
 from orchestrator.plan.facts.address import node_address
 from orchestrator.plan.facts.host import (
     Container,
-    DockerTrouble,
     Facts,
     HostFacts,
     RayTable,
     RayTrouble,
     Unreachable,
+    answered,
 )
-from orchestrator.plan.remedies import docker_fix
-from orchestrator.plan.steps import Rejected
+from orchestrator.plan.problem import Problem
 
 UP_FIRST = "`raycluster up` brings it up"
 
 
-def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
+def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Problem | None:
     """Why it is not known what the node serves."""
-    if isinstance(here, Unreachable):
-        return Rejected(node.name, here.why, here.fix, here.detail)
-    if isinstance(here.docker, DockerTrouble):
-        return Rejected(node.name, here.docker.text, docker_fix(here.docker))
-    if here.unheard and running_container(cluster, node, here):
-        return Rejected(node.name, f"what it serves is not known: {here.unheard}", "try again in a moment")
+    found = answered(here)
+    if isinstance(found, Problem):
+        return found
+    if found.unheard and running_container(cluster, node, found):
+        return Problem(f"what it serves is not known: {found.unheard}", "try again in a moment")
     return None
 
 
-def why_not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Rejected | None:
+def why_not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Problem | None:
     """Why the node has no container that can serve."""
     if refusal := why_unknown(cluster, node, here):
         return refusal
     if not running_container(cluster, node, here):
         whose = "its head" if node is cluster.head else "it"
-        return Rejected(node.name, f"the cluster is not up: no container of {whose} runs", UP_FIRST)
+        return Problem(f"the cluster is not up: no container of {whose} runs", UP_FIRST)
     return None
 
 

@@ -7,6 +7,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.image import ImageInfo
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.state import Served
 
 
@@ -22,15 +23,9 @@ class Depth(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable:
-    """A host that could not be asked: why, what to do about it, and what was said meanwhile.
+class Unreachable(Problem):
+    """A host that could not be asked. `lasting`: asking again is of no use before somebody has mended it."""
 
-    `lasting`: asking again is of no use before somebody has mended it.
-    """
-
-    why: str
-    fix: str = ""
-    detail: str = ""
     lasting: bool = False
 
 
@@ -114,14 +109,6 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class DockerTrouble:
-    """Docker on this host did not answer: the exit code of `docker ps` and its words."""
-
-    exit_code: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Resource:
     """What a node offers to Ray, as its scheduler counts it: CPUs and GPUs, memory in bytes."""
 
@@ -189,11 +176,10 @@ class RayTable:
 
 
 @dataclass(frozen=True, slots=True)
-class RayTrouble:
+class RayTrouble(Problem):
     """Ray's GCS gave no node table. `gone`: its port refuses, so no Ray is there at all."""
 
-    text: str
-    gone: bool
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +198,7 @@ class HostFacts:
     addresses: tuple[Address, ...]
     infiniband: bool
     gpus: int | None
-    docker: tuple[Container, ...] | DockerTrouble
+    docker: tuple[Container, ...] | Problem
     image_id: str
     processes: frozenset[str]
     token: Secret | None
@@ -235,7 +221,12 @@ class HostFacts:
     @property
     def containers(self) -> tuple[Container, ...]:
         """Those that Docker lists; none where it failed."""
-        return () if isinstance(self.docker, DockerTrouble) else self.docker
+        return () if isinstance(self.docker, Problem) else self.docker
+
+
+def answered(here: HostFacts | Unreachable) -> HostFacts | Problem:
+    """The facts of a host whose Docker has answered; else what is wrong with the host, or with its Docker."""
+    return here.docker if isinstance(here, HostFacts) and isinstance(here.docker, Problem) else here
 
 
 Facts = dict[str, HostFacts | Unreachable]

@@ -11,7 +11,6 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.facts.host import (
     Address,
     Container,
-    DockerTrouble,
     Folder,
     HostFacts,
     Listener,
@@ -23,8 +22,9 @@ from orchestrator.plan.facts.host import (
 from orchestrator.plan.facts.image import ImageInfo, parse_image
 from orchestrator.plan.facts.sections import KIB, Section, complaints, sections
 from orchestrator.plan.host_commands import TOKEN
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import commands as ray
-from orchestrator.plan.remedies import TIMED_OUT
+from orchestrator.plan.remedies import TIMED_OUT, docker_problem
 from orchestrator.plan.serving.state import parse_served
 
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
@@ -122,12 +122,12 @@ def _image(section: Section | None) -> ImageInfo | None:
     return None if section is None or section.exit_code else parse_image(section.text)
 
 
-def _containers(section: Section) -> tuple[Container, ...] | DockerTrouble:
+def _containers(section: Section) -> tuple[Container, ...] | Problem:
     if code := section.exit_code:
         silent = "Docker gives no answer" if code == TIMED_OUT else f"docker ps: exit code {code}"
-        return DockerTrouble(code, section.complaint or silent)
+        return docker_problem(code, section.complaint or silent)
     if not section.text.strip():
-        return DockerTrouble(1, section.complaint or "docker tells nothing of its containers")
+        return docker_problem(1, section.complaint or "docker tells nothing of its containers")
     found = json.loads(section.text)
     return tuple({each["Id"]: _container(each) for each in found}.values())
 

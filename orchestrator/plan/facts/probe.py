@@ -6,6 +6,7 @@ from dataclasses import fields
 from enum import StrEnum
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,6 @@ class Trial:
 TRIAL = tuple(field.name for field in fields(Trial))
 
 
-@dataclass(frozen=True, slots=True)
-class NoTrial:
-    """A container that did not start, or printed nothing that makes sense."""
-
-    exit_code: int | None
-    words: str
-
-
 class Outcome(StrEnum):
     """How a TCP connection ended."""
 
@@ -69,14 +62,14 @@ def is_answer(line: str) -> bool:
     return line.startswith("{")
 
 
-def parse_trial(line: str) -> Trial | NoTrial:
+def parse_trial(line: str) -> Trial | Problem:
     """The first line of the probe in a container."""
     try:
         report = json.loads(line)
         lists = {key: tuple(report[key]) for key in ("gpus", "listens")}
         return Trial(**{key: report[key] for key in TRIAL} | lists)
     except (ValueError, KeyError, TypeError):
-        return NoTrial(None, line.strip() or "it says nothing")
+        return Problem(line.strip() or "it says nothing")
 
 
 def parse_links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:

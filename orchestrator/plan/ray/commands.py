@@ -60,7 +60,7 @@ def parse_table(line: str) -> RayTable | RayTrouble:
     try:
         table = json.loads(line)
         if "error" in table:
-            return RayTrouble(table["error"], table["gone"])
+            return RayTrouble(table["error"], gone=table["gone"])
         nodes = tuple(map(_node, table["nodes"]))
         return RayTable(table["ray"], nodes, table.get("dashboard", ""), tuple(table.get("metrics", ())))
     except (ValueError, KeyError, TypeError):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.problem import Problem
 
 SECONDARY_ERRORS = (
     r"See root cause above|validation errors? for \w+|Executor failed"
@@ -131,15 +132,6 @@ PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """What went wrong, the line of the log that says so, and what to do. No `why`: the line is all that is known."""
-
-    why: str
-    said: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Said:
     """A line without colours, time and speaker; `ip`: of the host that Ray brought it from."""
 
@@ -147,19 +139,19 @@ class _Said:
     ip: str
 
 
-def root_cause(lines: Sequence[str]) -> Cause | None:
+def root_cause(lines: Sequence[str]) -> Problem | None:
     """The best explanation that the lines have: a known one, or the first error; None where there is none."""
     said = [_said(line) for line in lines]
     return _known(said) or _first_error(said) or _killed(said)
 
 
-def _known(said: Sequence[_Said]) -> Cause | None:
+def _known(said: Sequence[_Said]) -> Problem | None:
     for pattern, (why, *fixes) in KNOWN.items():
         for line in said:
             if (found := re.search(pattern, line.text)) and not SOURCE.match(line.text):
                 values = {name: value for name, value in found.groupdict().items() if value}
                 fix = next((fix for fix in fixes if set(PLACE.findall(fix)) <= set(values)), "")
-                return Cause(_placed(_filled(why, values), line), _short(line.text), _filled(fix, values))
+                return Problem(_placed(_filled(why, values), line), _filled(fix, values), _short(line.text))
     return None
 
 
@@ -167,19 +159,19 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return PLACE.sub(lambda place: values[place[1]], text)
 
 
-def _first_error(said: Sequence[_Said]) -> Cause | None:
+def _first_error(said: Sequence[_Said]) -> Problem | None:
     for line in said:
         if ERROR.fullmatch(line.text) and not re.search(SECONDARY_ERRORS, line.text):
-            return Cause("", _placed(_short(line.text), line), "")
+            return Problem("", detail=_placed(_short(line.text), line))
     return None
 
 
-def _killed(said: Sequence[_Said]) -> Cause | None:
+def _killed(said: Sequence[_Said]) -> Problem | None:
     """Of a process that was killed, nothing is said but that it is missed."""
     dead = next(
         (line for line in said if "EngineDeadError" in line.text and not SOURCE.match(line.text)), None
     )
-    return Cause("a process of vLLM was killed", _short(dead.text), KILLED) if dead else None
+    return Problem("a process of vLLM was killed", KILLED, _short(dead.text)) if dead else None
 
 
 def _placed(why: str, line: _Said) -> str:

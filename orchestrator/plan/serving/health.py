@@ -69,7 +69,7 @@ def _trouble(served: Served) -> tuple[str, str]:
     if served.abandoned:
         return ABANDONED, "`raycluster serve` brings it back"
     cause = causes.root_cause(served.lines)
-    why = f": {cause.why or cause.said}" if cause else ""
+    why = f": {cause.text or cause.detail}" if cause else ""
     fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"
     ended = served.why or f"vLLM ended with exit code {served.exit_code}"
     if not served.supervised:

@@ -1,18 +1,19 @@
 """The plans of `serve` and `serve stop`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from orchestrator.model.cluster import Cluster, Model
+from orchestrator.model.cluster import Cluster, Model, Node
 from orchestrator.model.redact import arguments as redacted
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import why_not_ready, why_unknown
-from orchestrator.plan.facts.host import Facts, HostFacts
+from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.conditions import ServerAnswers
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.serving.state import Served
 from orchestrator.plan.status.health import assess
-from orchestrator.plan.steps import Change, Note, OnFailure, Phase, Plan, Rejected, Run, StepKind, Wait
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind, Wait
 
 STOP_FIRST = "`raycluster serve stop` ends that"
 LINES = 400
@@ -32,13 +33,14 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     serving = engine.of(cluster).serving(cluster, facts, model)
     if not isinstance(serving, Serving):
         return Plan(title, refusals=serving)
-    nodes = (part.node for part in serving.parts)
-    if absent := tuple(why for node in nodes if (why := why_not_ready(cluster, node, facts[node.name]))):
+    nodes = tuple(part.node for part in serving.parts)
+    if absent := _rejected(cluster, nodes, facts, why_not_ready):
         return Plan(title, refusals=absent)
     now = _served(facts, head)
     if now and now.supervised and now.model != model:
         how = " with other arguments" if now.model.name == model.name else ""
-        return Plan(title, refusals=(Rejected(head, f"{now.model.name} is served there{how}", STOP_FIRST),))
+        other = Problem(f"{now.model.name} is served there{how}", STOP_FIRST)
+        return Plan(title, refusals=(HostProblem(head, other),))
     missing = tuple(part for part in serving.parts if not _is_supervised(facts, part))
     if now and now.answers and not missing:
         return Plan(title)
@@ -48,23 +50,35 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     return Plan(title, tuple(_phases(cluster, serving, anew)), changes, warnings=left_out)
 
 
-def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Note]:
+def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[HostProblem]:
     """The hosts that a model is spread without, and will be until it is served anew."""
     taking_part = {part.node.name for part in serving.parts}
     for host in assess(cluster, facts).hosts:
         if not host.joined and host.name not in taking_part:
             fix = "`raycluster up` completes the cluster; to use its GPUs, serve after that"
-            yield Note(host.name, f"is {host.verdict}, so the model is spread without it", fix)
+            yield HostProblem(
+                host.name, Problem(f"is {host.verdict}, so the model is spread without it", fix)
+            )
 
 
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     """Steps that end the server, if there is one."""
     title, nodes = "stop serving", engine.of(cluster).supervisors(cluster)
-    refusals = tuple(why for node in nodes if (why := why_unknown(cluster, node, facts[node.name])))
+    refusals = _rejected(cluster, nodes, facts, why_unknown)
     serving = {node.name: now for node in nodes if (now := _served(facts, node.name))}
     changes = tuple(Change(name, f"serves {now.model.name} no more") for name, now in serving.items())
     phases = (_stop(cluster, frozenset(serving)),) if serving else ()
     return Plan(title, phases, changes, refusals)
+
+
+def _rejected(
+    cluster: Cluster,
+    nodes: tuple[Node, ...],
+    facts: Facts,
+    why: Callable[[Cluster, Node, HostFacts | Unreachable], Problem | None],
+) -> tuple[HostProblem, ...]:
+    each = ((node.name, why(cluster, node, facts[node.name])) for node in nodes)
+    return tuple(HostProblem(name, problem) for name, problem in each if problem)
 
 
 def plan_unserve(cluster: Cluster, wreck: FailedRun) -> Plan:

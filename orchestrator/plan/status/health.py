@@ -1,6 +1,7 @@
 """Health of a cluster: four facts for each host, and one verdict."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,9 +16,10 @@ from orchestrator.plan.facts.containers import (
     running_container,
     unlisted_addresses,
 )
-from orchestrator.plan.facts.host import Container, DockerTrouble, Facts, HostFacts, RayTable, Unreachable
+from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayTable, answered
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import expected_gpus
-from orchestrator.plan.remedies import docker_fix, format_duration
+from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
 
@@ -91,19 +93,14 @@ def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: Model
 
 
 def _host(cluster: Cluster, facts: Facts, node: Node) -> HostHealth:
-    here = facts[node.name]
-    if isinstance(here, Unreachable):
-        return _unknown(node, here.why, here.fix, here.detail)
-    if isinstance(here.docker, DockerTrouble):
-        return _unknown(node, here.docker.text, docker_fix(here.docker))
+    here = answered(facts[node.name])
+    if isinstance(here, Problem):
+        unknown = HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN)
+        return replace(unknown, trouble=here.text, fix=here.fix, detail=here.detail)
     container = container_of(cluster, node, here)
     if container is None:
         return _absent(cluster, node, here)
     return _present(cluster, facts, node, here, container)
-
-
-def _unknown(node: Node, trouble: str, fix: str, detail: str = "") -> HostHealth:
-    return HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN, trouble=trouble, fix=fix, detail=detail)
 
 
 def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:

@@ -7,10 +7,9 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.containers import container_of
-from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, Unreachable
-from orchestrator.plan.remedies import docker_fix
+from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, Unreachable, answered
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.status.health import HostHealth, assess
-from orchestrator.plan.steps import Note
 
 UP = "bring the cluster up: raycluster up"
 LOOK = "`raycluster status` says more"
@@ -35,13 +34,13 @@ class Exporters:
     targets: tuple[str, ...]
 
 
-def dashboard(cluster: Cluster, facts: HostFacts | Unreachable) -> Dashboard | Note:
+def dashboard(cluster: Cluster, facts: HostFacts | Unreachable) -> Dashboard | Problem:
     """The dashboard on the head, from a look at the head; or why there is none."""
     table = head_table(cluster, facts)
-    if isinstance(table, Note):
+    if isinstance(table, Problem):
         return table
     if not table.dashboard:
-        return Note(cluster.head.name, "Ray runs, but its dashboard has not started", "try again in a moment")
+        return Problem("Ray runs, but its dashboard has not started", "try again in a moment")
     host, _, port = table.dashboard.rpartition(":")
     ended = f"did it end there? its log, in the head's container: {DASHBOARD_LOG}"
     exports = any(node.is_head and node.alive and node.metrics for node in table.nodes)
@@ -49,47 +48,44 @@ def dashboard(cluster: Cluster, facts: HostFacts | Unreachable) -> Dashboard | N
     return Dashboard(host.strip("[]"), int(port), _token(cluster, facts), absent)
 
 
-def metrics(cluster: Cluster, facts: Facts) -> tuple[tuple[Exporters, ...], tuple[Note, ...]]:
+def metrics(cluster: Cluster, facts: Facts) -> tuple[tuple[Exporters, ...], tuple[HostProblem, ...]]:
     """The exporters of every host that Ray lists, and why others have none. Without the head, nobody knows any."""
     table = head_table(cluster, facts[cluster.head.name])
-    if isinstance(table, Note):
-        return (), (table,)
-    found = [
-        _exporters(cluster, node, health, table, facts[node.name])
-        for node, health in zip(cluster.nodes, assess(cluster, facts).hosts, strict=True)
-    ]
-    return (
-        tuple(each for each in found if isinstance(each, Exporters)),
-        tuple(each for each in found if isinstance(each, Note)),
-    )
+    if isinstance(table, Problem):
+        return (), (HostProblem(cluster.head.name, table),)
+    health = assess(cluster, facts).hosts
+    found = {
+        node.name: _exporters(cluster, node, here, table, facts[node.name])
+        for node, here in zip(cluster.nodes, health, strict=True)
+    }
+    without = (HostProblem(name, each) for name, each in found.items() if isinstance(each, Problem))
+    return tuple(each for each in found.values() if isinstance(each, Exporters)), tuple(without)
 
 
-def head_table(cluster: Cluster, facts: HostFacts | Unreachable) -> RayTable | Note:
+def head_table(cluster: Cluster, facts: HostFacts | Unreachable) -> RayTable | Problem:
     """Ray's node table, from a look at the head; or why there is none."""
-    head = cluster.head.name
-    if isinstance(facts, Unreachable):
-        return Note(head, facts.why, facts.fix, facts.detail)
-    if isinstance(facts.docker, DockerTrouble):
-        return Note(head, facts.docker.text, docker_fix(facts.docker))
-    container = container_of(cluster, cluster.head, facts)
+    found = answered(facts)
+    if isinstance(found, Problem):
+        return found
+    container = container_of(cluster, cluster.head, found)
     if container is None:
-        return Note(head, f"no container of cluster {cluster.name} is there", UP)
+        return Problem(f"no container of cluster {cluster.name} is there", UP)
     if not container.running:
-        return Note(head, f"its container {container.ended}", UP)
-    if isinstance(facts.ray, RayTable):
-        return facts.ray
-    return Note(head, f"Ray gives no answer: {facts.ray.text if facts.ray else 'nobody asked it'}", LOOK)
+        return Problem(f"its container {container.ended}", UP)
+    if isinstance(found.ray, RayTable):
+        return found.ray
+    return Problem(f"Ray gives no answer: {found.ray.text if found.ray else 'nobody asked it'}", LOOK)
 
 
 def _exporters(
     cluster: Cluster, node: Node, health: HostHealth, table: RayTable, facts: HostFacts | Unreachable
-) -> Exporters | Note:
+) -> Exporters | Problem:
     container = container_of(cluster, node, facts)
     listed = table.alive(health.ip or "", container.started if container else 0.0)
     if listed is None or health.joined is False:
-        return Note(node.name, health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
+        return Problem(health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
     if not listed.metrics:
-        return Note(node.name, "its Ray exports no metrics: it is installed without its agent", _whole(table))
+        return Problem("its Ray exports no metrics: it is installed without its agent", _whole(table))
     others = table.metrics if listed.is_head else ()
     return Exporters(node, (host_port(listed.ip, listed.metrics), *others))
 

@@ -17,7 +17,7 @@ from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict, 
 class HostPending(Unreachable):
     """A host that has not had the time to answer."""
 
-    why: str = "it is being asked"
+    text: str = "it is being asked"
 
 
 @dataclass(frozen=True, slots=True)

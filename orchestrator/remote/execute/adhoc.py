@@ -100,10 +100,8 @@ def _look(job: Exec, via: Transport, cancel: Event) -> Failure | None:
     seen = via.run(job.look, timeout=DEFAULT.exec_look, cancel=cancel)
     if isinstance(seen, Failure):
         return seen
-    refused = refusal(job.host, seen.exit_code, seen.stdout, seen.stderr)
-    if refused is None:
-        return None
-    return Failure(FailureKind.EXIT, refused.why, NOT_BEGUN, refused.detail, refused.fix)
+    refused = refusal(seen.exit_code, seen.stdout, seen.stderr)
+    return Failure.of(replace(refused, exit_code=NOT_BEGUN)) if refused else None
 
 
 def _end(job: Exec, via: Transport) -> Failure:

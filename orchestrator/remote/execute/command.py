@@ -37,8 +37,7 @@ def check_exit_code(got: Output | Failure, seconds: float) -> Output | Failure:
         return got
     if got.exit_code == TIMED_OUT:
         return Failure(FailureKind.TIMEOUT, f"did not end within {seconds:g} s", TIMED_OUT, _words(got))
-    problem = exited(got.exit_code, _words(got))
-    return Failure(FailureKind.EXIT, problem.text, problem.exit_code, problem.detail)
+    return Failure.of(exited(got.exit_code, _words(got)))
 
 
 def with_timeout(command: Command, seconds: float) -> Command:

@@ -9,8 +9,8 @@ from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.steps import (
-    Never,
     NotYet,
     OnFailure,
     Phase,
@@ -219,8 +219,8 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
         match verdict:
             case Ready(detail):
                 return Output(0, detail)
-            case Never(why, exit_code, detail, fix):
-                return Failure(FailureKind.EXIT, why, exit_code, detail, fix)
+            case Problem():
+                return Failure.of(verdict)
             case NotYet(why):
                 if over := _over(step, why, lane, deadline):
                     return over

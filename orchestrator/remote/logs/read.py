@@ -5,10 +5,9 @@ from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
-from orchestrator.plan.facts.host import DockerTrouble
 from orchestrator.plan.logs import lines
 from orchestrator.plan.logs.lines import Line, Log, LogContainer
-from orchestrator.plan.remedies import docker_fix
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all
@@ -59,7 +58,7 @@ def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> LogCont
         return got
     if got.exit_code:
         words = got.stderr.strip()
-        fix = docker_fix(DockerTrouble(got.exit_code, words))
+        fix = docker_problem(got.exit_code, words).fix
         return Failure(FailureKind.EXIT, "Docker does not answer there", got.exit_code, words, fix)
     return lines.parse_container(got.stdout)
 

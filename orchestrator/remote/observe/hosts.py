@@ -9,7 +9,8 @@ from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine
 from orchestrator.plan.facts import parse
 from orchestrator.plan.facts.containers import container_of, orphan_containers
-from orchestrator.plan.facts.host import Depth, DockerTrouble, Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import commands as ray
 from orchestrator.remote.execute.events import HostSeen, LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
@@ -46,8 +47,8 @@ def ask_all(
 
 def _trouble(answer: object) -> str:
     match answer:
-        case Unreachable(why=why):
-            return why
+        case Problem(text=text):
+            return text
         case Failure(message=message):
             return message
     return ""
@@ -69,7 +70,7 @@ def observe(
         return inspect_host(cluster, node, fleet, cancel, depth, gcs)
 
     def shown(node: Node, here: HostFacts | Unreachable) -> str:
-        if isinstance(here, HostFacts) and isinstance(here.docker, DockerTrouble):
+        if isinstance(here, HostFacts) and isinstance(here.docker, Problem):
             return here.docker.text
         container = container_of(cluster, node, here)
         if container:
@@ -97,7 +98,7 @@ def inspect_host(
 def unreachable(failure: Failure) -> Unreachable:
     """Why a host could not be asked. Keys do not change by themselves, and a server may bar who comes too often."""
     lasting = failure.kind in {FailureKind.AUTH, FailureKind.HOST_KEY}
-    return Unreachable(failure.message, failure.fix, failure.detail, lasting)
+    return Unreachable(failure.message, failure.fix, failure.detail, lasting=lasting)
 
 
 def _gcs(cluster: Cluster, node: Node) -> str:

@@ -3,12 +3,13 @@
 from threading import Event
 
 from orchestrator.model.cluster import Node
-from orchestrator.plan import docker, remedies
-from orchestrator.plan.facts.host import DockerTrouble, ImageLookup, Unreachable
+from orchestrator.plan import docker
+from orchestrator.plan.facts.host import ImageLookup, Unreachable
 from orchestrator.plan.facts.image import parse_image
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
-from orchestrator.remote.observe.hosts import ask_all
+from orchestrator.remote.observe.hosts import ask_all, unreachable
 from orchestrator.remote.transport import Failure
 
 
@@ -28,8 +29,8 @@ def _inspect(node: Node, name: str, fleet: Fleet, cancel: Event) -> ImageLookup:
         docker.inspect_image(node, name), timeout=fleet.timeouts.image_look, cancel=cancel
     )
     if isinstance(got, Failure):
-        return Unreachable(got.message, got.fix, got.detail)
+        return unreachable(got)
     if got.exit_code:
-        trouble = DockerTrouble(got.exit_code, got.stderr.strip() or "Docker gives no answer")
-        return Unreachable(trouble.text, remedies.docker_fix(trouble))
+        problem = docker_problem(got.exit_code, got.stderr.strip() or "Docker gives no answer")
+        return Unreachable(problem.text, problem.fix)
     return parse_image(got.stdout)

@@ -12,14 +12,15 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker, engine
-from orchestrator.plan.checks import Evidence, MissingData
+from orchestrator.plan.checks import Evidence
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import inspection, probe
 from orchestrator.plan.facts.address import NodeAddress, places
-from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts
+from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.facts.inspection import Inspection
-from orchestrator.plan.facts.probe import Link, NoTrial, Trial
+from orchestrator.plan.facts.probe import Link, Trial
 from orchestrator.plan.host_commands import clock
+from orchestrator.plan.problem import HostProblem, Problem, quoted
 from orchestrator.remote.execute.events import LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.probe_containers import ProbeContainers
@@ -59,9 +60,9 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
         inspections={host: each for host, each in inspections.items() if isinstance(each, Inspection)},
         clocks={host: each for host, each in clocks.items() if each},
         trials=tried,
-        links=tuple(link for found in links.values() if not isinstance(found, MissingData) for link in found),
+        links=tuple(link for found in links.values() if not isinstance(found, HostProblem) for link in found),
         gaps=tuple(
-            each for each in (*inspections.values(), *links.values()) if isinstance(each, MissingData)
+            each for each in (*inspections.values(), *links.values()) if isinstance(each, HostProblem)
         ),
     )
 
@@ -88,9 +89,9 @@ class _Check:
         seconds = re.fullmatch(r"\s*([0-9]+(\.[0-9]+)?)\s*", "" if isinstance(got, Failure) else got.stdout)
         return (float(seconds[1]) - answered, float(seconds[1]) - asked) if seconds else None
 
-    def inspect(self, host: str) -> Inspection | MissingData:
+    def inspect(self, host: str) -> Inspection | HostProblem:
         node, facts = self._node(host), self.hosts[host]
-        absent = not facts.image_id and not isinstance(facts.docker, DockerTrouble)
+        absent = not facts.image_id and not isinstance(facts.docker, Problem)
         ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
         command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
         got = self.fleet[host].run(command, timeout=self.fleet.timeouts.inspect, cancel=self.cancel)
@@ -98,7 +99,7 @@ class _Check:
         return found or _gap(host, "a closer look at it", got)
 
     @contextmanager
-    def trials(self) -> "Iterator[dict[str, Trial | NoTrial]]":
+    def trials(self) -> "Iterator[dict[str, Trial | Problem]]":
         """A container from the image on each host that has it, for as long as this lasts."""
         hosts = () if self.cancel.is_set() else self.places
         with ProbeContainers(self.fleet.timeouts.probe_parting) as brief:
@@ -115,7 +116,7 @@ class _Check:
             self.cluster, self._node(host), self.places[host], mounted, self.probe_ports(host)
         )
 
-    def links(self, host: str, tried: Mapping[str, Trial | NoTrial]) -> tuple[Link, ...] | MissingData:
+    def links(self, host: str, tried: Mapping[str, Trial | Problem]) -> tuple[Link, ...] | HostProblem:
         """The head tries every worker, each worker the head."""
         node = self._node(host)
         asked = {
@@ -132,7 +133,7 @@ class _Check:
             return _gap(host, "trying connections from it", got)
         return probe.parse_links(host, asked, got.stdout)
 
-    def _answered(self, host: str, place: NodeAddress, tried: Trial | NoTrial | None) -> tuple[int, ...]:
+    def _answered(self, host: str, place: NodeAddress, tried: Trial | Problem | None) -> tuple[int, ...]:
         """The ports at which the trial listens, or who was there before. Any other refuses without a firewall."""
         if not isinstance(tried, Trial):
             return ()
@@ -164,17 +165,17 @@ class _Trial:
         self._ended: Output | Failure | None = None
         brief.start(via, command, self._receive, self._end, trial_seconds(timeouts))
 
-    def result(self, cancel: Event) -> Trial | NoTrial:
+    def result(self, cancel: Event) -> Trial | Problem:
         while not (self._answered.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
             pass
         if self._line:
             return probe.parse_trial(self._line)
         match self._ended:
             case Output() as output:
-                return NoTrial(output.exit_code, output.stderr.strip() or f"exit code {output.exit_code}")
+                return Problem(output.stderr.strip() or f"exit code {output.exit_code}")
             case Failure() as failure:
-                return NoTrial(None, failure.message)
-        return NoTrial(None, f"it says nothing for {self._seconds:.0f} s")
+                return Problem(failure.message)
+        return Problem(f"it says nothing for {self._seconds:.0f} s")
 
     def _receive(self, line: str) -> None:
         if probe.is_answer(line) and not self._line:  # a host may greet before
@@ -186,8 +187,8 @@ class _Trial:
         self._answered.set()
 
 
-def _gap(host: str, what: str, got: Output | Failure) -> MissingData:
+def _gap(host: str, what: str, got: Output | Failure) -> HostProblem:
     if isinstance(got, Failure):
-        return MissingData(host, what, got.message, got.fix)
+        return HostProblem(host, quoted(f"{what} failed: ", got.message, got.fix))
     why = f"exit code {got.exit_code}" if got.exit_code else "an answer that could not be read"
-    return MissingData(host, what, got.stderr.strip() or why)
+    return HostProblem(host, quoted(f"{what} failed: ", got.stderr.strip() or why))

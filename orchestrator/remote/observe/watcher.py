@@ -19,13 +19,14 @@ from orchestrator.plan.facts.containers import container_of, ip_of
 from orchestrator.plan.facts.host import (
     Container,
     Depth,
-    DockerTrouble,
     Facts,
     HostFacts,
     RayTable,
     RayTrouble,
     Unreachable,
+    answered,
 )
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import parse_table
 from orchestrator.plan.status import snapshot
 from orchestrator.plan.status.health import Verdict
@@ -146,7 +147,7 @@ class Watcher:
 
     def _record(self, host: _Host, facts: HostFacts | Unreachable) -> None:
         host.facts, host.looked = facts, time.monotonic()
-        if isinstance(facts, Unreachable) or isinstance(facts.docker, DockerTrouble):
+        if isinstance(answered(facts), Problem):
             host.lost, host.gpus = host.lost or time.time(), ()
         else:
             host.lost = None
@@ -164,8 +165,8 @@ class Watcher:
             self._look(host)
             if isinstance(host.facts, Unreachable) and host.facts.lasting:
                 return
-            if isinstance(host.facts, HostFacts) and not isinstance(host.facts.docker, DockerTrouble):
-                self._stream_events(host, host.facts.now)
+            if isinstance(found := answered(host.facts), HostFacts):
+                self._stream_events(host, found.now)
             tries = tries + 1 if time.monotonic() < began + 2 * self._timeouts.host_quiet else 0
             if self._cancel.wait(self._pause(tries)):
                 return

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from orchestrator.model.cluster import Cluster, Docker, HostKeys, Node, Role, Ssh
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.adhoc import plan_exec, plan_shell, refusal
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ssh_command import ssh
-from orchestrator.plan.steps import Rejected
 
 NODE = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
 DEMO = Cluster("demo", "vllm/vllm-openai:v0.17.1", replace(NODE, name="gpu1", role=Role.HEAD), (NODE,))
@@ -63,19 +63,18 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
     [
         ((0, "\x1erunning\n", ""), None),
         ((0, "Welcome to gpu2!\n\x1erunning\n", ""), None),
-        ((0, "", ""), Rejected("gpu2", "no container of this cluster is there", "raycluster up")),
+        ((0, "", ""), Problem("no container of this cluster is there", "raycluster up")),
         (
             (0, "Welcome to gpu2!\n", ""),
-            Rejected("gpu2", "no container of this cluster is there", "raycluster up"),
+            Problem("no container of this cluster is there", "raycluster up"),
         ),
         (
             (0, "\x1eexited\n", ""),
-            Rejected("gpu2", "its container is not running: exited", "raycluster status"),
+            Problem("its container is not running: exited", "raycluster status"),
         ),
         (
             (1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"),
-            Rejected(
-                "gpu2",
+            Problem(
                 "Docker there does not tell of its containers",
                 "start Docker on this host: sudo systemctl start docker",
                 "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
@@ -83,8 +82,8 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
         ),
     ],
 )
-def test_only_a_container_that_runs_is_fit(answer: tuple[int, str, str], why: Rejected | None) -> None:
-    assert refusal("gpu2", *answer) == why
+def test_only_a_container_that_runs_is_fit(answer: tuple[int, str, str], why: Problem | None) -> None:
+    assert refusal(*answer) == why
 
 
 @contextmanager

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from orchestrator.plan.actions.conditions import Answers, Joined, gpu_count
-from orchestrator.plan.steps import Never, NotYet, Ready, Verdict
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.steps import NotYet, Ready, Verdict
 from tests.plan.recordings import STARTED, ray_line, ray_row, state
 
 ANSWERS = Answers(6379)
 JOINED = Joined("10.0.0.2", gpus=8)
-GONE = Never("Docker tells nothing of its container any more")
+GONE = Problem("Docker tells nothing of its container any more")
 
 
 def container(restarts: int = 0, **changes: object) -> str:
@@ -31,9 +32,13 @@ def listed(**changes: object) -> str:
     [
         (0, "", Ready("port 6379 answers")),
         (1, container(), NotYet("nothing answers on port 6379")),
-        (1, ended(), Never("its container ended with exit code 137", 137)),
-        (1, ended(OOMKilled=True), Never("its container ended with exit code 137 (out of memory)", 137)),
-        (1, container(restarts=1), Never("its container ended and Docker had to restart it")),
+        (1, ended(), Problem("its container ended with exit code 137", exit_code=137)),
+        (
+            1,
+            ended(OOMKilled=True),
+            Problem("its container ended with exit code 137 (out of memory)", exit_code=137),
+        ),
+        (1, container(restarts=1), Problem("its container ended and Docker had to restart it")),
         (1, "", GONE),
         (124, "", GONE),
         (1, "Cannot connect to the Docker daemon", GONE),
@@ -49,7 +54,7 @@ def test_the_head_answers_or_its_container_has_ended(exit_code: int, stdout: str
     [
         (listed(), Ready("joined, 8 GPUs")),
         (listed(gpus=9), Ready("joined, 9 GPUs")),
-        (listed(gpus=4), Never("Ray sees 4 of its 8 GPUs")),
+        (listed(gpus=4), Problem("Ray sees 4 of its 8 GPUs")),
         (ray_line(ray_row("10.0.0.1")), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
         (listed(alive=False), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
         (listed(started=1772366399.0), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
@@ -67,8 +72,8 @@ def test_a_node_has_joined_when_ray_lists_its_present_life_with_all_gpus(
 @pytest.mark.parametrize(
     ("exit_code", "stdout", "verdict"),
     [
-        (0, ended(), Never("its container ended with exit code 137", 137)),
-        (0, container(restarts=1), Never("its container ended and Docker had to restart it")),
+        (0, ended(), Problem("its container ended with exit code 137", exit_code=137)),
+        (0, container(restarts=1), Problem("its container ended and Docker had to restart it")),
         (1, "", GONE),
         (124, container(), GONE),
     ],
@@ -82,7 +87,7 @@ def test_what_ray_still_lists_does_not_count_once_the_container_has_ended(
 def test_restarts_from_before_this_run_are_no_crash() -> None:
     until = Joined("10.0.0.2", gpus=8, restarts=3)
     assert until(0, container(restarts=3), listed()) == Ready("joined, 8 GPUs")
-    assert until(0, container(restarts=4), listed()) == Never(
+    assert until(0, container(restarts=4), listed()) == Problem(
         "its container ended and Docker had to restart it"
     )
 

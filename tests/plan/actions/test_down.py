@@ -5,8 +5,9 @@ from dataclasses import replace
 from orchestrator.model.cluster import Cluster, Engine
 from orchestrator.plan.actions.down import heard_meanwhile, left_behind, plan_down
 from orchestrator.plan.facts.containers import unknown_hosts
-from orchestrator.plan.facts.host import DockerTrouble, Facts, Unreachable
+from orchestrator.plan.facts.host import Facts, Unreachable
 from orchestrator.plan.facts.offline import all_there
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind
 from tests.plan.recordings import ray_told
 from tests.plan.worlds import (
@@ -73,14 +74,19 @@ def test_what_ray_told_meanwhile_is_named_with_the_line_that_removes_it_now_that
     (other,) = unknown_hosts(demo, facts)
     there = facts | {other.name: bare_host(node(3), docker=(container(three, node(3)),))}
     (refusal,) = left_behind(demo, there)
-    assert (refusal.host, refusal.why) == (
+    assert (refusal.host, refusal.problem.text) == (
         "10.0.0.3",
         "raycluster-demo-gpu3 of this cluster is there, which is not in the inventory",
     )
-    assert refusal.fix == "remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3"
+    assert refusal.problem.fix == "remove it: ssh 10.0.0.3 docker rm --force raycluster-demo-gpu3"
     (unsure,) = left_behind(demo, facts | {other.name: Unreachable("does not answer", "plug it in")})
-    assert unsure.why.endswith("which is not in the inventory and could not be asked: does not answer")
-    assert unsure.fix == "look there: ssh 10.0.0.3 docker ps --all --filter label=raycluster.cluster=demo"
+    assert unsure.problem.text.endswith(
+        "which is not in the inventory and could not be asked: does not answer"
+    )
+    assert (
+        unsure.problem.fix
+        == "look there: ssh 10.0.0.3 docker ps --all --filter label=raycluster.cluster=demo"
+    )
 
 
 def test_a_ray_that_told_nothing_meanwhile_leaves_nobody_to_look_at() -> None:
@@ -116,8 +122,8 @@ def test_a_container_of_a_host_that_left_the_inventory_goes_too() -> None:
 def test_a_host_that_could_not_be_asked_is_a_failure_by_name() -> None:
     demo = cluster()
     facts = standing(demo) | {"gpu2": Unreachable("no route to host", "plug it in")}
-    facts = with_host(facts, "gpu3", docker=DockerTrouble(1, "Cannot connect to the Docker daemon"))
-    refused = {refusal.host: refusal.why for refusal in plan_down(demo, facts).refusals}
+    facts = with_host(facts, "gpu3", docker=docker_problem(1, "Cannot connect to the Docker daemon"))
+    refused = {refusal.host: refusal.problem.text for refusal in plan_down(demo, facts).refusals}
     assert refused == {"gpu2": "no route to host", "gpu3": "Cannot connect to the Docker daemon"}
 
 

@@ -13,7 +13,7 @@ SILENT = Unreachable("does not answer", "plug it in")
 
 
 def refused(plan: Plan) -> dict[str, str]:
-    return {each.host: each.why for each in plan.refusals}
+    return {each.host: each.problem.text for each in plan.refusals}
 
 
 def test_the_first_host_that_has_one_gives_it_to_those_that_lack_it() -> None:

@@ -9,7 +9,8 @@ from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.prune import plan_prune
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.facts.containers import unknown_hosts
-from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
+from orchestrator.plan.remedies import docker_problem
 from tests.plan.worlds import (
     SEALED,
     bare_host,
@@ -69,7 +70,9 @@ def test_prune_touches_nothing_that_the_inventory_has_or_that_is_another_cluster
 
 def test_up_names_what_was_left_behind_and_goes_on() -> None:
     plan = plan_up(TWO, edited(), SEALED)
-    assert [(each.host, "raycluster-demo-gpu3" in each.why) for each in plan.warnings] == [(GONE, True)]
+    assert [(each.host, "raycluster-demo-gpu3" in each.problem.text) for each in plan.warnings] == [
+        (GONE, True)
+    ]
     assert plan.refusals == ()
 
 
@@ -77,10 +80,10 @@ def test_down_is_refused_its_success_by_what_was_left_behind_and_by_what_cannot_
     assert [each.host for each in plan_down(TWO, edited()).refusals] == [GONE]
     silent = edited() | {GONE: Unreachable("does not answer", "plug it in")}
     (refusal,) = plan_down(TWO, silent).refusals
-    assert (refusal.host, refusal.fix) == (GONE, "plug it in")
-    assert refusal.why.endswith("cannot be asked: does not answer")
-    mute = edited(docker=DockerTrouble(1, "Cannot connect to the Docker daemon"))
-    assert "Cannot connect" in plan_down(TWO, mute).refusals[0].why
+    assert (refusal.host, refusal.problem.fix) == (GONE, "plug it in")
+    assert refusal.problem.text.endswith("cannot be asked: does not answer")
+    mute = edited(docker=docker_problem(1, "Cannot connect to the Docker daemon"))
+    assert "Cannot connect" in plan_down(TWO, mute).refusals[0].problem.text
 
 
 def test_a_node_that_joined_by_other_means_keeps_nobody_from_going_down() -> None:
@@ -92,7 +95,7 @@ def test_a_host_under_a_new_name_is_refused_a_second_container_until_the_old_one
     old = bare_host(node(2), docker=(container(TWO, node(2)),))
     facts = with_host(standing(TWO), "gpu1") | {"renamed": old}
     refusals = plan_up(renamed, facts, SEALED).refusals
-    assert [(each.host, each.why.partition(" ")[0]) for each in refusals] == [
+    assert [(each.host, each.problem.text.partition(" ")[0]) for each in refusals] == [
         ("renamed", "raycluster-demo-gpu2")
     ]
 

@@ -142,7 +142,7 @@ def test_where_the_head_builds_it_the_others_only_pull() -> None:
 def test_a_host_that_could_not_be_asked_is_a_failure_by_name() -> None:
     demo = cluster(workers=1)
     plan = plan_pull(demo, demo.nodes, {"gpu1": ONE, "gpu2": Unreachable("does not answer", "plug it in")})
-    assert [(each.host, each.why, each.fix) for each in plan.refusals] == [
+    assert [(each.host, each.problem.text, each.problem.fix) for each in plan.refusals] == [
         ("gpu2", "does not answer", "plug it in")
     ]
     assert {step.host for step in plan} == {"gpu1"}

@@ -106,7 +106,7 @@ def test_what_could_not_start_again_is_not_stopped() -> None:
 def test_with_a_head_that_cannot_be_asked_nothing_is_done() -> None:
     demo = cluster()
     plan = plan_restart(demo, standing(demo) | {"gpu1": Unreachable("no route to host")}, SEALED)
-    assert (plan.phases, [refusal.why for refusal in plan.refusals]) == ((), ["no route to host"])
+    assert (plan.phases, [refusal.problem.text for refusal in plan.refusals]) == ((), ["no route to host"])
 
 
 def test_a_worker_of_a_head_that_is_gone_is_not_restarted_alone() -> None:

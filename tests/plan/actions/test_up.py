@@ -8,8 +8,10 @@ from orchestrator.model.cluster import Auth, Cluster, Docker, Pull, Ray
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.actions.up import Secrets, plan_up
-from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, RayTrouble, Unreachable
-from orchestrator.plan.steps import OnFailure, Plan, Rejected, Run, Wait
+from orchestrator.plan.facts.host import Address, Facts, RayTrouble, Unreachable
+from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.remedies import docker_problem
+from orchestrator.plan.steps import OnFailure, Plan, Run, Wait
 from tests.plan.worlds import (
     NOW,
     SEALED,
@@ -92,7 +94,7 @@ def test_a_head_at_work_whose_token_cannot_be_read_is_left_alone() -> None:
     demo = cluster()
     plan = up(demo, with_host(standing(demo), "gpu1", token=None))
     assert plan.phases == ()
-    assert plan.refusals[0].why == "Ray's token cannot be read on this host, so no worker could join"
+    assert plan.refusals[0].problem.text == "Ray's token cannot be read on this host, so no worker could join"
 
 
 def test_without_a_token_on_the_head_all_hosts_get_the_new_one() -> None:
@@ -179,14 +181,16 @@ def test_a_head_whose_gcs_refuses_is_replaced_but_one_that_is_only_slow_is_left_
     slow = with_host(standing(demo), "gpu1", ray=RayTrouble("10.0.0.1:6379: timed out", gone=False))
     assert list(reasons(up(demo, gone))) == ["gpu1", "gpu2", "gpu3"]
     assert up(demo, slow).phases == ()
-    assert up(demo, slow).refusals[0].why == "Ray on the head gives no answer: 10.0.0.1:6379: timed out"
+    assert (
+        up(demo, slow).refusals[0].problem.text == "Ray on the head gives no answer: 10.0.0.1:6379: timed out"
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         (
-            {"docker": DockerTrouble(1, "Cannot connect to the Docker daemon")},
+            {"docker": docker_problem(1, "Cannot connect to the Docker daemon")},
             "Cannot connect to the Docker daemon",
         ),
         (
@@ -200,14 +204,14 @@ def test_a_worker_that_cannot_be_used_is_left_out_by_name_and_the_others_go_on(
 ) -> None:
     demo = cluster()
     plan = up(demo, with_host(bare(demo), "gpu2", **changes))
-    assert [(refusal.host, refusal.why) for refusal in plan.refusals] == [("gpu2", why)]
+    assert [(refusal.host, refusal.problem.text) for refusal in plan.refusals] == [("gpu2", why)]
     assert {step.host for step in plan} == {"gpu1", "gpu3"}
 
 
 def test_a_silent_worker_is_left_out_with_what_to_do() -> None:
     demo = cluster()
     plan = up(demo, bare(demo) | {"gpu2": Unreachable("connection refused", "start sshd")})
-    assert plan.refusals == (Rejected("gpu2", "connection refused", "start sshd"),)
+    assert plan.refusals == (HostProblem("gpu2", Problem("connection refused", "start sshd")),)
 
 
 def test_when_the_head_cannot_be_used_nothing_starts_anywhere() -> None:
@@ -222,7 +226,8 @@ def test_a_container_of_that_name_that_is_not_ours_is_never_touched() -> None:
     foreign = container(demo, node(2), cluster="")
     plan = up(demo, with_host(bare(demo), "gpu2", docker=(foreign,)))
     assert (
-        plan.refusals[0].why == "a container named raycluster-demo-gpu2 is there that is not this cluster's"
+        plan.refusals[0].problem.text
+        == "a container named raycluster-demo-gpu2 is there that is not this cluster's"
     )
     assert "gpu2" not in {step.host for step in plan}
 
@@ -242,7 +247,7 @@ def test_pull_always_pulls_where_a_container_is_started_and_never_refuses_an_abs
     never = cluster(workers=1, head=node(1, docker=Docker(pull=Pull.NEVER)))
     plan = up(never, with_host(bare(never), "gpu1", image_id=""))
     assert plan.phases == ()
-    assert "is not on this host, and `docker.pull` is never" in plan.refusals[0].why
+    assert "is not on this host, and `docker.pull` is never" in plan.refusals[0].problem.text
 
 
 def test_a_host_without_ip_uses_its_one_address_in_the_network() -> None:
@@ -271,7 +276,7 @@ def test_no_address_or_two_in_the_network_is_an_error_that_lists_them(
     addresses: tuple[Address, ...], why: str
 ) -> None:
     demo = cluster(workers=1, head=node(1, ip=None, network="10.0.0.0/24"))
-    assert up(demo, with_host(bare(demo), "gpu1", addresses=addresses)).refusals[0].why == why
+    assert up(demo, with_host(bare(demo), "gpu1", addresses=addresses)).refusals[0].problem.text == why
 
 
 def test_limit_touches_only_the_named_hosts_and_needs_a_head_that_stands() -> None:
@@ -280,7 +285,7 @@ def test_limit_touches_only_the_named_hosts_and_needs_a_head_that_stands() -> No
     assert set(reasons(up(demo, facts, frozenset({"gpu4"})))) == {"gpu4"}
     headless = up(demo, bare(demo), frozenset({"gpu4"}))
     assert headless.phases == ()
-    assert headless.refusals[0].why == "is left out, but is needed first: has no container yet"
+    assert headless.refusals[0].problem.text == "is left out, but is needed first: has no container yet"
 
 
 def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() -> None:

@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray, Rdma
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.checks import Evidence, Finding, Level, MissingData, obstacles, quick, thorough
+from orchestrator.plan.checks import Evidence, Finding, Level, obstacles, quick, thorough
 from orchestrator.plan.facts.host import (
     Address,
     Container,
-    DockerTrouble,
     Facts,
     Folder,
     HostFacts,
@@ -22,7 +21,9 @@ from orchestrator.plan.facts.host import (
 )
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour
-from orchestrator.plan.facts.probe import Link, NoTrial, Outcome, Trial
+from orchestrator.plan.facts.probe import Link, Outcome, Trial
+from orchestrator.plan.problem import HostProblem, Problem, quoted
+from orchestrator.plan.remedies import docker_problem
 from tests.plan.worlds import SEALED, cluster, container, node
 
 LINES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=6)  # a word, as of a name
@@ -77,7 +78,7 @@ HOST_FACTS = st.builds(
     addresses=st.lists(st.builds(Address, LINES, IPS, st.integers(0, 9000), CARDS), max_size=4).map(tuple),
     gpus=st.none() | st.integers(0, 16),
     docker=st.lists(containers(), max_size=3).map(tuple)
-    | st.builds(DockerTrouble, st.integers(1, 255), WORDS),
+    | st.builds(docker_problem, st.integers(1, 255), WORDS),
     image_id=st.sampled_from(["", "sha256:one", "two"]),
     derived=st.none() | HELD,
     base=st.none() | HELD,
@@ -101,7 +102,7 @@ INSPECTIONS = st.builds(
 TRIALS = st.builds(
     Trial, LINES, st.none() | st.sampled_from(["2.56.0", "2.9", "x"]), gpus=st.lists(LINES).map(tuple),
     gpu_trouble=WORDS.map(str.strip), listens=st.just(()),
-) | st.builds(NoTrial, st.none() | st.integers(1, 255), WORDS)  # fmt: skip
+) | st.builds(Problem, WORDS)  # fmt: skip
 LINKS = st.builds(
     lambda pair, outcome, alive: Link(pair[0], pair[1], "10.0.0.2:1", outcome, alive),
     st.permutations(HOSTS),
@@ -114,7 +115,12 @@ EVIDENCE = st.builds(
     clocks=st.dictionaries(st.sampled_from(HOSTS), st.tuples(st.floats(-9, 0), st.floats(0, 99))),
     trials=st.dictionaries(st.sampled_from(HOSTS), TRIALS),
     links=st.lists(LINKS, max_size=3).map(tuple),
-    gaps=st.lists(st.builds(MissingData, st.sampled_from(HOSTS), LINES, WORDS), max_size=2).map(tuple),
+    gaps=st.lists(
+        st.builds(
+            HostProblem, st.sampled_from(HOSTS), st.builds(quoted, LINES.map("{} failed: ".format), WORDS)
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 
 

@@ -7,11 +7,11 @@ import pytest
 from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Cluster, Docker, Pull, Rdma
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.checks import Evidence, Level, MissingData, check_network, obstacles, quick, thorough
-from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Unreachable
+from orchestrator.plan.checks import Evidence, Level, check_network, obstacles, quick, thorough
+from orchestrator.plan.facts.host import Address, Listener, Unreachable
 from orchestrator.plan.facts.network_test import Rank
-from orchestrator.plan.facts.probe import NoTrial
-from orchestrator.plan.steps import Note, Rejected
+from orchestrator.plan.problem import HostProblem, Problem, quoted
+from orchestrator.plan.remedies import docker_problem
 from tests.plan.checks.samples import brief, good, hardware, inspection, link, neighbour, trial
 from tests.plan.worlds import SEALED, cluster, container, node, standing, with_container, with_host
 
@@ -57,8 +57,8 @@ def test_logins_are_told_where_there_was_one() -> None:
 
 def test_what_could_not_be_learned_is_a_failure_of_that_host() -> None:
     gaps = (
-        MissingData("gpu2", "a closer look at it", "timed out\nafter 9 s"),
-        MissingData("gpu3", "x", "y", "plug it in"),
+        HostProblem("gpu2", quoted("a closer look at it failed: ", "timed out\nafter 9 s")),
+        HostProblem("gpu3", Problem("x failed: y", "plug it in")),
     )
     again = "`raycluster check -v` again, once the host is at rest"
     assert brief(thorough(DEMO, good(DEMO), Evidence(gaps=gaps))) == [
@@ -73,9 +73,9 @@ def everything() -> Evidence:
         logins=dict.fromkeys(EVERYWHERE, "ana@there"),
         inspections=dict.fromkeys(EVERYWHERE, inspection(neighbours=(neighbour(),))),
         clocks={"gpu1": (0, 1), "gpu2": (50, 51), "gpu3": (0, 1)},
-        trials={"gpu1": trial(nofile=1024, gpus=()), "gpu2": NoTrial(125, "no"), "gpu3": trial(memlock=1)},
+        trials={"gpu1": trial(nofile=1024, gpus=()), "gpu2": Problem("no"), "gpu3": trial(memlock=1)},
         links=(link("gpu1", "gpu3"),),
-        gaps=(MissingData("gpu1", "x", "y"),),
+        gaps=(HostProblem("gpu1", Problem("x failed: y")),),
     )
 
 
@@ -113,7 +113,7 @@ BOTH = (
     [
         (TWO, {"listeners": (Listener("*", 6379, "redis (pid 7)"),)}),
         (TWO, {"docker": (container(TWO, TWO.head, cluster="other"),)}),
-        (TWO, {"docker": DockerTrouble(1, "sudo: a terminal is required\nsudo: a password is required")}),
+        (TWO, {"docker": docker_problem(1, "sudo: a terminal is required\nsudo: a password is required")}),
         (TWO, {"addresses": ()}),
         (TWO, {"addresses": BOTH}),
         (NEVER, {"image_id": ""}),
@@ -126,7 +126,7 @@ def test_what_check_calls_a_failure_up_refuses_in_the_same_words(
 ) -> None:
     facts = with_host(good(of), "gpu1", **changes)
     failures = [each for each in quick(of, facts) if each.level is Level.FAILURE]
-    said = {Rejected(each.host, each.text, each.fix, each.detail) for each in failures}
+    said = {HostProblem(each.host, Problem(each.text, each.fix, each.detail)) for each in failures}
     plan = plan_up(of, facts, SEALED)
     assert "gpu1" in {refusal.host for refusal in plan.refusals}
     assert set(plan.refusals) == said
@@ -135,14 +135,16 @@ def test_what_check_calls_a_failure_up_refuses_in_the_same_words(
 def test_a_silent_host_is_refused_with_what_was_said_meanwhile() -> None:
     silent = Unreachable("no key is accepted", "ssh-copy-id gpu2", "tried: id_rsa")
     plan = plan_up(DEMO, good(DEMO) | {"gpu2": silent}, SEALED)
-    assert plan.refusals == (Rejected("gpu2", "no key is accepted", "ssh-copy-id gpu2", "tried: id_rsa"),)
+    assert plan.refusals == (
+        HostProblem("gpu2", Problem("no key is accepted", "ssh-copy-id gpu2", "tried: id_rsa")),
+    )
 
 
 def test_of_several_obstacles_on_a_host_the_first_is_told() -> None:
     of = cluster(workers=0, head=node(1, docker=Docker(pull=Pull.NEVER)))
     facts = with_host(good(of), "gpu1", image_id="", listeners=(Listener("*", 6379),))
     assert obstacles(quick(of, facts))["gpu1"].topic == "image"
-    assert [refusal.why for refusal in plan_up(of, facts, SEALED).refusals] == [
+    assert [refusal.problem.text for refusal in plan_up(of, facts, SEALED).refusals] == [
         "image vllm/vllm-openai:v0.17.1 is not on this host, and `docker.pull` is never"
     ]
 
@@ -157,7 +159,9 @@ def test_up_warns_of_those_hosts_alone_that_get_a_container() -> None:
     facts = with_container(standing(DEMO), "gpu2", running=False, status="exited")
     told = "which ports are in use cannot be told"
     assert {each.host for each in quick(DEMO, facts) if each.text == told} == {"gpu1", "gpu2", "gpu3"}
-    assert plan_up(DEMO, facts, SEALED).warnings == (Note("gpu2", told, "install iproute2 there"),)
+    assert plan_up(DEMO, facts, SEALED).warnings == (
+        HostProblem("gpu2", Problem(told, "install iproute2 there")),
+    )
 
 
 def test_an_obstacle_to_a_new_container_is_none_to_one_that_stands() -> None:
@@ -170,7 +174,7 @@ def test_an_obstacle_to_a_new_container_is_none_to_one_that_stands() -> None:
 def test_what_fails_on_this_machine_is_no_matter_of_ssh() -> None:
     of = replace(DEMO, head=replace(DEMO.head, host="local"))
     silent = good(of) | {"gpu1": Unreachable("no answer within 90 s")}
-    gaps = Evidence(gaps=(MissingData("gpu1", "x", "y"), MissingData("gpu2", "x", "y")))
+    gaps = Evidence(gaps=tuple(HostProblem(host, Problem("x failed: y")) for host in ("gpu1", "gpu2")))
     assert {each.topic for each in thorough(of, silent, Evidence()) if each.host == "gpu1"} == {"host"}
     found = {each.host: each.topic for each in thorough(of, good(of), gaps) if "failed" in each.text}
     assert found == {"gpu1": "host", "gpu2": "ssh"}

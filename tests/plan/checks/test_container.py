@@ -8,7 +8,8 @@ from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Ray, 
 from orchestrator.plan.checks import Finding
 from orchestrator.plan.checks.across_hosts import check_versions
 from orchestrator.plan.checks.container import check_container
-from orchestrator.plan.facts.probe import NoTrial, Trial
+from orchestrator.plan.facts.probe import Trial
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, folder, head, machine, trial
 from tests.plan.worlds import bare_host
@@ -17,11 +18,11 @@ INSTALL = NO_RAY.removeprefix("the image has no Ray: ")
 SAME = "let all hosts run the same image: pull it anew on all, or write it with its digest"
 
 
-def findings(told: Trial | NoTrial, of: Cluster = ALONE, **facts: object) -> list[Finding]:
+def findings(told: Trial | Problem, of: Cluster = ALONE, **facts: object) -> list[Finding]:
     return list(check_container(of, of.head, bare_host(of.head, **facts), told))
 
 
-def bad(told: Trial | NoTrial, of: Cluster = ALONE, **facts: object) -> Told:
+def bad(told: Trial | Problem, of: Cluster = ALONE, **facts: object) -> Told:
     return [(level, text, fix) for _, level, text, fix in brief(findings(told, of, **facts))]
 
 
@@ -39,22 +40,22 @@ def test_a_good_container() -> None:
     ("ended", "why", "fix", "detail"),
     [
         (
-            NoTrial(125, "unknown flag: --x\nSee 'docker run --help'."),
+            Problem("unknown flag: --x\nSee 'docker run --help'."),
             "unknown flag: --x",
             "run the line that `raycluster up --dry-run` shows by hand",
             "unknown flag: --x\nSee 'docker run --help'.",
         ),
         (
-            NoTrial(125, 'could not select device driver "" with capabilities: [[gpu]].'),
+            Problem('could not select device driver "" with capabilities: [[gpu]].'),
             'could not select device driver "" with capabilities: [[gpu]].',
             NO_TOOLKIT,
             "",
         ),
-        (NoTrial(None, ""), "it says nothing", "run the line that `raycluster up --dry-run` shows by hand", ""),
+        (Problem(""), "it says nothing", "run the line that `raycluster up --dry-run` shows by hand", ""),
     ],
 )  # fmt: skip
 def test_a_container_that_does_not_start_is_the_one_thing_told(
-    ended: NoTrial, why: str, fix: str, detail: str
+    ended: Problem, why: str, fix: str, detail: str
 ) -> None:
     (only,) = findings(ended)
     assert (only.level, only.topic, only.text) == (
@@ -164,4 +165,4 @@ def test_versions_that_are_not_the_same_everywhere() -> None:
 
 
 def test_a_host_without_a_trial_has_no_version_to_compare() -> None:
-    assert list(check_versions({"gpu1": trial(), "gpu2": NoTrial(125, "no")})) == []
+    assert list(check_versions({"gpu1": trial(), "gpu2": Problem("no")})) == []

@@ -6,9 +6,8 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
 from orchestrator.plan.checks.hardware import check_hardware
-from orchestrator.plan.facts.host import DockerTrouble
 from orchestrator.plan.facts.inspection import Inspection
-from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT
+from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT, docker_problem
 from tests.plan.checks.samples import (
     ALONE,
     ENGINE,
@@ -52,7 +51,7 @@ def test_a_good_host() -> None:
 @pytest.mark.parametrize("sudo", [True, False])
 def test_docker_in_trouble_that_answers_to_sudo_is_told_how_to_use_it(sudo: bool) -> None:
     of = head(accelerator=Accelerator.NVIDIA)
-    facts = bare_host(of.head, docker=DockerTrouble(1, "permission denied"), image_id="")
+    facts = bare_host(of.head, docker=docker_problem(1, "permission denied"), image_id="")
     found = list(check_hardware(of, of.head, facts, inspection(engine=None, sudo_docker=sudo)))
     told = [(each.level, each.topic, each.text, each.fix) for each in found]
     how = "set `docker: {command: sudo -n docker}` for it"

@@ -7,9 +7,10 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
 from orchestrator.plan.checks.host import check_reachable, check_startable
-from orchestrator.plan.facts.host import Address, DockerTrouble, Listener, Unreachable
+from orchestrator.plan.facts.host import Address, Listener, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
-from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT, OTHER_DRIVER
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT, OTHER_DRIVER, docker_problem
 from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with, machine
 from tests.plan.worlds import bare_host, cluster, container, node
 
@@ -48,24 +49,24 @@ def test_a_silent_host_is_told_in_its_own_words_and_no_more() -> None:
 @pytest.mark.parametrize(
     ("trouble", "told", "fix"),
     [
-        (DockerTrouble(124, "Docker gives no answer"), "Docker gives no answer", HANGS),
+        (docker_problem(124, "Docker gives no answer"), "Docker gives no answer", HANGS),
         (
-            DockerTrouble(1, "Cannot connect to the Docker daemon"),
+            docker_problem(1, "Cannot connect to the Docker daemon"),
             "Cannot connect to the Docker daemon",
             NO_DAEMON,
         ),
-        (DockerTrouble(1, "permission denied: docker.sock"), "permission denied: docker.sock", NO_RIGHT),
-        (DockerTrouble(1, "sudo: a password is required\nbye"), "sudo: a password is required", NO_PASSWORD),
-        (DockerTrouble(3, "?"), "?", "look at Docker on this host: docker info"),
+        (docker_problem(1, "permission denied: docker.sock"), "permission denied: docker.sock", NO_RIGHT),
+        (docker_problem(1, "sudo: a password is required\nbye"), "sudo: a password is required", NO_PASSWORD),
+        (docker_problem(3, "?"), "?", "look at Docker on this host: docker info"),
     ],
 )
-def test_docker_in_trouble_is_the_one_thing_told(trouble: DockerTrouble, told: str, fix: str) -> None:
+def test_docker_in_trouble_is_the_one_thing_told(trouble: Problem, told: str, fix: str) -> None:
     assert found(docker=trouble) == [("failure", told, fix)]
 
 
 def test_what_docker_says_in_several_lines_stands_below_the_first() -> None:
     words = "sudo: a terminal is required\nsudo: a password is required"
-    (only,) = check_reachable(node(1), bare_host(node(1), docker=DockerTrouble(1, words)))
+    (only,) = check_reachable(node(1), bare_host(node(1), docker=docker_problem(1, words)))
     assert (only.text, only.detail) == ("sudo: a terminal is required", words)
 
 

@@ -1,7 +1,7 @@
 """What a deep check finds, given what the ranks have told."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,10 +13,13 @@ from orchestrator.plan.checks.network_test import better_quarter as better
 from orchestrator.plan.facts import network_test
 from orchestrator.plan.facts.host import Facts
 from orchestrator.plan.facts.network_test import Pair, Rank
-from orchestrator.plan.facts.probe import NoTrial, Trial
+from orchestrator.plan.problem import Problem
 from tests.plan import ranks
 from tests.plan.checks.samples import TRIAL, good
 from tests.plan.worlds import cluster, node, with_host
+
+if TYPE_CHECKING:
+    from orchestrator.plan.facts.probe import Trial
 
 DEMO = cluster()
 HOSTS = ("gpu1", "gpu2", "gpu3")
@@ -245,7 +248,7 @@ def test_a_host_that_cannot_be_used_is_to_be_mended_first() -> None:
 
 
 def test_an_image_that_is_not_there_yet_is_to_be_pulled_first() -> None:
-    trials: dict[str, Trial | NoTrial] = {"gpu1": TRIAL, "gpu2": NoTrial(125, "no")}
+    trials: dict[str, Trial | Problem] = {"gpu1": TRIAL, "gpu2": Problem("no")}
     finding = not_measurable(DEMO, (), Evidence(trials=trials))
     assert finding
     assert (finding.text, finding.fix) == (

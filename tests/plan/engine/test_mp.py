@@ -13,7 +13,8 @@ from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.restart import plan_restart
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks.firewall import firewall_rule
-from orchestrator.plan.facts.host import DockerTrouble, Facts, Unreachable
+from orchestrator.plan.facts.host import Facts, Unreachable
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.serving import state as served
 from orchestrator.plan.serving.plan import plan_serve, plan_stop
 from orchestrator.plan.status.health import Verdict, assess
@@ -82,7 +83,7 @@ def lines(of: Cluster, model: Model = PLAIN, facts: Facts | None = None) -> dict
 
 def why_not(plan: Plan) -> list[tuple[str, str]]:
     assert not plan.phases
-    return [(each.host, each.why) for each in plan.refusals]
+    return [(each.host, each.problem.text) for each in plan.refusals]
 
 
 def test_what_concerns_ray_alone_is_left_out_so_that_a_line_switches_an_inventory() -> None:
@@ -216,7 +217,7 @@ def test_sizes_are_not_guessed_where_nobody_can_count_the_gpus() -> None:
     "broken",
     [
         Unreachable("does not answer", "plug it in"),
-        bare_host(node(2), docker=DockerTrouble(1, "Docker is gone")),
+        bare_host(node(2), docker=docker_problem(1, "Docker is gone")),
         bare_host(node(2)),
     ],
 )

@@ -8,13 +8,13 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.facts.host import (
     Address,
     Container,
-    DockerTrouble,
     HostFacts,
     RayNode,
     RayTrouble,
     Unreachable,
 )
 from orchestrator.plan.facts.parse import parse_host_facts, seconds
+from orchestrator.plan.remedies import docker_problem
 from tests.plan.recordings import Said, addresses, answer, containers, inspected, ray_line, ray_row, standing
 from tests.plan.recordings import state as told_state
 
@@ -147,7 +147,7 @@ def test_a_container_that_is_found_by_name_and_by_label_is_one() -> None:
 
 
 def test_where_docker_says_nothing_at_all_it_is_not_taken_for_nothing_there() -> None:
-    assert facts(containers=Said("")).docker == DockerTrouble(1, "docker tells nothing of its containers")
+    assert facts(containers=Said("")).docker == docker_problem(1, "docker tells nothing of its containers")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_where_docker_says_nothing_at_all_it_is_not_taken_for_nothing_there() ->
 )
 def test_docker_that_does_not_answer_is_kept_apart_with_its_words(exit_code: int, complaint: str) -> None:
     found = facts(containers=Said("", complaint + "\n", exit_code))
-    assert found.docker == DockerTrouble(exit_code, complaint)
+    assert found.docker == docker_problem(exit_code, complaint)
     assert found.home == "/home/ana"
 
 
@@ -171,12 +171,12 @@ def test_docker_that_does_not_answer_is_kept_apart_with_its_words(exit_code: int
     ("exit_code", "said"), [(124, "Docker gives no answer"), (2, "docker ps: exit code 2")]
 )
 def test_docker_that_says_nothing_is_told_by_its_exit_code(exit_code: int, said: str) -> None:
-    assert facts(containers=Said("", "", exit_code)).docker == DockerTrouble(exit_code, said)
+    assert facts(containers=Said("", "", exit_code)).docker == docker_problem(exit_code, said)
 
 
 def test_a_complaint_belongs_to_the_probe_that_made_it() -> None:
     found = facts(containers=Said("", "docker is down", 1), token=Said("", "no token", 1))
-    assert found.docker == DockerTrouble(1, "docker is down")
+    assert found.docker == docker_problem(1, "docker is down")
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ def test_ray_that_tells_no_table_is_trouble_with_its_words(said: Said, trouble: 
 def test_half_an_answer_is_none(stdout: str, stderr: str) -> None:
     found = parse_host_facts(stdout, stderr)
     assert isinstance(found, Unreachable)
-    assert found.why.startswith("gave an answer that could not be read")
-    assert stderr.strip() in found.why
+    assert found.text.startswith("gave an answer that could not be read")
+    assert stderr.strip() in found.text
 
 
 @pytest.mark.parametrize(
@@ -264,4 +264,4 @@ def test_times_of_docker_and_podman(written: str, moment: float) -> None:
 
 def test_an_address_that_is_none_is_an_answer_that_cannot_be_read() -> None:
     found = silent(addresses=addresses(("eth0", "$(id)\x1b[2J")))
-    assert found.why.startswith("gave an answer that could not be read (ValueError: ")
+    assert found.text.startswith("gave an answer that could not be read (ValueError: ")

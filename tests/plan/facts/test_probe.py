@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from orchestrator.plan.facts import probe
-from orchestrator.plan.facts.probe import Link, NoTrial, Outcome
+from orchestrator.plan.facts.probe import Link, Outcome
+from orchestrator.plan.problem import Problem
 
 
 @pytest.mark.parametrize(
     ("line", "words"), [("", "it says nothing"), ("Welcome\n", "Welcome"), ("{}", "{}"), ("[1]", "[1]")]
 )
 def test_a_line_that_is_not_the_programs_is_no_trial(line: str, words: str) -> None:
-    assert probe.parse_trial(line) == NoTrial(None, words)
+    assert probe.parse_trial(line) == Problem(words)
 
 
 def test_links_are_told_of_hosts_whatever_a_host_says_to_whoever_logs_in() -> None:

@@ -11,9 +11,11 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.facts.host import Address, Depth, DockerTrouble, HostFacts, RayTable, RayTrouble
+from orchestrator.plan.facts.host import Address, Depth, HostFacts, RayTable, RayTrouble
 from orchestrator.plan.facts.parse import parse_host_facts, parse_ray
 from orchestrator.plan.host_commands import TOKEN
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.remedies import docker_problem
 from tests.plan.machines import NOTE, Machine
 from tests.plan.recordings import addresses, inspected, ray_line, ray_row
 from tests.plan.worlds import cluster, node
@@ -138,21 +140,21 @@ def test_docker_that_fails_is_told_with_its_code_and_words(
 ) -> None:
     machine.program("docker", f"#!/bin/sh\n{stub}\n")
     found = look(machine, cluster())
-    assert found.docker == DockerTrouble(exit_code, words)
+    assert found.docker == docker_problem(exit_code, words)
     assert (found.image_id, found.processes) == ("", frozenset())
 
 
 def test_docker_that_fails_once_is_asked_no_more(machine: Machine) -> None:
     """One that hangs would hang for each question anew."""
     machine.program("docker", STUB.replace("ps | top", "ps) exit 124 ;;\n        top"))
-    assert look(machine, cluster()).docker == DockerTrouble(124, "Docker gives no answer")
+    assert look(machine, cluster()).docker == docker_problem(124, "Docker gives no answer")
     assert sorted(call[0] for call in machine.calls) == ["exec", "ps"]  # Ray was asked at the same time
 
 
 def test_a_docker_command_that_is_not_there_is_told(machine: Machine) -> None:
     of = cluster(head=node(1, docker=Docker(command=("no-such-docker",))))
     found = look(machine, of).docker
-    assert isinstance(found, DockerTrouble)
+    assert isinstance(found, Problem)
     assert found.exit_code == 127
     assert "no-such-docker" in found.text
 

@@ -33,7 +33,7 @@ def test_a_model_with_code_of_its_own_is_told_how_to_run_it() -> None:
 def test_a_server_that_was_told_to_trust_it_fails_of_something_else(line: str, why: str) -> None:
     cause = root_cause([CONFIG, line])
     assert cause
-    assert (cause.why, cause.said) == (why, line)
+    assert (cause.text, cause.detail) == (why, line)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_server_that_was_told_to_trust_it_fails_of_something_else(line: str, w
 def test_what_vllm_really_said_is_understood(log: str, why: str) -> None:
     cause = root_cause((LOGS / log).read_text().splitlines())
     assert cause
-    assert cause.why == why
+    assert cause.text == why
 
 
 @pytest.mark.parametrize("log", ["good-ray.log", "good-mp-rank0.log", "good-mp-rank1.log"])
@@ -76,5 +76,5 @@ def test_a_good_start_has_no_cause_to_end(log: str) -> None:
 def test_an_error_that_nobody_knows_is_quoted_from_where_it_first_stood() -> None:
     cause = root_cause((LOGS / "max-model-len-too-long.log").read_text().splitlines())
     assert cause
-    assert (cause.why, cause.fix) == ("", "")
-    assert cause.said.startswith("Value error, User-specified max_model_len (100000) is greater than")
+    assert (cause.text, cause.fix) == ("", "")
+    assert cause.detail.startswith("Value error, User-specified max_model_len (100000) is greater than")

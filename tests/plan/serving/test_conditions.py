@@ -2,15 +2,16 @@
 
 import pytest
 
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.conditions import LAST_LINES, ServerAnswers
-from orchestrator.plan.steps import Never, NotYet, Ready
+from orchestrator.plan.steps import NotYet, Ready
 from tests.plan.serving.worlds import URL, ended, line, starting
 from tests.plan.worlds import NOW
 
 GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
 
 
-def judged(text: str, exit_code: int = 0) -> Ready | NotYet | Never:
+def judged(text: str, exit_code: int = 0) -> Ready | NotYet | Problem:
     return ServerAnswers()(exit_code, text, "")
 
 
@@ -34,8 +35,8 @@ def test_one_that_ended_and_is_started_again_is_waited_for() -> None:
 
 def test_one_that_ended_without_an_answer_is_hopeless_and_its_cause_told() -> None:
     never = judged(line(**ended("INFO all is well", GATED, "RuntimeError: See root cause above")))
-    assert isinstance(never, Never)
-    assert never.why == "the model is gated, and its host gave no token that may read it"
+    assert isinstance(never, Problem)
+    assert never.text == "the model is gated, and its host gave no token that may read it"
     assert (never.exit_code, never.detail) == (1, GATED.partition(") ")[2])
     assert "HF_TOKEN" in never.fix
 
@@ -43,15 +44,15 @@ def test_one_that_ended_without_an_answer_is_hopeless_and_its_cause_told() -> No
 def test_one_whose_cause_nobody_knows_is_told_with_its_last_lines() -> None:
     lines = [f"line {number}" for number in range(40)]
     never = judged(line(**ended(*lines)))
-    assert isinstance(never, Never)
-    assert never.why == "vLLM ended with exit code 1"
+    assert isinstance(never, Problem)
+    assert never.text == "vLLM ended with exit code 1"
     assert never.detail.splitlines() == lines[-LAST_LINES:]
 
 
 def test_one_whose_keeper_was_killed_is_hopeless_and_no_exit_code_invented() -> None:
     never = judged(line(**starting() | {"supervised": False}))
-    assert isinstance(never, Never)
-    assert never.why == "what kept vLLM running in the container is gone"
+    assert isinstance(never, Problem)
+    assert never.text == "what kept vLLM running in the container is gone"
     assert never.exit_code is None
 
 
@@ -63,5 +64,5 @@ def test_a_look_that_takes_too_long_says_nothing_of_the_model(exit_code: int) ->
 @pytest.mark.parametrize(("text", "exit_code"), [("", 0), ("", 1), (line(), 1), ("garbage", 0)])
 def test_where_nothing_is_there_any_more_nothing_is_waited_for(text: str, exit_code: int) -> None:
     never = judged(text, exit_code)
-    assert isinstance(never, Never)
-    assert never.why.startswith("nothing of the server is there any more")
+    assert isinstance(never, Problem)
+    assert never.text.startswith("nothing of the server is there any more")

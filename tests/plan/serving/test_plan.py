@@ -12,10 +12,12 @@ from orchestrator.model.cluster import Cluster, Model, Ray
 from orchestrator.plan import docker
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.facts.host import Address, DockerTrouble, Facts, HostFacts, RayTrouble, Unreachable
+from orchestrator.plan.facts.host import Address, Facts, HostFacts, RayTrouble, Unreachable
+from orchestrator.plan.problem import HostProblem
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.status.health import Verdict, assess
-from orchestrator.plan.steps import Note, OnFailure, Plan, Run, StepKind
+from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind
 from tests.plan.worlds import (
     SEALED,
     cluster,
@@ -57,7 +59,7 @@ def why_not(plan: Plan) -> tuple[str, str]:
     assert not plan.phases
     (refusal,) = plan.refusals
     assert refusal.host == "gpu1"
-    return refusal.why, refusal.fix
+    return refusal.problem.text, refusal.problem.fix
 
 
 # --- what is done ---
@@ -126,7 +128,7 @@ def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count
     chosen = served(PLAIN, facts=facts | {"gpu3": Unreachable("does not answer")})["argv"]
     assert chosen[-4:] == ["--tensor-parallel-size", "8", "--pipeline-parallel-size", "1"]
     plan = plan_serve(cluster(), facts | {"gpu3": Unreachable("does not answer")}, PLAIN)
-    assert [(each.host, each.why) for each in plan.warnings] == [
+    assert [(each.host, each.problem.text) for each in plan.warnings] == [
         ("gpu2", "is degraded, so the model is spread without it"),
         ("gpu3", "is unknown, so the model is spread without it"),
     ]
@@ -152,11 +154,11 @@ def test_a_head_that_cannot_be_asked_is_told_with_all_that_was_said() -> None:
     silent = standing(cluster()) | {"gpu1": Unreachable("does not answer", "plug it in", "no route")}
     plan = plan_serve(cluster(), silent, PLAIN)
     assert why_not(plan) == ("does not answer", "plug it in")
-    assert plan.refusals[0].detail == "no route"
+    assert plan.refusals[0].problem.detail == "no route"
 
 
 def test_where_docker_does_not_answer_nothing_is_served() -> None:
-    facts = with_host(standing(cluster()), "gpu1", docker=DockerTrouble(127, "docker: not found"))
+    facts = with_host(standing(cluster()), "gpu1", docker=docker_problem(127, "docker: not found"))
     why, fix = why_not(plan_serve(cluster(), facts, PLAIN))
     assert why == "docker: not found"
     assert fix
@@ -213,17 +215,17 @@ def test_a_failed_run_ends_the_server_that_it_started_and_no_other(wreck: Failed
 def test_a_head_that_gets_a_new_container_says_which_model_ends_with_it() -> None:
     of = cluster(image="vllm/vllm-openai:v0.18.0")
     (warning,) = ending(plan_up(of, serving(cluster()), SEALED))
-    assert (warning.host, warning.fix) == (
+    assert (warning.host, warning.problem.fix) == (
         "gpu1",
         "once the cluster is up, `raycluster serve` brings it back",
     )
-    assert warning.why == "Qwen/Qwen3-32B, which is served there, ends with its old container"
+    assert warning.problem.text == "Qwen/Qwen3-32B, which is served there, ends with its old container"
     assert not ending(plan_up(of, serving(cluster(), **ended()), SEALED))
     assert not ending(plan_up(cluster(), serving(cluster()), SEALED))
 
 
-def ending(plan: Plan) -> list[Note]:
-    return [warning for warning in plan.warnings if "is served" in warning.why]
+def ending(plan: Plan) -> list[HostProblem]:
+    return [warning for warning in plan.warnings if "is served" in warning.problem.text]
 
 
 # --- the lines ---
@@ -289,7 +291,7 @@ def test_whatever_a_person_gives_reaches_vllm_as_data_and_no_shell_sees_it(
     model = Model(name, tuple(args))
     plan = plan_serve(cluster(), standing(cluster()), model)
     if plan.refusals:
-        assert "GPUs" in plan.refusals[0].why
+        assert "GPUs" in plan.refusals[0].problem.text
         return
     argv = spec(plan)["argv"]
     assert argv[:3] == ["vllm", "serve", name]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.plan.facts.containers import container_of
-from orchestrator.plan.facts.host import DockerTrouble, Facts, RayTrouble, Unreachable
+from orchestrator.plan.facts.host import Facts, RayTrouble, Unreachable
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.status.snapshot import ClusterSnapshot, HostPending, RayPending, events, snapshot
 from tests.plan.worlds import (
     NOW,
@@ -58,7 +59,7 @@ def test_a_host_that_is_lost_is_told_with_the_reason_and_when_it_can_be_asked_ag
 
 
 def test_a_docker_that_does_not_answer_is_a_host_that_cannot_be_asked() -> None:
-    stopped = with_host(ALL, "gpu2", docker=DockerTrouble(1, "Cannot connect to the Docker daemon"))
+    stopped = with_host(ALL, "gpu2", docker=docker_problem(1, "Cannot connect to the Docker daemon"))
     assert told(ALL, stopped)[0] == "gpu2 lost: Cannot connect to the Docker daemon"
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.plan.facts.host import DockerTrouble, RayTrouble, Unreachable
-from orchestrator.plan.remedies import format_duration
+from orchestrator.plan.facts.host import RayTrouble, Unreachable
+from orchestrator.plan.remedies import docker_problem, format_duration
 from orchestrator.plan.status.health import HostHealth, Verdict, assess
 from tests.plan.worlds import (
     NOW,
@@ -128,7 +128,7 @@ def test_a_silent_worker_among_hosts_that_have_nothing_is_not_called_down() -> N
 
 
 def test_a_host_whose_docker_is_stopped_is_unknown_with_the_remedy() -> None:
-    trouble = DockerTrouble(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
+    trouble = docker_problem(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
     gpu2 = host(assess(DEMO, with_host(standing(DEMO), "gpu2", docker=trouble)), "gpu2")
     assert gpu2.verdict is Verdict.UNKNOWN
     assert gpu2.fix == "start Docker on this host: sudo systemctl start docker"

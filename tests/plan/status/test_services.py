@@ -6,9 +6,10 @@ import pytest
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
-from orchestrator.plan.facts.host import DockerTrouble, Facts, HostFacts, RayTable, RayTrouble, Unreachable
+from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, RayTrouble, Unreachable
+from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.status.services import Dashboard, dashboard, metrics, service_discovery
-from orchestrator.plan.steps import Note
 from tests.plan.worlds import bare, cluster, ray_node, seen, standing, with_container, with_host
 
 DEMO = cluster()
@@ -30,9 +31,8 @@ def where(facts: Facts) -> Dashboard:
 
 def why_not(facts: Facts) -> tuple[str, str]:
     found = dashboard(DEMO, facts["gpu1"])
-    assert isinstance(found, Note)
-    assert found.host == "gpu1"
-    return found.why, found.fix
+    assert isinstance(found, Problem)
+    return found.text, found.fix
 
 
 def test_the_dashboard_is_where_ray_says() -> None:
@@ -63,7 +63,7 @@ def test_its_token_is_the_heads_where_the_container_was_started_to_ask_for_one()
         ),
         (serving(address=""), "Ray runs, but its dashboard has not started", "try again in a moment"),
         (
-            with_host(serving(), "gpu1", docker=DockerTrouble(1, "Cannot connect to the Docker daemon")),
+            with_host(serving(), "gpu1", docker=docker_problem(1, "Cannot connect to the Docker daemon")),
             "Cannot connect to the Docker daemon",
             "start Docker on this host: sudo systemctl start docker",
         ),
@@ -93,7 +93,7 @@ def test_each_node_exports_its_metrics_and_the_head_those_of_the_cluster() -> No
 
 
 def missing(facts: Facts) -> dict[str, str]:
-    return {each.host: each.why for each in metrics(DEMO, facts)[1]}
+    return {each.host: each.problem.text for each in metrics(DEMO, facts)[1]}
 
 
 def test_a_host_that_ray_does_not_list_has_none() -> None:
@@ -110,7 +110,7 @@ def test_a_host_that_cannot_be_asked_has_them_all_the_same_where_ray_lists_it() 
 def test_an_image_without_rays_agents_has_none_at_all() -> None:
     exporters, without = metrics(DEMO, serving(agents=False))
     assert exporters == ()
-    assert {(each.host, each.fix) for each in without} == {
+    assert {(each.host, each.problem.fix) for each in without} == {
         (name, INSTALL) for name in ("gpu1", "gpu2", "gpu3")
     }
 
@@ -118,7 +118,7 @@ def test_an_image_without_rays_agents_has_none_at_all() -> None:
 def test_without_the_head_nobody_knows_any() -> None:
     assert metrics(DEMO, serving() | {"gpu1": Unreachable("does not answer")}) == (
         (),
-        (Note("gpu1", "does not answer"),),
+        (HostProblem("gpu1", Unreachable("does not answer")),),
     )
 
 

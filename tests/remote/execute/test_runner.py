@@ -6,8 +6,8 @@ from threading import Barrier, Event
 import pytest
 
 from orchestrator.plan.command import Command
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.steps import (
-    Never,
     NotYet,
     OnFailure,
     Phase,
@@ -275,7 +275,7 @@ def wait(until: Until, *, within: float = SOON, every: float = 0, host: str = "g
 
 def says(exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG001
     """What the probe tells is the verdict."""
-    known: dict[str, Verdict] = {"ready": Ready("it is there"), "never": Never("it ended", 137)}
+    known: dict[str, Verdict] = {"ready": Ready("it is there"), "never": Problem("it ended", exit_code=137)}
     return known.get(stdout, NotYet(f"{stdout or 'nothing'} ({exit_code})"))
 
 

@@ -104,7 +104,7 @@ def test_an_answer_that_cannot_be_read_is_silent_with_the_hosts_complaint(fake: 
     fake.on("gpu2", "observe", Output(127, stderr="sh: command not found"))
     here = looked(fake)["gpu2"]
     assert isinstance(here, Unreachable)
-    assert here.why.endswith("sh: command not found")
+    assert here.text.endswith("sh: command not found")
 
 
 def test_listeners_hear_who_is_asked_and_how_each_host_answered(fake: FakeFleet) -> None:

@@ -7,10 +7,11 @@ from threading import Barrier, Event, Timer
 import pytest
 
 from orchestrator.model.cluster import Cluster, Docker, Pull, Ray
-from orchestrator.plan.checks import MissingData
 from orchestrator.plan.command import Command
-from orchestrator.plan.facts.host import DockerTrouble, Unreachable
-from orchestrator.plan.facts.probe import Link, NoTrial, Outcome, Trial
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.probe import Link, Outcome, Trial
+from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.remote.execute.events import LookBegan
 from orchestrator.remote.observe import preflight
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
@@ -85,7 +86,7 @@ def test_a_silent_host_is_sent_nothing(hosts: Hosts) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"image_id": ""}, {"addresses": ()}, {"docker": DockerTrouble(1, "no"), "image_id": ""}],
+    [{"image_id": ""}, {"addresses": ()}, {"docker": docker_problem(1, "no"), "image_id": ""}],
     ids=["image", "address", "docker"],
 )
 def test_a_host_that_has_no_image_or_no_address_is_inspected_and_has_no_trial(
@@ -99,13 +100,13 @@ def test_a_host_that_has_no_image_or_no_address_is_inspected_and_has_no_trial(
 @pytest.mark.parametrize(
     ("end", "no_trial"),
     [
-        (Output(125, stderr="unknown flag: --x\nSee help\n"), NoTrial(125, "unknown flag: --x\nSee help")),
-        (Output(126), NoTrial(126, "exit code 126")),
-        (GONE, NoTrial(None, "does not answer any more")),
+        (Output(125, stderr="unknown flag: --x\nSee help\n"), Problem("unknown flag: --x\nSee help")),
+        (Output(126), Problem("exit code 126")),
+        (GONE, Problem("does not answer any more")),
     ],
 )
 def test_a_container_that_does_not_start_is_none_and_the_others_go_on(
-    hosts: Hosts, end: Answer, no_trial: NoTrial
+    hosts: Hosts, end: Answer, no_trial: Problem
 ) -> None:
     hosts.fake.streams("gpu2", sent("trial"), end)
     found = hosts.examine()
@@ -124,14 +125,14 @@ def test_a_host_that_greets_whoever_logs_in_has_its_trial_all_the_same(hosts: Ho
 
 def test_a_host_that_greets_and_then_fails_is_told_with_the_failure(hosts: Hosts) -> None:
     hosts.fake.streams("gpu2", sent("trial"), "Welcome to gpu2!", Output(125, stderr="no such image"))
-    assert hosts.examine().trials["gpu2"] == NoTrial(125, "no such image")
+    assert hosts.examine().trials["gpu2"] == Problem("no such image")
 
 
 def test_a_trial_that_says_nothing_is_given_up_while_the_others_still_listen(hosts: Hosts) -> None:
     hosts.fake.timeouts = Timeouts(trial_start=0.3)
     hosts.trial("gpu2")
     found = hosts.examine()
-    assert found.trials["gpu2"] == NoTrial(None, "it says nothing for 0 s")
+    assert found.trials["gpu2"] == Problem("it says nothing for 0 s")
     assert {link.target for link in found.links} == {"gpu1", "gpu3"}
     assert hosts.ended == HOSTS
 
@@ -175,7 +176,7 @@ def test_trials_end_even_where_a_link_ends_the_program(hosts: Hosts) -> None:
 def test_connections_that_could_not_be_tried_are_a_gap(hosts: Hosts, end: Answer, why: str, fix: str) -> None:
     hosts.fake.on("gpu2", sent("reach"), end)
     found = hosts.examine()
-    assert found.gaps == (MissingData("gpu2", "trying connections from it", why, fix),)
+    assert found.gaps == (HostProblem("gpu2", Problem(f"trying connections from it failed: {why}", fix)),)
     assert "gpu2" not in {link.source for link in found.links}
     assert hosts.ended == HOSTS
 
@@ -187,7 +188,7 @@ def test_connections_that_could_not_be_tried_are_a_gap(hosts: Hosts, end: Answer
 def test_a_closer_look_that_failed_is_a_gap(hosts: Hosts, end: Answer, why: str, fix: str) -> None:
     hosts.fake.on("gpu2", sent("inspect"), end)
     found = hosts.examine()
-    assert found.gaps == (MissingData("gpu2", "a closer look at it", why, fix),)
+    assert found.gaps == (HostProblem("gpu2", Problem(f"a closer look at it failed: {why}", fix)),)
     assert set(found.inspections) == {"gpu1", "gpu3"}
 
 
@@ -205,7 +206,7 @@ def test_a_clock_is_known_within_what_the_answer_took(hosts: Hosts) -> None:
     [
         (DEMO, {"image_id": ""}, True),
         (DEMO, {}, False),
-        (DEMO, {"image_id": "", "docker": DockerTrouble(1, "no")}, False),
+        (DEMO, {"image_id": "", "docker": docker_problem(1, "no")}, False),
         (replace(DEMO, ray=Ray(install="ray==2.56.0")), {"image_id": ""}, False),
         (replace(DEMO, head=node(1, docker=Docker(pull=Pull.NEVER))), {"image_id": ""}, False),
     ],
