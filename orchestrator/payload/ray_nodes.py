@@ -28,11 +28,6 @@ ALIVE = 0  # ray.core.generated.gcs_pb2.GcsNodeInfo.GcsNodeState
 RESOURCES = ("CPU", "GPU", "NPU", "memory", "object_store_memory")
 
 
-def check_tcp(address, timeout=5):
-    host, _, port = address.rpartition(":")
-    socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
-
-
 class Reached:
     """Which nodes can be reached from here. Ray lists a node half a minute before it notices that it cannot.
 
@@ -55,7 +50,7 @@ class Reached:
     def reach(self, ip, port):
         for _ in range(self.tries):
             try:
-                check_tcp(f"{ip}:{port}", timeout=2)
+                socket.create_connection((ip, port), timeout=2).close()
             except OSError:
                 time.sleep(0.2)
             else:
@@ -73,7 +68,10 @@ reached = Reached()
 
 @functools.lru_cache
 def gcs(address):
-    check_tcp(address)  # GcsClient itself would wait for minutes
+    host, _, port = address.rpartition(":")
+    socket.create_connection(
+        (host.strip("[]"), int(port)), timeout=5
+    ).close()  # GcsClient would wait for minutes
     from ray._raylet import GcsClient
 
     return GcsClient(address=address)

@@ -75,18 +75,14 @@ def check_network(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> 
         by = f"{'NCCL' if done.backend == 'nccl' else done.backend}{done.over and f' over {done.over}'}"
         for node in cluster.nodes:
             rank = ranks[node.name]
-            yield from _sum(node.name, rank, done, by)
+            if rank.reduced and rank.reduced.right:
+                speed = f"{bandwidth(done.all_reduce.bandwidth)}, latency {delay(done.all_reduce.latency)}"
+                yield ok(node.name, TOPIC, f"sum right; {speed} ({by})")
+            elif rank.reduced:
+                yield failure(node.name, TOPIC, f"the sum that came to it is wrong ({by})", CORRUPT)
             yield from _gpus(node, rank, done)
             yield from _rdma(node.name, facts[node.name], rank, done)
         yield from slow_hosts(done.pairs)
-
-
-def _sum(host: str, rank: Rank, done: Network, by: str) -> Findings:
-    if rank.reduced and rank.reduced.right:
-        speed = f"{bandwidth(done.all_reduce.bandwidth)}, latency {delay(done.all_reduce.latency)}"
-        yield ok(host, TOPIC, f"sum right; {speed} ({by})")
-    elif rank.reduced:
-        yield failure(host, TOPIC, f"the sum that came to it is wrong ({by})", CORRUPT)
 
 
 def _gpus(node: Node, rank: Rank, done: Network) -> Findings:

@@ -69,21 +69,18 @@ def follow_logs(node: Node, container: str, tail: str, since: str) -> Command:
     return scripted(FOLLOW_LOGS, "follow-logs", node, *words, interpreter="bash")
 
 
-def file_logs(node: Node, container: str, folder: str, tail: str) -> Command:
-    """The lines of the logs in a folder, RAY_LOGS or SERVER_LOGS; `logs.FileLog` reads it."""
-    return _in_container(node, container, folder, tail)
+def file_logs(node: Node, container: str, folder: str, tail: str, *follow: str) -> Command:
+    """The lines of the logs in a folder, RAY_LOGS or SERVER_LOGS; `logs.lines.FileLog` reads it."""
+    words = ("python3", "-c", program("tail_files"), folder, tail, *follow)
+    return inside(node, container, words, "--interactive")
 
 
 def follow_file_logs(
     node: Node, container: str, folder: str, tail: str, positions: tuple[str, ...]
 ) -> Command:
     """The same and what comes, until nobody listens. `positions`: where to go on, in which file."""
-    return _in_container(node, container, folder, tail, str(SILENCE_SECONDS), *positions)
+    return file_logs(node, container, folder, tail, str(SILENCE_SECONDS), *positions)
 
 
 def _wanted(container: str, tail: str, since: str) -> tuple[str, ...]:
     return ("--tail", tail, *(("--since", since) if since else ()), container)
-
-
-def _in_container(node: Node, container: str, *words: str) -> Command:
-    return inside(node, container, ("python3", "-c", program("tail_files"), *words), "--interactive")

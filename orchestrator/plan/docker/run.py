@@ -2,7 +2,7 @@
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
@@ -45,7 +45,7 @@ def container_spec(
     argv = (*node.docker.command, *before, "--label", f"raycluster.spec={digest}", *after)
     env = {**_environment(cluster, node, place), **engine.of(cluster).authentication(cluster)}
     return ContainerSpec(
-        run=Command(argv, tuple(_env_file(secrets))),
+        run=Command(argv, tuple(part for each in secrets for part in (f"{each.name}=", each, "\n"))),
         hash=digest,
         image=image(cluster),
         command=command,
@@ -86,8 +86,3 @@ def _environment(cluster: Cluster, node: Node, place: NodeAddress) -> dict[str, 
 
 def _given(env: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(part for name, value in env.items() for part in ("-e", f"{name}={value}"))
-
-
-def _env_file(secrets: tuple[Secret, ...]) -> Iterator[str | Secret]:
-    for secret in secrets:
-        yield from (f"{secret.name}=", secret, "\n")

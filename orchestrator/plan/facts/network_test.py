@@ -203,14 +203,11 @@ def transport(backend: str, lines: Iterable[str]) -> str:
         return TCP
     lines = tuple(lines)
     for pattern in (VIA, USING):
-        kinds = {_kind(found[1], direct=bool(found[2])) for line in lines if (found := pattern.search(line))}
+        found = [each for line in lines if (each := pattern.search(line))]
+        kinds = {TCP if each[1] == "Socket" else DIRECT if each[2] else RDMA for each in found}
         if kinds:
             return min(kinds, key=WORST_FIRST.index)
     return ""
-
-
-def _kind(network: str, *, direct: bool) -> str:
-    return TCP if network == "Socket" else DIRECT if direct else RDMA
 
 
 def no_rdma(lines: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from functools import reduce
 from math import gcd
 
 from orchestrator.frozen import dataclass
-from orchestrator.plan.serving import spec
+from orchestrator.plan.serving.spec import option_number, option_value
 
 TENSOR = ("--tensor-parallel-size", "-tp")
 PIPELINE = ("--pipeline-parallel-size", "-pp")
@@ -37,7 +37,7 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Parallelism:
     """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win."""
     counts = [count for count in gpus.values() if count]
     total, within = sum(counts), reduce(gcd, counts, 0)
-    tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
+    tensor, pipeline = option_number(given, *TENSOR), option_number(given, *PIPELINE)
     if not total or (tensor and pipeline) or _otherwise(given):
         return Parallelism((), "")
     chosen = []  # what is not given
@@ -53,16 +53,18 @@ def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Parallelism:
 
 def sizes_given(args: tuple[str, ...]) -> bool:
     """Whether a person has given all sizes."""
-    return bool(_given(args, TENSOR) and _given(args, PIPELINE)) or _otherwise(args)
+    return bool(option_number(args, *TENSOR) and option_number(args, *PIPELINE)) or _otherwise(args)
 
 
 def rank_count(args: tuple[str, ...]) -> int:
     """How many ranks there are to be, one for each GPU; 0 where that is not for us to say."""
-    return 0 if _otherwise(args) else (_given(args, TENSOR) or 1) * (_given(args, PIPELINE) or 1)
+    return (
+        0 if _otherwise(args) else (option_number(args, *TENSOR) or 1) * (option_number(args, *PIPELINE) or 1)
+    )
 
 
 def _otherwise(args: tuple[str, ...]) -> bool:
-    return any(spec.option_value(args, name) for name in OTHER)
+    return any(option_value(args, name) for name in OTHER)
 
 
 def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray lists") -> str:
@@ -70,7 +72,7 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray l
 
     `says`: who tells how many there are, as in "Ray lists".
     """
-    tensor, pipeline = _given(given, TENSOR), _given(given, PIPELINE)
+    tensor, pipeline = option_number(given, *TENSOR), option_number(given, *PIPELINE)
     asked, there = (tensor or 1) * (pipeline or 1), sum(gpus.values())
     if not there or asked <= there:
         return ""
@@ -78,10 +80,6 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray l
         f"{name} parallel {size}" for name, size in (("tensor", tensor), ("pipeline", pipeline)) if size
     )
     return f"{sizes} needs {asked} GPUs, and {says} {there}"
-
-
-def _given(args: tuple[str, ...], names: tuple[str, ...]) -> int:
-    return spec.option_number(args, *names)
 
 
 def _describe(counts: list[int]) -> str:

@@ -92,11 +92,8 @@ class Serving:
         args = self.model.args
         scheme = "https" if has_option(args, "--ssl-certfile") else "http"
         host = option_value(args, "--host")
-        return f"{scheme}://{host_port(self.ip if host in EVERYWHERE else host, self.port)}"
-
-    @property
-    def port(self) -> int:
-        return option_number(self.model.args, "--port") or PORT
+        port = option_number(args, "--port") or PORT
+        return f"{scheme}://{host_port(self.ip if host in EVERYWHERE else host, port)}"
 
 
 def spec(serving: Serving, part: Part) -> str:
