@@ -132,7 +132,7 @@ PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Line:
     """A line without colours, time and speaker; `ip`: of the host that Ray brought it from."""
 
     text: str
@@ -141,13 +141,21 @@ class _Said:
 
 def root_cause(lines: Sequence[str]) -> Problem | None:
     """The best explanation that the lines have: a known one, or the first error; None where there is none."""
-    said = [_said(line) for line in lines]
-    return _known(said) or _first_error(said) or _killed(said)
+    parsed = [_parse(line) for line in lines]
+    if known := _known(parsed):
+        return known
+    for line in parsed:
+        if ERROR.fullmatch(line.text) and not re.search(SECONDARY_ERRORS, line.text):
+            return Problem("", detail=_placed(_short(line.text), line))
+    for line in parsed:  # a process that was killed logs nothing; others miss it
+        if "EngineDeadError" in line.text and not SOURCE.match(line.text):
+            return Problem("a process of vLLM was killed", KILLED, _short(line.text))
+    return None
 
 
-def _known(said: Sequence[_Said]) -> Problem | None:
+def _known(lines: Sequence[_Line]) -> Problem | None:
     for pattern, (why, *fixes) in KNOWN.items():
-        for line in said:
+        for line in lines:
             if (found := re.search(pattern, line.text)) and not SOURCE.match(line.text):
                 values = {name: value for name, value in found.groupdict().items() if value}
                 fix = next((fix for fix in fixes if set(PLACE.findall(fix)) <= set(values)), "")
@@ -159,30 +167,15 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return PLACE.sub(lambda place: values[place[1]], text)
 
 
-def _first_error(said: Sequence[_Said]) -> Problem | None:
-    for line in said:
-        if ERROR.fullmatch(line.text) and not re.search(SECONDARY_ERRORS, line.text):
-            return Problem("", detail=_placed(_short(line.text), line))
-    return None
-
-
-def _killed(said: Sequence[_Said]) -> Problem | None:
-    """Of a process that was killed, nothing is said but that it is missed."""
-    dead = next(
-        (line for line in said if "EngineDeadError" in line.text and not SOURCE.match(line.text)), None
-    )
-    return Problem("a process of vLLM was killed", KILLED, _short(dead.text)) if dead else None
-
-
-def _placed(why: str, line: _Said) -> str:
+def _placed(why: str, line: _Line) -> str:
     return f"{why}, on {line.ip}" if line.ip else why
 
 
-def _said(line: str) -> _Said:
+def _parse(line: str) -> _Line:
     text, ip = PAINT.sub("", line), ""
     while speaker := SPEAKER.match(text):
         text, ip = text[speaker.end() :], ip or speaker["ip"] or ""
-    return _Said(LEVEL.sub("", text).strip(), ip)
+    return _Line(LEVEL.sub("", text).strip(), ip)
 
 
 def _short(text: str) -> str:
