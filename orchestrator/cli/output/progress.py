@@ -3,34 +3,23 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock
-
-from rich.console import Group
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
 from orchestrator.cli.output.console import notice
 from orchestrator.cli.run.run_log import Mask, changes, command_of, warnings
-from orchestrator.plan.steps import Step, Wait
+from orchestrator.plan.steps import Step
 from orchestrator.remote.execute.events import (
     Happening,
     HostSeen,
-    LookBegan,
     PhaseBegan,
     Planned,
-    Status,
     StepBegan,
     StepEnded,
     StepWaits,
     Tell,
 )
 
-STYLE = {"ok": "green", "failed": "red", "busy": "cyan"}
 PACE = 10.0
 """Seconds between two lines of one host's progress where lines stay."""
-MARK = {"ok": "✓", "failed": "✗"}
 
 
 @contextmanager
@@ -40,8 +29,9 @@ def display(hosts: tuple[str, ...], verbose: int, mask: Mask) -> Iterator[Tell]:
     if verbose or not notice().is_terminal:
         yield lines
         return
-    table = _LiveTable(hosts, mask)
-    with Live(table, console=notice(), transient=True, refresh_per_second=8):
+    from orchestrator.cli.output.live_table import live_table  # what draws it takes time to import
+
+    with live_table(hosts, mask) as table:
         yield table
 
 
@@ -90,76 +80,3 @@ class _Lines:
     def _say(self, text: str, style: str) -> None:
         seconds = time.monotonic() - self._began
         notice().print(f"{seconds:6.1f} s  {self._mask(text)}", style=style)
-
-
-class _LiveTable:
-    """A row for each host: what it is doing, and for how long; the phase above them."""
-
-    def __init__(self, hosts: tuple[str, ...], mask: Mask) -> None:
-        self._mask = mask
-        self._rows = {host: _Row("") for host in hosts}
-        self._began, self._title, self._lock = time.monotonic(), "", RLock()
-        self._spinner = Spinner("dots", style="cyan")
-
-    def __call__(self, happening: Happening) -> None:
-        if isinstance(happening, Planned):
-            for change in changes(happening.plan):
-                notice().print(change)  # outside the lock: Rich draws this table while it prints
-            for warning in warnings(happening.plan):
-                notice().print(warning, style="yellow")
-        with self._lock:
-            self._take(happening)
-
-    def _take(self, happening: Happening) -> None:
-        match happening:
-            case LookBegan(hosts, title, what):
-                self._title = title
-                self._rows |= {host: _Row(what) for host in hosts}
-            case HostSeen(host, trouble, what):
-                self._rows[host] = _Row(trouble or what, "failed" if trouble else "ok")
-            case PhaseBegan(phase):
-                self._title = phase.title
-            case StepBegan(step):
-                self._rows[step.host] = _Row(step.title)
-            case StepWaits(step, why):
-                self._rows[step.host].what = why
-            case StepEnded():
-                self._rows[happening.step.host] = _row_at_end(happening)
-
-    def __rich__(self) -> Group:
-        with self._lock:
-            title = Text.assemble((self._title, "bold"), (f"  {time.monotonic() - self._began:.0f} s", "dim"))
-            table = Table(box=None, show_header=False, pad_edge=False)
-            table.add_column(width=1)
-            table.add_column(no_wrap=True)
-            table.add_column(overflow="ellipsis", no_wrap=True, max_width=max(20, notice().width - 40))
-            table.add_column(justify="right", no_wrap=True)
-            for host, row in self._fitting():
-                mark = self._spinner if row.state == "busy" else Text(MARK[row.state], STYLE[row.state])
-                table.add_row(mark, host, Text(self._mask(row.what), STYLE[row.state]), row.seconds())
-            return Group(title, table)
-
-    def _fitting(self) -> list[tuple[str, "_Row"]]:
-        """The rows that the screen has room for: those that failed or are busy first."""
-        rows = [(host, row) for host, row in self._rows.items() if row.what]
-        room = max(3, notice().height - 3)
-        if len(rows) <= room:
-            return rows
-        return sorted(rows, key=lambda each: ("failed", "busy", "ok").index(each[1].state))[:room]
-
-
-class _Row:
-    """What one host is doing."""
-
-    def __init__(self, what: str, state: str = "busy") -> None:
-        self.what, self.state, self._since = what, state, time.monotonic()
-
-    def seconds(self) -> Text:
-        return Text(f"{time.monotonic() - self._since:.0f} s" if self.state == "busy" else "", "dim")
-
-
-def _row_at_end(ended: StepEnded) -> _Row:
-    if ended.failure:
-        return _Row(f"{ended.step.title}: {ended.failure.message}", "failed")
-    done = ended.output.stdout.strip() if ended.output and isinstance(ended.step, Wait) else ""
-    return _Row(done or ended.step.title, "ok" if ended.status is Status.OK else "failed")
