@@ -1,1 +1,4 @@
-"""What the cluster is: the inventory, read and resolved. Pure; no I/O but reading the file itself."""
+"""Describes the cluster and its hosts, and reads them from an inventory file.
+
+Pure, but for reading that file; everybody may import it.
+"""

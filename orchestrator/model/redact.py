@@ -1,4 +1,4 @@
-"""Values that were written into the file though they are secrets: not to be shown all the same."""
+"""Redacts values in the file that look like secrets."""
 
 import re
 from itertools import pairwise

@@ -36,15 +36,12 @@ def select(cluster: Cluster, limit: str) -> tuple[Node, ...] | NoMatch:
             return NoMatch(pattern, names)
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")] or ["*"]
     spared = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
-    chosen = tuple(node for node in cluster.nodes if _any(node, wanted) and not _any(node, spared))
+    chosen = tuple(node for node in cluster.nodes if _matches(node, *wanted) and not _matches(node, *spared))
     return chosen or NoMatch(limit, names)
 
 
-def _any(node: Node, patterns: list[str]) -> bool:
-    return any(_matches(node, pattern) for pattern in patterns)
-
-
-def _matches(node: Node, pattern: str) -> bool:
-    if pattern in RESERVED:
-        return node.role is RESERVED[pattern]
-    return fnmatchcase(node.name, pattern)
+def _matches(node: Node, *patterns: str) -> bool:
+    return any(
+        node.role is RESERVED[pattern] if pattern in RESERVED else fnmatchcase(node.name, pattern)
+        for pattern in patterns
+    )

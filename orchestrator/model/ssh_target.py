@@ -54,9 +54,9 @@ def parse(written: str) -> tuple[Target, ...]:
     return tuple(Target(each, user, port) for each in expand(addresses.host(host)))
 
 
-def together(words: list[str]) -> tuple[Target, ...]:
+def parse_all(words: list[str]) -> tuple[Target, ...]:
     """All that several texts stand for. ValueError: one is no host, or comes twice."""
-    targets = tuple(target for word in words for target in _named(word))
+    targets = tuple(target for word in words for target in _parse_named(word))
     twice = next((each for each in targets if targets.count(each) > 1), None)
     if twice:
         raise ValueError(f"{quoted(str(twice))} is there twice")
@@ -67,7 +67,7 @@ def together(words: list[str]) -> tuple[Target, ...]:
     return targets
 
 
-def _named(word: str) -> tuple[Target, ...]:
+def _parse_named(word: str) -> tuple[Target, ...]:
     try:
         return parse(word)
     except ValueError as wrong:

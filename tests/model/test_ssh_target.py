@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.model.ssh_target import Target, names, parse, together
+from orchestrator.model.ssh_target import Target, names, parse, parse_all
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_what_is_no_host_is_told(written: str, why: str) -> None:
 )
 def test_so_is_what_makes_no_cluster(words: list[str], why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        together(words)
+        parse_all(words)
 
 
 def test_hosts_are_called_by_their_host_where_that_can_be_a_name_of_one() -> None:
-    hosts = together(["gpu1", "localhost:2201", "localhost:2202", "fd00::1", "head"])
+    hosts = parse_all(["gpu1", "localhost:2201", "localhost:2202", "fd00::1", "head"])
     assert names(hosts) == ("gpu1", "localhost-2201", "localhost-2202", "gpu4", "gpu5")

@@ -73,10 +73,10 @@ def init(
 
 
 def _given(words: list[str]) -> "tuple[Target, ...]":
-    from orchestrator.model.ssh_target import together
+    from orchestrator.model.ssh_target import parse_all
 
     try:
-        return together(words) if words else ()
+        return parse_all(words) if words else ()
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong), param_hint="HOST") from None
 
@@ -92,14 +92,14 @@ def _asked_for() -> "tuple[Target, ...]":
     """The machines that a person names; asked again until they make sense."""
     from orchestrator.cli.output.console import notice
     from orchestrator.cli.run.prompt import somebody_there
-    from orchestrator.model.ssh_target import together
+    from orchestrator.model.ssh_target import parse_all
 
     if not somebody_there():
         inventory_file.refuse(
             "no machine is named: raycluster init gpu1 gpu2 gpu3, the head first. Nothing was done."
         )
     notice().print(HOW)
-    return _ask("Machines", "", lambda answer: together(answer.replace(",", " ").split()))
+    return _ask("Machines", "", lambda answer: parse_all(answer.replace(",", " ").split()))
 
 
 def _ask(question: str, default: str, check: Callable[[str], T]) -> T:

@@ -72,11 +72,11 @@ def of_answer(kind: Any, title: str, version: int) -> Schema:
 
 
 def _exact(part: Schema) -> Schema:
-    told = {key: value for key, value in part.items() if key != "title"}
+    untitled = {key: value for key, value in part.items() if key != "title"}
     if "properties" not in part:
-        return told
+        return untitled
     keys = {
         key: {word: value for word, value in form.items() if word not in ("title", "default")}
         for key, form in part["properties"].items()
     }
-    return told | {"properties": keys, "required": list(keys), "additionalProperties": False}
+    return untitled | {"properties": keys, "required": list(keys), "additionalProperties": False}

@@ -26,7 +26,8 @@ def expand(text: str) -> tuple[str, ...]:
         raise ValueError(f"the range [{first}-{last}] runs backwards; write [{last}-{first}]")
     if (size := count(text)) > MOST:
         raise ValueError(f"stands for {size:,} hosts; a cluster has at most {MOST:,}")
-    return tuple(f"{before}{n:0{_width(first)}}{after}" for n in range(int(first), int(last) + 1))
+    width = len(first) if first.startswith("0") else 0
+    return tuple(f"{before}{n:0{width}}{after}" for n in range(int(first), int(last) + 1))
 
 
 def _parts(text: str) -> tuple[str, str, str, str]:
@@ -37,7 +38,3 @@ def _parts(text: str) -> tuple[str, str, str, str]:
             raise ValueError("has more than one range in brackets; write a host for each instead")
         case _:
             raise ValueError("has brackets that hold no range such as [2-9] or [01-16]")
-
-
-def _width(first: str) -> int:
-    return len(first) if first.startswith("0") else 0

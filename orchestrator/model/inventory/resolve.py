@@ -35,8 +35,8 @@ def _image(written: str | Image) -> dict[str, Any]:
 def _nodes(inventory: Inventory) -> Iterator[Node]:
     for path, host in inventory.hosts():
         shared = _shared(inventory, host, Role.HEAD if path == ("head",) else Role.WORKER)
-        for member in host.machines():
-            yield replace(shared, name=member.name, host=member.host, ip=member.ip)
+        for machine in host.machines():
+            yield replace(shared, **machine._asdict())
 
 
 def _shared(inventory: Inventory, host: Host, role: Role) -> Node:

@@ -276,13 +276,13 @@ def _explain(
     if isinstance(error, yaml.reader.ReaderError):
         message = f"the character {quoted(text[error.position])} is not allowed in YAML"
         return _end_of(text[: error.position], file), message
-    said = f"{error.context} {error.problem}"
+    words = f"{error.context} {error.problem}"
     opened = error.context_mark if error.context == "while scanning a quoted scalar" else None
     mark = opened or error.problem_mark or error.context_mark
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
-    if first := re.search(r"character '([^\\])' that cannot start any token", said):
+    if first := re.search(r"character '([^\\])' that cannot start any token", words):
         return position, f"a text that starts with {quoted(first[1])} needs quotes"
-    known = (message for part, message in _YAML_ERRORS.items() if part in said)
+    known = (message for part, message in _YAML_ERRORS.items() if part in words)
     return position, next(known, f"is not valid YAML: {error.problem}")
 
 

@@ -9,7 +9,7 @@ from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.yaml_source import Source, from_text
-from orchestrator.model.ssh_target import names, together
+from orchestrator.model.ssh_target import names, parse_all
 from orchestrator.plan.actions.init import LAST_WITH_RAY, Draft, Seen, text
 from orchestrator.plan.facts import inspection
 from orchestrator.plan.facts import parse as probes
@@ -39,7 +39,7 @@ def lan(n: int, interface: str = "eth0", mtu: int = 1500, prefix: int = 24) -> A
 
 
 def draft(*words: str, hardware: str = "nvidia_usable 8\n", **seen: object) -> Draft:
-    targets = together(list(words))
+    targets = parse_all(list(words))
     hosts = tuple(
         Seen(name, target, facts(lan(i)), inspected(hardware))
         for i, (name, target) in enumerate(zip(names(targets), targets, strict=True), 1)
