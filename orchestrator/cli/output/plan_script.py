@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from orchestrator.cli.output.console import printable
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan.command import Command, Script, quoted
@@ -97,7 +98,7 @@ def _phase(phase: Phase) -> Iterator[str]:
     for steps in phase.lanes().values():
         for step in steps:
             if not (phase.watch and isinstance(step, Wait)):
-                yield f"# {step.host}: {step.title}"
+                yield f"# {step.host}: {printable(step.title)}"
                 yield _line(step, phase.feed)
     if phase.watch:
         yield from _watch(phase.watch)
@@ -115,7 +116,7 @@ def _line(step: Step, feed: Feed | None) -> str:
 
 def _watch(watch: Watch) -> Iterator[str]:
     command = Command((*watch.command.argv, *watch.alone))
-    yield f"# {watch.host}: {watch.title}"
+    yield f"# {watch.host}: {printable(watch.title)}"
     yield _on(watch.host, command)
 
 
