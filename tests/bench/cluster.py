@@ -161,9 +161,5 @@ def _way(argv: Sequence[str]) -> Way:
 
 
 def _on_the_laptop(lab: Lab, *argv: str | Path) -> list[str]:
-    compiled = {  # once, as what is installed is
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": str(lab.folder / "pycache"),
-    }
-    _, settings = lab.raycluster_command(env=compiled)
+    _, settings = lab.raycluster_command()
     return lab.desk.command(argv, settings, lab.folder)

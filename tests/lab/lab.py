@@ -86,7 +86,12 @@ class Lab:
     def raycluster_command(
         self, *words: str | Path, env: Mapping[str, str] | None = None
     ) -> tuple[list[str | Path], dict[str, str]]:
-        return [sys.executable, "-m", "orchestrator", *words], {"PYTHONPATH": str(CHECKOUT), **(env or {})}
+        compiled = {  # once, as what is installed is
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(self.desk.folder / "pycache"),
+        }
+        settings = {"PYTHONPATH": str(CHECKOUT), **compiled, **(env or {})}
+        return [sys.executable, "-m", "orchestrator", *words], settings
 
     def inventory(self, **changes: Any) -> Path:
         """Write the lab's inventory into the test's folder: maps merge, `None` removes, all else replaces."""

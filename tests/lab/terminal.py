@@ -1,5 +1,6 @@
 """A person's terminal on the laptop, in tmux: what they type, and what they see."""
 
+import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .lab import Lab
-from .processes import CHECKOUT, run, wait_until
+from .processes import run, wait_until
 
-PROGRAM = 'raycluster() { PYTHONPATH=%s "%s" -m orchestrator "$@"; }'
+RAYCLUSTER = 'raycluster() { env %s "$@"; }'
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,10 @@ def terminal(
 ) -> Iterator[Terminal]:
     """A shell on the laptop, in the test's folder, that knows `raycluster` by its name."""
     socket, profile = lab.folder / "tmux", lab.folder / "profile"
-    python, _ = lab.raycluster_command()[0][:2]
+    argv, settings = lab.raycluster_command()
+    program = shlex.join([*(f"{name}={value}" for name, value in settings.items()), *map(str, argv)])
     profile.write_text(
-        f"PS1='$ '\nPROMPT_COMMAND='tmux -S {socket} wait-for -S prompt'\n{PROGRAM % (CHECKOUT, python)}\n"
+        f"PS1='$ '\nPROMPT_COMMAND='tmux -S {socket} wait-for -S prompt'\n{RAYCLUSTER % program}\n"
     )
     shell = ("bash", "--noprofile", "--rcfile", profile, "-i")
     with running(lab, shell, socket, columns, rows, env) as opened:

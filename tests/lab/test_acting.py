@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from orchestrator.cli.output.jsonl import Event
 
 from .lab import Lab
-from .seeing import Answer, containers, failed, repaired, two_hosts, verdict
+from .seeing import Answer, brought_up, containers, failed, repaired, two_hosts, verdict
 from .terminal import terminal
 
 ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
@@ -46,29 +46,30 @@ def test_one_worker_or_all_hosts_get_new_containers_and_ray_lists_them(cluster: 
     assert "NCCL_DEBUG=INFO" in cluster.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "env")
 
 
-def test_a_worker_that_cannot_be_reached_while_all_are_restarted(cluster: Lab) -> None:
-    inventory = two_hosts(cluster)
-    before = born(cluster)
-    cluster.hosts["gpu2"].stop_ssh()
+def test_a_worker_that_cannot_be_reached_while_all_are_restarted(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab, engine="mp"))
+    before = born(lab)
+    lab.hosts["gpu2"].stop_ssh()
     failed(
-        cluster.raycluster("restart", "-i", inventory),
+        lab.raycluster("restart", "-i", inventory),
         "✗ cluster lab is not complete: 1 of 2 hosts failed",
         "gpu2  192.0.2.12:22 refuses connections",
     )
-    assert born(cluster)["gpu1"] != before["gpu1"]
-    cluster.hosts["gpu2"].start_ssh()
-    repaired(cluster, inventory)
-    assert verdict(cluster, inventory) == "healthy"
+    assert born(lab)["gpu1"] != before["gpu1"]
+    lab.hosts["gpu2"].start_ssh()
+    repaired(lab, inventory)
+    assert verdict(lab, inventory) == "healthy"
 
 
-def test_on_a_terminal_down_asks_and_a_no_changes_nothing(cluster: Lab) -> None:
-    before = born(cluster)
-    with terminal(cluster) as shell:
-        shell.type(f"raycluster down {two_hosts(cluster)}")
+def test_on_a_terminal_down_asks_and_a_no_changes_nothing(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab, engine="mp"))
+    before = born(lab)
+    with terminal(lab) as shell:
+        shell.type(f"raycluster down {inventory}")
         shell.wait_for("Take down cluster lab: its containers on gpu1 (head), gpu2?")
         shell.type("n")
         shell.wait_for("nothing was done")
-    assert born(cluster) == before
+    assert born(lab) == before
 
 
 def test_down_and_up_tell_each_step_and_the_end(cluster: Lab) -> None:

@@ -3,24 +3,40 @@
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import Answer, finished
+from .seeing import Answer, finished, stands, two_hosts
 from .terminal import terminal
 
 
+@pytest.fixture
+def cluster(lab_with_cluster: Lab) -> Iterator[Lab]:
+    """Containers on gpu1 and gpu2, without Ray; and an inventory of three hosts."""
+    lab = lab_with_cluster
+    stands(lab, two_hosts(lab, engine="mp"))
+    inventory(lab)
+    yield lab
+    lab.end_commands()
+    lab.mend()
+
+
+def inventory(lab: Lab, **ssh: Any) -> Path:
+    return lab.inventory(engine="mp", ssh=ssh or None)
+
+
 def executed(lab: Lab, *words: str | Path) -> Answer:
-    return lab.raycluster("exec", "-i", lab.inventory(ssh={"connect_timeout": 3}), *words)
+    return lab.raycluster("exec", "-i", inventory(lab, connect_timeout=3), *words)
 
 
 def piped(lab: Lab, script: str) -> Answer:
     """A line of a shell on the laptop, in which `raycluster exec` is $exec."""
-    program = f"{shlex.quote(sys.executable)} -m orchestrator exec -i {lab.inventory()}"
+    program = f"{shlex.quote(sys.executable)} -m orchestrator exec -i {inventory(lab)}"
     _, env = lab.raycluster_command()
     return lab.laptop(["bash", "-c", f"set -o pipefail; exec={shlex.quote(program)}; {script}"], env=env)
 
@@ -96,7 +112,7 @@ def about_to_start(lab: Lab) -> bool:
 def test_ctrl_c_leaves_nothing_of_the_command_on_the_hosts(
     options: tuple[str, ...], script: str, reached: Callable[[Lab], bool], cluster: Lab
 ) -> None:
-    hosts = ("-i", cluster.inventory(), "-l", "gpu1,gpu2")
+    hosts = ("-i", inventory(cluster), "-l", "gpu1,gpu2")
     running = cluster.raycluster_popen("exec", *hosts, *options, "--", "sh", "-c", script)
     wait_until("that far", lambda: reached(cluster))
     running.send_signal(signal.SIGINT)
@@ -107,7 +123,6 @@ def test_ctrl_c_leaves_nothing_of_the_command_on_the_hosts(
 
 
 def test_a_shell_in_the_container_follows_the_window_and_passes_its_exit_code_on(cluster: Lab) -> None:
-    cluster.inventory()
     with terminal(cluster, columns=90, rows=30) as desk:
         desk.type("raycluster shell gpu2")
         desk.wait_for("root@gpu2")
@@ -125,7 +140,7 @@ def test_a_shell_in_the_container_follows_the_window_and_passes_its_exit_code_on
 
 
 def test_a_shell_behind_a_jump_host_takes_the_inventorys_key_there_too(cluster: Lab) -> None:
-    cluster.inventory(ssh={"key": "~/.ssh/mine", "jump": "root@192.0.2.12:22"})
+    inventory(cluster, key="~/.ssh/mine", jump="root@192.0.2.12:22")
     with terminal(cluster) as desk:
         desk.run("mv ~/.ssh/id_ed25519 ~/.ssh/mine")
         desk.type("raycluster shell --on-host gpu3")
@@ -136,7 +151,6 @@ def test_a_shell_behind_a_jump_host_takes_the_inventorys_key_there_too(cluster: 
 
 
 def test_a_shell_on_the_host_and_one_where_no_container_runs(cluster: Lab) -> None:
-    cluster.inventory()
     with terminal(cluster) as desk:
         desk.type("raycluster shell --on-host gpu3")
         desk.wait_for("root@gpu3")

@@ -22,7 +22,7 @@ NO_LUCK = "printf '#!/bin/sh\\necho no luck today >&2; exit 3\\n' >/usr/local/bi
 def test_a_worker_without_the_image_that_no_registry_gives(lab: Lab) -> None:
     lab.hosts["gpu2"].docker("tag", "raylab:latest", "raylab:kept")
     lab.hosts["gpu2"].docker("rmi", "raylab:latest")
-    inventory = two_hosts(lab, docker={"pull": "missing"})
+    inventory = two_hosts(lab, engine="mp", docker={"pull": "missing"})
     try:
         up = lab.raycluster("up", inventory)
         failed(
@@ -45,7 +45,7 @@ def test_an_absent_image_that_may_not_be_pulled_is_known_before_anything_starts(
 
 
 def test_docker_run_failing_on_a_worker(lab: Lab) -> None:
-    up = lab.raycluster("up", two_hosts(lab, worker={"accelerator": "nvidia"}))
+    up = lab.raycluster("up", two_hosts(lab, engine="mp", worker={"accelerator": "nvidia"}))
     failed(
         up,
         "gpu2  start its container: docker: Error response from daemon: could not select device driver",
@@ -54,14 +54,16 @@ def test_docker_run_failing_on_a_worker(lab: Lab) -> None:
         "The other hosts stay as they are",
     )
     assert containers(lab) == {"raycluster-lab-gpu1": "running"}
-    repaired(lab, two_hosts(lab))
+    repaired(lab, two_hosts(lab, engine="mp"))
 
 
 def test_a_device_that_is_not_there_is_named_before_anything_starts(lab: Lab) -> None:
-    amd = lab.raycluster("up", two_hosts(lab, worker={"accelerator": "amd"}))
+    amd = lab.raycluster("up", two_hosts(lab, engine="mp", worker={"accelerator": "amd"}))
     told = "gpu2  `accelerator` is amd, and there is no /dev/kfd, /dev/dri on it\n"
     failed(amd, told, "→ install its driver there, or set `accelerator` to what the host has")
-    args = lab.raycluster("up", two_hosts(lab, worker={"docker": {"args": ["--device", "/dev/nothere"]}}))
+    args = lab.raycluster(
+        "up", two_hosts(lab, engine="mp", worker={"docker": {"args": ["--device", "/dev/nothere"]}})
+    )
     failed(args, "gpu2  `docker.args` gives the container /dev/nothere, which the host does not have\n")
     for up in (amd, args):
         assert "start its container" not in "".join(line for line in up.stderr.splitlines() if "gpu2" in line)
@@ -71,7 +73,9 @@ def test_a_device_that_is_not_there_is_named_before_anything_starts(lab: Lab) ->
 
 def test_a_docker_run_that_ends_with_127_is_told_in_dockers_words_and_nothing_is_advised(lab: Lab) -> None:
     """The code of Docker's client for any "no such file or directory", which a shell has for a missing program."""
-    up = lab.raycluster("up", two_hosts(lab, worker={"docker": {"args": ["-v", "/proc/nothere:/nothere"]}}))
+    up = lab.raycluster(
+        "up", two_hosts(lab, engine="mp", worker={"docker": {"args": ["-v", "/proc/nothere:/nothere"]}})
+    )
     failed(
         up,
         "gpu2  start its container: docker: Error response from daemon: ",
@@ -84,7 +88,7 @@ def test_gpus_are_given_where_dockers_nvidia_hook_is_there(lab: Lab) -> None:
     """The hook is a stand-in that does nothing: this host has no GPU, and the container is told so."""
     lab.hosts["gpu2"].stop_docker()
     lab.hosts["gpu2"].start_docker(gpu_hook=True)
-    brought_up(lab, two_hosts(lab, worker={"accelerator": "nvidia"}))
+    brought_up(lab, two_hosts(lab, engine="mp", worker={"accelerator": "nvidia"}))
     assert "NVIDIA_VISIBLE_DEVICES=all" in environment(lab, "gpu2")
 
 
@@ -125,11 +129,11 @@ def test_an_image_without_ray(lab: Lab) -> None:
 
 
 def test_an_ip_that_is_on_no_interface(lab: Lab) -> None:
-    up = lab.raycluster("up", two_hosts(lab, worker={"ip": "192.0.2.99"}))
+    up = lab.raycluster("up", two_hosts(lab, engine="mp", worker={"ip": "192.0.2.99"}))
     failed(
         up, "gpu2  ip 192.0.2.99 is on no interface of this host, which has 192.0.2.12 (eth0)", "correct `ip`"
     )
-    repaired(lab, two_hosts(lab))
+    repaired(lab, two_hosts(lab, engine="mp"))
 
 
 def test_a_head_that_cannot_be_reached(lab: Lab) -> None:
@@ -142,7 +146,7 @@ def test_a_head_that_cannot_be_reached(lab: Lab) -> None:
 
 def test_a_container_of_that_name_that_is_not_ours(lab: Lab) -> None:
     lab.hosts["gpu2"].docker("run", "--detach", "--name", "raycluster-lab-gpu2", "raylab", "sleep", "300")
-    inventory = two_hosts(lab)
+    inventory = two_hosts(lab, engine="mp")
     failed(
         lab.raycluster("up", inventory), "gpu2  a container named raycluster-lab-gpu2 is there that is not"
     )
@@ -163,9 +167,7 @@ def test_a_cable_cut_during_up(lab: Lab) -> None:
 
 
 def test_a_cable_cut_during_down(lab: Lab) -> None:
-    # A worker whose head has gone down without it would try for 30 s to hand over its work.
-    hasty = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": 0}
-    inventory = brought_up(lab, two_hosts(lab, ssh={"connect_timeout": 3}, env=hasty))
+    inventory = brought_up(lab, two_hosts(lab, engine="mp", ssh={"connect_timeout": 3}))
     lab.hosts["gpu2"].cut()
     failed(
         lab.raycluster("down", inventory),
@@ -191,7 +193,7 @@ def test_ctrl_c_removes_what_the_run_had_started(lab: Lab) -> None:
 
 def test_an_unknown_host_key_is_refused_until_trusted(lab: Lab) -> None:
     (lab.home / ".ssh/known_hosts").unlink()
-    inventory = two_hosts(lab)
+    inventory = two_hosts(lab, engine="mp")
     failed(
         lab.raycluster("up", inventory),
         "the host key of 192.0.2.11:22 is not known: ED25519 SHA256:",

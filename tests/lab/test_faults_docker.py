@@ -39,7 +39,7 @@ def test_docker_that_hangs_is_told_by_every_command_and_holds_none_up_for_long(l
 
 def test_a_disk_that_is_full_where_docker_keeps_its_containers(lab: Lab) -> None:
     faults.fill_disk(lab.hosts["gpu2"])
-    inventory = two_hosts(lab)
+    inventory = two_hosts(lab, engine="mp")
     failed(
         lab.raycluster("up", inventory),
         "1 of 2 hosts failed",

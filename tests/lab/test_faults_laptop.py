@@ -38,17 +38,20 @@ def killed_when(lab: Lab, inventory: object, reached: Callable[[Lab], bool]) -> 
     assert finished(up).returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("reached", [looks, starts_the_head, waits_for_the_head, waits_for_workers])
-def test_a_laptop_that_dies_during_up(lab: Lab, reached: Callable[[Lab], bool]) -> None:
-    inventory = two_hosts(lab)
+@pytest.mark.parametrize(
+    ("reached", "engine"),
+    [(looks, "mp"), (starts_the_head, "mp"), (waits_for_the_head, "ray"), (waits_for_workers, "ray")],
+)
+def test_a_laptop_that_dies_during_up(lab: Lab, reached: Callable[[Lab], bool], engine: str) -> None:
+    inventory = two_hosts(lab, engine=engine)
     killed_when(lab, inventory, reached)
     repaired(lab, inventory)
 
 
 def test_a_laptop_that_dies_while_an_old_container_is_replaced(lab: Lab) -> None:
-    brought_up(lab, two_hosts(lab))
+    brought_up(lab, two_hosts(lab, engine="mp"))
     before = ids(lab)
-    changed = two_hosts(lab, worker={"env": {"NCCL_DEBUG": "INFO"}})
+    changed = two_hosts(lab, engine="mp", worker={"env": {"NCCL_DEBUG": "INFO"}})
     killed_when(lab, changed, lambda lab: not before <= ids(lab))
     repaired(lab, changed)
 

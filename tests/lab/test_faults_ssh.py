@@ -140,7 +140,7 @@ def test_an_ssh_server_that_takes_calls_and_says_nothing(lab: Lab) -> None:
 
 
 def test_a_connection_that_drops_while_a_workers_container_is_started(lab: Lab) -> None:
-    inventory = two_hosts(lab)
+    inventory = two_hosts(lab, engine="mp")
     up = lab.raycluster_popen("up", inventory)
     lab.hosts["gpu2"].catch("^docker run .*raycluster-lab-gpu2 ")
     faults.drop_connections(lab.hosts["gpu2"])

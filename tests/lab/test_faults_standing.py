@@ -1,40 +1,38 @@
-"""Faults that befall a cluster which stands. It comes up once: each test leaves it whole again, or it is mended."""
+"""Faults that befall a cluster which stands. Ray's comes up once: each test leaves it whole again, or it is mended."""
 
 import pytest
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import failed, health, repaired, two_hosts, verdict
+from .seeing import brought_up, failed, health, repaired, two_hosts, verdict
 
 
-def test_a_worker_that_cannot_be_reached(cluster: Lab) -> None:
-    cluster.hosts["gpu2"].stop_ssh()
-    inventory = two_hosts(cluster)
+def test_a_worker_that_cannot_be_reached(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab, engine="mp"))
+    lab.hosts["gpu2"].stop_ssh()
     failed(
-        cluster.raycluster("up", inventory),
+        lab.raycluster("up", inventory),
         "gpu2  192.0.2.12:22 refuses connections",
         "→ is sshd running there",
     )
-    told = health(cluster, inventory)
+    told = health(lab, inventory)
     assert (told["verdict"], told["hosts"]["gpu2"]["verdict"]) == ("degraded", "unknown")
-    failed(
-        cluster.raycluster("down", inventory), "cluster lab is not known to be down", "gpu2  192.0.2.12:22"
-    )
-    cluster.hosts["gpu2"].start_ssh()
-    repaired(cluster, inventory)
+    failed(lab.raycluster("down", inventory), "cluster lab is not known to be down", "gpu2  192.0.2.12:22")
+    lab.hosts["gpu2"].start_ssh()
+    repaired(lab, inventory)
 
 
-def test_docker_stopped_on_one_host(cluster: Lab) -> None:
-    inventory = two_hosts(cluster)
-    cluster.hosts["gpu2"].stop_docker()
-    told = health(cluster, inventory)["hosts"]["gpu2"]
+def test_docker_stopped_on_one_host(lab: Lab) -> None:
+    inventory = brought_up(lab, two_hosts(lab, engine="mp"))
+    lab.hosts["gpu2"].stop_docker()
+    told = health(lab, inventory)["hosts"]["gpu2"]
     assert told["verdict"] == "unknown"
     assert "Cannot connect to the Docker daemon" in told["trouble"]
     assert told["fix"] == "start Docker on this host: sudo systemctl start docker"
-    failed(cluster.raycluster("up", inventory), "gpu2  Cannot connect to the Docker daemon")
-    failed(cluster.raycluster("down", inventory), "gpu2  Cannot connect to the Docker daemon")
-    cluster.hosts["gpu2"].start_docker()
-    repaired(cluster, inventory)
+    failed(lab.raycluster("up", inventory), "gpu2  Cannot connect to the Docker daemon")
+    failed(lab.raycluster("down", inventory), "gpu2  Cannot connect to the Docker daemon")
+    lab.hosts["gpu2"].start_docker()
+    repaired(lab, inventory)
 
 
 @pytest.mark.parametrize("victim", ["gpu1", "gpu2"])

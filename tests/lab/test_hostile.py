@@ -140,7 +140,7 @@ def test_what_the_file_says_is_what_the_container_has(lab: Lab) -> None:
 
 def test_the_script_gives_the_container_the_same(lab: Lab) -> None:
     gpu1 = lab.hosts["gpu1"]
-    inventory = lab.inventory(workers=None, env=ENV, secrets=["S"], docker={"args": arguments()})
+    inventory = lab.inventory(workers=None, engine="mp", env=ENV, secrets=["S"], docker={"args": arguments()})
     secret = "  '\"$HOME`#= é  "
     script = lab.raycluster("up", inventory, "-o", "sh", env={"S": secret})
     assert script.returncode == 0, script.stderr

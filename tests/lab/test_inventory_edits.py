@@ -27,15 +27,17 @@ def test_a_worker_that_left_the_inventory_is_named_and_removed_with_prune(lab: L
     assert verdict(lab, inventory) == "healthy"
     assert lab.hosts["gpu3"].run("ls", "-A", "/root").stdout == ".cache\n"
 
-    brought_up(lab, lab.inventory())
-    down = lab.raycluster("down", two_hosts(lab), "--prune")
+
+def test_down_removes_a_worker_that_left_the_inventory_with_prune(lab: Lab) -> None:
+    brought_up(lab, lab.inventory(engine="mp"))
+    down = lab.raycluster("down", two_hosts(lab, engine="mp"), "--prune")
     assert down.returncode == 0, down.stderr
     assert containers(lab) == {}
 
 
 def test_a_worker_that_left_the_inventory_keeps_down_from_success(lab: Lab) -> None:
-    brought_up(lab, lab.inventory())
-    down = lab.raycluster("down", two_hosts(lab))
+    brought_up(lab, lab.inventory(engine="mp"))
+    down = lab.raycluster("down", two_hosts(lab, engine="mp"))
     assert (down.returncode, down.stdout) == (1, "")
     assert LEFT in down.stderr
     assert set(containers(lab)) == {"raycluster-lab-gpu3"}
@@ -45,8 +47,8 @@ def test_a_worker_that_left_the_inventory_keeps_down_from_success(lab: Lab) -> N
 
 
 def test_a_host_under_a_new_name_gets_no_second_container_beside_the_old(lab: Lab) -> None:
-    brought_up(lab, two_hosts(lab))
-    renamed = two_hosts(lab, worker={"name": "renamed"})
+    brought_up(lab, two_hosts(lab, engine="mp"))
+    renamed = two_hosts(lab, engine="mp", worker={"name": "renamed"})
     up = lab.raycluster("up", renamed)
     assert (up.returncode, up.stdout) == (1, "")
     assert "renamed  raycluster-lab-gpu2 of this cluster is there" in up.stderr

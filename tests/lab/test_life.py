@@ -70,16 +70,16 @@ def test_a_worker_added_to_the_file_joins_the_cluster_that_runs_and_gets_its_tok
 
 
 def test_a_changed_inventory_changes_only_the_host_it_concerns_and_says_why(lab: Lab) -> None:
-    brought_up(lab, two_hosts(lab))
+    brought_up(lab, two_hosts(lab, engine="mp"))
     before = ids(lab)
-    up = lab.raycluster("up", two_hosts(lab, worker={"env": {"NCCL_DEBUG": "INFO"}}))
+    up = lab.raycluster("up", two_hosts(lab, engine="mp", worker={"env": {"NCCL_DEBUG": "INFO"}}))
     assert up.returncode == 0, up.stderr
     assert "gpu2: the inventory has changed: env NCCL_DEBUG" in up.stderr
     assert len(before & ids(lab)) == 1
 
 
 def test_the_containers_outlive_the_laptops_connection_and_keep_their_environment(lab: Lab) -> None:
-    brought_up(lab, two_hosts(lab, env={"GREETING": 'it\'s $HOME & "more"'}))
+    brought_up(lab, two_hosts(lab, engine="mp", env={"GREETING": 'it\'s $HOME & "more"'}))
     environment = lab.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "env")
     assert 'GREETING=it\'s $HOME & "more"\n' in environment
     assert "VLLM_HOST_IP=192.0.2.12\n" in environment

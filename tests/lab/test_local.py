@@ -56,8 +56,9 @@ def test_a_cluster_from_its_head_is_the_same_from_the_laptop(lab: Lab, gpu1: Hos
 
 
 def test_a_run_on_the_head_and_one_from_the_laptop_exclude_each_other(lab: Lab, gpu1: Host) -> None:
-    inventory_on(gpu1, lab)
-    up = lab.raycluster_popen("up", lab.inventory())
+    gpu2 = [lab.hosts["gpu2"].entry]
+    inventory_on(gpu1, lab, workers=gpu2)
+    up = lab.raycluster_popen("up", lab.inventory(workers=gpu2))
     wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
     here = gpu1.raycluster("up")
     assert (here.returncode, here.stdout) == (4, "")
@@ -66,15 +67,16 @@ def test_a_run_on_the_head_and_one_from_the_laptop_exclude_each_other(lab: Lab, 
 
 
 def test_with_a_worker_down_the_rest_is_seen_and_reached_from_the_head(lab: Lab, gpu1: Host) -> None:
-    inventory_on(gpu1, lab, ssh={"connect_timeout": 2})
+    inventory_on(gpu1, lab, engine="mp", ssh={"connect_timeout": 2})
     assert gpu1.raycluster("up").returncode == 0
+    gpu1.docker("exec", "raycluster-lab-gpu1", "sh", "-c", "echo a word >/proc/1/fd/1")
     lab.hosts["gpu3"].cut()
     status = gpu1.raycluster("status")
     assert status.returncode == 3
     assert "gpu3: 192.0.2.13:22 " in status.stdout
     for words, from_gpu1 in (
         (("exec", "--", "hostname"), "==> gpu1 <==\ngpu1\n"),
-        (("logs", "-n", "1"), "gpu1 | "),
+        (("logs", "-n", "1"), "gpu1 | a word\n"),
     ):
         ran = gpu1.raycluster(*words)
         assert from_gpu1 in ran.stdout
