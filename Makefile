@@ -41,7 +41,7 @@ check: setup ## what a commit must pass, in under a minute: format, lint, types,
 	$(COMPILED) PYTHONHASHSEED=0 $(BIN)/pytest -n auto -m 'not lab and not slow'
 
 test: setup packages check ## the above, and on real hosts all that a user may do and meet, in some ten minutes
-	$(AS_ROOT) $(BIN)/pytest -n $(LABS) --dist loadgroup -m 'lab or slow' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'
+	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m 'lab or slow' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'
 
 test-lab: setup packages ## the lab itself: that its hosts are real, that labs keep apart, that the screens can be recorded
 	$(AS_ROOT) $(BIN)/pytest $(OF_THE_LAB_ITSELF)

@@ -161,5 +161,9 @@ def _way(argv: Sequence[str]) -> Way:
 
 
 def _on_the_laptop(lab: Lab, *argv: str | Path) -> list[str]:
-    _, settings = lab.raycluster_command()
+    compiled = {  # once, as what is installed is
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(lab.folder / "pycache"),
+    }
+    _, settings = lab.raycluster_command(env=compiled)
     return lab.desk.command(argv, settings, lab.folder)

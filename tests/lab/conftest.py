@@ -3,8 +3,10 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from . import lifecycle
 from .lab import Lab
@@ -12,14 +14,31 @@ from .processes import UnavailableError
 from .seeing import stands, two_hosts
 
 HOSTS = 3
+SHARE_A_CLUSTER = (
+    "/test_acting.py",
+    "/test_dashboard.py",
+    "/test_exec.py",
+    "/test_faults_standing.py",
+    "/test_logs.py",
+    "/test_mp.py",
+    "/test_serve.py",
+    "/test_watch.py",
+    "/test_without_ray.py",
+)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads these marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """What shares a cluster runs in one lab, one after another; all else wherever there is time."""
-    for item in items:
-        if {"lab_with_cluster", "lab_with_packages"}.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file.endswith(SHARE_A_CLUSTER) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    # Not `--dist loadgroup`: under pytest 9.2, pytest-xdist 3.8 does not see the groups.
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -86,12 +86,7 @@ class Lab:
     def raycluster_command(
         self, *words: str | Path, env: Mapping[str, str] | None = None
     ) -> tuple[list[str | Path], dict[str, str]]:
-        compiled = {  # once, as what is installed is
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(self.desk.folder / "pycache"),
-        }
-        settings = {"PYTHONPATH": str(CHECKOUT), **compiled, **(env or {})}
-        return [sys.executable, "-m", "orchestrator", *words], settings
+        return [sys.executable, "-m", "orchestrator", *words], {"PYTHONPATH": str(CHECKOUT), **(env or {})}
 
     def inventory(self, **changes: Any) -> Path:
         """Write the lab's inventory into the test's folder: maps merge, `None` removes, all else replaces."""

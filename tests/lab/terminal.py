@@ -1,6 +1,5 @@
 """A person's terminal on the laptop, in tmux: what they type, and what they see."""
 
-import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .lab import Lab
-from .processes import run, wait_until
+from .processes import CHECKOUT, run, wait_until
 
-RAYCLUSTER = 'raycluster() { env %s "$@"; }'
+PROGRAM = 'raycluster() { PYTHONPATH=%s "%s" -m orchestrator "$@"; }'
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,9 @@ def terminal(
 ) -> Iterator[Terminal]:
     """A shell on the laptop, in the test's folder, that knows `raycluster` by its name."""
     socket, profile = lab.folder / "tmux", lab.folder / "profile"
-    argv, settings = lab.raycluster_command()
-    program = shlex.join([*(f"{name}={value}" for name, value in settings.items()), *map(str, argv)])
+    python, _ = lab.raycluster_command()[0][:2]
     profile.write_text(
-        f"PS1='$ '\nPROMPT_COMMAND='tmux -S {socket} wait-for -S prompt'\n{RAYCLUSTER % program}\n"
+        f"PS1='$ '\nPROMPT_COMMAND='tmux -S {socket} wait-for -S prompt'\n{PROGRAM % (CHECKOUT, python)}\n"
     )
     shell = ("bash", "--noprofile", "--rcfile", profile, "-i")
     with running(lab, shell, socket, columns, rows, env) as opened:
