@@ -27,17 +27,16 @@ def test_a_worker_that_left_the_inventory_is_named_and_removed_with_prune(lab: L
     assert verdict(lab, inventory) == "healthy"
     assert lab.hosts["gpu3"].run("ls", "-A", "/root").stdout == ".cache\n"
 
-
-def test_down_removes_a_worker_that_left_the_inventory_with_prune(lab: Lab) -> None:
-    brought_up(lab, lab.inventory(engine="mp"))
-    down = lab.raycluster("down", two_hosts(lab, engine="mp"), "--prune")
+    brought_up(lab, lab.inventory())
+    down = lab.raycluster("down", two_hosts(lab), "--prune")
     assert down.returncode == 0, down.stderr
     assert containers(lab) == {}
 
 
 def test_a_worker_that_left_the_inventory_keeps_down_from_success(lab: Lab) -> None:
-    brought_up(lab, lab.inventory(engine="mp"))
-    down = lab.raycluster("down", two_hosts(lab, engine="mp"))
+    gpu3 = lab.hosts["gpu3"].entry
+    brought_up(lab, lab.inventory(workers=[gpu3]))
+    down = lab.raycluster("down", lab.inventory(workers=[]))
     assert (down.returncode, down.stdout) == (1, "")
     assert LEFT in down.stderr
     assert set(containers(lab)) == {"raycluster-lab-gpu3"}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, Literal
 
 from orchestrator.cli.output.console import answer
@@ -174,12 +175,14 @@ def show_planned(cluster: Cluster, plan: Plan) -> None:
 def as_events(command: str, cluster: Cluster, mask: Mask) -> Callable[[Happening], None]:
     """Makes lines of all that happens."""
     silent_until = dict[str, float]()
+    lines_in_order_of_time = Lock()  # hosts are heard of on threads of their own
 
     def hear(happening: Happening) -> None:
-        if _is_chatter(happening, silent_until):
-            return
-        if event := _event(command, cluster, happening):
-            emit(event, mask)
+        with lines_in_order_of_time:
+            if _is_chatter(happening, silent_until):
+                return
+            if event := _event(command, cluster, happening):
+                emit(event, mask)
 
     return hear
 
