@@ -38,7 +38,7 @@ check: setup ## what a commit must pass, in under a minute: format, lint, types,
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(COMPILED) PYTHONHASHSEED=0 $(BIN)/pytest -n auto -m 'not lab and not slow'
+	$(COMPILED) PYTHONHASHSEED=0 $(BIN)/pytest -n 4 -m 'not lab and not slow'
 
 test: setup packages check ## the above, and on real hosts all that a user may do and meet, in some ten minutes
 	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m 'lab or slow' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'

@@ -1,9 +1,9 @@
-"""The rules of the four rooms that import-linter cannot say."""
+"""The rules of the layers that import-linter cannot say."""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,13 +16,20 @@ GOING_AROUND = {"out", "print_json", "log", "control"}
 SLOW = ("fabric", "paramiko", "yaml", "rich.live")  # Typer itself brings pydantic
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imports(path: Path) -> frozenset[tuple[str, bool]]:
     """The modules that a file imports, and whether it does so at its top level."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
+    found = set()
+    for node in nodes(path):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        yield from ((name, node in tree.body) for name in names)
+        found |= {(name, getattr(node, "col_offset", 0) == 0) for name in names}
+    return frozenset(found)
 
 
 def importers(module: str, *, top_level: bool = False) -> set[str]:
@@ -36,9 +43,14 @@ def importers(module: str, *, top_level: bool = False) -> set[str]:
     }
 
 
+@cache
+def called(path: Path) -> frozenset[str]:
+    """What a file calls, as it is written there."""
+    return frozenset(ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call))
+
+
 def calls(path: Path, *names: str) -> bool:
-    nodes = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
-    return any(ast.unparse(function) in names for function in nodes)
+    return not called(path).isdisjoint(names)
 
 
 def test_only_remote_opens_sockets_and_starts_processes() -> None:
@@ -60,7 +72,7 @@ def test_only_the_screen_makes_a_console_and_nothing_goes_around_it() -> None:
         str(path)
         for path in SOURCES
         if path.is_relative_to(CLI) and path.name != "console.py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -85,7 +97,7 @@ def test_one_place_knows_the_engines_apart() -> None:
     """Defaults aside: whoever else asks which one it is should ask the engine instead."""
     naming, comparing = set(), set()
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and node.attr == "MP":
                 naming.add(str(path.relative_to(ROOT / "orchestrator")))
             asked = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
@@ -102,7 +114,7 @@ def test_only_docker_names_a_docker_command() -> None:
         path.relative_to(ROOT / "orchestrator/plan").parts[0]
         for path in SOURCES
         if path.is_relative_to(ROOT / "orchestrator/plan")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and ast.unparse(node).endswith("docker.command")
     }
     assert naming == {"docker", "scripts.py"}
