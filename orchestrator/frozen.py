@@ -24,9 +24,11 @@ def dataclass(
     slots: bool = False,
     kw_only: bool = False,
 ) -> Callable[[type[T]], type[T]]:
-    """Makes the class a frozen dataclass with slots."""
+    """Makes the class a frozen dataclass, with slots where they are asked for."""
 
     def decorate(cls: Any) -> Any:
+        if hasattr(cls, "__post_init__"):
+            raise TypeError(f"{cls.__qualname__}: __post_init__ would never be called")
         own = {name for name, value in vars(cls).items() if value is not None}
         made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
         made.__init__ = _first(made)

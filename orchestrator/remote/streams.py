@@ -227,7 +227,7 @@ class StaticInput:
 
 
 @dataclass
-class ReceivetbeatInput(StaticInput):
+class HeartbeatInput(StaticInput):
     """The same, held open until it is `over`, with an empty line every `seconds`.
 
     A command that reads them knows that we live, and we learn whether they can be sent.
@@ -316,7 +316,7 @@ class BaseTransport(ABC):
         over: PollableEvent | None = None,
     ) -> Output | Failure:
         lines = Lines(on_line)
-        stdin = ReceivetbeatInput(command.input(), over, self.timeouts.heartbeat)
+        stdin = HeartbeatInput(command.input(), over, self.timeouts.heartbeat)
         ended = self._output(command, stdin, lines.receive, Tail(KEPT), timeout, cancel)
         lines.end()
         return ended

@@ -37,7 +37,7 @@ def down(
     that carry this cluster's label are touched. A host that could not be asked is a failure, never a
     success. A second `down` changes nothing and says so. On a terminal it asks first.
     """
-    from orchestrator.cli.run.operation import execute, looking, preview, show_plan_only
+    from orchestrator.cli.run.operation import execute, looking, plan_for_now, preview
     from orchestrator.cli.run.prompt import confirm, somebody_there
     from orchestrator.plan.actions.down import plan_down
     from orchestrator.plan.facts.host import Depth
@@ -54,7 +54,7 @@ def down(
         assumed = all_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.RAY))
     if somebody_there() and not yes:
-        plan = show_plan_only(cluster, planner, replace(pace, events=False), Depth.CONTAINERS)
+        plan = plan_for_now(cluster, planner, replace(pace, events=False), Depth.CONTAINERS)
         if plan.changes:
             confirm(_question(cluster, plan), given=False)
     depth = Depth.RAY if prune else Depth.CONTAINERS  # else Ray is asked while workers are being stopped

@@ -8,7 +8,7 @@ import typer
 from orchestrator.cli.commands.trust import introduced
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import answer, explain, notice, plural, troubles
-from orchestrator.cli.run import inventory_file
+from orchestrator.cli.run import atomic_file
 from orchestrator.cli.run.inventory_file import DEFAULT, refuse
 from orchestrator.cli.run.prompt import consent
 from orchestrator.cli.run.session import session
@@ -34,7 +34,7 @@ def make_way(file: str, *, yes: bool) -> None:
     """Returns if the file may be written; asks where one is there."""
     if file == STDOUT:
         return
-    inventory_file.make_sure(Path(file))
+    atomic_file.make_sure(Path(file))
     if Path(file).exists():
         consent(f"{file} is there already. Replace it?", given=yes)
 
@@ -98,7 +98,7 @@ def keep(draft: Draft, file: str) -> None:
     if file == STDOUT:
         answer().print(inventory, end="")
     else:
-        inventory_file.replace(Path(file), inventory)
+        atomic_file.replace(Path(file), inventory)
 
 
 def report(draft: Draft, file: str) -> None:

@@ -32,7 +32,7 @@ def metrics(
     import json
 
     from orchestrator.cli.output.console import answer, troubles
-    from orchestrator.cli.run import inventory_file as atomic_file
+    from orchestrator.cli.run import atomic_file
     from orchestrator.cli.run.session import session
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.status import services

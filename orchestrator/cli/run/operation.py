@@ -85,7 +85,7 @@ def preview(
     depth: Depth,
 ) -> int:
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
-    plan = show_plan_only(cluster, planner, pace, depth) if assumed is None else planner(assumed)
+    plan = plan_for_now(cluster, planner, pace, depth) if assumed is None else planner(assumed)
     if output is PlanForm.SH:
         from orchestrator.cli.output.plan_script import script
 
@@ -99,7 +99,7 @@ def preview(
     return 1 if plan.refusals else 0
 
 
-def show_plan_only(cluster: Cluster, planner: Planner, pace: RunOptions, depth: Depth) -> Plan:
+def plan_for_now(cluster: Cluster, planner: Planner, pace: RunOptions, depth: Depth) -> Plan:
     """The plan for what the hosts have now; nothing is changed, and no lock held."""
     with session(cluster, "plan", pace, logged=False) as run:
         facts = run.observe_all(depth)
