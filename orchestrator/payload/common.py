@@ -3,6 +3,7 @@
 `payload.program` puts this text before theirs; run as files, they import it as a module beside them.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -16,8 +17,9 @@ def input_ended(silence=SILENCE):
     ended = threading.Event()
 
     def drain():
-        while select.select([0], [], [], silence)[0] and os.read(0, 65536):
-            pass  # not by way of sys.stdin, which would hold a lock when the program ends
+        with contextlib.suppress(OSError):  # closed, or nothing that can be read: nobody is there either
+            while select.select([0], [], [], silence)[0] and os.read(0, 65536):
+                pass  # not by way of sys.stdin, which would hold a lock when the program ends
         ended.set()
 
     threading.Thread(target=drain, daemon=True).start()

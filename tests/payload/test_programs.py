@@ -1,6 +1,7 @@
 """One rule for all programs for containers: what an image's own Python can run."""
 
 import ast
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,13 @@ def test_a_program_is_python_3_8_and_imports_only_what_the_image_has(path: Path)
 def test_a_text_that_is_sent_needs_nothing_beside_it(name: payload.Name) -> None:
     ast.parse(payload.program(name), feature_version=(3, 8))
     assert "from common" not in payload.program(name)
+
+
+def test_a_program_whose_input_is_closed_ends_as_with_one_that_has_ended(tmp_path: Path) -> None:
+    line = f'{shlex.quote(sys.executable)} -c "$0" "$1" 1 15 <&-'
+    ran = subprocess.run(["sh", "-c", line, payload.program("tail_files"), tmp_path], check=False, timeout=20,
+                         capture_output=True, text=True)  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", get_args(payload.Name))

@@ -16,7 +16,7 @@ from orchestrator.remote.logs.host_follower import Follower, Said
 from orchestrator.remote.logs.read import Wanted
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 
-MOST = 50_000  # lines that are queue together, and that wait for whoever reads: a host is not asked for more
+MOST = 50_000  # lines that are queued together, and that wait for whoever reads: a host is not asked for more
 
 
 @dataclass(frozen=True, slots=True)
