@@ -22,6 +22,7 @@ SHARE_A_CLUSTER = (
     "/test_logs.py",
     "/test_mp.py",
     "/test_serve.py",
+    "/test_standing.py",
     "/test_watch.py",
     "/test_without_ray.py",
 )

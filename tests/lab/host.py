@@ -214,8 +214,8 @@ class Host:
         Looked for on the host itself, because one that lasts for a tenth of a second is easily missed.
         """
         seen = f"pgrep --full {shlex.quote(command)}"
-        rest = f"while {seen}; do :; done" if gone else ""
-        self.run("timeout", "30", "sh", "-c", f"until {seen}; do :; done; {rest}")
+        rest = f"while {seen}; do sleep 0.02; done" if gone else ""
+        self.run("timeout", "30", "sh", "-c", f"until {seen}; do sleep 0.02; done; {rest}")
 
     @property
     def ssh_runs(self) -> bool:

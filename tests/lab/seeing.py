@@ -2,7 +2,11 @@
 
 import json
 import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from .host import Host
@@ -14,6 +18,17 @@ WHAT_RUNS = """\
 docker ps --quiet --no-trunc --filter label=raycluster.cluster
 pgrep 'raylet|gcs_server'
 """
+
+HAS_STARTED = """\
+since=$(date +%s.%N)
+docker ps --filter "name=^$0\\$" --format {{.ID}} | grep -q . && exit
+coproc docker events --since "$since" --filter event=start --filter "container=$0"
+read -r _ <&"${COPROC[0]}"
+kill $COPROC_PID
+"""
+
+URL = "http://192.0.2.11:8000"
+"""Where vLLM answers, on the head."""
 
 SUCCESS = ("is up", "is down", "healthy")
 """The words that may never be said when something failed."""
@@ -56,6 +71,52 @@ def containers(lab: Lab, label: str = "raycluster.cluster") -> dict[str, str]:
     shown = ("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}} {{.State}}")
     lines = (line for host in lab.hosts.values() for line in host.docker(*shown).splitlines())
     return dict(line.split() for line in lines)
+
+
+def has_started(host: Host, cluster: str = "lab") -> None:
+    """Waits until the host's container has been started. Docker itself tells: to ask it again and again costs much."""
+    host.run("timeout", "60", "bash", "-c", HAS_STARTED, f"raycluster-{cluster}-{host.name}")
+
+
+@contextmanager
+def watched(lab: Lab, inventory: Path) -> Iterator[Callable[[str, float], None]]:
+    """Waits, by the name of a verdict and seconds, until a `status --watch` gives it.
+
+    One program that is told of changes costs next to nothing beside a `status` again and again.
+    """
+    watch = lab.raycluster_popen("status", inventory, "--watch", "-o", "jsonl")
+    assert watch.stdout
+    lines, said = iter(watch.stdout.readline, ""), list[str]()
+
+    def until(verdict: str, seconds: float) -> None:
+        late = Timer(seconds, watch.kill)
+        late.start()
+        try:
+            for line in lines:
+                said.append(line)
+                told = json.loads(line)
+                now = told["state"]["verdict"] if "state" in told else not told["host"] and told["text"]
+                if now in (verdict, f"is {verdict}"):
+                    return
+        finally:
+            late.cancel()
+        raise AssertionError(f"not {verdict} within {seconds:g} s: {said}")
+
+    try:
+        yield until
+    finally:
+        watch.kill()
+        watch.communicate()
+
+
+def is_served(lab: Lab) -> bool:
+    """Whether a model's server answers the laptop: a fraction of what `status` costs, so it is asked first."""
+    return (
+        lab.laptop(
+            [sys.executable, "-c", f"import urllib.request as u; u.urlopen('{URL}/v1/models', timeout=5)"]
+        ).returncode
+        == 0
+    )
 
 
 def ids(lab: Lab) -> set[str]:
@@ -106,6 +167,20 @@ def repaired(lab: Lab, inventory: Path) -> None:
     up = lab.raycluster("up", inventory)
     assert up.returncode == 0, up.stderr
     assert verdict(lab, inventory) == "healthy"
+
+
+def findings(lab: Lab, inventory: Path) -> list[dict[str, Any]]:
+    """What `check` finds; its exit code tells whether there is a failure among it."""
+    answer = lab.raycluster("check", inventory, "-o", "json")
+    told: dict[str, Any] = json.loads(answer.stdout)
+    assert told["version"] == 1
+    found: list[dict[str, Any]] = told["findings"]
+    assert answer.returncode == (3 if "failure" in {each["level"] for each in found} else 0), answer.stderr
+    return found
+
+
+def good(found: list[dict[str, Any]]) -> bool:
+    return "failure" not in {each["level"] for each in found}
 
 
 def remedies(answer: Answer) -> list[str]:

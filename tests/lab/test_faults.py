@@ -1,13 +1,13 @@
 """Faults, made for real on real hosts: what a user sees, the exit code, and what repairs them."""
 
 from .lab import Lab
-from .processes import wait_until
 from .seeing import (
     brought_up,
     containers,
     environment,
     failed,
     finished,
+    has_started,
     health,
     heard,
     just_asked,
@@ -182,7 +182,7 @@ def test_a_cable_cut_during_down(lab: Lab) -> None:
 
 def test_ctrl_c_removes_what_the_run_had_started(lab: Lab) -> None:
     up = lab.raycluster_popen("up", two_hosts(lab))
-    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    has_started(lab.hosts["gpu1"])
     up.send_signal(2)
     stdout, stderr = up.communicate(timeout=120)
     assert up.returncode == 130

@@ -3,7 +3,7 @@
 from . import faults
 from .lab import Lab
 from .processes import wait_until
-from .seeing import Answer, containers, failed, finished, health, remedies, repaired, two_hosts
+from .seeing import Answer, failed, finished, has_started, health, remedies, repaired, two_hosts
 
 
 def is_asked(lab: Lab, inventory: object) -> None:
@@ -157,7 +157,7 @@ def test_a_connection_that_drops_while_a_workers_container_is_started(lab: Lab) 
 def test_a_connection_to_the_head_that_drops_while_workers_join(lab: Lab) -> None:
     inventory = two_hosts(lab)
     up = lab.raycluster_popen("up", inventory)
-    wait_until("gpu2's container", lambda: "raycluster-lab-gpu2" in containers(lab))
+    has_started(lab.hosts["gpu2"])
     faults.drop_connections(lab.hosts["gpu1"])
     failed(finished(up), "the connection to 192.0.2.11:22 was lost", "What it had started was left there")
     repaired(lab, inventory)

@@ -3,8 +3,7 @@
 import pytest
 
 from .lab import Lab
-from .processes import wait_until
-from .seeing import brought_up, failed, health, repaired, two_hosts, verdict
+from .seeing import brought_up, failed, health, repaired, two_hosts, verdict, watched
 
 
 def test_a_worker_that_cannot_be_reached(lab: Lab) -> None:
@@ -69,13 +68,29 @@ def test_a_cable_cut_during_status_holds_nobody_up(cluster: Lab) -> None:
     cluster.hosts["gpu2"].mend()
 
 
+def test_a_worker_cut_off_by_a_firewall_later_is_not_healthy(cluster: Lab) -> None:
+    inventory, gpu2 = two_hosts(cluster), cluster.hosts["gpu2"]
+    drop = ("INPUT", "-p", "tcp", "--syn", "-s", "192.0.2.11", "-j", "DROP")
+    gpu2.run("iptables", "-I", *drop)
+    try:
+        assert verdict(cluster, inventory) == "degraded"
+        up = cluster.raycluster("up", inventory)
+        assert up.returncode == 1
+        assert "gpu2  Ray lists it, but the head cannot reach it" in up.stderr
+    finally:
+        gpu2.run("iptables", "-D", *drop)
+    assert verdict(cluster, inventory) == "healthy"
+
+
 def test_hosts_that_are_switched_off_and_on_again(cluster: Lab) -> None:
     inventory = two_hosts(cluster)
     cluster.hosts["gpu2"].reboot()
     told = health(cluster, inventory)
     assert (told["verdict"], told["hosts"]["gpu2"]["joined"]) == ("degraded", False)
     assert told["hosts"]["gpu1"]["verdict"] == "healthy"
-    wait_until("the worker is back without the laptop", lambda: verdict(cluster, inventory) == "healthy", 60)
+    with watched(cluster, inventory) as until:  # the worker comes back without the laptop
+        until("healthy", 60)
+    assert verdict(cluster, inventory) == "healthy"
 
     cluster.hosts["gpu1"].reboot()
     told = health(cluster, inventory)
@@ -87,11 +102,14 @@ def test_hosts_that_are_switched_off_and_on_again(cluster: Lab) -> None:
 def test_a_head_whose_process_is_killed_heals_without_the_laptop(cluster: Lab) -> None:
     inventory = two_hosts(cluster)
     before = health(cluster, inventory)["hosts"]["gpu1"]["restarts"]
-    cluster.hosts["gpu1"].run("pkill", "-KILL", "-x", "gcs_server")
-    wait_until("degraded", lambda: verdict(cluster, inventory) != "healthy", seconds=30)
-    wait_until("healthy again", lambda: verdict(cluster, inventory) == "healthy", seconds=150)
-    assert health(cluster, inventory)["hosts"]["gpu1"]["restarts"] == before + 1
-    assert health(cluster, inventory)["notes"] == []
+    with watched(cluster, inventory) as until:
+        until("healthy", 30)
+        cluster.hosts["gpu1"].run("pkill", "-KILL", "-x", "gcs_server")
+        until("degraded", 30)
+        assert verdict(cluster, inventory) != "healthy"
+        until("healthy", 150)
+    told = health(cluster, inventory)
+    assert (told["verdict"], told["hosts"]["gpu1"]["restarts"], told["notes"]) == ("healthy", before + 1, [])
 
 
 def test_an_image_whose_ray_has_no_dashboard(cluster: Lab) -> None:

@@ -1,10 +1,5 @@
 """A cluster's life on real hosts: up, seen, changed, down."""
 
-import os
-import pty
-import re
-from contextlib import suppress
-
 from .lab import Lab
 from .seeing import brought_up, containers, health, ids, two_hosts, verdict
 
@@ -55,20 +50,6 @@ def test_up_again_status_down_and_down_again(lab: Lab) -> None:
     assert lab.raycluster("status", inventory).returncode == 3
 
 
-def test_a_worker_added_to_the_file_joins_the_cluster_that_runs_and_gets_its_token(lab: Lab) -> None:
-    brought_up(lab, two_hosts(lab))
-    before = ids(lab)
-    up = lab.raycluster("up", lab.inventory())
-    assert up.returncode == 0, up.stderr
-    assert "gpu3: has no container yet" in up.stderr
-    assert "gpu1: start" not in up.stderr
-    assert before < ids(lab)
-    assert containers(lab) == ALL
-    tokens = {lab.hosts[host].run("cat", f"/root/.raycluster/lab/{host}.token").stdout for host in lab.hosts}
-    assert len(tokens) == 1
-    assert lab.hosts["gpu3"].run("stat", "-c", "%a", "/root/.raycluster/lab/gpu3.token").stdout == "600\n"
-
-
 def test_a_changed_inventory_changes_only_the_host_it_concerns_and_says_why(lab: Lab) -> None:
     brought_up(lab, two_hosts(lab, engine="mp"))
     before = ids(lab)
@@ -84,26 +65,6 @@ def test_the_containers_outlive_the_laptops_connection_and_keep_their_environmen
     assert 'GREETING=it\'s $HOME & "more"\n' in environment
     assert "VLLM_HOST_IP=192.0.2.12\n" in environment
     assert "GLOO_SOCKET_IFNAME=eth0\n" in environment
-
-
-def test_on_a_terminal_the_hosts_are_shown_live_and_the_end_stays(lab: Lab) -> None:
-    ours, theirs = pty.openpty()
-    up = lab.raycluster_popen("up", two_hosts(lab), stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = _all_of(ours)
-    assert up.wait(timeout=120) == 0
-    assert "gpu2  start its container" in shown
-    assert "✓  gpu2  joined, 8 GPUs" in shown
-    assert "cluster lab is up: Ray 2.60.0 lists all 2 hosts, 16 GPUs" in shown
-
-
-def _all_of(terminal: int) -> str:
-    """What a terminal shows until its program ends, without colours."""
-    said = b""
-    with suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as screen:
-        while piece := screen.read(65536):
-            said += piece
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
 
 
 def test_a_dry_run_shows_the_lines_and_changes_nothing(lab: Lab) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from .host import Host
 from .lab import Lab
-from .processes import wait_until
-from .seeing import containers, ids
+from .seeing import containers, has_started, ids
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def test_a_run_on_the_head_and_one_from_the_laptop_exclude_each_other(lab: Lab, 
     gpu2 = [lab.hosts["gpu2"].entry]
     inventory_on(gpu1, lab, workers=gpu2)
     up = lab.raycluster_popen("up", lab.inventory(workers=gpu2))
-    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    has_started(lab.hosts["gpu1"])
     here = gpu1.raycluster("up")
     assert (here.returncode, here.stdout) == (4, "")
     assert "cluster lab is locked: root@laptop has run `raycluster up` for" in here.stderr

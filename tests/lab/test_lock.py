@@ -3,14 +3,13 @@
 import signal
 
 from .lab import Lab
-from .processes import wait_until
-from .seeing import brought_up, containers, ids, two_hosts, verdict
+from .seeing import brought_up, containers, has_started, ids, two_hosts, verdict
 
 
 def test_of_two_ups_at_once_one_does_it_and_the_other_says_who(lab: Lab) -> None:
     inventory = two_hosts(lab)
     first = lab.raycluster_popen("up", inventory)
-    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    has_started(lab.hosts["gpu1"])
     second = lab.raycluster("up", inventory)
     assert (second.returncode, second.stdout) == (4, "")
     assert "cluster lab is locked: root@laptop has run `raycluster up` for" in second.stderr
@@ -25,7 +24,7 @@ def test_of_two_ups_at_once_one_does_it_and_the_other_says_who(lab: Lab) -> None
 def test_down_waits_for_nobody_while_up_runs_and_removes_nothing_of_it(lab: Lab) -> None:
     inventory = two_hosts(lab)
     up = lab.raycluster_popen("up", inventory)
-    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    has_started(lab.hosts["gpu1"])
     before = ids(lab)
     assert lab.raycluster("down", inventory).returncode == 4
     assert before <= ids(lab)
@@ -37,7 +36,7 @@ def test_down_waits_for_nobody_while_up_runs_and_removes_nothing_of_it(lab: Lab)
 def test_a_run_that_is_stuck_is_ended_by_a_release_and_the_next_goes_on_from_there(lab: Lab) -> None:
     inventory = two_hosts(lab)
     stuck = lab.raycluster_popen("up", inventory)
-    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    has_started(lab.hosts["gpu1"])
     stuck.send_signal(signal.SIGSTOP)
     release = lab.raycluster("lock", "release", inventory, "-y")
     assert release.returncode == 0, release.stderr
@@ -50,7 +49,7 @@ def test_a_run_that_is_stuck_is_ended_by_a_release_and_the_next_goes_on_from_the
 
 def test_a_closed_terminal_ends_a_run_in_good_order(lab: Lab) -> None:
     up = lab.raycluster_popen("up", two_hosts(lab))
-    wait_until("gpu1's container", lambda: "raycluster-lab-gpu1" in containers(lab))
+    has_started(lab.hosts["gpu1"])
     up.send_signal(signal.SIGHUP)
     assert up.wait(timeout=60) == 130
     assert containers(lab) == {}

@@ -13,7 +13,7 @@ from tests.payload.serving.place import VLLM
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import brought_up, failed, health, stands
+from .seeing import brought_up, failed, health, is_served, stands
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
 PLACE = "/root/vllm"
@@ -86,7 +86,7 @@ def test_a_workers_container_that_is_killed_is_told_within_seconds_and_up_mends_
     assert "gpu3: its container exited with code 137" in told.stdout
     assert "containers run on 2 of 3 hosts" in told.stdout
     brought_up(served, inventory(served))
-    wait_until("it answers again", lambda: answers(served), 30)
+    wait_until("it answers again", lambda: is_served(served) and answers(served), 30)
     assert model(served)["lives"] == 2
 
 
@@ -94,7 +94,7 @@ def test_a_worker_that_comes_back_by_itself_needs_nobody(served: Lab) -> None:
     before = model(served)["lives"]
     served.hosts["gpu2"].docker("restart", "--time", "1", "raycluster-lab-gpu2")
     wait_until("all live anew", lambda: model(served).get("lives", 0) > before, 30)
-    wait_until("it answers again", lambda: answers(served), 30)
+    wait_until("it answers again", lambda: is_served(served) and answers(served), 30)
 
 
 def test_a_rank_that_fails_is_told_with_its_cause_and_nothing_stays(cluster: Lab) -> None:
@@ -107,8 +107,8 @@ def test_a_rank_that_fails_is_told_with_its_cause_and_nothing_stays(cluster: Lab
 
 def test_a_host_that_is_cut_off_is_missed_within_half_a_minute_and_comes_back_by_itself(served: Lab) -> None:
     served.hosts["gpu3"].cut()
-    wait_until("it is missed", lambda: not answers(served), 40)
+    wait_until("it is missed", lambda: not is_served(served) and not answers(served), 40)
     assert "it waits for gpu3" in served.raycluster("status", inventory(served)).stdout
     failed(served.raycluster("serve", "-i", inventory(served), "alphabet"), "gpu3")
     served.hosts["gpu3"].mend()
-    wait_until("it answers again", lambda: answers(served), 60)
+    wait_until("it answers again", lambda: is_served(served) and answers(served), 60)

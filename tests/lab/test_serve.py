@@ -12,10 +12,9 @@ from tests.payload.serving.place import VLLM
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import Answer, failed, two_hosts
+from .seeing import URL, Answer, failed, is_served, two_hosts
 
 CONTAINER = "raycluster-lab-gpu1"
-URL = "http://192.0.2.11:8000"
 OURS = "/usr/local/bin/vllm serv[e]|supervisor.p[y]"
 
 
@@ -93,7 +92,7 @@ def test_a_server_that_is_killed_is_told_within_seconds_and_comes_back_by_itself
     inside(served, "mv", "/usr/local/bin/away", "/usr/local/bin/vllm")
     assert (lost.returncode, lost.stdout.partition(":")[0]) == (3, "cluster lab is degraded")
     assert re.search(r"does not answer: vLLM ended with exit code \d+ and will be started again", lost.stdout)
-    wait_until("it is back", lambda: status(served).returncode == 0, 30)
+    wait_until("it is back", lambda: is_served(served) and status(served).returncode == 0, 30)
     assert re.search(r"alphabet answers at .* started \d times", status(served).stdout)
 
 
@@ -131,5 +130,5 @@ def test_its_log_is_followed(served: Lab) -> None:
 def test_what_was_served_comes_back_with_the_heads_container(served: Lab) -> None:
     assert serve(served, "alphabet").returncode == 0
     served.hosts["gpu1"].docker("restart", "--time", "1", CONTAINER)
-    wait_until("it answers again", lambda: status(served).returncode == 0, 60)
+    wait_until("it answers again", lambda: is_served(served) and status(served).returncode == 0, 60)
     assert json.loads(curl(served, "/v1/models"))["data"][0]["id"] == "alphabet"
