@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,8 @@ class Place:
 
     def kill(self, *pids: int) -> None:
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # some end as soon as their parent has
+                os.kill(pid, signal.SIGKILL)
         until("they are dead", lambda: not any(map(lives, pids)))
 
     def kill_keeper(self) -> None:
