@@ -94,8 +94,9 @@ def test_hosts_that_are_switched_off_and_on_again(cluster: Lab) -> None:
 
     cluster.hosts["gpu1"].reboot()
     told = health(cluster, inventory)
-    # The head's own node may be back before it is asked; its worker has to begin anew.
-    assert (told["verdict"], told["hosts"]["gpu2"]["joined"]) == ("degraded", False)
+    # The head may be asked before Ray answers there, or after its own node is back; its worker has to begin anew.
+    assert told["verdict"] == "degraded"
+    assert not told["hosts"]["gpu2"]["joined"]
     repaired(cluster, inventory)
 
 
