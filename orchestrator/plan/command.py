@@ -1,10 +1,17 @@
 """A command for a host: what is sent, and what people are shown."""
 
+import re
 import shlex
 from typing import Self
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.secret import Secret
+
+DIFFERS = re.compile(r"[^ -~]|['!\\]")
+"""What login shells read in different ways within single quotes."""
+
+NO_PLAIN_FORMAT = re.compile(r"""[^ -~]|['!\\%"$`]""")
+"""The same, and what printf or double quotes would make something else of."""
 
 
 class Script(str):
@@ -37,8 +44,26 @@ class Command:
     stdin: tuple[str | Secret, ...] = ()
 
     def line(self) -> str:
-        """The one string for the remote shell."""
+        """The one string for a POSIX shell."""
         return shlex.join(self.argv)
+
+    def login_shell_line(self, first: str = "") -> str:
+        """The one line for a host's login shell, which need be no POSIX shell: all it reads is `sh -c '…'`.
+
+        Within single quotes sh, bash, dash, ash, zsh, fish, csh and tcsh agree but for a newline, `'`, `!` and
+        a backslash: those, and what is not ASCII, sh itself makes out of digits. `first`: shell code, of other
+        characters only, that is run before the command.
+        """
+        match self.argv:
+            case ("sh", "-c", Script() as script, name, *arguments):  # this very sh can run it
+                code = f"{shlex.join(('set', '--', *arguments))}; {script.lstrip()}"
+                called = f" {name}"
+            case _:
+                code, called = f"exec {self.line()}", ""
+        if DIFFERS.search(code):
+            escaped = NO_PLAIN_FORMAT.sub(lambda found: _octal(found[0]), code)
+            code = f'eval "$(printf "{escaped}")"'
+        return f"sh -c '{first}{code}'{called}"
 
     def shown(self) -> str:
         """The same for people and for scripts: what is no plain character stands escaped, as bash reads it."""
@@ -64,6 +89,9 @@ def quoted(word: str) -> str:
 def _escaped(character: str) -> str:
     if character in "\\'":
         return f"\\{character}"
-    if character.isprintable():
-        return character
-    return "".join(f"\\{byte:03o}" for byte in character.encode())
+    return character if character.isprintable() else _octal(character)
+
+
+def _octal(character: str) -> str:
+    """The character's bytes as printf and `$'…'` read them."""
+    return "".join(f"\\{byte:03o}" for byte in character.encode(errors="surrogateescape"))

@@ -130,12 +130,7 @@ exec $docker run --name "$name" "$@"
 """
 """What a trial that was cut short has left makes room first."""
 
-RUN_MARKED = r"""
-export "$1"
-shift
-(exec "$@")
-exit "$?"
-"""
+RUN_MARKED = 'export "$1"; shift; (exec "$@"); exit "$?"'
 """Stays for as long as the command does, its mark to be seen even where the command becomes another user, by sudo."""
 
 END_MARKED = r"""

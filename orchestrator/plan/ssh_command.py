@@ -11,7 +11,7 @@ CHECKING = {HostKeys.STRICT: "yes", HostKeys.ACCEPT_NEW: "accept-new"}
 
 def ssh(node: Node, *options: str, remote: Command | None = None) -> Command:
     """`ssh` to the node as the inventory has it, `~/.ssh/config` below it; then what is run there."""
-    words = (remote.line(),) if remote else ()
+    words = (remote.login_shell_line(),) if remote else ()
     return Command(("ssh", *options, *_settings(node.ssh), "--", node.host, *words))
 
 

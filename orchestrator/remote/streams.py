@@ -98,8 +98,12 @@ class Tail:
 
     @property
     def last_words(self) -> str:
-        """The last lines, to stand below a message."""
-        return "\n".join(self.received[-LAST:].decode(errors="replace").splitlines()[-LINES:])
+        return last_words(self.received)
+
+
+def last_words(received: bytes | bytearray) -> str:
+    """The last lines of what a command has printed, to stand below a message."""
+    return "\n".join(received[-LAST:].decode(errors="replace").splitlines()[-LINES:])
 
 
 class Endpoint(Protocol):

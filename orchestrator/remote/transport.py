@@ -42,6 +42,7 @@ class FailureKind(StrEnum):
     UNREACHABLE = "unreachable"
     HOST_KEY = "host-key"
     AUTH = "auth"
+    ACCOUNT = "account"
     EXIT = "exit"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"

@@ -16,6 +16,7 @@ from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker
 from orchestrator.plan.actions.adhoc import plan_exec
 from orchestrator.plan.facts.host import Depth
+from orchestrator.remote.ssh.login_shell import PRINT_MARK
 
 from . import rivals, terminal
 from .farm import Farm, farm
@@ -119,7 +120,10 @@ def _lines(made: Farm, count: int) -> dict[str, str]:
     """By address, what `exec` runs there, so that Ctrl-C can end it."""
     cluster = _loaded(made, count)
     jobs = plan_exec(cluster, cluster.nodes, ("docker", "ps"), "bench", on_host=True, stdin=False)
-    return {node.ip or "": job.command.line() for node, job in zip(cluster.nodes, jobs, strict=True)}
+    return {
+        node.ip or "": job.command.login_shell_line(PRINT_MARK)
+        for node, job in zip(cluster.nodes, jobs, strict=True)
+    }
 
 
 def _looks(made: Farm, count: int) -> dict[str, str]:
@@ -127,7 +131,9 @@ def _looks(made: Farm, count: int) -> dict[str, str]:
     cluster = _loaded(made, count)
     gcs = {Role.HEAD: host_port(cluster.head.ip or "", cluster.ray.port)}
     return {
-        node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), Depth.RAY).line()
+        node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), Depth.RAY).login_shell_line(
+            PRINT_MARK
+        )
         for node in cluster.nodes
     }
 

@@ -23,6 +23,13 @@ quoted() {{
     printf "'%s' " "$done$rest"
 }}
 
+portable() {{ # LINE: the same for login shells that are no POSIX shells, too
+    local code=$1
+    code=${{code//\\/'\134'}} code=${{code//\'/'\047'}} code=${{code//!/'\041'}} code=${{code//$'\n'/'\012'}}
+    code=${{code//'"'/'\042'}} code=${{code//'$'/'\044'}} code=${{code//'`'/'\140'}} code=${{code//'%'/'\045'}}
+    printf %s "sh -c 'eval \"\$(printf \"$code\")\"'"
+}}
+
 on() {{ # HOST COMMAND...: each word quoted for the shell there
     local host=$1 line='' word
     shift
@@ -58,7 +65,7 @@ def _shell(node: Node) -> str:
     """What runs "$line" on the host, in the user's home there."""
     if node.is_local:
         return '(cd && exec sh -c "$line")'
-    return f'{ssh(node, *NOT_ASKING).shown()} "$line"'
+    return f'{ssh(node, *NOT_ASKING).shown()} "$(portable "$line")"'
 
 
 def _texts(plan: Plan) -> Iterator[str]:

@@ -86,10 +86,9 @@ class Session:
 
         Yields what is known of the head where it could not be asked for the lock: nothing else is done there.
         """
-        head = self.cluster.head.name
-        taken = Lock(self.fleet[head], lock.hold(self.cluster, ourselves(), command), self._lose).take(
-            self.cancel
-        )
+        head, seconds = self.cluster.head.name, self.cluster.head.ssh.connect_timeout
+        run = Lock(self.fleet[head], lock.hold(self.cluster, ourselves(), command), self._lose)
+        taken = run.take(self.cancel, seconds)
         match taken:
             case Holder():
                 self.tell(LockHeld(locked(self.cluster, taken)))

@@ -5,12 +5,14 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Condition, Event, Thread
 from typing import Self
 
 from orchestrator.plan import lock
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import Holder
+from orchestrator.remote.streams import Deadline
 from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
@@ -39,18 +41,23 @@ class Lock:
         self._received, self._is_lost = time.monotonic(), False
         self._threads = [Thread(target=act, name="lock", daemon=True) for act in (self._keep, self._listen)]
 
-    def take(self, cancel: Event) -> Self | Holder | Failure:
-        """The lock, or who has it, or why nobody can tell."""
+    def take(self, cancel: Event, seconds: float) -> Self | Holder | Failure:
+        """The lock, or who has it, or why nobody can tell. `seconds`: for the head to answer once it is connected."""
+        if failure := self._via.open(cancel=cancel):
+            return failure
         for thread in self._threads:
             thread.start()
+        deadline = Deadline(seconds, cancel)
         with self._changed:
-            while not (self._held or self._ended or cancel.is_set()):
+            while not (self._held or self._ended or deadline.over):
                 self._changed.wait(0.2)
             if not self._held:
                 self._over.set()
         match self._ended:
             case None if self._held:
                 return self
+            case None:
+                return self._unanswered(deadline)
             case Output(lock.TAKEN):
                 return lock.parse("\n".join(self._lines)) or Holder("somebody", "a command", 0.0, 0)
             case Failure() as failure:
@@ -58,10 +65,23 @@ class Lock:
             case ended:
                 return _not_lockable(ended)
 
+    def _unanswered(self, deadline: Deadline) -> Failure:
+        """Why neither the lock nor a refusal has come, with the last words of the command that was to take it."""
+        self._threads[0].join(1)
+        failure = deadline.failure(self._ended.detail if isinstance(self._ended, Failure) else "")
+        if failure.kind is FailureKind.CANCELLED:
+            return failure
+        return replace(
+            failure,
+            message=f"the cluster's lock: no answer within {deadline.seconds:g} s",
+            fix="do commands run there at once? what keeps them may be its ~/.bashrc, or a home on a network share",
+        )
+
     def free(self) -> None:
         self._over.set()
         for thread in self._threads:
-            thread.join()
+            if thread.ident:
+                thread.join()
 
     @property
     def _held(self) -> bool:
@@ -101,9 +121,7 @@ def _why_lost(ended: Output | Failure) -> str:
     return RELEASED
 
 
-def _not_lockable(ended: Output | None) -> Failure:
-    if ended is None:
-        return Failure(FailureKind.CANCELLED, "interrupted")
+def _not_lockable(ended: Output) -> Failure:
     return Failure(
         FailureKind.EXIT,
         "the cluster's lock is out of reach there",

@@ -13,7 +13,7 @@ from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 DOUBLED = 4  # times, by which the longest is reached: a host may be away for days
-FOR_GOOD = (FailureKind.HOST_KEY, FailureKind.AUTH)
+FOR_GOOD = (FailureKind.HOST_KEY, FailureKind.AUTH, FailureKind.ACCOUNT)
 TWICE = 2  # a container may end just when its log is asked for; when that fails twice, there is more to it
 
 

@@ -97,7 +97,7 @@ def inspect_host(
 
 def unreachable(failure: Failure) -> Unreachable:
     """Why a host could not be asked. Keys do not change by themselves, and a server may bar who comes too often."""
-    lasting = failure.kind in {FailureKind.AUTH, FailureKind.HOST_KEY}
+    lasting = failure.kind in {FailureKind.AUTH, FailureKind.HOST_KEY, FailureKind.ACCOUNT}
     return Unreachable(failure.message, failure.fix, failure.detail, lasting=lasting)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.connection import Connection
 from orchestrator.remote.ssh.errors import lost, unanswered
+from orchestrator.remote.ssh.login_shell import PRINT_MARK
 from orchestrator.remote.ssh.paramiko_setup import leave
 from orchestrator.remote.streams import Deadline, Tail, killed
 from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
@@ -54,18 +55,29 @@ class ExecChannel:
         return self._channel.status_event.wait(seconds)
 
 
+class NoSessionError(Exception):
+    """A connection that others have sessions on, and on which the host allows no further one (MaxSessions)."""
+
+
 @contextmanager
 def started(
-    connection: Connection, command: Command, deadline: Deadline, reply: float
+    connection: Connection,
+    command: Command,
+    deadline: Deadline,
+    reply: float,
+    is_shared: Callable[[], bool] = lambda: False,
 ) -> "Iterator[paramiko.Channel]":
-    """The command's channel, once the host has accepted the command; `reply` seconds it has for that."""
+    """The command's channel, once the host has accepted the command; `reply` seconds it has for that.
+
+    NoSessionError where the host refuses the session and it `is_shared`: others have sessions on the connection.
+    """
     import paramiko  # noqa: PLC0415 - slow to import
 
     channel = None
     try:
-        channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel))
+        channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel), is_shared)
         with _alarm(reply, channel.close):
-            channel.exec_command(command.line())
+            channel.exec_command(command.login_shell_line(PRINT_MARK))
     except (paramiko.SSHException, OSError, EOFError) as error:
         silent = channel is None and not isinstance(error, paramiko.ChannelException)
         raise FailureError(_not_started(connection, deadline, error, silent=silent)) from error
@@ -76,17 +88,20 @@ def started(
             leave(channel)
 
 
-def _session(connection: Connection, deadline: Deadline) -> "paramiko.Channel":
+def _session(connection: Connection, deadline: Deadline, is_shared: Callable[[], bool]) -> "paramiko.Channel":
     """A session. sshd counts one for a moment longer than it lasts, and may allow fewer than we use."""
     import paramiko  # noqa: PLC0415 - slow to import
 
     again = connection.timeouts.session_retry
+    moment = Deadline(connection.timeouts.session_wait, deadline.cancel)
     while True:
         try:
             return connection.transport.open_session(timeout=max(deadline.left, again))
-        except paramiko.SSHException:  # a ChannelException, unless another thread has snatched it
+        except paramiko.SSHException as error:  # a ChannelException, unless another thread has snatched it
             if deadline.over or not connection.alive:
                 raise
+            if moment.over and is_shared():
+                raise NoSessionError from error
             deadline.cancel.wait(again)
 
 

@@ -4,18 +4,24 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock, Semaphore, Thread
+from typing import TYPE_CHECKING
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.config import route
 from orchestrator.remote.ssh.connection import Connection, HandshakeSlot, connect
+from orchestrator.remote.ssh.login_shell import AfterMark, runs_no_commands
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
-from orchestrator.remote.ssh.session import ExecChannel, exit_code, forward, started
-from orchestrator.remote.streams import BaseTransport, Deadline, InputSource, Places, Tail, pump
+from orchestrator.remote.ssh.session import ExecChannel, NoSessionError, exit_code, forward, started
+from orchestrator.remote.streams import BaseTransport, Deadline, InputSource, Places, Tail, last_words, pump
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
+
+if TYPE_CHECKING:
+    import paramiko
 
 CHANNELS = 8  # at once on a connection; sshd's MaxSessions is 10
 
@@ -46,13 +52,22 @@ class SshTransport(BaseTransport):
         self._handshakes = handshakes
         self._channels = BoundedSemaphore(CHANNELS)
         self._lock = Lock()
-        self._attempt: ConnectAttempt | None = None
+        self._links: list[Link] = []
+        self._most = CHANNELS  # sessions at once on a connection, as far as the host has allowed them
         self._closed = False
-        self.login = ""
+        self._login = ""
+
+    @property
+    def login(self) -> str:
+        if not self._login or self._most == CHANNELS:
+            return self._login
+        return (
+            f"{self._login}; its sshd allows {self._most} at once (MaxSessions): further connections, slower"
+        )
 
     def open(self, *, cancel: Event) -> Failure | None:
         try:
-            self._connection(cancel)
+            self._connection(self._link(), cancel)
         except FailureError as refused:
             return refused.failure
         return None
@@ -60,22 +75,24 @@ class SshTransport(BaseTransport):
     def connect(self, address: str, port: int, *, cancel: Event) -> Wire | Failure:
         try:
             with self._unless_closed():
-                connection = self._connection(cancel)
+                connection = self._connection(self._link(), cancel)
                 try:
                     return forward(connection, address, port, self._ssh.connect_timeout)
                 except FailureError:
                     if connection.alive:
                         raise
                 # A connection that turns out to be lost: nothing was begun on it, so a new one will do.
-                return forward(self._connection(cancel), address, port, self._ssh.connect_timeout)
+                return forward(
+                    self._connection(self._link(), cancel), address, port, self._ssh.connect_timeout
+                )
         except FailureError as refused:
             return refused.failure
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            if self._attempt:
-                self._attempt.discard()
+            for link in self._links:
+                link.attempt.discard()
 
     def _exec(
         self,
@@ -87,18 +104,20 @@ class SshTransport(BaseTransport):
         cancel: Event,
     ) -> int:
         with self._unless_closed():
-            connection = self._connection(cancel)
+            self._connection(self._link(), cancel)
             deadline = Deadline(timeout, cancel, self.timeouts.poll)
-            with (
-                self._channel(deadline),
-                started(connection, command, deadline, self._ssh.connect_timeout) as channel,
-            ):
+            with self._channel(deadline), self._session(command, deadline) as (connection, channel):
+                out, err = AfterMark(on_stdout), AfterMark(stderr.receive)
                 done = pump(
-                    ExecChannel(channel), stdin, on_stdout, stderr.receive, deadline, self.timeouts.window
+                    ExecChannel(channel), stdin, out.receive, err.receive, deadline, self.timeouts.window
                 )
+                said = out.before + err.before
                 if not done:
-                    raise FailureError(deadline.failure(stderr.last_words))
-                return exit_code(connection, channel.exit_status, stderr)
+                    raise FailureError(deadline.failure(stderr.last_words if out.found else last_words(said)))
+                code = exit_code(connection, channel.exit_status, stderr)
+                if not out.found:
+                    raise FailureError(runs_no_commands(connection.host, said, code))
+                return code
 
     @contextmanager
     def _unless_closed(self) -> Iterator[None]:
@@ -113,19 +132,46 @@ class SshTransport(BaseTransport):
     def _closed_error(self) -> FailureError:
         return FailureError(Failure(FailureKind.CANCELLED, f"the connection to {self._host} was closed"))
 
-    def _connection(self, cancel: Event) -> Connection:
+    @contextmanager
+    def _session(
+        self, command: Command, deadline: Deadline
+    ) -> "Iterator[tuple[Connection, paramiko.Channel]]":
+        """The command's channel, on a further connection where the host allows no further session on the others."""
+        while True:
+            link = self._link(enter=True)
+            try:
+                connection = self._connection(link, deadline.cancel)
+                reply, is_shared = self._ssh.connect_timeout, link.is_shared
+                with started(connection, command, deadline, reply, is_shared) as channel:
+                    yield connection, channel
+                    return
+            except NoSessionError:
+                with self._lock:
+                    self._most = min(self._most, max(1, link.sessions - 1))
+            finally:
+                with self._lock:
+                    link.sessions -= 1
+
+    def _link(self, *, enter: bool = False) -> "Link":
+        """A connection, new unless there is one: any, or to `enter` with one more session."""
         with self._lock:
             if self._closed:
                 raise self._closed_error()
-            if self._attempt is None or not self._attempt.worth_keeping:
-                self._forget()
-                self._attempt = ConnectAttempt(self._connect, self._slot())
-            attempt = self._attempt
+            for spoilt in [link for link in self._links if not link.attempt.worth_keeping]:
+                self._drop(spoilt)
+            free = (link for link in self._links if not enter or link.sessions < self._most)
+            link = next(free, None) or Link(ConnectAttempt(self._connect, self._slot()))
+            if link not in self._links:
+                self._links.append(link)
+            link.sessions += enter
+            return link
+
+    def _connection(self, link: "Link", cancel: Event) -> Connection:
         import_fabric()  # while the host answers
-        opened = attempt.wait(self.timeouts.connect_grace, cancel)
+        opened = link.attempt.wait(self.timeouts.connect_grace, cancel)
         if opened is None:
-            raise FailureError(self._gave_up(attempt, cancel))
-        self.login = opened.login
+            raise FailureError(self._gave_up(link, cancel))
+        self._login = opened.login
         return opened
 
     def _slot(self) -> HandshakeSlot:
@@ -135,17 +181,15 @@ class SshTransport(BaseTransport):
         hops = route(self._host, self._ssh, self._config, self._alike)
         return connect(hops, self._ssh.host_keys, slot, timeouts=self.timeouts)
 
-    def _forget(self) -> None:
-        if self._attempt:
-            self._attempt.discard()
-            self._attempt = None
+    def _drop(self, link: "Link") -> None:
+        link.attempt.discard()
+        self._links = [each for each in self._links if each is not link]
 
-    def _gave_up(self, attempt: "ConnectAttempt", cancel: Event) -> Failure:
+    def _gave_up(self, link: "Link", cancel: Event) -> Failure:
         if cancel.is_set():
             return Failure(FailureKind.CANCELLED, f"cancelled while connecting to {self._host}")
         with self._lock:
-            if self._attempt is attempt:
-                self._forget()
+            self._drop(link)
         return Failure(
             FailureKind.UNREACHABLE,
             f"{self._host} cannot be connected to in {self._ssh.connect_timeout:g} s",
@@ -161,6 +205,17 @@ class SshTransport(BaseTransport):
             yield
         finally:
             self._channels.release()
+
+
+@dataclass(eq=False)
+class Link:
+    """A connection to the host, and how many sessions are on it or are about to be."""
+
+    attempt: "ConnectAttempt"
+    sessions: int = 0
+
+    def is_shared(self) -> bool:
+        return self.sessions > 1
 
 
 class ConnectAttempt:

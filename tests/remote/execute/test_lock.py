@@ -37,6 +37,7 @@ class Head:
     lost: "Queue[str]"
     runs: list[Lock]
     timeouts: Timeouts = DEFAULT
+    patience: float = 10.0
 
     def dial(self) -> SshTransport:
         return self.laptop.dial("gpu1", timeouts=self.timeouts)
@@ -44,7 +45,7 @@ class Head:
     def take(self, by: str = "ana@laptop", command: Command | None = None) -> Lock | Holder | Failure:
         run = Lock(self.dial(), command or lock.hold(DEMO, by, "up"), self.lost.put, self.timeouts.lock_quiet)
         self.runs.append(run)
-        return run.take(Event())
+        return run.take(Event(), self.patience)
 
     def holder(self) -> Holder | None:
         told = ask(self.dial(), lock.ask(DEMO), Event())
@@ -107,7 +108,7 @@ def test_two_clusters_have_a_lock_each(head: Head) -> None:
 def test_a_laptop_that_dies_leaves_no_lock(head: Head) -> None:
     dying = head.dial()
     run = Lock(dying, lock.hold(DEMO, "ana@laptop", "up"), head.lost.put)
-    assert run.take(Event()) is run
+    assert run.take(Event(), 10) is run
     dying.close()
     assert head.free_within(20)
 
@@ -163,7 +164,7 @@ def test_a_home_that_cannot_be_written_is_a_failure_with_a_remedy(start: Start, 
     server = start("127.0.0.3", "SetEnv SHLVL=2 HOME=/proc/nowhere")
     laptop.host("gpu9", server)
     laptop.knows(server)
-    got = Lock(laptop.dial("gpu9"), lock.hold(DEMO, "ana@laptop", "up"), print).take(Event())
+    got = Lock(laptop.dial("gpu9"), lock.hold(DEMO, "ana@laptop", "up"), print).take(Event(), 10)
     assert isinstance(got, Failure)
     assert "lock" in got.message
     assert "flock" in got.fix

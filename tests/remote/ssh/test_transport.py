@@ -97,19 +97,34 @@ def test_a_host_that_hangs_is_given_up(server: Sshd, laptop: Laptop) -> None:
     assert failure.message == f"{server.address}:{server.port} does not answer any more"
 
 
-def test_a_host_that_opens_no_more_sessions_says_so(laptop: Laptop, start: Start) -> None:
+def test_a_host_that_allows_one_session_at_a_time_gets_further_connections(
+    laptop: Laptop, start: Start
+) -> None:
     server = start("127.0.0.2", "MaxSessions 1")
     laptop.host("gpu1", server)
     laptop.knows(server)
-    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=0.5))
-    failures: list[Output | Failure] = []
+    gpu1 = laptop.dial("gpu1")
+    ended: list[Output | Failure] = []
 
     def tell(_: str) -> None:
-        failures.append(run(gpu1, sh("true")))
+        ended.extend(run(gpu1, sh("echo in")) for _ in range(2))
+        gpu1.stream(
+            sh("echo within"), lambda _: ended.append(run(gpu1, sh("echo in"))), timeout=30, cancel=Event()
+        )
         gpu1.close()
 
     gpu1.stream(sh("echo begun; cat"), tell, timeout=30, cancel=Event())
-    assert "MaxSessions" in failed(failures[0], FailureKind.UNREACHABLE).fix
+    assert ended == [Output(0, "in\n")] * 3
+    assert server.log().count("Accepted publickey") == 3
+    assert "MaxSessions" in gpu1.login
+
+
+def test_a_host_that_opens_no_session_at_all_says_so(laptop: Laptop, start: Start) -> None:
+    server = start("127.0.0.2", "MaxSessions 0")
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=0.5))
+    assert "MaxSessions" in failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE).fix
 
 
 def test_a_transport_that_never_opened_can_be_closed_and_connects_no_more(

@@ -1,0 +1,68 @@
+"""What a login shell says before our command does, and the mark that tells the two apart.
+
+`~/.bashrc`, a banner of the host or a forced command may print whatever they like, on both streams, with or
+without a newline. Nothing on a stream is the command's until the mark has come.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from orchestrator.remote.ssh.config import Settings
+from orchestrator.remote.transport import Failure, FailureKind, Receive
+
+MARK = b"\x1eraycluster\x1e"
+PRINT_MARK = r'printf "\036raycluster\036"; printf "\036raycluster\036" >&2; '
+KEPT = 1 << 14  # bytes of what came before it
+OTHER_USER = re.compile(r'log ?in as the user "?([\w.-]+)"?', re.IGNORECASE)
+HINTS = {
+    r"password has expired|change your password|password change required": "set a new password there: {ssh}",
+    r"account is (currently )?not available|account is disabled|nologin": (
+        "its login shell lets nobody in: log in as another user (`ssh: {{user: …}}` in the inventory), or on the host: "
+        "sudo chsh -s /bin/sh {user}"
+    ),
+    r"sftp connections only|allows sftp only": (
+        "its sshd_config allows {user} nothing but SFTP: no ForceCommand internal-sftp for this user, or another user"
+    ),
+}
+FORCED = (
+    "does `{ssh} echo hello` print hello? What keeps it from that: a forced command (command= in authorized_keys, "
+    "ForceCommand), the login shell, or its start-up files"
+)
+
+
+@dataclass
+class AfterMark:
+    """A stream of a command: passes on what comes after the mark, and keeps the end of what came before."""
+
+    pass_on: Receive
+    before: bytes = b""
+    found: bool = field(default=False, init=False)
+
+    def receive(self, data: bytes) -> None:
+        if self.found:
+            self.pass_on(data)
+            return
+        self.before, mark, rest = (self.before + data).partition(MARK)
+        self.found = bool(mark)
+        self.before = self.before[-KEPT:]
+        if rest:
+            self.pass_on(rest)
+
+
+def runs_no_commands(host: Settings, said: bytes, exit_code: int) -> Failure:
+    """The failure of an account in which no mark was printed: what it did say, and what helps against that."""
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    why = lines[-1] if lines else f"it says nothing, and ends with exit code {exit_code}"
+    return Failure(
+        FailureKind.ACCOUNT,
+        f"{host.login} runs no commands: {why}",
+        detail="\n".join(lines) if len(lines) > 1 else "",
+        fix=_fix(host, "\n".join(lines)),
+    )
+
+
+def _fix(host: Settings, said: str) -> str:
+    if other := OTHER_USER.search(said):
+        return f"write it into the inventory: ssh: {{user: {other[1]}}}"
+    hint = next((hint for words, hint in HINTS.items() if re.search(words, said, re.IGNORECASE)), FORCED)
+    return hint.format(user=host.user, ssh=f"ssh -p {host.port} {host.user}@{host.name}")

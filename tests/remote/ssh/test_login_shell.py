@@ -1,0 +1,184 @@
+"""Accounts as people have them, on real OpenSSH servers: any login shell, any greeting, none that runs commands.
+
+A forced command stands in for the login shell: sshd hands it the very line that the shell would be given.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from threading import Event
+
+import pytest
+
+from orchestrator.plan import lock
+from orchestrator.plan.command import Command, Script
+from orchestrator.remote.execute.lock import Lock
+from orchestrator.remote.ssh.transport import SshTransport
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.plan.worlds import cluster
+from tests.remote.conftest import Start
+from tests.remote.sshd import ME, Laptop, failed, run, sh
+
+pytestmark = pytest.mark.sshd
+
+SHELLS = ("bash", "dash", "zsh", "ksh", "fish", "tcsh", "busybox ash")
+WORDS = (
+    *(
+        "a!b",
+        "!!",
+        "!1",
+        "^x^y",
+        "a\\\\b",
+        "ends in \\",
+        "it's",
+        'say "x"',
+        "$HOME",
+        "`id`",
+        "$(id)",
+        "%s%d",
+        "%",
+    ),
+    *(
+        "",
+        "two\nlines",
+        "\n",
+        "tab\t",
+        "ü€😀",
+        "\x1b[0m",
+        "*",
+        "~",
+        "{a,b}",
+        "a;b",
+        "#c",
+        "<x",
+        ">y",
+        "|",
+        "&",
+    ),
+    *("\\n", "-x", "\udcff"),  # the last a byte that is no character
+)
+COMMANDS = {
+    "a program": Command(("printf", "%s\\0", *WORDS)),
+    "a script of ours": Script("test", '\nprintf "%s\\0" "$@"  # it\'s done!\n').command(*WORDS),
+    "another shell's script": Script("test", 'printf "%s\\0" "$@"').command(*WORDS, interpreter="bash"),
+}
+GREETINGS = {
+    "a line": "echo Welcome",
+    "no newline": 'printf "\\033]0;gpu1\\007"',
+    "both streams": "echo Welcome; echo warning >&2; printf more >&2",
+    "a long one": "seq 20000",
+    "one word of ours": "printf held",
+}
+IN_TURN = 'sh -c "$SSH_ORIGINAL_COMMAND"'
+
+
+@pytest.fixture
+def account(start: Start, laptop: Laptop) -> Callable[[str], SshTransport]:
+    """A host where this shell code is all that a login runs."""
+
+    def account(forced: str) -> SshTransport:
+        server = start("127.0.0.2", f"ForceCommand {forced}")
+        laptop.host("gpu1", server)
+        laptop.knows(server)
+        return laptop.dial("gpu1")
+
+    return account
+
+
+Account = Callable[[str], SshTransport]
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_whatever_the_login_shell_each_word_arrives_byte_for_byte(
+    account: Account, shell: str, command: Command
+) -> None:
+    if not shutil.which(shell.split(maxsplit=1)[0]):
+        pytest.skip(f"there is no {shell} here")
+    ended = piped(account(f'{shell} -c "$SSH_ORIGINAL_COMMAND"'), command)
+    assert ended == (0, b"".join(os.fsencode(word) + b"\0" for word in WORDS), b"")
+
+
+@pytest.mark.parametrize("greeting", GREETINGS.values(), ids=GREETINGS)
+def test_what_a_host_says_before_a_command_is_not_the_commands(account: Account, greeting: str) -> None:
+    gpu1 = account(f"{greeting}; {IN_TURN}")
+    says = sh("echo out; echo err >&2; exit 3")
+    lines: list[str] = []
+    assert run(gpu1, says) == Output(3, "out\n", "err\n")
+    assert gpu1.stream(says, lines.append, timeout=30, cancel=Event()) == Output(3, stderr="err\n")
+    assert lines == ["out"]
+    assert piped(gpu1, says) == (3, b"out\n", b"err\n")
+
+
+@pytest.mark.parametrize("greeting", GREETINGS.values(), ids=GREETINGS)
+def test_a_host_that_greets_has_a_lock_as_any_other(account: Account, greeting: str) -> None:
+    gpu1, cluster_ = account(f"{greeting}; {IN_TURN}"), cluster()
+    held = Lock(gpu1, lock.hold(cluster_, "ana@laptop", "up"), print)
+    assert run(gpu1, lock.ask(cluster_)) == Output(0)
+    assert held.take(Event(), 10) is held
+    told = run(gpu1, lock.ask(cluster_))
+    assert isinstance(told, Output)
+    assert (holder := lock.parse(told.stdout))
+    assert (holder.by, holder.command) == ("ana@laptop", "up")
+    held.free()
+
+
+REFUSALS = {
+    'echo "Please login as the user \\"ubuntu\\" rather than the user \\"root\\"."; echo; exit 142': (
+        'Please login as the user "ubuntu" rather than the user "root".',
+        "ssh: {user: ubuntu}",
+    ),
+    "echo This account is currently not available. >&2; exit 1": (
+        "This account is currently not available.",
+        "ssh: {user: …}",
+    ),
+    "echo This service allows sftp connections only.; exit 1": (
+        "This service allows sftp connections only.",
+        "internal-sftp",
+    ),
+    "echo WARNING: Your password has expired. >&2; echo Password change required but no TTY available. >&2; exit 1": (
+        "Password change required but no TTY available.",
+        "set a new password there: ssh -p",
+    ),
+    "echo backup done": ("backup done", "ForceCommand"),
+    "exit 7": ("it says nothing, and ends with exit code 7", "echo hello"),
+}
+
+
+@pytest.mark.parametrize("forced", REFUSALS)
+def test_an_account_that_runs_no_commands_is_told_in_its_own_words(account: Account, forced: str) -> None:
+    gpu1 = account(forced)
+    says, fix = REFUSALS[forced]
+    failure = failed(run(gpu1, sh("echo out")), FailureKind.ACCOUNT)
+    assert failure.message.startswith(f"{ME}@127.0.0.2:")
+    assert failure.message.endswith(f" runs no commands: {says}")
+    assert fix in failure.fix
+    assert Lock(gpu1, lock.hold(cluster(), "ana@laptop", "up"), print).take(Event(), 10) == failure
+
+
+def test_a_start_up_file_that_never_ends_is_given_up_with_what_it_said(account: Account) -> None:
+    gpu1 = account("echo Which project?; sleep 60")
+    assert failed(run(gpu1, sh("true"), timeout=0.5), FailureKind.TIMEOUT).detail == "Which project?"
+    failure = Lock(gpu1, lock.hold(cluster(), "ana@laptop", "up"), print).take(Event(), 0.5)
+    assert isinstance(failure, Failure)
+    assert failure.message == "the cluster's lock: no answer within 0.5 s"
+    assert failure.detail == "Which project?"
+    assert "~/.bashrc" in failure.fix
+
+
+def test_a_greeting_without_end_fills_no_memory(account: Account) -> None:
+    failure = failed(run(account("yes"), sh("true"), timeout=0.5), FailureKind.TIMEOUT)
+    assert set(failure.detail.splitlines()) == {"y"}
+
+
+def piped(transport: SshTransport, command: Command) -> tuple[int, bytes, bytes]:
+    """The exit code and both streams, byte for byte."""
+    out, err = bytearray(), bytearray()
+    reader, writer = os.pipe()
+    os.close(writer)
+    try:
+        ended = transport.pipe(command, reader, out.extend, err.extend, timeout=30, cancel=Event())
+    finally:
+        os.close(reader)
+    assert isinstance(ended, Output), ended
+    return ended.exit_code, bytes(out), bytes(err)
