@@ -41,6 +41,14 @@ UsePAM no
 MaxStartups 1000
 SetEnv PATH=/run/farm/stubs:/usr/bin:/bin
 """
+ONE_SESSION = 23
+"""The port at which all hosts allow one session on a connection."""
+
+GREETING = """\
+printf '\\033]0;farm\\007'
+echo Welcome to the farm
+echo The disk is nearly full. >&2
+"""
 # Whatever is sent to the silent address leaves by a cable at whose end nobody listens.
 WIRE = f"""\
 ip route add local {NETWORK}.0/24 dev lo
@@ -69,28 +77,27 @@ class Farm:
     def addresses(self, count: int) -> list[str]:
         return [address(number) for number in range(1, count + 1)]
 
-    def cluster(self, count: int, *, silent: bool = False) -> Path:
+    def cluster(self, count: int, *, silent: bool = False, port: int | None = None) -> Path:
         """The inventory of a cluster that runs on the first `count` hosts; `silent`: the last one never answers."""
-        name = f"bench{count}{'-silent' if silent else ''}"
+        name = f"bench{count}{'-silent' if silent else ''}{f'-{port}' if port else ''}"
         ours = [*self.addresses(count - 1), SILENT if silent else address(count)]
         hosts = [{"name": f"h{number}", "host": ip, "ip": ip} for number, ip in enumerate(ours, 1)]
         for host in hosts:
             (self.told / f"raycluster-{name}-{host['name']}").write_text(_inspected(name, host["name"]))
         (self.told / f"raycluster-{name}-h1.table").write_text(_node_table(hosts))
-        changes = {"cluster": name, "docker": None, "ssh": {"connect_timeout": 3} if silent else None}
+        ssh = {"connect_timeout": 3} if silent else {"port": port} if port else None
+        changes = {"cluster": name, "docker": None, "ssh": ssh}
         path = self.home / f"{name}.yaml"
         path.write_text(as_yaml(inventory(hosts, changes)))
         return path
 
-    @contextlib.contextmanager
-    def slow(self, seconds: int) -> Iterator[None]:
+    def slow(self, seconds: int) -> contextlib.AbstractContextManager[None]:
         """Meanwhile `docker ps` takes as long on every host."""
-        switch = self.folder / "hosts/run/farm/slow"
-        switch.write_text(f"{seconds}\n")
-        try:
-            yield
-        finally:
-            switch.unlink()
+        return _written(self.folder / "hosts/run/farm/slow", f"{seconds}\n")
+
+    def greeting(self) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile every host greets who logs in, on both streams."""
+        return _written(self.folder / "hosts/root/.bashrc", GREETING)
 
     def command(self, argv: Iterable[str | Path]) -> list[str]:
         """The command line that runs `argv` at the desk. It becomes `argv`'s own process."""
@@ -105,6 +112,15 @@ class Farm:
         }
         named = [f"{name}={value}" for name, value in settings.items()]
         return [*enter, "env", "-i", f"--chdir={self.home}", *named, *map(str, argv)]
+
+
+@contextlib.contextmanager
+def _written(file: Path, text: str) -> Iterator[None]:
+    file.write_text(text)
+    try:
+        yield
+    finally:
+        file.unlink()
 
 
 def address(number: int) -> str:
@@ -154,7 +170,8 @@ def _boot(made: Farm) -> None:
     enter = ["nsenter", "--target", str(processes.pid_of(NAME))]
     run(*enter, "--net", "ip", "link", "set", "lo", "up")
     run(*enter, "--net", "bash", "-euc", WIRE)
-    run(*enter, "--all", "/usr/sbin/sshd", "-E", "/run/sshd.log", "-f", "/run/farm/sshd_config")
+    for options in ((), ("-p", str(ONE_SESSION), "-o", "MaxSessions=1", "-o", "PidFile=none")):
+        run(*enter, "--all", "/usr/sbin/sshd", "-E", "/run/sshd.log", "-f", "/run/farm/sshd_config", *options)
     same = [*enter, "--net", "unshare", "--mount", "--propagation", "slave", "--uts"]
     # ssh takes root's home from passwd, whatever HOME says: the desk's ~/.ssh is mounted there.
     desk_boots = ("bash", BOOT, processes.title(DESK), desk, "root/.ssh")

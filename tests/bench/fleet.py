@@ -19,7 +19,7 @@ from orchestrator.plan.facts.host import Depth
 from orchestrator.remote.ssh.login_shell import PRINT_MARK
 
 from . import rivals, terminal
-from .farm import Farm, farm
+from .farm import ONE_SESSION, Farm, farm
 from .measure import BenchError, Run, Way, cpu, peak, side_by_side, timed, wall
 from .row import Row
 
@@ -51,6 +51,7 @@ def rows(say: Say) -> list[Row]:
         one = side_by_side(_ways(made, 1), SIZES[FEW])
         return [
             *(row for count in SIZES for row in _size(made, count, one, say)),
+            *_on_other_accounts(made, say),
             *_on_slow_hosts(made, say),
             *_with_a_silent_host(made, say),
             *_rivals(made, say),
@@ -179,6 +180,21 @@ def _in_all(way: str, count: int, runs: Sequence[Run]) -> Row:
 
 def _peak(way: str, count: int, runs: Sequence[Run]) -> Row:
     return Row(f"{way}, {count} hosts", "memory at its peak", peak(runs) / MB, "MB", PEAK_MB)
+
+
+def _on_other_accounts(made: Farm, say: Say) -> list[Row]:
+    say(f"status on {MANY} hosts that greet, and on {MANY} that allow one session on a connection")
+    healthy = f" is healthy: .* lists {MANY} of {MANY} hosts"
+    plain = _says(made, _raycluster("status", made.cluster(MANY)), healthy)
+
+    def greeted() -> Run:
+        with made.greeting():
+            return plain()
+
+    single = _says(made, _raycluster("status", made.cluster(MANY, port=ONE_SESSION)), healthy)
+    greet, one_session = f"{STATUS} where hosts greet", f"{STATUS} where MaxSessions is 1"
+    runs = side_by_side({STATUS: plain, greet: greeted, one_session: single}, SIZES[MANY])
+    return [_ratio(way, STATUS, MANY, runs, RATIO) for way in (greet, one_session)]
 
 
 def _on_slow_hosts(made: Farm, say: Say) -> list[Row]:
