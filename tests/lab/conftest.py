@@ -29,10 +29,15 @@ SHARE_A_CLUSTER = (
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """What shares a cluster runs in one lab, one after another; all else wherever there is time."""
+    """What shares a cluster runs in one lab, one after another; all else wherever there is time.
+
+    The largest groups begin. What needs no lab is two of them, so that only one worker waits for the lab's image.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if not file.startswith("tests/lab/"):
+            return file.rpartition("/")[0]
         return file if file.endswith(SHARE_A_CLUSTER) else nodeid
 
 
