@@ -119,7 +119,7 @@ def test_an_image_without_ray(lab: Lab) -> None:
     failed(
         up,
         "cluster lab is not up: its head failed",
-        "its container ended with exit code 127",
+        "its container ended",  # with exit code 127, unless Docker was quick to restart it
         "ray: not found",
         "ray: {install: 'ray[default]==2.56.*'}",
         "vllm/vllm-openai:v0.17.1",
