@@ -64,6 +64,22 @@ def test_a_run_that_loses_the_lock_stops_and_touches_nothing_more(
     assert not any("discard" in line for line in hosts.lines())
 
 
+def test_a_check_that_loses_the_lock_says_so(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    lose = Event()
+
+    def loses(_command: Command, cancel: Event) -> Answer:
+        lose.set()
+        assert reached(cancel)
+        return Failure(FailureKind.CANCELLED, "cancelled")
+
+    hosts.streams("gpu1", sent("hold-lock"), HELD, lose, Output(0))
+    hosts.on("gpu1", sent("observe"), loses)
+    check = raycluster("check")
+    assert (check.exit_code, check.stdout) == (1, "")
+    assert "✗ gpu1  its lock on gpu1 was lost: somebody has released it, or" in check.stderr
+    assert "→ look who works on it: raycluster lock status" in check.stderr
+
+
 def test_a_head_that_cannot_be_locked_is_a_failure_and_nothing_is_started(
     hosts: FakeFleet, raycluster: Raycluster
 ) -> None:

@@ -9,6 +9,7 @@ from threading import Event
 import typer
 
 from orchestrator.cli.options import RunOptions
+from orchestrator.cli.output.console import failed
 from orchestrator.cli.output.progress import display
 from orchestrator.cli.run.locked import locked, refuse_locked
 from orchestrator.cli.run.run_log import Mask, keep_run_log
@@ -20,6 +21,7 @@ from orchestrator.plan import lock
 from orchestrator.plan.facts.containers import unknown_hosts
 from orchestrator.plan.facts.host import Depth, Facts, HostFacts
 from orchestrator.plan.lock import Holder
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.execute.events import Happening, LockHeld, Report, Tell
 from orchestrator.remote.execute.lock import Lock, ourselves
@@ -53,6 +55,11 @@ class Session:
 
     def stop_if_interrupted(self) -> None:
         """For a command that only looks: after Ctrl-C it has nothing to say, and the exit code is 130."""
+        if self.lost:
+            failed(
+                self.cluster.head.name,
+                Problem("; ".join(self.lost), "look who works on it: raycluster lock status"),
+            )
         if self.cancel.is_set():
             raise typer.Exit(INTERRUPTED)
 
