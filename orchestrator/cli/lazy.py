@@ -4,10 +4,9 @@ https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
 """
 
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -33,10 +32,10 @@ def _value(param: Any, ctx: typer.Context, value: Any) -> Any:
 
 
 def _is_read(value: Any, annotation: Any) -> bool:
-    """Whether it is what the function takes: nothing, a text where one is asked for, or a default."""
-    if value is None or annotation == list[str]:
+    """Whether it is what the function takes: nothing, a text where one is asked for, a known word, or a default."""
+    if value is None or annotation in (str, list[str]):
         return True
-    return annotation is str or (isinstance(value, Enum | int) and isinstance(value, annotation))
+    return value in get_args(annotation) or (isinstance(value, int) and isinstance(value, annotation))
 
 
 class LeanCommand(_QuickValues, TyperCommand):  # type: ignore[misc]
@@ -45,6 +44,12 @@ class LeanCommand(_QuickValues, TyperCommand):  # type: ignore[misc]
 
 class LeanGroup(_QuickValues, TyperGroup):  # type: ignore[misc]
     """A group of commands."""
+
+
+def group(**settings: Any) -> typer.Typer:
+    """A group of commands that shows its help where none of them is named."""
+    settings |= {"cls": LeanGroup, "add_completion": False, "rich_markup_mode": None}
+    return typer.Typer(no_args_is_help=True, **settings)
 
 
 class Commands(Mapping[str, Any]):

@@ -1,42 +1,51 @@
 """The options that commands share, each described once."""
 
-from enum import StrEnum
-from typing import Annotated, Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
-from orchestrator.cli import completion
+from orchestrator.cli.run.inventory_file import DEFAULT
 from orchestrator.frozen import dataclass
 
-
-class AnswerForm(StrEnum):
-    """How the answer of what only reads is printed."""
-
-    TEXT = "text"
-    JSON = "json"
+PlanForm = Literal["text", "sh", "jsonl"]
 
 
-class StatusForm(StrEnum):
-    """The same of what can also watch."""
+def complete_hosts(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """What the shell offers for a half typed limit: the inventory's hosts, each with its role; several with commas.
 
-    TEXT = "text"
-    JSON = "json"
-    JSONL = "jsonl"
+    Contacts nobody, and never complains.
+    """
+    *named, last = incomplete.split(",")
+    before = incomplete.removesuffix(last) + ("!" if last.startswith("!") else "")
+    return [
+        (before + name, what)
+        for name, what in _known(_inventory(ctx)).items()
+        if name.startswith(last.removeprefix("!")) and name not in named
+    ]
 
 
-class ActForm(StrEnum):
-    """How what acts tells of it."""
+def _inventory(ctx: typer.Context) -> str:
+    """The file, as the command itself would find it."""
+    given = ctx.params
+    # Before a value that is still to come, Typer has read the options alone and left the argument where it was.
+    unread = ctx.args[0] if "inventory" in given and ctx.args else None
+    return given.get("inventory") or unread or given.get("file") or DEFAULT
 
-    TEXT = "text"
-    JSONL = "jsonl"
 
+def _known(inventory: str) -> dict[str, str]:
+    """What a limit may name; nothing where the file is no inventory."""
+    from orchestrator.model.cluster import Cluster
+    from orchestrator.model.inventory.parse import load
 
-class PlanForm(StrEnum):
-    """The same of what can also show its plan."""
-
-    TEXT = "text"
-    SH = "sh"
-    JSONL = "jsonl"
+    with suppress(OSError, RuntimeError):
+        file = Path(inventory).expanduser()
+        cluster = load(str(file)) if file.is_file() else None
+        if isinstance(cluster, Cluster):
+            groups = {"head": "the head", **({"workers": "all workers"} if cluster.workers else {})}
+            return groups | {node.name: node.role.value for node in cluster.nodes}
+    return {}
 
 
 Inventory = Annotated[
@@ -71,7 +80,7 @@ Limit = Annotated[
         "-l",
         "--limit",
         metavar="HOSTS",
-        autocompletion=completion.hosts,
+        autocompletion=complete_hosts,
         help="Only these hosts: names, globs, head, workers, !x; several with commas.",
         show_default=False,
     ),
@@ -80,7 +89,7 @@ Hosts = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="HOST",
-        autocompletion=completion.hosts,
+        autocompletion=complete_hosts,
         help="Names, globs, head, workers, !x. Default: all.",
         show_default=False,
     ),
@@ -115,16 +124,16 @@ PlanOutput = Annotated[
     ),
 ]
 AnswerOutput = Annotated[
-    AnswerForm, typer.Option("-o", "--output", metavar="text|json", help="How to print it.")
+    Literal["text", "json"], typer.Option("-o", "--output", metavar="text|json", help="How to print it.")
 ]
 StatusOutput = Annotated[
-    StatusForm,
+    Literal["text", "json", "jsonl"],
     typer.Option(
         "-o", "--output", metavar="text|json|jsonl", help="How to print it; jsonl goes with --watch."
     ),
 ]
 ActOutput = Annotated[
-    ActForm,
+    Literal["text", "jsonl"],
     typer.Option("-o", "--output", metavar="text|jsonl", help="jsonl: an event a line, as JSON."),
 ]
 Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
@@ -157,10 +166,10 @@ class RunOptions:
 
 def plan_only(output: PlanForm, *, dry_run: bool, offline: bool, prune: bool, limit: str | None) -> bool:
     """Whether the plan is only shown; exit code 2 where the options contradict each other."""
-    if prune and (limit or dry_run or output is PlanForm.SH):
+    if prune and (limit or dry_run or output == "sh"):
         raise typer.BadParameter("goes with neither --limit nor --dry-run nor -o sh", param_hint="--prune")
-    if offline and not (dry_run or output is PlanForm.SH):
+    if offline and not (dry_run or output == "sh"):
         raise typer.BadParameter(
             "goes with --dry-run: nothing can be done without the hosts", param_hint="--offline"
         )
-    return dry_run or output is PlanForm.SH
+    return dry_run or output == "sh"

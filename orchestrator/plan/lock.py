@@ -8,6 +8,7 @@ the head: everybody who works on a cluster logs in there as the same one.
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.command import Command, Script
+from orchestrator.plan.remedies import format_duration
 
 HOLD = r"""
 umask 077
@@ -82,6 +83,11 @@ class Holder:
     command: str
     seconds: float
     pid: int
+
+    def sentence(self, cluster: Cluster) -> str:
+        """That the cluster is locked, and by whom."""
+        who = f"{self.by} has run `raycluster {self.command}` for {format_duration(self.seconds)}"
+        return f"cluster {cluster.name} is locked: {who}"
 
 
 def hold(cluster: Cluster, by: str, command: str) -> Command:

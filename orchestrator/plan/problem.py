@@ -52,3 +52,8 @@ def headline(words: str) -> str:
     lines = [line for line in words.splitlines() if line.strip()]
     telling = [line for line in lines if not (line[0].isspace() or BESIDE.match(line))] or lines
     return next((line for line in telling if ERROR.search(line)), "".join(telling[-1:])).strip()
+
+
+def plural(count: int, thing: str) -> str:
+    """`1 host`, `3 hosts`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output import console
-from orchestrator.cli.run.signals import INTERRUPTED
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.plan.problem import Problem, exited, headline
+from orchestrator.plan.problem import Problem, exited, headline, plural
 
 NO_DEVICE = (
     'docker: Error response from daemon: error gathering device information while adding custom device "/dev/kfd": '
@@ -61,3 +61,8 @@ def test_the_exit_code_stands_alone_where_nothing_was_said() -> None:
 )
 def test_what_the_headline_says_is_not_said_again(words: str, more: str) -> None:
     assert exited(3, words).more == more
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 GPUs"), (1, "1 GPU"), (2, "2 GPUs")])
+def test_things_are_counted_as_people_do(count: int, said: str) -> None:
+    assert plural(count, "GPU") == said

@@ -6,28 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.lazy import LeanCommand, LeanGroup
-from orchestrator.cli.options import JOBS, AnswerForm
+from orchestrator.cli.lazy import LeanCommand, group
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.output.json import ConfigAnswer
-    from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.model.cluster import Node
 
-app = typer.Typer(
-    cls=LeanGroup,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Look at an inventory; nobody is contacted.",
-)
+app = group(help="Look at an inventory; nobody is contacted.")
 
 
 @app.command(cls=LeanCommand)
 def show(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.AnswerOutput = AnswerForm.TEXT,
+    output: options.AnswerOutput = "text",
 ) -> None:
     """Show every value of every host, and where it comes from.
 
@@ -35,11 +27,26 @@ def show(
     inventory leaves open. Contacts nobody. Values of `secrets` are never read, and variables of `env` that
     look like secrets are hidden.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from orchestrator.cli.output import json as answers
     from orchestrator.cli.output.config_table import show_settings
+    from orchestrator.model.inventory import provenance
+    from orchestrator.model.inventory.mistakes import InventoryError
+    from orchestrator.model.inventory.parse import load_written
+    from orchestrator.model.inventory.resolve import resolve
 
-    told = _explained(inventory_file.path(inventory, file))
-    (answers.show if output is AnswerForm.JSON else show_settings)(told)
+    path = inventory_file.path(inventory, file)
+    written = load_written(path)
+    if isinstance(written, InventoryError):
+        inventory_file.refuse(written.text())
+    cluster = resolve(written[1])
+    with ThreadPoolExecutor(options.JOBS) as pool:
+        head, *workers = pool.map(_as_ssh_has_it, cluster.nodes)
+    cluster = replace(cluster, head=head, workers=tuple(workers))
+    settings, hosts = provenance.of_cluster(*written, cluster), provenance.of_hosts(*written, cluster)
+    resolved = answers.ConfigAnswer(_name_of(path), cluster.name, settings, hosts)
+    (answers.show if output == "json" else show_settings)(resolved)
 
 
 @app.command(cls=LeanCommand)
@@ -50,10 +57,12 @@ def check(inventory: options.Inventory = None, file: options.InventoryOption = N
     every problem is printed with its line.
     """
     from orchestrator.cli.output.console import answer
+    from orchestrator.plan.problem import plural
 
     path = inventory_file.path(inventory, file)
     cluster = inventory_file.as_written(path, None)
-    answer().print(f"{name_of(path)}: good: {described(cluster)}")
+    workers = plural(len(cluster.workers), "worker") if cluster.workers else "no workers"
+    answer().print(f"{_name_of(path)}: good: cluster {cluster.name}, 1 head and {workers}")
 
 
 @app.command(cls=LeanCommand)
@@ -100,51 +109,15 @@ def schema(
     answer().print(json.dumps(made, indent=2))
 
 
-def _explained(path: str) -> "ConfigAnswer":
-    from orchestrator.cli.output.json import ConfigAnswer
-    from orchestrator.model.inventory import provenance
-    from orchestrator.model.inventory.mistakes import InventoryError
-    from orchestrator.model.inventory.parse import load_written
-    from orchestrator.model.inventory.resolve import resolve
-
-    written = load_written(path)
-    if isinstance(written, InventoryError):
-        inventory_file.refuse(written.text())
-    cluster = _as_ssh_has_it(resolve(written[1]))
-    return ConfigAnswer(
-        name_of(path),
-        cluster.name,
-        provenance.of_cluster(*written, cluster),
-        provenance.of_hosts(*written, cluster),
-    )
-
-
-def _as_ssh_has_it(cluster: "Cluster") -> "Cluster":
+def _as_ssh_has_it(node: "Node") -> "Node":
     """With what the inventory leaves to `ssh`, as far as `ssh` tells."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from orchestrator.remote.ssh.config import effective
     from orchestrator.remote.transport import Failure
 
-    def asked(node: "Node") -> "Node":
-        if node.is_local:
-            return node
-        ssh = effective(node.host, node.ssh)
-        return node if isinstance(ssh, Failure) else replace(node, ssh=ssh)
-
-    with ThreadPoolExecutor(JOBS) as pool:
-        head, *workers = pool.map(asked, cluster.nodes)
-    return replace(cluster, head=head, workers=tuple(workers))
+    ssh = None if node.is_local else effective(node.host, node.ssh)
+    return node if ssh is None or isinstance(ssh, Failure) else replace(node, ssh=ssh)
 
 
-def name_of(path: str) -> str:
+def _name_of(path: str) -> str:
     """The file, as the problems in it are reported."""
     return "<stdin>" if path == "-" else path
-
-
-def described(cluster: "Cluster") -> str:
-    """The cluster in a few words: `cluster demo, 1 head and 2 workers`."""
-    from orchestrator.cli.output.console import plural
-
-    workers = plural(len(cluster.workers), "worker") if cluster.workers else "no workers"
-    return f"cluster {cluster.name}, 1 head and {workers}"

@@ -1,20 +1,14 @@
 """`raycluster exec`: a command of one's own on the hosts, in their containers or outside of them."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.lazy import LeanCommand
-from orchestrator.cli.options import JOBS, AnswerForm
 from orchestrator.cli.run import inventory_file
-
-if TYPE_CHECKING:
-    from orchestrator.cli.run.session import Session
-    from orchestrator.model.cluster import Cluster
-    from orchestrator.plan.actions.adhoc import Exec
-    from orchestrator.remote.execute.adhoc import Result
 
 Words = Annotated[
     list[str],
@@ -31,8 +25,8 @@ def exec_(
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     on_host: options.OnHost = False,
-    output: options.AnswerOutput = AnswerForm.TEXT,
-    jobs: options.Jobs = JOBS,
+    output: options.AnswerOutput = "text",
+    jobs: options.Jobs = options.JOBS,
 ) -> None:
     """Run a command in the containers.
 
@@ -50,61 +44,41 @@ def exec_(
     """  # noqa: D301 - the help needs the real character
     from secrets import token_hex
 
+    from orchestrator.cli.output.console import answer, notice, write
     from orchestrator.cli.output.exec_output import show, show_json, show_troubles
     from orchestrator.cli.run.session import session
-    from orchestrator.cli.run.signals import INTERRUPTED
     from orchestrator.cli.run.stdin import standard_input
     from orchestrator.plan.actions.adhoc import plan_exec
+    from orchestrator.plan.command import Command
+    from orchestrator.remote.execute.adhoc import execute, execute_all
+    from orchestrator.remote.execute.events import LookBegan
 
-    _refuse_misplaced(words)
+    if words[1:2] == ["--"]:  # `exec inventory.yaml -- ls`, as with the other commands
+        what = f"{words[0]}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
+        raise typer.BadParameter(what, param_hint="COMMAND")
     cluster = inventory_file.load(None, file)
-    _refuse_host(cluster, words)
+    if words[0] in {node.name for node in cluster.nodes}:  # `exec gpu1 nvidia-smi`, as `docker exec` has it
+        meant = Command(("raycluster", "exec", "-l", words[0], "--", *(words[1:] or ["COMMAND"]))).shown()
+        inventory_file.refuse(f'"{words[0]}" is a host, no command: {meant}')
     nodes = inventory_file.selected(cluster, limit)
     alone = len(nodes) == 1
-    live = alone and output is AnswerForm.TEXT
+    live = alone and output == "text"
     mark = token_hex(16)
     planned = plan_exec(cluster, nodes, tuple(words), mark, on_host=on_host, stdin=alone)
     with (
         standard_input(read=alone) as stdin,
         session(cluster, "exec", options.RunOptions(jobs, 0), logged=False, shown=not live) as run,
     ):
-        results = (_live if live else _gathered)(run, planned, stdin)
-    if output is AnswerForm.JSON:
+        if live:
+            (job,) = planned
+            hear, complain = partial(write, answer()), partial(write, notice())
+            results = (execute(job, run.fleet[job.host], stdin, hear, complain, run.cancel),)
+        else:
+            run.tell(LookBegan(tuple(job.host for job in planned), "Run the command", "running"))
+            results = execute_all(planned, run.fleet, stdin, run.tell, run.cancel)
+    if output == "json":
         show_json(cluster, results)
     elif not live:
         show(results)
     show_troubles(results, words)
     raise typer.Exit(INTERRUPTED if run.cancel.is_set() else max(each.exit_code for each in results))
-
-
-def _refuse_misplaced(words: list[str]) -> None:
-    """`exec inventory.yaml -- ls`, as with the other commands: it would run a program of that name."""
-    if words[1:2] == ["--"]:
-        what = f"{words[0]}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
-        raise typer.BadParameter(what, param_hint="COMMAND")
-
-
-def _refuse_host(cluster: "Cluster", words: list[str]) -> None:
-    """`exec gpu1 nvidia-smi`, as `docker exec` has it: every host would look for a program of that name."""
-    from orchestrator.plan.command import Command
-
-    if words[0] in {node.name for node in cluster.nodes}:
-        meant = Command(("raycluster", "exec", "-l", words[0], "--", *(words[1:] or ["COMMAND"]))).shown()
-        inventory_file.refuse(f'"{words[0]}" is a host, no command: {meant}')
-
-
-def _live(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":
-    from orchestrator.cli.output.console import answer, notice, write
-    from orchestrator.remote.execute.adhoc import execute
-
-    (job,) = planned
-    hear, complain = partial(write, answer()), partial(write, notice())
-    return (execute(job, run.fleet[job.host], stdin, hear, complain, run.cancel),)
-
-
-def _gathered(run: "Session", planned: "tuple[Exec, ...]", stdin: int) -> "tuple[Result, ...]":
-    from orchestrator.remote.execute.adhoc import execute_all
-    from orchestrator.remote.execute.events import LookBegan
-
-    run.tell(LookBegan(tuple(job.host for job in planned), "Run the command", "running"))
-    return execute_all(planned, run.fleet, stdin, run.tell, run.cancel)

@@ -6,24 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import completion, options
-from orchestrator.cli.lazy import LeanCommand, LeanGroup
-from orchestrator.cli.options import JOBS, ActForm
+from orchestrator.cli import options
+from orchestrator.cli.lazy import LeanCommand, group
+from orchestrator.cli.options import JOBS
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.cli.run.operation import RunResult
     from orchestrator.model.cluster import Cluster, Node
 
 LAPTOP = "laptop"
 UNLIKE = "copy it again: somebody has changed it meanwhile"
 
-app = typer.Typer(
-    cls=LeanGroup,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group()
 
 
 @app.callback()
@@ -42,14 +36,14 @@ def copy(
         typer.Option(
             "--from",
             metavar="HOST|laptop",
-            autocompletion=completion.hosts,
+            autocompletion=options.complete_hosts,
             help="Default: the first host that has it.",
             show_default=False,
         ),
     ] = None,
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
-    output: options.ActOutput = ActForm.TEXT,
+    output: options.ActOutput = "text",
     verbose: options.Verbose = 0,
 ) -> None:
     """Copy an image from one host to those that lack it.
@@ -58,11 +52,11 @@ def copy(
     slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped.
     In the end all are asked what they have.
     """
-    from orchestrator.cli.run.image_operation import Copies, conclude, execute
+    from orchestrator.cli.run.image_operation import conclude, execute
     from orchestrator.plan import docker
-    from orchestrator.plan.actions.image_plans import plan_copy
+    from orchestrator.plan.actions.images import plan_copy
 
-    pace = options.RunOptions(JOBS, verbose, output is ActForm.JSONL)
+    pace = options.RunOptions(JOBS, verbose, output == "jsonl")
     cluster = inventory_file.load(None, file)
     name = _checked(image) if image else docker.image(cluster)
     if "@" in name:
@@ -71,9 +65,10 @@ def copy(
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets)
     asked = tuple(dict.fromkeys((*candidates, *targets)))
-    done, _ = execute("image copy", cluster, asked, name, planner, pace)
-    copies = Copies("image copy", cluster, name, done)
-    raise typer.Exit(conclude(copies, _told(done), UNLIKE, events=pace.events))
+    copies = execute("image copy", cluster, asked, name, planner, pace)
+    copied = ", ".join(change.host for change in copies.done.plan.changes)
+    how = f"copied to {copied} in {copies.done.seconds:.1f} s" if copied else "nothing to do"
+    raise typer.Exit(conclude(copies, how, UNLIKE))
 
 
 def _checked(image: str) -> str:
@@ -95,8 +90,3 @@ def _node(cluster: "Cluster", name: str) -> "Node":
     if len(found) > 1:
         inventory_file.refuse(f"--from: one host, not {len(found)}")
     return next(node for node in cluster.nodes if node.name in found)
-
-
-def _told(done: "RunResult") -> str:
-    copied = ", ".join(change.host for change in done.plan.changes)
-    return f"copied to {copied} in {done.seconds:.1f} s" if copied else "nothing to do"

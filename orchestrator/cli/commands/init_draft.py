@@ -1,33 +1,86 @@
-"""What `init` does once it knows the machines: look, write the file, say what is in it."""
+"""What `init` does: ask for the machines, look at them, write the file, say what is in it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
 from orchestrator.cli.commands.trust import introduced
 from orchestrator.cli.options import RunOptions
-from orchestrator.cli.output.console import answer, explain, notice, plural, troubles
+from orchestrator.cli.output.console import answer, explain, notice, troubles
 from orchestrator.cli.run import atomic_file
 from orchestrator.cli.run.inventory_file import DEFAULT, refuse
-from orchestrator.cli.run.prompt import consent
+from orchestrator.cli.run.prompt import consent, reply, somebody_there
 from orchestrator.cli.run.session import session
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node, Role, Ssh
+from orchestrator.model.inventory import values
 from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.yaml_source import Source, from_text
-from orchestrator.model.ssh_target import Target
+from orchestrator.model.ssh_target import Target, names, parse_all
 from orchestrator.plan.actions.init import Draft, Seen, text
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts import networks
 from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.inspection import Inspection
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import Problem, plural
 from orchestrator.remote.observe.hosts import unreachable
 from orchestrator.remote.observe.preflight import inspect_hosts
 from orchestrator.remote.transport import Failure
 
+T = TypeVar("T")
+
 STDOUT = "-"
+CLUSTER = "demo"
+HOW = "The machines as you log in to them by SSH, the head first: gpu1 me@gpu[2-4]:2222"
+
+
+def given(words: list[str]) -> tuple[Target, ...]:
+    """The machines that the command line names."""
+    try:
+        return parse_all(words) if words else ()
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong), param_hint="HOST") from None
+
+
+def asked_for(
+    targets: tuple[Target, ...], image: str | None, default: str
+) -> tuple[Cluster, tuple[Target, ...]]:
+    """The machines, and a cluster of them whose addresses are not known yet; a person is asked for what is missing."""
+    named = bool(targets)
+    targets = targets or _machines()
+    name = CLUSTER if named else _ask("Name of the cluster", CLUSTER, values.cluster_name)
+    try:
+        image = (
+            values.image(image or default) if named or image else _ask("Docker image", default, values.image)
+        )
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong), param_hint="--image") from None
+    head, *workers = (
+        Node(called, target.host, Role.WORKER, None, ssh=Ssh(target.user, target.port))
+        for called, target in zip(names(targets), targets, strict=True)
+    )
+    return Cluster(name, image, replace(head, role=Role.HEAD), tuple(workers)), targets
+
+
+def _machines() -> tuple[Target, ...]:
+    if not somebody_there():
+        refuse("no machine is named: raycluster init gpu1 gpu2 gpu3, the head first. Nothing was done.")
+    notice().print(HOW)
+    return _ask("Machines", "", lambda answer: parse_all(answer.replace(",", " ").split()))
+
+
+def _ask(question: str, default: str, check: Callable[[str], T]) -> T:
+    """What a person answers, once `check` takes it; Enter alone is the default, no answer at all exit code 1."""
+    while (answer := reply(f"{question}{f' [{default}]' if default else ''}: ")) is not None:
+        try:
+            return check(answer or default)
+        except ValueError as wrong:
+            notice().print(str(wrong), style="yellow")
+    notice().print("nothing was done")
+    raise typer.Exit(1)
 
 
 def make_way(file: str, *, yes: bool) -> None:

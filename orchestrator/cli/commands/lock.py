@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.lazy import LeanCommand, LeanGroup
-from orchestrator.cli.options import AnswerForm
+from orchestrator.cli.exit_codes import LOCKED
+from orchestrator.cli.lazy import LeanCommand, group
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
@@ -15,31 +15,29 @@ if TYPE_CHECKING:
     from orchestrator.plan.lock import Holder
 
 
-app = typer.Typer(
-    cls=LeanGroup,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="See who works on the cluster; end a run that is stuck.",
-)
+app = group(help="See who works on the cluster; end a run that is stuck.")
 
 
 @app.command(cls=LeanCommand)
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.AnswerOutput = AnswerForm.TEXT,
+    output: options.AnswerOutput = "text",
 ) -> None:
     """Show which run holds the cluster's lock.
 
     `up`, `down`, `restart` and `check` hold it on the head while they run, so that only one works on the
     cluster at a time. Exit code 0: it is free. 4: somebody holds it.
     """
-    from orchestrator.cli.run.locked import LOCKED
+    from orchestrator.cli.output import json
+    from orchestrator.cli.output.console import answer
 
     cluster = inventory_file.load(inventory, file)
     holder = _ask(cluster)
-    (_show_json if output is AnswerForm.JSON else _show)(cluster, holder)
+    if output == "json":
+        json.show(json.LockAnswer(cluster.name, holder))
+    else:
+        answer().print(holder.sentence(cluster) if holder else f"cluster {cluster.name} is not locked")
     raise typer.Exit(LOCKED if holder else 0)
 
 
@@ -52,38 +50,29 @@ def release(
     For a run that is stuck, or whose machine nobody can find. It stops where it is and cleans up nothing; the
     next `up` or `down` sees to what it left. The lock of a run that has died needs no release.
     """
-    from orchestrator.cli.output.console import answer
-    from orchestrator.cli.run.locked import locked
+    from orchestrator.cli.output.console import answer, failed
     from orchestrator.cli.run.prompt import consent
+    from orchestrator.plan import lock
+    from orchestrator.plan.problem import Problem
 
     cluster = inventory_file.load(inventory, file)
     holder = _ask(cluster)
     if holder is None:
-        _show(cluster, None)
+        answer().print(f"cluster {cluster.name} is not locked")
         return
-    consent(f"{locked(cluster, holder)}. End that run?", given=yes)
-    _release(cluster, holder)
+    consent(f"{holder.sentence(cluster)}. End that run?", given=yes)
+    _on_head(cluster, lock.release(cluster, holder))
+    left = _ask(cluster)
+    if left and left.pid == holder.pid:
+        fix = f"end it there by hand: fuser -k ~/.raycluster/{cluster.name}/lock"
+        failed(cluster.head.name, Problem("the lock is still held, by a process that cannot be ended", fix))
     answer().print(f"the lock of cluster {cluster.name} is free: the run of {holder.by} was ended")
 
 
 def _ask(cluster: "Cluster") -> "Holder | None":
     from orchestrator.plan import lock
 
-    told = _on_head(cluster, lock.ask(cluster))
-    return lock.parse(told)
-
-
-def _release(cluster: "Cluster", holder: "Holder") -> None:
-    """Ends the holder, and looks whether that is so."""
-    from orchestrator.cli.output.console import failed
-    from orchestrator.plan import lock
-    from orchestrator.plan.problem import Problem
-
-    _on_head(cluster, lock.release(cluster, holder))
-    left = _ask(cluster)
-    if left and left.pid == holder.pid:
-        fix = f"end it there by hand: fuser -k ~/.raycluster/{cluster.name}/lock"
-        failed(cluster.head.name, Problem("the lock is still held, by a process that cannot be ended", fix))
+    return lock.parse(_on_head(cluster, lock.ask(cluster)))
 
 
 def _on_head(cluster: "Cluster", command: "Command") -> str:
@@ -98,16 +87,3 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
     if isinstance(told, Failure):
         failed(cluster.head.name, told.problem)
     return told
-
-
-def _show(cluster: "Cluster", holder: "Holder | None") -> None:
-    from orchestrator.cli.output.console import answer
-    from orchestrator.cli.run.locked import locked
-
-    answer().print(locked(cluster, holder) if holder else f"cluster {cluster.name} is not locked")
-
-
-def _show_json(cluster: "Cluster", holder: "Holder | None") -> None:
-    from orchestrator.cli.output import json
-
-    json.show(json.LockAnswer(cluster.name, holder))

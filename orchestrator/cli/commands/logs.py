@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def logs(
     tail: Tail = None,
     since: Since = None,
     ray: RayFiles = False,
-    jobs: options.Jobs = JOBS,
+    jobs: options.Jobs = options.JOBS,
 ) -> None:
     """Show what the containers of all hosts say, merged.
 
@@ -105,7 +105,6 @@ def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows the logs of all hosts that have one; the exit code."""
     from orchestrator.cli.output.log_lines import Printer, failures
     from orchestrator.cli.run.session import session
-    from orchestrator.cli.run.signals import INTERRUPTED
     from orchestrator.plan.logs.lines import in_order
     from orchestrator.remote.logs.read import read
     from orchestrator.remote.transport import Failure
@@ -124,7 +123,7 @@ def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
 def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows what comes until Ctrl-C, or until no host can be followed any more; the exit code."""
     from orchestrator.cli.output.log_lines import Printer
-    from orchestrator.cli.run.signals import INTERRUPTED, stopped_by_signals
+    from orchestrator.cli.run.signals import stopped_by_signals
     from orchestrator.remote.fleet import Fleet, connect_to
     from orchestrator.remote.logs.follow import follow
 

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS
 from orchestrator.cli.run import inventory_file
 
 
@@ -21,7 +20,7 @@ def metrics(
             show_default=False,
         ),
     ] = None,
-    jobs: options.Jobs = JOBS,
+    jobs: options.Jobs = options.JOBS,
 ) -> None:
     """Print where Prometheus finds the metrics of Ray.
 
@@ -33,16 +32,14 @@ def metrics(
 
     from orchestrator.cli.output.console import answer, troubles
     from orchestrator.cli.run import atomic_file
-    from orchestrator.cli.run.session import session
+    from orchestrator.cli.run.session import look
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.status import services
 
     cluster = inventory_file.load_with_ray(inventory, file)
     if write:
         atomic_file.make_sure(write)
-    with session(cluster, "metrics", options.RunOptions(jobs, 0), logged=False) as run:
-        facts = run.observe(cluster.nodes, Depth.RAY)
-    run.stop_if_interrupted()
+    facts = look(cluster, "metrics", Depth.RAY, options.RunOptions(jobs, 0))
     exporters, without = services.metrics(cluster, facts)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)
     if exporters and write:

@@ -1,17 +1,11 @@
 """`raycluster pull`: the image on every host, and the proof that it is the same one."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, ActForm
 from orchestrator.cli.run import inventory_file
-
-if TYPE_CHECKING:
-    from orchestrator.cli.run.image_operation import Copies, Holdings
-    from orchestrator.model.cluster import Cluster, Node
 
 BUILT = {
     "each": "Each host has built its own; whether pip chose the same Ray, `raycluster check` tells.",
@@ -27,8 +21,8 @@ def pull(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
     limit: options.Limit = None,
-    output: options.ActOutput = ActForm.TEXT,
-    jobs: options.Jobs = JOBS,
+    output: options.ActOutput = "text",
+    jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
     """Pull the image on all hosts, and see that it is the same one.
@@ -37,54 +31,27 @@ def pull(
     are only looked at. With `ray.install` the image that has Ray is built there, too; where `build_on` is head,
     on the head alone: `up` brings it to the others.
     """
-    from orchestrator.cli.run.image_operation import Copies, conclude, execute
-    from orchestrator.plan.actions.image_plans import plan_pull
+    from orchestrator.cli.output.console import answer, notice
+    from orchestrator.cli.run.image_operation import conclude, execute
+    from orchestrator.plan import docker
+    from orchestrator.plan.actions.images import builds, plan_pull
 
-    pace = options.RunOptions(jobs, verbose, output is ActForm.JSONL)
+    pace = options.RunOptions(jobs, verbose, output == "jsonl")
     cluster = inventory_file.load(inventory, file)
-    nodes = _pulling(cluster, inventory_file.selected(cluster, limit))
-    planner = partial(plan_pull, cluster, nodes)
-    done, before = execute("pull", cluster, nodes, cluster.image, planner, pace)
-    copies = Copies("pull", cluster, cluster.image, done)
-    code = conclude(copies, _told(copies, before), UNLIKE, events=pace.events)
-    if code == 0 and not pace.events:
-        _show_more(copies, before)
-    raise typer.Exit(code)
-
-
-def _pulling(cluster: "Cluster", nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
-    """Those of the nodes that need the image itself, and not only what the head builds from it."""
-    from orchestrator.plan.actions.images import builds
-
-    pulling = tuple(node for node in nodes if builds(cluster, node) or not cluster.ray.install)
-    if not pulling:
+    installed = cluster.ray.install
+    selected = inventory_file.selected(cluster, limit)
+    nodes = tuple(node for node in selected if builds(cluster, node) or not installed)
+    if not nodes:
         inventory_file.refuse(
             f"with `build_on: head`, {cluster.head.name} alone pulls; `raycluster up` gives its image to the others"
         )
-    return pulling
-
-
-def _told(copies: "Copies", before: "Holdings") -> str:
-    new = ", ".join(_new(copies, before))
-    return f"{f'new on {new}' if new else 'nothing new'}, {copies.done.seconds:.1f} s"
-
-
-def _new(copies: "Copies", before: "Holdings") -> list[str]:
-    """The hosts that had none before, or another."""
-    from orchestrator.plan.facts.image import ImageInfo
-
-    was = {host: image.id for host, image in before.items() if isinstance(image, ImageInfo)}
-    return [host for host, image in copies.there.items() if image.id != was.get(host)]
-
-
-def _show_more(copies: "Copies", before: "Holdings") -> None:
-    """About what is built from it, and what runs."""
-    from orchestrator.cli.output.console import answer, notice
-    from orchestrator.plan import docker
-
-    cluster = copies.cluster
-    if cluster.ray.install:
-        answer().print(f"and {docker.image(cluster)}, built from it with {cluster.ray.install}")
+    copies = execute("pull", cluster, nodes, cluster.image, partial(plan_pull, cluster, nodes), pace)
+    new = f"new on {', '.join(copies.new)}" if copies.new else "nothing new"
+    code = conclude(copies, f"{new}, {copies.done.seconds:.1f} s", UNLIKE)
+    if code or pace.events:
+        raise typer.Exit(code)
+    if installed:
+        answer().print(f"and {docker.image(cluster)}, built from it with {installed}")
         notice().print(BUILT[cluster.build_on])
-    if _new(copies, before):
+    if copies.new:
         notice().print("What runs keeps its image; `raycluster up` puts this one to use.")

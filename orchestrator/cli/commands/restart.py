@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, PlanForm
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
@@ -18,9 +17,9 @@ def restart(
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     dry_run: options.DryRun = False,
-    output: options.PlanOutput = PlanForm.TEXT,
+    output: options.PlanOutput = "text",
     yes: options.Yes = False,
-    jobs: options.Jobs = JOBS,
+    jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
     """Restart the cluster, or some of it, until Ray lists all.
@@ -30,7 +29,7 @@ def restart(
     anything stops. No worker outlives its head, so to restart the head is to restart them all.
     On a terminal it asks first.
     """
-    from orchestrator.cli.output.up_result import conclude
+    from orchestrator.cli.output.cluster_result import conclude_up
     from orchestrator.cli.run.operation import execute, looking, preview
     from orchestrator.cli.run.prompt import confirm
     from orchestrator.plan.actions.restart import plan_restart
@@ -40,7 +39,7 @@ def restart(
     plan_only = options.plan_only(output, dry_run=dry_run, offline=False, prune=False, limit=None)
     cluster, nodes = inventory_file.load_for_hosts(file, hosts, limit)
     only = frozenset(node.name for node in nodes) if hosts or limit else None
-    sealed, pace = inventory_file.sealed(cluster), options.RunOptions(jobs, verbose, output is PlanForm.JSONL)
+    sealed, pace = inventory_file.sealed(cluster), options.RunOptions(jobs, verbose, output == "jsonl")
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None, Depth.MACHINE))
@@ -48,7 +47,7 @@ def restart(
     aftermath, secrets = partial(plan_rollback, cluster), (*sealed.secrets, sealed.token)
     look = looking(Depth.MACHINE, whole=only is None)
     done = execute("restart", cluster, look, planner, pace, secrets, aftermath=aftermath)
-    conclude("restart", cluster, done, file, events=pace.events)
+    conclude_up(done, file)
     raise typer.Exit(done.exit_code)
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, LeanGroup
-from orchestrator.cli.options import JOBS, ActForm, AnswerForm
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Model
 
-NOT_ANSWERING = 3
 COMMANDS = {"start", "status", "logs", "stop"}
 """The words that are no models."""
 
@@ -76,7 +75,7 @@ def start(
         typer.Argument(metavar="-- VLLM ARGS", help="Further arguments of `vllm serve`.", show_default=False),
     ] = None,
     file: options.OnlyInventory = None,
-    output: options.ActOutput = ActForm.TEXT,
+    output: options.ActOutput = "text",
     verbose: options.Verbose = 0,
 ) -> None:
     """Serve a model, and wait until it answers.
@@ -87,27 +86,27 @@ def start(
     """
     cluster = inventory_file.load(None, file)
     wanted = _model(cluster, model, tuple(args or ()))
-    raise typer.Exit(serve(cluster, wanted, options.RunOptions(JOBS, verbose, output is ActForm.JSONL), file))
+    raise typer.Exit(
+        serve(cluster, wanted, options.RunOptions(options.JOBS, verbose, output == "jsonl"), file)
+    )
 
 
 @app.command(cls=LeanCommand)
-def status(file: options.OnlyInventory = None, output: options.AnswerOutput = AnswerForm.TEXT) -> None:
+def status(file: options.OnlyInventory = None, output: options.AnswerOutput = "text") -> None:
     """Show whether the model answers. Exit code 0: it does. 3: it does not, or none is served."""
     from orchestrator.cli.output import json
     from orchestrator.cli.output.serve_result import show_model, unserved
-    from orchestrator.cli.run.session import session
+    from orchestrator.cli.run.session import look
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.status.health import assess
 
     cluster = inventory_file.load(None, file)
-    with session(cluster, "serve-status", options.RunOptions(JOBS, 0), logged=False) as run:
-        health = assess(cluster, run.observe(cluster.nodes, Depth.RAY))
-    run.stop_if_interrupted()
-    if output is AnswerForm.JSON:
+    health = assess(cluster, look(cluster, "serve-status", Depth.RAY, options.RunOptions(options.JOBS, 0)))
+    if output == "json":
         json.show(json.ServeAnswer(cluster.name, health.model, "" if health.model else unserved(health)))
     else:
         show_model(health)
-    raise typer.Exit(0 if health.model and health.model.answers else NOT_ANSWERING)
+    raise typer.Exit(0 if health.model and health.model.answers else NOT_HEALTHY)
 
 
 @app.command(cls=LeanCommand)
@@ -126,12 +125,12 @@ def logs(
     cluster, lines = inventory_file.load(None, file), tail_of(tail)
     supervisors = engine.of(cluster).supervisors(cluster)
     wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in supervisors}
-    raise typer.Exit(show(cluster, wanted, JOBS, follow=follow))
+    raise typer.Exit(show(cluster, wanted, options.JOBS, follow=follow))
 
 
 @app.command(cls=LeanCommand)
 def stop(
-    file: options.OnlyInventory = None, output: options.ActOutput = ActForm.TEXT, verbose: options.Verbose = 0
+    file: options.OnlyInventory = None, output: options.ActOutput = "text", verbose: options.Verbose = 0
 ) -> None:
     """Stop serving; the cluster stays."""
     from orchestrator.cli.output.serve_result import conclude_stop
@@ -141,10 +140,10 @@ def stop(
 
     cluster, pace = (
         inventory_file.load(None, file),
-        options.RunOptions(JOBS, verbose, output is ActForm.JSONL),
+        options.RunOptions(options.JOBS, verbose, output == "jsonl"),
     )
     done = execute("serve stop", cluster, looking(Depth.RAY), partial(plan_stop, cluster), pace)
-    conclude_stop(cluster, done, events=pace.events)
+    conclude_stop(done)
     raise typer.Exit(done.exit_code)
 
 
@@ -160,7 +159,7 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: st
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
     key = Secret("--api-key", spec.option_value(model.args, "--api-key"))  # vLLM logs what it is told
     done = execute("serve", cluster, looking(Depth.RAY), planner, pace, (key,), aftermath=aftermath)
-    conclude(cluster, model, done, path, events=pace.events)
+    conclude(model, done, path)
     return done.exit_code
 
 

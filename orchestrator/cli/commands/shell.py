@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import completion, options
+from orchestrator.cli import options
 from orchestrator.cli.run import inventory_file
 
 Host = Annotated[
     str,
     typer.Argument(
         metavar="HOST",
-        autocompletion=completion.hosts,
+        autocompletion=options.complete_hosts,
         help="The host: a name, or a glob that one host fits. Default: the head.",
     ),
 ]

@@ -1,25 +1,18 @@
 """`raycluster status`: four facts for each host, one verdict."""
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, StatusForm
+from orchestrator.cli.exit_codes import INTERRUPTED, NOT_HEALTHY
 from orchestrator.cli.run import inventory_file
-
-if TYPE_CHECKING:
-    from orchestrator.plan.status.health import ClusterHealth
-
-NOT_HEALTHY = 3
 
 
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
-    output: options.StatusOutput = StatusForm.TEXT,
+    output: options.StatusOutput = "text",
     watch: options.Watch = False,
-    jobs: options.Jobs = JOBS,
+    jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
     """Show the state of every host, and one verdict.
@@ -31,38 +24,25 @@ def status(
     Ctrl-C; the exit code is that of the state at the end. In a pipe it is a line for each thing that
     happens, after the state at the beginning; with -o jsonl a JSON object for each.
     """
-    from orchestrator.cli.run.session import session
-    from orchestrator.cli.run.signals import INTERRUPTED
+    from orchestrator.cli.run.session import look
     from orchestrator.plan.facts.host import Depth
-    from orchestrator.plan.status.health import assess
+    from orchestrator.plan.status.health import Verdict, assess
 
-    if output is (StatusForm.JSON if watch else StatusForm.JSONL):
+    if output == ("json" if watch else "jsonl"):
         raise typer.BadParameter("jsonl goes with --watch, and json does not", param_hint="-o")
     cluster = inventory_file.load(inventory, file)
     if watch:
         from orchestrator.cli.output.watch import watch as follow
 
-        seen = follow(cluster, jobs, as_json=output is StatusForm.JSONL)
-        raise typer.Exit(_exit_code(seen) if seen else INTERRUPTED)
-    with session(cluster, "status", options.RunOptions(jobs, verbose), logged=False) as run:
-        health = assess(cluster, run.observe(cluster.nodes, Depth.RAY))
-    run.stop_if_interrupted()
-    _show(health, output)
-    raise typer.Exit(_exit_code(health))
-
-
-def _show(health: "ClusterHealth", output: StatusForm) -> None:
-    if output is StatusForm.JSON:
-        from orchestrator.cli.output import json
-
-        json.show(health)
+        health = follow(cluster, jobs, as_json=output == "jsonl")
     else:
-        from orchestrator.cli.output.status_table import show_health
+        health = assess(cluster, look(cluster, "status", Depth.RAY, options.RunOptions(jobs, verbose)))
+        if output == "json":
+            from orchestrator.cli.output.json import show
+        else:
+            from orchestrator.cli.output.status_table import show_health as show
 
-        show_health(health)
-
-
-def _exit_code(health: "ClusterHealth") -> int:
-    from orchestrator.plan.status.health import Verdict
-
-    return 0 if health.verdict is Verdict.HEALTHY else NOT_HEALTHY
+        show(health)
+    if health is None:
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(0 if health.verdict is Verdict.HEALTHY else NOT_HEALTHY)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
@@ -22,16 +21,28 @@ def trust(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
     limit: options.Limit = None,
-    jobs: options.Jobs = JOBS,
+    jobs: options.Jobs = options.JOBS,
 ) -> None:
     """Show unknown host keys, and record them after a yes.
 
     They go to your known_hosts file, as ssh would put them. Jump hosts come first: what stands behind one
     is shown once the jump host is trusted. A key that has changed is never recorded.
     """
+    from orchestrator.cli.output.console import answer, troubles
+    from orchestrator.plan.problem import plural
+    from orchestrator.remote.ssh.host_keys import Known
+    from orchestrator.remote.transport import Failure
+
     cluster = inventory_file.load(inventory, file)
-    nodes = _over_ssh(inventory_file.selected(cluster, limit))
-    raise typer.Exit(_conclude(introduced(nodes, jobs)))
+    nodes = tuple(node for node in inventory_file.selected(cluster, limit) if not node.is_local)
+    if not nodes:
+        answer().print("nothing to trust: this machine is reached without SSH")
+        return
+    verdicts = introduced(nodes, jobs)
+    if known := sum(isinstance(verdict, Known) for verdict in verdicts.values()):
+        answer().print(f"the host keys of {plural(known, 'host')} are known")
+    troubles((name, each.problem) for name, each in verdicts.items() if isinstance(each, Failure))
+    raise typer.Exit(0 if known == len(verdicts) else 1)
 
 
 def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
@@ -46,17 +57,6 @@ def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
         _record(unknown)
 
 
-def _over_ssh(nodes: "tuple[Node, ...]") -> "tuple[Node, ...]":
-    """The hosts that have a key to know; exit code 0 where none has."""
-    from orchestrator.cli.output.console import answer
-
-    over_ssh = tuple(node for node in nodes if not node.is_local)
-    if not over_ssh:
-        answer().print("nothing to trust: this machine is reached without SSH")
-        raise typer.Exit
-    return over_ssh
-
-
 def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
     from concurrent.futures import ThreadPoolExecutor
 
@@ -69,8 +69,9 @@ def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
 
 def _record(unknown: "dict[str, Unknown]") -> None:
     """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
-    from orchestrator.cli.output.console import notice, plural
+    from orchestrator.cli.output.console import notice
     from orchestrator.cli.run.prompt import agreed
+    from orchestrator.plan.problem import plural
     from orchestrator.remote.ssh.host_keys import record
 
     keys = {(verdict.name, verdict.key.fingerprint): verdict for verdict in unknown.values()}
@@ -85,15 +86,3 @@ def _record(unknown: "dict[str, Unknown]") -> None:
         notice().print(f"✗ {failure.message}", style="red")
     if failures:
         raise typer.Exit(1)
-
-
-def _conclude(verdicts: "Verdicts") -> int:
-    """Says what is known now, and what is wrong; the exit code."""
-    from orchestrator.cli.output.console import answer, plural, troubles
-    from orchestrator.remote.ssh.host_keys import Known
-    from orchestrator.remote.transport import Failure
-
-    if known := sum(isinstance(verdict, Known) for verdict in verdicts.values()):
-        answer().print(f"the host keys of {plural(known, 'host')} are known")
-    troubles((name, each.problem) for name, each in verdicts.items() if isinstance(each, Failure))
-    return 0 if known == len(verdicts) else 1

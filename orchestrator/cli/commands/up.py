@@ -1,17 +1,11 @@
 """`raycluster up`: head first, then the workers, until Ray lists them all."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.options import JOBS, PlanForm
 from orchestrator.cli.run import inventory_file
-
-if TYPE_CHECKING:
-    from orchestrator.model.cluster import Cluster, Model
-    from orchestrator.plan.actions.rollback import Undo
 
 
 def up(
@@ -20,12 +14,12 @@ def up(
     limit: options.Limit = None,
     dry_run: options.DryRun = False,
     offline: options.Offline = False,
-    output: options.PlanOutput = PlanForm.TEXT,
+    output: options.PlanOutput = "text",
     prune: options.Prune = False,
     rollback: options.Rollback = False,
     keep: options.Keep = False,
     serve: options.Serve = False,
-    jobs: options.Jobs = JOBS,
+    jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
     """Bring the cluster up, until Ray lists every host.
@@ -34,8 +28,9 @@ def up(
     inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,
     or after a failure, it changes only the hosts concerned, and says why.
     """
+    from orchestrator.cli.output.cluster_result import conclude_up
     from orchestrator.cli.run.operation import execute, looking, preview
-    from orchestrator.plan.actions.rollback import plan_rollback
+    from orchestrator.plan.actions.rollback import Undo, plan_rollback
     from orchestrator.plan.actions.up import plan_up
     from orchestrator.plan.facts.host import Depth
 
@@ -43,41 +38,26 @@ def up(
         raise typer.BadParameter("--rollback and --keep contradict each other")
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = inventory_file.load(inventory, file)
-    model = _model(cluster, serve=serve, plan_only=plan_only)
+    model = cluster.serve if serve else None
+    if serve and plan_only:
+        raise typer.BadParameter("goes with neither --dry-run nor -o sh", param_hint="--serve")
+    if serve and model is None:
+        inventory_file.refuse("--serve: the inventory names no model; set `serve: {model: …}`")
     only, sealed = inventory_file.only(cluster, limit), inventory_file.sealed(cluster)
-    pace = options.RunOptions(jobs, verbose, output is PlanForm.JSONL)
+    pace = options.RunOptions(jobs, verbose, output == "jsonl")
     planner = partial(plan_up, cluster, sealed=sealed, only=only)
     if plan_only:
         from orchestrator.plan.facts.offline import nothing_there
 
         assumed = nothing_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.MACHINE))
-    aftermath = partial(plan_rollback, cluster, undo=_undo(rollback=rollback, keep=keep))
-    secrets = (*sealed.secrets, sealed.token)
+    undo = Undo.ALL if rollback else Undo.NOTHING if keep else Undo.FAILED_ONLY
+    aftermath, secrets = partial(plan_rollback, cluster, undo=undo), (*sealed.secrets, sealed.token)
     look = looking(Depth.MACHINE, whole=only is None, prune=prune)
     done = execute("up", cluster, look, planner, pace, secrets, aftermath=aftermath)
-    from orchestrator.cli.output.up_result import conclude
-
-    conclude("up", cluster, done, inventory or file, events=pace.events)
+    conclude_up(done, inventory or file)
     if done.exit_code or model is None:
         raise typer.Exit(done.exit_code)
     from orchestrator.cli.commands.serve import serve as serve_model
 
     raise typer.Exit(serve_model(cluster, model, pace, inventory or file))
-
-
-def _model(cluster: "Cluster", *, serve: bool, plan_only: bool) -> "Model | None":
-    """What is to be served once the cluster is up."""
-    if not serve:
-        return None
-    if plan_only:
-        raise typer.BadParameter("goes with neither --dry-run nor -o sh", param_hint="--serve")
-    return cluster.serve or inventory_file.refuse(
-        "--serve: the inventory names no model; set `serve: {model: …}`"
-    )
-
-
-def _undo(*, rollback: bool, keep: bool) -> "Undo":
-    from orchestrator.plan.actions.rollback import Undo
-
-    return Undo.ALL if rollback else Undo.NOTHING if keep else Undo.FAILED_ONLY

@@ -7,11 +7,12 @@ from statistics import median
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output.console import answer, gathered, plural
+from orchestrator.cli.output.console import answer, gathered
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Finding, Level
 from orchestrator.plan.checks.finding import bandwidth, delay
 from orchestrator.plan.facts.network_test import Network
+from orchestrator.plan.problem import plural
 
 MOST = 15
 """Pairs that are shown; of more, the slowest."""

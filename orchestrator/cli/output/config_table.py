@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output.console import answer, plural
+from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.json import ConfigAnswer
 from orchestrator.model import redact
 from orchestrator.model.inventory.provenance import HostSettings, Origin, Setting, SettingSource, Value
+from orchestrator.plan.problem import plural
 
 IDENTITY = ("host", "name", "ip")
 FEW = 3  # hosts that are rather named as exceptions than all others by name

@@ -109,8 +109,3 @@ def gathered(told: Iterable[tuple[str, T]]) -> dict[T, list[str]]:
     for host, each in told:
         hosts.setdefault(each, []).append(host)
     return hosts
-
-
-def plural(count: int, thing: str) -> str:
-    """`1 host`, `3 hosts`."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -20,7 +20,8 @@ CANNOT_RUN = {126, 127}
 
 def show(results: tuple[Result, ...]) -> None:
     """Standard output on ours, then standard error on ours, both under headers as `tail` prints them."""
-    _show_groups(answer(), ((each.host, (_remark(each), each.stdout)) for each in results if _ran(each)))
+    ran = (each for each in results if each.stdout or not each.failure)
+    _show_groups(answer(), ((each.host, (_remark(each), each.stdout)) for each in ran))
     _show_groups(
         notice(), ((each.host, (": standard error", each.stderr)) for each in results if each.stderr)
     )
@@ -41,10 +42,6 @@ def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
     json.show(json.ExecAnswer(cluster.name, tuple(map(_told, results))))
 
 
-def _ran(result: Result) -> bool:
-    return result.failure is None or bool(result.stdout)
-
-
 def _remark(result: Result) -> str:
     if result.failure:
         return ": not all of it"
@@ -56,13 +53,9 @@ def _show_groups(console: Console, said: Iterable[tuple[str, tuple[str, bytes]]]
         header = f"==> {', '.join(hosts)}{remark} <=="
         if console.is_terminal:  # Rich takes 0.2 ms for a line
             console.print(header, style="bold")
-            write(console, _safe(text))
+            write(console, printable(_whole_lines(text).decode(errors="replace")).encode())
         else:
             write(console, f"{printable(header)}\n".encode() + _whole_lines(text))
-
-
-def _safe(text: bytes) -> bytes:
-    return printable(_whole_lines(text).decode(errors="replace")).encode()
 
 
 def _whole_lines(text: bytes) -> bytes:

@@ -10,46 +10,54 @@ from orchestrator.cli.output.console import explain, gathered, notice, printable
 from orchestrator.cli.output.jsonl import Failed, Result, emit, failed
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.cli.run.run_log import Mask
-from orchestrator.model.cluster import Cluster
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import HANGS, hint
 from orchestrator.plan.steps import Run, Step
 from orchestrator.remote.execute.events import Status, StepEnded
 from orchestrator.remote.transport import Failure, FailureKind
 
+LAST_LINES = 12
 
-def show_result(
-    command: str, cluster: Cluster, done: RunResult, message: str, unlike: Sequence[Failed] = ()
-) -> None:
-    """Prints it. `message`: the end in a sentence; `unlike`: what is wrong though no step has failed."""
+
+def conclude(done: RunResult, message: str, what_now: str, unlike: Sequence[Failed] = ()) -> bool:
+    """Prints the end of a run as an event, or what has failed; True where people are still to be told of a success.
+
+    `message`: the end in a sentence; `unlike`: what is wrong though no step has failed.
+    """
+    if done.run.pace.events:
+        _emit_result(done, message, unlike)
+    elif done.exit_code or unlike:
+        _show_failures(message, done, what_now, unlike)
+    else:
+        return True
+    return False
+
+
+def _emit_result(done: RunResult, message: str, unlike: Sequence[Failed]) -> None:
     code = done.exit_code or (1 if unlike else 0)
     result = Result(
-        command=command,
-        cluster=cluster.name,
+        command=done.run.command,
+        cluster=done.run.cluster.name,
         exit_code=code,
         verdict="interrupted" if done.interrupted else "failed" if code else "done",
         message=message,
         seconds=round(done.seconds, 3),
-        failures=(*failures(done), *unlike),
-        log=str(done.log or ""),
+        failures=(*_failures(done), *unlike),
+        log=str(done.run.log or ""),
     )
-    emit(result, done.mask)
+    emit(result, done.run.mask)
 
 
-LAST_LINES = 12
-
-
-def show_failures(headline: str, done: RunResult, what_now: str, unlike: Sequence[Failed] = ()) -> None:
-    """Prints a failed run on standard error. `unlike`: what is wrong though no step has failed."""
-    notice().print(Text(f"✗ {headline}", "bold red"))
-    for failure in (*failures(done), *unlike):
-        _show(failure, done.mask)
+def _show_failures(message: str, done: RunResult, what_now: str, unlike: Sequence[Failed]) -> None:
+    notice().print(Text(f"✗ {message}", "bold red"))
+    for failure in (*_failures(done), *unlike):
+        _show(failure, done.run.mask)
     if untouched := _untouched(done):
         notice().print(f"  Nothing was done on {', '.join(untouched)}.")
     if what_now:
         notice().print(what_now)
-    if done.log:
-        notice().print(f"log: {_for_people(done.log)}", style="dim")
+    if done.run.log:
+        notice().print(f"log: {_for_people(done.run.log)}", style="dim")
 
 
 def _for_people(path: Path) -> str:
@@ -58,7 +66,7 @@ def _for_people(path: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
-def failures(done: RunResult) -> tuple[Failed, ...]:
+def _failures(done: RunResult) -> tuple[Failed, ...]:
     """What failed, the same of several hosts once."""
     return tuple(failed(hosts, problem) for problem, hosts in gathered(_problems(done)).items())
 
@@ -90,12 +98,9 @@ def _remedy(failure: Failure, step: Step) -> str:
 
 def _show(failure: Failed, mask: Mask) -> None:
     notice().print(Text.assemble("  ", (", ".join(failure.hosts), "bold"), f"  {_clean(failure.what, mask)}"))
-    _explain(failure.what, failure.detail, failure.fix, mask)
-
-
-def _explain(what: str, detail: str, fix: str, mask: Mask) -> None:
-    last = _told_once(_clean(Problem(what, detail=detail).more, mask).splitlines())[-LAST_LINES:]
-    explain("\n".join(last), _clean(fix, mask))
+    more = _clean(Problem(failure.what, detail=failure.detail).more, mask)
+    last = _told_once(more.splitlines())[-LAST_LINES:]
+    explain("\n".join(last), _clean(failure.fix, mask))
 
 
 def _told_once(lines: list[str]) -> list[str]:

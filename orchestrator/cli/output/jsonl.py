@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Literal
 
+from orchestrator.cli.exit_codes import LOCKED
 from orchestrator.cli.output.console import answer
-from orchestrator.cli.run.locked import LOCKED
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster

@@ -14,18 +14,8 @@ from rich.text import Text
 from orchestrator.cli.output.console import notice
 from orchestrator.cli.run.run_log import Mask, changes, warnings
 from orchestrator.plan.steps import Wait
-from orchestrator.remote.execute.events import (
-    Happening,
-    HostSeen,
-    LookBegan,
-    PhaseBegan,
-    Planned,
-    Status,
-    StepBegan,
-    StepEnded,
-    StepWaits,
-    Tell,
-)
+from orchestrator.remote.execute import events
+from orchestrator.remote.execute.events import Happening, Status, Tell
 
 STYLE = {"ok": "green", "failed": "red", "busy": "cyan"}
 MARK = {"ok": "✓", "failed": "✗"}
@@ -49,7 +39,7 @@ class LiveTable:
         self._spinner = Spinner("dots", style="cyan")
 
     def __call__(self, happening: Happening) -> None:
-        if isinstance(happening, Planned):
+        if isinstance(happening, events.Planned):
             for change in changes(happening.plan):
                 notice().print(change)  # outside the lock: Rich draws this table while it prints
             for warning in warnings(happening.plan):
@@ -59,18 +49,18 @@ class LiveTable:
 
     def _take(self, happening: Happening) -> None:
         match happening:
-            case LookBegan(hosts, title, what):
+            case events.LookBegan(hosts, title, what):
                 self._title = title
                 self._rows |= {host: _Row(what) for host in hosts}
-            case HostSeen(host, trouble, what):
+            case events.HostSeen(host, trouble, what):
                 self._rows[host] = _Row(trouble or what, "failed" if trouble else "ok")
-            case PhaseBegan(phase):
+            case events.PhaseBegan(phase):
                 self._title = phase.title
-            case StepBegan(step):
+            case events.StepBegan(step):
                 self._rows[step.host] = _Row(step.title)
-            case StepWaits(step, why):
+            case events.StepWaits(step, why):
                 self._rows[step.host].what = why
-            case StepEnded():
+            case events.StepEnded():
                 self._rows[happening.step.host] = _row_at_end(happening)
 
     def __rich__(self) -> Group:
@@ -105,7 +95,7 @@ class _Row:
         return Text(f"{time.monotonic() - self._since:.0f} s" if self.state == "busy" else "", "dim")
 
 
-def _row_at_end(ended: StepEnded) -> _Row:
+def _row_at_end(ended: events.StepEnded) -> _Row:
     if ended.failure:
         return _Row(f"{ended.step.title}: {ended.failure.message}", "failed")
     done = ended.output.stdout.strip() if ended.output and isinstance(ended.step, Wait) else ""

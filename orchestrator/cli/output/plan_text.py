@@ -31,11 +31,8 @@ def show_plan(plan: Plan) -> None:
 def _lines(host: str, steps: tuple[Step, ...]) -> Iterator[Text]:
     name = host
     for step in steps:
-        yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), "  ", _said(step))
+        limit = f" (at most {step.within:g} s)" if isinstance(step, Wait) else ""
+        yield Text.assemble("   ", (f"{name:<{len(host)}}", "bold"), f"  {step.title}{limit}")
         name = ""
         if isinstance(step, Run) and not step.command.script:
             yield Text(f"   {'':<{len(host)}}    {step.command.shown()}", "dim")
-
-
-def _said(step: Step) -> str:
-    return f"{step.title} (at most {step.within:g} s)" if isinstance(step, Wait) else step.title

@@ -7,16 +7,8 @@ from contextlib import contextmanager
 from orchestrator.cli.output.console import notice
 from orchestrator.cli.run.run_log import Mask, changes, command_of, warnings
 from orchestrator.plan.steps import Step
-from orchestrator.remote.execute.events import (
-    Happening,
-    HostSeen,
-    PhaseBegan,
-    Planned,
-    StepBegan,
-    StepEnded,
-    StepWaits,
-    Tell,
-)
+from orchestrator.remote.execute import events
+from orchestrator.remote.execute.events import Happening, Tell
 
 PACE = 10.0
 """Seconds between two lines of one host's progress where lines stay."""
@@ -45,20 +37,20 @@ class _Lines:
 
     def __call__(self, happening: Happening) -> None:
         match happening:
-            case HostSeen(host, trouble) if trouble and self._verbose:
+            case events.HostSeen(host, trouble) if trouble and self._verbose:
                 self._say(f"{host}: {trouble}", "red")
-            case Planned(plan):
+            case events.Planned(plan):
                 for change in changes(plan):
                     self._say(change, "")
                 for warning in warnings(plan):
                     self._say(warning, "yellow")
-            case PhaseBegan(phase):
+            case events.PhaseBegan(phase):
                 self._say(phase.title, "bold")
-            case StepBegan(step) if self._verbose:
+            case events.StepBegan(step) if self._verbose:
                 self._say(f"{step.host}: $ {command_of(step)}", "dim")
-            case StepWaits(step, why):
+            case events.StepWaits(step, why):
                 self._far(step, why)
-            case StepEnded():
+            case events.StepEnded():
                 self._ended(happening)
 
     def _far(self, step: Step, why: str) -> None:
@@ -69,7 +61,7 @@ class _Lines:
             self._silent_until[step.host], self._said_far[step.host] = now + PACE, why
             self._say(f"{step.host}: {step.title}: {why}", "")
 
-    def _ended(self, ended: StepEnded) -> None:
+    def _ended(self, ended: events.StepEnded) -> None:
         failure = f": {ended.failure.message}" if ended.failure else ""
         style = "red" if ended.failure else ""
         self._say(f"{ended.step.host}: {ended.step.title}: {ended.status}{failure}", style)

@@ -4,15 +4,15 @@ import json
 
 from rich.text import Text
 
+from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, explain
-from orchestrator.cli.output.failures import show_failures, show_result
 from orchestrator.cli.output.status_table import told
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.command import quoted
-from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.serving import spec
+from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
 from orchestrator.plan.steps import StepKind
@@ -30,32 +30,27 @@ class Address:
     speaks: bool = True
 
 
-def conclude(cluster: Cluster, model: Model, done: RunResult, path: str | None, *, events: bool) -> None:
+def conclude(model: Model, done: RunResult, path: str | None) -> None:
     """Prints how `serve` ended. `path`: the inventory as it was given."""
-    where = _where(cluster, model, done)
+    cluster, where = done.run.cluster, _where(model, done)
     seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
     good = f"{model.name} answers at {where.url}/v1 {seconds}"
-    bad = f"{model.name} is not served{_why(done)}"
-    if events:
-        show_result("serve", cluster, done, bad if done.exit_code else good)
-    elif done.exit_code:
-        show_failures(bad, done, _what_now(done))
-    else:
+    why = f": interrupted{done.lost and ': ' + done.lost}" if done.lost or done.interrupted else ""
+    bad = f"{model.name} is not served{why}"
+    if failures.conclude(done, bad if done.exit_code else good, _what_now(done)):
         answer().print(Text(good, "bold green"))
         _show_use(cluster, where, needs_key=_needs_key(cluster, model))
         file = f" -i {quoted(path)}" if path else ""
         answer().print(f"\nThen: raycluster serve status{file}, serve logs -f{file}, serve stop{file}")
 
 
-def conclude_stop(cluster: Cluster, done: RunResult, *, events: bool) -> None:
+def conclude_stop(done: RunResult) -> None:
     """Prints how `serve stop` ended."""
-    good = f"cluster {cluster.name} serves nothing {'any more' if done.plan.phases else 'already, nothing to do'}"
-    bad = f"the model on cluster {cluster.name} may still be served"
-    if events:
-        show_result("serve stop", cluster, done, bad if done.exit_code else good)
-    elif done.exit_code:
-        show_failures(bad, done, "Once this is mended, `raycluster serve stop` tries anew.")
-    else:
+    cluster = f"cluster {done.run.cluster.name}"
+    good = f"{cluster} serves nothing {'any more' if done.plan.phases else 'already, nothing to do'}"
+    bad = f"the model on {cluster} may still be served"
+    what_now = "Once this is mended, `raycluster serve stop` tries anew."
+    if failures.conclude(done, bad if done.exit_code else good, what_now):
         answer().print(good)
 
 
@@ -80,13 +75,12 @@ def unserved(health: ClusterHealth) -> str:
     return f"cluster {health.cluster} serves nothing{why}"
 
 
-def _where(cluster: Cluster, model: Model, done: RunResult) -> Address:
+def _where(model: Model, done: RunResult) -> Address:
     for result in done.report.results:
         if result.step.kind is StepKind.ASK_MODEL and result.output:
             said = json.loads(result.output.stdout)
             return Address(said["url"], said["name"] or model.name, said["status"] == OK)
-    here = done.facts.get(cluster.head.name)
-    served = here.served if isinstance(here, HostFacts) else None
+    served = served_by(done.facts.get(done.run.cluster.head.name))
     return Address(served.url, served.name or model.name) if served else Address("", model.name)
 
 
@@ -112,10 +106,6 @@ def _request(where: Address, *, needs_key: bool) -> str:
     told = ["-H 'Content-Type: application/json'", f"-d {quoted(body)}"] if where.speaks else []
     ask = f"curl {quoted(where.url)}/v1/{'completions' if where.speaks else 'models'}"
     return " \\\n    ".join((ask, *key, *told))
-
-
-def _why(done: RunResult) -> str:
-    return f": interrupted{done.lost and ': ' + done.lost}" if done.lost or done.interrupted else ""
 
 
 def _what_now(done: RunResult) -> str:

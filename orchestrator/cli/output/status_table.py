@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 from rich.text import Text
 
-from orchestrator.cli.output.console import answer, plural, printable
+from orchestrator.cli.output.console import answer, printable
 from orchestrator.model.cluster import Engine
 from orchestrator.plan import engine
+from orchestrator.plan.problem import plural
 from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict

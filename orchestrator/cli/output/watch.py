@@ -56,10 +56,8 @@ def _follow(sights: Iterator[ClusterSnapshot], show: Show) -> ClusterSnapshot | 
 
 @contextmanager
 def _shown(cancel: Event, *, as_json: bool) -> Iterator[Show]:
-    if as_json:
-        yield _Records()
-    elif not answer().is_terminal:
-        yield _Lines()
+    if as_json or not answer().is_terminal:
+        yield _Lines(as_json=as_json)
     else:
         with (
             _ended_by_q(cancel),
@@ -81,31 +79,23 @@ class _Page:
 
 
 class _Lines:
-    """The state at the beginning, as `status` shows it, then a line for each event."""
+    """The state at the beginning, as `status` shows it, then a line for each event; for programs as JSON."""
 
-    def __init__(self) -> None:
-        self._began = False
-
-    def __call__(self, sight: ClusterSnapshot, told: list[Told]) -> None:
-        if not self._began and not sight.pending:
-            self._began = True
-            show_health(sight.health)
-        for each in told:
-            answer().print(each.line(sight.cluster.name))
-
-
-class _Records:
-    """The same as JSON, an object on each line."""
-
-    def __init__(self) -> None:
-        self._began = False
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json, self._began = as_json, False
 
     def __call__(self, sight: ClusterSnapshot, told: list[Told]) -> None:
         if not self._began and not sight.pending:
             self._began = True
-            _say(State(state=sight.health))
+            if self._as_json:
+                _say(State(state=sight.health))
+            else:
+                show_health(sight.health)
         for each in told:
-            _say(Happened(**asdict(each.event)))
+            if self._as_json:
+                _say(Happened(**asdict(each.event)))
+            else:
+                answer().print(each.line(sight.cluster.name))
 
 
 def _say(line: Watched) -> None:

@@ -7,11 +7,11 @@ from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output.console import plural
 from orchestrator.cli.output.status_table import STYLE, fitting, headline, told, what_to_do
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Engine
 from orchestrator.plan.facts.host import RayTable, Resource, Unreachable
+from orchestrator.plan.problem import plural
 from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.status.health import HostHealth, Verdict
 from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HealthEvent

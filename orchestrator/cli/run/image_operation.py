@@ -1,32 +1,31 @@
 """What `pull` and `image copy` share: look at the images, plan, carry it out, and compare what the hosts have then."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from orchestrator.cli.options import RunOptions
-from orchestrator.cli.output.console import answer, plural
-from orchestrator.cli.output.failures import show_failures, show_result
+from orchestrator.cli.output import failures
+from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.jsonl import Failed
 from orchestrator.cli.run import operation
 from orchestrator.cli.run.operation import NOTHING, RunResult
 from orchestrator.cli.run.session import Session
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan.actions.images import Holdings
 from orchestrator.plan.facts.host import Facts, ImageLookup
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
+from orchestrator.plan.problem import plural
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.remote.execute.events import Report
 from orchestrator.remote.observe import images
 
-Holdings = Mapping[str, ImageLookup]
-
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What the hosts have under an image's name when a command is over."""
+    """What the hosts had under an image's name before a command, and have when it is over."""
 
-    command: str
-    cluster: Cluster
     name: str
+    before: Holdings
     done: RunResult
 
     @property
@@ -38,9 +37,16 @@ class Copies:
         return [host for host, image in self._found.items() if image is None]
 
     @property
+    def new(self) -> list[str]:
+        """The hosts that had none before, or another."""
+        was = {host: image.id for host, image in self.before.items() if isinstance(image, ImageInfo)}
+        return [host for host, image in self.there.items() if image.id != was.get(host)]
+
+    @property
     def _found(self) -> dict[str, ImageInfo | None]:
-        told = (result for result in self.done.report.results if result.step.kind is StepKind.INSPECT_IMAGE)
-        return {each.step.host: parse_image(each.output.stdout) for each in told if each.output}
+        results = self.done.report.results
+        inspected = (each for each in results if each.step.kind is StepKind.INSPECT_IMAGE)
+        return {each.step.host: parse_image(each.output.stdout) for each in inspected if each.output}
 
 
 def execute(
@@ -50,8 +56,8 @@ def execute(
     name: str,
     planner: Callable[[Holdings], Plan],
     pace: RunOptions,
-) -> tuple[RunResult, Holdings]:
-    """Does it, and tells what the hosts had before. Without the lock: nothing that runs is touched."""
+) -> Copies:
+    """Looks, plans and does it. Without the lock: nothing that runs is touched."""
     before = dict[str, ImageLookup]()
 
     def look(run: Session, _: Facts) -> tuple[Facts, Report]:
@@ -60,24 +66,20 @@ def execute(
         return {}, NOTHING
 
     done = operation.execute(command, cluster, look, lambda _: planner(before), pace, lock=False)
-    return done, before
+    return Copies(name, before, done)
 
 
-def conclude(copies: Copies, told: str, fix: str, *, events: bool) -> int:
-    """Says who has the image now; the exit code. `fix`: should they have different ones."""
+def conclude(copies: Copies, how: str, fix: str) -> int:
+    """Says who has the image now; the exit code. `how`: they came by it; `fix`: should they have different ones."""
     done, unlike = copies.done, () if copies.done.exit_code else tuple(_unlike(copies, fix))
-    message = _message(copies, told, unlike)
-    if events:
-        show_result(copies.command, copies.cluster, done, message, unlike)
-    elif done.exit_code or unlike:
-        what_now = f"Once this is mended, `raycluster {copies.command}` sees to those that lack it."
-        show_failures(message, done, what_now, unlike)
-    else:
+    message = _message(copies, how, unlike)
+    what_now = f"Once this is mended, `raycluster {done.run.command}` sees to those that lack it."
+    if failures.conclude(done, message, what_now, unlike):
         answer().print(message)
     return done.exit_code or (1 if unlike else 0)
 
 
-def _message(copies: Copies, told: str, unlike: tuple[Failed, ...]) -> str:
+def _message(copies: Copies, how: str, unlike: tuple[Failed, ...]) -> str:
     done, name = copies.done, copies.name
     if done.exit_code:
         why = "interrupted" if done.interrupted else f"{plural(len(done.failed), 'host')} failed"
@@ -86,13 +88,13 @@ def _message(copies: Copies, told: str, unlike: tuple[Failed, ...]) -> str:
         return f"{name} is not {'on' if copies.lacking else 'the same on'} all hosts"
     if not done.plan.phases:
         return f"{name} is the same on all hosts already, nothing to do"
-    return f"{_whose(copies)} {name}, {next(iter(copies.there.values())).name} ({told})"
+    return f"{_whose(copies)} {name}, {next(iter(copies.there.values())).name} ({how})"
 
 
 def _whose(copies: Copies) -> str:
     """`all 3 hosts have`, `gpu2, gpu3 have`, `gpu2 has`."""
     hosts = list(copies.there)
-    if {node.name for node in copies.cluster.nodes} == set(hosts) and len(hosts) > 1:
+    if {node.name for node in copies.done.run.cluster.nodes} == set(hosts) and len(hosts) > 1:
         return f"all {len(hosts)} hosts have"
     return f"{', '.join(hosts)} {'have' if len(hosts) > 1 else 'has'}"
 
@@ -101,7 +103,7 @@ def _unlike(copies: Copies, fix: str) -> Iterator[Failed]:
     """Who has which image under that name, and who has none; nothing where all have the same."""
     groups, lacking = group_identical(copies.there), tuple(copies.lacking)
     has = [(group, f"has {copies.there[group[0]].name}") for group in groups]
-    told = [*has, (lacking, "has no such image")] if lacking else has
-    if len(told) > 1 or lacking:
-        yield from (Failed(hosts=hosts, what=what) for hosts, what in told[:-1])
-        yield Failed(hosts=told[-1][0], what=told[-1][1], fix=fix)
+    found = [*has, (lacking, "has no such image")] if lacking else has
+    if len(found) > 1 or lacking:
+        yield from (Failed(hosts=hosts, what=what) for hosts, what in found[:-1])
+        yield Failed(hosts=found[-1][0], what=found[-1][1], fix=fix)

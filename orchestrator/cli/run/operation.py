@@ -4,19 +4,16 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
-import typer
-
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.options import PlanForm, RunOptions
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.plan_text import show_plan
-from orchestrator.cli.run.run_log import Mask
 from orchestrator.cli.run.session import Session, session
-from orchestrator.cli.run.signals import INTERRUPTED
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.secret import Secret
+from orchestrator.plan.actions.down import heard_meanwhile, left_behind
 from orchestrator.plan.actions.prune import plan_prune
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import unknown_hosts
@@ -37,6 +34,7 @@ NOTHING = Report(NO_PLAN, ())
 class RunResult:
     """A run that is over. `undone`: the cleaning up after its failures; `lost`: why it had to stop."""
 
+    run: Session
     facts: Facts
     plan: Plan
     report: Report
@@ -44,8 +42,6 @@ class RunResult:
     interrupted: bool
     lost: str
     seconds: float
-    log: Path | None
-    mask: Mask
 
     @property
     def failed(self) -> frozenset[str]:
@@ -86,11 +82,11 @@ def preview(
 ) -> int:
     """Shows the plan for what the hosts have, or for what is `assumed` of them; the exit code."""
     plan = plan_for_now(cluster, planner, pace, depth) if assumed is None else planner(assumed)
-    if output is PlanForm.SH:
+    if output == "sh":
         from orchestrator.cli.output.plan_script import script
 
         answer().print(script(cluster, plan), end="")
-    elif output is PlanForm.JSONL:
+    elif output == "jsonl":
         from orchestrator.cli.output.jsonl import show_planned
 
         show_planned(cluster, plan)
@@ -103,8 +99,7 @@ def plan_for_now(cluster: Cluster, planner: Planner, pace: RunOptions, depth: De
     """The plan for what the hosts have now; nothing is changed, and no lock held."""
     with session(cluster, "plan", pace, logged=False) as run:
         facts = run.observe_all(depth)
-    if run.cancel.is_set():
-        raise typer.Exit(INTERRUPTED)
+    run.stop_if_interrupted()
     return planner(facts)
 
 
@@ -118,27 +113,28 @@ def execute(
     *,
     lock: bool = True,
     aftermath: Callable[[FailedRun], Plan] = lambda _: NO_PLAN,
-    inspect_after: Callable[[Session, Facts, Report], tuple[HostProblem, ...]] = lambda *_: (),
 ) -> RunResult:
     """Looks, plans and does it, with the cluster's lock.
 
-    `aftermath` plans the cleaning up, also after Ctrl-C; `inspect_after` tells what is left that the plan does not
-    know. A run that has lost the lock cleans up nothing: what is there may be another's by now.
+    `aftermath` plans the cleaning up, also after Ctrl-C. A run that has lost the lock cleans up nothing: what is
+    there may be another's by now.
     """
     began = time.monotonic()
     with ExitStack() as stack:
         run = stack.enter_context(session(cluster, command, pace, logged=True, secrets=secrets))
-        known = stack.enter_context(run.locked(command)) if lock else {}
+        known = stack.enter_context(run.locked()) if lock else {}
         facts, done_before = look(run, known)
         plan = planner(facts)
         run.tell(Planned(plan))
         report = run.execute(plan).after(done_before)
-        plan = replace(plan, refusals=(*plan.refusals, *inspect_after(run, facts, report)))
+        plan = replace(plan, refusals=(*plan.refusals, *_left_behind(run, facts, report)))
         lost = run.why_lost(report) if lock else ""
         interrupted = run.cancel.is_set() and not lost
-        undone = run.clean_up(NO_PLAN if lost else aftermath(_failed_run(plan, report, interrupted)))
+        failed = (*(result.step.host for result in report.failed), *(each.host for each in plan.refusals))
+        wreck = FailedRun(report.started, frozenset(failed), interrupted)
+        undone = run.clean_up(NO_PLAN if lost else aftermath(wreck))
         seconds = time.monotonic() - began
-    return RunResult(facts, plan, report, undone, interrupted, lost, seconds, run.log, run.mask)
+    return RunResult(run, facts, plan, report, undone, interrupted, lost, seconds)
 
 
 def looking(depth: Depth, *, whole: bool = False, prune: bool = False) -> Look:
@@ -162,8 +158,13 @@ def looking(depth: Depth, *, whole: bool = False, prune: bool = False) -> Look:
     return look
 
 
-def _failed_run(plan: Plan, report: Report, interrupted: bool) -> FailedRun:
-    failed = [result.step.host for result in report.failed]
-    return FailedRun(
-        report.started, frozenset((*failed, *(each.host for each in plan.refusals))), interrupted
-    )
+def _left_behind(run: Session, facts: Facts, report: Report) -> tuple[HostProblem, ...]:
+    """What is on hosts that the inventory does not have, where Ray was asked for them while the plan ran."""
+    asked = next((each.output for each in report.results if each.step.kind is StepKind.ASK_RAY), None)
+    if asked is None:
+        return ()
+    facts = heard_meanwhile(run.cluster, facts, asked.stdout)
+    left = tuple(left_behind(run.cluster, facts | run.observe_outside(facts, Depth.CONTAINERS)))
+    if left:
+        run.tell(Planned(Plan("see what is left outside of the inventory", refusals=left)))
+    return left

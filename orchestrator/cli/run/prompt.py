@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 import typer
 
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output.console import notice
 from orchestrator.cli.run.inventory_file import refuse
-from orchestrator.cli.run.signals import INTERRUPTED
 from orchestrator.model.cluster import Cluster, Role
 
 NAMED = 12

@@ -11,17 +11,8 @@ from typing import TextIO
 from orchestrator.cli.output.console import gathered, notice, printable
 from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
-from orchestrator.remote.execute.events import (
-    Happening,
-    HostSeen,
-    LockHeld,
-    LookBegan,
-    PhaseBegan,
-    Planned,
-    StepBegan,
-    StepEnded,
-    StepWaits,
-)
+from orchestrator.remote.execute import events
+from orchestrator.remote.execute.events import Happening
 
 
 class Mask:
@@ -102,31 +93,26 @@ def warnings(plan: Plan) -> Iterator[str]:
 
 def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
     match happening:
-        case LookBegan(hosts):
+        case events.LookBegan(hosts):
             return f"look at {', '.join(hosts)}"
-        case HostSeen(host, trouble, what):
+        case events.HostSeen(host, trouble, what):
             return f"{host}: {trouble or what}"
-        case LockHeld(who):
+        case events.LockHeld(who):
             return who
-        case Planned(plan):
-            return "\n          ".join(
-                (f"plan: {plan.title}", *changes(plan), *warnings(plan), *_refused(plan))
-            )
-        case PhaseBegan(phase):
+        case events.Planned(plan):
+            refused = (f"{each.host}: cannot: {each.problem.text}" for each in plan.refusals)
+            return "\n          ".join((f"plan: {plan.title}", *changes(plan), *warnings(plan), *refused))
+        case events.PhaseBegan(phase):
             return f"== {phase.title}"
-        case StepBegan(step):
+        case events.StepBegan(step):
             return f"{step.host}: {step.title}\n          $ {command_of(step)}"
-        case StepWaits(step, why, still):
+        case events.StepWaits(step, why, still):
             return "" if still else f"{step.host}: {step.title}: {why}"
-        case StepEnded():
+        case events.StepEnded():
             return _ended(happening)
 
 
-def _refused(plan: Plan) -> Iterator[str]:
-    return (f"{each.host}: cannot: {each.problem.text}" for each in plan.refusals)
-
-
-def _ended(ended: StepEnded) -> str:
+def _ended(ended: events.StepEnded) -> str:
     head = f"{ended.step.host}: {ended.step.title}: {ended.status} after {ended.seconds:.2f} s"
     output = (ended.output.stdout, ended.output.stderr) if ended.output else ()
     failure = (ended.failure.message, ended.failure.detail) if ended.failure else ()

@@ -8,12 +8,12 @@ from threading import Event
 
 import typer
 
+from orchestrator.cli.exit_codes import INTERRUPTED, LOCKED
 from orchestrator.cli.options import RunOptions
-from orchestrator.cli.output.console import failed
+from orchestrator.cli.output.console import failed, notice
 from orchestrator.cli.output.progress import display
-from orchestrator.cli.run.locked import locked, refuse_locked
 from orchestrator.cli.run.run_log import Mask, keep_run_log
-from orchestrator.cli.run.signals import INTERRUPTED, stopped_by_signals
+from orchestrator.cli.run.signals import stopped_by_signals
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
@@ -41,7 +41,9 @@ class Session:
     `lost` has the reason once the run has lost the cluster's lock, and with it its right to go on.
     """
 
+    command: str
     cluster: Cluster
+    pace: RunOptions
     fleet: Fleet
     listeners: tuple[Tell, ...]
     mask: Mask
@@ -88,20 +90,25 @@ class Session:
         return facts
 
     @contextmanager
-    def locked(self, command: str) -> Iterator[Facts]:
+    def locked(self) -> Iterator[Facts]:
         """With the cluster's lock; exit code 4 where another run has it.
 
         Yields what is known of the head where it could not be asked for the lock: nothing else is done there.
         """
-        head, seconds = self.cluster.head.name, self.cluster.head.ssh.connect_timeout
-        run = Lock(self.fleet[head], lock.hold(self.cluster, ourselves(), command), self._lose)
-        taken = run.take(self.cancel, seconds)
-        match taken:
+        head = self.cluster.head
+        hold = lock.hold(self.cluster, ourselves(), self.command)
+        run = Lock(self.fleet[head.name], hold, self._lose)
+        match taken := run.take(self.cancel, head.ssh.connect_timeout):
             case Holder():
-                self.tell(LockHeld(locked(self.cluster, taken)))
-                refuse_locked(self.cluster, taken)
+                why = taken.sentence(self.cluster)
+                self.tell(LockHeld(why))
+                notice().print(f"✗ {why}", style="bold red")
+                notice().print(
+                    "Nothing was done. Wait until it has ended; should it be stuck: raycluster lock release"
+                )
+                raise typer.Exit(LOCKED)
             case Failure():
-                yield {head: unreachable(taken)}
+                yield {head.name: unreachable(taken)}
             case Lock():
                 try:
                     yield {}
@@ -154,16 +161,22 @@ def session(
         elif shown:
             hosts = tuple(node.name for node in cluster.nodes)
             listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
-        journal = keep_run_log(command.replace(" ", "-"), mask) if logged else None
-        if journal:
-            stack.callback(journal.close)
+        run_log = keep_run_log(command.replace(" ", "-"), mask) if logged else None
+        if run_log:
+            stack.callback(run_log.close)
+            listeners.append(run_log)
         fleet = stack.enter_context(Fleet(cluster, connect_to, pace.jobs))
-        run = Session(
-            cluster,
-            fleet,
-            (*listeners, *([journal] if journal else [])),
-            mask,
-            journal.path if journal else None,
-        )
+        log = run_log.path if run_log else None
+        run = Session(command, cluster, pace, fleet, tuple(listeners), mask, log)
         stack.enter_context(stopped_by_signals(run.cancel))
         yield run
+
+
+def look(
+    cluster: Cluster, command: str, depth: Depth, pace: RunOptions, nodes: tuple[Node, ...] | None = None
+) -> Facts:
+    """The facts of some hosts, or of all, for a command that only reads; exit code 130 after Ctrl-C."""
+    with session(cluster, command, pace, logged=False) as run:
+        facts = run.observe(nodes or cluster.nodes, depth)
+    run.stop_if_interrupted()
+    return facts

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output.console import notice
 
-INTERRUPTED = 130
 STOPPING = "interrupted: stopping in good order (Ctrl-C again leaves at once)"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -5,8 +5,8 @@ from threading import Event
 
 import typer
 
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output.console import failed, notice
-from orchestrator.cli.run.signals import INTERRUPTED
 from orchestrator.plan.host_commands import stay
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.status.services import Dashboard

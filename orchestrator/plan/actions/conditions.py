@@ -6,7 +6,7 @@ from typing import Any
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import RayNode, RayTable
 from orchestrator.plan.facts.parse import seconds
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import Problem, plural
 from orchestrator.plan.ray.commands import parse_table
 from orchestrator.plan.steps import NotYet, Ready, Verdict
 
@@ -38,7 +38,7 @@ class Joined:
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:
         ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
-        return ended or self._listed(_started(stdout), watched)
+        return ended or self._listed(seconds(_state(stdout)["state"]["StartedAt"]), watched)
 
     def _listed(self, since: float, watched: str) -> Verdict:
         table = parse_table(watched) if watched else None
@@ -54,7 +54,7 @@ class Joined:
             return Problem(node.out_of_reach)
         if node.reached is None:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
-        return Ready(f"joined, {gpu_count(node.gpus)}")
+        return Ready(f"joined, {plural(node.gpus, 'GPU')}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,6 @@ class Runs:
         return ended or (Problem(self.few) if self.few else Ready("runs"))
 
 
-def gpu_count(gpus: int) -> str:
-    return f"{gpus} GPU{'' if gpus == 1 else 's'}"
-
-
 def _ended(stdout: str, restarts: int) -> Problem | None:
     """The container's end, if its state tells of one."""
     told = _state(stdout)
@@ -80,19 +76,10 @@ def _ended(stdout: str, restarts: int) -> Problem | None:
         return UNKNOWN
     state = told["state"]
     if state["Status"] == "running":
-        return (
-            None
-            if told["restarts"] <= restarts
-            else Problem("its container ended and Docker had to restart it")
-        )
-    cause = " (out of memory)" if state["OOMKilled"] else ""
-    return Problem(
-        f"its container ended with exit code {state['ExitCode']}{cause}", exit_code=state["ExitCode"]
-    )
-
-
-def _started(stdout: str) -> float:
-    return seconds(_state(stdout)["state"]["StartedAt"])
+        again = Problem("its container ended and Docker had to restart it")
+        return again if told["restarts"] > restarts else None
+    code, cause = state["ExitCode"], " (out of memory)" if state["OOMKilled"] else ""
+    return Problem(f"its container ended with exit code {code}{cause}", exit_code=code)
 
 
 def _state(stdout: str) -> dict[str, Any]:

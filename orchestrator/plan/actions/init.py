@@ -12,7 +12,7 @@ from orchestrator.plan.checks.finding import gib
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.networks import SharedNetwork
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import Problem, plural
 
 COLUMN = 38
 PLAIN = re.compile(r"(?!null$|Null$|NULL$)[A-Za-z0-9/][A-Za-z0-9/._@-]*(:[A-Za-z0-9][A-Za-z0-9/._@-]*)*")
@@ -48,7 +48,7 @@ class Seen:
         """Such as `8 NVIDIA GPUs`."""
         if not self.gpus:
             return "no GPU"
-        return f"{self.gpus} {MAKER[self.accelerator]} GPU{'s' if self.gpus > 1 else ''}"
+        return plural(self.gpus, f"{MAKER[self.accelerator]} GPU")
 
     @property
     def sudo(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.up import Secrets, plan_up
-from orchestrator.plan.facts.host import Container, Facts, HostFacts
+from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, StepKind
 
 
@@ -62,9 +62,5 @@ def _emptied(cluster: Cluster, here: HostFacts) -> HostFacts:
         return here
     docker = tuple(each for each in here.containers if each not in gone)
     bare = replace(here, docker=docker, processes=frozenset(), token=None, ray=None)
-    return replace(bare, listeners=()) if _any_runs(gone) else bare
-
-
-def _any_runs(containers: tuple[Container, ...]) -> bool:
-    """Then the ports that it holds are free afterwards, and nobody can tell whether others are held too."""
-    return any(each.running for each in containers)
+    # The ports that one holds which runs are free afterwards; nobody can tell whether others are held too.
+    return replace(bare, listeners=()) if any(each.running for each in gone) else bare

@@ -14,7 +14,8 @@ from orchestrator.plan.actions.reconcile import Decision, Keep, Start, reconcile
 from orchestrator.plan.checks import Level, obstacles, quick
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.host_commands import check_tcp, keep_token
-from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.problem import HostProblem, Problem, plural
+from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
 
@@ -56,16 +57,11 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str
 
 def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[HostProblem]:
     """The model whose server goes with the head's old container."""
-    head, here = cluster.head.name, facts[cluster.head.name]
-    if (
-        isinstance(here, HostFacts)
-        and here.served
-        and here.served.supervised
-        and isinstance(decided[head], Start)
-    ):
+    head, served = cluster.head.name, served_by(facts[cluster.head.name])
+    if served and served.supervised and isinstance(decided[head], Start):
         fix = "once the cluster is up, `raycluster serve` brings it back"
-        told = f"{here.served.model.name}, which is served there, ends with its old container"
-        yield HostProblem(head, Problem(told, fix))
+        why = f"{served.model.name}, which is served there, ends with its old container"
+        yield HostProblem(head, Problem(why, fix))
 
 
 def _token(cluster: Cluster, facts: Facts, sealed: Secrets) -> Secret | None:
@@ -141,7 +137,7 @@ class _Up:
         places = [each for each in self.decided.values() if isinstance(each, Start | Keep)]
         expected = tuple(f"{each.place.ip}={each.gpus}" for each in places)
         command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, WATCH_SECONDS)
-        title = f"watch Ray's node table until it lists {len(places)} host{'' if len(places) == 1 else 's'}"
+        title = f"watch Ray's node table until it lists {plural(len(places), 'host')}"
         return Watch(self.cluster.head.name, title, command, expected, within=WATCH_SECONDS)
 
     @property

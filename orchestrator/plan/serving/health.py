@@ -1,9 +1,15 @@
-"""Health of the model that is served: whether it answers, and if not, why."""
+"""Health of the model that is served: whether it answers, and if not, why; and the wait for its answer."""
+
+import re
+from dataclasses import replace
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
-from orchestrator.plan.serving import causes
-from orchestrator.plan.serving.state import ABANDONED, Served, loading_stage
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.remedies import TIMED_OUT
+from orchestrator.plan.serving import causes, state
+from orchestrator.plan.serving.state import ABANDONED, Served
+from orchestrator.plan.steps import NotYet, Ready, Verdict
 
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
@@ -41,17 +47,14 @@ def assess(served: Served | None, facts: Facts = NO_FACTS) -> ModelHealth | None
     missing = tuple(host for host in hosts if host in served.missing or host in alone)
     answers = served.answers and not missing
     trouble, fix = ("", "") if answers else _trouble(served)
-    if missing:  # where there is a supervisor it comes back by itself
-        trouble, fix = (
-            f"it waits for {', '.join(missing)}",
-            "`raycluster serve` starts it there" if alone else "",
-        )
-    state = "answering" if answers else "waiting" if served.answers else served.state
+    if missing:
+        trouble = f"it waits for {', '.join(missing)}"
+        fix = "`raycluster serve` starts it there" if alone else ""  # else it comes back by itself
     return ModelHealth(
         model=served.model.name,
         url=served.url,
         answers=answers,
-        state=state,
+        state="answering" if answers else "waiting" if served.answers else served.state,
         since=served.since,
         lives=served.starts,
         trouble=trouble,
@@ -59,6 +62,11 @@ def assess(served: Served | None, facts: Facts = NO_FACTS) -> ModelHealth | None
         ranks=len(served.hosts),
         missing=missing,
     )
+
+
+def served_by(here: HostFacts | Unreachable | None) -> Served | None:
+    """What a host serves, as far as it was heard."""
+    return here.served if isinstance(here, HostFacts) else None
 
 
 def _has_no_supervisor(here: HostFacts | Unreachable | None) -> bool:
@@ -71,14 +79,58 @@ def _trouble(served: Served) -> tuple[str, str]:
     cause = causes.root_cause(served.lines)
     why = f": {cause.text or cause.detail}" if cause else ""
     fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"
-    ended = served.why or f"vLLM ended with exit code {served.exit_code}"
     if not served.supervised:
-        return f"{ended}{why}", fix
+        return f"{served.ending}{why}", fix
     match served.state:
         case "waiting":
             return f"it waits for {'its ranks' if served.hosts else 'Ray'}", ""
         case "starting":
-            return f"it {loading_stage(served.lines)}", ""
+            return f"it {state.loading_stage(served.lines)}", ""
         case "ended":
-            return f"{ended} and will be started again{why}", fix
+            return f"{served.ending} and will be started again{why}", fix
     return f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble, fix
+
+
+LAST_LINES = 12
+KILLED = 137
+GIVEN_UP = (TIMED_OUT, KILLED)
+"""Inspections that were given up: a host that loads a model may be too busy for it, and the model is none the worse."""
+
+PATIENCE = 60
+"""Seconds. Ray gives GPUs that are free at once; vLLM waits half an hour for those that others hold."""
+
+WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs for (\d+) seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswers:
+    """Until the server is healthy; hopeless once it has ended without ever having been so."""
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+        if exit_code in GIVEN_UP:
+            return NotYet("its host is too busy to say how far it is")
+        served = state.parse_served(stdout)
+        if exit_code or served is None:
+            return Problem("nothing of the server is there any more: has its container ended?")
+        if served.answers:
+            return Ready(f"answers at {served.url}")
+        if not served.supervised:
+            return _ended(served)
+        waits = [found[1] for line in served.lines if (found := WAITS_FOR_GPUS.search(line))]
+        if waits and int(waits[-1]) >= PATIENCE and state.waits_for_gpus(served.lines):
+            return Problem(f"Ray has had no GPUs for it for {waits[-1]} s", fix=causes.HELD)
+        waits_for = (
+            f"waits for {', '.join(served.missing)}" if served.missing else served.why or "waits for Ray"
+        )
+        return NotYet(waits_for if served.state == "waiting" else state.loading_stage(served.lines))
+
+
+def _ended(served: Served) -> Problem:
+    """The root cause, where it is known; else the last lines."""
+    if served.abandoned:
+        return Problem(ABANDONED)
+    if cause := causes.root_cause(served.lines):
+        return replace(cause, text=cause.text or served.ending, exit_code=served.exit_code)
+    if served.why:
+        return Problem(served.why)
+    return Problem(served.ending, exit_code=served.exit_code, detail="\n".join(served.lines[-LAST_LINES:]))

@@ -8,6 +8,7 @@ from functools import reduce
 from math import gcd
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.problem import plural
 from orchestrator.plan.serving.spec import option_number, option_value
 
 TENSOR = ("--tensor-parallel-size", "-tp")
@@ -84,8 +85,8 @@ def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray l
 
 def _describe(counts: list[int]) -> str:
     """`8 GPUs on each of 2 hosts`, or `12 GPUs on 2 hosts (8, 4)`."""
-    hosts = f"{len(counts)} host{'' if len(counts) == 1 else 's'}"
+    hosts = plural(len(counts), "host")
     if len(set(counts)) == 1:
         each = "each of " if len(counts) > 1 else ""
-        return f"{counts[0]} GPU{'' if counts[0] == 1 else 's'} on {each}{hosts}"
+        return f"{plural(counts[0], 'GPU')} on {each}{hosts}"
     return f"{sum(counts)} GPUs on {hosts} ({', '.join(map(str, counts))})"

@@ -9,9 +9,8 @@ from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import why_not_ready, why_unknown
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
-from orchestrator.plan.serving.conditions import ServerAnswers
+from orchestrator.plan.serving.health import ServerAnswers, served_by
 from orchestrator.plan.serving.spec import Part, Serving, spec
-from orchestrator.plan.serving.state import Served
 from orchestrator.plan.status.health import assess
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind, Wait
 
@@ -36,7 +35,7 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     nodes = tuple(part.node for part in serving.parts)
     if absent := _rejected(cluster, nodes, facts, why_not_ready):
         return Plan(title, refusals=absent)
-    now = _served(facts, head)
+    now = served_by(facts[head])
     if now and now.supervised and now.model != model:
         how = " with other arguments" if now.model.name == model.name else ""
         other = Problem(f"{now.model.name} is served there{how}", STOP_FIRST)
@@ -65,7 +64,7 @@ def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     """Steps that end the server, if there is one."""
     title, nodes = "stop serving", engine.of(cluster).supervisors(cluster)
     refusals = _rejected(cluster, nodes, facts, why_unknown)
-    serving = {node.name: now for node in nodes if (now := _served(facts, node.name))}
+    serving = {node.name: now for node in nodes if (now := served_by(facts[node.name]))}
     changes = tuple(Change(name, f"serves {now.model.name} no more") for name, now in serving.items())
     phases = (_stop(cluster, frozenset(serving)),) if serving else ()
     return Plan(title, phases, changes, refusals)
@@ -89,7 +88,7 @@ def plan_unserve(cluster: Cluster, wreck: FailedRun) -> Plan:
 
 def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, Run]:
     """Steps that give those hosts, whose containers are new, their parts of the model that the head still serves."""
-    now = _served(facts, cluster.head.name)
+    now = served_by(facts[cluster.head.name])
     serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.supervised else ()
     if not now or not isinstance(serving, Serving) or serving.run != now.run:
         return {}
@@ -104,14 +103,9 @@ def _stop(cluster: Cluster, hosts: frozenset[str]) -> Phase:
     return Phase("Stop the server", runs, OnFailure.KEEP_GOING)
 
 
-def _served(facts: Facts, host: str) -> Served | None:
-    here = facts[host]
-    return here.served if isinstance(here, HostFacts) else None
-
-
 def _is_supervised(facts: Facts, part: Part) -> bool:
     """Whether its supervisor is there, and of the group that is to be."""
-    now = _served(facts, part.node.name)
+    now = served_by(facts[part.node.name])
     return bool(now and now.supervised and now.run == part.run)
 
 

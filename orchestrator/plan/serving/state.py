@@ -80,6 +80,11 @@ class Served:
         return self.supervised and not self.trouble
 
     @property
+    def ending(self) -> str:
+        """How it ended, where it has."""
+        return self.why or f"vLLM ended with exit code {self.exit_code}"
+
+    @property
     def abandoned(self) -> bool:
         """Whether its supervisor is gone without a word: it was killed, or is not back yet after its container."""
         return not self.supervised and self.state != "ended"

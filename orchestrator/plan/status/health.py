@@ -76,8 +76,7 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
     notes = tuple(_notes(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
-    head = facts[cluster.head.name]
-    model = serving.assess(head.served if isinstance(head, HostFacts) else None, facts)
+    model = serving.assess(serving.served_by(facts[cluster.head.name]), facts)
     verdict = _verdict(hosts, notes, model)
     return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan.actions.conditions import Answers, Joined, gpu_count
+from orchestrator.plan.actions.conditions import Answers, Joined
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.steps import NotYet, Ready, Verdict
 from tests.plan.recordings import STARTED, ray_line, ray_row, state
@@ -95,8 +95,3 @@ def test_restarts_from_before_this_run_are_no_crash() -> None:
 def test_a_node_that_started_with_its_container_counts() -> None:
     assert STARTED.startswith("2026-03-01T12:00:00.123456")
     assert JOINED(0, container(), listed(started=1772366400.123456)) == Ready("joined, 8 GPUs")
-
-
-@pytest.mark.parametrize(("gpus", "said"), [(0, "0 GPUs"), (1, "1 GPU"), (2, "2 GPUs")])
-def test_gpus_are_counted_as_people_do(gpus: int, said: str) -> None:
-    assert gpu_count(gpus) == said

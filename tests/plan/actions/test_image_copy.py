@@ -1,6 +1,6 @@
 """Which host's image goes to whom."""
 
-from orchestrator.plan.actions.image_plans import plan_copy
+from orchestrator.plan.actions.images import plan_copy
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.steps import Plan

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.model.cluster import BuildOn, Docker, Pull, Ray
 from orchestrator.plan import docker, scripts
-from orchestrator.plan.actions.image_plans import plan_pull
+from orchestrator.plan.actions.images import plan_pull
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
 from tests.plan.worlds import arguments, cluster, node, outline

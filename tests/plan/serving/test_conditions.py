@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.serving.conditions import LAST_LINES, ServerAnswers
+from orchestrator.plan.serving.health import LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import NotYet, Ready
 from tests.plan.serving.worlds import URL, ended, line, starting
 from tests.plan.worlds import NOW

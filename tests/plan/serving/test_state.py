@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Model
 from orchestrator.plan.serving import state as served
-from orchestrator.plan.serving.conditions import ServerAnswers
-from orchestrator.plan.serving.health import assess
+from orchestrator.plan.serving.health import ServerAnswers, assess
 from orchestrator.plan.serving.state import Served
 from tests.plan.serving.worlds import QWEN, URL, ended, line, seen, told
 from tests.plan.worlds import NOW

@@ -1,0 +1,140 @@
+"""What `up`, `restart` and `down` say at the end: what is there now, or what failed."""
+
+import shlex
+
+from rich.text import Text
+
+from orchestrator.cli.output import failures
+from orchestrator.cli.output.console import answer, notice
+from orchestrator.cli.output.status_table import gpus_in_all
+from orchestrator.cli.run.operation import RunResult
+from orchestrator.plan import engine
+from orchestrator.plan.engine.membership import Roster
+from orchestrator.plan.facts.address import addresses
+from orchestrator.plan.problem import plural
+from orchestrator.plan.serving.health import served_by
+from orchestrator.plan.steps import StepKind
+from orchestrator.remote.execute.events import Status
+
+
+def conclude_up(done: RunResult, path: str | None) -> None:
+    """Prints how `up` or `restart` ended. `path`: the inventory as it was given."""
+    cluster = done.run.cluster
+    if done.exit_code:
+        failures.conclude(done, _headline(done), _what_now(done))
+        return
+    roster = engine.of(cluster).roster(cluster, done.facts, done.report.watched, _started(done))
+    state, members = _joined(done, roster)
+    if not failures.conclude(done, state + members, ""):
+        return
+    answer().print(Text.assemble((state, "bold green"), members))
+    _show_model(done)
+    for ip in roster.strangers:
+        notice().print(f"Ray also lists a node at {ip} that is not in the inventory", style="yellow")
+    if done.plan.phases:
+        _show_next(done, roster, path)
+
+
+def conclude_down(done: RunResult, only: frozenset[str] | None) -> None:
+    """Prints how `down` ended, of the cluster or of those hosts of it."""
+    nodes = done.run.cluster.nodes
+    on = "" if only is None else f" on {', '.join(node.name for node in nodes if node.name in only)}"
+    message = _down_message(f"cluster {done.run.cluster.name}{on}", done)
+    again = done.interrupted or any(node.name in done.failed for node in nodes)
+    what_now = "Once this is mended, `raycluster down` takes down what remains." if again else ""
+    if failures.conclude(done, message, what_now):
+        answer().print(message)
+
+
+def _down_message(what: str, done: RunResult) -> str:
+    """How `down` ended, in a sentence."""
+    if done.exit_code:
+        failed = f"{plural(len(done.failed), 'host')} failed"
+        why = done.lost or ("interrupted" if done.interrupted else failed)
+        return f"{what} is not known to be down: {why}"
+    if done.plan.phases:
+        hosts = plural(len(done.plan.changes), "host")
+        return f"{what} is down: its containers are gone from {hosts} ({done.seconds:.1f} s)"
+    return f"{what} is down already: none of its hosts has a container of it"
+
+
+def _joined(done: RunResult, roster: Roster) -> tuple[str, str]:
+    """That the cluster is up, and who is in it."""
+    cluster = done.run.cluster
+    there, total = len(roster.gpus), len(cluster.nodes)
+    state = ("is up" if there == total else "is up in part") + (
+        "" if done.plan.phases else " already, nothing to do"
+    )
+    count = f"all {there} hosts" if there == total else f"{there} of {total} hosts"
+    members = f"{roster.summary_prefix} {count}{gpus_in_all(roster.gpus.values())}"
+    return f"cluster {cluster.name} {state}", f": {members} ({done.seconds:.1f} s)"
+
+
+def _show_model(done: RunResult) -> None:
+    """What a head that stood keeps serving, and that it comes back by itself where it did not answer before."""
+    head = done.run.cluster.head.name
+    served = served_by(done.facts.get(head))
+    if served and served.supervised and not served.answers and head not in _started(done):
+        answer().print(f"model {served.model.name} is started again by itself: raycluster serve status")
+
+
+def _started(done: RunResult) -> frozenset[str]:
+    return frozenset(change.host for change in done.plan.changes)
+
+
+def _show_next(done: RunResult, roster: Roster, path: str | None) -> None:
+    cluster, width = done.run.cluster, max(len(name) for name in roster.gpus)
+    ips = addresses(cluster, done.facts)
+    for name, gpus in roster.gpus.items():
+        count = "" if gpus is None else f"  {plural(gpus, 'GPU')}"
+        role = "  head" if name == cluster.head.name else ""
+        answer().print(f"  {name:<{width}}  {ips[name]}{count}{role}")
+    file = f" {shlex.quote(path)}" if path else ""
+    model, words = (cluster.serve.name, "") if cluster.serve else ("a model", " MODEL")
+    answer().print(f"\nServe {model} on it:")
+    answer().print(Text(f"  raycluster serve{f' -i{file}' if file else ''}{words}", "cyan"))
+    answer().print(f"Look at it: raycluster status{file}    Take it down: raycluster down{file}")
+
+
+def _headline(done: RunResult) -> str:
+    cluster = done.run.cluster
+    if done.interrupted or done.lost:
+        return f"{done.run.command} of cluster {cluster.name} was interrupted{done.lost and ': ' + done.lost}"
+    if _headless(done):
+        return f"cluster {cluster.name} is not up: its head failed"
+    return f"cluster {cluster.name} is not complete: {len(done.failed)} of {len(cluster.nodes)} hosts failed"
+
+
+def _headless(done: RunResult) -> bool:
+    """Whether there is no head: it was refused, or this run failed to start it."""
+    head = done.run.cluster.head.name
+    refused = {refusal.host for refusal in done.plan.refusals}
+    return head in (done.failed if head in _started(done) else refused)
+
+
+def _what_now(done: RunResult) -> str:
+    if done.lost:
+        return "What it had started was left there, and `raycluster up` goes on from it."
+    if done.interrupted:
+        return _undone(done)
+    if _headless(done):
+        return f"{_undone(done)} Once this is mended, `raycluster up` tries anew."
+    rest = "The other hosts stay as they are." if done.removed < done.report.started else _undone(done)
+    return f"{rest} Once this is mended, `raycluster up` completes the cluster."
+
+
+def _undone(done: RunResult) -> str:
+    if not done.report.started:
+        return f"Nothing was started.{_replaced(done)}"
+    if not done.removed:
+        return f"What this run had started stays, on {', '.join(sorted(done.report.started))}."
+    but = ", but for what is said above" if done.left else ""
+    return f"What this run had started was removed again{but}.{_replaced(done)}"
+
+
+def _replaced(done: RunResult) -> str:
+    ended = (result for result in done.report.results if result.status is Status.OK)
+    hosts = dict.fromkeys(
+        result.step.host for result in ended if result.step.kind is StepKind.REMOVE_CONTAINER
+    )
+    return f" The old container is gone from {', '.join(hosts)}." if hosts else ""
