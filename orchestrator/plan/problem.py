@@ -34,6 +34,11 @@ class HostProblem:
     problem: Problem
 
 
+def plural(count: int, thing: str) -> str:
+    """`1 host`, `3 hosts`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def quoted(before: str, words: str, fix: str = "", detail: str = "") -> Problem:
     """A problem in a program's own words: their first line, and where there are more, all below."""
     first, *more = words.strip().splitlines() or ["it says nothing"]
@@ -52,8 +57,3 @@ def headline(words: str) -> str:
     lines = [line for line in words.splitlines() if line.strip()]
     telling = [line for line in lines if not (line[0].isspace() or BESIDE.match(line))] or lines
     return next((line for line in telling if ERROR.search(line)), "".join(telling[-1:])).strip()
-
-
-def plural(count: int, thing: str) -> str:
-    """`1 host`, `3 hosts`."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -117,7 +117,7 @@ def test_serve_starts_a_rank_on_each_host_and_says_where_it_answers(
 def test_a_rank_that_fails_is_told_with_its_cause_and_all_are_stopped(
     up: FakeFleet, raycluster: Raycluster
 ) -> None:
-    state = {"is": "ended", "since": 1, "starts": 1, "died": 1}
+    state = {"is": "ended", "since": 1, "starts": 1}
     ended = {"supervised": False, "trouble": "nothing is served"}
     why = "vLLM on gpu2 ended with exit code 1"
     up.on("*", sent(payload.FOLDER), Output(0))

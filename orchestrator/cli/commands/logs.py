@@ -11,8 +11,7 @@ from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
-    from orchestrator.model.cluster import Cluster, Node
-    from orchestrator.plan.logs.lines import Log
+    from orchestrator.model.cluster import Cluster
     from orchestrator.remote.logs.read import Wanted
 
 RAY_TAIL = "100"
@@ -60,11 +59,16 @@ def logs(
     before it in its file. Exit code 1: the log of some host could not be read; 130:
     Ctrl-C.
     """
+    from orchestrator.plan.logs.lines import ContainerLog, FileLog
+
     wanted_tail, wanted_since = tail_of(tail or (RAY_TAIL if ray else "all")), _since(since, ray=ray)
     cluster, nodes = inventory_file.load_for_hosts(file, hosts, limit)
     if ray:
         inventory_file.demand_ray(cluster)
-    wanted = {node: _log(node, wanted_tail, wanted_since, ray=ray) for node in nodes}
+    wanted = {
+        node: FileLog(node, wanted_tail) if ray else ContainerLog(node, wanted_tail, wanted_since)
+        for node in nodes
+    }
     raise typer.Exit(show(cluster, wanted, jobs, follow=follow))
 
 
@@ -95,15 +99,10 @@ def _since(said: str | None, *, ray: bool) -> str:
     return time
 
 
-def _log(node: "Node", tail: str, since: str, *, ray: bool) -> "Log":
-    from orchestrator.plan.logs.lines import ContainerLog, FileLog
-
-    return FileLog(node, tail) if ray else ContainerLog(node, tail, since)
-
-
 def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     """Shows the logs of all hosts that have one; the exit code."""
-    from orchestrator.cli.output.log_lines import Printer, failures
+    from orchestrator.cli.output.console import troubles
+    from orchestrator.cli.output.log_lines import Printer
     from orchestrator.cli.run.session import session
     from orchestrator.plan.logs.lines import in_order
     from orchestrator.remote.logs.read import read
@@ -115,8 +114,8 @@ def _read(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
         return INTERRUPTED
     lines = (line for log in got.values() if not isinstance(log, Failure) for line in log)
     Printer(cluster, wanted).show(tuple(in_order(lines)))
-    failed = {host: each for host, each in got.items() if isinstance(each, Failure)}
-    failures(failed)
+    failed = {host: each.problem for host, each in got.items() if isinstance(each, Failure)}
+    troubles(failed.items())
     return 1 if failed else 0
 
 

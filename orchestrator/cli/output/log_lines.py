@@ -1,15 +1,14 @@
 """Lines of logs as people read them: the host in front, in its colour, then what it said."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
-from orchestrator.cli.output.console import explain, notice, painted, printable, troubles, write_lines
+from orchestrator.cli.output.console import explain, notice, painted, printable, write_lines
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.logs.lines import Line
 from orchestrator.remote.logs.host_follower import Said
-from orchestrator.remote.transport import Failure
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_green")
 PAINT = re.compile(r"\x1b\[[0-9;:]*m")
@@ -28,7 +27,10 @@ class Printer:
 
     def show(self, lines: Sequence[Line]) -> None:
         """On standard output, past Rich, which would take half a minute for a hundred thousand."""
-        self._make_room(max((len(line.file) for line in lines), default=0))
+        width = max((len(line.file) for line in lines), default=0)
+        if width > self._file_width:
+            self._file_width = width
+            self._labels.clear()
         write_lines("".join(f"{self._label(line)}{text}\n" for line in lines for text in _texts(line.text)))
 
     def tell(self, news: Iterable[Said]) -> None:
@@ -38,11 +40,6 @@ class Printer:
                 Text.assemble((said.host, self._colours[said.host]), (f": {printable(said.text)}", "bold"))
             )
             explain(said.detail, said.fix)
-
-    def _make_room(self, file_width: int) -> None:
-        if file_width > self._file_width:
-            self._file_width = file_width
-            self._labels.clear()
 
     def _label(self, line: Line) -> str:
         label = self._labels.get((line.host, line.file))
@@ -58,8 +55,3 @@ def _texts(text: str) -> list[str]:
     if text.isprintable():
         return [text]
     return [printable(part) for part in PAINT.sub("", text).split("\r") if part] or [""]
-
-
-def failures(failed: Mapping[str, Failure]) -> None:
-    """Says which logs could not be read, and what to do."""
-    troubles((host, failure.problem) for host, failure in failed.items())

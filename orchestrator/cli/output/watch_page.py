@@ -1,6 +1,6 @@
 """The page of a watch: as much as the terminal has room for, what is in trouble first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from rich.console import ConsoleDimensions, Group, RenderableType
@@ -36,14 +36,6 @@ class Told:
         host, text, verdict = self.event.host, self.event.text, self.event.verdict
         who = (f"cluster {cluster} ", "") if not host else (f"{host}: ", "")
         return Text.assemble((f"{self.at:%H:%M:%S}  ", "dim"), who, (text, STYLE[verdict]))
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How many GPUs stand on a line; `full`: with temperature and power."""
-
-    a_line: int
-    full: bool
 
 
 def page(sight: ClusterSnapshot, told: Sequence[Told], since: datetime, size: ConsoleDimensions) -> Group:
@@ -125,28 +117,26 @@ def _trouble(sight: ClusterSnapshot, host: HostHealth) -> str:
 
 def _gpus(sight: ClusterSnapshot, room: int, width: int) -> list[RenderableType]:
     """A cell for each GPU, a line or more for each host."""
-    layout = _layout(width - max(map(len, sight.gpus), default=0))
-    rows = [row for host, gpus in sight.gpus.items() for row in _gpu_rows(host, gpus, layout)]
+    width -= max(map(len, sight.gpus), default=0)
+    a_line = next((each for each in (8, 4, 2) if each * CELL <= width), 1)
+    cell = _gpu_in_full if a_line * FULL_CELL <= width else _gpu
+    rows = [row for host, gpus in sight.gpus.items() for row in _gpu_rows(host, gpus, a_line, cell)]
     if not rows or room < FEWEST:
         return []
     grid = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("GPUS", *["#  USE GIB"] * layout.a_line):
+    for title in ("GPUS", *["#  USE GIB"] * a_line):
         grid.add_column(title, no_wrap=True)
     for row in rows[: room - 1]:
         grid.add_row(*row)
     return [grid]
 
 
-def _layout(width: int) -> Layout:
-    a_line = next((each for each in (8, 4, 2) if each * CELL <= width), 1)
-    return Layout(a_line, full=a_line * FULL_CELL <= width)
-
-
-def _gpu_rows(host: str, gpus: tuple[Gpu, ...] | str, layout: Layout) -> list[list[Text]]:
+def _gpu_rows(
+    host: str, gpus: tuple[Gpu, ...] | str, a_line: int, cell: Callable[[Gpu], Text]
+) -> list[list[Text]]:
     if isinstance(gpus, str):
         return [[_line(host), _line(gpus, "red")]]
-    pieces = [gpus[start : start + layout.a_line] for start in range(0, len(gpus), layout.a_line)]
-    cell = _gpu_in_full if layout.full else _gpu
+    pieces = [gpus[start : start + a_line] for start in range(0, len(gpus), a_line)]
     return [[_line("" if number else host), *map(cell, piece)] for number, piece in enumerate(pieces)]
 
 
@@ -205,7 +195,5 @@ def _events(sight: ClusterSnapshot, told: Sequence[Told], since: datetime, room:
     """What has happened, the newest at the bottom."""
     long = format_duration((datetime.now().astimezone() - since).total_seconds())
     title = _line(f"SINCE {since:%H:%M:%S}, {long}; q ends it", "dim")
-    lines = [each.line(sight.cluster.name) for each in told[-max(FEWEST, room) :]]
-    for line in lines:
-        line.no_wrap, line.overflow = True, "ellipsis"
+    lines = [_cut(each.line(sight.cluster.name)) for each in told[-max(FEWEST, room) :]]
     return [title, *(lines or [_line("nothing has happened", "dim")])]

@@ -17,7 +17,7 @@ from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_imag
 from orchestrator.plan.problem import plural
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.remote.execute.events import Report
-from orchestrator.remote.observe import images
+from orchestrator.remote.observe.images import inspect_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def execute(
 
     def look(run: Session, _: Facts) -> tuple[Facts, Report]:
         run.fleet.add(tuple(node for node in nodes if node not in cluster.nodes))
-        before.update(images.inspect_images(nodes, name, run.fleet, run.tell, run.cancel))
+        before.update(inspect_images(nodes, name, run.fleet, run.tell, run.cancel))
         return {}, NOTHING
 
     done = operation.execute(command, cluster, look, lambda _: planner(before), pace, lock=False)

@@ -37,7 +37,7 @@ END_SECONDS = 30  # vLLM ends by itself in a few
 LONG_RUN = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another start
 GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
-LASTING = ("answered", "starts", "exit_code", "died")
+LASTING = ("answered", "starts", "exit_code")
 """What is remembered when the server is started again."""
 
 
@@ -85,7 +85,7 @@ class Supervisor:
             self.group.leave(code)
             if self.stopping.is_set():
                 return
-            self.become("ended", exit_code=code, died=time.time(), why=why)
+            self.become("ended", exit_code=code, why=why)
             if not self.state.get("answered"):
                 return
             # The first rank paces them all.

@@ -21,23 +21,17 @@ from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, S
 def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> Plan:
     """What takes this cluster's containers, and nothing else, off its hosts (of `only`; all if None)."""
     nodes = [node for node in cluster.nodes if only is None or node.name in only]
-    ours = {node.name: _ours(cluster, facts[node.name]) for node in nodes}
+    ours = {node: containers for node in nodes if (containers := _ours(cluster, facts[node.name]))}
     found = {node.name: answered(facts[node.name]) for node in nodes}
+    mute = (HostProblem(name, each) for name, each in found.items() if isinstance(each, Problem))
+    # What would outlive the cluster, on hosts that the inventory does not have.
+    left = (*left_outside(cluster, facts), *unsure(_outsiders(cluster, facts), facts))
     return Plan(
         f"take down cluster {cluster.name}",
-        tuple(_phases(cluster, [node for node in nodes if ours[node.name]], facts, whole=only is None)),
-        tuple(Change(host, _told(containers)) for host, containers in ours.items() if containers),
-        (
-            *(HostProblem(name, each) for name, each in found.items() if isinstance(each, Problem)),
-            *_left(cluster, facts),
-        ),
+        tuple(_phases(cluster, list(ours), facts, whole=only is None)),
+        tuple(Change(node.name, _listed(containers)) for node, containers in ours.items()),
+        (*mute, *left),
     )
-
-
-def _left(cluster: Cluster, facts: Facts) -> Iterator[HostProblem]:
-    """What would outlive the cluster, on hosts that the inventory does not have."""
-    yield from left_outside(cluster, facts)
-    yield from unsure(_outsiders(cluster, facts), facts)
 
 
 def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
@@ -49,7 +43,7 @@ def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
 
 
 def left_behind(cluster: Cluster, facts: Facts) -> Iterator[HostProblem]:
-    """As `_left` once the head is gone: nobody tells of those hosts any more, so a person has to see to them."""
+    """What has outlived the cluster: nobody tells of those hosts any more, so a person has to see to them."""
     nodes = {node.name: node for node in _outsiders(cluster, facts)}
     for host, container in orphan_containers(cluster, facts):
         if host in nodes:
@@ -80,8 +74,14 @@ def _has_lost_its_head(cluster: Cluster, facts: Facts) -> bool:
 
 def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -> Iterator[Phase]:
     ask = _ask(cluster, facts) if whole else ()
+    headless = _has_lost_its_head(cluster, facts)
     workers, head = (
-        tuple(step for node in nodes if node.role is role for step in _stop(cluster, node, facts))
+        tuple(
+            step
+            for node in nodes
+            if node.role is role
+            for step in _stop(cluster, node, facts[node.name], headless=headless)
+        )
         for role in (Role.WORKER, Role.HEAD)
     )
     again = tuple(
@@ -104,9 +104,8 @@ def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     return (Run(head.name, "ask Ray who else is in it", ask, kind=StepKind.ASK_RAY),)
 
 
-def _stop(cluster: Cluster, node: Node, facts: Facts) -> Iterator[Step]:
-    orphaned, here = _has_lost_its_head(cluster, facts), facts[node.name]
-    stop = docker.discard_all(cluster, node) if orphaned else docker.remove(cluster, node)
+def _stop(cluster: Cluster, node: Node, here: HostFacts | Unreachable, *, headless: bool) -> Iterator[Step]:
+    stop = docker.discard_all(cluster, node) if headless else docker.remove(cluster, node)
     title, kind = "stop and remove its container", StepKind.REMOVE_CONTAINER
     yield Run(node.name, title, stop, timeout=docker.REMOVE_SECONDS, kind=kind)
     if engine.of(cluster).has_ray or (isinstance(here, HostFacts) and here.token):
@@ -118,5 +117,5 @@ def _ours(cluster: Cluster, facts: HostFacts | Unreachable) -> tuple[Container, 
     return tuple(container for container in found if container.cluster == cluster.name)
 
 
-def _told(containers: tuple[Container, ...]) -> str:
+def _listed(containers: tuple[Container, ...]) -> str:
     return ", ".join(f"{container.name} ({container.ended or 'running'})" for container in containers)

@@ -66,7 +66,10 @@ class RayEngine:
             return "its container runs, but no Ray runs in it"
         listed = _listed(node, here, container, table)
         if node.role is Role.HEAD and cluster.ray.auth is not Auth.DISABLED and not here.token:
-            return _without_token(listed)
+            why = "Ray's token cannot be read on this host, so no worker could join"
+            fix = "`raycluster down`, then `raycluster up`, makes a new one"
+            # A head at work is not ended because a file cannot be read; one that is not at work may as well be.
+            return Problem(why, fix) if listed else why
         if isinstance(table, RayTable):
             if listed is None:
                 ran = format_duration(here.now - container.started)
@@ -141,13 +144,6 @@ def _listed(
 
 def _few(listed: RayNode, expected: int) -> str:
     return f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
-
-
-def _without_token(listed: RayNode | None) -> str | Problem:
-    """A head at work is not ended because a file cannot be read; one that is not at work may as well be."""
-    why = "Ray's token cannot be read on this host, so no worker could join"
-    fix = "`raycluster down`, then `raycluster up`, makes a new one"
-    return Problem(why, fix) if listed else why
 
 
 def _mute_head(trouble: RayTrouble) -> str | Problem:

@@ -53,7 +53,7 @@ class Served:
     """A model's server, or a rank of it, as its supervisor reports it.
 
     `state`: waiting, starting, answering or ended; `supervised`: whether there is a supervisor; `trouble`: why the
-    server does not answer now, empty where it does. `since`, `died`: seconds ago. `starts`: how often it was started;
+    server does not answer now, empty where it does. `since`: seconds ago. `starts`: how often it was started;
     `exit_code`: how it ended last, `why`: for what other reason than its own. `lines`: the last ones of its log. Of
     several ranks: `hosts` has those of all, by rank; `missing`: those that the first one waits for; `run`: which group
     they are.
@@ -67,7 +67,6 @@ class Served:
     trouble: str
     since: float
     starts: int
-    died: float | None = None
     exit_code: int | None = None
     why: str = ""
     lines: tuple[str, ...] = ()
@@ -112,7 +111,6 @@ def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
         trouble=str(told["trouble"]),
         since=float(now - state.get("since", now)),
         starts=int(state.get("starts", 0)),
-        died=float(now - state["died"]) if "died" in state else None,
         exit_code=None if code is None else int(code),
         why=str(state.get("why", "")),
         lines=tuple(map(str, told["lines"])),

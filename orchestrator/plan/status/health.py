@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Engine, Node, Role
@@ -98,15 +97,11 @@ def _host(cluster: Cluster, facts: Facts, node: Node) -> HostHealth:
         return replace(unknown, trouble=here.text, fix=here.fix, detail=here.detail)
     container = container_of(cluster, node, here)
     if container is None:
-        return _absent(cluster, node, here)
+        name = cluster.container(node)
+        foreign = f"a container named {name} is there that is not this cluster's" if here.named(name) else ""
+        down = HostHealth(node.name, node.role, ip_of(node, here), Verdict.DOWN)
+        return replace(down, container="missing", ray=False, joined=False, trouble=foreign)
     return _present(cluster, facts, node, here, container)
-
-
-def _absent(cluster: Cluster, node: Node, facts: HostFacts) -> HostHealth:
-    name, ip = cluster.container(node), ip_of(node, facts)
-    foreign = f"a container named {name} is there that is not this cluster's" if facts.named(name) else ""
-    found: dict[str, Any] = {"container": "missing", "ray": False, "joined": False, "trouble": foreign}
-    return HostHealth(node.name, node.role, ip, Verdict.DOWN, **found)
 
 
 def _present(cluster: Cluster, facts: Facts, node: Node, here: HostFacts, container: Container) -> HostHealth:

@@ -105,10 +105,6 @@ class Report:
         return tuple(each for each in self.results if each.status is Status.FAILED)
 
     @property
-    def not_run(self) -> tuple[StepEnded, ...]:
-        return tuple(each for each in self.results if each.status is Status.NOT_RUN)
-
-    @property
     def ok(self) -> bool:
         return all(result.status is Status.OK for result in self.results)
 

@@ -29,13 +29,7 @@ def test_one_that_answers() -> None:
 
 def test_one_that_has_ended() -> None:
     one = seen(**ended("line one", exit_code=3))
-    assert (one.state, one.supervised, one.exit_code, one.died, one.lines) == (
-        "ended",
-        False,
-        3,
-        5,
-        ("line one",),
-    )
+    assert (one.state, one.supervised, one.exit_code, one.lines) == ("ended", False, 3, ("line one",))
     assert not one.answers
 
 
@@ -73,7 +67,6 @@ def test_nothing_is_served(spec: object) -> None:
         line(state=[]),
         line(state={"starts": "many"}),
         line(state={"starts": 1e400}),
-        line(state={"died": None}),
         line(lines=None),
         line(spec={"model": "m"}),
         line(spec="model"),
@@ -93,9 +86,9 @@ def test_any_part_of_it_may_be_anything_and_can_still_be_judged(part: str, anyth
     _is_judged(told() | {part: anything})
 
 
-@given(st.sampled_from(["is", "since", "starts", "exit_code", "died"]), JSON, st.booleans())
+@given(st.sampled_from(["is", "since", "starts", "exit_code"]), JSON, st.booleans())
 def test_any_part_of_its_state_may_be_anything(part: str, anything: object, supervised: bool) -> None:
-    state = {"is": "ended", "since": NOW, "starts": 1, "exit_code": 1, "died": NOW}
+    state = {"is": "ended", "since": NOW, "starts": 1, "exit_code": 1}
     _is_judged(told() | {"state": state | {part: anything}, "supervised": supervised, "trouble": "none"})
 
 

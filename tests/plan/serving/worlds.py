@@ -11,7 +11,7 @@ from tests.plan.worlds import NOW, standing, with_host
 
 QWEN = Model("Qwen/Qwen3-32B", ("--max-model-len", "4096"))
 URL = "http://10.0.0.1:8000"
-ENDED: dict[str, Any] = {"is": "ended", "since": NOW - 5, "starts": 1, "exit_code": 1, "died": NOW - 5}
+ENDED: dict[str, Any] = {"is": "ended", "since": NOW - 5, "starts": 1, "exit_code": 1}
 
 
 def told(**changes: Any) -> dict[str, Any]:
