@@ -1,6 +1,6 @@
 """What `init` does: ask for the machines, look at them, write the file, say what is in it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -97,7 +97,10 @@ def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions) -> 
     facts, closer = _look(cluster, pace)
     silent = {name: here for name, here in facts.items() if isinstance(here, Unreachable)}
     if silent:
-        _give_up(silent, targets)
+        troubles(silent.items())
+        again = " ".join(quoted(str(target)) for target in targets)
+        notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")
+        raise typer.Exit(1)
     hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
     seen = tuple(
         Seen(node.name, target, hosts[node.name], closer.get(node.name))
@@ -115,13 +118,6 @@ def _look(cluster: Cluster, pace: RunOptions) -> tuple[Facts, Mapping[str, Inspe
         closer = inspect_hosts(cluster, seen, run.fleet, run.cancel)
     run.stop_if_interrupted()
     return {node.name: (facts | unmet)[node.name] for node in cluster.nodes}, closer
-
-
-def _give_up(silent: Mapping[str, Unreachable], targets: Iterable[Target]) -> None:
-    troubles(silent.items())
-    again = " ".join(quoted(str(target)) for target in targets)
-    notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")
-    raise typer.Exit(1)
 
 
 def _networks(hosts: Mapping[str, HostFacts]) -> tuple[networks.SharedNetwork, ...]:
@@ -164,7 +160,11 @@ def report(draft: Draft, file: str) -> None:
         role = "  head" if host is head else ""
         screen.print(f"  {host.name:<{widest[0]}}  {draft.ip(host):<{widest[1]}}  {host.hardware}{role}")
     for host in draft.hosts:
-        _warn(host)
+        # A Docker that does not answer is no reason to keep the file back: `check` and `up` say the same.
+        mute = host.facts.docker
+        if isinstance(mute, Problem) and not host.sudo:
+            notice().print(f"! {host.name}  Docker does not answer: {mute.text}", style="yellow")
+            explain("", mute.fix)
     named = "" if file in (DEFAULT, STDOUT) else f" {quoted(file)}"
     if file != STDOUT:
         screen.print(f"{file} is written. Read it, then: raycluster check{named}")
@@ -174,11 +174,3 @@ def _together(draft: Draft) -> str:
     chosen, *others = draft.networks
     where = f"addresses in {chosen}" if chosen.network else "addresses in no network that all share"
     return f"{where}; {', '.join(map(str, others))} would do too" if others else where
-
-
-def _warn(host: Seen) -> None:
-    """A Docker that does not answer is no reason to keep the file back: `check` and `up` say the same."""
-    trouble = host.facts.docker
-    if isinstance(trouble, Problem) and not host.sudo:
-        notice().print(f"! {host.name}  Docker does not answer: {trouble.text}", style="yellow")
-        explain("", trouble.fix)

@@ -30,7 +30,8 @@ def show(results: tuple[Result, ...]) -> None:
 def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
     """What failed, the same of several hosts once, and what to do. A host alone tells its exit code by ours."""
     troubles(_troubles(results))
-    if _lacks_a_shell(results, words):
+    one_word = len(words) == 1 and len(words[0].split()) > 1  # all of a command line: the name of no program
+    if one_word and any(each.exit_code in CANNOT_RUN for each in results):
         line = Command(("raycluster", "exec", "--", "bash", "-c", *words)).shown()
         notice().print(f"→ no shell has read this. With one: {line}", style="yellow")
 
@@ -68,12 +69,6 @@ def _troubles(results: tuple[Result, ...]) -> Iterator[tuple[str, Problem]]:
             yield result.host, failure.problem
         elif result.exit_code and len(results) > 1:
             yield result.host, Problem(f"exit code {result.exit_code}")
-
-
-def _lacks_a_shell(results: tuple[Result, ...], words: list[str]) -> bool:
-    """Whether all of a command line came as one word, which is the name of no program."""
-    alone = len(words) == 1 and len(words[0].split()) > 1
-    return alone and any(each.exit_code in CANNOT_RUN for each in results)
 
 
 def _told(result: Result) -> "ExecResult":

@@ -39,7 +39,9 @@ def conclude(model: Model, done: RunResult, path: str | None) -> None:
     bad = f"{model.name} is not served{why}"
     if failures.conclude(done, bad if done.exit_code else good, _what_now(done)):
         answer().print(Text(good, "bold green"))
-        _show_use(cluster, where, needs_key=_needs_key(cluster, model))
+        # The server refuses who brings no key, as far as the inventory and the command line tell.
+        keys = (*cluster.secrets, *dict(cluster.head.env))
+        _show_use(cluster, where, needs_key=KEY in keys or spec.has_option(model.args, "--api-key"))
         file = f" -i {quoted(path)}" if path else ""
         answer().print(f"\nThen: raycluster serve status{file}, serve logs -f{file}, serve stop{file}")
 
@@ -82,11 +84,6 @@ def _where(model: Model, done: RunResult) -> Address:
             return Address(said["url"], said["name"] or model.name, said["status"] == OK)
     served = served_by(done.facts.get(done.run.cluster.head.name))
     return Address(served.url, served.name or model.name) if served else Address("", model.name)
-
-
-def _needs_key(cluster: Cluster, model: Model) -> bool:
-    """Whether the server refuses who brings no key, as far as the inventory and the command line tell."""
-    return KEY in (*cluster.secrets, *dict(cluster.head.env)) or spec.has_option(model.args, "--api-key")
 
 
 def _show_use(cluster: Cluster, where: Address, *, needs_key: bool) -> None:

@@ -58,20 +58,16 @@ class RunLog:
 
 
 def keep_run_log(command: str, mask: Mask) -> RunLog | None:
-    """The run's journal; a notice and None where it cannot be kept, which is no reason not to act."""
-    try:
-        return RunLog(path_for(command), mask)
-    except OSError as error:
-        notice().print(f"this run keeps no log: {error}", style="yellow")
-        return None
-
-
-def path_for(command: str) -> Path:
-    """A new log's path, named for the moment and the command."""
+    """The run's log; a notice and None where it cannot be kept, which is no reason not to act."""
     from platformdirs import user_state_path
 
     moment = time.strftime("%Y-%m-%dT%H-%M-%S")
-    return user_state_path("raycluster") / "log" / f"{moment}-{os.getpid()}-{command}.log"
+    path = user_state_path("raycluster") / "log" / f"{moment}-{os.getpid()}-{command}.log"
+    try:
+        return RunLog(path, mask)
+    except OSError as error:
+        notice().print(f"this run keeps no log: {error}", style="yellow")
+        return None
 
 
 def command_of(step: Step) -> str:
