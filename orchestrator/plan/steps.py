@@ -23,7 +23,7 @@ class NotYet:
     why: str
 
 
-Verdict = Ready | NotYet | Problem
+WaitResult = Ready | NotYet | Problem
 """Of these a problem says why it cannot come any more."""
 
 
@@ -33,7 +33,7 @@ class Until(Protocol):
     Implementations are frozen dataclasses, so plans stay comparable and printable.
     """
 
-    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict: ...
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult: ...
 
 
 HowFar = Callable[[Sequence[str]], str]

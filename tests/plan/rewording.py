@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from orchestrator.plan.steps import Feed, HowFar, Phase, Plan, Run, Step, Until, Verdict, Wait, Watch
+from orchestrator.plan.steps import Feed, HowFar, Phase, Plan, Run, Step, Until, Wait, WaitResult, Watch
 
 BETWEEN = "\N{MIDDLE DOT}"
 SENTENCES = ("title", "fix", "what", "why", "detail")
@@ -56,7 +56,7 @@ def _step(step: Step) -> Step:
 class _Until:
     until: Until
 
-    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:
         return _said(self.until(exit_code, stdout, watched))
 
 

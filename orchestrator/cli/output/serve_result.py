@@ -22,7 +22,7 @@ OK = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ModelAddress:
     """Where a model answers, without `/v1`, and what it is called there. `speaks`: whether it makes text."""
 
     url: str
@@ -77,16 +77,16 @@ def unserved(health: ClusterHealth) -> str:
     return f"cluster {health.cluster} serves nothing{why}"
 
 
-def _where(model: Model, done: RunResult) -> Address:
+def _where(model: Model, done: RunResult) -> ModelAddress:
     for result in done.report.results:
         if result.step.kind is StepKind.ASK_MODEL and result.output:
             said = json.loads(result.output.stdout)
-            return Address(said["url"], said["name"] or model.name, said["status"] == OK)
+            return ModelAddress(said["url"], said["name"] or model.name, said["status"] == OK)
     served = served_by(done.facts.get(done.run.cluster.head.name))
-    return Address(served.url, served.name or model.name) if served else Address("", model.name)
+    return ModelAddress(served.url, served.name or model.name) if served else ModelAddress("", model.name)
 
 
-def _show_use(cluster: Cluster, where: Address, *, needs_key: bool) -> None:
+def _show_use(cluster: Cluster, where: ModelAddress, *, needs_key: bool) -> None:
     scheme, _, there = where.url.partition("://")
     port = there.rpartition(":")[2]
     answer().print("\nAsk it:")
@@ -96,7 +96,7 @@ def _show_use(cluster: Cluster, where: Address, *, needs_key: bool) -> None:
         answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
 
 
-def _request(where: Address, *, needs_key: bool) -> str:
+def _request(where: ModelAddress, *, needs_key: bool) -> str:
     """A line for bash; a shell variable in it stands for the key."""
     body = json.dumps({"model": where.name, "prompt": "Hello", "max_tokens": 16})
     key = [f'-H "Authorization: Bearer ${KEY}"'] if needs_key else []

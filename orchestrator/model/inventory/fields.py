@@ -100,7 +100,7 @@ class MapOf:
         return {"type": "object", "patternProperties": known, "additionalProperties": False}
 
 
-class Entry:
+class Key:
     """What a section has under a key: the attribute is None where nothing is written."""
 
     def __init__(self, kind: Kind, description: str, *, required: bool) -> None:
@@ -111,8 +111,8 @@ class Entry:
 
 
 def entry(kind: Kind, description: str, *, required: bool = False) -> Any:
-    """An `Entry` to us, the value to type checkers. One that is required is None only beside a fault."""
-    return Entry(kind, description, required=required)
+    """A `Key` to us, the value to type checkers. One that is required is None only beside a fault."""
+    return Key(kind, description, required=required)
 
 
 class Section:
@@ -128,10 +128,10 @@ class Section:
 
     @classmethod
     @cache
-    def entries(cls) -> Mapping[str, Entry]:
+    def entries(cls) -> Mapping[str, Key]:
         """By the keys as they are written: `from`, which no attribute can be called, is `from_`."""
         named = [pair for base in reversed(cls.__mro__) for pair in vars(base).items()]
-        return {name.rstrip("_"): each for name, each in named if isinstance(each, Entry)}
+        return {name.rstrip("_"): each for name, each in named if isinstance(each, Key)}
 
     @classmethod
     def elsewhere(cls) -> Mapping[str, str]:
@@ -205,7 +205,7 @@ def kind_of(written: object) -> str:
     return "nothing"
 
 
-def _unknown_key(key: str, known: Mapping[str, Entry], elsewhere: Mapping[str, str]) -> str:
+def _unknown_key(key: str, known: Mapping[str, Key], elsewhere: Mapping[str, str]) -> str:
     if home := elsewhere.get(key):
         return f"{quoted(key)} {home}"
     hint = did_you_mean(key, known) or f"; the keys here are {', '.join(known)}"

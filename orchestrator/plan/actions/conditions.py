@@ -8,7 +8,7 @@ from orchestrator.plan.facts.host import RayNode, RayTable
 from orchestrator.plan.facts.parse import seconds
 from orchestrator.plan.problem import Problem, plural
 from orchestrator.plan.ray.commands import parse_table
-from orchestrator.plan.steps import NotYet, Ready, Verdict
+from orchestrator.plan.steps import NotYet, Ready, WaitResult
 
 UNKNOWN = Problem("Docker tells nothing of its container any more")
 
@@ -19,7 +19,7 @@ class Answers:
 
     port: int
 
-    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG002
         if exit_code == 0:
             return Ready(f"port {self.port} answers")
         return _ended(stdout, restarts=0) or NotYet(f"nothing answers on port {self.port}")
@@ -36,18 +36,18 @@ class Joined:
     gpus: int
     restarts: int = 0
 
-    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:
         ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
         return ended or self._listed(seconds(_state(stdout)["state"]["StartedAt"]), watched)
 
-    def _listed(self, since: float, watched: str) -> Verdict:
+    def _listed(self, since: float, watched: str) -> WaitResult:
         table = parse_table(watched) if watched else None
         if not isinstance(table, RayTable):
             return NotYet(f"no word from Ray on the head yet{f' ({table.text})' if table else ''}")
         node = table.alive(self.ip, since)
         return self._equipped(node) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")
 
-    def _equipped(self, node: RayNode) -> Verdict:
+    def _equipped(self, node: RayNode) -> WaitResult:
         if node.gpus < self.gpus:
             return Problem(f"Ray sees {node.gpus} of its {self.gpus} GPUs")
         if node.out_of_reach:
@@ -64,7 +64,7 @@ class Runs:
     few: str
     restarts: int = 0
 
-    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG002
         ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
         return ended or (Problem(self.few) if self.few else Ready("runs"))
 

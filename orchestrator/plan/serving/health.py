@@ -9,7 +9,7 @@ from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import TIMED_OUT
 from orchestrator.plan.serving import causes, state
 from orchestrator.plan.serving.state import ABANDONED, Served
-from orchestrator.plan.steps import NotYet, Ready, Verdict
+from orchestrator.plan.steps import NotYet, Ready, WaitResult
 
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
@@ -106,7 +106,7 @@ WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs fo
 class ServerAnswers:
     """Until the server is healthy; hopeless once it has ended without ever having been so."""
 
-    def __call__(self, exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG002
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG002
         if exit_code in GIVEN_UP:
             return NotYet("its host is too busy to say how far it is")
         served = state.parse_served(stdout)

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.plan.actions.conditions import Answers, Joined
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.steps import NotYet, Ready, Verdict
+from orchestrator.plan.steps import NotYet, Ready, WaitResult
 from tests.plan.recordings import STARTED, ray_line, ray_row, state
 
 ANSWERS = Answers(6379)
@@ -45,7 +45,9 @@ def listed(**changes: object) -> str:
         (1, "[]", GONE),
     ],
 )
-def test_the_head_answers_or_its_container_has_ended(exit_code: int, stdout: str, verdict: Verdict) -> None:
+def test_the_head_answers_or_its_container_has_ended(
+    exit_code: int, stdout: str, verdict: WaitResult
+) -> None:
     assert ANSWERS(exit_code, stdout, "") == verdict
 
 
@@ -64,7 +66,7 @@ def test_the_head_answers_or_its_container_has_ended(exit_code: int, stdout: str
     ],
 )  # fmt: skip
 def test_a_node_has_joined_when_ray_lists_its_present_life_with_all_gpus(
-    watched: str, verdict: Verdict
+    watched: str, verdict: WaitResult
 ) -> None:
     assert JOINED(0, container(), watched) == verdict
 
@@ -79,7 +81,7 @@ def test_a_node_has_joined_when_ray_lists_its_present_life_with_all_gpus(
     ],
 )
 def test_what_ray_still_lists_does_not_count_once_the_container_has_ended(
-    exit_code: int, stdout: str, verdict: Verdict
+    exit_code: int, stdout: str, verdict: WaitResult
 ) -> None:
     assert JOINED(exit_code, stdout, listed()) == verdict
 
