@@ -3,43 +3,40 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli.lazy import Commands, LazyGroup
+from orchestrator.cli.lazy import LazyGroup
 
-COMMANDS = Commands(
-    "orchestrator.cli.commands",
-    {
-        "init": ("init:init", "Look at the machines, and write an inventory of them."),
-        "trust": ("trust:trust", "Show unknown host keys, and record them after a yes."),
-        "check": ("check:check", "Find beforehand what could make `up` or vLLM fail."),
-        "up": ("up:up", "Bring the cluster up, until Ray lists every host."),
-        "status": ("status:status", "Show the state of every host, and one verdict."),
-        "logs": ("logs:logs", "Show what the containers of all hosts say, merged."),
-        "serve": ("serve:app", "Serve a model on the cluster."),
-        "exec": ("exec:app", "Run a command in the containers."),
-        "shell": ("shell:shell", "Open a shell in a container."),
-        "dashboard": ("dashboard:dashboard", "Open Ray's dashboard in the browser, through SSH."),
-        "metrics": ("metrics:metrics", "Print where Prometheus finds the metrics of Ray."),
-        "restart": ("restart:restart", "Restart the cluster, or some of it, until Ray lists all."),
-        "down": ("down:down", "Take the cluster down, and see that it is gone."),
-        "pull": ("pull:pull", "Pull the image on all hosts, and see that it is the same one."),
-        "image": ("image:app", "Bring an image to hosts that no registry serves."),
-        "lock": ("lock:app", "See who works on the cluster; end a run that is stuck."),
-        "config": ("config:app", "Look at an inventory; nobody is contacted."),
-    },
-)
+COMMANDS = {
+    "init": ("init:init", "Look at the machines, and write an inventory of them."),
+    "trust": ("trust:trust", "Show unknown host keys, and record them after a yes."),
+    "check": ("check:check", "Find beforehand what could make `up` or vLLM fail."),
+    "up": ("up:up", "Bring the cluster up, until Ray lists every host."),
+    "status": ("status:status", "Show the state of every host, and one verdict."),
+    "logs": ("logs:logs", "Show what the containers of all hosts say, merged."),
+    "serve": ("serve:app", "Serve a model on the cluster."),
+    "exec": ("exec:app", "Run a command in the containers."),
+    "shell": ("shell:shell", "Open a shell in a container."),
+    "dashboard": ("dashboard:dashboard", "Open Ray's dashboard in the browser, through SSH."),
+    "metrics": ("metrics:metrics", "Print where Prometheus finds the metrics of Ray."),
+    "restart": ("restart:restart", "Restart the cluster, or some of it, until Ray lists all."),
+    "down": ("down:down", "Take the cluster down, and see that it is gone."),
+    "pull": ("pull:pull", "Pull the image on all hosts, and see that it is the same one."),
+    "image": ("image:app", "Bring an image to hosts that no registry serves."),
+    "lock": ("lock:app", "See who works on the cluster; end a run that is stuck."),
+    "config": ("config:app", "Look at an inventory; nobody is contacted."),
+}
 """In the order in which one uses them."""
 
 
 class Root(LazyGroup):
     """`raycluster` itself."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings | {"commands": COMMANDS})
+    package = "orchestrator.cli.commands"
+    table = COMMANDS
 
 
 app = typer.Typer(

@@ -3,7 +3,7 @@
 https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, get_args
@@ -52,40 +52,27 @@ def group(**settings: Any) -> typer.Typer:
     return typer.Typer(no_args_is_help=True, **settings)
 
 
-class Commands(Mapping[str, Any]):
-    """Commands by name, from where each is (`module:function`) and what it is for."""
+class LazyGroup(LeanGroup):
+    """A group whose `table` says of each command where it is (`module:function`), and what it is for."""
 
-    def __init__(self, package: str, table: Mapping[str, tuple[str, str]]) -> None:
-        self._package, self._table = package, table
+    package: str
+    table: Mapping[str, tuple[str, str]]
 
-    def __getitem__(self, name: str) -> Any:
-        module, _, attribute = self._table[name][0].partition(":")
-        found = getattr(import_module(f"{self._package}.{module}"), attribute)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = dict.fromkeys(self.table)  # their names, for lists and suggestions
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in self.table:
+            return None
+        module, _, attribute = self.table[cmd_name][0].partition(":")
+        found = getattr(import_module(f"{self.package}.{module}"), attribute)
         if not isinstance(found, typer.Typer):
             app = typer.Typer(add_completion=False, rich_markup_mode=None)
-            app.command(name, cls=LeanCommand)(found)
+            app.command(cmd_name, cls=LeanCommand)(found)
             found = app
         return typer.main.get_command(found)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._table)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def lines(self) -> list[tuple[str, str]]:
-        """What each is for, which is all that a list of them needs."""
-        return [(name, line) for name, (_, line) in self._table.items()]
-
-
-class LazyGroup(LeanGroup):
-    """A group of `Commands`."""
-
-    commands: Commands  # type: ignore[assignment]
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
-        return list(self.commands)
-
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl(self.commands.lines())
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
