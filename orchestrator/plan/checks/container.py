@@ -3,7 +3,7 @@
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
 from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import Findings, failure, gib, ok, quoting, release, warning
-from orchestrator.plan.docker.devices import gives_rdma
+from orchestrator.plan.docker.run import gives_rdma
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem

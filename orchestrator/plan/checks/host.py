@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import docker, engine
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, quoting, warning
-from orchestrator.plan.docker.devices import ACCELERATOR, device_files, size
+from orchestrator.plan.docker.run import ACCELERATOR, device_files, size
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
 from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answered

@@ -5,9 +5,8 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import engine, scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.containers import inside
-from orchestrator.plan.docker.devices import ACCELERATOR, device_files
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.docker.run import HF_HOME, found_inside
+from orchestrator.plan.docker.run import ACCELERATOR, HF_HOME, device_files, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
 from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.facts.host import Depth
