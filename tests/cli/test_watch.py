@@ -14,7 +14,7 @@ from rich.console import ConsoleDimensions
 
 from orchestrator.cli.output import json as answers
 from orchestrator.cli.output.console import Screen
-from orchestrator.cli.output.watch_page import Told, page
+from orchestrator.cli.output.watch_page import TimedEvent, page
 from orchestrator.plan.facts.host import Facts, RayTable, Resource, Unreachable
 from orchestrator.plan.status.health import Verdict
 from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HealthEvent, HostPending, snapshot
@@ -37,7 +37,9 @@ def world(workers: int = 2, lost: int = 0, gpus: tuple[Gpu, ...] | str = ()) -> 
     return snapshot(of, facts, {"gpu1": gpus} if gpus else {}, since, {})
 
 
-def drawn(seen: ClusterSnapshot, width: int = 80, height: int = 24, told: tuple[Told, ...] = ()) -> list[str]:
+def drawn(
+    seen: ClusterSnapshot, width: int = 80, height: int = 24, told: tuple[TimedEvent, ...] = ()
+) -> list[str]:
     """The page as lines on a screen of that size."""
     console = Screen(width=width, height=height, markup=False, highlight=False, color_system=None)
     with console.capture() as capture:
@@ -53,7 +55,8 @@ def lines_with(page: list[str], words: str) -> list[str]:
 @pytest.mark.parametrize(("workers", "lost"), [(0, 0), (2, 1), (59, 3), (59, 59)])
 def test_the_page_fits_every_screen(workers: int, lost: int, size: tuple[int, int]) -> None:
     told = tuple(
-        Told(NOW, HealthEvent("gpu2", "its container was restarted " * 9, Verdict.DOWN)) for _ in range(40)
+        TimedEvent(NOW, HealthEvent("gpu2", "its container was restarted " * 9, Verdict.DOWN))
+        for _ in range(40)
     )
     shown = drawn(world(workers, lost, GPUS), *size, told)
     assert len(shown) <= size[1]
@@ -117,7 +120,9 @@ def test_a_ray_that_does_not_tell_its_resources_is_said_not_to() -> None:
 
 
 def test_the_newest_event_is_at_the_bottom() -> None:
-    told = tuple(Told(NOW, HealthEvent("gpu2", f"event {number}", Verdict.DOWN)) for number in range(40))
+    told = tuple(
+        TimedEvent(NOW, HealthEvent("gpu2", f"event {number}", Verdict.DOWN)) for number in range(40)
+    )
     assert drawn(world(), told=told)[-1].endswith("gpu2: event 39")
 
 

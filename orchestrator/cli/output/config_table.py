@@ -17,33 +17,33 @@ IDENTITY = ("host", "name", "ip")
 FEW = 3  # hosts that are rather named as exceptions than all others by name
 
 
-def show_settings(told: ConfigAnswer) -> None:
+def show_settings(config: ConfigAnswer) -> None:
     """Prints the hosts, then every value with where it comes from."""
     answer().print(
-        Text(f"cluster {told.cluster}: {plural(len(told.hosts), 'host')}, from {told.file}", "bold")
+        Text(f"cluster {config.cluster}: {plural(len(config.hosts), 'host')}, from {config.file}", "bold")
     )
-    answer().print(_hosts(told))
-    blocks = {"the cluster": told.settings, **_shared(told.hosts)}
+    answer().print(_hosts(config))
+    blocks = {"the cluster": config.settings, **_shared(config.hosts)}
     widest = max(len(each.key) for settings in blocks.values() for each in settings)
     for title, settings in blocks.items():
         answer().print(Text(f"\n{title}", "bold"))
         answer().print(_block(settings, widest))
     if any(redact.HIDDEN in str(each.value) for settings in blocks.values() for each in settings):
-        told_why = f"{redact.HIDDEN}: looks like a secret; `secrets:` keeps one out of the file and off command lines"
-        answer().print(Text(f"\n{told_why}", "yellow"))
+        why = f"{redact.HIDDEN}: looks like a secret; `secrets:` keeps one out of the file and off command lines"
+        answer().print(Text(f"\n{why}", "yellow"))
 
 
-def _hosts(told: ConfigAnswer) -> Table:
+def _hosts(config: ConfigAnswer) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    aliased = any(_one(host, "host").value != host.name for host in told.hosts)
+    aliased = any(_one(host, "host").value != host.name for host in config.hosts)
     for title in ("NAME", "ROLE", *(["HOST"] if aliased else []), "IP", "WRITTEN"):
         table.add_column(title, overflow="fold")
-    network = next((each.value for each in told.settings if each.key == "network"), None)
-    for host in told.hosts:
+    network = next((each.value for each in config.settings if each.key == "network"), None)
+    for host in config.hosts:
         where = _one(host, "host")
         ip = _one(host, "ip").value or f"one in {network}"
-        seen = [str(where.value)] if aliased else []
-        table.add_row(host.name, host.role, *seen, str(ip), Text(_said(where.origin), "dim"))
+        alias = [str(where.value)] if aliased else []
+        table.add_row(host.name, host.role, *alias, str(ip), Text(_written(where.origin), "dim"))
     return table
 
 
@@ -80,7 +80,7 @@ def _block(settings: Iterable[Setting], widest: int) -> Table:
     table.add_column(overflow="fold")
     table.add_column(style="dim", no_wrap=True)
     for each in settings:
-        table.add_row(f"  {each.key}", Text(_shown(each.value)), _said(each.origin))
+        table.add_row(f"  {each.key}", Text(_shown(each.value)), _written(each.origin))
     return table
 
 
@@ -97,7 +97,7 @@ def _shown(value: Value) -> str:
             return str(value) or '""'
 
 
-def _said(origin: Origin) -> str:
+def _written(origin: Origin) -> str:
     if origin.lines:
         range_ = re.search(r"\[.*\]", origin.range)
         lines = f"line{'s' if len(origin.lines) > 1 else ''} {', '.join(map(str, origin.lines))}"

@@ -74,11 +74,11 @@ def _visible(character: str) -> str:
     return character if harmless else character.encode("unicode_escape").decode()
 
 
-def write(console: Console, heard: bytes) -> None:
+def write(console: Console, data: bytes) -> None:
     """Bytes as they are: what a program says that the user has asked for by name."""
     console.file.flush()
     stream = cast("TextIO", console.file).buffer
-    stream.write(heard)
+    stream.write(data)
     stream.flush()
 
 
@@ -88,9 +88,9 @@ def failed(host: str, problem: Problem) -> NoReturn:
     raise typer.Exit(1)
 
 
-def troubles(told: Iterable[tuple[str, Problem]]) -> None:
+def troubles(problems: Iterable[tuple[str, Problem]]) -> None:
     """Says why hosts failed, the last words and what to do, the same of several once."""
-    for problem, hosts in gathered(told).items():
+    for problem, hosts in gathered(problems).items():
         notice().print(f"✗ {', '.join(hosts)}  {problem.text}", style="red")
         explain(problem.detail, problem.fix)
 
@@ -103,9 +103,9 @@ def explain(detail: str, fix: str) -> None:
         notice().print(f"      → {fix}", style="yellow")
 
 
-def gathered(told: Iterable[tuple[str, T]]) -> dict[T, list[str]]:
-    """What is told of hosts, the same of several once, with their names."""
+def gathered(pairs: Iterable[tuple[str, T]]) -> dict[T, list[str]]:
+    """What there is to say of hosts, the same of several once, with their names."""
     hosts: dict[T, list[str]] = {}
-    for host, each in told:
+    for host, each in pairs:
         hosts.setdefault(each, []).append(host)
     return hosts

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, explain
-from orchestrator.cli.output.status_table import told
+from orchestrator.cli.output.status_table import model_state
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Model
@@ -63,7 +63,7 @@ def show_model(health: ClusterHealth) -> None:
         answer().print(unserved(health))
         explain(head.detail, head.fix)
         return
-    answer().print(told(health.model))
+    answer().print(model_state(health.model))
     if health.model.trouble:
         explain("", health.model.fix)
 
@@ -80,8 +80,8 @@ def unserved(health: ClusterHealth) -> str:
 def _where(model: Model, done: RunResult) -> ModelAddress:
     for result in done.report.results:
         if result.step.kind is StepKind.ASK_MODEL and result.output:
-            said = json.loads(result.output.stdout)
-            return ModelAddress(said["url"], said["name"] or model.name, said["status"] == OK)
+            reply = json.loads(result.output.stdout)
+            return ModelAddress(reply["url"], reply["name"] or model.name, reply["status"] == OK)
     served = served_by(done.facts.get(done.run.cluster.head.name))
     return ModelAddress(served.url, served.name or model.name) if served else ModelAddress("", model.name)
 
@@ -100,9 +100,9 @@ def _request(where: ModelAddress, *, needs_key: bool) -> str:
     """A line for bash; a shell variable in it stands for the key."""
     body = json.dumps({"model": where.name, "prompt": "Hello", "max_tokens": 16})
     key = [f'-H "Authorization: Bearer ${KEY}"'] if needs_key else []
-    told = ["-H 'Content-Type: application/json'", f"-d {quoted(body)}"] if where.speaks else []
+    body_words = ["-H 'Content-Type: application/json'", f"-d {quoted(body)}"] if where.speaks else []
     ask = f"curl {quoted(where.url)}/v1/{'completions' if where.speaks else 'models'}"
-    return " \\\n    ".join((ask, *key, *told))
+    return " \\\n    ".join((ask, *key, *body_words))
 
 
 def _what_now(done: RunResult) -> str:

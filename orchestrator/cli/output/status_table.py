@@ -13,7 +13,7 @@ from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
 
 
-def told(model: ModelHealth) -> Text:
+def model_state(model: ModelHealth) -> Text:
     """A model's state."""
     style, state = ("green", "answers") if model.answers else ("yellow", "does not answer")
     more = (
@@ -50,7 +50,7 @@ def show_health(health: ClusterHealth) -> None:
         for line in host.detail.splitlines():
             answer().print(Text(f"    | {line}", "dim"))
     if health.model:
-        answer().print(told(health.model))
+        answer().print(model_state(health.model))
     for note in health.notes:
         answer().print(Text(note, "yellow"))
     for fix in what_to_do(health):
@@ -61,11 +61,11 @@ def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
     says = engine.ENGINES[health.engine].summary_prefix(health.ray_version)
-    told = f"{joined} of {len(health.hosts)} hosts{gpus_in_all(host.gpus for host in health.hosts)}"
+    members = f"{joined} of {len(health.hosts)} hosts{gpus_in_all(host.gpus for host in health.hosts)}"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )
-    return verdict + Text(f": {says} {told}" if says else "")
+    return verdict + Text(f": {says} {members}" if says else "")
 
 
 def gpus_in_all(each: Iterable[int | None]) -> str:

@@ -15,7 +15,7 @@ from rich.live import Live
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.jsonl import Happened, State, Watched
 from orchestrator.cli.output.status_table import show_health
-from orchestrator.cli.output.watch_page import Told, page
+from orchestrator.cli.output.watch_page import TimedEvent, page
 from orchestrator.cli.run.signals import stopped_by_signals
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.status.health import ClusterHealth
@@ -26,7 +26,7 @@ from orchestrator.remote.observe.watcher import Watcher
 KEPT = 200
 """Events that the page keeps: more than a screen has room for."""
 
-Show = Callable[[ClusterSnapshot, list[Told]], None]
+Show = Callable[[ClusterSnapshot, list[TimedEvent]], None]
 
 
 def watch(cluster: Cluster, jobs: int, *, as_json: bool) -> ClusterHealth | None:
@@ -49,7 +49,7 @@ def _follow(sights: Iterator[ClusterSnapshot], show: Show) -> ClusterSnapshot | 
     last = None
     for sight in sights:
         now = datetime.now().astimezone()
-        show(sight, [Told(now, event) for event in events(last, sight)] if last else [])
+        show(sight, [TimedEvent(now, event) for event in events(last, sight)] if last else [])
         last = sight if last or not sight.pending else None
     return last
 
@@ -70,12 +70,12 @@ class _Page:
     """The whole terminal, drawn anew for each sight: so it also follows a terminal that changes its size."""
 
     def __init__(self, live: Live) -> None:
-        self._live, self._told = live, list[Told]()
+        self._live, self._log = live, list[TimedEvent]()
         self._since = datetime.now().astimezone()
 
-    def __call__(self, sight: ClusterSnapshot, told: list[Told]) -> None:
-        self._told = [*self._told, *told][-KEPT:]
-        self._live.update(page(sight, self._told, self._since, answer().size), refresh=True)
+    def __call__(self, sight: ClusterSnapshot, log: list[TimedEvent]) -> None:
+        self._log = [*self._log, *log][-KEPT:]
+        self._live.update(page(sight, self._log, self._since, answer().size), refresh=True)
 
 
 class _Lines:
@@ -84,14 +84,14 @@ class _Lines:
     def __init__(self, *, as_json: bool) -> None:
         self._as_json, self._began = as_json, False
 
-    def __call__(self, sight: ClusterSnapshot, told: list[Told]) -> None:
+    def __call__(self, sight: ClusterSnapshot, log: list[TimedEvent]) -> None:
         if not self._began and not sight.pending:
             self._began = True
             if self._as_json:
                 _say(State(state=sight.health))
             else:
                 show_health(sight.health)
-        for each in told:
+        for each in log:
             if self._as_json:
                 _say(Happened(**asdict(each.event)))
             else:

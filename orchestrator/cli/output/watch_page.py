@@ -7,7 +7,7 @@ from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output.status_table import STYLE, fitting, headline, told, what_to_do
+from orchestrator.cli.output.status_table import STYLE, fitting, headline, model_state, what_to_do
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Engine
 from orchestrator.plan.facts.host import RayTable, Resource, Unreachable
@@ -25,7 +25,7 @@ SUMMED = {"CPU": "CPU", "GPU": "GPU", "NPU": "NPU", "memory": "MEMORY", "object_
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TimedEvent:
     """An event, and when it was seen."""
 
     at: datetime
@@ -38,7 +38,9 @@ class Told:
         return Text.assemble((f"{self.at:%H:%M:%S}  ", "dim"), who, (text, STYLE[verdict]))
 
 
-def page(sight: ClusterSnapshot, told: Sequence[Told], since: datetime, size: ConsoleDimensions) -> Group:
+def page(
+    sight: ClusterSnapshot, log: Sequence[TimedEvent], since: datetime, size: ConsoleDimensions
+) -> Group:
     """The page for a screen of that size."""
     room = size.height - 2 - FEWEST  # the verdict, and the events with their title
     words = _words(sight, room // 4)
@@ -52,7 +54,7 @@ def page(sight: ClusterSnapshot, told: Sequence[Told], since: datetime, size: Co
     return Group(
         _top(sight, size.width),
         *(*hosts, *words, *numbers, *resources),
-        *_events(sight, told, since, room + FEWEST),
+        *_events(sight, log, since, room + FEWEST),
     )
 
 
@@ -98,7 +100,7 @@ def _words(sight: ClusterSnapshot, room: int) -> list[Text]:
     """What is served, what is wrong, host by host, and what to do."""
     if sight.pending:
         return []
-    model = [_cut(told(sight.health.model))] if sight.health.model else []
+    model = [_cut(model_state(sight.health.model))] if sight.health.model else []
     room -= len(model)
     troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
     fixes = (*sight.health.notes, *(f"→ {fix}" for fix in what_to_do(sight.health)))
@@ -158,14 +160,16 @@ def _number(value: float | None, unit: float = 1) -> str:
 def _resources(sight: ClusterSnapshot, room: int) -> list[RenderableType]:
     """What of Ray's resources is in use: in all, and on as many nodes as there is room for."""
     alive = [(host.name, node) for host in sight.health.hosts for node in sight.alive(host.name)]
-    told = [(name, {each.name: each for each in node.resources}) for name, node in alive if node.resources]
+    reported = [
+        (name, {each.name: each for each in node.resources}) for name, node in alive if node.resources
+    ]
     if not isinstance(sight.table, RayTable) or room < 2:  # noqa: PLR2004
         return []
-    if not told:
+    if not reported:
         return [_line("Ray does not tell what of its resources is in use", "dim")] if alive else []
-    names = [name for name in SUMMED if any(name in resources for _, resources in told)]
-    sums = {name: _sum(resources[name] for _, resources in told if name in resources) for name in names}
-    rows = [("all", sums), *told] if len(told) > 1 else told
+    names = [name for name in SUMMED if any(name in resources for _, resources in reported)]
+    sums = {name: _sum(resources[name] for _, resources in reported if name in resources) for name in names}
+    rows = [("all", sums), *reported] if len(reported) > 1 else reported
     return [_resource_table(names, rows[: room - 1])]
 
 
@@ -191,9 +195,9 @@ def _used(resource: Resource) -> str:
     return f"{resource.total - resource.free:g}/{resource.total:g}"
 
 
-def _events(sight: ClusterSnapshot, told: Sequence[Told], since: datetime, room: int) -> list[Text]:
+def _events(sight: ClusterSnapshot, log: Sequence[TimedEvent], since: datetime, room: int) -> list[Text]:
     """What has happened, the newest at the bottom."""
     long = format_duration((datetime.now().astimezone() - since).total_seconds())
     title = _line(f"SINCE {since:%H:%M:%S}, {long}; q ends it", "dim")
-    lines = [_cut(each.line(sight.cluster.name)) for each in told[-max(FEWEST, room) :]]
+    lines = [_cut(each.line(sight.cluster.name)) for each in log[-max(FEWEST, room) :]]
     return [title, *(lines or [_line("nothing has happened", "dim")])]
