@@ -1,7 +1,4 @@
-"""The fixed shell programs that run on hosts. What varies reaches them as arguments, never as text.
-
-`$docker` stands unquoted: it is `docker.command`, words split at blanks, with globbing off.
-"""
+"""The fixed shell programs that run on hosts. What varies reaches them as arguments, never as text."""
 
 from functools import cache
 
@@ -9,20 +6,23 @@ from orchestrator import payload
 from orchestrator.model.cluster import Node
 from orchestrator.plan.command import Command, Script
 
-HELD = r"""
-set -f
-docker=$1
+
+def for_docker(text: str) -> str:
+    """A program whose first argument is `docker.command`: unquoted, `$docker` is its words."""
+    return f"\nset -f\ndocker=$1{text}"
+
+
+HELD = for_docker(r"""
 printf '\036'
 timeout 20 $docker image inspect --format '{{json .}}' "$2" 2>/dev/null && exit
 code=$?
 [ "$code" -ne 124 ] || exit "$code"
 timeout 20 $docker version --format . >/dev/null
-"""
+""")
 """An image that is not there and a Docker that does not answer, or not in time, are two things."""
 
-BUILD = r"""
-set -f
-docker=$1 base=$2 name=$3 label=$4
+BUILD = for_docker(r"""
+base=$2 name=$3 label=$4
 id=$($docker image inspect --format '{{.Id}}' "$base") || exit
 said=$($docker build --network host --label "$label=$id" --tag "$name" - 2>&1)
 code=$?
@@ -30,28 +30,27 @@ colour=$(printf '\033')'\[[0-9;]*m'
 noise='/^DEPRECATED: The legacy builder/,/^$/d; /^Sending build context/d; /^Step /d; /^ ---> /d'
 printf '%s\n' "$said" | sed "s/$colour//g; $noise" >&2
 exit "$code"
-"""
+""")
 """The name tells from what it was meant to be made, the label from what it was: a tag may be moved.
 
 Docker tells on either stream what pip says, with colours; here all of it is told on the one for failures, and
 what differs from host to host without meaning anything is not.
 """
 
-LOAD = r"""
-set -f
-docker=$1 silence=$2
+LOAD = for_docker(r"""
+silence=$2
 fed() {
     while said=$(timeout "$silence" dd bs=1M count=4 iflag=fullblock 2>&1 >&3); do
         case $said in 0+0*) return ;; esac
     done
 }
 fed 3>&1 | $docker load --quiet
-"""
+""")
 """Docker would wait for a sender that is behind a cut cable until sshd finds out, with half an image on its disk."""
 
 
 def scripted(text: str, name: str, node: Node, *arguments: str, interpreter: str = "sh") -> Command:
-    """A fixed script that begins with `docker=$1`, and its further arguments."""
+    """A fixed script made by `for_docker`, and its further arguments."""
     return Script(name, text).command(" ".join(node.docker.command), *arguments, interpreter=interpreter)
 
 
@@ -61,50 +60,38 @@ def program(name: payload.Name) -> Script:
     return Script(name, payload.program(name))
 
 
-REMOVE = r"""
-set -f
-docker=$1
+REMOVE = for_docker(r"""
 ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2") || exit
 [ -z "$ids" ] || { $docker stop $ids && $docker rm $ids; }
-"""
+""")
 
-REMOVE_ONE = r"""
-set -f
-docker=$1
+REMOVE_ONE = for_docker(r"""
 $docker stop "$2" && $docker rm "$2"
-"""
+""")
 
-DISCARD = r"""
-set -f
-docker=$1
+DISCARD = for_docker(r"""
 ids=$($docker ps --all --quiet --filter "label=raycluster.cluster=$2" ${3:+--filter "name=^$3\$"}) || exit
 [ -z "$ids" ] || $docker rm --force $ids
-"""
+""")
 
-ABSENT = r"""
-set -f
-docker=$1
+ABSENT = for_docker(r"""
 left=$($docker ps --all --filter "label=raycluster.cluster=$2" --format '{{.Names}} ({{.Status}})') || exit
 [ -z "$left" ] || { printf '%s\n' "$left" >&2; exit 1; }
-"""
+""")
 
-LISTENING = r"""
-set -f
-docker=$1
+LISTENING = for_docker(r"""
 timeout 2 bash -c '</dev/tcp/$0/$1' "$2" "$3" 2>/dev/null && exit
 $docker container inspect --format '{"state":{{json .State}},"restarts":{{.RestartCount}}}' "$4"
 exit 1
-"""
+""")
 
 STAY = r"""
 exec cat >/dev/null
 """
 
-LAST_WORDS = r"""
-set -f
-docker=$1
+LAST_WORDS = for_docker(r"""
 $docker logs --tail 20 "$2" 2>&1
-"""
+""")
 
 REACH = r"""
 bash -c '</dev/tcp/$0/$1' "$1" "$2"
@@ -120,14 +107,13 @@ rm -f "$HOME/.raycluster/$1/$2.token"
 rmdir "$HOME/.raycluster/$1" "$HOME/.raycluster" 2>/dev/null || true
 """
 
-TRIAL = r"""
-set -f
-docker=$1 name=$2
+TRIAL = for_docker(r"""
+name=$2
 shift 2
 old=$($docker ps --all --quiet --filter "label=raycluster.trial" --filter "name=^$name\$")
 [ -z "$old" ] || $docker rm --force $old >/dev/null
 exec $docker run --name "$name" "$@"
-"""
+""")
 """What a trial that was cut short has left makes room first."""
 
 RUN_MARKED = 'export "$1"; shift; (exec "$@"); exit "$?"'
@@ -154,9 +140,8 @@ done
 with the mark among their words have begun one, or are about to: they are waited for. Done when none of either
 was seen for half a second. The mark comes on standard input, so that nothing here carries it."""
 
-END_IN_CONTAINER = r"""
-set -f
-docker=$1 container=$2 end_marked=$3 grace=$4
+END_IN_CONTAINER = for_docker(r"""
+container=$2 end_marked=$3 grace=$4
 read -r mark
 clients() { set +f && printf %s "$mark" | grep -lsF -f - /proc/[0-9]*/cmdline; }
 for try in 1 2 3; do
@@ -164,12 +149,11 @@ for try in 1 2 3; do
     [ "$(clients)" ] || exit 0
 done
 exit 1
-"""
+""")
 """Docker's client lasts for as long as its command, so one that is still there has one, or is about to begin it."""
 
-SHELL = r"""
-set -f
-docker=$1 cluster=$2 container=$3
+SHELL = for_docker(r"""
+cluster=$2 container=$3
 runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter "name=^$container\$") || exit 125
 [ "$runs" ] || {
     echo "no container of cluster $cluster runs here; see: raycluster status" >&2
@@ -177,5 +161,5 @@ runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter 
 }
 exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" \
     sh -c 'command -v bash >/dev/null && exec bash; exec sh'
-"""
+""")
 """125: Docker's own code for what it could not begin."""

@@ -5,29 +5,24 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.containers import inside
 from orchestrator.plan.lock import SILENCE_SECONDS
-from orchestrator.plan.scripts import program, scripted
+from orchestrator.plan.scripts import for_docker, program, scripted
 
-FIND = r"""
-set -f
-docker=$1
+FIND = for_docker(r"""
 mine="label=raycluster.cluster=$2"
 id=$(timeout 20 $docker ps --all --quiet --no-trunc --filter "$mine" --filter "name=^$3\$") || exit
 printf '\036%s\n' "$id"
 [ "$id" ] || exit 0
 shown='{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}'
 timeout 20 $docker container inspect --format "$shown" $id && date +%s.%N
-"""
+""")
 
-LOGS = r"""
-set -f
-docker=$1
+LOGS = for_docker(r"""
 shift
 exec $docker logs --timestamps "$@" 2>&1
-"""
+""")
 
-FOLLOW_LOGS = r"""
-set -f
-docker=$1 silence=$2
+FOLLOW_LOGS = for_docker(r"""
+silence=$2
 shift 2
 $docker logs --follow --timestamps "$@" 2>&1 &
 log=$!
@@ -40,7 +35,7 @@ wait "$log"
 code=$?
 kill "$!" 2>/dev/null
 exit "$code"
-"""
+""")
 """Ends with the container's log, with standard input, or when nothing was read from it for `$2` seconds. Needs
 bash, for `read -t`. What `sudo -n docker` has started is root's: where sudo allows nothing but Docker, that one
 ends with the next line of the log, which nobody is there to read.

@@ -1,5 +1,7 @@
 """The fixed shell program that tells of a host while it is watched; the rest are in `scripts`."""
 
+from orchestrator.plan.scripts import for_docker
+
 GPUS = r"""
 command -v nvidia-smi >/dev/null || exit 3
 ask() {
@@ -22,9 +24,8 @@ done
 """
 """A GPU that has failed can make nvidia-smi hang past any signal: it is told as such, and no second one is begun."""
 
-WATCH = r"""
-set -f
-docker=$1 cluster=$2 container=$3 since=$4 gpus=$5 mute=
+WATCH = for_docker(r"""
+cluster=$2 container=$3 since=$4 gpus=$5 mute=
 events() {
     trap 'kill "$!" 2>/dev/null; exit' TERM
     while :; do
@@ -56,7 +57,7 @@ while [ "$gpus" ]; do
     esac
 done
 while :; do pulse; done
-"""
+""")
 """Tells what happens to the cluster's containers, and its GPUs' numbers for each line that it reads. Needs bash.
 
 It ends with Docker's events, with standard input, or when nothing was read from that for 45 s. Docker is asked for
