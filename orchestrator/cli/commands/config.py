@@ -8,6 +8,7 @@ import typer
 from orchestrator.cli import options
 from orchestrator.cli.lazy import LeanCommand, group
 from orchestrator.cli.run import inventory_file
+from orchestrator.plan.problem import plural
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Node
@@ -57,7 +58,6 @@ def check(inventory: options.Inventory = None, file: options.InventoryOption = N
     every problem is printed with its line.
     """
     from orchestrator.cli.output.console import answer
-    from orchestrator.plan.problem import plural
 
     path = inventory_file.path(inventory, file)
     cluster = inventory_file.as_written(path, None)

@@ -6,6 +6,7 @@ import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.run import inventory_file
+from orchestrator.plan.problem import plural
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Node
@@ -29,7 +30,6 @@ def trust(
     is shown once the jump host is trusted. A key that has changed is never recorded.
     """
     from orchestrator.cli.output.console import answer, troubles
-    from orchestrator.plan.problem import plural
     from orchestrator.remote.ssh.host_keys import Known
     from orchestrator.remote.transport import Failure
 
@@ -47,31 +47,25 @@ def trust(
 
 def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
     """The hosts' keys, once a person has said yes to those that were unknown; exit code 1 after a no."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from orchestrator.remote.ssh.host_keys import Unknown
+    from orchestrator.remote.ssh.keyscan import examine
 
     while True:
-        verdicts = _examine(nodes, jobs)
+        with ThreadPoolExecutor(jobs) as pool:
+            found = pool.map(lambda node: examine(node.host, node.ssh), nodes)
+            verdicts = dict(zip((node.name for node in nodes), found, strict=True))
         unknown = {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, Unknown)}
         if not unknown:
             return verdicts
         _record(unknown)
 
 
-def _examine(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
-    from concurrent.futures import ThreadPoolExecutor
-
-    from orchestrator.remote.ssh.keyscan import examine
-
-    with ThreadPoolExecutor(jobs) as pool:
-        verdicts = pool.map(lambda node: examine(node.host, node.ssh), nodes)
-        return dict(zip((node.name for node in nodes), verdicts, strict=True))
-
-
 def _record(unknown: "dict[str, Unknown]") -> None:
     """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
     from orchestrator.cli.output.console import notice
     from orchestrator.cli.run.prompt import agreed
-    from orchestrator.plan.problem import plural
     from orchestrator.remote.ssh.host_keys import record
 
     keys = {(verdict.name, verdict.key.fingerprint): verdict for verdict in unknown.values()}
