@@ -60,9 +60,10 @@ class LazyGroup(LeanGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = dict.fromkeys(self.table)  # their names, for lists and suggestions
+        # Their names, for lists and suggestions.
+        self.commands = dict.fromkeys(self.table)  # type: ignore[assignment]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in self.table:
             return None
         module, _, attribute = self.table[cmd_name][0].partition(":")

@@ -41,10 +41,10 @@ def check(
         findings, network = thorough(cluster, facts, evidence), None
         if deep:
             hindrance = not_measurable(cluster, findings, evidence)
-            more = (hindrance,) if hindrance else ()
+            more = [hindrance] if hindrance else []
             if not (hindrance or run.cancel.is_set()):
                 ranks = measure(cluster, facts, run.fleet, run.tell, run.cancel)
-                more, network = tuple(check_network(cluster, facts, ranks)), measured(ranks)
+                more, network = list(check_network(cluster, facts, ranks)), measured(ranks)
             findings = in_order(cluster, (*findings, *more))
     run.stop_if_interrupted()
     if output == "json":

@@ -69,13 +69,13 @@ def exec_(
         standard_input(read=alone) as stdin,
         session(cluster, "exec", options.RunOptions(jobs, 0), logged=False, shown=not live) as run,
     ):
-        if live:
+        if not live:
+            run.tell(LookBegan(tuple(job.host for job in planned), "Run the command", "running"))
+            results = execute_all(planned, run.fleet, stdin, run.tell, run.cancel)
+        else:
             (job,) = planned
             hear, complain = partial(write, answer()), partial(write, notice())
             results = (execute(job, run.fleet[job.host], stdin, hear, complain, run.cancel),)
-        else:
-            run.tell(LookBegan(tuple(job.host for job in planned), "Run the command", "running"))
-            results = execute_all(planned, run.fleet, stdin, run.tell, run.cancel)
     if output == "json":
         show_json(cluster, results)
     elif not live:

@@ -39,10 +39,12 @@ def status(
         health = assess(cluster, look(cluster, "status", Depth.RAY, options.RunOptions(jobs, verbose)))
         if output == "json":
             from orchestrator.cli.output.json import show
-        else:
-            from orchestrator.cli.output.status_table import show_health as show
 
-        show(health)
+            show(health)
+        else:
+            from orchestrator.cli.output.status_table import show_health
+
+            show_health(health)
     if health is None:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(0 if health.verdict is Verdict.HEALTHY else NOT_HEALTHY)

@@ -17,8 +17,8 @@ from orchestrator.plan.steps import (
     Step,
     StepKind,
     Until,
-    Verdict,
     Wait,
+    WaitResult,
     Watch,
 )
 from orchestrator.remote.execute.events import (
@@ -274,13 +274,16 @@ def wait(until: Until, *, within: float = SOON, every: float = 0, host: str = "g
     return Wait(host, "wait", Command(("probe", "--all")), until, within, every)
 
 
-def says(exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG001
+def says(exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG001
     """What the probe tells is the verdict."""
-    known: dict[str, Verdict] = {"ready": Ready("it is there"), "never": Problem("it ended", exit_code=137)}
+    known: dict[str, WaitResult] = {
+        "ready": Ready("it is there"),
+        "never": Problem("it ended", exit_code=137),
+    }
     return known.get(stdout, NotYet(f"{stdout or 'nothing'} ({exit_code})"))
 
 
-def hears(exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG001
+def hears(exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG001
     return Ready(watched) if watched == "all" else NotYet("not all yet")
 
 
@@ -426,7 +429,7 @@ def test_who_was_ready_while_others_were_waited_for_has_to_be_so_in_the_end(flee
     first_is_ready = Event()
 
     def lists(name: str) -> Until:
-        def judge(exit_code: int, stdout: str, watched: str) -> Verdict:  # noqa: ARG001
+        def judge(exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG001
             return Ready() if name in watched else NotYet(f"{name} is not listed")
 
         return judge
