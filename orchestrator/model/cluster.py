@@ -85,6 +85,10 @@ LOCAL = "local"
 """The `host` that is this machine itself."""
 
 
+CONNECT_TIMEOUT = 10.0
+"""Seconds to wait for a connection, where neither the inventory nor `~/.ssh/config` says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ssh:
     """How to reach a host. None: as `~/.ssh/config` has it."""
@@ -94,7 +98,12 @@ class Ssh:
     key: str | None = None
     jump: str | None = None
     host_keys: HostKeys = HostKeys.STRICT
-    connect_timeout: float = 10.0  # seconds
+    connect_timeout: float | None = None  # seconds
+
+    @property
+    def connect_seconds(self) -> float:
+        """What to wait for before `~/.ssh/config` has been asked."""
+        return self.connect_timeout or CONNECT_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)

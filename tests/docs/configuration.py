@@ -40,6 +40,7 @@ DEFAULTS = {
     ("Ssh", "port"): "SSH's own",
     ("Ssh", "key"): "your agent and SSH's own",
     ("Ssh", "jump"): "SSH's own",
+    ("Ssh", "connect_timeout"): "SSH's own, else 10",
     ("Ray", "num_gpus"): "as many as Ray finds",
 }
 """Defaults that are no fixed value."""

@@ -1,5 +1,8 @@
 """What can go wrong on a host that still stands. `Lab.restore` mends all of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from .host import Host
 from .processes import run
 
@@ -36,6 +39,24 @@ def renew_host_key(host: Host) -> None:
     key = host.folder / "etc/ssh/ssh_host_ed25519_key"
     key.unlink()
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", key)
+    host.start_ssh()
+
+
+@contextmanager
+def sshd_says(host: Host, *lines: str) -> Iterator[None]:
+    """Its SSH server is configured so for as long as this lasts."""
+    config = host.folder / "etc/ssh/sshd_config"
+    before = config.read_text()
+    _configure_ssh(host, "\n".join([*lines, before]))
+    try:
+        yield
+    finally:
+        _configure_ssh(host, before)
+
+
+def _configure_ssh(host: Host, text: str) -> None:
+    host.stop_ssh()
+    (host.folder / "etc/ssh/sshd_config").write_text(text)
     host.start_ssh()
 
 

@@ -161,3 +161,65 @@ def test_a_connection_to_the_head_that_drops_while_workers_join(lab: Lab) -> Non
     faults.drop_connections(lab.hosts["gpu1"])
     failed(finished(up), "the connection to 192.0.2.11:22 was lost", "What it had started was left there")
     repaired(lab, inventory)
+
+
+def test_a_jump_host_that_forbids_forwarding(lab: Lab) -> None:
+    inventory = lab.inventory(head={**lab.hosts["gpu2"].entry, "ssh": {"jump": "192.0.2.11"}}, workers=[])
+    with faults.sshd_says(lab.hosts["gpu1"], "AllowTcpForwarding no"):
+        failed(
+            lab.raycluster("up", inventory),
+            "gpu2  192.0.2.12:22 cannot be reached from 192.0.2.11:22: its sshd forbids to forward connections there",
+            "AllowTcpForwarding, PermitOpen",
+            "ProxyCommand ssh -p 22 root@192.0.2.11 nc %h %p",
+        )
+    is_asked(lab, inventory)
+
+
+def test_a_proxy_command_that_fails_and_one_that_is_slow(lab: Lab) -> None:
+    config = lab.home / ".ssh/config"
+    usual, program = config.read_text(), lab.home / "proxy"
+    config.write_text(f"Host 192.0.2.12\nProxyCommand {program} %h %p\nHost *\n{usual}")
+    program.write_text("#!/bin/sh\necho 'An error occurred (ExpiredTokenException)' >&2\nexit 254\n")
+    program.chmod(0o755)
+    inventory = two_hosts(lab, ssh={"connect_timeout": 2})
+    failed(
+        lab.raycluster("down", inventory),
+        "gpu2  192.0.2.12:22 cannot be reached: its ProxyCommand ended with exit code 254: An error occurred",
+        f"| ProxyCommand {program} 192.0.2.12 22",
+    )
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    failed(
+        lab.raycluster("down", inventory),
+        "gpu2  192.0.2.12:22 is not reached: its ProxyCommand has not answered in 2 s",
+        "→ give it longer: ssh.connect_timeout, such as 4, or ConnectTimeout in ~/.ssh/config",
+    )
+    config.write_text(usual)
+    is_asked(lab, inventory)
+
+
+def test_an_ssh_server_with_no_algorithm_of_ours(lab: Lab) -> None:
+    gpu2, inventory = lab.hosts["gpu2"], two_hosts(lab)
+    with faults.sshd_says(gpu2, "KexAlgorithms sntrup761x25519-sha512@openssh.com"):
+        down = lab.raycluster("down", inventory)
+        failed(
+            down,
+            "gpu2  192.0.2.12:22 has no key exchange that raycluster knows, only sntrup761x25519-sha512@openssh.com",
+        )
+    (remedy,) = remedies(down)
+    with faults.sshd_says(gpu2, remedy.removeprefix("let its sshd_config say: ")):
+        is_asked(lab, inventory)
+
+
+def test_a_host_whose_firewall_lets_in_the_address_that_the_ssh_config_names(lab: Lab) -> None:
+    gpu2, inventory, config = lab.hosts["gpu2"], two_hosts(lab), lab.home / ".ssh/config"
+    usual = config.read_text()
+    rule = ("INPUT", "-p", "tcp", "--dport", "22", "!", "-s", "192.0.2.77", "-j", "REJECT")
+    lab.laptop(["ip", "address", "add", "192.0.2.77/24", "dev", "eth0"])
+    gpu2.run("iptables", "-I", *rule)
+    try:
+        failed(lab.raycluster("down", inventory), "gpu2  192.0.2.12:22 refuses connections")
+        config.write_text(f"Host 192.0.2.12\nBindAddress 192.0.2.77\nHost *\n{usual}")
+        is_asked(lab, inventory)
+    finally:
+        gpu2.run("iptables", "-D", *rule)
+        lab.laptop(["ip", "address", "delete", "192.0.2.77/24", "dev", "eth0"])

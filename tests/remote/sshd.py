@@ -59,7 +59,7 @@ class Sshd:
     def __enter__(self) -> Self:
         self.home.mkdir()
         self.port = self.port or free_port(self.address)
-        self._write_config()
+        self.rewrite_config()
         self.start()
         return self
 
@@ -104,7 +104,7 @@ class Sshd:
         kind_and_key = " ".join(public(self.key(kind)).split()[:2])
         return f"[{self.address}]:{self.port} {kind_and_key}\n"
 
-    def _write_config(self) -> None:
+    def rewrite_config(self) -> None:
         keys = [
             self.key(kind) if self.key(kind).exists() else keygen(self.key(kind), kind)
             for kind in self.host_keys

@@ -98,7 +98,7 @@ class Session:
         head = self.cluster.head
         hold = lock.hold(self.cluster, ourselves(), self.command)
         run = Lock(self.fleet[head.name], hold, self._lose)
-        match taken := run.take(self.cancel, head.ssh.connect_timeout):
+        match taken := run.take(self.cancel, head.ssh.connect_seconds):
             case Holder():
                 why = taken.sentence(self.cluster)
                 self.tell(LockHeld(why))

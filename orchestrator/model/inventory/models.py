@@ -23,7 +23,7 @@ class Ssh(Section):
         "Unknown host keys are refused (strict, the default) or recorded (accept-new).",
     )
     connect_timeout: float | None = entry(
-        values.seconds, "Seconds to wait for a connection; 10 if not given."
+        values.seconds, "Seconds to wait for a connection, as in ConnectTimeout."
     )
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 
 from orchestrator.frozen import dataclass
 from orchestrator.model import redact
-from orchestrator.model.cluster import Cluster, Docker, Node, Ray, Role, Ssh
+from orchestrator.model.cluster import CONNECT_TIMEOUT, Cluster, Docker, Node, Ray, Role, Ssh
 from orchestrator.model.inventory.fields import Section
 from orchestrator.model.inventory.mistakes import Path, dotted
 from orchestrator.model.inventory.models import Host, Inventory
@@ -16,7 +16,7 @@ from orchestrator.model.inventory.yaml_source import Source
 
 Value = str | int | float | tuple[str, ...] | None
 
-_LEFT_TO_SSH = {("ssh", key) for key in ("user", "port", "key", "jump")}
+_LEFT_TO_SSH = {("ssh", key) for key in ("user", "port", "key", "jump", "connect_timeout")}
 
 
 class SettingSource(StrEnum):
@@ -91,7 +91,10 @@ def _host(origins: "_Origins", node: Node) -> Iterator[Setting]:
     values |= {(key,): getattr(node, key) for key in ("hf_home", "accelerator", "rdma")}
     values |= {("ray", "num_gpus"): node.num_gpus, ("ray", "args"): redact.arguments(node.ray_args)}
     for key, value in values.items():
-        yield Setting(dotted(key), value, origins.of(key))
+        if key == ("ssh", "connect_timeout") and value is None:  # SSH's own is not to wait without end
+            yield Setting(dotted(key), CONNECT_TIMEOUT, Origin(SettingSource.DEFAULT))
+        else:
+            yield Setting(dotted(key), value, origins.of(key))
 
 
 def _section(name: str, resolved: Ssh | Docker | Ray) -> dict[Path, Value]:

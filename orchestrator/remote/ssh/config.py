@@ -3,17 +3,20 @@
 import getpass
 import os
 import re
+import shlex
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Ssh
+from orchestrator.model.cluster import CONNECT_TIMEOUT, Ssh
 from orchestrator.model.ssh_target import host_port, split
-from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, unusable
+from orchestrator.remote.ssh.keywords import NAMED, ONLY_IF_WRITTEN, Unknown
+from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, connection_hash, unusable
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.transport import Failure, FailureError
 
@@ -31,6 +34,7 @@ def effective(host: str, ssh: Ssh) -> Ssh | Failure:
         port=hop.port,
         key=ssh.key or keys or None,
         jump=ssh.jump or ",".join(hop.proxy_jump) or None,
+        connect_timeout=hop.connect_timeout,
     )
 
 
@@ -44,9 +48,12 @@ FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 # What OpenSSH has compiled in, for where there is no OpenSSH to ask.
 KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2",)
+KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 AGENT = ("SSH_AUTH_SOCK",)
-GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",)
+GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+
+NOT_SENT = ("LANG", "LANGUAGE", "LC_*")
+"""Debian's ssh_config sends them; but what hosts answer is read, and that is in English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,22 @@ class Settings:
     host_key_alias: str | None = None
     proxy_jump: tuple[str, ...] = ()
     proxy_command: str | None = None
+    proxy_passes_fd: bool = False
     family: socket.AddressFamily = socket.AF_UNSPEC
+    bind_address: str | None = None
+    bind_interface: str | None = None
+    connect_timeout: float | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    ciphers: tuple[str, ...] = ()  # empty: all that raycluster has, as for the next two
+    macs: tuple[str, ...] = ()
+    kex: tuple[str, ...] = ()
+    control_path: Path | None = None
+    gssapi: bool = False
+    unknown: tuple[Unknown, ...] = ()
+
+    @property
+    def connect_seconds(self) -> float:
+        return self.connect_timeout or CONNECT_TIMEOUT
 
     @property
     def address(self) -> str:
@@ -132,16 +154,31 @@ def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, 
         identities_only=one.get("identitiesonly") == "yes",
         host_key_alias=one.get("hostkeyalias"),
         proxy_jump=_jumps(ssh.jump or one.get("proxyjump", "")),
-        proxy_command=one.get("proxycommand"),
         family=FAMILIES.get(one.get("addressfamily", "any"), socket.AF_UNSPEC),
+        proxy_passes_fd=one.get("proxyusefdpass") == "yes",
+        bind_address=one.get("bindaddress"),
+        bind_interface=one.get("bindinterface"),
+        connect_timeout=ssh.connect_timeout or _seconds(one.get("connecttimeout")),
+        environment=_environment(options),
+        ciphers=_algorithms(one.get("ciphers")),
+        macs=_algorithms(one.get("macs")),
+        kex=_algorithms(one.get("kexalgorithms")),
+        gssapi=one.get("gssapiauthentication") == "yes",
+        unknown=tuple(
+            each
+            for key, each in NAMED.items()
+            if options.get(key, each.without_effect)[0] not in each.without_effect
+        ),
     )
+    command = one.get("proxycommand")
     return replace(
         hop,
         agent=_agent(options.get("identityagent", AGENT)[0], hop),
         identity_files=_identities(ssh.key, options.get("identityfile", KEYS), hop),
         known_hosts=_files(options.get("userknownhostsfile", KNOWN_HOSTS), hop),
         global_known_hosts=_files(options.get("globalknownhostsfile", GLOBAL_KNOWN_HOSTS), hop),
-        proxy_command=hop.proxy_command and expand(hop.proxy_command, hop),
+        control_path=_place(expand(control, hop)) if (control := one.get("controlpath")) else None,
+        proxy_command=command and re.sub("%[%hnpr]", lambda token: _tokens(hop)[token[0]], command),
     )
 
 
@@ -162,7 +199,43 @@ def _read_config(host: str, config: Path | None) -> Options:
         raise unusable(
             f"the SSH config is of no use for {host}", fix="check ~/.ssh/config", detail=str(error)
         ) from error
-    return {key: [value] if isinstance(value, str) else value for key, value in found.items()}
+    options: dict[str, list[str]] = {}
+    for key, value in found.items():
+        options[key] = [value] if isinstance(value, str) else value
+    for key in ("userknownhostsfile", "globalknownhostsfile"):
+        if key in options:
+            options[key] = _names(options[key][0])
+    return {key: values for key, values in options.items() if key not in ONLY_IF_WRITTEN}
+
+
+def _names(written: str) -> list[str]:
+    """The names of several files; or of one with blanks, which paramiko's reader has without its quotes."""
+    return [written] if Path(written).expanduser().is_file() else shlex.split(written)
+
+
+def _seconds(written: str | None) -> float | None:
+    """None for 0, which is no limit to `ssh`, and for `1m`, as it is written where there is no OpenSSH client."""
+    return float(written) if written and written.isdigit() and int(written) else None
+
+
+def _algorithms(written: str | None) -> tuple[str, ...]:
+    return tuple(written.split(",")) if written else ()
+
+
+def _environment(options: Options) -> tuple[tuple[str, str], ...]:
+    """What commands are to find in their environment, as far as the host's sshd accepts it (AcceptEnv)."""
+    patterns = options.get("sendenv", ())
+    sent = {
+        name: value
+        for name, value in os.environ.items()
+        if _matches(name, patterns) and not _matches(name, NOT_SENT)
+    }
+    set_here = (assignment.partition("=") for assignment in options.get("setenv", ()))
+    return tuple((sent | {name: value for name, _, value in set_here}).items())
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _jumps(text: str) -> tuple[str, ...]:
@@ -191,8 +264,7 @@ def _agent(written: str, hop: Settings) -> Path | None:
 
 
 def _files(written: Sequence[str], hop: Settings) -> tuple[Path, ...]:
-    names = [name for line in written for name in line.split()]
-    return tuple(_place(expand(name, hop)) for name in names if name != "none")
+    return tuple(_place(expand(name, hop)) for name in written if name != "none")
 
 
 @lru_cache
@@ -205,9 +277,18 @@ def expand(text: str, hop: Settings) -> str:
     """The `%` tokens and `${VARIABLES}` that `ssh -G` leaves as they are written."""
     if "%" not in text and "$" not in text:
         return text
-    tokens = {
+    tokens = _tokens(hop)
+    text = re.sub("%.", lambda token: tokens.get(token[0], token[0]), text)
+    return re.sub(r"\$\{(\w+)\}", lambda name: os.environ.get(name[1], ""), text)
+
+
+def _tokens(hop: Settings) -> dict[str, str]:
+    jump = ",".join(hop.proxy_jump)
+    return {
         "%%": "%",
+        "%C": connection_hash(hop.host, str(hop.port), hop.user, jump),
         "%h": hop.host,
+        "%j": jump,
         "%n": hop.name,
         "%k": hop.host_key_alias or hop.name,
         "%p": str(hop.port),
@@ -218,5 +299,3 @@ def expand(text: str, hop: Settings) -> str:
         "%l": socket.gethostname(),
         "%L": socket.gethostname().partition(".")[0],
     }
-    text = re.sub("%.", lambda token: tokens.get(token[0], token[0]), text)
-    return re.sub(r"\$\{(\w+)\}", lambda name: os.environ.get(name[1], ""), text)

@@ -1,9 +1,6 @@
 """The connection to a host: hop by hop through its jump hosts, with Fabric."""
 
-import os
 import random
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.ssh.auth import Keys
 from orchestrator.remote.ssh.config import Settings
-from orchestrator.remote.ssh.errors import explain, hung_up
+from orchestrator.remote.ssh.dial import dial
+from orchestrator.remote.ssh.errors import Circumstances, explain, hung_up
+from orchestrator.remote.ssh.heard import Heard
+from orchestrator.remote.ssh.hints import hinted
 from orchestrator.remote.ssh.host_keys import HostKeyPolicy
 from orchestrator.remote.ssh.paramiko_setup import (
     connections,
@@ -28,6 +28,8 @@ from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
+    import socket
+
     import paramiko
 
 
@@ -38,9 +40,15 @@ class HandshakeSlot:
     """
 
     def __init__(self, seconds: float, slots: Semaphore | None = None, poll: float = DEFAULT.poll) -> None:
+        self.seconds = seconds
         self.deadline = monotonic() + seconds
         self._slots, self._poll = slots or Semaphore(), poll
         self._held = self._waits = self._unwanted = False
+
+    def give(self, seconds: float) -> None:
+        """Have it take so long in all, once it is known how long that may be."""
+        self.deadline += seconds - self.seconds
+        self.seconds = seconds
 
     def take(self) -> None:
         if self._held:
@@ -93,6 +101,7 @@ def connect(
     """
     *jumps, host = hops
     connection = Connection(host, policy, slot, timeouts)
+    slot.give(max(hop.connect_seconds for hop in hops))
     try:
         if jumps or host.proxy_command:
             slot.take()
@@ -131,6 +140,7 @@ class Connection:
     login: str = ""
     _open: list[Any] = field(default_factory=list)  # Fabric has no types
     _via: Settings | None = None
+    _heard: Heard = field(default_factory=Heard)  # of the hop that is being reached
     _undo: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -151,23 +161,29 @@ class Connection:
             # Varied only so that hosts do not come back all at once.
             wait = (pause or 0.0) * random.uniform(0.5, 1.5)  # noqa: S311
             if pause is None or not hung_up(problem) or wait > self.slot.left():
-                raise FailureError(explain(problem, hop, self._via, self.slot.deadline)) from problem
+                raise FailureError(self._explain(problem, hop)) from problem
             time.sleep(wait)
 
     def _attempt(self, hop: Settings, login: MakeLogin) -> Exception | None:
         try:
             self._step(hop, login)
-        except FailureError:
+        except FailureError as refused:
+            refused.failure = hinted(refused.failure, hop)
             raise
         except Exception as error:  # noqa: BLE001 - a server that talks nonsense can cause any
             return error
         return None
 
+    def _explain(self, problem: Exception, hop: Settings) -> Failure:
+        words = self._open[-1].transport.heard.refused_channel if self._open else ""
+        seconds = self.slot.seconds if monotonic() >= self.slot.deadline else None
+        return hinted(explain(problem, hop, Circumstances(self._via, words, self._heard, seconds)), hop)
+
     def _step(self, hop: Settings, make: MakeLogin) -> None:
         with ExitStack() as undo:
-            wire = None
+            wire, self._heard = None, Heard()
             if not self._open:  # the other hops have the one before them
-                wire = dial(hop, self.slot.deadline, undo, self.timeouts.unacknowledged)
+                wire = dial(hop, self.slot.deadline, undo, self.timeouts.unacknowledged, self._heard)
                 import_fabric()
                 self.slot.take()
             login, guard = make(hop, self.slot.deadline), HostKeyPolicy(hop, self.policy)
@@ -190,7 +206,7 @@ class Connection:
             "auth_timeout": left,
             "channel_timeout": left,
             "auth_strategy": login,
-            "transport_factory": transports(types),
+            "transport_factory": transports(types, hop, self._heard),
         }
         if wire:
             options["sock"] = wire
@@ -206,57 +222,3 @@ class Connection:
     def close(self) -> None:
         with suppress(Exception):
             self._undo.close()
-
-
-def dial(hop: Settings, deadline: float, undo: ExitStack, unacknowledged: float) -> socket.socket:
-    """The first hop's wire: TCP, or a ProxyCommand's two ends."""
-    if hop.proxy_command:
-        return _through_command(hop.proxy_command, undo)
-    wire = undo.enter_context(_tcp(hop, deadline))
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Where the system can: else it repeats itself to a dead peer for a quarter of an hour.
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        with suppress(OSError):
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unacknowledged * 1000))
-    return wire
-
-
-def _tcp(hop: Settings, deadline: float) -> socket.socket:
-    """To the first address that answers; the time left is shared among those not tried yet."""
-    found = socket.getaddrinfo(hop.host, hop.port, hop.family, socket.SOCK_STREAM)
-    problem = OSError("no address")
-    for untried, (family, _, _, _, address) in zip(range(len(found), 0, -1), found, strict=True):
-        timeout = (deadline - monotonic()) / untried
-        wire = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            if timeout <= 0:
-                raise TimeoutError
-            wire.settimeout(timeout)
-            wire.connect(address)
-        except OSError as error:
-            wire.close()
-            problem = error
-        else:
-            return wire
-    raise problem
-
-
-def _through_command(command: str, undo: ExitStack) -> socket.socket:
-    """A ProxyCommand on a socket pair.
-
-    paramiko's own ProxyCommand spins when the command ends: https://github.com/paramiko/paramiko/issues/1277
-    A session of its own: a Ctrl-C is for us, who still need the connection to clean up.
-    """
-    ours, theirs = socket.socketpair()
-    undo.callback(ours.close)
-    with theirs:
-        process = subprocess.Popen(
-            [os.environ.get("SHELL", "/bin/sh"), "-c", f"exec {command}"],
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    undo.callback(process.wait)
-    undo.callback(process.kill)
-    return ours

@@ -23,7 +23,7 @@ def examine(host: str, ssh: Ssh, config: Path | None = None) -> Known | Unknown 
     Unknown, then look again.
     """
     import_fabric()
-    slot = HandshakeSlot(ssh.connect_timeout)
+    slot = HandshakeSlot(ssh.connect_seconds)
     try:
         hops = route(host, ssh, config)
         with closing(connect(hops, HostKeys.STRICT, slot, login=_KeyScan)) as connection:

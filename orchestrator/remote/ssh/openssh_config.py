@@ -4,20 +4,25 @@ A fleet connects at once, and a process for each of two hundred hosts would cost
 connections do.
 """
 
+import hashlib
 import re
+import shlex
+import socket
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import ip_address
+from itertools import chain, zip_longest
 from pathlib import Path
 from threading import Lock
 from time import monotonic
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Ssh
+from orchestrator.remote.ssh.keywords import ASKED, ONLY_IF_WRITTEN
 from orchestrator.remote.ssh.known_hosts import as_glob
 from orchestrator.remote.timeouts import DEFAULT
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
@@ -27,16 +32,16 @@ LINE = re.compile(r'^[ \t="]*(host|match|hostname|include)[ \t="]+(.*)$', re.MUL
 BRIEFLY = 1.0  # seconds for an answer that is for several hosts
 NOISE = ("debug1: ", "OpenSSH_")  # what `-v` adds to complaints
 CANONICAL = "canonicalizehostname"
-OURS = frozenset(
-    {"hostname", "port", "user", "hostkeyalias", "addressfamily", "proxyjump", "proxycommand", CANONICAL}
-    | {"identityfile", "identitiesonly", "identityagent", "userknownhostsfile", "globalknownhostsfile"}
+FILES = re.compile(
+    r'^[ \t]*"?(?:user|global)knownhostsfile"?[ \t]*=?[ \t]*(.*?)\s*$', re.MULTILINE | re.IGNORECASE
 )
-"""The keywords that concern us. Others may differ from host to host, such as a `ControlPath` with `%C`."""
+CHOSEN = re.compile(rf'^[ \t]*"?({"|".join(sorted(ONLY_IF_WRITTEN))})\b', re.MULTILINE | re.IGNORECASE)
+FILLED_IN = re.compile(r"^~|%.|\$\{\w+\}")  # which `ssh -G` replaces in the names of files, or leaves
 QUOTES = frozenset("\"'\\")
 OFF = ("false", "no", "none")
 
 Options = Mapping[str, Sequence[str]]
-"""Values by lower-case keyword, in the config's order: of those in OURS."""
+"""Values by lower-case keyword, in the config's order: of those that are ASKED."""
 
 
 def ask_ssh(host: str, ssh: Ssh, config: Path | None, alike: tuple[str, ...] = ()) -> Options | None:
@@ -67,7 +72,7 @@ def _lock(*_question: object) -> Lock:
 def ask_once(host: str, ssh: Ssh, config: Path | None, _period: int) -> "Answer | FailureError | None":
     """The same answer for all who ask in the same period, as for a jump host of many."""
     try:
-        return ask(host, ssh, config, ssh.connect_timeout)
+        return ask(host, ssh, config, ssh.connect_seconds)
     except FailureError as refused:
         return refused
 
@@ -113,10 +118,18 @@ class Answer:
         if not (_is_plain(self.host) and _is_plain(host)):
             return None
         own = {"hostname": [host]} if self.options["hostname"] == [self.host] else {}
+        if "controlpath" in self.options:
+            own["controlpath"] = [self._its_control(path, host, own) for path in self.options["controlpath"]]
         rest = (value for key, values in self.options.items() if key not in own for value in values)
         if any(name in value.lower() for value in rest for name in (self.host, host)):
             return None
         return {**self.options, **own}
+
+    def _its_control(self, path: str, host: str, own: Options) -> str:
+        """A ControlPath, in which `ssh -G` has put this host's name or hash (`%h`, `%C`), for another host."""
+        for mine, its in zip(_hashes(self.options), _hashes({**self.options, **own}), strict=True):
+            path = path.replace(mine, its)
+        return re.sub(rf"(?<![\w.-]){re.escape(self.host)}(?![\w.-])", lambda _: host, path)
 
 
 def ask(host: str, ssh: Ssh, config: Path | None, seconds: float) -> Answer | None:
@@ -148,9 +161,18 @@ def ask(host: str, ssh: Ssh, config: Path | None, seconds: float) -> Answer | No
         words = "\n".join(line for line in asked.stderr.splitlines() if not line.startswith(NOISE))
         message = f"the SSH config is of no use for {host}"
         raise unusable(message, fix=f"try: ssh -G {host}", detail=words)
-    options = _by_key(asked.stdout)
+    files = [_text(Path(file)) for file in READ.findall(asked.stderr)]
+    options = _by_key(asked.stdout, "\n".join(filter(None, files)))
     canonical = options.get(CANONICAL, OFF)[0] not in OFF
-    return Answer(host, options, None if canonical else _patterns(READ.findall(asked.stderr)))
+    return Answer(host, options, None if canonical else _patterns(files))
+
+
+def _text(file: Path) -> str | None:
+    """A file that `ssh` has just read; None for one that is gone since."""
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return None
 
 
 def _is_plain(host: str) -> bool:
@@ -160,20 +182,70 @@ def _is_plain(host: str) -> bool:
     return host == host.lower() and host.rpartition(".")[2][:1].isalpha()
 
 
-def _by_key(text: str) -> Options:
+def _by_key(printed: str, config: str) -> Options:
+    """What `ssh -G` prints, read with the help of the config's text."""
     options: dict[str, list[str]] = defaultdict(list)
-    for line in text.splitlines():
+    wanted = ASKED - (ONLY_IF_WRITTEN - {keyword.lower() for keyword in CHOSEN.findall(config)})
+    for line in printed.splitlines():
         key, _, value = line.partition(" ")
-        if key in OURS:
-            options[key].append(value)
+        if (key := key.lower()) in wanted:
+            names = key in ("userknownhostsfile", "globalknownhostsfile")
+            options[key] += _names(value, FILES.findall(config)) if names else [value]
     return dict(options)
 
 
-def _patterns(files: Iterable[str]) -> tuple[str, ...] | None:
+def _names(printed: str, written: Iterable[str]) -> Sequence[str]:
+    """The names of several files, which `ssh -G` prints side by side without quotes.
+
+    The line that they come from tells those with blanks from several.
+    """
+    found = {groups for names in map(_words, written) if (groups := _as_printed(names, printed))}
+    if len(found) > 1:
+        raise unusable(
+            f'the SSH config has two meanings for the known_hosts files "{printed}"',
+            fix="give the files names without blanks",
+        )
+    return found.pop() if found else printed.split()
+
+
+def _words(line: str) -> Sequence[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return ()
+
+
+def _as_printed(names: Sequence[str], printed: str) -> tuple[str, ...] | None:
+    home = re.escape(str(Path.home()))
+    patterns = []
+    for name in names:
+        literal = map(re.escape, FILLED_IN.split(name))
+        between = [f"(?:~|{home})" if part == "~" else r"\S*" for part in FILLED_IN.findall(name)]
+        patterns.append("".join(chain.from_iterable(zip_longest(literal, between, fillvalue=""))))
+    match = re.fullmatch(" ".join(f"({pattern})" for pattern in patterns), printed)
+    return match.groups() if match else None
+
+
+def _hashes(options: Options) -> Iterator[str]:
+    """`%C`: in older versions of OpenSSH without, in newer ones (9.6) with the jump hosts in it."""
+    name, port, user = (options[key][0] for key in ("hostname", "port", "user"))
+    for jump in ("", options.get("proxyjump", [""])[0]):
+        yield connection_hash(name, port, user, jump)
+
+
+def connection_hash(name: str, port: str, user: str, jump: str) -> str:
+    """What ssh_config(5) has as `%C`."""
+    said = f"{socket.gethostname()}{name}{port}{user}{jump}"
+    return hashlib.sha1(said.encode(), usedforsecurity=False).hexdigest()
+
+
+def _patterns(files: Iterable[str | None]) -> tuple[str, ...] | None:
     """All by which the config tells hosts apart; None where that is more than the patterns of its `Host` lines."""
     found: set[str] = set()
-    for file in files:
-        for keyword, words in _lines(Path(file)):
+    for text in files:
+        if text is None:
+            return None
+        for keyword, words in LINE.findall(text):
             if _decides_more(keyword.lower(), words):
                 return None
             found.update(word.lstrip("!") for word in words.split())
@@ -195,14 +267,6 @@ def _decides_more(keyword: str, words: str) -> bool:
             return "%" in words
         case _:
             return True
-
-
-def _lines(file: Path) -> list[tuple[str, str]]:
-    """The lines of a file that `ssh` has just read which tell hosts apart; one that is gone since counts for itself."""
-    try:
-        return LINE.findall(file.read_text(errors="replace"))
-    except OSError:
-        return [("match", "all")]
 
 
 def unusable(message: str, *, fix: str, detail: str = "") -> FailureError:

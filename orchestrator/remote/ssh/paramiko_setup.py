@@ -2,16 +2,21 @@
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.remote.ssh.heard import CIPHER, KEX, MAC, Algorithms, Heard
+from orchestrator.remote.ssh.openssh_config import unusable
+
 if TYPE_CHECKING:
     import paramiko
     from paramiko.agent import AgentSSH
     from paramiko.packet import Packetizer
+
+    from orchestrator.remote.ssh.config import Settings
 
 
 # Message numbers of RFC 4254.
@@ -93,24 +98,44 @@ def connections() -> Callable[..., Any]:
     return partial(Plain, config=fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig()))
 
 
-def transports(types: list[str]) -> Any:
+def transports(types: list[str], hop: "Settings", heard: Heard) -> Any:
     """Makes transports that ask for the host key types on file before others, and for AES-GCM before other ciphers.
 
     Paramiko asks for AES-GCM last. With any other cipher it computes and compares a MAC in Python: half the
-    throughput, and a tenth of a connection's CPU.
+    throughput, and a tenth of a connection's CPU. chacha20-poly1305 is ours, in Python as well.
     """
 
-    def transport(wire: Any, **options: Any) -> "paramiko.Transport":
-        import paramiko  # noqa: PLC0415 - slow to import
+    def transport(wire: Any, **options: Any) -> Any:
+        from orchestrator.remote.ssh.negotiation import (  # noqa: PLC0415 - slow to import
+            packetizer_class,
+            transport_class,
+        )
 
         end: Any = wire if isinstance(wire, socket.socket) else _Tunnel(wire)
-        made = paramiko.Transport(end, packetizer_class=orderly_packetizer(), **options)
+        made: Any = transport_class()(end, packetizer_class=packetizer_class(), **options)
+        made.heard = made.packetizer.heard = heard
         security = made.get_security_options()
         security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
-        security.ciphers = sorted(security.ciphers, key=lambda cipher: "-gcm@" not in cipher)
+        security.ciphers = _allowed(CIPHER, sorted(security.ciphers, key=_by_preference), hop.ciphers)
+        security.digests = _allowed(MAC, security.digests, hop.macs)
+        security.kex = _allowed(KEX, security.kex, hop.kex)
         return made
 
     return transport
+
+
+def _by_preference(cipher: str) -> int:
+    order = ("-gcm@", "-ctr", "chacha20")
+    return next((place for place, kind in enumerate(order) if kind in cipher), len(order))
+
+
+def _allowed(kind: Algorithms, ours: Sequence[str], chosen: tuple[str, ...]) -> Sequence[str]:
+    """Those of ours that the SSH config names, where it does."""
+    allowed = [each for each in ours if each in chosen] if chosen else ours
+    if not allowed:
+        message = f"{kind.keyword} in the SSH config names none that raycluster has"
+        raise unusable(message, fix=f"add one to it: {', '.join(ours)}")
+    return allowed
 
 
 def _signs_with(algorithm: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.connection import Connection
-from orchestrator.remote.ssh.errors import lost, unanswered
+from orchestrator.remote.ssh.errors import FORBIDDEN, lost, unanswered
 from orchestrator.remote.ssh.login_shell import PRINT_MARK
 from orchestrator.remote.ssh.paramiko_setup import leave
 from orchestrator.remote.streams import Deadline, Tail, killed
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 NO_STATUS = -1  # paramiko's, for a command that ended by a signal
 MOMENT = 0.1  # seconds after which a connection that breaks says so: its channels end first
-FORBIDDEN = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, section 5.1
 NOBODY = ("127.0.0.1", 0)  # on whose behalf: sshd notes it, and makes nothing of it
 
 
@@ -76,6 +75,7 @@ def started(
     channel = None
     try:
         channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel), is_shared)
+        channel.update_environment(dict(connection.host.environment))
         with _alarm(reply, channel.close):
             channel.exec_command(command.login_shell_line(PRINT_MARK))
     except (paramiko.SSHException, OSError, EOFError) as error:

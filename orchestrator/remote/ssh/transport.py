@@ -77,13 +77,13 @@ class SshTransport(BaseTransport):
             with self._unless_closed():
                 connection = self._connection(self._link(), cancel)
                 try:
-                    return forward(connection, address, port, self._ssh.connect_timeout)
+                    return forward(connection, address, port, self._ssh.connect_seconds)
                 except FailureError:
                     if connection.alive:
                         raise
                 # A connection that turns out to be lost: nothing was begun on it, so a new one will do.
                 return forward(
-                    self._connection(self._link(), cancel), address, port, self._ssh.connect_timeout
+                    self._connection(self._link(), cancel), address, port, self._ssh.connect_seconds
                 )
         except FailureError as refused:
             return refused.failure
@@ -141,7 +141,7 @@ class SshTransport(BaseTransport):
             link = self._link(enter=True)
             try:
                 connection = self._connection(link, deadline.cancel)
-                reply, is_shared = self._ssh.connect_timeout, link.is_shared
+                reply, is_shared = self._ssh.connect_seconds, link.is_shared
                 with started(connection, command, deadline, reply, is_shared) as channel:
                     yield connection, channel
                     return
@@ -175,7 +175,7 @@ class SshTransport(BaseTransport):
         return opened
 
     def _slot(self) -> HandshakeSlot:
-        return HandshakeSlot(self._ssh.connect_timeout, self._handshakes, self.timeouts.poll)
+        return HandshakeSlot(self._ssh.connect_seconds, self._handshakes, self.timeouts.poll)
 
     def _connect(self, slot: HandshakeSlot) -> Connection:
         hops = route(self._host, self._ssh, self._config, self._alike)
@@ -192,7 +192,7 @@ class SshTransport(BaseTransport):
             self._drop(link)
         return Failure(
             FailureKind.UNREACHABLE,
-            f"{self._host} cannot be connected to in {self._ssh.connect_timeout:g} s",
+            f"{self._host} cannot be connected to in {link.attempt.seconds:g} s",
             fix=f"do its name server and your ssh-agent answer? try: ssh {self._host}",
         )
 
@@ -241,6 +241,10 @@ class ConnectAttempt:
             futures.wait((self._future,), min(left, DEFAULT.poll))
         # A connection that was made in time may be used for as long as it lasts.
         return self._future.result() if self._future.done() and not cancel.is_set() else None
+
+    @property
+    def seconds(self) -> float:
+        return self._slot.seconds
 
     @property
     def worth_keeping(self) -> bool:

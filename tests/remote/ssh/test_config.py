@@ -167,3 +167,68 @@ def test_a_match_that_hangs_is_given_up(config: Path) -> None:
     config.write_text('Match exec "sleep 60"\n Port 1\n')
     with pytest.raises(FailureError, match="does not end"):
         settings("gpu1", Ssh(connect_timeout=0.2), config)
+
+
+@pytest.mark.usefixtures("with_or_without_ssh")
+def test_the_inventory_decides_how_long_to_wait_then_the_config_then_ten_seconds(config: Path) -> None:
+    config.write_text("Host gpu1\n ConnectTimeout 30\n")
+    said = [
+        settings(*asked, config).connect_seconds
+        for asked in (("gpu1", Ssh(connect_timeout=4)), ("gpu1", Ssh()), ("gpu2", Ssh()))
+    ]
+    assert said == [4, 30, 10]
+
+
+def test_no_limit_in_the_config_is_no_reason_to_wait_without_end(config: Path) -> None:
+    config.write_text("ConnectTimeout 0\n")
+    assert settings("gpu1", Ssh(), config).connect_seconds == 10
+
+
+def test_a_time_in_minutes_is_read_as_ssh_reads_it(config: Path) -> None:
+    config.write_text("ConnectTimeout 1m30\n")
+    assert settings("gpu1", Ssh(), config).connect_seconds == 90
+
+
+@pytest.mark.parametrize("keyword", ["UserKnownHostsFile", "userknownhostsfile=", '"UserKnownHostsFile"'])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('"{0}/my hosts/known"', ("{0}/my hosts/known",)),
+        ("'{0}/my hosts/known' {0}/other", ("{0}/my hosts/known", "{0}/other")),
+        (r"{0}/my\ hosts/known {0}/other  # mine", ("{0}/my hosts/known", "{0}/other")),
+        ('"{0}/of %h/%r" "{0}/x y"', ("{0}/of gpu1/ray", "{0}/x y")),
+        ('"~/my hosts/known" ~/other', ("{home}/my hosts/known", "{home}/other")),
+        ('"${{HOME}}/my hosts" ~/other', ("{home}/my hosts", "{home}/other")),
+    ],
+)
+def test_known_hosts_files_with_blanks_are_told_from_several(
+    config: Path, tmp_path: Path, keyword: str, written: str, meant: tuple[str, ...]
+) -> None:
+    places = {"home": Path.home()}
+    config.write_text(f"Host gpu1\n {keyword} {written.format(tmp_path, **places)}\n User ray\n")
+    files = settings("gpu1", Ssh(), config).known_hosts
+    assert files == tuple(Path(file.format(tmp_path, **places)) for file in meant)
+
+
+def test_a_file_with_blanks_may_be_in_a_file_that_is_included(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").write_text('GlobalKnownHostsFile "/etc/my hosts" /etc/others\n')
+    config.write_text(f"Include {tmp_path}/more\n")
+    found = settings("gpu1", Ssh(), config).global_known_hosts
+    assert found == (Path("/etc/my hosts"), Path("/etc/others"))
+
+
+def test_names_that_can_be_read_in_two_ways_are_refused_rather_than_guessed(config: Path) -> None:
+    config.write_text('Host gpu1\n UserKnownHostsFile "/a b"\nHost gpu2\n UserKnownHostsFile /a b\n')
+    with pytest.raises(FailureError, match='two meanings for the known_hosts files "/a b"'):
+        settings("gpu1", Ssh(), config)
+
+
+def test_a_proxy_command_has_its_own_tokens_and_its_shells_variables(config: Path) -> None:
+    config.write_text("User ray\nHostName 10.0.0.1\nProxyCommand go %n %h:%p %r %% ${HOME:-x} ${HOME}\n")
+    assert settings("gpu1", Ssh(), config).proxy_command == "go gpu1 10.0.0.1:22 ray % ${HOME:-x} ${HOME}"
+
+
+def test_the_hash_of_a_connection_is_that_of_ssh(config: Path) -> None:
+    config.write_text("ControlPath /s/%C\nHostName 10.0.0.1\nUser ray\n")
+    found = settings("gpu1", Ssh(), config)
+    assert found.control_path == Path(expand("/s/%C", found))

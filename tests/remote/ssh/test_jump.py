@@ -1,12 +1,15 @@
 """Hosts behind jump hosts, and behind a ProxyCommand."""
 
+import shlex
 import shutil
+import subprocess
 
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
 from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
+from tests.remote.ssh.test_dialing import RELAYS, program
 from tests.remote.sshd import Laptop, Sshd, failed, fingerprint, keygen, run, sh
 
 pytestmark = pytest.mark.sshd
@@ -96,15 +99,48 @@ def test_accepting_new_keys_accepts_the_jump_hosts_too(laptop: Laptop, bastion: 
     assert laptop.known_hosts.read_text() == bastion.known_hosts_line() + gpu.known_hosts_line()
 
 
-def test_a_host_that_its_jump_host_cannot_reach(laptop: Laptop, bastion: Sshd, gpu: Sshd) -> None:
+def typed(line: str, laptop: Laptop) -> "subprocess.CompletedProcess[str]":
+    """A line as a person types it, for whom the test's SSH config is their own."""
+    words = shlex.split(line)
+    assert words[0] == "ssh"
+    argv = ["ssh", "-F", str(laptop.config), *words[1:]]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_a_host_that_its_jump_host_cannot_reach_and_the_line_that_is_printed_shows_why(
+    laptop: Laptop, bastion: Sshd, gpu: Sshd
+) -> None:
     laptop.host("bastion", bastion)
     laptop.host("gpu", gpu, "ProxyJump bastion")
     laptop.knows(bastion, gpu)
     gpu.stop()
     failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.UNREACHABLE)
-    assert (
-        f"{gpu.address}:{gpu.port} cannot be reached from {bastion.address}:{bastion.port}" in failure.message
-    )
+    between = f"{gpu.address}:{gpu.port} cannot be reached from {bastion.address}:{bastion.port}"
+    assert failure.message == f"{between}: Connection refused"
+    assert "Connection refused" in typed(failure.fix.removeprefix("try: "), laptop).stderr
+    gpu.start()
+    assert typed(failure.fix.removeprefix("try: "), laptop).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "option", ["AllowTcpForwarding no", "PermitOpen 192.0.2.13:22", "DisableForwarding yes"]
+)
+def test_a_jump_host_that_forbids_forwarding_is_told_with_the_line_that_does_without(
+    laptop: Laptop, gpu: Sshd, start: Start, option: str
+) -> None:
+    tools = laptop.home / "tools"
+    tools.mkdir()
+    program(laptop, "tools/nc", RELAYS)
+    bastion = start("127.0.0.2", option, f"SetEnv SHLVL=2 PATH={tools}:/usr/bin:/bin")
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyJump bastion")
+    laptop.knows(bastion, gpu)
+    failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.UNREACHABLE)
+    assert "its sshd forbids to forward connections there" in failure.message
+    assert "AllowTcpForwarding, PermitOpen" in failure.fix
+    line = failure.fix.rpartition("in ~/.ssh/config: ")[2]
+    laptop.host("other", gpu, line.replace("ssh ", f"ssh -F {laptop.config} ", 1))
+    assert run(laptop.dial("other"), sh("echo in")) == IN
 
 
 def test_a_proxy_command_carries_the_connection(laptop: Laptop, gpu: Sshd, start: Start) -> None:
@@ -120,4 +156,7 @@ def test_a_proxy_command_carries_the_connection(laptop: Laptop, gpu: Sshd, start
 def test_a_proxy_command_that_ends_is_unreachable(laptop: Laptop, gpu: Sshd) -> None:
     laptop.host("gpu", gpu, "ProxyCommand false")
     failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.UNREACHABLE)
-    assert "cannot be reached through its ProxyCommand: false" in failure.message
+    assert (
+        failure.message
+        == f"{gpu.address}:{gpu.port} cannot be reached: its ProxyCommand ended with exit code 1"
+    )

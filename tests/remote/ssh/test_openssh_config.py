@@ -47,7 +47,14 @@ LINES = (
         "ProxyJump gpu1",
     ),
     *("IdentityFile ~/.ssh/%h", "IdentityFile /keys/one", "HostKeyAlias gpu", "UserKnownHostsFile /known/%n"),
-    *("ControlPath ~/.ssh/%C", "CanonicalizeHostname yes", "AddressFamily inet6", "SendEnv LANG"),
+    *(
+        "ControlPath ~/.ssh/%C",
+        "ControlPath /s/%r@%h:%p",
+        "ControlPath /s/%n-%C",
+        "CanonicalizeHostname yes",
+        "AddressFamily inet6",
+        "SendEnv LANG",
+    ),
 )
 
 
@@ -118,9 +125,10 @@ def test_whatever_the_config_every_host_is_told_what_ssh_would_do_with_it(
         assert options(host, config, *hosts) == options(host, config)
 
 
-def test_hosts_that_no_line_tells_apart_cost_one_question(tmp_path: Path, asked: Count) -> None:
+@pytest.mark.parametrize("control", ["~/.ssh/%C", "/s/%r@%h:%p"])
+def test_hosts_that_no_line_tells_apart_cost_one_question(tmp_path: Path, asked: Count, control: str) -> None:
     config = tmp_path / "config"
-    config.write_text("Host gpu*\n User ana\nHost *\n ControlPath ~/.ssh/%C\n")
+    config.write_text(f"Host gpu*\n User ana\nHost *\n ControlPath {control}\n")
     said = told(("gpu1", "gpu2", "gpu10"), config)
     assert [each["hostname"] for each in said if each] == [["gpu1"], ["gpu2"], ["gpu10"]]
     assert asked() == 1

@@ -1,0 +1,148 @@
+"""What is agreed on with a server before the login: paramiko's transport, with more algorithms and a memory."""
+
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.remote.ssh import chacha
+from orchestrator.remote.ssh.heard import CIPHER, IN_ORDER, MAC, WORDS, Heard, NothingInCommon
+from orchestrator.remote.ssh.paramiko_setup import orderly_packetizer
+
+if TYPE_CHECKING:
+    import paramiko
+    from paramiko.packet import Packetizer
+
+CURVE, CURVE_BY_LIBSSH = "curve25519-sha256", "curve25519-sha256@libssh.org"  # RFC 8731: the same
+NO_ALGORITHMS = ("ext-info-", "kex-strict-")  # what stands among those of the key exchange
+
+
+@cache
+def transport_class() -> "type[paramiko.Transport]":
+    """A transport with chacha20-poly1305 and curve25519 by its plain name, which remembers what the server says."""
+    import paramiko  # noqa: PLC0415 - slow to import
+
+    usual: Any = paramiko.Transport
+    kex, ciphers = usual._kex_info, usual._cipher_info  # noqa: SLF001
+    more_kex = {CURVE: kex[CURVE_BY_LIBSSH]} if CURVE_BY_LIBSSH in kex else {}
+    behind = usual._preferred_kex.index(CURVE_BY_LIBSSH) + 1 if more_kex else 0  # noqa: SLF001
+    more_ciphers = {chacha.NAME: chacha.AS_PARAMIKO_KNOWS_CIPHERS} if chacha.is_available() else {}
+
+    class Listening(usual):  # type: ignore[misc] # what it overrides has no types
+        heard: Heard
+        _kex_info = kex | more_kex
+        _preferred_kex = (*usual._preferred_kex[:behind], *more_kex, *usual._preferred_kex[behind:])  # noqa: SLF001
+        _cipher_info = ciphers | more_ciphers
+        _preferred_ciphers = (*usual._preferred_ciphers, *more_ciphers)  # noqa: SLF001
+
+        def _get_engine(
+            self, name: str, key: bytes, *rest: Any, operation: object = None, **options: Any
+        ) -> Any:
+            if name != chacha.NAME:
+                return super()._get_engine(name, key, *rest, operation=operation, **options)
+            way = "out" if operation is self._ENCRYPT else "in"
+            return chacha.ChaChaPoly(
+                key, lambda: getattr(self.packetizer, f"_Packetizer__sequence_number_{way}")
+            )
+
+        def _parse_kex_init(self, m: "paramiko.Message") -> None:
+            offers = self._really_parse_kex_init(paramiko.Message(m.asbytes()))
+            self.heard.lack = _lack(self, offers)
+            if self.heard.lack and self.heard.lack.kind is MAC and _needs_no_mac(self, offers):
+                self.heard.lack = None
+                _take_any_mac(self, offers)
+            super()._parse_kex_init(m)
+
+        def _parse_disconnect(self, m: "paramiko.Message") -> None:
+            said = paramiko.Message(m.asbytes())
+            said.get_int()
+            self.heard.goodbye = said.get_text()
+            super()._parse_disconnect(m)
+
+        def _parse_channel_open_failure(self, m: "paramiko.Message") -> None:
+            said = paramiko.Message(m.asbytes())
+            _channel, _code = said.get_int(), said.get_int()
+            self.heard.refused_channel = said.get_text()
+            super()._parse_channel_open_failure(m)
+
+    return Listening
+
+
+def _lack(transport: Any, offers: Any) -> NothingInCommon | None:
+    for kind in IN_ORDER:
+        ours = getattr(transport, kind.preferred)
+        for place in kind.offered:
+            offered = tuple(name for name in offers[place] if not name.startswith(NO_ALGORITHMS))
+            if not set(offered).intersection(ours):
+                return NothingInCommon(kind, offered, getattr(type(transport), f"_{kind.preferred}"))
+    return None
+
+
+def _needs_no_mac(transport: Any, offers: Any) -> bool:
+    """With AES-GCM and chacha20-poly1305 none is used, and sshd agrees on none; paramiko insists."""
+    agreed = (
+        next(name for name in transport.preferred_ciphers if name in offers[place])
+        for place in CIPHER.offered
+    )
+    return all(transport._cipher_info[name].get("is_aead") for name in agreed)  # noqa: SLF001
+
+
+def _take_any_mac(transport: Any, offers: Any) -> None:
+    names = tuple(name for place in MAC.offered for name in offers[place])
+    never_used = transport._mac_info["hmac-sha2-256"]  # noqa: SLF001
+    transport._mac_info = dict.fromkeys(names, never_used) | transport._mac_info  # noqa: SLF001
+    transport._preferred_macs = names  # noqa: SLF001
+
+
+def _hear_the_rest(packetizer: Any) -> None:
+    """Who has hung up already may have said why."""
+    with suppress(EOFError, OSError):
+        while len(packetizer.heard.greeting) < WORDS:
+            packetizer._read_timeout(0)  # noqa: SLF001
+
+
+@cache
+def packetizer_class() -> "type[Packetizer]":
+    """One that remembers what comes before the first packet, and knows the packets of chacha20-poly1305."""
+    import paramiko  # noqa: PLC0415 - slow to import
+
+    usual: Any = orderly_packetizer()
+
+    class Listening(usual):  # type: ignore[misc]
+        heard: Heard
+        _sealing: chacha.ChaChaPoly | None = None
+        _opening: chacha.ChaChaPoly | None = None
+
+        def _read_timeout(self, timeout: float) -> bytes:
+            data: bytes = super()._read_timeout(timeout)
+            self.heard.hear(data)
+            return data
+
+        def write_all(self, out: bytes) -> None:
+            try:
+                super().write_all(out)
+            except EOFError:
+                _hear_the_rest(self)
+                raise
+
+        def set_outbound_cipher(self, block_engine: Any, *rest: Any, **options: Any) -> None:
+            super().set_outbound_cipher(block_engine, *rest, **options)
+            self._sealing = block_engine if isinstance(block_engine, chacha.ChaChaPoly) else None
+
+        def set_inbound_cipher(self, block_engine: Any, *rest: Any, **options: Any) -> None:
+            super().set_inbound_cipher(block_engine, *rest, **options)
+            self._opening = block_engine if isinstance(block_engine, chacha.ChaChaPoly) else None
+
+        def _build_packet(self, payload: bytes) -> bytes:
+            packet: bytes = super()._build_packet(payload)
+            return self._sealing.length(packet[:4]) + packet[4:] if self._sealing else packet
+
+        def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+            data: bytes = super().read_all(n, check_rekey)
+            if not (check_rekey and self._opening):  # paramiko checks that at the begin of a packet alone
+                return data
+            length = self._opening.length(data[:4])
+            if not chacha.is_length(int.from_bytes(length)):
+                raise paramiko.SSHException("Invalid packet length")
+            return length + data[4:]
+
+    return Listening
