@@ -10,7 +10,7 @@ from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks import Finding, check_reachable
 from orchestrator.plan.docker import ContainerSpec
 from orchestrator.plan.facts.address import NodeAddress, addresses, node_address
-from orchestrator.plan.facts.containers import container_of
+from orchestrator.plan.facts.containers import container_of, ray_table
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import expected_gpus
@@ -68,9 +68,8 @@ def reconcile(
     for host, worker in decided.items():
         # A worker of the old head would find nobody it knows: Ray ends it a minute later.
         if isinstance(worker, Keep) and engine.of(cluster).has_ray:
-            decided[host] = Start(
-                worker.place, worker.gpus, worker.spec, "its head is started anew", replaces=True
-            )
+            why = "its head is started anew"
+            decided[host] = Start(worker.place, worker.gpus, worker.spec, why, replaces=True)
     return decided
 
 
@@ -93,7 +92,8 @@ def _decide(
         why: str | Problem = "has no container yet"
     else:
         old = _outdated(here, container, spec) or outdated(cluster, node, facts)
-        why = old or engine.of(cluster).reason_to_replace(cluster, facts, node, container)
+        table = ray_table(cluster, facts)
+        why = old or engine.of(cluster).reason_to_replace(cluster, node, here, container, table)
     if isinstance(why, Problem):
         return why
     if container and not why:

@@ -68,18 +68,15 @@ class MpEngine:
         return cluster.nodes
 
     def reason_to_replace(
-        self, cluster: Cluster, facts: Facts, node: Node, container: Container
+        self, cluster: Cluster, node: Node, here: HostFacts, container: Container, table: object
     ) -> str | Problem:
-        here = facts[node.name]
-        few = _few(node, here) if isinstance(here, HostFacts) else ""
+        few = _few(node, here)
         return Problem(few, "look at its driver: nvidia-smi; or set `ray: {num_gpus: …}`") if few else ""
 
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Runs:
         return Runs(_few(node, here), restarts)
 
-    def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:
-        here = facts[node.name]
-        assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
+    def member(self, node: Node, here: HostFacts, container: Container, table: object) -> Member:
         few = _few(node, here) if container.running else ""
         sound = container.running and not few
         return Member(sound, None, sound, _seen_gpus(node, here) if container.running else None, few)

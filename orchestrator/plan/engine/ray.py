@@ -17,6 +17,9 @@ from orchestrator.plan.remedies import FIREWALL, format_duration
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, Serving
 
+Table = RayTable | RayTrouble | None
+"""The head's node table; None where its GCS could not be asked."""
+
 
 class RayEngine:
     """Membership is what Ray's node table says.
@@ -57,11 +60,9 @@ class RayEngine:
         return (cluster.head,)
 
     def reason_to_replace(
-        self, cluster: Cluster, facts: Facts, node: Node, container: Container
+        self, cluster: Cluster, node: Node, here: HostFacts, container: Container, table: Table
     ) -> str | Problem:
         """Why a container that runs as wanted is of no use; a rejection where a new one would be no cure."""
-        here, table = facts[node.name], ray_table(cluster, facts)
-        assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
         if here.processes and "raylet" not in here.processes:
             return "its container runs, but no Ray runs in it"
         listed = _listed(node, here, container, table)
@@ -85,10 +86,8 @@ class RayEngine:
         """Until the node has joined. `restarts`: how often Docker had restarted its container before."""
         return Joined(ip_of(node, here) or "", expected_gpus(node, here), restarts)
 
-    def member(self, cluster: Cluster, facts: Facts, node: Node, container: Container) -> Member:
+    def member(self, node: Node, here: HostFacts, container: Container, table: Table) -> Member:
         """The node's membership."""
-        here, table = facts[node.name], ray_table(cluster, facts)
-        assert isinstance(here, HostFacts)  # noqa: S101 - its container was seen
         if not container.running:
             return Member(sound=False, ray=False, joined=False, gpus=None)
         runs = "raylet" in here.processes if here.processes else None
@@ -135,9 +134,7 @@ class RayEngine:
         return Serving(model, gcs[0], (part,), chosen.why)
 
 
-def _listed(
-    node: Node, here: HostFacts, container: Container, table: RayTable | RayTrouble | None
-) -> RayNode | None:
+def _listed(node: Node, here: HostFacts, container: Container, table: Table) -> RayNode | None:
     ip = ip_of(node, here)
     return table.alive(ip, container.started) if isinstance(table, RayTable) and ip else None
 
@@ -154,13 +151,7 @@ def _mute_head(trouble: RayTrouble) -> str | Problem:
     return Problem(f"Ray on the head gives no answer: {trouble.text}", fix)
 
 
-def _trouble(
-    node: Node,
-    here: HostFacts,
-    container: Container,
-    table: RayTable | RayTrouble | None,
-    listed: RayNode | None,
-) -> str:
+def _trouble(node: Node, here: HostFacts, container: Container, table: Table, listed: RayNode | None) -> str:
     since = format_duration(here.now - container.started)
     if here.processes and "raylet" not in here.processes:
         return f"its container has run for {since}, but no Ray runs in it"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Engine, Node, Role
 from orchestrator.plan import engine
+from orchestrator.plan.engine.ray import Table
 from orchestrator.plan.facts.containers import (
     container_of,
     ip_of,
@@ -15,7 +16,7 @@ from orchestrator.plan.facts.containers import (
     running_container,
     unlisted_addresses,
 )
-from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayTable, answered
+from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, Unreachable, answered
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.remedies import format_duration
@@ -72,7 +73,7 @@ class ClusterHealth:
 def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     """The health that the facts show."""
     table = ray_table(cluster, facts)
-    hosts = tuple(_host(cluster, facts, node) for node in cluster.nodes)
+    hosts = tuple(_host(cluster, node, facts[node.name], table) for node in cluster.nodes)
     notes = tuple(_notes(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
     model = serving.assess(serving.served_by(facts[cluster.head.name]), facts)
@@ -90,8 +91,8 @@ def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: Model
     return Verdict.HEALTHY if whole and (model is None or model.answers) else Verdict.DEGRADED
 
 
-def _host(cluster: Cluster, facts: Facts, node: Node) -> HostHealth:
-    here = answered(facts[node.name])
+def _host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable, table: Table) -> HostHealth:
+    here = answered(facts)
     if isinstance(here, Problem):
         unknown = HostHealth(node.name, node.role, node.ip, Verdict.UNKNOWN)
         return replace(unknown, trouble=here.text, fix=here.fix, detail=here.detail)
@@ -101,11 +102,7 @@ def _host(cluster: Cluster, facts: Facts, node: Node) -> HostHealth:
         foreign = f"a container named {name} is there that is not this cluster's" if here.named(name) else ""
         down = HostHealth(node.name, node.role, ip_of(node, here), Verdict.DOWN)
         return replace(down, container="missing", ray=False, joined=False, trouble=foreign)
-    return _present(cluster, facts, node, here, container)
-
-
-def _present(cluster: Cluster, facts: Facts, node: Node, here: HostFacts, container: Container) -> HostHealth:
-    member, runs = engine.of(cluster).member(cluster, facts, node, container), container.running
+    member, runs = engine.of(cluster).member(node, here, container, table), container.running
     ago = f", {format_duration(here.now - container.finished)} ago" if container.finished else ""
     return HostHealth(
         name=node.name,
