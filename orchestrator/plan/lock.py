@@ -107,12 +107,12 @@ def release(cluster: Cluster, holder: Holder) -> Command:
     return Command(("timeout", "10", *release.argv))
 
 
-def parse(told: str) -> Holder | None:
+def parse(answer: str) -> Holder | None:
     """The holder, from the lines of the file and the head's clock after them; None: nobody holds it."""
-    if not told.strip():
+    if not answer.strip():
         return None
     try:
-        pid, since, by, command, now = told.splitlines()
+        pid, since, by, command, now = answer.splitlines()
         return Holder(by, command, float(now) - float(since), int(pid))
     except ValueError:  # it has just been taken, and is not yet written
         return Holder("somebody", "a command", 0.0, 0)

@@ -83,7 +83,7 @@ def _on_head(cluster: "Cluster", command: "Command") -> str:
     from orchestrator.remote.transport import Failure
 
     with session(cluster, "lock", options.RunOptions(1, 0), logged=False) as run:
-        told = ask(run.fleet[cluster.head.name], command, run.cancel)
-    if isinstance(told, Failure):
-        failed(cluster.head.name, told.problem)
-    return told
+        output = ask(run.fleet[cluster.head.name], command, run.cancel)
+    if isinstance(output, Failure):
+        failed(cluster.head.name, output.problem)
+    return output

@@ -77,25 +77,25 @@ def show(cluster: "Cluster", wanted: "Wanted", jobs: int, *, follow: bool) -> in
     return _follow(cluster, wanted, jobs) if follow else _read(cluster, wanted, jobs)
 
 
-def tail_of(said: str) -> str:
+def tail_of(written: str) -> str:
     """How many lines were asked for."""
-    if said == "all" or (said.isascii() and said.isdigit()):
-        return said
-    raise typer.BadParameter(f'"{said}" is neither a number of lines nor all', param_hint="-n")
+    if written == "all" or (written.isascii() and written.isdigit()):
+        return written
+    raise typer.BadParameter(f'"{written}" is neither a number of lines nor all', param_hint="-n")
 
 
-def _since(said: str | None, *, ray: bool) -> str:
+def _since(written: str | None, *, ray: bool) -> str:
     from orchestrator.plan.logs.lines import parse_since
 
-    if said is None:
+    if written is None:
         return ""
     if ray:
         raise typer.BadParameter(
             "does not go with --ray: not every line there has a time", param_hint="--since"
         )
-    if (time := parse_since(said)) is None:
+    if (time := parse_since(written)) is None:
         known = "10m, 1h30m, 2026-03-01T12:00:00Z, or seconds since 1970"
-        raise typer.BadParameter(f'"{said}" is no time. Write {known}', param_hint="--since")
+        raise typer.BadParameter(f'"{written}" is no time. Write {known}', param_hint="--since")
     return time
 
 
@@ -129,10 +129,10 @@ def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     cancel, printer = Event(), Printer(cluster, wanted)
     with (
         Fleet(cluster, connect_to, jobs) as fleet,
-        stopped_by_signals(cancel, said=""),
-        closing(follow(cluster, wanted, fleet, cancel)) as heard,
+        stopped_by_signals(cancel, message=""),
+        closing(follow(cluster, wanted, fleet, cancel)) as batches,
     ):
-        for each in heard:
+        for each in batches:
             printer.show(each.lines)
             printer.tell(each.said)
     return INTERRUPTED if cancel.is_set() else 1

@@ -57,8 +57,8 @@ def _question(cluster: "Cluster", only: frozenset[str] | None) -> str:
     from orchestrator.plan.actions.restart import concerned
 
     hosts = concerned(cluster, only)
-    told, ends = named(cluster, hosts), f"Whatever runs on {'them' if len(hosts) > 1 else 'it'} ends."
+    names, ends = named(cluster, hosts), f"Whatever runs on {'them' if len(hosts) > 1 else 'it'} ends."
     if len(hosts) < len(cluster.nodes):
-        return f"Restart {told} of cluster {cluster.name}? {ends}"
+        return f"Restart {names} of cluster {cluster.name}? {ends}"
     more = "No worker outlives its head. " if only is not None and only != hosts else ""
-    return f"Restart cluster {cluster.name}: {told}? {more}{ends}"
+    return f"Restart cluster {cluster.name}: {names}? {more}{ends}"

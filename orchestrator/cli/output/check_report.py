@@ -79,8 +79,8 @@ def _show(finding: Finding, hosts: list[str], everybody: int) -> None:
 
 def _summary(cluster: Cluster, findings: tuple[Finding, ...]) -> Text:
     count = {level: sum(1 for each in findings if each.level is level) for level in Level}
-    told = f"{plural(count[Level.FAILURE], 'failure')}, {plural(count[Level.WARNING], 'warning')}"
+    counts = f"{plural(count[Level.FAILURE], 'failure')}, {plural(count[Level.WARNING], 'warning')}"
     worst = max((each.level for each in findings), key=list(Level).index, default=Level.OK)
     return Text(
-        f"cluster {cluster.name}: {told} on {plural(len(cluster.nodes), 'host')}", f"bold {STYLE[worst]}"
+        f"cluster {cluster.name}: {counts} on {plural(len(cluster.nodes), 'host')}", f"bold {STYLE[worst]}"
     )

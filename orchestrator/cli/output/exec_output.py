@@ -1,4 +1,4 @@
-"""What a command has said on several hosts: the same once, under the names of those who said it."""
+"""What a command has outputs on several hosts: the same once, under the names of those who outputs it."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -49,8 +49,8 @@ def _remark(result: Result) -> str:
     return f": exit code {result.exit_code}" if result.exit_code else ""
 
 
-def _show_groups(console: Console, said: Iterable[tuple[str, tuple[str, bytes]]]) -> None:
-    for (remark, text), hosts in gathered(said).items():
+def _show_groups(console: Console, outputs: Iterable[tuple[str, tuple[str, bytes]]]) -> None:
+    for (remark, text), hosts in gathered(outputs).items():
         header = f"==> {', '.join(hosts)}{remark} <=="
         if console.is_terminal:  # Rich takes 0.2 ms for a line
             console.print(header, style="bold")

@@ -83,9 +83,9 @@ def _problems(done: RunResult) -> Iterator[tuple[str, Problem]]:
 def _problem(result: StepEnded, last_words: str = "", fix: str = "") -> Problem:
     failure, step = result.failure, result.step
     assert failure  # noqa: S101 - a failed step has one
-    said = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
-    fix = fix or failure.fix or _remedy(failure, step) or hint(f"{failure.message}\n{said}")
-    return Problem(f"{step.title}: {failure.message}", fix, said)
+    words = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
+    fix = fix or failure.fix or _remedy(failure, step) or hint(f"{failure.message}\n{words}")
+    return Problem(f"{step.title}: {failure.message}", fix, words)
 
 
 def _remedy(failure: Failure, step: Step) -> str:

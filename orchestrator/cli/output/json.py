@@ -86,9 +86,9 @@ SCHEMAS: dict[str, Any] = {
 """By the name that `raycluster config schema` knows them by: a dataclass, or a union of several for a line each."""
 
 
-def show(told: Any) -> None:
+def show(answered: Any) -> None:
     """Prints one of the above as a JSON object."""
-    answer().print(json.dumps({"version": VERSION} | asdict(told), indent=2))
+    answer().print(json.dumps({"version": VERSION} | asdict(answered), indent=2))
 
 
 def schema(what: str) -> dict[str, Any]:

@@ -70,8 +70,8 @@ def headline(health: ClusterHealth) -> Text:
 
 def gpus_in_all(each: Iterable[int | None]) -> str:
     """As a sentence goes on; empty where nothing is known of any."""
-    seen = [gpus for gpus in each if gpus is not None]
-    return f", {plural(sum(seen), 'GPU')}" if seen else ""
+    known = [gpus for gpus in each if gpus is not None]
+    return f", {plural(sum(known), 'GPU')}" if known else ""
 
 
 def what_to_do(health: ClusterHealth) -> tuple[str, ...]:

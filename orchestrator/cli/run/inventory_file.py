@@ -70,7 +70,7 @@ def load_for_hosts(
     if file := next((word for word in hosts or () if _is_file(word)), None):
         refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
     cluster = load(None, option)
-    named = only(cluster, ",".join(hosts) if hosts else None, said="HOST")
+    named = only(cluster, ",".join(hosts) if hosts else None, option="HOST")
     nodes = tuple(node for node in selected(cluster, limit) if named is None or node.name in named)
     return cluster, nodes or refuse("HOST and --limit have no host in common")
 
@@ -80,7 +80,7 @@ def _is_file(word: str) -> bool:
     return word == "-" or "/" in word or word.endswith((".yaml", ".yml"))
 
 
-def only(cluster: "Cluster", limit: str | None, said: str = "--limit") -> frozenset[str] | None:
+def only(cluster: "Cluster", limit: str | None, option: str = "--limit") -> frozenset[str] | None:
     """The names that `--limit` selects; None without it."""
     from orchestrator.model.select import NoMatch, select
 
@@ -88,7 +88,7 @@ def only(cluster: "Cluster", limit: str | None, said: str = "--limit") -> frozen
         return None
     selected = select(cluster, limit)
     if isinstance(selected, NoMatch):
-        refuse(f"{said}: {selected}")
+        refuse(f"{option}: {selected}")
     return frozenset(node.name for node in selected)
 
 

@@ -54,6 +54,6 @@ def somebody_there() -> bool:
 def named(cluster: Cluster, names: Collection[str]) -> str:
     """`gpu1 (head), gpu2, gpu3`; of very many the first."""
     nodes = [node for node in cluster.nodes if node.name in names]
-    told = [f"{node.name}{' (head)' if node.role is Role.HEAD else ''}" for node in nodes]
-    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
-    return ", ".join(told[:NAMED]) + more
+    listed = [f"{node.name}{' (head)' if node.role is Role.HEAD else ''}" for node in nodes]
+    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+    return ", ".join(listed[:NAMED]) + more

@@ -20,35 +20,35 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stopped_by_signals(cancel: Event, said: str = STOPPING) -> Iterator[None]:
-    """The first Ctrl-C asks the run to stop in good order, which is `said` unless empty; the second leaves at once.
+def stopped_by_signals(cancel: Event, message: str = STOPPING) -> Iterator[None]:
+    """The first Ctrl-C asks the run to stop in good order, which is `message` unless empty; the second leaves at once.
 
     A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
     """
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    listener = Thread(target=_listen, args=(heard, cancel, said), name="signals", daemon=True)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    listener = Thread(target=_listen, args=(reader, cancel, message), name="signals", daemon=True)
     listener.start()
     before = {number: signal.signal(number, _pass_on) for number in _SIGNALS}
-    wakeup = signal.set_wakeup_fd(told)
+    wakeup = signal.set_wakeup_fd(writer)
     try:
         yield
     finally:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(told)
+        os.close(writer)
         listener.join()
-        os.close(heard)
+        os.close(reader)
 
 
 def _pass_on(_number: int, _frame: object) -> None:
     """Without a handler of Python's own a signal would not reach the pipe."""
 
 
-def _listen(heard: int, cancel: Event, said: str) -> None:
+def _listen(reader: int, cancel: Event, message: str) -> None:
     first = True
-    for number in _numbers(heard):
+    for number in _numbers(reader):
         if number == signal.SIGHUP:
             _speak_to_nobody()
         if not first:
@@ -56,13 +56,13 @@ def _listen(heard: int, cancel: Event, said: str) -> None:
             os._exit(INTERRUPTED)
         first = False
         cancel.set()
-        if said:
-            notice().print(said)
+        if message:
+            notice().print(message)
 
 
-def _numbers(heard: int) -> Iterator[int]:
+def _numbers(reader: int) -> Iterator[int]:
     """Each of our signals as it comes; one that another part of the program handles is not ours."""
-    while number := os.read(heard, 1):
+    while number := os.read(reader, 1):
         if number[0] in _SIGNALS:
             yield number[0]
 

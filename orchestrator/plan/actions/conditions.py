@@ -71,20 +71,20 @@ class Runs:
 
 def _ended(stdout: str, restarts: int) -> Problem | None:
     """The container's end, if its state tells of one."""
-    told = _state(stdout)
-    if not told:
+    inspected = _state(stdout)
+    if not inspected:
         return UNKNOWN
-    state = told["state"]
+    state = inspected["state"]
     if state["Status"] == "running":
         again = Problem("its container ended and Docker had to restart it")
-        return again if told["restarts"] > restarts else None
+        return again if inspected["restarts"] > restarts else None
     code, cause = state["ExitCode"], " (out of memory)" if state["OOMKilled"] else ""
     return Problem(f"its container ended with exit code {code}{cause}", exit_code=code)
 
 
 def _state(stdout: str) -> dict[str, Any]:
     try:
-        told = json.loads(stdout)
+        inspected = json.loads(stdout)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) and "state" in told else {}
+    return inspected if isinstance(inspected, dict) and "state" in inspected else {}

@@ -34,12 +34,12 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
     )
 
 
-def heard_meanwhile(cluster: Cluster, facts: Facts, told: str) -> Facts:
-    """With what Ray has `told` when it was asked."""
+def heard_meanwhile(cluster: Cluster, facts: Facts, answer: str) -> Facts:
+    """With Ray's answer to `docker.ask_ray`."""
     here = facts[cluster.head.name]
     if isinstance(here, Unreachable):
         return facts
-    return facts | {cluster.head.name: replace(here, ray=parse_ray(told))}
+    return facts | {cluster.head.name: replace(here, ray=parse_ray(answer))}
 
 
 def left_behind(cluster: Cluster, facts: Facts) -> Iterator[HostProblem]:

@@ -159,14 +159,14 @@ def _shared(draft: Draft) -> Iterator[str]:
 
 def _room(draft: Draft) -> str:
     """The host with the least room for models."""
-    told = "Hugging Face downloads, on each host"
+    comment = "Hugging Face downloads, on each host"
     folders = {host.name: host.facts.machine.hf_home.free for host in draft.hosts if host.facts.machine}
     known = {name: free for name, free in folders.items() if free is not None}
     if not known:
-        return told
+        return comment
     least = min(known, key=lambda name: known[name])
     where = f" on {least}, the least" if len(known) > 1 else ""
-    return f"{told}; {gib(known[least])} free{where}"
+    return f"{comment}; {gib(known[least])} free{where}"
 
 
 def _line(written: str, comment: str) -> str:

@@ -37,8 +37,8 @@ def pull(cluster: Cluster, node: Node) -> Command:
 
 def pull_progress(lines: Sequence[str]) -> str:
     """How far a pull is. Docker tells no bytes where nobody looks, only what becomes of each layer."""
-    told = dict(line.split(": ", 1) for line in lines if ": " in line)
-    states = [state for state in told.values() if state.startswith((*DONE, *LOADED, *OTHERS))]
+    layers = dict(line.split(": ", 1) for line in lines if ": " in line)
+    states = [state for state in layers.values() if state.startswith((*DONE, *LOADED, *OTHERS))]
     done = sum(state.startswith(DONE) for state in states)
     loaded = sum(state.startswith(LOADED) for state in states)
     unpacking = f", {loaded} more downloaded" if loaded else ""

@@ -158,5 +158,5 @@ def _few(node: Node, here: HostFacts) -> str:
 
 
 def _master_port(model: Model | None) -> int:
-    told = spec.option_value(model.args, "--master-port") if model else ""
-    return int(told) if told.isascii() and told.isdigit() else MASTER_PORT
+    given = spec.option_value(model.args, "--master-port") if model else ""
+    return int(given) if given.isascii() and given.isdigit() else MASTER_PORT

@@ -26,8 +26,8 @@ def option_value(args: tuple[str, ...], *names: str) -> str:
 
 def option_number(args: tuple[str, ...], *names: str) -> int:
     """The same of a number; 0 where there is none."""
-    told = option_value(args, *names)
-    return int(told) if told.isascii() and told.isdigit() and len(told) <= LONGEST else 0
+    given = option_value(args, *names)
+    return int(given) if given.isascii() and given.isdigit() and len(given) <= LONGEST else 0
 
 
 def has_option(args: tuple[str, ...], *names: str) -> bool:

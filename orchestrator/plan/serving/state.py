@@ -92,28 +92,28 @@ class Served:
 def parse_served(text: str) -> Served | None:
     """The supervisor's line; None where nothing is served, or where it tells what nobody can read."""
     try:
-        told = json.loads(text)
-        return _served(told["spec"], told["state"], told["now"], told) if told["spec"] else None
+        report = json.loads(text)
+        return _served(report["spec"], report["state"], report["now"], report) if report["spec"] else None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _served(spec: Any, state: Any, now: float, told: Any) -> Served:
+def _served(spec: Any, state: Any, now: float, report: Any) -> Served:
     group, code = spec["group"] or {}, state.get("exit_code")
     if code is not None and int(code) < 0:  # Python has -9 for what was killed; everybody else, 137
         code = 128 - int(code)
     return Served(
         model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
         url=str(spec["url"]),
-        name=str(told["name"]),
+        name=str(report["name"]),
         state=str(state.get("is", "waiting")),
-        supervised=told["supervised"] is True,
-        trouble=str(told["trouble"]),
+        supervised=report["supervised"] is True,
+        trouble=str(report["trouble"]),
         since=float(now - state.get("since", now)),
         starts=int(state.get("starts", 0)),
         exit_code=None if code is None else int(code),
         why=str(state.get("why", "")),
-        lines=tuple(map(str, told["lines"])),
+        lines=tuple(map(str, report["lines"])),
         hosts=tuple(map(str, group.get("hosts", ()))),
         missing=tuple(map(str, state.get("missing", ()))),
         run=str(group.get("run", "")),
