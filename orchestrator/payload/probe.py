@@ -116,6 +116,8 @@ def look(accelerator, ip, *ports):
         "memlock": soft_limit(resource.RLIMIT_MEMLOCK),
         "nofile": soft_limit(resource.RLIMIT_NOFILE),
         "hf_home": os.access(HF_HOME, os.W_OK) if os.path.ismount(HF_HOME) else None,
+        "boot": read("/proc/sys/kernel/random/boot_id"),
+        "network": os.readlink("/proc/self/ns/net"),
         "listens": [int(port) for port in ports if could_listen(ip, int(port))],
     }
     print(json.dumps(report), flush=True)

@@ -5,9 +5,21 @@ import re
 from orchestrator.frozen import dataclass
 
 ERROR = re.compile(r"error|fatal", re.IGNORECASE)
-BESIDE = re.compile(r"\W*(warn|deprecat|note\b|notice\b)|time=\S+ level=", re.IGNORECASE)
-"""Lines that stand around an error: warnings, and what Docker's client logs of itself."""
 HELP = re.compile(r"^(See|Run) '.*--help'.*\n?", re.MULTILINE)
+BESIDE = re.compile(
+    r"\W*(warn|deprecat|note\b|notice\b)"
+    r"|time=\S+ level="  # what Docker's client logs of itself
+    r"|flag --\S+ has been deprecated"
+    r"|Emulate Docker CLI using podman"
+    r"|(\S+: )?(line \d+: )?warning\b"  # as shells and Perl say it: `bash: line 1: warning: setlocale: …`
+    r"|sudo: (unable to (resolve host|send audit message)|setrlimit\()"
+    # What startup files say to whoever logs in without a terminal.
+    r"|(\S+: )*(mesg: |stty: |tput: |stdin: is not a tty|no job control in this shell|cannot set terminal process)"
+    r"|TERM environment variable not set"
+    rf"|{HELP.pattern}",
+    re.IGNORECASE,
+)
+"""Lines that stand around the one that says what went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +52,9 @@ def plural(count: int, thing: str) -> str:
 
 
 def quoted(before: str, words: str, fix: str = "", detail: str = "") -> Problem:
-    """A problem in a program's own words: their first line, and where there are more, all below."""
-    first, *more = words.strip().splitlines() or ["it says nothing"]
-    return Problem(before + first, fix, detail or (words.strip() if more else ""))
+    """A problem in a program's own words: the line that tells it, and where there are more, all below."""
+    said = _error(words) or next(iter(_telling(words)), "it says nothing")
+    return Problem(before + said, fix, detail or ("" if said == words.strip() else words.strip()))
 
 
 def exited(exit_code: int, words: str) -> Problem:
@@ -53,7 +65,16 @@ def exited(exit_code: int, words: str) -> Problem:
 
 
 def headline(words: str) -> str:
-    """The line that says what went wrong: the first that speaks of an error, else the last that is not beside it."""
+    """The line on which a program ended: the first that speaks of an error, else the last that is not beside it."""
+    return _error(words) or "".join(_telling(words)[-1:])
+
+
+def _error(words: str) -> str:
+    return next((line for line in _telling(words) if ERROR.search(line)), "")
+
+
+def _telling(words: str) -> list[str]:
+    """The lines that are not beside what went wrong, or all."""
     lines = [line for line in words.splitlines() if line.strip()]
-    telling = [line for line in lines if not (line[0].isspace() or BESIDE.match(line))] or lines
-    return next((line for line in telling if ERROR.search(line)), "".join(telling[-1:])).strip()
+    telling = [line for line in lines if not (line[0].isspace() or BESIDE.match(line))]
+    return [line.strip() for line in telling or lines]

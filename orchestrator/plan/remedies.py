@@ -1,8 +1,9 @@
 """What to do about a failure, from its words. For people only: nothing is decided by it."""
 
 import re
+from dataclasses import replace
 
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import Problem, quoted
 
 
 def format_duration(seconds: float) -> str:
@@ -47,8 +48,29 @@ NO_INDEX = (
 NO_ROOM = "free disk space where Docker keeps its data (docker system df)"
 PORT_TAKEN = "another program holds the port: stop it, or set another `ray: {port: …}`"
 OTHER_TOKEN = "its Ray token is another than the head's: `raycluster down`, then `up`"  # noqa: S105
-NO_PASSWORD = "allow `sudo -n docker` without a password (sudoers: NOPASSWD)"  # noqa: S105
+SUDO_ASKS = (
+    "let this user run Docker by sudo without a password: there, with USER for its name, "
+    """echo "USER ALL=(root) NOPASSWD: $(command -v docker)" | sudo tee /etc/sudoers.d/docker"""
+)
+NO_TTY = (
+    "let this user use sudo without a terminal: there, with USER for its name, "
+    "echo 'Defaults:USER !requiretty' | sudo tee /etc/sudoers.d/docker-tty"
+)
+SYSTEMS_SOCKET = "unix:///var/run/docker.sock"
+OTHER_ENGINE = (
+    "`docker` is told there to speak to another engine than the system's: docker context use default; "
+    "take DOCKER_HOST out of its ~/.bashrc or /etc/environment; "
+    f"or set `docker: {{command: docker -H {SYSTEMS_SOCKET}}}` for it"
+)
 NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
+USERS_AS_THEY_ARE = "set `docker: {args: [--userns=host]}` for it"
+READABLE_LOGS = "set `docker: {args: [--log-driver=local]}` for it"
+HOSTS_RUNTIME = "set `docker: {args: [--runtime=runc]}` for it"
+NO_RUNTIME = f"install that runtime there, or {HOSTS_RUNTIME}"
+NO_CREDENTIALS = (
+    "take `credsStore` and `credHelpers` out of ~/.docker/config.json there, or install that program"
+)
+NOT_AUTHORIZED = "let that plugin (`authorization-plugins` in /etc/docker/daemon.json there) allow it"
 HANGS = "does Docker hang there? try on the host: docker ps; if it does: sudo systemctl restart docker"
 NO_DOCKER = "install Docker on this host, or set `docker: {command: …}`"
 
@@ -62,7 +84,15 @@ HINTS = {
     r"adding custom device .*no such file|stat /dev/\S+: no such file": NO_DEVICE,
     r"permission denied while trying to connect to the docker|permission denied: docker\.sock": NO_RIGHT,
     r"docker\.sock: connect: permission denied": NO_RIGHT,
-    r"sudo: a (password|terminal) is required": NO_PASSWORD,
+    r"sudo: a (password|terminal) is required|is not in the sudoers|is not allowed to execute": SUDO_ASKS,
+    r"you must have a tty to run sudo": NO_TTY,
+    r"host's network namespace when user namespaces are enabled": USERS_AS_THEY_ARE,
+    r"authorization denied by plugin|authz plugin": NOT_AUTHORIZED,
+    r"logging driver|log.?opt": READABLE_LOGS,
+    r"error getting credentials": NO_CREDENTIALS,
+    r"runtime.*executable file not found|unknown runtime specified|unknown or invalid runtime": NO_RUNTIME,
+    r"Cannot connect to the Docker daemon at (?!unix:///(var/)?run/docker\.sock)": OTHER_ENGINE,
+    r"error during connect|context .*not found": OTHER_ENGINE,
     r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,
     r"docker: (command )?not found": NO_DOCKER,
     r"python3: (command )?not found|No module named pip": NO_PIP,
@@ -88,4 +118,6 @@ def hint(text: str) -> str:
 def docker_problem(exit_code: int, words: str) -> Problem:
     """What is wrong with a Docker that did not answer, and what to do."""
     known = HANGS if exit_code == TIMED_OUT else hint(words)
-    return Problem(words, known or "look at Docker on this host: docker info", exit_code=exit_code)
+    return replace(
+        quoted("", words, known or "look at Docker on this host: docker info"), exit_code=exit_code
+    )

@@ -1,12 +1,15 @@
 """What can go wrong on a host that still stands. `Lab.restore` mends all of it."""
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from .host import Host
+from .host import SHADOW, Host
 from .processes import run
 
 CONTAINERS = "/var/lib/docker/containers"
+SUDOERS_D = "@includedir /etc/sudoers.d\n"
 INCOMING = "/var/lib/docker/tmp"
 """Where images are unpacked that somebody brings."""
 EMPTY_DISK = f"for place in {CONTAINERS} {INCOMING}; do ! mountpoint -q $place || umount $place; done"
@@ -68,6 +71,61 @@ def fill_disk(host: Host, folder: str = CONTAINERS) -> None:
 
 def empty_disk(host: Host) -> None:
     host.run("sh", "-c", EMPTY_DISK, check=False)
+
+
+@contextmanager
+def engine_settings(host: Host, **changes: Any) -> Iterator[None]:
+    """Docker runs with other settings; those of daemon.json, `_` standing for the hyphen."""
+    file = host.folder / "etc/docker/daemon.json"
+    ready = file.read_text()
+    changed = json.loads(ready) | {name.replace("_", "-"): value for name, value in changes.items()}
+    try:
+        _restart_engine(host, json.dumps(changed))
+        yield
+        host.remove_containers()
+    finally:
+        _restart_engine(host, ready)
+
+
+def _restart_engine(host: Host, settings: str) -> None:
+    host.stop_docker()
+    (host.folder / "etc/docker/daemon.json").write_text(settings)
+    host.start_docker()
+
+
+@contextmanager
+def other_file(host: Host, path: str, text: str) -> Iterator[None]:
+    """The host has a file of its own where all hosts see the machine's."""
+    own = "/run/own" + path.replace("/", "-")
+    (host.folder / own.lstrip("/")).write_text(text)
+    with _mounted(host, own, path):
+        yield
+
+
+@contextmanager
+def user_ana(host: Host, sudoers: str) -> Iterator[None]:
+    """The host has a user of that name, and these rules for `sudo`, beside those for root."""
+    with ExitStack() as stack:
+        passwd = host.run("cat", "/etc/passwd").stdout
+        stack.enter_context(other_file(host, "/etc/passwd", f"{passwd}ana:x:4711:4711::/tmp/ana:/bin/bash\n"))
+        stack.enter_context(other_file(host, "/etc/shadow", SHADOW + SHADOW.replace("root", "ana")))
+        stack.enter_context(
+            other_file(host, "/etc/sudoers", f"root ALL=(ALL:ALL) ALL\n{sudoers}\n{SUDOERS_D}")
+        )
+        host.run("mkdir", "-p", "/run/sudoers.d", "/tmp/ana")
+        host.run("chown", "4711:4711", "/tmp/ana")
+        stack.enter_context(_mounted(host, "/run/sudoers.d", "/etc/sudoers.d"))
+        yield
+        host.run("rm", "-r", "/tmp/ana", "/run/sudoers.d")
+
+
+@contextmanager
+def _mounted(host: Host, own: str, path: str) -> Iterator[None]:
+    host.run("mount", "--bind", own, path)
+    try:
+        yield
+    finally:
+        host.run("umount", path)
 
 
 def mend(host: Host) -> None:

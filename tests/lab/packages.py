@@ -23,6 +23,7 @@ PACKAGE_OF = {
     "nsenter": "util-linux",
     "unshare": "util-linux",
     "tmux": "tmux",
+    "sudo": "sudo",
     "zsh": "zsh",
     "fish": "fish",
     "chromium": "chromium",

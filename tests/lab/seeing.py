@@ -179,6 +179,13 @@ def findings(lab: Lab, inventory: Path) -> list[dict[str, Any]]:
     return found
 
 
+def bad(lab: Lab, inventory: Path, host: str, topic: str) -> tuple[str, str]:
+    """The text and the remedy of the one thing that is wrong with a host in a topic."""
+    found = [each for each in findings(lab, inventory) if each["level"] != "ok"]
+    (one,) = [each for each in found if (each["host"], each["topic"]) == (host, topic)]
+    return one["text"], one["fix"]
+
+
 def good(found: list[dict[str, Any]]) -> bool:
     return "failure" not in {each["level"] for each in found}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from .host import Host
 from .lab import Lab
 from .processes import wait_until
-from .seeing import brought_up, containers, findings, good, two_hosts
+from .seeing import bad, brought_up, containers, findings, good, two_hosts
 
 DROP = ("INPUT", "-p", "tcp", "--syn", "-s", "192.0.2.11", "-j", "DROP")
 LISTEN = """
@@ -19,13 +18,6 @@ server = socket.create_server((sys.argv[1], int(sys.argv[2])))
 while True:
     server.accept()[0].close()
 """
-
-
-def bad(lab: Lab, inventory: Path, host: str, topic: str) -> tuple[str, str]:
-    """The text and the remedy of the one thing that is wrong with a host in a topic."""
-    found = [each for each in findings(lab, inventory) if each["level"] != "ok"]
-    (one,) = [each for each in found if (each["host"], each["topic"]) == (host, topic)]
-    return one["text"], one["fix"]
 
 
 @contextmanager

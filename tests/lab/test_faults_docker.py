@@ -1,8 +1,14 @@
 """Faults of a host's Docker, and of the host under it: hanging, full, another Ray, switched off, talking nonsense."""
 
+from collections.abc import Callable
+
+import pytest
+
 from . import faults
+from .host import Host
 from .lab import Lab
 from .seeing import (
+    bad,
     containers,
     failed,
     finished,
@@ -105,3 +111,118 @@ def the_log(lab: Lab) -> str:
     text = log.read_text()
     assert "owned" in text
     return text
+
+
+OWN = "set `docker: {command: docker -H unix:///var/run/docker.sock}` for it"
+
+
+def engine_of(host: Host) -> str:
+    """Where Docker listens there, as any host of the lab can reach it."""
+    return f"unix://{host.folder}/run/docker.sock"
+
+
+def use_context(gpu2: Host, other: str) -> None:
+    gpu2.docker("context", "create", "far", "--docker", f"host={other}")
+    gpu2.docker("context", "use", "far")
+
+
+def set_docker_host(gpu2: Host, other: str) -> None:
+    (gpu2.folder / "root/.bashrc").write_text(f"export DOCKER_HOST={other}\n")
+
+
+@pytest.mark.parametrize(
+    ("choose", "chosen", "fix", "mend"),
+    [
+        (use_context, "context far", "docker context use default; or ", "docker context use default"),
+        (
+            set_docker_host,
+            "DOCKER_HOST=unix:",
+            "take DOCKER_HOST out of its ~/.bashrc or /etc/environment, or ",
+            "sed -i /DOCKER_HOST/d ~/.bashrc",
+        ),
+    ],
+)
+def test_the_docker_of_another_machine_is_named_before_anything_starts_there(
+    lab: Lab, choose: Callable[[Host, str], None], chosen: str, fix: str, mend: str
+) -> None:
+    gpu2, gpu3 = lab.hosts["gpu2"], lab.hosts["gpu3"]
+    choose(gpu2, engine_of(gpu3))
+    inventory = two_hosts(lab, engine="mp")
+    text, told = bad(lab, inventory, "gpu2", "docker")
+    assert text.startswith(f"its `docker` speaks to the Docker of gpu3 ({chosen}")
+    assert told == fix + OWN
+    failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {told}")
+    assert containers(lab) == {"raycluster-lab-gpu1": "running"}
+    own = {"docker": {"command": "docker -H unix:///var/run/docker.sock"}}
+    repaired(lab, two_hosts(lab, engine="mp", worker=own))
+    gpu2.run("bash", "-c", mend)
+    repaired(lab, two_hosts(lab, engine="mp"))
+    assert containers(lab) == dict.fromkeys(("raycluster-lab-gpu1", "raycluster-lab-gpu2"), "running")
+
+
+def test_another_machine_of_the_same_name_is_told_by_where_a_container_is(lab: Lab) -> None:
+    gpu2, gpu3 = lab.hosts["gpu2"], lab.hosts["gpu3"]
+    use_context(gpu2, engine_of(gpu3))
+    gpu3.run("hostname", "gpu2")
+    try:
+        text, fix = bad(lab, two_hosts(lab, engine="mp"), "gpu2", "docker")
+    finally:
+        gpu3.run("hostname", "gpu3")
+    assert text == "its containers are not in the host's network, where other hosts reach them"
+    assert fix == f"docker context use default; or {OWN}"
+
+
+def test_docker_that_maps_users_is_named_with_the_argument_that_unmaps_ours(lab: Lab) -> None:
+    gpu2, mapped = lab.hosts["gpu2"], "daemon:100000:65536\n"
+    with (
+        faults.other_file(gpu2, "/etc/subuid", mapped),
+        faults.other_file(gpu2, "/etc/subgid", mapped),
+        faults.engine_settings(gpu2, userns_remap="daemon"),
+    ):
+        inventory = two_hosts(lab, engine="mp")
+        text, fix = bad(lab, inventory, "gpu2", "docker")
+        assert text == "its Docker maps users (userns-remap), and so refuses containers the host's network"
+        assert fix == "set `docker: {args: [--userns=host]}` for it"
+        failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {fix}")
+
+
+def test_docker_that_keeps_no_logs_is_told_of_with_the_argument_that_keeps_ours(lab: Lab) -> None:
+    with faults.engine_settings(lab.hosts["gpu2"], log_driver="none"):
+        text, fix = bad(lab, two_hosts(lab, engine="mp"), "gpu2", "docker")
+        assert text.startswith("its Docker keeps no logs to read (log driver none)")
+        assert fix == "set `docker: {args: [--log-driver=local]}` for it"
+        inventory = two_hosts(lab, engine="mp", worker={"docker": {"args": ["--log-driver=local"]}})
+        repaired(lab, inventory)
+        assert lab.raycluster("logs", inventory).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("sudoers", "said", "rule"),
+    [
+        (
+            "Defaults requiretty\nana ALL=(root) NOPASSWD: ALL",
+            "sudo: sorry, you must have a tty to run sudo",
+            "echo 'Defaults:USER !requiretty' | sudo tee /etc/sudoers.d/docker-tty",
+        ),
+        (
+            "ana ALL=(root) ALL",
+            "sudo: a password is required",
+            'echo "USER ALL=(root) NOPASSWD: $(command -v docker)" | sudo tee /etc/sudoers.d/docker',
+        ),
+    ],
+)
+def test_sudo_that_refuses_is_told_in_its_words_with_the_rule_that_lets_docker_run(
+    lab: Lab, sudoers: str, said: str, rule: str
+) -> None:
+    gpu2 = lab.hosts["gpu2"]
+    inventory = two_hosts(
+        lab, engine="mp", worker={"ssh": {"user": "ana"}, "docker": {"command": "sudo -n docker"}}
+    )
+    with faults.user_ana(gpu2, sudoers):
+        text, fix = bad(lab, inventory, "gpu2", "docker")
+        assert text == said
+        assert fix.endswith(rule)
+        failed(lab.raycluster("up", inventory), f"gpu2  {said}", f"→ {fix}")
+        gpu2.run("script", "--quiet", "--return", "--command", rule.replace("USER", "ana"), "/dev/null")
+        repaired(lab, inventory)
+        assert lab.raycluster("down", inventory).returncode == 0

@@ -144,11 +144,15 @@ def ray_told(*ips: str) -> str:
     return told({"ray": Said(ray_line(*map(ray_row, ips)))})[0]
 
 
+BOOT, NETWORK = "5b0c9c9c-7a7e-4a0a-9a3a-0d7a2f1c6d11", "net:[4026531840]"
+"""By which a container that is on its host, in its network, is known."""
+
 INSPECTED = {
     "engine": Said(
         '{"ServerVersion": "27.3.1", "Architecture": "x86_64", "DockerRootDir": "/var/lib/docker"}\n'
     ),
     "room": Said("493022904\n"),
+    "place": Said(f"boot {BOOT}\nnetwork {NETWORK}\n"),
     "hardware": Said(
         "nvidia_cards 0\nnvidia_driver \nnvidia_usable 0\nnvidia_toolkit \namd 0\nintel 0\nascend 0\ninfiniband\n"
     ),
@@ -162,6 +166,7 @@ def trial_line(**changes: Any) -> str:
     """The first line of a trial's program in an image with Ray."""
     told: dict[str, Any] = {"python": "3.12.3", "ray": "2.56.0", "has_command": True}
     told |= {"gpus": [], "gpu_trouble": "", "shm": 10 << 30, "memlock": -1, "nofile": 1048576}
+    told |= {"boot": BOOT, "network": NETWORK}
     return json.dumps(told | {"hf_home": True, "listens": [6379, 60999, 19999]} | changes)
 
 

@@ -35,10 +35,38 @@ NO_DEVICE = (
             "ValueError: a",
         ),
         ("WARNING: a kernel without swap limit", "WARNING: a kernel without swap limit"),
+        ("no luck today\nSee 'docker run --help'.", "no luck today"),
     ],
 )
 def test_the_headline_is_the_line_that_says_what_went_wrong(words: str, first: str) -> None:
     assert headline(words) == first
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "sudo: unable to resolve host gpu2: Temporary failure in name resolution",
+        "sudo: unable to send audit message: Operation not permitted",
+        "sudo: setrlimit(RLIMIT_CORE): Operation not permitted",
+        "bash: warning: setlocale: LC_ALL: cannot change locale (de_DE.UTF-8): No such file or directory",
+        "/bin/bash: line 1: warning: setlocale: LC_ALL: cannot change locale (de_DE.UTF-8)",
+        'perl: warning: Setting locale failed.\n\tLC_ALL = "xx"\n    are supported and installed on your system.',
+        "WARNING: Error loading config file: /root/.docker/config.json: EOF",
+        "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.",
+        "Flag --x has been deprecated, it is an error to use it",
+        "mesg: ttyname failed: Inappropriate ioctl for device",
+        "stty: 'standard input': Inappropriate ioctl for device",
+        "tput: No value for $TERM and no -T specified",
+        "stdin: is not a tty",
+        "bash: cannot set terminal process group (-1): Inappropriate ioctl for device",
+        "bash: no job control in this shell",
+        "TERM environment variable not set.",
+    ],
+)
+def test_what_stands_beside_an_error_is_not_the_headline(beside: str) -> None:
+    cause = "sudo: sorry, you must have a tty to run sudo"
+    assert headline(f"{beside}\n{cause}") == headline(f"{cause}\n{beside}") == cause
+    assert headline(f"{beside}\nbash: docker: command not found") == "bash: docker: command not found"
 
 
 def test_the_exit_code_stands_behind_the_words() -> None:

@@ -27,11 +27,44 @@ SAID = [
     ),
     ("Got permission denied while trying to connect to the Docker daemon socket", remedies.NO_RIGHT),
     ("dial unix /var/run/docker.sock: connect: permission denied", remedies.NO_RIGHT),
-    ("sudo: a password is required", remedies.NO_PASSWORD),
-    ("sudo: a terminal is required to read the password", remedies.NO_PASSWORD),
+    ("sudo: a password is required", remedies.SUDO_ASKS),
+    ("Sorry, user ana is not allowed to execute '/usr/bin/docker ps' as root on gpu2.", remedies.SUDO_ASKS),
+    ("sudo: sorry, you must have a tty to run sudo", remedies.NO_TTY),
+    (
+        "Error response from daemon: cannot share the host's network namespace when user namespaces are enabled.",
+        remedies.USERS_AS_THEY_ARE,
+    ),
+    (
+        "Error response from daemon: configured logging driver does not support reading",
+        remedies.READABLE_LOGS,
+    ),
+    (
+        "Error response from daemon: authorization denied by plugin opa: no host network",
+        remedies.NOT_AUTHORIZED,
+    ),
+    ("sudo: a terminal is required to read the password", remedies.SUDO_ASKS),
     (
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         remedies.NO_DAEMON,
+    ),
+    (
+        "Cannot connect to the Docker daemon at tcp://gpu3:2375. Is the docker daemon running?",
+        remedies.OTHER_ENGINE,
+    ),
+    (
+        "Cannot connect to the Docker daemon at unix:///run/user/1000/docker.sock. Is the docker daemon running?",
+        remedies.OTHER_ENGINE,
+    ),
+    ("Cannot connect to the Docker daemon at unix:///run/docker.sock.", remedies.NO_DAEMON),
+    (
+        'error during connect: Get "http://gpu9:2375/v1.41/info": dial tcp: lookup gpu9: no such host',
+        remedies.OTHER_ENGINE,
+    ),
+    ('Current context "far" is not found on the file system, please check', remedies.OTHER_ENGINE),
+    ("unknown log opt 'x' for json-file log driver", remedies.READABLE_LOGS),
+    (
+        'error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH',
+        remedies.NO_CREDENTIALS,
     ),
     ("sh: 1: docker: not found", remedies.NO_DOCKER),
     ("bash: docker: command not found", remedies.NO_DOCKER),

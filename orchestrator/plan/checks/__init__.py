@@ -7,7 +7,7 @@ and connections between the hosts. `check_network` judges what came of an all-re
 
 from collections.abc import Iterable, Mapping
 
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import engine
 from orchestrator.plan.checks.across_hosts import (
     check_built_images,
@@ -17,6 +17,7 @@ from orchestrator.plan.checks.across_hosts import (
     inventory_hosts,
 )
 from orchestrator.plan.checks.container import check_container
+from orchestrator.plan.checks.docker_engine import check_engine, check_place, is_fit
 from orchestrator.plan.checks.finding import (
     Evidence,
     Finding,
@@ -38,6 +39,8 @@ from orchestrator.plan.checks.host import (
 from orchestrator.plan.checks.network_test import check_network, not_measurable
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.host import Facts, HostFacts
+from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 
 CLOCK_SECONDS = 5.0
@@ -52,7 +55,10 @@ def quick(cluster: Cluster, facts: Facts) -> tuple[Finding, ...]:
         unreachable = tuple(check_reachable(node, here))
         found += unreachable
         if isinstance(here, HostFacts) and not unreachable:
-            found += (*check_startable(cluster, node, here), *check_settings(node, here))
+            found += check_engine(node, here, here.engine)
+            if is_fit(node, here, here.engine):
+                found += check_startable(cluster, node, here)
+            found += check_settings(node, here)
     return (*found, *check_duplicates(cluster, facts), *check_differences(cluster, facts))
 
 
@@ -95,13 +101,26 @@ def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings
         if here.machine:
             yield from check_hostname(node, here.machine)
         if inspection := evidence.inspections.get(node.name):
-            yield from check_hardware(cluster, node, here, inspection, trial)
+            yield from _docker(cluster, node, here, inspection, trial)
         if trial:
             yield from check_container(cluster, node, here, trial)
     if engine.of(cluster).has_ray:
         yield from check_versions(evidence.trials)
     yield from check_connections(cluster, addresses(cluster, facts), evidence.links)
     yield from _clocks(evidence)
+
+
+def _docker(
+    cluster: Cluster, node: Node, here: HostFacts, found: Inspection, trial: Trial | Problem | None
+) -> Findings:
+    """What is there of no use to an engine that is not fit, which has its own containers and images."""
+    engine = here.engine or found.engine
+    if not here.engine:  # where a container of ours runs
+        yield from check_engine(node, here, engine)
+    if is_fit(node, here, engine):
+        if isinstance(trial, Trial):
+            yield from check_place(node, found, trial, engine)
+        yield from check_hardware(cluster, node, here, found, trial)
 
 
 def _clocks(evidence: Evidence) -> Findings:

@@ -4,10 +4,11 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import docker
 from orchestrator.plan.actions.images import builds
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
+from orchestrator.plan.facts.docker_engine import Engine
 from orchestrator.plan.facts.host import HostFacts
-from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection
+from orchestrator.plan.facts.inspection import Hardware, Inspection
 from orchestrator.plan.facts.probe import Trial
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import Problem, headline
 from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
 
 OLDEST_ENGINE = (19, 3)
@@ -29,7 +30,7 @@ def check_hardware(
             fix = "set `docker: {command: sudo -n docker}` for it"
             yield ok(node.name, "docker", "Docker answers there to `sudo -n docker`", fix)
         return
-    if found.engine:
+    if found.engine and found.engine.version:
         yield from _engine(node, facts, found.engine)
     yield from _image(cluster, node, facts, found)
     if not (isinstance(trial, Trial) and trial.gpus and not trial.gpu_trouble):
@@ -68,8 +69,7 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
         text = f"{image} is not there; `up` will {will}, and what is in it cannot be told before"
         yield warning(node.name, "image", text, "after `up`, `raycluster check` tells more")
     elif node.docker.pull is not Pull.NEVER and found.pullable:
-        last = found.pullable.splitlines()[-1]
-        text = f"{image} is not there, and whether it can be pulled is in doubt: {last}"
+        text = f"{image} is not there, and whether it can be pulled is in doubt: {headline(found.pullable)}"
         yield warning(node.name, "image", text, NO_IMAGE)
     elif node.docker.pull is not Pull.NEVER:
         text = f"{image} is not there; `up` will pull it, and what is in it cannot be told before"

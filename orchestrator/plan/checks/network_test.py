@@ -166,8 +166,10 @@ def _troubled(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Find
         if trouble := rank.trouble:
             fix = MEMORY if "out of memory" in trouble.why else "; ".join(strays) or AT_REST
             # Without the places in torch's source, which fill a screen.
-            words = re.sub(r"\[[^\]]*\.(cc|cpp|h):\d+\] ", "", trouble.why)
-            yield quoting(host, TOPIC, f"{_doing(trouble)} failed: ", words, fix, "\n".join(trouble.log))
+            words = re.sub(r"\[[^\]]*\.(cc|cpp|h):\d+\] ", "", trouble.why).strip()
+            first = words.partition("\n")[0]  # below it stands where in torch, which speaks of errors, too
+            detail = "\n".join(trouble.log) or (words if words != first else "")
+            yield failure(host, TOPIC, f"{_doing(trouble)} failed: {first or 'it says nothing'}", fix, detail)
 
 
 def _late(ranks: Mapping[str, Rank]) -> Findings:

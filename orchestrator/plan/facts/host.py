@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from orchestrator.frozen import dataclass
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
+from orchestrator.plan.facts.docker_engine import Engine
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.state import Served
@@ -73,6 +74,7 @@ class Machine:
     memory: int
     hf_home: Folder
     missing: tuple[str, ...] = ()
+    kernel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ class HostFacts:
     """Facts of one host; fields beyond the requested `Depth` are empty.
 
     `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `unheard`: why nobody knows what is
-    served there, where that could not be asked.
+    served there, where that could not be asked. `engine`: Docker's; asked where no container of ours runs yet.
 
     `image_id`: of the image that containers run, empty if it is not there. Where that is one with `ray.install`,
     `derived` is all of it, and `base` the inventory's image, below it.
@@ -209,6 +211,7 @@ class HostFacts:
     base: ImageInfo | None = None
     served: Served | None = None
     unheard: str = ""
+    engine: Engine | None = None
 
     def within(self, network: str) -> tuple[Address, ...]:
         """The addresses that lie in the CIDR `network`."""

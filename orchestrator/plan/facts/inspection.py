@@ -1,24 +1,15 @@
 """What `check` and `init` alone inspect of a host: Docker's own report, the hardware, what else is there."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.facts.docker_engine import Engine, parse_engine
 from orchestrator.plan.facts.sections import KIB, Section, sections
 
 COUNTS = ("nvidia_cards", "nvidia_usable", "amd", "intel", "ascend")
 COLUMNS = 4  # of a neighbour, as INSPECT prints them
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Docker as it describes itself; `free`: bytes where it keeps its data, None if unknown."""
-
-    version: str
-    architecture: str
-    root: str
-    free: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +38,18 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found; unknown parts are None. `pullable`: the registry's refusal, empty for its yes."""
+    """What was found; unknown parts are None. `pullable`: the registry's refusal, empty for its yes.
+
+    `boot` tells the running kernel from any other, `network` its network namespace, which is the host's.
+    """
 
     engine: Engine | None
     hardware: Hardware
     neighbours: tuple[Neighbour, ...]
     pullable: str | None
     sudo_docker: bool
+    boot: str = ""
+    network: str = ""
 
 
 def parse_inspection(stdout: str) -> Inspection | None:
@@ -62,6 +58,7 @@ def parse_inspection(stdout: str) -> Inspection | None:
         found = sections(stdout)
         lines = found["neighbours"].lines
         registry = found.get("registry")
+        place = found["place"].pairs
         return Inspection(
             engine=_engine(found["engine"], found["room"]),
             hardware=_hardware(found["hardware"].pairs),
@@ -69,23 +66,16 @@ def parse_inspection(stdout: str) -> Inspection | None:
             neighbours=tuple(_neighbour(line) for line in lines if line.count("\t") >= COLUMNS - 1),
             pullable=None if registry is None else registry.words if registry.exit_code else "",
             sudo_docker="sudo" in found and found["sudo"].exit_code == 0,
+            boot=place.get("boot", ""),
+            network=place.get("network", ""),
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
 
 
 def _engine(info: Section, room: Section) -> Engine | None:
-    """None also for what is not Docker's own, as podman's."""
-    report: dict[str, Any] = {} if info.exit_code else json.loads(info.text)
-    if not report.get("ServerVersion"):
-        return None
-    free = room.text.strip()
-    return Engine(
-        version=str(report["ServerVersion"]),
-        architecture=str(report.get("Architecture", "")),
-        root=str(report.get("DockerRootDir", "")),
-        free=int(free) * KIB if free.isdecimal() else None,
-    )
+    engine, free = parse_engine(info), room.text.strip()
+    return replace(engine, free=int(free) * KIB) if engine and free.isdecimal() else engine
 
 
 def _hardware(found: Mapping[str, str]) -> Hardware:

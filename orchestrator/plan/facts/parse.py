@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from orchestrator.model.secret import Secret
+from orchestrator.plan.facts.docker_engine import parse_engine
 from orchestrator.plan.facts.host import (
     Address,
     Container,
@@ -22,7 +23,7 @@ from orchestrator.plan.facts.host import (
 from orchestrator.plan.facts.image import ImageInfo, parse_image
 from orchestrator.plan.facts.sections import KIB, Section, complaints, sections
 from orchestrator.plan.host_commands import TOKEN
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import Problem, headline
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import TIMED_OUT, docker_problem
 from orchestrator.plan.serving.state import parse_served
@@ -35,7 +36,7 @@ def parse_host_facts(stdout: str, stderr: str) -> HostFacts | Unreachable:
     try:
         found = sections(stdout)
         if found["addresses"].exit_code:
-            complaint = found["addresses"].complaint
+            complaint = found["addresses"].words
             return Unreachable(f"cannot tell its addresses: {complaint}", "install iproute2 there")
         return _facts(found)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
@@ -55,7 +56,11 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
     image, token, served = found["image"], found["token"], found.get("served")
     unheard = ""
     if served and served.exit_code:
-        unheard = "no answer in time" if served.exit_code == TIMED_OUT else served.complaint or "no answer"
+        unheard = (
+            "no answer in time"
+            if served.exit_code == TIMED_OUT
+            else headline(served.complaint) or "no answer"
+        )
     return HostFacts(
         now=float(now),
         home=home,
@@ -73,6 +78,7 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         base=_image(found.get("base")),
         served=parse_served(served.text) if served else None,
         unheard=unheard,
+        engine=parse_engine(found.get("engine")),
     )
 
 
@@ -100,7 +106,7 @@ def _machine(section: Section | None) -> Machine | None:
     exists = None if found.get("exists") == "unknown" else "exists" in found
     folder = Folder(found["path"], exists, free)
     memory, missing = int(found["memory"] or 0) * KIB, tuple(found.get("missing", "").split())
-    return Machine(found["hostname"], found["resolves_to"], memory, folder, missing)
+    return Machine(found["hostname"], found["resolves_to"], memory, folder, missing, found.get("kernel", ""))
 
 
 def _listeners(section: Section | None) -> tuple[Listener, ...] | None:

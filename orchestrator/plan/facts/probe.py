@@ -14,7 +14,7 @@ class Trial:
     """What is in the container. Sizes in bytes, -1 for no limit; `gpus` are names; None: no `ray` there.
 
     `listens`: the ports on which it now answers, for the others to try. `hf_home`: whether it can write
-    there; None where it was not given the folder.
+    there; None where it was not given the folder. `boot` and `network`: as an `Inspection` has them of the host.
     """
 
     python: str
@@ -27,6 +27,8 @@ class Trial:
     nofile: int
     hf_home: bool | None
     listens: tuple[int, ...]
+    boot: str = ""
+    network: str = ""
 
     @property
     def versions(self) -> str:

@@ -21,8 +21,17 @@ section() {
 two probes at once are kept apart by a pipe.
 """
 
+_ENGINE = r"""
+engine() {
+    ask info --format '{{json .}}' || return
+    printf '%s\n' "${DOCKER_HOST:+DOCKER_HOST=$DOCKER_HOST}" "${DOCKER_CONTEXT:+DOCKER_CONTEXT=$DOCKER_CONTEXT}"
+}
+"""
+"""What Docker tells of itself, and the variables that may have chosen this one, the stronger first."""
+
 OBSERVE = (
     _SECTION
+    + _ENGINE
     + r"""
 docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 supervisor=$9 base=${10} devices=${11}
 mute=
@@ -37,6 +46,8 @@ machine() {
     name=$(hostname)
     echo "hostname $name"
     echo "resolves_to $(timeout 2 getent ahosts "$name" | sed -n '1s/ .*//p')"
+    read -r kernel </proc/sys/kernel/osrelease
+    echo "kernel $kernel"
     echo "memory $(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
     case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
     printf 'path %s\n' "$hf_home"
@@ -64,7 +75,7 @@ rest() {
         section derived ask image inspect --format '{{json .}}' "$image"
         section base ask image inspect --format '{{json .}}' "$base"
     fi
-    section processes processes
+    section processes processes || [ -z "$hf_home" ] || section engine engine
     section token cat "$HOME/.raycluster/$cluster/$node.token"
     if [ "$supervisor" ] && [ -z "$mute" ]; then
         section served ask exec "$container" sh -c '"""
@@ -90,7 +101,8 @@ fi
 printf '%s\n' "$told"
 """
 )
-"""A Docker that does not tell of its containers is asked no more: one that hangs would hang each time.
+"""A Docker that does not tell of its containers is asked no more: one that hangs would hang each time. It tells of
+itself before the first container of ours, and while one of them runs no more.
 
 Ray takes the longest to answer, so it is asked first, and all the rest is looked at meanwhile. All is sent at once, in
 the end: each piece would be a packet, and a packet of paramiko's is 0.2 ms of the laptop's CPU.
@@ -107,6 +119,7 @@ section ray timeout 20 $docker exec "$2" python3 -c "$3" "$4" || true
 
 INSPECT = (
     _SECTION
+    + _ENGINE
     + r"""
 docker=$1 image=$2 ask_registry=$3
 ask() { timeout 30 $docker "$@"; }
@@ -142,8 +155,14 @@ neighbours() {
     ask ps --all --no-trunc \
         --format '{{.Names}}\t{{.Label "raycluster.cluster"}}\t{{.State}}\t{{.Command}}'
 }
-section engine ask info --format '{{json .}}' || section sudo timeout 5 sudo -n docker version --format .
+place() {
+    read -r boot </proc/sys/kernel/random/boot_id
+    echo "boot $boot"
+    echo "network $(readlink /proc/self/ns/net)"
+}
+section engine engine || section sudo timeout 5 sudo -n docker version --format .
 section room room
+section place place
 section hardware hardware
 section neighbours neighbours
 [ -z "$ask_registry" ] || section registry ask manifest inspect "$image"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from orchestrator.plan.problem import headline
+
 KIB = 1024
 """The unit of `df -k` and of /proc/meminfo."""
 
@@ -20,7 +22,7 @@ class Section:
     @property
     def words(self) -> str:
         """Why it failed."""
-        return self.complaint or f"exit code {self.exit_code}"
+        return headline(self.complaint) or f"exit code {self.exit_code}"
 
     @property
     def lines(self) -> list[str]:

@@ -9,7 +9,7 @@ from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
 from orchestrator.frozen import dataclass
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import Problem, headline
 from orchestrator.plan.steps import (
     NotYet,
     OnFailure,
@@ -127,9 +127,11 @@ class _Watching:
         assert self._watch  # noqa: S101 - started only with one
         via = self._hosts[self._watch.host]
         got = via.stream(self._watch.command, self._tell, timeout=self._watch.within, cancel=self._over)
-        why = got.message if isinstance(got, Failure) else _last_line(got)
+        ended = (
+            headline(got.stderr) or f"exit code {got.exit_code}" if isinstance(got, Output) else got.message
+        )
         with self._changed:
-            self.ended = f"nobody tells of Ray's nodes any more: {self._watch.host}: {why}"
+            self.ended = f"nobody tells of Ray's nodes any more: {self._watch.host}: {ended}"
             self._changed.notify_all()
 
     def _tell(self, line: str) -> None:
@@ -191,10 +193,6 @@ class _Lane:
                 return run(step, via, self.cancel)
             case Wait():
                 return _wait(step, via, self)
-
-
-def _last_line(output: Output) -> str:
-    return (output.stderr.strip().splitlines() or [f"exit code {output.exit_code}"])[-1]
 
 
 def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:

@@ -32,5 +32,5 @@ def _inspect(node: Node, name: str, fleet: Fleet, cancel: Event) -> ImageLookup:
         return unreachable(got)
     if got.exit_code:
         problem = docker_problem(got.exit_code, got.stderr.strip() or "Docker gives no answer")
-        return Unreachable(problem.text, problem.fix)
+        return Unreachable(problem.text, problem.fix, problem.detail)
     return parse_image(got.stdout)

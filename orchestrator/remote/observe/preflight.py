@@ -13,6 +13,7 @@ from orchestrator.model.cluster import Cluster, Node, Pull
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker, engine
 from orchestrator.plan.checks import Evidence
+from orchestrator.plan.checks.docker_engine import is_fit
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import inspection, probe
 from orchestrator.plan.facts.address import NodeAddress, places
@@ -49,7 +50,12 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     """Everything more that can be learned of the hosts that answered the first look."""
     hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
     tell(LookBegan(tuple(hosts), "Look closer", "tried"))
-    having = {name: here for name, here in hosts.items() if here.image_id}  # an image to try
+    fit = {
+        node.name: hosts[node.name]
+        for node in cluster.nodes
+        if node.name in hosts and is_fit(node, hosts[node.name], hosts[node.name].engine)
+    }
+    having = {name: here for name, here in fit.items() if here.image_id}  # an image to try
     check = _Check(cluster, hosts, places(cluster, having), fleet, cancel)
     clocks = check.each(hosts, check.clock)
     inspections = check.each(hosts, check.inspect)

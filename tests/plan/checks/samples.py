@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Finding, quick
+from orchestrator.plan.facts.docker_engine import Engine
 from orchestrator.plan.facts.host import Facts, Folder, Machine
-from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour
+from orchestrator.plan.facts.inspection import Hardware, Inspection, Neighbour
 from orchestrator.plan.facts.probe import Link, Outcome, Trial
 from tests.plan.worlds import bare_host, cluster, node, with_host
 

@@ -9,6 +9,7 @@ from orchestrator.cli.output.check_report import TOPICS
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray, Rdma
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks import Evidence, Finding, Level, obstacles, quick, thorough
+from orchestrator.plan.facts.docker_engine import Engine
 from orchestrator.plan.facts.host import (
     Address,
     Container,
@@ -20,7 +21,7 @@ from orchestrator.plan.facts.host import (
     Unreachable,
 )
 from orchestrator.plan.facts.image import ImageInfo
-from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour
+from orchestrator.plan.facts.inspection import Hardware, Inspection, Neighbour
 from orchestrator.plan.facts.probe import Link, Outcome, Trial
 from orchestrator.plan.problem import HostProblem, Problem, quoted
 from orchestrator.plan.remedies import docker_problem
@@ -70,6 +71,20 @@ def containers(draw: st.DrawFn) -> Container:
     )
 
 
+ENGINES = st.builds(
+    Engine,
+    st.sampled_from(["27.3.1", "19.03", ""]),
+    LINES,
+    LINES,
+    st.none() | BYTES,
+    hostname=LINES,
+    memory=BYTES,
+    context=st.sampled_from(["", "default", "other"]),
+    variable=LINES,
+    rootless=st.booleans(),
+    maps_users=st.booleans(),
+    log_driver=st.sampled_from(["", "json-file", "none", "gelf"]),
+)
 MACHINES = st.builds(Machine, LINES, IPS | LINES, BYTES, st.builds(Folder, LINES, free=st.none() | BYTES))
 HELD = st.builds(ImageInfo, st.sampled_from(["one", "two"]), built_from=st.sampled_from(["", "one", "two"]))
 HOST_FACTS = st.builds(
@@ -88,13 +103,14 @@ HOST_FACTS = st.builds(
     machine=st.none() | MACHINES,
     listeners=st.none()
     | st.lists(st.builds(Listener, LINES, st.sampled_from([6379, 6380, 22]), LINES), max_size=3).map(tuple),
+    engine=st.none() | ENGINES,
 )
 FACTS: st.SearchStrategy[Facts] = st.fixed_dictionaries(
     dict.fromkeys(HOSTS, HOST_FACTS | st.builds(Unreachable, WORDS, LINES, WORDS))
 )
 INSPECTIONS = st.builds(
     Inspection,
-    st.none() | st.builds(Engine, LINES, LINES, LINES, st.none() | BYTES),
+    st.none() | ENGINES,
     st.builds(Hardware, nvidia_driver=LINES, nvidia_toolkit=LINES, infiniband=st.tuples(LINES)),
     st.lists(st.builds(Neighbour, LINES, LINES, st.booleans(), LINES), max_size=2).map(tuple),
     st.none() | WORDS.map(str.strip),

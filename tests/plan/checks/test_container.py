@@ -118,10 +118,13 @@ def test_how_many_gpus_a_container_should_see_is_what_up_expects() -> None:
 
 
 def test_what_nvidia_smi_says_in_several_lines_stands_below_the_first() -> None:
-    words = "Unable to determine the device handle\nfor GPU 0000:01:00.0: Unknown Error"
+    words = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 550.54"
     of = head(accelerator=Accelerator.NVIDIA, num_gpus=2)
     (only,) = (each for each in findings(trial(gpus=(), gpu_trouble=words), of) if each.topic == "gpus")
-    assert only.text == "containers see 0 of the 2 GPUs: Unable to determine the device handle"
+    assert (
+        only.text
+        == "containers see 0 of the 2 GPUs: Failed to initialize NVML: Driver/library version mismatch"
+    )
     assert only.detail == words
 
 

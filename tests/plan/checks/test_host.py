@@ -10,7 +10,7 @@ from orchestrator.plan.checks.host import check_reachable, check_startable
 from orchestrator.plan.facts.host import Address, Listener, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_PASSWORD, NO_RIGHT, OTHER_DRIVER, docker_problem
+from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_RIGHT, OTHER_DRIVER, SUDO_ASKS, docker_problem
 from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with, machine
 from tests.plan.worlds import bare_host, cluster, container, node
 
@@ -56,7 +56,7 @@ def test_a_silent_host_is_told_in_its_own_words_and_no_more() -> None:
             NO_DAEMON,
         ),
         (docker_problem(1, "permission denied: docker.sock"), "permission denied: docker.sock", NO_RIGHT),
-        (docker_problem(1, "sudo: a password is required\nbye"), "sudo: a password is required", NO_PASSWORD),
+        (docker_problem(1, "sudo: a password is required\nbye"), "sudo: a password is required", SUDO_ASKS),
         (docker_problem(3, "?"), "?", "look at Docker on this host: docker info"),
     ],
 )
@@ -64,8 +64,9 @@ def test_docker_in_trouble_is_the_one_thing_told(trouble: Problem, told: str, fi
     assert found(docker=trouble) == [("failure", told, fix)]
 
 
-def test_what_docker_says_in_several_lines_stands_below_the_first() -> None:
-    words = "sudo: a terminal is required\nsudo: a password is required"
+def test_what_docker_says_in_several_lines_stands_below_the_one_that_tells_it() -> None:
+    beside = "sudo: unable to resolve host gpu1: Name or service not known"
+    words = f"{beside}\nsudo: a terminal is required\nsudo: a password is required"
     (only,) = check_reachable(node(1), bare_host(node(1), docker=docker_problem(1, words)))
     assert (only.text, only.detail) == ("sudo: a terminal is required", words)
 

@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.model.cluster import Docker
 from orchestrator.plan import docker
-from orchestrator.plan.facts.inspection import Engine, Hardware, Inspection, Neighbour, parse_inspection
+from orchestrator.plan.facts.docker_engine import Engine
+from orchestrator.plan.facts.inspection import Hardware, Inspection, Neighbour, parse_inspection
 from tests.plan.machines import NOTE, Machine
 from tests.plan.worlds import cluster, node
 
@@ -84,17 +85,14 @@ def test_a_host_with_nothing_but_docker(machine: Machine) -> None:
         neighbours=(),
         pullable=None,
         sudo_docker=False,
+        boot=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        network=str(Path("/proc/self/ns/net").readlink()),
     )
 
 
 def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None:
     inspected(machine, ask_registry=True)
     assert [call[0] for call in machine.calls] == ["info", "info", "ps", "manifest"]
-
-
-def test_podman_describes_no_engine(machine: Machine) -> None:
-    machine.answers("info", '{"host": {"arch": "amd64"}, "version": {"Version": "5.0"}}')
-    assert inspected(machine).engine is None
 
 
 def test_docker_that_fails_describes_no_engine_and_names_no_containers(machine: Machine) -> None:
@@ -112,7 +110,7 @@ def test_room_that_cannot_be_told_is_not_guessed(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("refusal", "told"),
-    [("", ""), ("no such manifest: x\n", "no such manifest: x"), ("a\ndenied: b\n", "a\ndenied: b")],
+    [("", ""), ("no such manifest: x\n", "no such manifest: x"), ("warning: a\ndenied: b\n", "denied: b")],
 )
 def test_the_registry_is_asked_for_the_image_and_its_refusal_told(
     machine: Machine, refusal: str, told: str

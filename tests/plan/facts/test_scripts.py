@@ -107,6 +107,21 @@ def test_a_look_at_the_containers_alone_asks_docker_for_nothing_else(machine: Ma
     assert (found.image_id, found.processes, found.ray, found.served) == ("", frozenset(), None, None)
 
 
+def test_before_the_first_container_of_ours_docker_tells_of_itself_and_never_again(machine: Machine) -> None:
+    with_info = STUB.replace("ps | top", "ps | info | top")
+    machine.program("docker", with_info)
+    assert look(machine, cluster(), "", Depth.MACHINE).engine is None
+    assert "info" not in {call[0] for call in machine.calls}
+    machine.program("docker", with_info.replace("top", "none").replace("done", "done; exit 1"))
+    machine.answers("info", '{"ServerVersion": "27.3.1", "Name": "gpu3"}\n')
+    found = look(machine, cluster(), "", Depth.MACHINE)
+    assert found.engine
+    assert found.engine.hostname == "gpu3"
+    assert found.machine
+    assert found.machine.kernel == os.uname().release
+    assert look(machine, cluster(), "").engine is None
+
+
 def test_ray_is_asked_only_where_there_is_a_gcs_to_ask(machine: Machine) -> None:
     assert look(machine, cluster(), gcs="").ray is None
     assert not [call for call in machine.calls if call[0] == "exec" and call[2] == "python3"]

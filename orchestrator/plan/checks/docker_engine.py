@@ -1,0 +1,116 @@
+"""Docker's engine: whether it is the host's own, and whether its settings let our containers work and be heard."""
+
+from itertools import pairwise
+
+from orchestrator.model.cluster import Node
+from orchestrator.plan.checks.finding import Findings, Level, failure, release, warning
+from orchestrator.plan.facts.docker_engine import Engine
+from orchestrator.plan.facts.host import HostFacts
+from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.probe import Trial
+from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, SYSTEMS_SOCKET, USERS_AS_THEY_ARE
+
+SYSTEMS_DOCKER = "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
+CHOOSES_ENGINE = ("-H", "--host", "-c", "--context")
+
+ON_THE_HOST = ("runc", "crun", "nvidia", "io.containerd.runc.v2")
+"""The runtimes that are known to isolate by namespaces alone, and so leave out the network's."""
+
+HAVE_LOGS = ("json-file", "local", "journald", "k8s-file", "")
+FIRST_TO_CACHE_LOGS = (20, 10)
+"""From then on Docker keeps a copy to read of what it sends away."""
+
+
+def check_engine(node: Node, here: HostFacts, engine: Engine | None) -> Findings:
+    """What Docker tells of itself that keeps containers from working there, or from being heard."""
+    if engine is None:
+        return
+    if elsewhere := _elsewhere(node, here, engine):
+        yield failure(node.name, "docker", elsewhere, _own_engine(node, engine))
+    elif engine.rootless:
+        text = (
+            "its Docker is rootless: containers are in a network of its own, where no other host reaches them"
+        )
+        yield failure(node.name, "docker", text, SYSTEMS_DOCKER)
+    elif engine.maps_users and _argument(node, "--userns") != "host":
+        text = "its Docker maps users (userns-remap), and so refuses containers the host's network"
+        yield failure(node.name, "docker", text, USERS_AS_THEY_ARE)
+    driver = _argument(node, "--log-driver") or engine.log_driver
+    cached = not () < release(engine.version) < FIRST_TO_CACHE_LOGS
+    if driver == "none" or not (cached or driver in HAVE_LOGS):
+        text = f"its Docker keeps no logs to read (log driver {driver}), so a container's end would have no reason"
+        yield warning(node.name, "docker", text, READABLE_LOGS)
+
+
+def is_fit(node: Node, here: HostFacts, engine: Engine | None) -> bool:
+    """Whether a container that this engine starts would be the host's and of use, as far as the engine tells."""
+    return all(each.level is not Level.FAILURE for each in check_engine(node, here, engine))
+
+
+def check_place(node: Node, found: Inspection, trial: Trial, engine: Engine | None) -> Findings:
+    """Whether a container was where the host is: on its kernel, in its network."""
+    if _differ(trial.boot, found.boot):
+        text = "its containers do not run on this host, but on another machine, or in a virtual one"
+    elif _differ(trial.network, found.network):
+        text = "its containers are not in the host's network, where other hosts reach them"
+    else:
+        return
+    runtime = _argument(node, "--runtime") or (engine.runtime if engine else "")
+    if runtime and runtime not in ON_THE_HOST:
+        yield failure(node.name, "docker", f"{text} (runtime {runtime})", HOSTS_RUNTIME)
+    else:
+        fix = _own_engine(node, engine) if engine and _chosen_by(node, engine) else SYSTEMS_DOCKER
+        yield failure(node.name, "docker", text, fix)
+
+
+def _elsewhere(node: Node, here: HostFacts, engine: Engine) -> str:
+    """That it is another machine's, by what it tells of that one: at least its name."""
+    if not here.machine:
+        return ""
+    if _differ(engine.hostname, here.machine.hostname):
+        whose = f"the Docker of {engine.hostname}"
+    elif _differ(engine.kernel, here.machine.kernel) or _differ(engine.memory, here.machine.memory):
+        whose = f"the Docker of another machine, with Linux {engine.kernel}"
+    else:
+        return ""
+    return f"its `docker` speaks to {whose}{_chosen_by(node, engine)}, not to one of this host"
+
+
+def _chosen_by(node: Node, engine: Engine) -> str:
+    if _heeds_variables(node) and engine.variable:
+        return f" ({engine.variable})"
+    return f" (context {engine.context})" if engine.context not in ("", "default") else ""
+
+
+def _own_engine(node: Node, engine: Engine) -> str:
+    """What makes the same command speak to the host's own Docker."""
+    command = " ".join(node.docker.command)
+    if not engine.version:  # podman's
+        return f"set `docker: {{command: {command} --remote=false}}` for it"
+    options = " ".join(node.docker.command).partition("docker ")[2].split()  # those of `sudo` stand before
+    if any(word.partition("=")[0] in CHOOSES_ENGINE for word in options):
+        return f"leave out of `docker: {{command: {command}}}` what chooses another"
+    here = f"set `docker: {{command: {command} -H {SYSTEMS_SOCKET}}}` for it"
+    if _heeds_variables(node) and engine.variable:
+        name = engine.variable.partition("=")[0]
+        return f"take {name} out of its ~/.bashrc or /etc/environment, or {here}"
+    if engine.context not in ("", "default"):
+        return f"{command} context use default; or {here}"
+    return f"is Docker installed on it? {here}"
+
+
+def _heeds_variables(node: Node) -> bool:
+    """`sudo` does not pass them on, options and `env -u` come before them."""
+    return len(node.docker.command) == 1
+
+
+def _argument(node: Node, option: str) -> str:
+    """The last value of an option in `docker.args`; empty where it is not there."""
+    apart = [(name, value) for name, value in pairwise(node.docker.args) if name == option]
+    attached = [word.partition("=")[::2] for word in node.docker.args if word.startswith(f"{option}=")]
+    return next((value for _, value in reversed([*apart, *attached])), "")
+
+
+def _differ(one: str | int, other: str | int) -> bool:
+    """Whether both are known, and not the same."""
+    return bool(one and other) and one != other
