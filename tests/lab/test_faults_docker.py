@@ -1,6 +1,7 @@
 """Faults of a host's Docker, and of the host under it: hanging, full, another Ray, switched off, talking nonsense."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -116,56 +117,70 @@ def the_log(lab: Lab) -> str:
 OWN = "set `docker: {command: docker -H unix:///var/run/docker.sock}` for it"
 
 
-def engine_of(host: Host) -> str:
-    """Where Docker listens there, as any host of the lab can reach it."""
-    return f"unix://{host.folder}/run/docker.sock"
+@pytest.fixture
+def far(lab: Lab) -> Iterator[str]:
+    """Where gpu3's Docker listens for other machines."""
+    address = f"tcp://{lab.hosts['gpu3'].address}:2375"
+    with faults.engine_settings(lab.hosts["gpu3"], hosts=["unix:///var/run/docker.sock", address], tls=False):
+        yield address
 
 
-def use_context(gpu2: Host, other: str) -> None:
+@contextmanager
+def in_context(gpu2: Host, other: str) -> Iterator[None]:
     gpu2.docker("context", "create", "far", "--docker", f"host={other}")
     gpu2.docker("context", "use", "far")
+    try:
+        yield
+    finally:
+        gpu2.run("rm", "-r", "/root/.docker")
 
 
-def set_docker_host(gpu2: Host, other: str) -> None:
+@contextmanager
+def with_docker_host(gpu2: Host, other: str) -> Iterator[None]:
     (gpu2.folder / "root/.bashrc").write_text(f"export DOCKER_HOST={other}\n")
+    yield
 
 
 @pytest.mark.parametrize(
     ("choose", "chosen", "fix", "mend"),
     [
-        (use_context, "context far", "docker context use default; or ", "docker context use default"),
+        (in_context, "context far", "docker context use default; or ", "docker context use default"),
         (
-            set_docker_host,
-            "DOCKER_HOST=unix:",
+            with_docker_host,
+            "DOCKER_HOST=tcp://192.0.2.13:2375",
             "take DOCKER_HOST out of its ~/.bashrc or /etc/environment, or ",
             "sed -i /DOCKER_HOST/d ~/.bashrc",
         ),
     ],
 )
 def test_the_docker_of_another_machine_is_named_before_anything_starts_there(
-    lab: Lab, choose: Callable[[Host, str], None], chosen: str, fix: str, mend: str
+    lab: Lab,
+    far: str,
+    choose: Callable[[Host, str], AbstractContextManager[None]],
+    chosen: str,
+    fix: str,
+    mend: str,
 ) -> None:
-    gpu2, gpu3 = lab.hosts["gpu2"], lab.hosts["gpu3"]
-    choose(gpu2, engine_of(gpu3))
-    inventory = two_hosts(lab, engine="mp")
-    text, told = bad(lab, inventory, "gpu2", "docker")
-    assert text.startswith(f"its `docker` speaks to the Docker of gpu3 ({chosen}")
-    assert told == fix + OWN
-    failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {told}")
-    assert containers(lab) == {"raycluster-lab-gpu1": "running"}
-    own = {"docker": {"command": "docker -H unix:///var/run/docker.sock"}}
-    repaired(lab, two_hosts(lab, engine="mp", worker=own))
-    gpu2.run("bash", "-c", mend)
-    repaired(lab, two_hosts(lab, engine="mp"))
+    gpu2, inventory = lab.hosts["gpu2"], two_hosts(lab, engine="mp")
+    with choose(gpu2, far):
+        text, told = bad(lab, inventory, "gpu2", "docker")
+        assert text == f"its `docker` speaks to the Docker of gpu3 ({chosen}), not to one of this host"
+        assert told == fix + OWN
+        failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {told}")
+        assert containers(lab) == {"raycluster-lab-gpu1": "running"}
+        own = {"docker": {"command": "docker -H unix:///var/run/docker.sock"}}
+        repaired(lab, two_hosts(lab, engine="mp", worker=own))
+        gpu2.run("bash", "-c", mend)
+        repaired(lab, two_hosts(lab, engine="mp"))
     assert containers(lab) == dict.fromkeys(("raycluster-lab-gpu1", "raycluster-lab-gpu2"), "running")
 
 
-def test_another_machine_of_the_same_name_is_told_by_where_a_container_is(lab: Lab) -> None:
-    gpu2, gpu3 = lab.hosts["gpu2"], lab.hosts["gpu3"]
-    use_context(gpu2, engine_of(gpu3))
+def test_another_machine_of_the_same_name_is_told_by_where_a_container_is(lab: Lab, far: str) -> None:
+    gpu3 = lab.hosts["gpu3"]
     gpu3.run("hostname", "gpu2")
     try:
-        text, fix = bad(lab, two_hosts(lab, engine="mp"), "gpu2", "docker")
+        with in_context(lab.hosts["gpu2"], far):
+            text, fix = bad(lab, two_hosts(lab, engine="mp"), "gpu2", "docker")
     finally:
         gpu3.run("hostname", "gpu3")
     assert text == "its containers are not in the host's network, where other hosts reach them"
@@ -193,7 +208,7 @@ def test_docker_that_keeps_no_logs_is_told_of_with_the_argument_that_keeps_ours(
         assert fix == "set `docker: {args: [--log-driver=local]}` for it"
         inventory = two_hosts(lab, engine="mp", worker={"docker": {"args": ["--log-driver=local"]}})
         repaired(lab, inventory)
-        assert lab.raycluster("logs", inventory).returncode == 0
+        assert lab.raycluster("logs", "-i", inventory).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_another_machines_engine_is_known_by_any_of_what_it_tells(
     changes: dict[str, object], whose: str
 ) -> None:
     told_of = f"its `docker` speaks to {whose}, not to one of this host"
-    assert told(**changes) == [("failure", told_of, f"is Docker installed on it? {OWN}")]
+    assert told(ALONE, **changes) == [("failure", told_of, f"is Docker installed on it? {OWN}")]
 
 
 def test_what_is_not_told_is_not_taken_for_another() -> None:
