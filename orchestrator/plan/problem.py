@@ -53,8 +53,9 @@ def plural(count: int, thing: str) -> str:
 
 def quoted(before: str, words: str, fix: str = "", detail: str = "") -> Problem:
     """A problem in a program's own words: the line that tells it, and where there are more, all below."""
+    words = HELP.sub("", words).strip()
     said = _error(words) or next(iter(_telling(words)), "it says nothing")
-    return Problem(before + said, fix, detail or ("" if said == words.strip() else words.strip()))
+    return Problem(before + said, fix, detail or ("" if said == words else words))
 
 
 def exited(exit_code: int, words: str) -> Problem:

@@ -90,7 +90,7 @@ HINTS = {
     r"authorization denied by plugin|authz plugin": NOT_AUTHORIZED,
     r"logging driver|log.?opt": READABLE_LOGS,
     r"error getting credentials": NO_CREDENTIALS,
-    r"runtime.*executable file not found|unknown runtime specified|unknown or invalid runtime": NO_RUNTIME,
+    r"unable to retrieve OCI runtime error|unknown runtime specified|unknown or invalid runtime": NO_RUNTIME,
     r"Cannot connect to the Docker daemon at (?!unix:///(var/)?run/docker\.sock)": OTHER_ENGINE,
     r"error during connect|context .*not found": OTHER_ENGINE,
     r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,

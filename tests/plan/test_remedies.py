@@ -61,6 +61,11 @@ SAID = [
         remedies.OTHER_ENGINE,
     ),
     ('Current context "far" is not found on the file system, please check', remedies.OTHER_ENGINE),
+    (
+        "docker: Error response from daemon: failed to create shim task: OCI runtime create failed: unable to retrieve "
+        "OCI runtime error (open /var/run/docker/log.json: no such file or directory): fork/exec /nope: no such file",
+        remedies.NO_RUNTIME,
+    ),
     ("unknown log opt 'x' for json-file log driver", remedies.READABLE_LOGS),
     (
         'error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH',

@@ -1,17 +1,16 @@
 """Docker's engine: whether it is the host's own, and whether its settings let our containers work and be heard."""
 
-from itertools import pairwise
-
 from orchestrator.model.cluster import Node
 from orchestrator.plan.checks.finding import Findings, Level, failure, release, warning
+from orchestrator.plan.command import Command
+from orchestrator.plan.docker import endpoint
 from orchestrator.plan.facts.docker_engine import Engine
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Trial
-from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, SYSTEMS_SOCKET, USERS_AS_THEY_ARE
+from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, USERS_AS_THEY_ARE
 
 SYSTEMS_DOCKER = "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
-CHOOSES_ENGINE = ("-H", "--host", "-c", "--context")
 
 ON_THE_HOST = ("runc", "crun", "nvidia", "io.containerd.runc.v2")
 """The runtimes that are known to isolate by namespaces alone, and so leave out the network's."""
@@ -32,10 +31,10 @@ def check_engine(node: Node, here: HostFacts, engine: Engine | None) -> Findings
             "its Docker is rootless: containers are in a network of its own, where no other host reaches them"
         )
         yield failure(node.name, "docker", text, SYSTEMS_DOCKER)
-    elif engine.maps_users and _argument(node, "--userns") != "host":
+    elif engine.maps_users and endpoint.argument(node, "--userns") != "host":
         text = "its Docker maps users (userns-remap), and so refuses containers the host's network"
         yield failure(node.name, "docker", text, USERS_AS_THEY_ARE)
-    driver = _argument(node, "--log-driver") or engine.log_driver
+    driver = endpoint.argument(node, "--log-driver") or engine.log_driver
     cached = not () < release(engine.version) < FIRST_TO_CACHE_LOGS
     if driver == "none" or not (cached or driver in HAVE_LOGS):
         text = f"its Docker keeps no logs to read (log driver {driver}), so a container's end would have no reason"
@@ -55,7 +54,7 @@ def check_place(node: Node, found: Inspection, trial: Trial, engine: Engine | No
         text = "its containers are not in the host's network, where other hosts reach them"
     else:
         return
-    runtime = _argument(node, "--runtime") or (engine.runtime if engine else "")
+    runtime = endpoint.argument(node, "--runtime") or (engine.runtime if engine else "")
     if runtime and runtime not in ON_THE_HOST:
         yield failure(node.name, "docker", f"{text} (runtime {runtime})", HOSTS_RUNTIME)
     else:
@@ -77,38 +76,28 @@ def _elsewhere(node: Node, here: HostFacts, engine: Engine) -> str:
 
 
 def _chosen_by(node: Node, engine: Engine) -> str:
-    if _heeds_variables(node) and engine.variable:
+    if endpoint.is_by_variables(node) and engine.variable:
         return f" ({engine.variable})"
     return f" (context {engine.context})" if engine.context not in ("", "default") else ""
 
 
 def _own_engine(node: Node, engine: Engine) -> str:
     """What makes the same command speak to the host's own Docker."""
-    command = " ".join(node.docker.command)
-    if not engine.version:  # podman's
-        return f"set `docker: {{command: {command} --remote=false}}` for it"
-    options = " ".join(node.docker.command).partition("docker ")[2].split()  # those of `sudo` stand before
-    if any(word.partition("=")[0] in CHOOSES_ENGINE for word in options):
-        return f"leave out of `docker: {{command: {command}}}` what chooses another"
-    here = f"set `docker: {{command: {command} -H {SYSTEMS_SOCKET}}}` for it"
-    if _heeds_variables(node) and engine.variable:
+    if endpoint.is_in_command(node):
+        return "leave out of `docker: {command: …}` what names that engine"
+    if not engine.version:
+        return _command(endpoint.podman_here(node))
+    here = _command(endpoint.at_systems_socket(node))
+    if endpoint.is_by_variables(node) and engine.variable:
         name = engine.variable.partition("=")[0]
         return f"take {name} out of its ~/.bashrc or /etc/environment, or {here}"
     if engine.context not in ("", "default"):
-        return f"{command} context use default; or {here}"
+        return f"{endpoint.default_context(node).shown()}; or {here}"
     return f"is Docker installed on it? {here}"
 
 
-def _heeds_variables(node: Node) -> bool:
-    """`sudo` does not pass them on, options and `env -u` come before them."""
-    return len(node.docker.command) == 1
-
-
-def _argument(node: Node, option: str) -> str:
-    """The last value of an option in `docker.args`; empty where it is not there."""
-    apart = [(name, value) for name, value in pairwise(node.docker.args) if name == option]
-    attached = [word.partition("=")[::2] for word in node.docker.args if word.startswith(f"{option}=")]
-    return next((value for _, value in reversed([*apart, *attached])), "")
+def _command(command: Command) -> str:
+    return f"set `docker: {{command: {command.shown()}}}` for it"
 
 
 def _differ(one: str | int, other: str | int) -> bool:

@@ -7,7 +7,7 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
 from orchestrator.plan.logs import lines
 from orchestrator.plan.logs.lines import Line, Log, LogContainer
-from orchestrator.plan.remedies import docker_problem
+from orchestrator.plan.remedies import docker_problem, hint
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all
@@ -66,4 +66,5 @@ def find(cluster: Cluster, node: Node, via: Transport, cancel: Event) -> LogCont
 def unreadable(ended: Output, lines: list[str]) -> Failure:
     """For a log that Docker would not give. Its words may stand among the lines, after the last of them."""
     words = ended.stderr.strip() or next((line for line in reversed(lines) if line), "")
-    return Failure(FailureKind.EXIT, f"its log cannot be read: exit code {ended.exit_code}", detail=words)
+    text = f"its log cannot be read: exit code {ended.exit_code}"
+    return Failure(FailureKind.EXIT, text, detail=words, fix=hint(words))

@@ -25,6 +25,7 @@ from tests.plan.checks.samples import (
 from tests.plan.worlds import SEALED, container
 
 SUDO = "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
+NAMED = "leave out of `docker: {command: …}` what names that engine"
 OWN = "set `docker: {command: docker -H unix:///var/run/docker.sock}` for it"
 
 
@@ -93,13 +94,13 @@ def test_what_is_not_told_is_not_taken_for_another() -> None:
             "docker --context far",
             {"context": "far", "variable": "DOCKER_HOST=tcp://gpu3:2375"},
             " (context far)",
-            "leave out of `docker: {command: docker --context far}` what chooses another",
+            NAMED,
         ),
         (
             "docker -H tcp://gpu3:2375",
             {"variable": "DOCKER_HOST=tcp://gpu4:2375"},
             "",
-            "leave out of `docker: {command: docker -H tcp://gpu3:2375}` what chooses another",
+            NAMED,
         ),
         (
             "sudo -H docker",
