@@ -9,9 +9,9 @@ from .host import SHADOW, Host
 from .processes import run
 
 CONTAINERS = "/var/lib/docker/containers"
-SUDOERS_D = "@includedir /etc/sudoers.d\n"
 INCOMING = "/var/lib/docker/tmp"
 """Where images are unpacked that somebody brings."""
+SUDOERS_D = "@includedir /etc/sudoers.d\n"
 EMPTY_DISK = f"for place in {CONTAINERS} {INCOMING}; do ! mountpoint -q $place || umount $place; done"
 MEND = f"""\
 kill -CONT $(cat /run/docker.pid /run/sshd.pid)
