@@ -13,6 +13,12 @@ DIFFERS = re.compile(r"[^ -~]|['!\\]")
 NO_PLAIN_FORMAT = re.compile(r"""[^ -~]|['!\\%"$`]""")
 """The same, and what printf or double quotes would make something else of."""
 
+ONCE = "export SHLVL=1; "
+"""Keeps a bash that is run from here from reading ~/.bashrc, as Debian's does at the first level of an SSH session.
+
+The login shell has read it, and need not have counted itself.
+"""
+
 
 class Script(str):
     """A program that a command carries as a word of its line, with the name that it is known by."""
@@ -63,7 +69,7 @@ class Command:
         if DIFFERS.search(code):
             escaped = NO_PLAIN_FORMAT.sub(lambda found: _octal(found[0]), code)
             code = f'eval "$(printf "{escaped}")"'
-        return f"sh -c '{first}{code}'{called}"
+        return f"sh -c '{first}{ONCE}{code}'{called}"
 
     def shown(self) -> str:
         """The same for people and for scripts: what is no plain character stands escaped, as bash reads it."""

@@ -6,6 +6,7 @@ A forced command stands in for the login shell: sshd hands it the very line that
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -108,6 +109,14 @@ def test_what_a_host_says_before_a_command_is_not_the_commands(account: Account,
     assert gpu1.stream(says, lines.append, timeout=30, cancel=Event()) == Output(3, stderr="err\n")
     assert lines == ["out"]
     assert piped(gpu1, says) == (3, b"out\n", b"err\n")
+
+
+def test_a_greeting_is_not_said_again_by_a_bash_that_we_run(account: Account, tmp_path: Path) -> None:
+    (tmp_path / ".bashrc").write_text("printf hello")
+    gpu1 = account(f'env -u SHLVL HOME={tmp_path} bash -c "$SSH_ORIGINAL_COMMAND"')
+    ours = Script("test", "echo ours; bash -c 'echo and its'").command(interpreter="bash")
+    assert piped(gpu1, ours) == (0, b"ours\nand its\n", b"")
+    assert piped(gpu1, sh("bash -c 'echo ours'")) == (0, b"ours\n", b"")
 
 
 @pytest.mark.parametrize("greeting", GREETINGS.values(), ids=GREETINGS)
