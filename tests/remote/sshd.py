@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,14 @@ def free_port(address: str) -> int:
     with socket.socket() as listener:
         listener.bind((address, 0))
         return int(listener.getsockname()[1])
+
+
+def _sshds_below(pid: int) -> Iterator[int]:
+    with suppress(OSError):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            if Path(f"/proc/{child}/comm").read_text().startswith("sshd"):
+                yield child
+                yield from _sshds_below(child)
 
 
 @dataclass
@@ -89,10 +98,9 @@ class Sshd:
                 os.kill(session, signal.SIGKILL)
 
     def sessions(self) -> list[int]:
-        """The processes that serve one connection each."""
+        """The processes that serve one connection each; with OpenSSH 9.8 and newer those below them, too."""
         assert self._process
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        return list(_sshds_below(self._process.pid))
 
     def key(self, kind: str = "ed25519") -> Path:
         return self.home / f"host_{kind}"

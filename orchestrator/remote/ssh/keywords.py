@@ -54,7 +54,7 @@ _UNKNOWN = (
     Unknown("PKCS11Provider", FailureKind.AUTH),
     Unknown("PreferredAuthentications", FailureKind.AUTH),
     Unknown("PubkeyAuthentication", FailureKind.AUTH, ("true", "yes")),
-    Unknown("SecurityKeyProvider", FailureKind.AUTH, ("internal", "none")),
+    Unknown("SecurityKeyProvider", FailureKind.AUTH, ("internal", "none", "$SSH_SK_PROVIDER")),
     Unknown("KnownHostsCommand", FailureKind.HOST_KEY),
     Unknown("NoHostAuthenticationForLocalhost", FailureKind.HOST_KEY, ("no",)),
     Unknown("RevokedHostKeys", FailureKind.HOST_KEY),
