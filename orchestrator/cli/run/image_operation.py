@@ -17,7 +17,7 @@ from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_imag
 from orchestrator.plan.problem import plural
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.remote.execute.events import Report
-from orchestrator.remote.observe.images import inspect_images
+from orchestrator.remote.observe.hosts import inspect_images
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,7 @@ from orchestrator.plan.checks.across_hosts import (
 )
 from orchestrator.plan.checks.container import check_container
 from orchestrator.plan.checks.docker_engine import check_engine, check_place, is_fit
-from orchestrator.plan.checks.finding import (
-    Evidence,
-    Finding,
-    Findings,
-    Level,
-    failure,
-    ok,
-    warning,
-)
+from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Level, failure, ok, warning
 from orchestrator.plan.checks.firewall import check_connections
 from orchestrator.plan.checks.hardware import check_hardware
 from orchestrator.plan.checks.host import (

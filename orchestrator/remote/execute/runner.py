@@ -10,27 +10,10 @@ from typing import Protocol, Self
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.problem import Problem, headline
-from orchestrator.plan.steps import (
-    NotYet,
-    OnFailure,
-    Phase,
-    Plan,
-    Ready,
-    Run,
-    Step,
-    Wait,
-    Watch,
-)
+from orchestrator.plan.steps import NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
+from orchestrator.remote.execute import events
 from orchestrator.remote.execute.command import follow, run, with_timeout
-from orchestrator.remote.execute.events import (
-    PhaseBegan,
-    Report,
-    Status,
-    StepBegan,
-    StepEnded,
-    StepWaits,
-    Tell,
-)
+from orchestrator.remote.execute.events import Report, Status, StepEnded, Tell
 from orchestrator.remote.execute.image_stream import ImageStream
 from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
@@ -74,7 +57,7 @@ def _carry_out(
     phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
 ) -> tuple[list[StepEnded], str]:
     """How the phase's steps ended, and the last line of its watch."""
-    tell(PhaseBegan(phase))
+    tell(events.PhaseBegan(phase))
     going = {host: steps for host, steps in phase.lanes().items() if host not in out}
     stream: AbstractContextManager[ImageStream | None] = nullcontext()
     if phase.feed:
@@ -173,7 +156,7 @@ class _Lane:
         return failed
 
     def _step(self, step: Step) -> StepEnded:
-        self.tell(StepBegan(step))
+        self.tell(events.StepBegan(step))
         began = time.monotonic()
         got = self._do(step, self.hosts[step.host])
         status, output = (Status.FAILED, None) if isinstance(got, Failure) else (Status.OK, got)
@@ -205,7 +188,7 @@ def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
         if not isinstance(ended, NotYet):
             return ended
         if ended.why != told or time.monotonic() > again:
-            lane.tell(StepWaits(step, ended.why, still=ended.why == told))
+            lane.tell(events.StepWaits(step, ended.why, still=ended.why == told))
             told, again = ended.why, time.monotonic() + lane.hosts.timeouts.still_waiting
 
 

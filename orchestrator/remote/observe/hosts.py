@@ -1,4 +1,4 @@
-"""Inspects hosts side by side, with one command each."""
+"""Inspects hosts, or the image that they have, side by side, with one command each."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,11 @@ from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine
 from orchestrator.plan.facts import parse
 from orchestrator.plan.facts.containers import container_of, orphan_containers
-from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, ImageLookup, Unreachable
+from orchestrator.plan.facts.image import parse_image
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import commands as ray
+from orchestrator.plan.remedies import docker_problem
 from orchestrator.remote.execute.events import HostSeen, LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.transport import Failure, FailureKind
@@ -105,3 +107,21 @@ def _gcs(cluster: Cluster, node: Node) -> str:
     """Where the head's container finds its own GCS, if there is one."""
     has_one = engine.of(cluster).has_ray and node.role is Role.HEAD
     return ray.local_gcs(node, cluster.ray.port) if has_one else ""
+
+
+def inspect_images(
+    nodes: tuple[Node, ...], name: str, fleet: Fleet, tell: Tell, cancel: Event
+) -> dict[str, ImageLookup]:
+    """The image that each node has under a name; those that could not be asked are `Unreachable`."""
+
+    def ask(node: Node) -> ImageLookup:
+        command = docker.inspect_image(node, name)
+        got = fleet[node.name].run(command, timeout=fleet.timeouts.image_look, cancel=cancel)
+        if isinstance(got, Failure):
+            return unreachable(got)
+        if got.exit_code:
+            problem = docker_problem(got.exit_code, got.stderr.strip() or "Docker gives no answer")
+            return Unreachable(problem.text, problem.fix, problem.detail)
+        return parse_image(got.stdout)
+
+    return ask_all(nodes, ask, tell, "Look at the images", "asked what it has")
