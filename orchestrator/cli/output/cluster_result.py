@@ -9,7 +9,7 @@ from orchestrator.cli.output.console import answer, notice
 from orchestrator.cli.output.status_table import gpus_in_all
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.plan import engine
-from orchestrator.plan.engine.membership import Roster
+from orchestrator.plan.engine.ray import Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.problem import plural
 from orchestrator.plan.serving.health import served_by

@@ -8,7 +8,7 @@ from orchestrator.plan.facts.docker_engine import Engine
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Hardware, Inspection
 from orchestrator.plan.facts.probe import Trial
-from orchestrator.plan.problem import Problem, headline
+from orchestrator.plan.problem import Problem, headline, plural
 from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
 
 OLDEST_ENGINE = (19, 3)
@@ -82,12 +82,12 @@ def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Fi
         case Accelerator.NVIDIA:
             yield from _nvidia(node, hardware)
         case Accelerator.NONE if hardware.nvidia_cards:
-            text = f"has {_many(hardware.nvidia_cards, 'NVIDIA card')}, and `accelerator` is none"
+            text = f"has {plural(hardware.nvidia_cards, 'NVIDIA card')}, and `accelerator` is none"
             yield warning(node.name, "gpus", text, "set `accelerator: nvidia`")
         case Accelerator.AMD | Accelerator.INTEL | Accelerator.ASCEND as kind if not missing:
             count = {"amd": hardware.amd, "intel": hardware.intel, "ascend": hardware.ascend}[kind]
             if count:
-                yield ok(node.name, "gpus", f"{_many(count, f'{kind} device')} on it")
+                yield ok(node.name, "gpus", f"{plural(count, f'{kind} device')} on it")
             else:
                 text = f"`accelerator` is {kind}, and there is no such device on it"
                 yield failure(node.name, "gpus", text, OTHER_DRIVER)
@@ -96,13 +96,13 @@ def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Fi
 def _nvidia(node: Node, hardware: Hardware) -> Findings:
     """Card, driver, toolkit: each is of no use without the one before."""
     if not hardware.nvidia_driver:
-        cards = _many(hardware.nvidia_cards, "NVIDIA card") if hardware.nvidia_cards else "no NVIDIA card"
+        cards = plural(hardware.nvidia_cards, "NVIDIA card") if hardware.nvidia_cards else "no NVIDIA card"
         yield failure(node.name, "gpus", f"there is no NVIDIA driver on it ({cards} on its bus)", NO_DRIVER)
     elif not hardware.nvidia_usable:
         text = f"driver {hardware.nvidia_driver}, but nvidia-smi lists no GPU"
         yield failure(node.name, "gpus", text, NO_DRIVER)
     else:
-        text = f"driver {hardware.nvidia_driver} lists {_many(hardware.nvidia_usable, 'GPU')}"
+        text = f"driver {hardware.nvidia_driver} lists {plural(hardware.nvidia_usable, 'GPU')}"
         yield ok(node.name, "gpus", text)
     if not hardware.nvidia_toolkit:
         level = failure if hardware.nvidia_driver else warning
@@ -116,7 +116,3 @@ def _neighbours(cluster: Cluster, node: Node, found: Inspection) -> Findings:
             whose = f"of cluster {other.cluster}" if other.cluster else "by hand, as run_cluster.sh does"
             text = f"{other.name} runs Ray there too, {whose}: they share its GPUs and memory"
             yield warning(node.name, "containers", text, "stop one of them, if that is not meant")
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Model, Node, Role
 from orchestrator.plan.actions.conditions import Runs
-from orchestrator.plan.engine.membership import Member, Roster
+from orchestrator.plan.engine.ray import Member, Roster
 from orchestrator.plan.facts.containers import ip_of, running_container
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem

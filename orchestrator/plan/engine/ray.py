@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.actions.conditions import Joined
-from orchestrator.plan.engine.membership import Member, Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.containers import UP_FIRST, ip_of, ray_table, why_not_ready
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, RayTable, RayTrouble
@@ -19,6 +19,30 @@ from orchestrator.plan.serving.spec import BACKEND, Part, Serving
 
 Table = RayTable | RayTrouble | None
 """The head's node table; None where its GCS could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A host's membership; None: unknown.
+
+    `gpus`: those that are seen. `trouble`: what is wrong with a container that runs; `fix`: what to do.
+    """
+
+    sound: bool
+    ray: bool | None
+    joined: bool | None
+    gpus: int | None
+    trouble: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The hosts that are in the cluster now, each with its GPUs, None where unknown; `strangers`: other addresses."""
+
+    summary_prefix: str
+    gpus: Mapping[str, int | None]
+    strangers: tuple[str, ...] = ()
 
 
 class RayEngine:
