@@ -3,12 +3,19 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from .host import SHADOW, Host
-from .processes import run
+from .processes import run, wait_until
 
 CONTAINERS = "/var/lib/docker/containers"
+ROOTLESS = """\
+mkdir -p run
+export PATH=$PATH:/usr/sbin:/sbin XDG_RUNTIME_DIR=$HOME/run
+options='--storage-driver vfs --iptables=false --bridge=none'
+setsid --fork /usr/share/docker.io/contrib/dockerd-rootless.sh $options >docker.log 2>&1
+"""
 INCOMING = "/var/lib/docker/tmp"
 """Where images are unpacked that somebody brings."""
 SUDOERS_D = "@includedir /etc/sudoers.d\n"
@@ -116,7 +123,23 @@ def user_ana(host: Host, sudoers: str) -> Iterator[None]:
         host.run("chown", "4711:4711", "/tmp/ana")
         stack.enter_context(_mounted(host, "/run/sudoers.d", "/etc/sudoers.d"))
         yield
-        host.run("rm", "-r", "/tmp/ana", "/run/sudoers.d")
+        host.run("rm", "-rf", "/tmp/ana", "/run/sudoers.d")
+
+
+@contextmanager
+def rootless_docker(host: Host) -> Iterator[str]:
+    """User ana runs a Docker of her own, which listens there."""
+    with ExitStack() as stack:
+        for file in ("/etc/subuid", "/etc/subgid"):
+            stack.enter_context(other_file(host, file, "ana:100000:65536\n"))
+        host.run("sh", "-c", "[ -e /run/tun ] || mknod -m 666 /run/tun c 10 200")
+        stack.enter_context(_mounted(host, "/run/tun", "/dev/net/tun"))
+        host.run("su", "--login", "ana", "--command", ROOTLESS)
+        stack.callback(host.run, "sh", "-c", "pkill -u ana; while pgrep -u ana; do sleep 0.1; done")
+        endpoint = "unix:///tmp/ana/run/docker.sock"
+        seen = partial(host.run, "docker", "-H", endpoint, "version", check=False)
+        wait_until(f"ana's Docker answers on {host.name}", lambda: seen().returncode == 0)
+        yield endpoint
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from .seeing import (
     bad,
     containers,
     failed,
+    findings,
     finished,
+    good,
     repaired,
     two_hosts,
 )
@@ -114,6 +116,16 @@ def the_log(lab: Lab) -> str:
     return text
 
 
+SANDBOX = """\
+#!/bin/sh
+for word; do
+    [ "$before" != --bundle ] || sed -i 's#,"path":"/var/run/docker/netns/default"##' "$word/config.json"
+    before=$word
+done
+exec runc "$@"
+"""
+"""A runtime that, as gVisor does, gives each container a network of its own, whatever Docker says."""
+
 OWN = "set `docker: {command: docker -H unix:///var/run/docker.sock}` for it"
 
 
@@ -187,6 +199,23 @@ def test_another_machine_of_the_same_name_is_told_by_where_a_container_is(lab: L
     assert fix == f"docker context use default; or {OWN}"
 
 
+def test_a_rootless_docker_is_refused_and_the_systems_taken_by_sudo(lab: Lab) -> None:
+    gpu2, worker = lab.hosts["gpu2"], {"ssh": {"user": "ana"}}
+    with (
+        faults.user_ana(gpu2, "ana ALL=(root) NOPASSWD: ALL"),
+        faults.rootless_docker(gpu2) as endpoint,
+    ):
+        (gpu2.folder / "tmp/ana/.bashrc").write_text(f"export DOCKER_HOST={endpoint}\n")
+        inventory = two_hosts(lab, engine="mp", worker=worker)
+        text, fix = bad(lab, inventory, "gpu2", "docker")
+        assert text.startswith("its Docker is rootless: containers are in a network of its own")
+        assert fix == "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
+        failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {fix}")
+        mended = two_hosts(lab, engine="mp", worker={**worker, "docker": {"command": "sudo -n docker"}})
+        repaired(lab, mended)
+        assert lab.raycluster("down", mended).returncode == 0
+
+
 def test_docker_that_maps_users_is_named_with_the_argument_that_unmaps_ours(lab: Lab) -> None:
     gpu2, mapped = lab.hosts["gpu2"], "daemon:100000:65536\n"
     with (
@@ -199,6 +228,20 @@ def test_docker_that_maps_users_is_named_with_the_argument_that_unmaps_ours(lab:
         assert text == "its Docker maps users (userns-remap), and so refuses containers the host's network"
         assert fix == "set `docker: {args: [--userns=host]}` for it"
         failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {fix}")
+
+
+def test_a_runtime_with_a_network_of_its_own_is_told_by_where_a_container_is(lab: Lab) -> None:
+    gpu2 = lab.hosts["gpu2"]
+    (gpu2.folder / "run/sandbox").write_text(SANDBOX)
+    gpu2.run("chmod", "+x", "/run/sandbox")
+    runtimes = {"sandbox": {"path": "/run/sandbox"}}
+    with faults.engine_settings(gpu2, default_runtime="sandbox", runtimes=runtimes):
+        found = [each for each in findings(lab, two_hosts(lab, engine="mp")) if each["level"] == "failure"]
+        place = "its containers are not in the host's network, where other hosts reach them (runtime sandbox)"
+        fix = "set `docker: {args: [--runtime=runc]}` for it"
+        assert [(each["host"], each["text"], each["fix"]) for each in found] == [("gpu2", place, fix)]
+        mended = two_hosts(lab, engine="mp", worker={"docker": {"args": ["--runtime=runc"]}})
+        assert good(findings(lab, mended))
 
 
 def test_docker_that_keeps_no_logs_is_told_of_with_the_argument_that_keeps_ours(lab: Lab) -> None:

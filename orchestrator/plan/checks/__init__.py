@@ -87,18 +87,23 @@ def _missing_data(cluster: Cluster, evidence: Evidence) -> Findings:
 
 
 def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings:
-    hosts = inventory_hosts(cluster, facts)
+    hosts, elsewhere = inventory_hosts(cluster, facts), set[str]()
     for node in (node for node in cluster.nodes if node.name in hosts):
         here, trial = hosts[node.name], evidence.trials.get(node.name)
         if here.machine:
             yield from check_hostname(node, here.machine)
         if inspection := evidence.inspections.get(node.name):
-            yield from _docker(cluster, node, here, inspection, trial)
+            of_docker = tuple(_docker(cluster, node, here, inspection, trial))
+            yield from of_docker
+            if any(each.topic == "docker" and each.level is Level.FAILURE for each in of_docker):
+                elsewhere.add(node.name)
         if trial:
             yield from check_container(cluster, node, here, trial)
     if engine.of(cluster).has_ray:
         yield from check_versions(evidence.trials)
-    yield from check_connections(cluster, addresses(cluster, facts), evidence.links)
+    # What a container tries from elsewhere says nothing of the hosts' network.
+    links = (each for each in evidence.links if not {each.source, each.target} & elsewhere)
+    yield from check_connections(cluster, addresses(cluster, facts), tuple(links))
     yield from _clocks(evidence)
 
 

@@ -8,6 +8,7 @@ from orchestrator.model.cluster import Accelerator, Cluster, Docker, Pull
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks import Evidence, quick, thorough
 from orchestrator.plan.facts.docker_engine import Engine
+from orchestrator.plan.facts.probe import Outcome
 from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, USERS_AS_THEY_ARE
 from tests.plan.checks.samples import (
     ALONE,
@@ -16,13 +17,15 @@ from tests.plan.checks.samples import (
     brief,
     found,
     good,
+    hardware,
     head,
     head_with,
     inspection,
+    link,
     machine,
     trial,
 )
-from tests.plan.worlds import SEALED, container
+from tests.plan.worlds import SEALED, cluster, container
 
 SUDO = "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
 NAMED = "leave out of `docker: {command: …}` what names that engine"
@@ -207,6 +210,23 @@ def test_a_container_shows_where_containers_are(boot: str, network: str, text: s
     )
     findings = thorough(of, good(of), evidence)
     assert [(each, fix) for _, _, each, fix in brief(findings)] == ([(text, SUDO)] if text else [])
+
+
+def test_what_a_container_tries_from_elsewhere_is_not_told_of_the_hosts_network() -> None:
+    of = cluster()
+    blocked = [link(*pair, Outcome.SILENT) for pair in (("gpu1", "gpu2"), ("gpu2", "gpu1"), ("gpu1", "gpu3"))]
+    evidence = Evidence(
+        inspections=dict.fromkeys(("gpu1", "gpu2", "gpu3"), hardware(nvidia_cards=0)),
+        trials={"gpu1": trial(gpus=()), "gpu2": trial(gpus=(), network="net:[2]"), "gpu3": trial(gpus=())},
+        links=tuple(blocked),
+    )
+    apart = replace(evidence, inspections={**evidence.inspections, "gpu2": inspection(network="net:[1]")})
+    told_of = {
+        (each.host, each.topic)
+        for each in thorough(of, good(of), apart)
+        if each.level == "failure" and each.topic in ("docker", "network")
+    }
+    assert told_of == {("gpu2", "docker"), ("gpu3", "network")}
 
 
 @pytest.mark.parametrize(
