@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.ssh.auth import Keys
 from orchestrator.remote.ssh.config import Settings
-from orchestrator.remote.ssh.dial import dial
+from orchestrator.remote.ssh.dial import MOMENT, ProxyCommand, dial
 from orchestrator.remote.ssh.errors import Circumstances, explain, hung_up
 from orchestrator.remote.ssh.heard import Heard
 from orchestrator.remote.ssh.hints import hinted
@@ -141,6 +141,7 @@ class Connection:
     _open: list[Any] = field(default_factory=list)  # Fabric has no types
     _via: Settings | None = None
     _heard: Heard = field(default_factory=Heard)  # of the hop that is being reached
+    _proxy: ProxyCommand | None = None
     _undo: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -196,6 +197,7 @@ class Connection:
             self._open.append(fabric)
             self._via = hop
             self.login = f"as {hop.user}, {login.used}"
+            self._proxy = self._proxy or self._heard.proxy
             self._undo.push(undo.pop_all())
 
     def _fabric(self, hop: Settings, login: Login, types: list[str], wire: "socket.socket | None") -> Any:
@@ -218,6 +220,15 @@ class Connection:
             forward_agent=False,
             connect_kwargs=options,
         )
+
+    @property
+    def last_words(self) -> str:
+        """Of the ProxyCommand that a lost connection came through."""
+        proxy = self._proxy
+        if proxy is None:
+            return ""
+        proxy.end(MOMENT)
+        return proxy.last_words
 
     def close(self) -> None:
         with suppress(Exception):

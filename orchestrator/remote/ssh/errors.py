@@ -175,9 +175,10 @@ def unanswered(host: Settings) -> Failure:
     return Failure(FailureKind.UNREACHABLE, f"{host.address} does not answer any more", fix=fix)
 
 
-def lost(host: Settings) -> Failure:
+def lost(host: Settings, last_words: str = "") -> Failure:
     return Failure(
         FailureKind.UNREACHABLE,
         f"the connection to {host.address} was lost",
+        detail=last_words,
         fix="what was begun there may still be going on; look before doing it again",
     )

@@ -129,7 +129,7 @@ class Answer:
         """A ControlPath, in which `ssh -G` has put this host's name or hash (`%h`, `%C`), for another host."""
         for mine, its in zip(_hashes(self.options), _hashes({**self.options, **own}), strict=True):
             path = path.replace(mine, its)
-        return re.sub(rf"(?<![\w.-]){re.escape(self.host)}(?![\w.-])", lambda _: host, path)
+        return re.sub(rf"(?<!\w){re.escape(self.host)}(?!\w)", lambda _: host, path)
 
 
 def ask(host: str, ssh: Ssh, config: Path | None, seconds: float) -> Answer | None:

@@ -121,7 +121,7 @@ def _not_started(connection: Connection, deadline: Deadline, error: Exception, *
     if deadline.over:
         return deadline.failure()
     if not connection.alive:
-        return lost(connection.host)
+        return lost(connection.host, connection.last_words)
     if silent:
         return unanswered(connection.host)
     return Failure(
@@ -139,7 +139,7 @@ def exit_code(connection: Connection, status: int, stderr: Tail) -> int:
     # A connection that breaks ends its channels first and says so a moment later.
     connection.transport.join(MOMENT)
     if not connection.alive:
-        raise FailureError(lost(connection.host))
+        raise FailureError(lost(connection.host, connection.last_words))
     raise killed(stderr)
 
 
@@ -154,7 +154,7 @@ def forward(connection: Connection, address: str, port: int, seconds: float) -> 
     except (paramiko.SSHException, OSError, EOFError) as error:
         connection.transport.join(MOMENT)
         raise FailureError(
-            unanswered(connection.host) if connection.alive else lost(connection.host)
+            unanswered(connection.host) if connection.alive else lost(connection.host, connection.last_words)
         ) from error
 
 

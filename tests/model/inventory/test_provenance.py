@@ -1,5 +1,7 @@
 """Where a value comes from, and what of it is shown."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.model import redact
@@ -81,6 +83,7 @@ CLUSTER, HOSTS = explained()
         ("gpu1", "ip", "10.0.0.1", Origin(SettingSource.HOST, (4,))),
         ("gpu4", "ip", None, Origin(SettingSource.CLUSTER, (3,))),
         ("gpu1", "ssh.port", None, Origin(SettingSource.SSH)),
+        ("gpu1", "ssh.connect_timeout", 10, Origin(SettingSource.DEFAULT)),
         ("gpu1", "ssh.host_keys", "strict", Origin(SettingSource.DEFAULT)),
     ],
 )
@@ -98,6 +101,19 @@ def test_a_value_that_a_merge_key_brings_is_told_where_it_stands() -> None:
     text = "cluster: d\nimage: v\nnetwork: 10.0.0.0/8\nhead: &h\n  host: a\n  rdma: off\n"
     text += "workers:\n  - <<: *h\n    host: b\n"
     assert explained(text)[1]["b"]["rdma"].origin == Origin(SettingSource.HOST, (6,))
+
+
+def test_a_time_to_connect_that_ssh_has_is_sshs() -> None:
+    source = from_text(TEXT, "f")
+    assert isinstance(source, Source)
+    inventory = parse(source)
+    assert not isinstance(inventory, InventoryError), inventory.text()
+    cluster = resolve(inventory)
+    patient = replace(cluster.head, ssh=replace(cluster.head.ssh, connect_timeout=30))
+    head, *_ = of_hosts(source, inventory, replace(cluster, head=patient))
+    assert settings(head)["ssh.connect_timeout"] == Setting(
+        "ssh.connect_timeout", 30, Origin(SettingSource.SSH)
+    )
 
 
 def test_a_host_that_is_this_machine_has_nothing_of_ssh() -> None:

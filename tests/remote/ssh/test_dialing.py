@@ -138,6 +138,18 @@ def test_a_proxy_command_may_say_why_where_the_connection_would_be(server: Sshd,
     assert failure.message.endswith("its ProxyCommand ended with exit code 3: no session")
 
 
+def test_what_a_proxy_command_said_of_its_end_stands_below_a_lost_connection(
+    server: Sshd, laptop: Laptop
+) -> None:
+    script = f"{program(laptop, 'relay', RELAYS)} %h %p; echo session expired >&2"
+    laptop.host("ended", server, f"ProxyCommand sh -c {shlex.quote(script)}")
+    gpu1 = laptop.dial("ended")
+    ended = gpu1.stream(sh("echo begun; cat"), lambda _: server.drop(), timeout=SOON, cancel=Event())
+    failure = failed(ended, FailureKind.UNREACHABLE)
+    assert failure.message == f"the connection to {server.address}:{server.port} was lost"
+    assert failure.detail.splitlines()[-1] == "session expired"
+
+
 def slowly(laptop: Laptop, server: Sshd, *options: str) -> Path:
     """A host whose ProxyCommand says something, and goes on once the file that is returned is there."""
     gate = laptop.home / "gate"
