@@ -38,15 +38,20 @@ what differs from host to host without meaning anything is not.
 """
 
 LOAD = for_docker(r"""
-silence=$2
+silence=$2 name=$3
 fed() {
     while said=$(timeout "$silence" dd bs=1M count=4 iflag=fullblock 2>&1 >&3); do
         case $said in 0+0*) return ;; esac
     done
 }
-fed 3>&1 | $docker load --quiet
+loaded=$(fed 3>&1 | $docker load --quiet) || exit
+printf '%s\n' "$loaded"
+case $loaded in *" localhost/$name"*) $docker tag "localhost/$name" "$name" ;; esac
 """)
-"""Docker would wait for a sender that is behind a cut cable until sshd finds out, with half an image on its disk."""
+"""Docker would wait for a sender that is behind a cut cable until sshd finds out, with half an image on its disk.
+
+Podman saves an image that has no registry in its name as `localhost/NAME`, and Docker takes that for its name.
+"""
 
 
 def scripted(text: str, name: str, node: Node, *arguments: str, interpreter: str = "sh") -> Command:

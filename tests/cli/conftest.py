@@ -13,6 +13,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.lock import HELD
 from orchestrator.remote.transport import Output
 from tests.plan.recordings import (
+    IMAGE,
     INSPECTED,
     ORDERLY,
     Said,
@@ -60,7 +61,7 @@ def only_looked(fleet: FakeFleet) -> bool:
 
 
 def seen(ip: str, **said: Said) -> Output:
-    return Output(0, *answer(**{"image": Said("sha256:one\n"), "addresses": addresses(("eth0", ip)), **said}))
+    return Output(0, *answer(**{"image": IMAGE, "addresses": addresses(("eth0", ip)), **said}))
 
 
 def script(name: str) -> Callable[[Command], bool]:

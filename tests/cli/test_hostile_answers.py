@@ -73,7 +73,7 @@ def evil_seen(ip: str, **said: Said) -> Output:
         "host": Said(f"1772366460.9\n/home/{LINE}\nnone\n0\n"),
         "addresses": addresses((EVIL, ip)),
         "containers": containers(found, stranger),
-        "image": Said(EVIL, EVIL),
+        "image": Said(json.dumps({"Id": EVIL, "RootFS": {"Layers": [EVIL]}}), EVIL),
         "machine": Said(
             f"hostname {LINE}\nresolves_to 127.0.1.1{LINE}\nmemory 1\npath {LINE}\nfree 1\n", EVIL
         ),

@@ -12,7 +12,12 @@ PULLED = ("aa11: Pulling fs layer", "aa11: Pull complete", Output(0))
 
 
 def has(id_: str, *digests: str) -> Output:
-    told = {"Id": id_, "RepoDigests": [f"vllm/vllm-openai@{each}" for each in digests]}
+    layers = [digests[0] if digests else f"layer of {id_}"]
+    told = {
+        "Id": id_,
+        "RepoDigests": [f"vllm/vllm-openai@{each}" for each in digests],
+        "RootFS": {"Layers": layers},
+    }
     return Output(0, json.dumps(told) + "\n")
 
 

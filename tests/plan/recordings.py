@@ -106,11 +106,14 @@ def containers(*found: dict[str, Any]) -> Said:
     return Said(json.dumps(found))
 
 
+IMAGE = Said('{"Id":"sha256:one","RootFS":{"Type":"layers","Layers":["sha256:a"]}}\n')
+
+
 def standing(name: str = "raycluster-demo-gpu1", **changes: Any) -> dict[str, Said]:
     """The sections of a host on which the cluster runs."""
     return {
         "containers": containers(inspected(name, **changes)),
-        "image": Said("sha256:one\n"),
+        "image": IMAGE,
         "processes": Said(
             "PID                 COMMAND\n4711                ray\n4760                raylet\n"
         ),

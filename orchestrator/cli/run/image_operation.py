@@ -30,11 +30,11 @@ class Copies:
 
     @property
     def there(self) -> dict[str, ImageInfo]:
-        return {host: image for host, image in self._found.items() if image}
+        return {host: image for host, image in self._found.items() if image and image.is_whole}
 
     @property
     def lacking(self) -> list[str]:
-        return [host for host, image in self._found.items() if image is None]
+        return [host for host in self._found if host not in self.there]
 
     @property
     def new(self) -> list[str]:

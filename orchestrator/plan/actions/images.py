@@ -114,7 +114,7 @@ def copy(name: str, source: Node, targets: tuple[Node, ...], size: int) -> Phase
     feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS)
     title = f"load {name} from {source.name}"
     loads = tuple(
-        Run(node.name, title, docker.load(node), timeout=COPY_SECONDS, kind=StepKind.GET_IMAGE)
+        Run(node.name, title, docker.load(node, name), timeout=COPY_SECONDS, kind=StepKind.GET_IMAGE)
         for node in targets
     )
     return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)
@@ -148,12 +148,13 @@ def plan_copy(name: str, candidates: tuple[Node, ...], targets: tuple[Node, ...]
     """What brings the image of the first candidate that has one to those targets that have another, or none."""
     title = f"copy image {name}"
     for source in candidates:
-        if isinstance(wanted := holdings[source.name], ImageInfo):
+        if isinstance(wanted := holdings[source.name], ImageInfo) and wanted.is_whole:
             break
     else:
-        fix = f"`docker pull {name}` on a host, or say who has it: --from HOST"
-        lacking = tuple(node for node in candidates if holdings[node.name] is None)
-        absent = (HostProblem(node.name, Problem(f"has no image {name}", fix)) for node in lacking)
+        absent = (
+            HostProblem(node.name, _none(name, holdings[node.name]))
+            for node in _reached(candidates, holdings)
+        )
         return Plan(title, refusals=(*absent, *_unreached(candidates, holdings)))
     going = _reached(targets, holdings)
     lacking = tuple(node for node in going if not _has(holdings[node.name], wanted))
@@ -161,6 +162,16 @@ def plan_copy(name: str, candidates: tuple[Node, ...], targets: tuple[Node, ...]
     phases = (copy(name, source, lacking, wanted.size), *_see(asked, name)) if lacking else ()
     changes = tuple(Change(node.name, f"gets {name} from {source.name}") for node in lacking)
     return Plan(title, phases, changes, tuple(_unreached(targets, holdings)))
+
+
+def _none(name: str, holding: ImageLookup) -> Problem:
+    """Why there is nothing to copy from a host."""
+    if holding is None:
+        return Problem(
+            f"has no image {name}", f"`docker pull {name}` on a host, or say who has it: --from HOST"
+        )
+    text = f"knows {name} by name, but has none of its layers"
+    return Problem(text, f"get it anew there: docker image rm {name} && docker pull {name}")
 
 
 def _has(holding: ImageLookup, wanted: ImageInfo) -> bool:

@@ -67,20 +67,41 @@ def _is_made_up(card: str) -> bool:
 def check_differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not: the image, or what it was built from, and the MTU."""
     install = cluster.ray.install
-    below = f"{cluster.image} below Ray: " if install else ""
-    images = {}
-    for name, here in inventory_hosts(cluster, facts).items():
-        image = (here.derived.built_from if here.derived else "") if install else here.image_id
-        if image:
-            images[name] = f"{below}image {image.removeprefix('sha256:')[:12]}"
     again = f"pull it anew on all: {'raycluster pull' if install else f'docker pull {cluster.image}'}"
+    images = {
+        name: each
+        for name, here in inventory_hosts(cluster, facts).items()
+        if (each := _image(cluster, here))
+    }
+    below = f"{cluster.image} below Ray: " if install else ""
+    shown = {name: f"{below}image {short}" for name, (_, short) in images.items()}
     mtus = {name: f"MTU {each.mtu}" for name, each in _data_addresses(cluster, facts).items() if each.mtu}
-    for values, topic, fix in (
-        (images, "image", f"{again}; or write the image with its digest"),
-        (mtus, "address", "give the interfaces of `ip` one MTU"),
+    for values, words, topic, fix in (
+        (
+            {name: contents for name, (contents, _) in images.items()},
+            shown,
+            "image",
+            f"{again}; or write the image with its digest",
+        ),
+        (mtus, mtus, "address", "give the interfaces of `ip` one MTU"),
     ):
         for name, other in outliers(values):
-            yield warning(name, topic, f"has {values[name]}, {other} has {values[other]}", fix)
+            yield warning(name, topic, f"has {words[name]}, {other} has {words[other]}", fix)
+
+
+def _image(cluster: Cluster, here: HostFacts) -> tuple[object, str] | None:
+    """What tells the image from others, and its short ID; for one with `ray.install`, of what is below Ray's layer.
+
+    Not the ID, where its contents are known: Docker's two image stores and Podman give the same image different ones.
+    """
+    if not cluster.ray.install:
+        contents, image_id = here.image_layers, here.image_id
+    elif here.derived:
+        contents, image_id = here.derived.layers[:-1], here.derived.built_from
+    else:
+        return None
+    short = image_id.removeprefix("sha256:")[:12]
+    return (contents or short, short) if short else None
 
 
 def check_built_images(cluster: Cluster, facts: Facts) -> Findings:

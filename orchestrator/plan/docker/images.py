@@ -55,9 +55,9 @@ def save(node: Node, name: str) -> Command:
     return Command((*node.docker.command, "save", name))
 
 
-def load(node: Node) -> Command:
-    """Takes in an archive of `save`; gives up when nothing comes for a while."""
-    return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS))
+def load(node: Node, name: str) -> Command:
+    """Takes in an archive of `save`, under the same name; gives up when nothing comes for a while."""
+    return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS), name)
 
 
 def _dockerfile(cluster: Cluster) -> str:

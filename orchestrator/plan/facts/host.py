@@ -191,8 +191,9 @@ class HostFacts:
     `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `unheard`: why nobody knows what is
     served there, where that could not be asked. `engine`: Docker's; asked where no container of ours runs yet.
 
-    `image_id`: of the image that containers run, empty if it is not there. Where that is one with `ray.install`,
-    `derived` is all of it, and `base` the inventory's image, below it.
+    `image_id`: of the image that containers run, empty if it is not there; `image_layers`: its contents, which other
+    hosts know by the same names. Where that is one with `ray.install`, `derived` is all of it, and `base` is the
+    inventory's image, below it.
     """
 
     now: float
@@ -209,6 +210,7 @@ class HostFacts:
     listeners: tuple[Listener, ...] | None = None
     derived: ImageInfo | None = None
     base: ImageInfo | None = None
+    image_layers: tuple[str, ...] = ()
     served: Served | None = None
     unheard: str = ""
     engine: Engine | None = None

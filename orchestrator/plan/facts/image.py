@@ -28,9 +28,19 @@ class ImageInfo:
     built_from: str = ""
 
     def is_same(self, other: "ImageInfo") -> bool:
-        """By its ID, by what a registry calls it, or by all that is in it."""
-        same_layers = bool(self.layers) and (self.layers, self.platform) == (other.layers, other.platform)
+        """By all that is in it, else by its ID or by what a registry calls it.
+
+        One that has lost its layers is not the same as one that has them, whatever it is called.
+        """
+        if self.is_whole is not other.is_whole:
+            return False
+        same_layers = self.is_whole and (self.layers, self.platform) == (other.layers, other.platform)
         return self.id == other.id or bool(set(self.digests) & set(other.digests)) or same_layers
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the host has what is in it. Docker's containerd store may know an image of which it has no layer."""
+        return bool(self.layers)
 
     @property
     def name(self) -> str:
@@ -43,7 +53,10 @@ def parse_image(stdout: str) -> ImageInfo | None:
     answer = stdout.rpartition(RECORD)[2]
     if not answer.strip():
         return None
-    image = json.loads(answer)
+    found = json.loads(answer)
+    image = next(iter(found), None) if isinstance(found, list) else found  # Podman 4.3 prints a list
+    if not image:
+        return None
     return ImageInfo(
         id=image["Id"],
         digests=tuple(sorted(each.rpartition("@")[2] for each in image.get("RepoDigests") or ())),

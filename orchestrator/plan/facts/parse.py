@@ -53,7 +53,7 @@ def parse_ray(stdout: str) -> RayTable | RayTrouble:
 
 def _facts(found: Mapping[str, Section]) -> HostFacts:
     now, home, infiniband, gpus = found["host"].lines
-    image, token, served = found["image"], found["token"], found.get("served")
+    image, token, served = _image(found["image"]), found["token"], found.get("served")
     unheard = ""
     if served and served.exit_code:
         unheard = (
@@ -68,7 +68,8 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         infiniband=infiniband != "none",
         gpus=int(gpus) or None,
         docker=_containers(found["containers"]),
-        image_id="" if image.exit_code else image.text.strip(),
+        image_id=image.id if image else "",
+        image_layers=image.layers if image else (),
         processes=frozenset(line.split()[-1] for line in found["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
         ray=_ray(found.get("ray")),

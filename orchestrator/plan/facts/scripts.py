@@ -66,7 +66,7 @@ containers() {
         told=$(ask container inspect $ids) || return
     printf '%s\n' "$told"
 }
-image() { [ -z "$image" ] || ask image inspect --format '{{.Id}}' "$image"; }
+image() { [ -z "$image" ] || ask image inspect --format '{"Id":{{json .Id}},"RootFS":{{json .RootFS}}}' "$image"; }
 processes() { [ -z "$image" ] || ask top "$container" -eo pid,comm 2>/dev/null; }
 ray() { ask exec "$container" python3 -c "$nodes" "$gcs"; }
 rest() {

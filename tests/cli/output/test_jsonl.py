@@ -121,7 +121,7 @@ def test_what_only_reads_has_no_events(raycluster: Raycluster, words: tuple[str,
 
 
 def test_progress_of_a_pull_is_told(hosts: FakeFleet, raycluster: Raycluster) -> None:
-    hosts.on("*", sent("held"), Output(0, '{"Id": "sha256:one"}'))
+    hosts.on("*", sent("held"), Output(0, '{"Id": "sha256:one", "RootFS": {"Layers": ["sha256:a"]}}'))
     hosts.streams("*", sent("pull"), "aa: Pulling fs layer", "bb: Pulling fs layer", Output(0))
     pull = raycluster("pull", "-o", "jsonl")
     assert pull.exit_code == 0

@@ -1,5 +1,11 @@
 """Which host's image goes to whom."""
 
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan import docker
 from orchestrator.plan.actions.images import plan_copy
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.image import ImageInfo
@@ -8,7 +14,8 @@ from tests.plan.worlds import cluster, outline
 
 DEMO = cluster()
 GPU1, GPU2, GPU3 = DEMO.nodes
-ONE, OTHER = ImageInfo("sha256:one", size=10), ImageInfo("sha256:other")
+ONE = ImageInfo("sha256:one", layers=("sha256:a",), size=10)
+OTHER = ImageInfo("sha256:other", layers=("sha256:b",))
 SILENT = Unreachable("does not answer", "plug it in")
 
 
@@ -57,3 +64,39 @@ def test_a_target_that_could_not_be_asked_is_a_failure_by_name_and_the_others_ge
     plan = plan_copy("x:1", DEMO.nodes, DEMO.nodes, {"gpu1": ONE, "gpu2": SILENT, "gpu3": None})
     assert refused(plan) == {"gpu2": "does not answer"}
     assert {step.host for step in plan.phases[0].steps} == {"gpu3"}
+
+
+def test_an_image_that_a_host_knows_by_its_name_alone_is_not_given_to_others() -> None:
+    hollow = ImageInfo("sha256:one")
+    plan = plan_copy("x:1", DEMO.nodes, DEMO.nodes, {"gpu1": hollow, "gpu2": ONE, "gpu3": hollow})
+    assert [step.title for step in plan.phases[0].steps] == ["load x:1 from gpu2"] * 2
+    refused = plan_copy("x:1", DEMO.nodes[:1], DEMO.nodes, {"gpu1": hollow, "gpu2": None, "gpu3": None})
+    (refusal,) = refused.refusals
+    assert refusal.problem.text == "knows x:1 by name, but has none of its layers"
+    assert refusal.problem.fix == "get it anew there: docker image rm x:1 && docker pull x:1"
+
+
+LOADS = """#!/bin/sh
+case $1 in
+load) cat >/dev/null; echo "Loaded image: $LOADED" ;;
+tag) echo "tag $2 $3" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("loaded", "said"),
+    [
+        ("x:1", ["Loaded image: x:1"]),
+        ("localhost/x:1", ["Loaded image: localhost/x:1", "tag localhost/x:1 x:1"]),
+    ],
+    ids=["from Docker", "from Podman"],
+)
+def test_what_is_loaded_has_the_name_it_was_saved_under(tmp_path: Path, loaded: str, said: list[str]) -> None:
+    """Podman writes an image without a registry in its name as `localhost/NAME`."""
+    (tmp_path / "docker").write_text(LOADS)
+    (tmp_path / "docker").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LOADED": loaded}
+    argv = docker.load(DEMO.head, "x:1").argv
+    ran = subprocess.run(argv, input="archive", env=env, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == said

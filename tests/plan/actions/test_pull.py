@@ -36,7 +36,11 @@ def test_the_lines_that_docker_is_told() -> None:
     podman = replace(demo.head, docker=Docker(command=("sudo", "-n", "podman")))
     assert docker.pull(demo, podman).line() == f"sudo -n podman pull {IMAGE}"
     assert docker.save(demo.head, IMAGE).line() == f"docker save {IMAGE}"
-    assert arguments(docker.load(demo.head)) == {"docker": "docker", "silence": "300"}
+    assert arguments(docker.load(demo.head, IMAGE)) == {
+        "docker": "docker",
+        "silence": "300",
+        "name": IMAGE,
+    }
     assert docker.inspect_image(demo.head, IMAGE).argv[3:] == ("held", "docker", IMAGE)
 
 
@@ -62,6 +66,8 @@ def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:
     assert parse_image(json.dumps(told | {"RepoDigests": None, "RootFS": {}})) == replace(
         ONE, digests=(), layers=()
     )
+    assert parse_image(f"[{json.dumps(told)}]") == ONE  # Podman 4.3
+    assert parse_image("[]") is None
     assert parse_image("\n") is None
     assert parse_image(f"Welcome to gpu1!\n\x1e{json.dumps(told)}\n") == ONE
     assert parse_image("Welcome to gpu1!\n\x1e\n") is None
@@ -94,7 +100,7 @@ def test_only_a_docker_that_answers_in_time_is_believed_to_lack_an_image(
 @pytest.mark.parametrize(
     "same",
     [
-        ImageInfo("sha256:one"),
+        ImageInfo("sha256:one", layers=ONE.layers),
         ImageInfo("sha256:arm", ("sha256:digest-one",), ("sha256:z",), "linux/arm64"),
         ImageInfo("sha256:manifest", (), ONE.layers, "linux/amd64"),
     ],
@@ -102,6 +108,12 @@ def test_only_a_docker_that_answers_in_time_is_believed_to_lack_an_image(
 )
 def test_an_image_is_the_same_by(same: ImageInfo) -> None:
     assert ONE.is_same(same)
+
+
+def test_an_image_that_has_lost_its_layers_is_none_of_those_that_have_them() -> None:
+    """Docker's containerd store may know one by its manifest alone, and save and load that without a word."""
+    assert not ONE.is_same(replace(ONE, layers=()))
+    assert not replace(ONE, layers=()).is_same(ONE)
 
 
 def test_hosts_with_the_same_image_stand_together_the_most_first() -> None:

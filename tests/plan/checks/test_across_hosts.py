@@ -132,6 +132,18 @@ def test_an_image_that_is_not_as_on_most() -> None:
     ]
 
 
+def test_an_image_of_the_same_contents_is_the_same_whatever_a_store_or_an_engine_calls_it() -> None:
+    """Docker's containerd store gives it the ID of its manifest, and Podman's IDs have no `sha256:`."""
+    made = good(DEMO)
+    for host, image_id in (("gpu1", "sha256:one"), ("gpu2", "sha256:manifest"), ("gpu3", "one")):
+        made = with_host(made, host, image_id=image_id, image_layers=("sha256:a", "sha256:b"))
+    assert list(check_differences(DEMO, made)) == []
+    made = with_host(made, "gpu2", image_layers=("sha256:a", "sha256:c"))
+    assert [each.problem.text for each in check_differences(DEMO, made)] == [
+        "has image manifest, gpu1 has image one"
+    ]
+
+
 def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_do() -> None:
     of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
     made = good(of)

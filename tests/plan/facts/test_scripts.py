@@ -55,7 +55,7 @@ def machine(tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
     machine.answers("addresses", addresses(("eth0", "10.0.0.1")).text)
     machine.answers("ps", "id-of-raycluster-demo-gpu1\n")
     machine.answers("container", json.dumps([inspected()]))
-    machine.answers("image", "sha256:one\n")
+    machine.answers("image", '{"Id":"sha256:one","RootFS":{"Layers":["sha256:a"]}}\n')
     machine.answers("top", "PID COMMAND\n1 ray\n2 raylet\n")
     machine.answers("exec", ray_line(ray_row()))
     machine.file("home/.raycluster/demo/gpu1.token", "c0ffee\n")
