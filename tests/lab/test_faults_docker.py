@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
 
@@ -255,6 +256,39 @@ def test_docker_that_keeps_no_logs_is_told_of_with_the_argument_that_keeps_ours(
 
 
 @pytest.mark.parametrize(
+    ("setting", "said", "fix", "argument"),
+    [
+        (
+            {"log_driver": "fluentd"},
+            "failed to initialize logging driver: dial tcp 127.0.0.1:24224: connect: connection refused",
+            "set `docker: {args: [--log-driver=local]}` for it",
+            "--log-driver=local",
+        ),
+        (
+            {"default_runtime": "gone", "runtimes": {"gone": {"path": "/gone"}}},
+            "fork/exec /gone: no such file or directory",
+            "install that runtime there, or set `docker: {args: [--runtime=runc]}` for it",
+            "--runtime=runc",
+        ),
+    ],
+    ids=["log driver", "runtime"],
+)
+def test_a_log_driver_or_runtime_that_does_not_start_is_told_with_the_argument_for_another(
+    lab: Lab, setting: dict[str, Any], said: str, fix: str, argument: str
+) -> None:
+    with faults.engine_settings(lab.hosts["gpu2"], **setting):
+        text, told = bad(lab, two_hosts(lab, engine="mp"), "gpu2", "image")
+        assert text.startswith(
+            "a container from it does not start: docker: Error response from daemon: failed to "
+        )
+        assert said in text
+        assert told == fix
+        mended = two_hosts(lab, engine="mp", worker={"docker": {"args": [argument]}})
+        assert good(findings(lab, mended))
+        repaired(lab, mended)
+
+
+@pytest.mark.parametrize(
     ("sudoers", "said", "rule"),
     [
         (
@@ -280,7 +314,8 @@ def test_sudo_that_refuses_is_told_in_its_words_with_the_rule_that_lets_docker_r
         text, fix = bad(lab, inventory, "gpu2", "docker")
         assert text == said
         assert fix.endswith(rule)
-        failed(lab.raycluster("up", inventory), f"gpu2  {said}", f"→ {fix}")
+        warned = "\n      | sudo: unable to resolve host gpu2"
+        failed(lab.raycluster("up", inventory), f"gpu2  {said}{warned}", f"→ {fix}")
         gpu2.run("script", "--quiet", "--return", "--command", rule.replace("USER", "ana"), "/dev/null")
         repaired(lab, inventory)
         assert lab.raycluster("down", inventory).returncode == 0

@@ -22,6 +22,7 @@ from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Link, Trial
 from orchestrator.plan.host_commands import clock
 from orchestrator.plan.problem import HostProblem, Problem, quoted
+from orchestrator.plan.remedies import hint
 from orchestrator.remote.execute.events import LookBegan, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.probe_containers import ProbeContainers
@@ -197,4 +198,5 @@ def _gap(host: str, what: str, got: Output | Failure) -> HostProblem:
     if isinstance(got, Failure):
         return HostProblem(host, quoted(f"{what} failed: ", got.message, got.fix))
     why = f"exit code {got.exit_code}" if got.exit_code else "an answer that could not be read"
-    return HostProblem(host, quoted(f"{what} failed: ", got.stderr.strip() or why))
+    words = got.stderr.strip() or why
+    return HostProblem(host, quoted(f"{what} failed: ", words, hint(words)))

@@ -11,7 +11,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.probe import Link, Outcome, Trial
 from orchestrator.plan.problem import HostProblem, Problem
-from orchestrator.plan.remedies import docker_problem
+from orchestrator.plan.remedies import NOT_AUTHORIZED, docker_problem
 from orchestrator.remote.execute.events import LookBegan
 from orchestrator.remote.observe import preflight
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
@@ -22,6 +22,7 @@ from tests.plan.worlds import arguments, node, with_host
 from tests.remote.checking import DEMO, HOSTS, Hosts, reaches, sent
 from tests.remote.fakes import SOON, Answer
 
+DENIED = "Error response from daemon: authorization denied by plugin opa: no exec"
 GONE = Failure(FailureKind.UNREACHABLE, "does not answer any more", fix="is the host still up?")
 
 
@@ -171,6 +172,7 @@ def test_trials_end_even_where_a_link_ends_the_program(hosts: Hosts) -> None:
         (GONE, "does not answer any more", "is the host still up?"),
         (Output(1, stderr="No such container\n"), "No such container", ""),
         (Output(137), "exit code 137", ""),
+        (Output(1, stderr=DENIED), DENIED, NOT_AUTHORIZED),
     ],
 )
 def test_connections_that_could_not_be_tried_are_a_gap(hosts: Hosts, end: Answer, why: str, fix: str) -> None:
