@@ -97,7 +97,7 @@ class Ssh:
     port: int | None = None
     key: str | None = None
     jump: str | None = None
-    host_keys: HostKeys = HostKeys.STRICT
+    host_keys: HostKeys | None = None
     connect_timeout: float | None = None  # seconds
 
     @property

@@ -25,7 +25,8 @@ def by_hand(node: Node, *options: str) -> Command:
 def _settings(ssh: Ssh) -> Iterator[str]:
     flags = (("-l", ssh.user), ("-p", ssh.port), ("-i", ssh.key))
     yield from (part for flag, value in flags if value is not None for part in (flag, str(value)))
-    yield from ("-o", f"StrictHostKeyChecking={CHECKING[ssh.host_keys]}")
+    if ssh.host_keys:
+        yield from ("-o", f"StrictHostKeyChecking={CHECKING[ssh.host_keys]}")
     if ssh.connect_timeout is not None:
         yield from ("-o", f"ConnectTimeout={max(1, round(ssh.connect_timeout))}")
     if ssh.jump:

@@ -39,6 +39,7 @@ DEFAULTS = {
     ("Ssh", "user"): "SSH's own",
     ("Ssh", "port"): "SSH's own",
     ("Ssh", "key"): "your agent and SSH's own",
+    ("Ssh", "host_keys"): "`StrictHostKeyChecking`, or `strict`",
     ("Ssh", "jump"): "SSH's own",
     ("Ssh", "connect_timeout"): "SSH's own, else 10",
     ("Ray", "num_gpus"): "as many as Ray finds",

@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Semaphore
 from typing import Self
+
+import pytest
 
 from orchestrator.model.cluster import Ssh
 from orchestrator.model.secret import Secret
@@ -34,6 +36,14 @@ def public(key: Path) -> str:
     return key.with_name(key.name + ".pub").read_text().strip()
 
 
+def certify(ca: Path, key: Path, principals: str, *options: str) -> Path:
+    """A certificate beside the key."""
+    named = ["-n", principals] if principals else []
+    argv = ["ssh-keygen", "-q", "-s", str(ca), "-I", "test", *named, *options, f"{key}.pub"]
+    subprocess.run(argv, check=True)
+    return key.with_name(f"{key.name}-cert.pub")
+
+
 def fingerprint(key: Path) -> str:
     shown = subprocess.run(["ssh-keygen", "-lf", str(key)], capture_output=True, text=True, check=True)
     return shown.stdout.split()[1]
@@ -51,6 +61,32 @@ def _sshds_below(pid: int) -> Iterator[int]:
             if Path(f"/proc/{child}/comm").read_text().startswith("sshd"):
                 yield child
                 yield from _sshds_below(child)
+
+
+@contextmanager
+def agent(tmp_path: Path, *keys: Path) -> Iterator[Path]:
+    if not shutil.which("ssh-agent"):
+        pytest.skip("there is no ssh-agent here")
+    place = tmp_path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(place)], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
+    try:
+        for key in keys:
+            add(key, place)
+        yield place
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def add(key: Path, agent: Path, *options: str) -> None:
+    asked = key.with_name("askpass")
+    asked.write_text("#!/bin/sh\necho open sesame\n")
+    asked.chmod(0o700)
+    answers = {"SSH_AUTH_SOCK": str(agent), "SSH_ASKPASS": str(asked), "SSH_ASKPASS_REQUIRE": "force"}
+    subprocess.run(["ssh-add", "-q", *options, str(key)], check=True, env=os.environ | answers)
 
 
 @dataclass
@@ -191,6 +227,11 @@ class Laptop:
         transport = SshTransport(name, ssh or Ssh(), self.config, handshakes=handshakes, timeouts=timeouts)
         self.transports.append(transport)
         return transport
+
+    def ssh(self, name: str, *options: str) -> "subprocess.CompletedProcess[str]":
+        """What the OpenSSH client does there, for comparison."""
+        argv = ["ssh", "-F", str(self.config), "-o", "BatchMode=yes", *options, name, "echo in"]
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
     def close(self) -> None:
         for transport in self.transports:

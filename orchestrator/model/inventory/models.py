@@ -20,7 +20,7 @@ class Ssh(Section):
     jump: str | None = entry(addresses.jump, "A host to go through, [user@]host[:port], as in ProxyJump.")
     host_keys: HostKeys | None = entry(
         values.choice(HostKeys),
-        "Unknown host keys are refused (strict, the default) or recorded (accept-new).",
+        "Unknown host keys are refused (strict) or recorded (accept-new).",
     )
     connect_timeout: float | None = entry(
         values.seconds, "Seconds to wait for a connection, as in ConnectTimeout."

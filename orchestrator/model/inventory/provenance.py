@@ -16,7 +16,7 @@ from orchestrator.model.inventory.yaml_source import Source
 
 Value = str | int | float | tuple[str, ...] | None
 
-_LEFT_TO_SSH = {("ssh", key) for key in ("user", "port", "key", "jump", "connect_timeout")}
+_LEFT_TO_SSH = {("ssh", key) for key in ("user", "port", "key", "jump", "host_keys", "connect_timeout")}
 
 
 class SettingSource(StrEnum):

@@ -1,67 +1,57 @@
-"""Logins: by keys and agents, never by a password."""
+"""Logins: by keys and agents, never by a password; and what to do about one that is refused."""
 
-import base64
-import binascii
+import getpass
+import os
 import shlex
-import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from orchestrator.frozen import dataclass
-from orchestrator.remote.ssh.config import Settings
-from orchestrator.remote.ssh.known_hosts import FileVersion, file_version
-from orchestrator.remote.ssh.paramiko_setup import ask_agent
+from orchestrator.remote.ssh.agent import AgentError, agent_keys
+from orchestrator.remote.ssh.certificate import type_of
+from orchestrator.remote.ssh.config import Settings, short
+from orchestrator.remote.ssh.identities import Offer, offers, public_half
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
     import paramiko
 
-LOCKED = "needs its passphrase"
-AGENT = "the agent at"
-
-_loading = Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A key to try, or why it cannot be tried."""
-
-    label: str
-    key: "paramiko.PKey | None" = None
-    problem: str = ""
-    file: Path | None = None
+KEYS = "publickey"  # the login method's name, as SSH has it
+COPIES_KEYS = frozenset({"password", "keyboard-interactive"})  # by which ssh-copy-id gets in
 
 
 class Keys:
-    """Logs in with public keys, as paramiko's authentication strategy.
-
-    The order is OpenSSH's but for one thing: named files come before the agent's other keys, because
-    sshd hangs up after six and an agent may hold more.
-    """
+    """Logs in with public keys, as paramiko's authentication strategy."""
 
     def __init__(self, hop: Settings, deadline: float) -> None:
         self.hop = hop
         self.deadline = deadline
-        self.outcomes: list[tuple[Offer, str]] = []
         self.used = "no key"
+        self.outcomes: list[tuple[Offer, str]] = []
+        self.agent_problem = ""
+        self.refused: list[Offer] = []
+        self.unsigned: list[Offer] = []
+        self.accepted = False
+        self.methods: list[str] = []
+        """What the host would take now, once it has said so."""
 
     def authenticate(self, transport: "paramiko.Transport") -> None:
-        with agent_keys(self.hop.agent, self.deadline) as (held, problem):
-            if problem:
-                self.outcomes.append((Offer(f"{AGENT} {self.hop.agent}"), problem))
-            for offer in offers(self.hop, held):
+        with agent_keys(self.hop.agent, self.deadline) as (held, self.agent_problem):
+            to_try = iter(()) if self.hop.keys_off else offers(self.hop, held)
+            for offer in to_try:
                 if self._try(transport, offer):
                     self.used = f"key {offer.label.replace(str(Path.home()), '~', 1)}"
                     return
                 if not transport.is_active():
-                    raise FailureError(self._refusal("It hung up after that."))
+                    raise FailureError(self._hung_up(to_try))
+                if self.methods and KEYS not in self.methods:
+                    break
         # Some servers ask for no key at all (Tailscale's); others name here what they would take.
-        self._without_key(transport)
+        if not self.accepted and self._without_key(transport):
+            return
+        raise FailureError(self._refusal())
 
     def _try(self, transport: "paramiko.Transport", offer: Offer) -> bool:
         import paramiko  # noqa: PLC0415 - slow to import
@@ -72,151 +62,173 @@ class Keys:
         transport.auth_timeout = self._left()
         try:
             further = transport.auth_publickey(self.hop.user, offer.key)
+        except AgentError as error:
+            self.unsigned.append(offer)
+            self.outcomes.append((offer, f"the agent does not sign with it: {error}"))
+            return False
         except (paramiko.SSHException, OSError, EOFError) as error:
             self._left()
-            plain = type(error) is paramiko.AuthenticationException
-            self.outcomes.append((offer, "refused" if plain else f"refused: {error}"))
+            self.refused.append(offer)
+            self._note(offer, error)
             return False
         if further:
-            self.outcomes.append(
-                (offer, f"accepted, but not enough: the host also wants {', '.join(further)}")
-            )
+            self.accepted, self.methods = True, further
+            self.outcomes.append((offer, "accepted, but not enough"))
         return not further
 
-    def _without_key(self, transport: "paramiko.Transport") -> None:
+    def _note(self, offer: Offer, error: Exception) -> None:
+        import paramiko  # noqa: PLC0415 - slow to import
+
+        why = ""
+        if isinstance(error, paramiko.BadAuthenticationType):
+            self.methods = error.allowed_types
+        elif type(error) is not paramiko.AuthenticationException:
+            why = f": {error}"
+        elif ended := _ended(offer):
+            why = f": its certificate ended on {time.strftime('%Y-%m-%d %H:%M', time.localtime(ended))}"
+        self.outcomes.append((offer, f"refused{why}"))
+
+    def _without_key(self, transport: "paramiko.Transport") -> bool:
+        """Logs in without one, or learns which ways the host has."""
         import paramiko  # noqa: PLC0415 - slow to import
 
         transport.auth_timeout = self._left()
         try:
-            further = transport.auth_none(self.hop.user)
+            self.methods = transport.auth_none(self.hop.user)
         except paramiko.BadAuthenticationType as error:
-            further = error.allowed_types
+            self.methods = error.allowed_types
         except (paramiko.SSHException, OSError, EOFError):
-            further = ["publickey"]
-        if further:
-            takes = "" if "publickey" in further else f"It takes no keys, only: {', '.join(further)}."
-            raise FailureError(self._refusal(takes))
+            return False
+        return not self.methods
 
     def _left(self) -> float:
         left = self.deadline - monotonic()
+        if left <= 0 and self.unsigned:  # it is the agent that has taken the time
+            raise FailureError(self._refused())
         if left <= 0:
             raise TimeoutError
         return left
 
-    def _refusal(self, last: str) -> Failure:
+    def _told(self, *more: str) -> str:
+        """What became of each key, and more."""
+        agent = f"the agent at {self.hop.agent}: {self.agent_problem}" if self.agent_problem else ""
         tried = [f"{offer.label}: {outcome}" for offer, outcome in self.outcomes]
-        offered = any(offer.key for offer, _ in self.outcomes)
+        return "\n".join(filter(None, (agent, *tried, *more)))
+
+    def _hung_up(self, untried: Iterator[Offer]) -> Failure:
+        """A server takes as many keys as its MaxAuthTries has."""
+        left = [offer for offer in untried if offer.key]
+        if self.accepted:
+            return self._not_enough()
+        if not left:
+            return self._refused("It hung up after that.")
+        count = len(self.refused)
+        file = next((short(offer.file) for offer in left if offer.file), "")
+        of_agent = "put the right one's line of `ssh-add -L` into a file FILE.pub, and "
         return Failure(
             FailureKind.AUTH,
-            f"{self.hop.login} refuses every key" if offered else f"no key to show to {self.hop.login}",
-            detail="\n".join([*tried, last] if last else tried),
+            f"{self.hop.login} hung up after {count} {'key' if count == 1 else 'keys'}",
+            detail=self._told(*(f"{offer.label}: not tried any more" for offer in left)),
+            fix=f"{'' if file else of_agent}name the right key: ssh: {{key: {file or 'FILE.pub'}}} in the inventory, "
+            f"or IdentityFile and IdentitiesOnly yes for {self.hop.name} in ~/.ssh/config",
+        )
+
+    def _refusal(self) -> Failure:
+        if self.accepted:
+            return self._not_enough()
+        if self.hop.keys_off:
+            return Failure(
+                FailureKind.AUTH,
+                f"no key to show to {self.hop.login}: ~/.ssh/config sets {self.hop.keys_off}",
+                fix=f"set PubkeyAuthentication yes and PreferredAuthentications publickey for {self.hop.name} "
+                "there; raycluster logs in by keys alone",
+            )
+        if self.methods and KEYS not in self.methods:
+            return Failure(
+                FailureKind.AUTH,
+                f"{self.hop.login} takes no keys, only: {', '.join(self.methods)}",
+                detail=self._told(),
+                fix="set PubkeyAuthentication yes in the host's /etc/ssh/sshd_config; raycluster logs in by keys alone",
+            )
+        return self._refused()
+
+    def _not_enough(self) -> Failure:
+        wanted = ", ".join(self.methods)
+        if KEYS in self.methods:
+            what, fix = "wants another one too", "let ~/.ssh/config name both, each as an IdentityFile"
+        else:
+            what = f"also wants {wanted}"
+            fix = (
+                "let the host's sshd_config take the key alone from here, such as in a `Match Address` block: "
+                "AuthenticationMethods publickey; raycluster answers no questions"
+            )
+        return Failure(
+            FailureKind.AUTH,
+            f"{self.hop.login} accepts the key, but {what}",
+            detail=self._told(),
+            fix=fix,
+        )
+
+    def _refused(self, last: str = "") -> Failure:
+        every = f"{self.hop.login} refuses every key"
+        return Failure(
+            FailureKind.AUTH,
+            every if self.refused else f"no key to show to {self.hop.login}",
+            detail=self._told(last, self._token(), self._user() if self.refused else ""),
             fix=self._fix(),
         )
 
+    def _token(self) -> str:
+        provider = self.hop.pkcs11_provider
+        return (
+            f"~/.ssh/config sets PKCS11Provider {provider}, whose keys only an agent can use."
+            if provider
+            else ""
+        )
+
+    def _user(self) -> str:
+        mine = self.hop.user == getpass.getuser()
+        return f"{self.hop.user} is the user here. Is it another there? ssh: {{user: NAME}}" if mine else ""
+
     def _fix(self) -> str:
-        files = {offer.file: outcome for offer, outcome in self.outcomes if offer.file}
-        locked = [file for file, outcome in files.items() if outcome == LOCKED]
-        if locked:
-            return f"ssh-add {shlex.quote(str(locked[0]))}"
-        key = next(iter(files), None)
-        named = f"-i {shlex.quote(str(key))} " if key else ""
+        tried = [offer for offer, _ in self.outcomes]
+        for_agent = [offer.file for offer in tried if offer.needs_agent and offer.file]
+        start = "" if self.hop.agent or os.environ.get("SSH_AUTH_SOCK") else 'eval "$(ssh-agent)" && '
+        if for_agent:
+            return f"{start}ssh-add {self._provider(for_agent[0])}{shlex.quote(str(for_agent[0]))}"
+        if self.unsigned:
+            by_hand = f"ssh -p {self.hop.port} {self.hop.user}@{self.hop.name}"
+            return f"does the agent wait for a yes, or a touch? try: {by_hand}"
+        if self.hop.pkcs11_provider:
+            return f"{start}ssh-add -s {shlex.quote(self.hop.pkcs11_provider)}"
+        if ended := [offer for offer in tried if _ended(offer)]:
+            return f"renew the certificate {ended[0].label}"
+        return self._installed(next((offer.file for offer in tried if offer.file), None), bool(tried))
+
+    def _provider(self, file: Path) -> str:
+        """What of ~/.ssh/config ssh-add has to be told for a hardware key."""
+        provider = self.hop.security_key_provider
+        return (
+            f"-S {shlex.quote(provider)} "
+            if provider and type_of(public_half(file)).startswith("sk-")
+            else ""
+        )
+
+    def _installed(self, file: Path | None, have_key: bool) -> str:
+        """How the host comes to know a key. ssh-copy-id needs another way in."""
+        named = f"-i {shlex.quote(str(file))} " if file else ""
         copy = f"ssh-copy-id {named}-p {self.hop.port} {self.hop.user}@{self.hop.name}"
-        if any(not offer.label.startswith(AGENT) for offer, _ in self.outcomes):
+        if self.methods and not COPIES_KEYS.intersection(self.methods):
+            public = f"{file}.pub" if file else "the key's line (ssh-add -L)"
+            there = f"~{self.hop.user}/.ssh/authorized_keys there"
+            copy = f"add {public} to {there}; it takes no password, so by its console"
+        if have_key:
             return copy
-        start = "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or " if self.outcomes else ""
+        start = "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or " if self.agent_problem else ""
         return f"{start}ssh-keygen -t ed25519, then {copy}"
 
 
-def offers(hop: Settings, held: "tuple[paramiko.AgentKey, ...]") -> Iterator[Offer]:
-    """What to try, in order: the files' keys (by the agent, where it has them), then its others."""
-    rest = {key.asbytes(): key for key in held}
-    for file in hop.identity_files:
-        key = rest.pop(public_half(file), None) if rest else None  # without an agent, it need not be read
-        if key:
-            yield Offer(f"{file} (agent)", key, file=file)
-        elif loaded := load(file):
-            yield loaded
-    if not hop.identities_only:
-        yield from (Offer(f"agent key {key.comment or key.get_name()}", key) for key in rest.values())
-
-
-def load(file: Path) -> Offer | None:
-    """A private key, and the certificate beside it; None where there is none. Read once for all that are shown it."""
-    as_of = file_version(file)
-    if as_of is None:
-        return None
-    with _loading:  # or each of a fleet's threads would load it for itself
-        return _load(file, as_of, file_version(file.with_name(f"{file.name}-cert.pub")))
-
-
-@lru_cache(maxsize=64)
-def _load(file: Path, _key: FileVersion, _certificate: FileVersion) -> Offer | None:
-    import paramiko  # noqa: PLC0415 - slow to import
-
-    if is_public(file):
-        return None
-    try:
-        return Offer(str(file), paramiko.PKey.from_path(file), file=file)
-    except TypeError:  # how the cryptography package asks for a passphrase
-        return Offer(str(file), problem=LOCKED, file=file)
-    except OSError as error:
-        return Offer(str(file), problem=f"cannot be read: {error.strerror}")
-    except Exception as error:  # noqa: BLE001 - each kind of damaged key has its own
-        return Offer(str(file), problem=f"is no private key we can use ({type(error).__name__})")
-
-
-def is_public(file: Path) -> bool:
-    try:
-        return file.read_bytes().startswith((b"ssh-", b"ecdsa-", b"sk-"))
-    except OSError:
-        return False
-
-
-def public_half(file: Path) -> bytes:
-    """The public key of a key file, which needs no passphrase: to find the key in an agent."""
-    for place in (file.with_name(file.name + ".pub"), file):
-        try:
-            if is_public(place):
-                return base64.b64decode(place.read_bytes().split()[1])
-        except (OSError, IndexError, binascii.Error):
-            continue
-    return _public_part(file)
-
-
-def _public_part(file: Path) -> bytes:
-    """What an OpenSSH private key says of its public half, in the clear before the encrypted part."""
-    import paramiko  # noqa: PLC0415 - slow to import
-
-    magic = b"openssh-key-v1\0"
-    try:
-        lines = file.read_bytes().split(b"-----")[2]
-        content = base64.b64decode(lines)
-    except (OSError, IndexError, binascii.Error):
-        return b""
-    if not content.startswith(magic):
-        return b""
-    message = paramiko.Message(content[len(magic) :])
-    for _cipher_kdf_options in range(3):
-        message.get_binary()
-    message.get_int()
-    return message.get_binary()
-
-
-@contextmanager
-def agent_keys(place: Path | None, deadline: float) -> "Iterator[tuple[tuple[paramiko.AgentKey, ...], str]]":
-    """The keys an agent holds, which sign for as long as this is open; and why it cannot be asked."""
-    import paramiko  # noqa: PLC0415 - slow to import
-    from paramiko.agent import AgentSSH  # noqa: PLC0415
-
-    agent, problem = AgentSSH(), ""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(max(deadline - monotonic(), 0.1))
-        try:
-            if place is not None:
-                connection.connect(str(place))
-                ask_agent(agent, connection)
-        except OSError as error:
-            problem = f"cannot be asked: {error.strerror or error}"
-        except paramiko.SSHException as error:
-            problem = f"cannot be asked: {error}"
-        yield agent.get_keys(), problem
+def _ended(offer: Offer) -> int:
+    """When the certificate ended that is shown; 0 where it did not."""
+    end = offer.certificate.valid_before if offer.certificate else 0
+    return end if end <= time.time() else 0

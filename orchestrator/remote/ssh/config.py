@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import CONNECT_TIMEOUT, Ssh
+from orchestrator.model.cluster import CONNECT_TIMEOUT, HostKeys, Ssh
 from orchestrator.model.ssh_target import host_port, split
 from orchestrator.remote.ssh.keywords import NAMED, ONLY_IF_WRITTEN, Unknown
 from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, connection_hash, unusable
@@ -27,7 +27,7 @@ def effective(host: str, ssh: Ssh) -> Ssh | Failure:
         hop = settings(host, ssh)
     except FailureError as refused:
         return refused.failure
-    keys = ", ".join(_short(file) for file in hop.identity_files if file.is_file())
+    keys = ", ".join(short(file) for file in hop.identity_files if file.is_file())
     return replace(
         ssh,
         user=hop.user,
@@ -35,16 +35,30 @@ def effective(host: str, ssh: Ssh) -> Ssh | Failure:
         key=ssh.key or keys or None,
         jump=ssh.jump or ",".join(hop.proxy_jump) or None,
         connect_timeout=hop.connect_timeout,
+        host_keys=ssh.host_keys or hop.host_keys,
     )
 
 
-def _short(file: Path) -> str:
+def short(file: Path) -> str:
     home = Path.home()
     return f"~/{file.relative_to(home)}" if file.is_relative_to(home) else str(file)
 
 
 SSH_PORT = 22
+NO_TOKENS: Mapping[str, str] = {}
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+KEY_ALGORITHMS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+HOST_KEY_ALGORITHMS = (*(f"{plain}-cert-v01@openssh.com" for plain in KEY_ALGORITHMS), *KEY_ALGORITHMS)
+BUILT_IN = "internal"
+RECORDS = ("accept-new", "no", "off", "false")
+"""StrictHostKeyChecking's words for recording an unknown key. A key that has changed is refused in any case."""
 
 # What OpenSSH has compiled in, for where there is no OpenSSH to ask.
 KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
@@ -65,11 +79,21 @@ class Settings:
     port: int
     user: str
     identity_files: tuple[Path, ...] = ()
+    certificate_files: tuple[Path, ...] = ()
     identities_only: bool = False
+    key: Path | None = None  # the one of the inventory
+    keys_off: str = ""  # what in ~/.ssh/config keeps `ssh` from showing any
+    pkcs11_provider: str | None = None
+    security_key_provider: str | None = None
     agent: Path | None = None
     known_hosts: tuple[Path, ...] = ()
     global_known_hosts: tuple[Path, ...] = ()
     host_key_alias: str | None = None
+    host_keys: HostKeys = HostKeys.STRICT  # what ~/.ssh/config says of unknown ones
+    host_key_algorithms: tuple[str, ...] = HOST_KEY_ALGORITHMS
+    ca_signature_algorithms: tuple[str, ...] = KEY_ALGORITHMS
+    known_hosts_command: str | None = None
+    revoked_host_keys: Path | None = None
     proxy_jump: tuple[str, ...] = ()
     proxy_command: str | None = None
     proxy_passes_fd: bool = False
@@ -179,6 +203,16 @@ def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, 
         global_known_hosts=_files(options.get("globalknownhostsfile", GLOBAL_KNOWN_HOSTS), hop),
         control_path=_place(expand(control, hop)) if (control := one.get("controlpath")) else None,
         proxy_command=command and re.sub("%[%hnpr]", lambda token: _tokens(hop)[token[0]], command),
+        certificate_files=_identities(None, options.get("certificatefile", ()), hop),
+        key=named_key(ssh.key) if ssh.key else None,
+        keys_off=_keys_off(one),
+        host_keys=HostKeys.ACCEPT_NEW if one.get("stricthostkeychecking") in RECORDS else HostKeys.STRICT,
+        host_key_algorithms=_known_algorithms(one.get("hostkeyalgorithms"), HOST_KEY_ALGORITHMS),
+        ca_signature_algorithms=_known_algorithms(one.get("casignaturealgorithms"), KEY_ALGORITHMS),
+        known_hosts_command=one.get("knownhostscommand"),
+        revoked_host_keys=_place(expand(revoked, hop)) if (revoked := one.get("revokedhostkeys")) else None,
+        pkcs11_provider=one.get("pkcs11provider"),
+        security_key_provider=_provider(one.get("securitykeyprovider", BUILT_IN)),
     )
 
 
@@ -257,6 +291,24 @@ def named_key(key: str) -> Path:
     raise unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
 
 
+def _known_algorithms(written: str | None, usual: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of a list that we have. Without OpenSSH to ask, one that begins with a sign is not worked out."""
+    if written is None or written[:1] in "+-^":
+        return usual
+    return tuple(each for each in written.split(",") if each in usual)
+
+
+def _provider(written: str) -> str | None:
+    return None if written == BUILT_IN or written.startswith("$") else written
+
+
+def _keys_off(one: Mapping[str, str]) -> str:
+    if one.get("pubkeyauthentication") in ("no", "false"):
+        return "PubkeyAuthentication no"
+    preferred = one.get("preferredauthentications", "publickey")
+    return "" if "publickey" in preferred.split(",") else f"PreferredAuthentications {preferred}"
+
+
 def _agent(written: str, hop: Settings) -> Path | None:
     variable = re.fullmatch(r"\$(\w+)|(SSH_AUTH_SOCK)", written)
     place = os.environ.get(variable[1] or variable[2], "none") if variable else expand(written, hop)
@@ -273,11 +325,11 @@ def _place(name: str) -> Path:
     return Path(name).expanduser()
 
 
-def expand(text: str, hop: Settings) -> str:
-    """The `%` tokens and `${VARIABLES}` that `ssh -G` leaves as they are written."""
+def expand(text: str, hop: Settings, more: Mapping[str, str] = NO_TOKENS) -> str:
+    """The `%` tokens and `${VARIABLES}` that `ssh -G` leaves as they are written; `more` are those of one keyword."""
     if "%" not in text and "$" not in text:
         return text
-    tokens = _tokens(hop)
+    tokens = {**_tokens(hop), **more}
     text = re.sub("%.", lambda token: tokens.get(token[0], token[0]), text)
     return re.sub(r"\$\{(\w+)\}", lambda name: os.environ.get(name[1], ""), text)
 

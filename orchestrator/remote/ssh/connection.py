@@ -89,7 +89,7 @@ MakeLogin = Callable[[Settings, float], Login]
 
 def connect(
     hops: Sequence[Settings],
-    policy: HostKeys,
+    policy: HostKeys | None,
     slot: HandshakeSlot,
     login: MakeLogin = Keys,
     timeouts: Timeouts = DEFAULT,
@@ -134,7 +134,7 @@ class Connection:
     """Open hops, each through the one before; in the end, the last is the host."""
 
     host: Settings
-    policy: HostKeys
+    policy: HostKeys | None
     slot: HandshakeSlot
     timeouts: Timeouts
     login: str = ""
@@ -187,8 +187,8 @@ class Connection:
                 wire = dial(hop, self.slot.deadline, undo, self.timeouts.unacknowledged, self._heard)
                 import_fabric()
                 self.slot.take()
-            login, guard = make(hop, self.slot.deadline), HostKeyPolicy(hop, self.policy)
-            fabric = self._fabric(hop, login, guard.types, wire)
+            login, guard = make(hop, self.slot.deadline), HostKeyPolicy(hop, self.policy, self.slot.deadline)
+            fabric = self._fabric(hop, login, guard.algorithms, wire)
             # Fabric accepts any host key unless told otherwise, of gateways too.
             fabric.client.set_missing_host_key_policy(guard)
             undo.callback(hang_up, fabric.client, self.timeouts.hang_up)
@@ -200,7 +200,9 @@ class Connection:
             self._proxy = self._proxy or self._heard.proxy
             self._undo.push(undo.pop_all())
 
-    def _fabric(self, hop: Settings, login: Login, types: list[str], wire: "socket.socket | None") -> Any:
+    def _fabric(
+        self, hop: Settings, login: Login, algorithms: Sequence[str], wire: "socket.socket | None"
+    ) -> Any:
         left = max(self.slot.left(), 0.001)
         options = {
             "timeout": left,
@@ -208,7 +210,7 @@ class Connection:
             "auth_timeout": left,
             "channel_timeout": left,
             "auth_strategy": login,
-            "transport_factory": transports(types, hop, self._heard),
+            "transport_factory": transports(algorithms, hop, self._heard),
         }
         if wire:
             options["sock"] = wire

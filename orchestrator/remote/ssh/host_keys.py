@@ -1,24 +1,30 @@
 """Host keys: whether a host is the one it was, and what to do about one that is not."""
 
+import base64
 import shlex
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import HostKeys
-from orchestrator.remote.ssh.config import Settings
+from orchestrator.remote.ssh.certificate import CERTIFICATE, Certificate, Kind, certificate, type_of
+from orchestrator.remote.ssh.config import SSH_PORT, Settings
 from orchestrator.remote.ssh.known_hosts import Entry, HostKey, append, entries_for, locked
+from orchestrator.remote.ssh.known_hosts_command import KnownHostsCommand
+from orchestrator.remote.ssh.revoked import revokes
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
     import paramiko
 
-NO_FILE = "let UserKnownHostsFile in ~/.ssh/config name a file that keeps host keys"
+AUTHORITY, REVOKED = "@cert-authority", "@revoked"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The host showed the key that is on file."""
+    """The host showed the key that is on file, or a certificate by an authority that is."""
 
     name: str
     key: HostKey
@@ -43,22 +49,29 @@ class Changed:
 
     name: str
     key: HostKey
-    expected: HostKey
-    file: Path
-    line: int
+    expected: Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """A file says never to trust this key."""
+    """A file says never to trust this key, or the authority of its certificate."""
 
     name: str
     key: HostKey
-    file: Path
-    line: int
+    place: str
 
 
-Verdict = Known | Unknown | Changed | Revoked
+@dataclass(frozen=True, slots=True)
+class Uncertified:
+    """A file has an authority for the host, and nothing by it that holds was shown. Nobody vouches for the key."""
+
+    name: str
+    key: HostKey
+    authority: Entry
+    why: str
+
+
+Verdict = Known | Unknown | Changed | Revoked | Uncertified
 
 
 class HostKeyError(FailureError):
@@ -69,6 +82,18 @@ class HostKeyError(FailureError):
         self.verdict = verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The key with which a host has signed, and the certificate that it has shown for it."""
+
+    key: HostKey
+    blob: bytes = b""
+
+    @property
+    def certificate(self) -> Certificate | None:
+        return certificate(self.blob)
+
+
 class HostKeyPolicy:
     """Decides about one hop's key, as paramiko's policy for missing keys.
 
@@ -76,46 +101,136 @@ class HostKeyPolicy:
     knows no patterns and no markers, and stumbles over a damaged line.
     """
 
-    def __init__(self, hop: Settings, policy: HostKeys) -> None:
+    def __init__(self, hop: Settings, policy: HostKeys | None, deadline: float) -> None:
         self.hop = hop
-        self.policy = policy
+        self.policy = policy or hop.host_keys
+        self._command = KnownHostsCommand(hop, deadline)
         self._on_file = _entries(hop, hop.known_as)
+        self._told = self._command.before()
 
     @property
-    def types(self) -> list[str]:
-        """The types of the keys on file, to be asked for before others."""
-        return [entry.key.type for entry in self._on_file if not entry.marker]
+    def algorithms(self) -> list[str]:
+        """What to ask the host for: what is known of it comes first, as in OpenSSH."""
+        on_file = [*self._on_file, *self._told]
+        types = {entry.key.type for entry in on_file if not entry.marker}
+        elsewhere = _entries(self.hop, name) if (name := _without_port(self.hop)) else []
+        by_authority = any(entry.marker == AUTHORITY for entry in (*on_file, *elsewhere))
+
+        def rank(algorithm: str) -> int:
+            if algorithm.endswith(CERTIFICATE):
+                return 0 if by_authority else 3
+            return 1 if _signs_with(algorithm) in types else 2
+
+        return sorted(self.hop.host_key_algorithms, key=rank)
 
     def missing_host_key(self, client: "paramiko.SSHClient", hostname: str, key: "paramiko.PKey") -> None:  # noqa: ARG002
-        shown = HostKey(key.get_name(), key.get_base64())
-        verdict = _judged(self.hop, shown, self._on_file)
+        shown = Shown(HostKey(key.get_name(), key.get_base64()), _certificate_of(key))
+        mine = [*self._on_file, *self._command.about(self.hop.known_as, shown.key)]
+        verdict = _judged(self.hop, shown, mine, self._command)
         if isinstance(verdict, Unknown) and self.policy is HostKeys.ACCEPT_NEW:
             verdict = accept(self.hop, verdict)
         if not isinstance(verdict, Known):
-            raise HostKeyError(verdict, refusal(verdict, self.hop))
+            raise HostKeyError(verdict, refusal(verdict, self.hop, self._command.told))
+
+
+def _signs_with(algorithm: str) -> str:
+    """The type of key behind a signature algorithm."""
+    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+def _certificate_of(key: "paramiko.PKey") -> bytes:
+    return key.public_blob.key_blob if key.public_blob else b""
 
 
 def judge(hop: Settings, key: HostKey) -> Verdict:
     """What the files say about a key now. Another key of any type makes it Changed.
 
-    OpenSSH calls a key of a new type new; but known types are asked for first (`HostKeyPolicy.types`), so
+    OpenSSH calls a key of a new type new; but known types are asked for first (`HostKeyPolicy.algorithms`), so
     only a host that has lost them shows a new one, or somebody between.
     """
-    return _judged(hop, key, _entries(hop, hop.known_as))
+    return _judged(hop, Shown(key), _entries(hop, hop.known_as))
 
 
-def _judged(hop: Settings, key: HostKey, mine: list[Entry]) -> Verdict:
-    name = hop.known_as
-    revoked = [entry for entry in mine if entry.marker == "@revoked" and entry.key == key]
+def _judged(
+    hop: Settings, shown: Shown, mine: Sequence[Entry], command: KnownHostsCommand | None = None
+) -> Verdict:
+    if hop.revoked_host_keys and revokes(hop.revoked_host_keys, shown.blob or _blob(shown.key), _keys(shown)):
+        return Revoked(hop.known_as, shown.key, str(hop.revoked_host_keys))
+    verdict = _by(mine, hop, shown)
+    if isinstance(verdict, Unknown | Uncertified) and (name := _without_port(hop)):
+        lines = [*_entries(hop, name), *(command.about(name, shown.key) if command else ())]
+        without_port = _by(lines, hop, shown)
+        if isinstance(without_port, Known | Uncertified | Revoked):
+            return without_port
+    return verdict
+
+
+def _without_port(hop: Settings) -> str:
+    """The name that holds for all ports of the host, as in OpenSSH; none where it is the one that is known."""
+    return hop.host.lower() if hop.port != SSH_PORT and hop.host_key_alias is None else ""
+
+
+def _by(mine: Sequence[Entry], hop: Settings, shown: Shown) -> Verdict:
+    """What these lines say, which are for the host."""
+    name, key = hop.known_as, shown.key
     known = [entry for entry in mine if not entry.marker]
-    if revoked:
-        return Revoked(name, key, revoked[0].file, revoked[0].line)
-    if any(entry.key == key for entry in known) or (not known and _known_without_port(hop, key)):
+    authorities = [entry for entry in mine if entry.marker == AUTHORITY]
+    for entry in mine:
+        if entry.marker == REVOKED and _blob(entry.key) in _keys(shown):
+            return Revoked(name, key, entry.place)
+    why = _not_certified(shown, authorities, hop) if authorities else ""
+    if (authorities and not why) or any(entry.key == key for entry in known):
         return Known(name, key)
     if known:
-        nearest = next((entry for entry in known if entry.key.type == key.type), known[0])
-        return Changed(name, key, nearest.key, nearest.file, nearest.line)
+        return Changed(name, key, next((each for each in known if each.key.type == key.type), known[0]))
+    if authorities:
+        return Uncertified(name, key, authorities[0], why)
     return Unknown(name, key, _first_writable(hop))
+
+
+def _not_certified(shown: Shown, authorities: Sequence[Entry], hop: Settings) -> str:
+    """What is wrong with the certificate, or that there is none; nothing where it holds."""
+    found = shown.certificate
+    if found is None:
+        return "shows no certificate" if not shown.blob else "shows a certificate that cannot be read"
+    if found.authority not in [_blob(entry.key) for entry in authorities]:
+        signer = HostKey(type_of(found.authority), base64.b64encode(found.authority).decode())
+        return f"shows a certificate by another authority, {signer.kind} {signer.fingerprint}"
+    if found.key != _blob(shown.key) or found.algorithm not in hop.ca_signature_algorithms:
+        return f"shows a certificate that is signed with {found.algorithm or 'nothing'}"
+    if not found.is_genuine:
+        return "shows a certificate whose signature does not hold"
+    return _does_not_hold(found, (hop.host_key_alias or hop.host).lower(), time.time())
+
+
+def _does_not_hold(found: Certificate, name: str, now: float) -> str:
+    if found.kind != Kind.HOST:
+        return "shows a certificate that is not for hosts"
+    if now < found.valid_after:
+        return f"shows a certificate that holds only from {_time(found.valid_after)} on"
+    if now >= found.valid_before:
+        return f"shows a certificate that ended on {_time(found.valid_before)}"
+    names = [principal.decode(errors="replace") for principal in found.principals]
+    if names and name not in names:  # without any it is for every host, as in OpenSSH
+        return f"shows a certificate for {', '.join(names)}, and not for {name}"
+    if found.critical_options:
+        options = b", ".join(found.critical_options).decode(errors="replace")
+        return f"shows a certificate on conditions that raycluster does not know: {options}"
+    return ""
+
+
+def _time(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _keys(shown: Shown) -> list[bytes]:
+    """The keys that a file may have revoked: the host's, and its authority's."""
+    found = shown.certificate
+    return [_blob(shown.key), *([found.authority] if found else [])]
+
+
+def _blob(key: HostKey) -> bytes:
+    return base64.b64decode(key.base64)
 
 
 def accept(hop: Settings, unknown: Unknown) -> Verdict:
@@ -136,7 +251,9 @@ def accept(hop: Settings, unknown: Unknown) -> Verdict:
 def record(unknown: Unknown) -> Failure | None:
     """Put a key on file that somebody has looked at."""
     if unknown.file is None:
-        return Failure(FailureKind.HOST_KEY, f"there is no file to record {unknown.name} in", fix=NO_FILE)
+        return Failure(
+            FailureKind.HOST_KEY, f"there is no file to record {unknown.name} in", fix=_keep("the host")
+        )
     try:
         with locked(unknown.file) as file:
             append(file, unknown.line)
@@ -145,44 +262,45 @@ def record(unknown: Unknown) -> Failure | None:
     return None
 
 
-def refusal(verdict: Verdict, hop: Settings) -> Failure:
-    """The screen for a key that is not trusted."""
+def refusal(verdict: Verdict, hop: Settings, told: str = "") -> Failure:
+    """The screen for a key that is not trusted; `told`: what KnownHostsCommand has done about it."""
+    what, detail, fix = _explained(verdict, hop, told)
+    return Failure(FailureKind.HOST_KEY, what, detail=detail, fix=fix)
+
+
+def _explained(verdict: Verdict, hop: Settings, told: str) -> tuple[str, str, str]:
+    shown = f"{verdict.key.kind} {verdict.key.fingerprint}"
     match verdict:
-        case Changed(name, key, expected, file, line):
-            return Failure(
-                FailureKind.HOST_KEY,
-                f"the host key of {hop.address} has changed",
-                detail=f"shown    {key.kind} {key.fingerprint}\n"
-                f"on file  {expected.kind} {expected.fingerprint}  ({file}:{line})\n"
-                "Either the host was installed anew, or somebody is listening in.",
-                fix=f"if the change is right: ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(file))}",
+        case Changed(name, _, expected):
+            what = f"the host key of {hop.address} has changed"
+            detail = (
+                f"shown    {shown}\n"
+                f"on file  {expected.key.kind} {expected.key.fingerprint}  ({expected.place})\n"
+                "Either the host was installed anew, or somebody is listening in."
             )
-        case Revoked(_, key, file, line):
-            return Failure(
-                FailureKind.HOST_KEY,
-                f"the {key.kind} host key of {hop.address} is revoked ({file}:{line})",
-                detail=f"shown  {key.kind} {key.fingerprint}",
-                fix="give the host a new key, or ask whoever revoked this one",
+            forget = f"ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(expected.file))}"
+            fix = f"if the change is right: {forget if expected.file else 'let KnownHostsCommand tell the new key'}"
+        case Revoked(_, key, place):
+            what = f"the {key.kind} host key of {hop.address} is revoked ({place})"
+            detail = f"shown  {shown}"
+            fix = "give the host a new key, or ask whoever revoked this one"
+        case Uncertified(_, _, authority, why):
+            what = f"{hop.address} {why}"
+            detail = f"shown  {shown}\n{authority.place} has an authority for it, which does not vouch for this key."
+            fix = (
+                "let it certify the host (HostCertificate in its sshd_config); to judge the key yourself instead: "
+                f"ssh -o StrictHostKeyChecking=ask -p {hop.port} {hop.user}@{hop.name}"
             )
         case _:
-            return Failure(
-                FailureKind.HOST_KEY,
-                f"the host key of {hop.address} is not known: {verdict.key.kind} {verdict.key.fingerprint}",
-                detail=_authority(hop),
-                fix="raycluster trust" if _first_writable(hop) else NO_FILE,
-            )
+            nothing = "" if _first_writable(hop) else "~/.ssh/config keeps no host keys, so every one is new."
+            what = f"the host key of {hop.address} is not known: {shown}"
+            detail = "\n".join(filter(None, (nothing, told)))
+            fix = _keep(hop.name) if nothing else "raycluster trust"
+    return what, detail, fix
 
 
-def _authority(hop: Settings) -> str:
-    if any(entry.marker == "@cert-authority" for entry in _entries(hop, hop.known_as)):
-        return "A certificate authority vouches for this host, but host certificates are not supported."
-    return ""
-
-
-def _known_without_port(hop: Settings, key: HostKey) -> bool:
-    """A key on file for the host itself holds for its other ports too, as in OpenSSH."""
-    known = (entry.key for entry in _entries(hop, hop.host.lower()) if not entry.marker)
-    return hop.host_key_alias is None and key in known
+def _keep(host: str) -> str:
+    return f"set UserKnownHostsFile ~/.ssh/known_hosts for {host} in ~/.ssh/config, then raycluster trust"
 
 
 def _entries(hop: Settings, name: str) -> list[Entry]:

@@ -9,6 +9,9 @@ HONOURED = frozenset(
     {"hostname", "port", "user", "addressfamily", "bindaddress", "bindinterface", "connecttimeout"}
     | {"proxyjump", "proxycommand", "proxyusefdpass", "hostkeyalias"}
     | {"identityfile", "identitiesonly", "identityagent", "userknownhostsfile", "globalknownhostsfile"}
+    | {"certificatefile", "preferredauthentications", "pubkeyauthentication", "pkcs11provider"}
+    | {"securitykeyprovider", "stricthostkeychecking", "knownhostscommand", "revokedhostkeys"}
+    | {"hostkeyalgorithms", "casignaturealgorithms"}
     | {"ciphers", "macs", "kexalgorithms", "setenv", "sendenv"}
     # `ssh -G` has done as these say:
     | {"canonicalizehostname", "canonicaldomains", "canonicalizefallbacklocal", "canonicalizemaxdots"}
@@ -31,8 +34,7 @@ WITHOUT_EFFECT = frozenset(
     | {"host"}  # only says again who was asked about
     | {"gssapirenewalforcesrekey", "gssapikexalgorithms", "gssapiclientidentity", "gssapiserveridentity"}
     # which can only make `ssh` refuse what raycluster takes: docs/ssh.md names them
-    | {"casignaturealgorithms", "hostbasedacceptedalgorithms", "hostkeyalgorithms"}
-    | {"pubkeyacceptedalgorithms", "requiredrsasize"}
+    | {"hostbasedacceptedalgorithms", "pubkeyacceptedalgorithms", "requiredrsasize"}
 )
 
 ONLY_IF_WRITTEN = frozenset({"ciphers", "macs", "kexalgorithms"})
@@ -49,16 +51,8 @@ class Unknown:
 
 
 _UNKNOWN = (
-    Unknown("CertificateFile", FailureKind.AUTH),
     Unknown("HostbasedAuthentication", FailureKind.AUTH, ("no",)),
-    Unknown("PKCS11Provider", FailureKind.AUTH),
-    Unknown("PreferredAuthentications", FailureKind.AUTH),
-    Unknown("PubkeyAuthentication", FailureKind.AUTH, ("true", "yes")),
-    Unknown("SecurityKeyProvider", FailureKind.AUTH, ("internal", "none", "$SSH_SK_PROVIDER")),
-    Unknown("KnownHostsCommand", FailureKind.HOST_KEY),
     Unknown("NoHostAuthenticationForLocalhost", FailureKind.HOST_KEY, ("no",)),
-    Unknown("RevokedHostKeys", FailureKind.HOST_KEY),
-    Unknown("StrictHostKeyChecking", FailureKind.HOST_KEY, ("ask", "true", "yes")),
     Unknown("VerifyHostKeyDNS", FailureKind.HOST_KEY, ("false", "no")),
 )
 NAMED: Mapping[str, Unknown] = {each.name.lower(): each for each in _UNKNOWN}

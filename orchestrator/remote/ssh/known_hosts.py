@@ -63,13 +63,17 @@ class HostKey:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a known_hosts file."""
+    """A line of a known_hosts file, or of what KnownHostsCommand says (no file)."""
 
     marker: str
     names: str
     key: HostKey
-    file: Path
+    file: Path | None
     line: int
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else "KnownHostsCommand"
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -132,16 +136,20 @@ def entries_for(files: Iterable[Path], name: str) -> Iterator[Entry]:
 @lru_cache(maxsize=16)
 def _read(file: Path, _as_of: FileVersion) -> KnownHostsFile:
     named, others = defaultdict[str, list[Entry]](list), []
-    for number, line in enumerate(file.read_text(errors="replace").split("\n"), 1):
-        for entry in _parse(line, file, number):
-            for name in entry.plain:
-                named[name].append(entry)
-            if not entry.plain:
-                others.append(entry)
+    for entry in parse(file.read_text(errors="replace"), file):
+        for name in entry.plain:
+            named[name].append(entry)
+        if not entry.plain:
+            others.append(entry)
     return KnownHostsFile(named, tuple(others))
 
 
-def _parse(line: str, file: Path, number: int) -> Iterator[Entry]:
+def parse(text: str, file: Path | None) -> Iterator[Entry]:
+    for number, line in enumerate(text.split("\n"), 1):
+        yield from _parse(line, file, number)
+
+
+def _parse(line: str, file: Path | None, number: int) -> Iterator[Entry]:
     """One entry; none for an empty, commented or damaged line."""
     words = line.split()
     marker = words.pop(0) if words and words[0].startswith("@") else ""

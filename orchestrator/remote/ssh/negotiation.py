@@ -1,5 +1,6 @@
 """What is agreed on with a server before the login: paramiko's transport, with more algorithms and a memory."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ def transport_class() -> "type[paramiko.Transport]":
 
     class Listening(usual):  # type: ignore[misc] # what it overrides has no types
         heard: Heard
+        preferred_keys: Sequence[str] = ()  # where paramiko computes them: certificates after all plain keys
         _kex_info = kex | more_kex
         _preferred_kex = (*usual._preferred_kex[:behind], *more_kex, *usual._preferred_kex[behind:])  # noqa: SLF001
         _cipher_info = ciphers | more_ciphers

@@ -13,7 +13,6 @@ from orchestrator.remote.ssh.openssh_config import unusable
 
 if TYPE_CHECKING:
     import paramiko
-    from paramiko.agent import AgentSSH
     from paramiko.packet import Packetizer
 
     from orchestrator.remote.ssh.config import Settings
@@ -98,8 +97,8 @@ def connections() -> Callable[..., Any]:
     return partial(Plain, config=fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig()))
 
 
-def transports(types: list[str], hop: "Settings", heard: Heard) -> Any:
-    """Makes transports that ask for the host key types on file before others, and for AES-GCM before other ciphers.
+def transports(host_key_algorithms: Sequence[str], hop: "Settings", heard: Heard) -> Any:
+    """Makes transports that ask for these host keys, in this order, and for AES-GCM before other ciphers.
 
     Paramiko asks for AES-GCM last. With any other cipher it computes and compares a MAC in Python: half the
     throughput, and a tenth of a connection's CPU. chacha20-poly1305 is ours, in Python as well.
@@ -114,8 +113,8 @@ def transports(types: list[str], hop: "Settings", heard: Heard) -> Any:
         end: Any = wire if isinstance(wire, socket.socket) else _Tunnel(wire)
         made: Any = transport_class()(end, packetizer_class=packetizer_class(), **options)
         made.heard = made.packetizer.heard = heard
+        made.preferred_keys = host_key_algorithms
         security = made.get_security_options()
-        security.key_types = sorted(security.key_types, key=lambda offered: _signs_with(offered) not in types)
         security.ciphers = _allowed(CIPHER, sorted(security.ciphers, key=_by_preference), hop.ciphers)
         security.digests = _allowed(MAC, security.digests, hop.macs)
         security.kex = _allowed(KEX, security.kex, hop.kex)
@@ -136,11 +135,6 @@ def _allowed(kind: Algorithms, ours: Sequence[str], chosen: tuple[str, ...]) -> 
         message = f"{kind.keyword} in the SSH config names none that raycluster has"
         raise unusable(message, fix=f"add one to it: {', '.join(ours)}")
     return allowed
-
-
-def _signs_with(algorithm: str) -> str:
-    """The type of key behind a signature algorithm."""
-    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
 
 
 class _Tunnel:
@@ -194,8 +188,3 @@ def hang_up(client: "paramiko.SSHClient", seconds: float) -> None:
         with suppress(RuntimeError):  # it was never started
             transport.join(seconds)
     client.close()
-
-
-def ask_agent(agent: "AgentSSH", connection: socket.socket) -> None:
-    """Has an agent asked at a socket of our own: paramiko's Agent knows $SSH_AUTH_SOCK only, no IdentityAgent."""
-    agent._connect(connection)  # type: ignore[attr-defined] # noqa: SLF001

@@ -84,7 +84,7 @@ CLUSTER, HOSTS = explained()
         ("gpu4", "ip", None, Origin(SettingSource.CLUSTER, (3,))),
         ("gpu1", "ssh.port", None, Origin(SettingSource.SSH)),
         ("gpu1", "ssh.connect_timeout", 10, Origin(SettingSource.DEFAULT)),
-        ("gpu1", "ssh.host_keys", "strict", Origin(SettingSource.DEFAULT)),
+        ("gpu1", "ssh.host_keys", None, Origin(SettingSource.SSH)),
     ],
 )
 def test_each_value_has_the_lines_that_say_so(host: str, key: str, value: object, origin: Origin) -> None:

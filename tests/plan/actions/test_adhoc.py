@@ -20,7 +20,7 @@ from orchestrator.plan.ssh_command import ssh
 NODE = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
 DEMO = Cluster("demo", "vllm/vllm-openai:v0.17.1", replace(NODE, name="gpu1", role=Role.HEAD), (NODE,))
 MARK = "RAYCLUSTER_EXEC=4711"
-SSH = "ssh -t -o StrictHostKeyChecking=yes"
+SSH = "ssh -t"
 
 
 def test_in_the_container_its_state_is_asked_for_first() -> None:
@@ -161,7 +161,8 @@ def test_ssh_is_told_what_the_inventory_says() -> None:
 
 
 def test_jump_hosts_are_given_the_key_and_the_word_on_host_keys() -> None:
-    *_, option, _, _ = ssh(replace(NODE, ssh=Ssh(user="ana", key="k", jump="bob@a:2200,b"))).argv
+    told = Ssh(user="ana", key="k", jump="bob@a:2200,b", host_keys=HostKeys.STRICT)
+    *_, option, _, _ = ssh(replace(NODE, ssh=told)).argv
     first = "ssh -i k -o StrictHostKeyChecking=yes -W '[%%h]:%%p' -- ssh://bob@a:2200"
     quoted = first.replace("'", "'\"'\"'")
     assert option == (

@@ -7,8 +7,8 @@ from threading import Barrier
 import paramiko
 import pytest
 
-from orchestrator.remote.ssh.auth import load, offers
 from orchestrator.remote.ssh.config import Settings
+from orchestrator.remote.ssh.identities import load, offers
 from tests.remote.fakes import SOON
 from tests.remote.sshd import keygen
 
@@ -16,14 +16,14 @@ from tests.remote.sshd import keygen
 def test_hosts_that_are_connected_to_at_once_load_a_key_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, loaded, together = keygen(tmp_path / "key"), list[Path](), Barrier(8)
-    from_path = paramiko.PKey.from_path
+    key, loaded, together = keygen(tmp_path / "key"), list[str](), Barrier(8)
+    from_file = paramiko.Ed25519Key.from_private_key_file
 
-    def counted(path: Path) -> paramiko.PKey:
-        loaded.append(path)
-        return from_path(path)
+    def counted(file: str) -> paramiko.PKey:
+        loaded.append(file)
+        return from_file(file)
 
-    monkeypatch.setattr(paramiko.PKey, "from_path", counted)
+    monkeypatch.setattr(paramiko.Ed25519Key, "from_private_key_file", counted)
 
     def shown(_: int) -> object:
         together.wait(SOON)
@@ -31,7 +31,7 @@ def test_hosts_that_are_connected_to_at_once_load_a_key_once(
 
     with ThreadPoolExecutor(8) as pool:
         (offer,) = {*pool.map(shown, range(8))}
-    assert (offer, loaded) == (load(key), [key])
+    assert (offer, loaded) == (load(key), [str(key)])
 
 
 def test_what_is_not_there_and_what_is_a_public_key_is_not_shown(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import base64
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
 import paramiko
 import pytest
@@ -20,6 +21,7 @@ from orchestrator.remote.ssh.host_keys import (
     judge,
     record,
 )
+from orchestrator.remote.ssh.keyscan import examine
 from orchestrator.remote.ssh.known_hosts import HostKey
 from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
@@ -79,7 +81,6 @@ def test_a_key_on_file_is_known(hop: Settings, key: HostKey, names: str) -> None
         "gpu1.example.com ssh-ed25519",
         "gpu1.example.com ssh-ed25519 AAAA",
         "gpu1.example.com ssh-ed25519 %%%%",
-        "@cert-authority *.example.com {key}",
         "@revoked gpu2.example.com {key}",
         "|1|damaged {key}",
         "|1|%%|%% {key}",
@@ -95,13 +96,17 @@ def test_other_lines_leave_a_key_unknown(hop: Settings, key: HostKey, line: str)
 def test_another_key_is_a_change_and_its_line_is_named(hop: Settings, key: HostKey, other: HostKey) -> None:
     file = hop.known_hosts[0]
     file.write_text(f"\ngpu1.example.com {other.type} {other.base64}\n")
-    assert judge(hop, key) == Changed("gpu1.example.com", key, other, file, 2)
+    verdict = judge(hop, key)
+    assert isinstance(verdict, Changed)
+    assert (verdict.expected.key, verdict.expected.place) == (other, f"{file}:2")
 
 
 def test_a_key_of_another_type_is_a_change_too(hop: Settings, key: HostKey, ecdsa: HostKey) -> None:
     hop.known_hosts[0].write_text(f"gpu1.example.com {ecdsa.type} {ecdsa.base64}\n")
     assert isinstance(judge(hop, key), Changed)
-    assert HostKeyPolicy(hop, HostKeys.STRICT).types == ["ecdsa-sha2-nistp256"]
+    asked_for = HostKeyPolicy(hop, HostKeys.STRICT, monotonic() + 1).algorithms
+    assert asked_for[:2] == ["ecdsa-sha2-nistp256", "ssh-ed25519"]
+    assert set(asked_for) == set(hop.host_key_algorithms)
 
 
 def test_one_of_several_keys_suffices(hop: Settings, key: HostKey, other: HostKey) -> None:
@@ -113,7 +118,7 @@ def test_a_revoked_key_is_not_trusted(hop: Settings, key: HostKey) -> None:
     file = hop.known_hosts[0]
     line = f"{key.type} {key.base64}\n"
     file.write_text(f"gpu1.example.com {line}@revoked * {line}")
-    assert judge(hop, key) == Revoked("gpu1.example.com", key, file, 2)
+    assert judge(hop, key) == Revoked("gpu1.example.com", key, f"{file}:2")
 
 
 def test_a_key_of_the_host_holds_for_its_other_ports(tmp_path: Path, key: HostKey, other: HostKey) -> None:
@@ -224,15 +229,6 @@ def test_a_revoked_key_is_refused(laptop: Laptop, server: Sshd) -> None:
 
 
 @pytest.mark.sshd
-def test_a_certificate_authority_is_no_obstacle_and_no_help(laptop: Laptop, start: Start) -> None:
-    server = start()
-    laptop.host("gpu1", server)
-    laptop.known_hosts.write_text("@cert-authority * " + server.known_hosts_line().split(maxsplit=1)[1])
-    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
-    assert "host certificates are not supported" in failure.detail
-
-
-@pytest.mark.sshd
 def test_new_keys_are_accepted_and_recorded_once_however_many_ask(laptop: Laptop, start: Start) -> None:
     server = start()
     laptop.host("gpu1", server)
@@ -243,14 +239,58 @@ def test_new_keys_are_accepted_and_recorded_once_however_many_ask(laptop: Laptop
 
 
 @pytest.mark.sshd
-def test_a_key_that_cannot_be_kept_is_not_accepted(laptop: Laptop, start: Start) -> None:
-    server = start()
-    laptop.host("gpu1", server, "UserKnownHostsFile /dev/null")
-    failure = failed(run(laptop.dial("gpu1", ACCEPT_NEW), sh("true")), FailureKind.HOST_KEY)
-    assert "let UserKnownHostsFile" in failure.fix
+@pytest.mark.parametrize("ssh", [Ssh(), ACCEPT_NEW])
+def test_a_key_that_cannot_be_kept_is_not_accepted_and_the_line_that_is_told_keeps_it(
+    laptop: Laptop, start: Start, ssh: Ssh
+) -> None:
+    server, nowhere = start(), "UserKnownHostsFile /dev/null"
+    laptop.host("gpu1", server, "StrictHostKeyChecking no", nowhere)
+    failure = failed(run(laptop.dial("gpu1", ssh), sh("true")), FailureKind.HOST_KEY)
+    assert failure.detail == "~/.ssh/config keeps no host keys, so every one is new."
+    line = "UserKnownHostsFile ~/.ssh/known_hosts"
+    assert failure.fix == f"set {line} for gpu1 in ~/.ssh/config, then raycluster trust"
+    laptop.host("told", server, "StrictHostKeyChecking no", line.replace("~", str(laptop.home)))
+    found = examine("told", Ssh(), laptop.config)
+    assert isinstance(found, Unknown)
+    assert record(found) is None
+    assert (laptop.home / ".ssh/known_hosts").read_text() == server.known_hosts_line()
+    assert run(laptop.dial("told", Ssh(host_keys=HostKeys.STRICT)), sh("echo in")) == IN
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("word", ["accept-new", "no", "off"])
+def test_an_unknown_key_is_recorded_where_the_ssh_config_says_so_and_a_changed_one_never(
+    laptop: Laptop, start: Start, word: str
+) -> None:
+    server, impostor = start("127.0.0.2"), start("127.0.0.2")
+    laptop.host("gpu1", server, f"StrictHostKeyChecking {word}")
+    laptop.host("impostor", impostor, f"StrictHostKeyChecking {word}", "HostKeyAlias gpu1")
+    laptop.host("strict", impostor, f"StrictHostKeyChecking {word}", "HostKeyAlias new")
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
+    assert laptop.known_hosts.read_text() == server.known_hosts_line()
+    laptop.known_hosts.write_text(f"gpu1 {server.known_hosts_line().split(maxsplit=1)[1]}")
+    failure = failed(run(laptop.dial("impostor"), sh("true")), FailureKind.HOST_KEY)
+    assert failure.message.endswith("has changed")
+    inventory = Ssh(host_keys=HostKeys.STRICT)
+    assert (
+        "is not known"
+        in failed(run(laptop.dial("strict", inventory), sh("true")), FailureKind.HOST_KEY).message
+    )
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+def test_the_server_is_asked_only_for_what_the_ssh_config_takes(
+    laptop: Laptop, start: Start, kind: str
+) -> None:
+    server = start(host_keys=("ed25519", "ecdsa", "rsa"))
+    algorithm = {"rsa": "rsa-sha2-512", "ecdsa": "ecdsa-sha2-nistp256", "ed25519": "ssh-ed25519"}[kind]
+    laptop.host("gpu1", server, f"HostKeyAlgorithms {algorithm}")
+    assert run(laptop.dial("gpu1", ACCEPT_NEW), sh("echo in")) == IN
+    assert laptop.known_hosts.read_text() == server.known_hosts_line(kind)
 
 
 def test_the_guard_lets_a_known_key_pass(hop: Settings, key: HostKey) -> None:
     hop.known_hosts[0].write_text(f"gpu1.example.com {key.type} {key.base64}\n")
     shown = paramiko.PKey.from_type_string(key.type, base64.b64decode(key.base64))
-    HostKeyPolicy(hop, HostKeys.STRICT).missing_host_key(paramiko.SSHClient(), "", shown)
+    HostKeyPolicy(hop, HostKeys.STRICT, monotonic() + 1).missing_host_key(paramiko.SSHClient(), "", shown)

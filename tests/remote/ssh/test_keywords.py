@@ -69,30 +69,22 @@ def test_nothing_that_ssh_has_by_itself_is_taken_for_a_choice(tmp_path: Path) ->
 
 
 @pytest.mark.sshd
-@pytest.mark.parametrize(
-    "keyword",
-    ["SecurityKeyProvider /nowhere.so", "HostbasedAuthentication yes", "PreferredAuthentications hostbased"],
-)
-def test_a_refused_login_names_keywords_that_raycluster_does_not_know(
-    start: Start, laptop: Laptop, keyword: str
-) -> None:
+def test_a_refused_login_names_keywords_that_raycluster_does_not_know(start: Start, laptop: Laptop) -> None:
     server = start(authorized=(keygen(laptop.home / "other"),))
-    laptop.host("gpu1", server, keyword)
+    laptop.host("gpu1", server, "HostbasedAuthentication yes")
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-    name = keyword.split(maxsplit=1)[0]
-    assert (
-        f"The SSH config sets {name} for it, which raycluster does not know." in failure.detail.splitlines()
-    )
+    named = "The SSH config sets HostbasedAuthentication for it, which raycluster does not know."
+    assert named in failure.detail.splitlines()
 
 
 @pytest.mark.sshd
 def test_a_keyword_that_cannot_be_the_reason_is_not_named(start: Start, laptop: Laptop) -> None:
     server = start()
-    laptop.host("gpu1", server, "SecurityKeyProvider /nowhere.so", "VerifyHostKeyDNS yes")
+    laptop.host("gpu1", server, "HostbasedAuthentication yes", "VerifyHostKeyDNS yes")
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
     assert "VerifyHostKeyDNS" in failure.detail
-    assert "SecurityKeyProvider" not in failure.detail
+    assert "HostbasedAuthentication" not in failure.detail
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
-from tests.remote.sshd import ME, Laptop, failed, keygen, run, sh
+from tests.remote.sshd import ME, Laptop, agent, failed, keygen, run, sh
 
 pytestmark = pytest.mark.sshd
 IN = Output(0, "in\n")
@@ -24,41 +23,33 @@ def locked(tmp_path: Path) -> Path:
     return keygen(tmp_path / "locked", passphrase="open sesame")
 
 
-@contextmanager
-def agent(tmp_path: Path, *keys: Path) -> Iterator[Path]:
-    if not shutil.which("ssh-agent"):
-        pytest.skip("there is no ssh-agent here")
-    place = tmp_path / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(place)], stdout=subprocess.PIPE)
-    assert process.stdout
-    process.stdout.readline()
-    try:
-        for key in keys:
-            add(key, place)
-        yield place
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def add(key: Path, agent: Path) -> None:
-    asked = key.with_name("askpass")
-    asked.write_text("#!/bin/sh\necho open sesame\n")
-    asked.chmod(0o700)
-    answers = {"SSH_AUTH_SOCK": str(agent), "SSH_ASKPASS": str(asked), "SSH_ASKPASS_REQUIRE": "force"}
-    subprocess.run(["ssh-add", "-q", str(key)], check=True, env=os.environ | answers)
-
-
 def test_a_refusal_names_the_keys_and_how_to_get_in(laptop: Laptop, start: Start, tmp_path: Path) -> None:
-    server = start(authorized=())
+    server = start("127.0.0.2", "PasswordAuthentication yes", authorized=())
     other = keygen(tmp_path / "other", "rsa")
     laptop.host("gpu1", server, f"IdentityFile {other}")
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
     assert failure.message == f"{ME}@{server.address}:{server.port} refuses every key"
-    assert failure.detail.splitlines() == [f"{other}: refused", f"{laptop.key}: refused"]
+    assert failure.detail.splitlines() == [
+        f"{other}: refused",
+        f"{laptop.key}: refused",
+        f"{ME} is the user here. Is it another there? ssh: {{user: NAME}}",
+    ]
     assert failure.fix == f"ssh-copy-id -i {other} -p {server.port} {ME}@gpu1"
+
+
+def test_a_host_that_ssh_copy_id_cannot_enter_either_is_given_the_key_by_hand(
+    laptop: Laptop, start: Start
+) -> None:
+    server = start(authorized=())
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert failure.fix == (
+        f"add {laptop.key}.pub to ~{ME}/.ssh/authorized_keys there; it takes no password, so by its console"
+    )
+    shutil.copy(f"{laptop.key}.pub", server.home / "authorized_keys")
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
 
 
 def test_a_refusal_is_final(laptop: Laptop, start: Start) -> None:
@@ -76,7 +67,14 @@ def test_a_server_that_takes_no_keys_says_so(laptop: Laptop, start: Start) -> No
     laptop.host("gpu1", server)
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-    assert failure.detail.splitlines()[-1] == "It takes no keys, only: password."
+    assert failure.message == f"{ME}@{server.address}:{server.port} takes no keys, only: password"
+    assert failure.detail == f"{laptop.key}: refused"
+    assert failure.fix.startswith("set PubkeyAuthentication yes in the host's /etc/ssh/sshd_config")
+    server.stop()
+    config = server.home / "config"
+    config.write_text(config.read_text().replace("PubkeyAuthentication no", "PubkeyAuthentication yes"))
+    server.start()
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
 
 
 def test_a_server_that_hangs_up_during_the_login_is_a_refusal(
@@ -87,25 +85,107 @@ def test_a_server_that_hangs_up_during_the_login_is_a_refusal(
     laptop.host("gpu1", server, f"IdentityFile {wrong}")
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-    assert "It hung up after that." in failure.detail
+    assert failure.message == f"{ME}@{server.address}:{server.port} hung up after 1 key"
+    assert failure.detail.splitlines() == [f"{wrong}: refused", f"{laptop.key}: not tried any more"]
 
 
-def test_a_key_that_is_not_enough_is_said_to_be_so(laptop: Laptop, start: Start) -> None:
+def test_a_key_that_is_not_enough_is_said_to_be_so_and_not_refused(laptop: Laptop, start: Start) -> None:
     server = start("127.0.0.2", "AuthenticationMethods publickey,password", "PasswordAuthentication yes")
     laptop.host("gpu1", server)
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-    assert f"{laptop.key}: accepted, but not enough: the host also wants password" in failure.detail
+    assert failure.message == f"{ME}@{server.address}:{server.port} accepts the key, but also wants password"
+    assert failure.detail == f"{laptop.key}: accepted, but not enough"
+    assert "AuthenticationMethods publickey;" in failure.fix
+    server.stop()
+    with (server.home / "config").open("a") as config:
+        config.write("Match Address 127.0.0.0/8\n  AuthenticationMethods publickey\n")
+    server.start()
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
 
 
-def test_a_key_with_a_passphrase_needs_an_agent(laptop: Laptop, start: Start, locked: Path) -> None:
+def test_a_host_that_wants_two_keys_is_shown_both(laptop: Laptop, start: Start, tmp_path: Path) -> None:
+    second = keygen(tmp_path / "second")
+    server = start("127.0.0.2", "AuthenticationMethods publickey,publickey", authorized=(laptop.key, second))
+    laptop.host("one", server)
+    laptop.host("both", server, f"IdentityFile {second}")
+    laptop.knows(server)
+    failure = failed(run(laptop.dial("one"), sh("true")), FailureKind.AUTH)
+    assert failure.message.endswith("accepts the key, but wants another one too")
+    assert run(laptop.dial("both"), sh("echo in")) == IN
+
+
+@pytest.mark.parametrize(
+    "keyword", ["PubkeyAuthentication no", "PreferredAuthentications gssapi-with-mic,password"]
+)
+def test_keys_that_the_ssh_config_keeps_back_are_kept_back(
+    laptop: Laptop, start: Start, keyword: str
+) -> None:
+    server = start()
+    laptop.host("gpu1", server, keyword)
+    laptop.knows(server)
+    assert laptop.ssh("gpu1").returncode
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert (
+        failure.message
+        == f"no key to show to {ME}@{server.address}:{server.port}: ~/.ssh/config sets {keyword}"
+    )
+    assert failure.fix.startswith(
+        "set PubkeyAuthentication yes and PreferredAuthentications publickey for gpu1 there"
+    )
+    laptop.host("told", server, "PubkeyAuthentication yes", "PreferredAuthentications publickey")
+    assert run(laptop.dial("told"), sh("echo in")) == IN
+
+
+def test_the_keys_of_a_token_are_the_agents(laptop: Laptop, start: Start) -> None:
+    server = start(authorized=())
+    laptop.host("gpu1", server, "PKCS11Provider /usr/lib/token.so", "IdentityAgent /run/agent")
+    laptop.knows(server)
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert (
+        "~/.ssh/config sets PKCS11Provider /usr/lib/token.so, whose keys only an agent can use."
+        in failure.detail
+    )
+    assert failure.fix == "ssh-add -s /usr/lib/token.so"
+
+
+@pytest.mark.parametrize("agent_runs", [True, False])
+def test_a_key_with_a_passphrase_needs_an_agent(
+    laptop: Laptop, start: Start, locked: Path, monkeypatch: pytest.MonkeyPatch, agent_runs: bool
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent" if agent_runs else "")
     server = start(authorized=(locked,))
     laptop.host("gpu1", server)
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1", Ssh(key=str(locked))), sh("true")), FailureKind.AUTH)
     assert failure.message.startswith("no key to show to")
     assert failure.detail == f"{locked}: needs its passphrase"
-    assert failure.fix == f"ssh-add {locked}"
+    assert failure.fix == (f"ssh-add {locked}" if agent_runs else f'eval "$(ssh-agent)" && ssh-add {locked}')
+
+
+def test_an_agent_that_is_started_as_told_opens_a_key_with_a_passphrase(
+    laptop: Laptop, start: Start, locked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    server = start(authorized=(locked,))
+    laptop.host("gpu1", server, "IdentityAgent SSH_AUTH_SOCK")
+    laptop.knows(server)
+    ssh = Ssh(key=str(locked))
+    failure = failed(run(laptop.dial("gpu1", ssh), sh("true")), FailureKind.AUTH)
+    asked = tmp_path / "askpass"
+    asked.write_text("#!/bin/sh\necho open sesame\n")
+    asked.chmod(0o700)
+    typed = f"{failure.fix} && echo $SSH_AUTH_SOCK $SSH_AGENT_PID"
+    answers = {"SSH_ASKPASS": str(asked), "SSH_ASKPASS_REQUIRE": "force"}
+    said = subprocess.run(
+        ["sh", "-c", typed], env=os.environ | answers, capture_output=True, text=True, check=True
+    )
+    place, pid = said.stdout.split()[-2:]
+    monkeypatch.setenv("SSH_AUTH_SOCK", place)
+    try:
+        assert run(laptop.dial("gpu1", ssh), sh("echo in")) == IN
+    finally:
+        os.kill(int(pid), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("only", ["yes", "no"])
@@ -134,7 +214,7 @@ def test_an_agents_key_serves_unless_only_named_ones_may(
         laptop.host("named", server, f"IdentityAgent {place}", "IdentitiesOnly yes")
         assert run(laptop.dial("any"), sh("echo in")) == IN
         failure = failed(run(laptop.dial("named"), sh("echo in")), FailureKind.AUTH)
-    assert failure.detail == f"{laptop.key}: refused"
+    assert failure.detail.splitlines()[0] == f"{laptop.key}: refused"
 
 
 def test_a_missing_agent_is_no_obstacle(laptop: Laptop, start: Start, tmp_path: Path) -> None:
