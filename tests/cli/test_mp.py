@@ -127,7 +127,7 @@ def test_a_rank_that_fails_is_told_with_its_cause_and_all_are_stopped(
     serve = raycluster(*SERVE)
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert f"gpu1  wait until it answers: {why}\n" in serve.stderr
-    assert "gpu2  wait for its part: a GPU has not enough memory" in serve.stderr
+    assert "gpu2  wait for its part: a device has not enough memory" in serve.stderr
     assert f"| {OOM}\n" in serve.stderr
     assert [each.host for each in up.sent if sent("stop")(each.command)] == ["gpu1", "gpu2"]
 

@@ -100,7 +100,9 @@ def test_a_worker_that_comes_back_by_itself_needs_nobody(served: Lab) -> None:
 def test_a_rank_that_fails_is_told_with_its_cause_and_nothing_stays(cluster: Lab) -> None:
     short = cluster.raycluster("serve", "-i", inventory(cluster), "short-2")
     failed(
-        short, "gpu3  wait for its part: a GPU has not enough memory", "vLLM on gpu3 ended with exit code 1"
+        short,
+        "gpu3  wait for its part: a device has not enough memory",
+        "vLLM on gpu3 ended with exit code 1",
     )
     assert serving(cluster) == []
 

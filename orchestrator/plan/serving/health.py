@@ -4,10 +4,12 @@ import re
 from dataclasses import replace
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import TIMED_OUT
 from orchestrator.plan.serving import causes, state
+from orchestrator.plan.serving.known_causes import HELD
 from orchestrator.plan.serving.state import ABANDONED, Served
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
 
@@ -37,8 +39,13 @@ class ModelHealth:
     missing: tuple[str, ...] = ()
 
 
-def assess(served: Served | None, facts: Facts = NO_FACTS) -> ModelHealth | None:
-    """The health as the head reports it, and the hosts of further ranks; None where nothing is served."""
+def assess(
+    served: Served | None, facts: Facts = NO_FACTS, accelerator: Accelerator = Accelerator.NVIDIA
+) -> ModelHealth | None:
+    """The health as the head reports it, and the hosts of further ranks; None where nothing is served.
+
+    `accelerator`: the head's.
+    """
     if served is None:
         return None
     # Ranks that are not there: as the first one's supervisor knows, and as their own facts tell.
@@ -46,7 +53,7 @@ def assess(served: Served | None, facts: Facts = NO_FACTS) -> ModelHealth | None
     alone = {host for host in hosts if _has_no_supervisor(facts.get(host))}
     missing = tuple(host for host in hosts if host in served.missing or host in alone)
     answers = served.answers and not missing
-    trouble, fix = ("", "") if answers else _trouble(served)
+    trouble, fix = ("", "") if answers else _trouble(served, accelerator)
     if missing:
         trouble = f"it waits for {', '.join(missing)}"
         fix = "`raycluster serve` starts it there" if alone else ""  # else it comes back by itself
@@ -73,10 +80,10 @@ def _has_no_supervisor(here: HostFacts | Unreachable | None) -> bool:
     return isinstance(here, HostFacts) and not (here.served and here.served.supervised)
 
 
-def _trouble(served: Served) -> tuple[str, str]:
+def _trouble(served: Served, accelerator: Accelerator) -> tuple[str, str]:
     if served.abandoned:
         return ABANDONED, "`raycluster serve` brings it back"
-    cause = causes.root_cause(served.lines)
+    cause = causes.root_cause(served.lines, accelerator)
     why = f": {cause.text or cause.detail}" if cause else ""
     fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"
     if not served.supervised:
@@ -104,7 +111,12 @@ WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs fo
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswers:
-    """Until the server is healthy; hopeless once it has ended without ever having been so."""
+    """Until the server is healthy; hopeless once it has ended without ever having been so.
+
+    `accelerator`: of the host that is asked.
+    """
+
+    accelerator: Accelerator = Accelerator.NVIDIA
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG002
         if exit_code in GIVEN_UP:
@@ -115,21 +127,22 @@ class ServerAnswers:
         if served.answers:
             return Ready(f"answers at {served.url}")
         if not served.supervised:
-            return _ended(served)
+            return _ended(served, self.accelerator)
         waits = [found[1] for line in served.lines if (found := WAITS_FOR_GPUS.search(line))]
         if waits and int(waits[-1]) >= PATIENCE and state.waits_for_gpus(served.lines):
-            return Problem(f"Ray has had no GPUs for it for {waits[-1]} s", fix=causes.HELD)
+            device = causes.CALLED[self.accelerator]["device"]
+            return Problem(f"Ray has had no {device}s for it for {waits[-1]} s", fix=HELD)
         waits_for = (
             f"waits for {', '.join(served.missing)}" if served.missing else served.why or "waits for Ray"
         )
         return NotYet(waits_for if served.state == "waiting" else state.loading_stage(served.lines))
 
 
-def _ended(served: Served) -> Problem:
+def _ended(served: Served, accelerator: Accelerator) -> Problem:
     """The root cause, where it is known; else the last lines."""
     if served.abandoned:
         return Problem(ABANDONED)
-    if cause := causes.root_cause(served.lines):
+    if cause := causes.root_cause(served.lines, accelerator):
         return replace(cause, text=cause.text or served.ending, exit_code=served.exit_code)
     if served.why:
         return Problem(served.why)

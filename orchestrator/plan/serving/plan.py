@@ -134,4 +134,4 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 def _wait(cluster: Cluster, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
     look = docker.inspect_server(cluster, part.node, LINES)
-    return Wait(part.node.name, title, look, ServerAnswers(), LOAD_SECONDS, LOOK_EVERY)
+    return Wait(part.node.name, title, look, ServerAnswers(part.node.accelerator), LOAD_SECONDS, LOOK_EVERY)

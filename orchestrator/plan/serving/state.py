@@ -10,18 +10,21 @@ from orchestrator.model.cluster import Model
 
 WAITS_FOR_GPUS = r"Waiting for creating a placement group"
 STAGES = (
-    (r"Application startup complete|Starting vLLM API server", "starts its HTTP server"),
+    (
+        r"Application startup complete|Starting vLLM (API )?server|init engine .*took",
+        "starts its HTTP server",
+    ),
     (r"Capturing CUDA graphs?.*?(?P<much>\d+%)", "captures CUDA graphs"),
     (r"GPU KV cache size|# GPU blocks|Maximum concurrency", "has room for the KV cache"),
-    (r"torch\.compile takes|Compiling a graph|Dynamo bytecode transform", "compiles the model"),
+    (r"torch\.compile (takes|took)|Compiling a graph|Dynamo bytecode transform", "compiles the model"),
     (r"Loading weights took|Model loading took", "has loaded the weights"),
     (r"Loading (?:safetensors|pt|.*?) ?checkpoint shards:\s+(?P<much>\d+%.*?\d+/\d+)", "loads the weights"),
     (r"Starting to load model|Loading model from scratch", "loads the model"),
     (r"Time spent downloading weights|[Dd]ownload(?:ing)? .*?(?P<much>\d+%)", "downloads the model"),
-    (WAITS_FOR_GPUS, "waits for GPUs to be free in Ray"),
-    (r"init engine|Initializing a V1 LLM engine", "starts its engine"),
+    (WAITS_FOR_GPUS, "waits for Ray to have what it needs free"),
+    (r"Initializing an? (V\d )?LLM engine", "starts its engine"),
 )
-"""What vLLM 0.17 to 0.32 log, the latest stage first."""
+"""What vLLM 0.6.6 to 0.33 log, the latest stage first."""
 
 
 def loading_stage(lines: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
     hosts = tuple(_host(cluster, node, facts[node.name], table) for node in cluster.nodes)
     notes = tuple(_notes(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
-    model = serving.assess(serving.served_by(facts[cluster.head.name]), facts)
+    model = serving.assess(serving.served_by(facts[cluster.head.name]), facts, cluster.head.accelerator)
     verdict = _verdict(hosts, notes, model)
     return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
 

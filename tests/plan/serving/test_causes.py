@@ -1,28 +1,40 @@
 """Why vLLM ended, from what it and its libraries have logged."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from orchestrator.model.cluster import Accelerator
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.causes import root_cause
+from orchestrator.plan.serving.known_causes import KNOWN
+from tests.plan.serving.words import WORDED
 
 LOGS = Path(__file__).parents[2] / "vllm/logs"
 CONFIG = "INFO 11-24 10:00:00 [core.py:77] Initializing a V1 LLM engine with config: trust_remote_code=True, seed=0"
 CUSTOM = (
     "The repository x/y contains custom code. Please pass the argument `trust_remote_code=True` to allow it"
 )
+ERROR = "(EngineCore pid=88) ERROR 06-01 10:00:00 [core.py:1] "
+ILLEGAL = f"{ERROR}RuntimeError: CUDA error: an illegal memory access was encountered"
+WORKERS_GONE = f"{ERROR}RayWorkerProc rank=[1] died unexpectedly, shutting down executor."
+
+
+def cause_of(*lines: str, accelerator: Accelerator = Accelerator.NVIDIA) -> Problem:
+    cause = root_cause(lines, accelerator)
+    assert cause
+    return cause
 
 
 def test_a_model_with_code_of_its_own_is_told_how_to_run_it() -> None:
-    cause = root_cause([CUSTOM])
-    assert cause
-    assert "--trust-remote-code" in cause.fix
+    assert "--trust-remote-code" in cause_of(CUSTOM).fix
 
 
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("OSError: [Errno 98] Address already in use", "another program holds the server's port on the head"),
+        ("OSError: [Errno 98] Address already in use", "another program holds a port that vLLM wants"),
         (
             "vllm serve: error: unrecognized arguments: --trust-remote-codes",
             "vLLM does not take its arguments",
@@ -31,50 +43,224 @@ def test_a_model_with_code_of_its_own_is_told_how_to_run_it() -> None:
     ],
 )
 def test_a_server_that_was_told_to_trust_it_fails_of_something_else(line: str, why: str) -> None:
-    cause = root_cause([CONFIG, line])
-    assert cause
+    cause = cause_of(CONFIG, line)
     assert (cause.text, cause.detail) == (why, line)
 
 
+LOGGED = [
+    ("bad-argument.log", "vLLM does not take its arguments"),
+    ("cuda-out-of-memory.source", "GPU 0 has not enough memory for the model"),
+    ("engine-core-killed-ray.log", "a process of vLLM was killed"),
+    ("gated-model.source", "the model is gated, and its host gave no token that may read it"),
+    ("gloo-interface-missing-mp-rank1.log", "the processes cannot connect to each other"),
+    ("gloo-interface-missing-ray.log", "the processes cannot connect to each other, on 192.0.2.12"),
+    (
+        "gpu-memory-taken.source",
+        "only 19.77 of 22.05 GiB of a GPU are free, and vLLM wants more, in EngineCore_DP0",
+    ),
+    ("killed-worker-idle-mp-rank0.log", "a worker on 192.0.2.12 has gone"),
+    ("killed-worker-idle-ray.log", "the worker of rank 1 has gone"),
+    ("killed-worker-load-mp-rank0.log", "a worker on 192.0.2.12 has gone"),
+    ("killed-worker-load-ray.log", "a worker on 192.0.2.12 has gone"),
+    ("kv-cache-none.source", "the model's weights leave no room for the KV cache"),
+    ("kv-cache-too-small-mp-rank0.log", "the KV cache has no room for one request of 2000000 tokens"),
+    ("kv-cache-too-small-ray.log", "the KV cache has no room for one request of 2000000 tokens"),
+    ("master-port-in-use-mp-rank0.log", "another program holds port 29501, where the ranks meet"),
+    ("model-hub-no-network.log", "Hugging Face cannot be reached, and the model is not in the cache"),
+    ("model-missing-on-worker-mp-rank1.log", "there is no model /models/alphabet"),
+    ("model-missing-on-worker-ray.log", "there is no model /models/alphabet, in Worker_TP1 on 192.0.2.12"),
+    ("model-path-missing.log", "there is no model /models/beta"),
+    ("more-gpus-than-heads-allow.log", "the model's 2 attention heads cannot be split over 4 GPUs"),
+    ("nccl.source", "NCCL cannot connect the GPUs"),
+    ("network-cut-at-start-mp-rank1.log", "a process cannot connect to port 29501 of 192.0.2.11"),
+    ("network-cut-at-start-ray.log", "Ray has lost host 192.0.2.12"),
+    ("port-in-use.log", "another program holds the server's port on the head"),
+    ("ray-worker-killed.log", "a process of vLLM was killed"),
+]
+
+
+@pytest.mark.parametrize(("log", "why"), LOGGED)
+def test_what_vllm_really_said_is_understood(log: str, why: str) -> None:
+    assert cause_of(*(LOGS / log).read_text().splitlines()).text == why
+
+
 @pytest.mark.parametrize(
-    ("log", "why"),
+    "log",
     [
-        ("bad-argument.log", "vLLM does not take its arguments"),
-        ("cuda-out-of-memory.source", "a GPU has not enough memory for the model"),
-        ("engine-core-killed-ray.log", "a process of vLLM was killed"),
-        ("gated-model.source", "the model is gated, and its host gave no token that may read it"),
-        ("gloo-interface-missing-mp-rank1.log", "the processes cannot connect to each other"),
-        ("gloo-interface-missing-ray.log", "the processes cannot connect to each other"),
-        ("gpu-memory-taken.source", "other programs hold memory of a GPU"),
-        ("killed-worker-idle-ray.log", "one of its workers has gone"),
-        ("killed-worker-load-mp-rank0.log", "one of its workers has gone"),
-        ("kv-cache-none.source", "the model's weights leave no room for the KV cache"),
-        ("kv-cache-too-small-mp-rank0.log", "the KV cache has no room for one request of 2000000 tokens"),
-        ("kv-cache-too-small-ray.log", "the KV cache has no room for one request of 2000000 tokens"),
-        ("master-port-in-use-mp-rank0.log", "another program holds port 29501, where the ranks meet"),
-        ("model-hub-no-network.log", "Hugging Face cannot be reached, and the model is not in the cache"),
-        ("model-missing-on-worker-mp-rank1.log", "there is no such model"),
-        ("model-missing-on-worker-ray.log", "there is no such model, on 192.0.2.12"),
-        ("model-path-missing.log", "there is no such model"),
-        ("more-gpus-than-heads-allow.log", "the model's 2 attention heads cannot be split over 4 GPUs"),
-        ("more-gpus-than-there-are-ray.log", "Ray has not the GPUs that are asked for"),
-        ("nccl.source", "NCCL cannot connect the GPUs"),
-        ("port-in-use.log", "another program holds the server's port on the head"),
+        "good-ray.log",
+        "good-mp-rank0.log",
+        "good-mp-rank1.log",
+        "more-gpus-than-there-are-ray.log",
+        "gpus-held-by-another-ray.log",
     ],
 )
-def test_what_vllm_really_said_is_understood(log: str, why: str) -> None:
-    cause = root_cause((LOGS / log).read_text().splitlines())
-    assert cause
-    assert cause.text == why
-
-
-@pytest.mark.parametrize("log", ["good-ray.log", "good-mp-rank0.log", "good-mp-rank1.log"])
-def test_a_good_start_has_no_cause_to_end(log: str) -> None:
+def test_a_server_that_goes_on_has_no_cause_to_end(log: str) -> None:
     assert root_cause((LOGS / log).read_text().splitlines()) is None
 
 
 def test_an_error_that_nobody_knows_is_quoted_from_where_it_first_stood() -> None:
-    cause = root_cause((LOGS / "max-model-len-too-long.log").read_text().splitlines())
-    assert cause
+    cause = cause_of(*(LOGS / "max-model-len-too-long.log").read_text().splitlines())
     assert (cause.text, cause.fix) == ("", "")
     assert cause.detail.startswith("Value error, User-specified max_model_len (100000) is greater than")
+
+
+# --- what means nothing, and what is only a consequence ---
+
+HARMLESS = [
+    "(EngineCore pid=88) node1:88:88 [0] ras/client_support.cc:160 NCCL WARN Call to bind failed: Address already in "
+    "use",
+    "node1:88:101 [0] misc/socket.cc:484 NCCL INFO socketPollConnect: NCCL error, retrying",
+    "(APIServer pid=7) WARNING 06-01 10:00:00 [usage_lib.py:9] Max retries exceeded with url: huggingface.co",
+    "WARNING 09-03 11:03:37 [topk.py:1] No space left on device",
+    "WARNING 08-27 05:12:18 worker_base.py:382] worker died",
+    "'(MaxRetryError(\"HTTPSConnectionPool(host='huggingface.co', port=443): Max retries exceeded\"))' thrown while "
+    "requesting HEAD https://huggingface.co/x/y/resolve/main/config.json",
+    "Retrying (Retry(total=2)) after connection broken by 'NameResolutionError(\"Failed to resolve 'huggingface.co'\")",
+    "(APIServer pid=7) ERROR 11-24 19:51:40 [repo_utils.py:126] Error retrieving file list: Repo id must be in the "
+    "form 'repo_name' or 'namespace/repo_name': '/models/a'. Use `repo_type`., retrying 1 of 2",
+    "[W601 10:00:00.1 socket.cpp:759] [c10d] The client socket has failed to connect to [n1]:29501 (errno: 97).",
+    "[rank1]:[W601 10:00:00.1 ProcessGroupNCCL.cpp:1] NCCL error: remote process exited",
+    "[2026-06-01 10:00:00,123 W 88 88] gcs_rpc_client.h:1: ActorDiedError: worker died",
+    "2026-06-01 10:00:00,123\tWARNING worker.py:2100 -- ActorDiedError",
+    "/usr/lib/python3/x.py:12: UserWarning: CUDA out of memory may follow",
+    "(Worker_TP0 pid=5)     raise ValueError('No available memory for the cache blocks')",
+    '(Worker_TP0 pid=5)     logger.error("NCCL error in %s", where)',
+]
+
+
+@pytest.mark.parametrize("harmless", HARMLESS)
+def test_a_line_that_means_nothing_hides_no_error(harmless: str) -> None:
+    assert root_cause([harmless]) is None
+    for lines in ((harmless, ILLEGAL), (ILLEGAL, harmless)):
+        assert cause_of(*lines).detail == ILLEGAL.removeprefix(ERROR)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "OSError: [Errno 98] Address already in use",
+        "OSError: [Errno 28] No space left on device",
+        "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)",
+        "torch.distributed.DistStoreError: Timed out after 601 seconds waiting for clients. 2/8 clients joined.",
+        "ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task.",
+        WORKERS_GONE,
+    ],
+)
+def test_the_first_error_says_why_and_not_what_came_of_it(later: str) -> None:
+    assert cause_of(ILLEGAL, later).detail == ILLEGAL.removeprefix(ERROR)
+
+
+def test_an_error_that_explains_itself_counts_wherever_it_stands() -> None:
+    chain = ["socket.gaierror: [Errno -3] Temporary failure in name resolution"]
+    offline = "OSError: We couldn't connect to 'https://huggingface.co' to load the files"
+    assert cause_of(*chain, offline).text.startswith("Hugging Face cannot be reached")
+
+
+def test_a_rank_is_named() -> None:
+    line = "(Worker_DP1_TP3 pid=9) ERROR 06-01 10:00:00 [x.py:1] torch.OutOfMemoryError: CUDA out of memory. GPU 3 has"
+    assert cause_of(line).text == "GPU 3 has not enough memory for the model, in Worker_DP1_TP3"
+
+
+def test_traces_of_processes_that_speak_at_once_are_kept_apart() -> None:
+    server = [
+        "(APIServer pid=7) Traceback (most recent call last):",
+        '(APIServer pid=7)   File "/x/launcher.py", line 348, in create_server_socket',
+    ]
+    other = "(Worker_TP0 pid=9) OSError: [Errno 98] Address already in use"
+    own = "(APIServer pid=7) OSError: [Errno 98] Address already in use"
+    assert cause_of(*server, other).text == "another program holds a port that vLLM wants, in Worker_TP0"
+    assert cause_of(*server, own).text == "another program holds the server's port on the head"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (
+            "ERROR:    [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use",
+            "another program holds port 8000 of 0.0.0.0",
+        ),
+        (
+            "zmq.error.ZMQError: Address already in use (addr='tcp://10.0.0.1:29550')",
+            "another program holds tcp://10.0.0.1:29550",
+        ),
+        (
+            "torch.distributed.DistNetworkError: The server socket has failed to listen on any local network address. "
+            "port: 29501, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use",
+            "another program holds port 29501, where the ranks meet",
+        ),
+        ("vllm: Address already in use", "another program holds the server's port on the head"),
+    ],
+)
+def test_a_port_that_is_taken_is_the_one_that_the_line_names(line: str, why: str) -> None:
+    assert cause_of(line).text == why
+
+
+RAY_KILLED = (
+    "(raylet, ip=10.99.0.2) [2026-06-01 10:00:00,1 E 9 9] node_manager.cc:1: 1 Workers (tasks / actors) "
+)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (
+            RAY_KILLED
+            + "killed due to memory pressure (OOM), 0 Workers crashed due to other reasons at node (ID: ab12, "
+            "IP: 10.99.0.2) over the last time period.",
+            WORKERS_GONE,
+        ),
+        (
+            f"{ERROR}ray.exceptions.OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory.",
+            f"{ERROR}Memory on the node (IP: 10.99.0.2, ID: ab12) was 113.76GB / 119.70GB (0.950345), which exceeds",
+        ),
+        (
+            WORKERS_GONE,
+            "ray.exceptions.OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory. Memory "
+            "on the node (IP: 10.99.0.2) was 113.76GB / 119.70GB (0.950345)",
+        ),
+    ],
+)
+def test_a_worker_that_rays_memory_monitor_killed_is_not_a_host_that_went(lines: tuple[str, ...]) -> None:
+    cause = cause_of(*lines)
+    assert cause.text.startswith("Ray's memory monitor killed a worker: host 10.99.0.2 ran out of memory")
+    assert "RAY_memory_usage_threshold" in cause.fix
+
+
+# --- the words of each version ---
+
+
+@pytest.mark.parametrize(("version", "line", "why", "fix"), WORDED)
+def test_a_cause_is_known_in_the_words_of_each_version(version: str, line: str, why: str, fix: str) -> None:
+    cause = cause_of(line)
+    assert why in cause.text, version
+    assert fix in cause.fix, version
+
+
+def test_each_known_cause_has_been_tried_and_says_whose_words_it_knows() -> None:
+    tried = [line for _, line, _, _ in WORDED]
+    tried += [line for log, _ in LOGGED for line in (LOGS / log).read_text().splitlines()]
+    for known in KNOWN:
+        assert known.seen
+        assert any(re.search(known.pattern, line) for line in tried), known.pattern
+
+
+# --- accelerators ---
+
+
+@pytest.mark.parametrize("accelerator", set(Accelerator) - {Accelerator.NVIDIA})
+@pytest.mark.parametrize("line", [line for _, line, _, _ in WORDED])
+def test_no_remedy_speaks_of_what_another_accelerator_has(line: str, accelerator: Accelerator) -> None:
+    cause = cause_of(line, accelerator=accelerator)
+    told = f"{cause.text} {cause.fix}"
+    assert not re.search(r"nvidia-smi|{\w+}", told)
+    if accelerator in {Accelerator.ASCEND, Accelerator.NONE}:
+        assert not re.search(r"\bGPUs?\b|\bNCCL", told)
+
+
+def test_an_npu_is_called_so_and_looked_at_with_its_own_tool() -> None:
+    memory = "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity"
+    cause = cause_of(memory, accelerator=Accelerator.ASCEND)
+    assert cause.text == "NPU 3 has not enough memory for the model"
+    assert "`raycluster exec -- npu-smi info`" in cause.fix
+    network = "RuntimeError: HCCL function error: HcclCommInitRootInfo, error code is 4"
+    assert "`HCCL_SOCKET_IFNAME`" in cause_of(network, accelerator=Accelerator.ASCEND).fix

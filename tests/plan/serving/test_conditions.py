@@ -2,7 +2,9 @@
 
 import pytest
 
+from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.serving import known_causes
 from orchestrator.plan.serving.health import LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import NotYet, Ready
 from tests.plan.serving.worlds import URL, ended, line, starting
@@ -66,3 +68,19 @@ def test_where_nothing_is_there_any_more_nothing_is_waited_for(text: str, exit_c
     never = judged(text, exit_code)
     assert isinstance(never, Problem)
     assert never.text.startswith("nothing of the server is there any more")
+
+
+MEMORY = "ValueError: Free memory on device npu:0 (1.0/60.0 GiB) on startup is less than desired GPU memory utilization"
+HELD = (
+    "(EngineCore pid=7) INFO [ray_utils.py:1] Waiting for creating a placement group of specs for 70 seconds."
+)
+
+
+def test_what_is_told_fits_the_accelerator_of_the_host() -> None:
+    waits = ServerAnswers(Accelerator.ASCEND)
+    never = waits(0, line(**ended(MEMORY)), "")
+    assert isinstance(never, Problem)
+    assert "npu-smi info" in never.fix
+    assert waits(0, line(**starting(HELD)), "") == Problem(
+        "Ray has had no NPUs for it for 70 s", fix=known_causes.HELD
+    )

@@ -1,9 +1,11 @@
 """What `status` says of the model, and what the cluster's verdict makes of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.serving.health import ModelHealth, assess
 from orchestrator.plan.status import health as of_cluster
 from orchestrator.plan.status.health import Verdict
@@ -90,3 +92,11 @@ def test_a_model_that_answers_heals_no_cluster() -> None:
         serving(cluster()), "gpu2", running=False, status="exited", finished=NOW - 1
     )
     assert of_cluster.assess(cluster(), ended_worker).verdict is Verdict.DEGRADED
+
+
+def test_its_trouble_fits_the_heads_accelerator() -> None:
+    ascend = replace(cluster(), head=replace(cluster().head, accelerator=Accelerator.ASCEND))
+    memory = "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity"
+    health = of_cluster.assess(ascend, serving(cluster(), **ended(memory))).model
+    assert health
+    assert health.trouble == "vLLM ended with exit code 1: NPU 3 has not enough memory for the model"

@@ -104,3 +104,36 @@ def _is_judged(anything: dict[str, Any]) -> None:
     assert one is None or isinstance(one.model, Model)
     assess(one)
     ServerAnswers()(0, text, "")
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "stage"),
+    [
+        (
+            "0.6.6",
+            "INFO 01-01 10:00:00 llm_engine.py:234] Initializing an LLM engine (v0.6.6)",
+            "starts its engine",
+        ),
+        ("0.8.5", "Initializing a V0 LLM engine (v0.8.5) with config: model='m'", "starts its engine"),
+        (
+            "0.11.1 to 0.17.1",
+            "INFO [api_server.py:1] Starting vLLM API server 0 on http://x",
+            "starts its HTTP server",
+        ),
+        (
+            "from 0.18.0",
+            "INFO [entry.py:140] Starting vLLM server on http://0.0.0.0:8000",
+            "starts its HTTP server",
+        ),
+        ("0.6.6 to 0.17.1", "INFO [monitor.py:34] torch.compile takes 12.5 s in total", "compiles the model"),
+        ("from 0.18.0", "INFO [monitor.py:53] torch.compile took 12.5 s in total", "compiles the model"),
+        ("0.33.0", "INFO [monitor.py:53] language_model: torch.compile took 12.5 s", "compiles the model"),
+        (
+            "0.6.6 to 0.33.0",
+            "INFO [core.py:402] init engine (profile, create kv cache, warmup model) took 2.84 s",
+            "starts its HTTP server",
+        ),
+    ],
+)
+def test_the_stage_is_known_in_the_words_of_each_version(version: str, said: str, stage: str) -> None:
+    assert served.loading_stage(["Starting to load model m", said]) == stage, version

@@ -1,0 +1,333 @@
+"""Table of the causes of vLLM's end: the words in its log, what they mean, and what to do."""
+
+from enum import IntEnum
+
+from orchestrator.frozen import dataclass
+
+
+class Weight(IntEnum):
+    """What a line is worth against the other errors of a log; of equals the first one counts."""
+
+    CAUSE = 0
+    """It says why by itself, wherever it stands."""
+    SYMPTOM = 1
+    """It may be why, or be what came of something else: it stands with errors that nobody knows, in their order."""
+    CONSEQUENCE = 2
+    """Another process has ended, and somewhere else stands why."""
+    ECHO = 3
+    """An end without any reason: whoever was killed said nothing, and others miss it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A cause. `pattern`: of a line; `whys`, `fixes`: of each the first is shown whose {places} can be filled.
+
+    Places are the groups of the pattern, and what the accelerator calls its own: {device}, {monitor}, {network}.
+    `seen`: whose words they are, and from which version to which; of vLLM 0.6.6, 0.8.5, 0.11.1, 0.14.1, 0.17.1, 0.20.2,
+    0.22.0, 0.32.0 and 0.33.0 the sources were searched. `frame`: what has to stand in the trace above the line.
+    """
+
+    pattern: str
+    whys: tuple[str, ...]
+    fixes: tuple[str, ...]
+    seen: str
+    weight: Weight = Weight.CAUSE
+    frame: str = ""
+
+
+LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
+SMALLER = "other vLLM arguments: `raycluster serve MODEL -- --max-model-len {fits}`"
+TOKEN = "accept its conditions at huggingface.co, set `secrets: [HF_TOKEN]`, export HF_TOKEN, then `raycluster up`"  # noqa: S105
+FOLDER = (
+    "check the name; a folder has to be in all containers: `docker: {args: [-v, /data/models:/models:ro]}`"
+)
+DEEP = "`raycluster check --deep` tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
+MEMORY = "free memory of the host; `env: {RAY_memory_usage_threshold: '0.98'}`, then `raycluster up`, lets Ray use more"
+ONLINE = (
+    "fill `hf_home` on every host beforehand; or take HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE out of `env`, "
+    "then `raycluster up`"
+)
+UNSEEN = (
+    "`raycluster check` tells what containers see; is the image for this `accelerator`, and does it set its devices up "
+    "without its own entrypoint?"
+)
+NUMBERS = (
+    "take CUDA_VISIBLE_DEVICES out of `env`, and give the container its devices by number: "
+    "`docker: {gpus: '\"device=0\"'}`, or '\"device=0:0\"' for a part of one"
+)
+KILLED = "is the host out of memory? `raycluster exec --on-host -- sh -c 'dmesg | tail'`"
+HELD = "end what holds them (`raycluster dashboard` shows it), or start anew: `raycluster restart`"
+LISTENERS = "end it: `raycluster exec --on-host -- ss -Hltnp` shows who listens"
+OTHER_PORT = "another one: `raycluster serve MODEL -- --port 8001`"
+GONE = (
+    "`raycluster status` tells whether a host is lost, and `raycluster up` brings it back; where none is, "
+    "a process was killed: `raycluster exec --on-host -- sh -c 'dmesg | tail'`"
+)
+LOW = (
+    "or let vLLM take less: `-- --gpu-memory-utilization 0.8`, or lower. Where CPU and {device} share one memory, "
+    "as on a DGX Spark, the page cache counts too: "
+    "`raycluster exec --on-host -- sudo -n sh -c 'echo 1 >/proc/sys/vm/drop_caches'`"
+)
+
+KNOWN: tuple[Known, ...] = (
+    Known(
+        r"Workers \(tasks / actors\) killed due to memory pressure.*IP: (?P<host>[\da-fA-F.:]+)"
+        r"|Memory on the node \(IP: (?P<node>[\da-fA-F.:]+)",
+        (
+            "Ray's memory monitor killed a worker: host {host} ran out of memory",
+            "Ray's memory monitor killed a worker: host {node} ran out of memory",
+        ),
+        (MEMORY,),
+        "Ray 2.9 to 2.60",
+    ),
+    Known(
+        r"ray\.exceptions\.OutOfMemoryError|killed due to (the node running low on memory|memory pressure)"
+        r"|killed by the memory monitor",
+        ("Ray's memory monitor killed a worker: its host ran out of memory",),
+        (MEMORY,),
+        "Ray 2.9 to 2.60, where the line that names the host is another",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"(torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU|NPU) (error: )?out of memory|cudaErrorMemoryAllocation"
+        r"|UR_RESULT_ERROR_OUT_OF_(DEVICE|HOST)_MEMORY|RESOURCE_EXHAUSTED: .*[Oo]ut of memory"
+        r"|Ran out of memory in memory space hbm)(.*?\b[GN]PU (?P<number>\d+)\b)?",
+        (
+            "{device} {number} has not enough memory for the model",
+            "a {device} has not enough memory for the model",
+        ),
+        (LESS + "; `raycluster exec -- {monitor}` shows what else holds some", LESS),
+        "PyTorch to 2.9 (torch.cuda.OutOfMemoryError to 2.4, torch.AcceleratorError from 2.8), torch_npu, XLA",
+    ),
+    Known(
+        r"Free memory on device.*?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\).*"
+        r"is less than desired GPU memory utilization",
+        ("only {free} of {total} GiB of a {device} are free, and vLLM wants more",),
+        (
+            "end what holds the rest (`raycluster exec -- {monitor}` shows programs), " + LOW,
+            "end what holds the rest, " + LOW,
+        ),
+        "vLLM 0.11.1 to 0.33.0; from 0.14.1 with the device's name",
+    ),
+    Known(
+        r"To serve at least one request with the models?'s max seq len \((?P<length>\d+)\)"
+        r"(.*estimated maximum model length is (?P<fits>\d+))?"
+        r"|The model's max seq len \((?P<tokens>\d+)\) is larger than the maximum number of tokens that can be stored "
+        r"in KV cache \((?P<room>\d+)\)",
+        (
+            "the KV cache has no room for one request of {length} tokens",
+            "the KV cache has no room for one request of {tokens} tokens",
+        ),
+        (SMALLER, SMALLER.replace("fits", "room"), LESS),
+        "vLLM 0.8.5 to 0.20.2 (models's), 0.22.0 to 0.33.0 (model's); engine V0, 0.6.6 and 0.8.5 (larger than)",
+    ),
+    Known(
+        r"No available memory for the cache blocks",
+        ("the model's weights leave no room for the KV cache",),
+        (LESS,),
+        "vLLM 0.6.6 to 0.33.0",
+    ),
+    Known(
+        r"Cannot access gated repo|GatedRepoError|You are trying to access a gated repo",
+        ("the model is gated, and its host gave no token that may read it",),
+        (TOKEN,),
+        "huggingface_hub 0.16 to 2.4, transformers to 5.19",
+    ),
+    Known(
+        r"outgoing traffic has been disabled|OfflineModeIsEnabled|offline mode is enabled",
+        ("the model is not in the cache, and the container is told not to fetch it",),
+        (ONLINE,),
+        "huggingface_hub 0.16 to 2.4",
+    ),
+    Known(
+        r"(couldn't connect to|Cannot reach|Failed to (connect|resolve)|Max retries exceeded|NameResolutionError).*"
+        r"huggingface\.co|LocalEntryNotFoundError",
+        ("Hugging Face cannot be reached, and the model is not in the cache",),
+        ("let the host reach huggingface.co, or fill `hf_home` on every host beforehand",),
+        "huggingface_hub 0.16 to 2.4, transformers to 5.19",
+    ),
+    Known(
+        r"Repo id must (be in the form|use alphanumeric).*: '(?P<path>[^']+)'"
+        r"|(?P<name>\S+) is not a local folder and is not a valid model identifier"
+        r"|Invalid repository ID or local directory|RepositoryNotFoundError|HFValidationError(?!: Repo id)",
+        ("there is no model {path}", "there is no model {name}", "there is no such model"),
+        (FOLDER,),
+        "huggingface_hub 0.16 to 2.4, transformers to 5.19, vLLM 0.8.5 to 0.33.0",
+    ),
+    Known(
+        r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
+        ("the model's {heads} attention heads cannot be split over {size} {device}s",),
+        ("choose a size that divides them: `raycluster serve MODEL -- --tensor-parallel-size N`",),
+        "vLLM 0.6.6 to 0.33.0",
+    ),
+    Known(
+        r"[Pp]ipeline parallelism is not supported for this model",
+        ("this model knows no pipeline parallelism",),
+        (
+            "`raycluster serve MODEL -- --pipeline-parallel-size 1 --tensor-parallel-size N`, over all {device}s",
+        ),
+        "vLLM 0.6.6 to 0.33.0",
+    ),
+    Known(
+        r"error: unrecognized arguments:.*--nnodes",
+        ("the image's vLLM is older than 0.11.1, and knows no ranks on several hosts",),
+        ("set `image` to one with vLLM 0.11.1 or later; or `engine: ray`",),
+        "vLLM to 0.11.0",
+    ),
+    Known(
+        r"error: .*(argument|invalid choice)",
+        ("vLLM does not take its arguments",),
+        ("it lists them: `raycluster exec -l head -- vllm serve --help`",),
+        "argparse",
+    ),
+    Known(
+        r"[`'\"]trust_remote_code=True",  # quoted, unlike where vLLM lists what it was told
+        ("the model brings code of its own, which vLLM runs only when told to",),
+        ("if you trust it: `raycluster serve MODEL -- --trust-remote-code`",),
+        "vLLM 0.6.6 to 0.33.0, transformers to 5.19",
+    ),
+    Known(
+        r"Failed to infer device type|libascend_hal\.so: cannot open shared object file"
+        r"|libcuda\.so\.1: cannot open shared object file",
+        ("vLLM finds no {device} in its container",),
+        (UNSEEN,),
+        "vLLM 0.6.6 to 0.33.0; the libraries' names: torch_npu, PyTorch",
+    ),
+    Known(
+        r"invalid literal for int\(\) with base 10: '(?P<uuid>(MIG|GPU)-[^']+)'|Non-integer device ID '(?P<id>[^']+)'",
+        ("vLLM cannot tell a {device} by its UUID, {uuid}", "vLLM cannot tell a {device} by its UUID, {id}"),
+        (NUMBERS,),
+        "vLLM 0.6.6 to 0.33.0",
+    ),
+    Known(
+        r"World size \((?P<size>\d+)\) is larger than the number of available GPUs \((?P<there>\d+)\)",
+        ("{size} {device}s are asked for, and there are {there}",),
+        ("smaller sizes, or more hosts",),
+        "vLLM 0.14.1 to 0.33.0",
+    ),
+    Known(
+        r"Cannot provide a placement group|number of required \w+s exceeds the total number of available",
+        ("Ray has not the {device}s that are asked for",),
+        (HELD,),
+        "vLLM 0.6.6 to 0.33.0",
+    ),
+    Known(
+        r"Current node has no \w+ available|is not included in a placement group",
+        ("the head has no free {device}, and vLLM wants one where it runs",),
+        ("take a host with {device}s as the head; or end what holds them: `raycluster restart`",),
+        "vLLM 0.8.5 to 0.33.0",
+    ),
+    Known(
+        r"server socket has failed to listen.* port: (?P<port>\d+)",
+        ("another program holds port {port}, where the ranks meet",),
+        (LISTENERS,),
+        "PyTorch",
+    ),
+    Known(
+        r"bind on address \('(?P<host>[^']+)', (?P<port>\d+)\S*: address already in use"
+        r"|[Aa]ddress already in use \(addr='?(?P<place>[^')]+)",
+        ("another program holds port {port} of {host}", "another program holds {place}"),
+        (LISTENERS,),
+        "asyncio (uvicorn), pyzmq",
+    ),
+    Known(
+        r"[Aa]ddress already in use|EADDRINUSE",
+        ("another program holds the server's port on the head",),
+        (OTHER_PORT,),
+        "vLLM 0.6.6 to 0.33.0",
+        frame=r"in create_server_socket\b",
+    ),
+    Known(
+        r"^vllm: Address already in use",
+        ("another program holds the server's port on the head",),
+        (OTHER_PORT,),
+        "raycluster, which tries the port before it starts vLLM",
+    ),
+    Known(
+        r"[Aa]ddress already in use|EADDRINUSE",
+        ("another program holds a port that vLLM wants",),
+        (LISTENERS,),
+        "Linux",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"^vllm: No such file or directory",
+        ("the image has no vLLM",),
+        ("set `image` to one that has, such as vllm/vllm-openai",),
+        "raycluster, which starts vLLM",
+    ),
+    Known(
+        r"No space left on device(: '(?P<path>[^']+)')?",
+        ("a disk is full: no room for {path}", "a disk is full"),
+        ("free some, or put `hf_home` on another; `raycluster exec -- df -h` shows them",),
+        "Linux",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"[Cc]onnection closed by peer \[(?P<peer>[\da-fA-F.:]+)\]|Read error \[(?P<other>[\da-fA-F.:]+)\]",
+        ("a worker on {peer} has gone", "a worker on {other} has gone"),
+        (GONE,),
+        "Gloo, in PyTorch to 2.9",
+        Weight.CONSEQUENCE,
+    ),
+    Known(
+        r"address: (?P<host>[\da-fA-F.:]+).* has been marked dead",
+        ("Ray has lost host {host}",),
+        ("`raycluster status` tells how it is; `raycluster up` brings it back",),
+        "Ray 2.31 to 2.60",
+        Weight.CONSEQUENCE,
+    ),
+    Known(
+        r"RayWorkerProc rank=\[?(?P<rank>\d+)\]? died",
+        ("the worker of rank {rank} has gone",),
+        (GONE,),
+        "vLLM 0.20.2 to 0.33.0",
+        Weight.CONSEQUENCE,
+    ),
+    Known(
+        r"gloo/transport.*(Connection closed by peer|Read error|reset by peer)"
+        r"|ncclRemoteError|remote process exited|Dist\w+Error: .*([Cc]onnection reset|Broken pipe|failed to recv)",
+        ("one of its workers has gone",),
+        (GONE,),
+        "Gloo and NCCL, in PyTorch to 2.9",
+        Weight.CONSEQUENCE,
+    ),
+    Known(
+        r"NCCL error|nccl(System|Internal|UnhandledCuda|InvalidUsage)\w*Error|ncclUnhandledCudaError"
+        r"|HCCL function error|ERR02\d{3}.*HCCL",
+        ("{network} cannot connect the {device}s",),
+        (DEEP + " and `{network}_SOCKET_IFNAME`", DEEP),
+        "NCCL 2.18 to 2.28 and vLLM 0.6.6 to 0.33.0; torch_npu",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"The client socket has (?:timed out|failed).*?[(\[](?P<host>[\w.:-]+)[\]]?[,:] ?(?P<port>\d+)",
+        ("a process cannot connect to port {port} of {host}",),
+        (DEEP,),
+        "c10d, in PyTorch to 2.9",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"Gloo connectFullMesh failed|[Uu]nable to find (address|interface) for|gloo/transport"
+        r"|[Uu]nable to resolve hostname to a \(local\) address|rendezvous.*(timed out|failed)|DistStoreError"
+        r"|The client socket has (timed out|failed)",
+        ("the processes cannot connect to each other",),
+        (DEEP + " and `{network}_SOCKET_IFNAME`", DEEP),
+        "Gloo and c10d, in PyTorch to 2.9",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"(Engine core|Worker) proc\w* \S+ died unexpectedly|ActorDiedError|worker died",
+        ("a process of vLLM was killed",),
+        (KILLED,),
+        "vLLM 0.11.1 to 0.33.0, Ray",
+        Weight.CONSEQUENCE,
+    ),
+    Known(
+        r"EngineDeadError",
+        ("a process of vLLM was killed",),
+        (KILLED,),
+        "vLLM 0.6.6 to 0.33.0",
+        Weight.ECHO,
+    ),
+)
