@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster, Model, Ray
@@ -284,6 +284,7 @@ def test_the_keeper_knows_the_key_and_nobody_who_looks_sees_it(args: str) -> Non
     assert not [each for each in shown if "s3cret" in each]
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text(), max_size=6))
 def test_whatever_a_person_gives_reaches_vllm_as_data_and_no_shell_sees_it(
     name: str, args: list[str]
