@@ -107,10 +107,17 @@ def free_resources(address):
 
 def table(address, resources=False):
     nodes = list(gcs(address).get_all_node_info().values())
+    version = sys.modules["ray"].__version__
+    if any(isinstance(node, dict) for node in nodes):  # as Ray told of them before 2.31
+        return {
+            "error": f"{address}: Ray {version} has another node table",
+            "gone": False,
+            "too_old": version,
+        }
     reached.start(nodes)
     free = free_resources(address) if resources else {}
     rows = sorted((row(node, free.get(node.node_id)) for node in nodes), key=lambda node: node["started"])
-    return {"ray": sys.modules["ray"].__version__, "nodes": rows}
+    return {"ray": version, "nodes": rows}
 
 
 def services(address):
@@ -127,7 +134,8 @@ def services(address):
 
 
 def everything(address):
-    return {**table(address), **services(address)}
+    found = table(address)
+    return found if "too_old" in found else {**found, **services(address)}
 
 
 def inspect(address, ask=table, **options):

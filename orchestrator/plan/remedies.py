@@ -19,6 +19,8 @@ NO_RAY = (
     "'ray[default]==2.56.*'}` in the inventory, or use the last stock tag with Ray, vllm/vllm-openai:v0.17.1"
 )
 
+OLD_RAY = "use an image with Ray 2.31 or later; or set `ray: {install: 'ray[default]==2.56.*'}`"
+
 NO_TOOLKIT = (
     "install the NVIDIA container toolkit on this host (nvidia-ctk runtime configure, then restart Docker), "
     "or set `accelerator` to what the host has"

@@ -36,6 +36,8 @@ class GcsClient:
         if self.lost or isinstance(table, str):
             self.lost = True  # as a connection: once broken, it stays so
             raise RuntimeError(table)
+        if "RAY_BEFORE_2_31" in os.environ:
+            return {row["node_manager_address"]: row for row in table}
         return {row["node_manager_address"]: node(row) for row in table}
 
     def get_all_resource_usage(self):
@@ -221,6 +223,14 @@ def test_an_error_of_ray_is_told_and_does_not_mean_that_it_is_gone(head: Head) -
     head.tells("deadline exceeded")
     told = line(head.run(head.address))
     assert told == {"error": f"{head.address}: RuntimeError: deadline exceeded", "gone": False}
+
+
+def test_a_ray_whose_nodes_are_dictionaries_is_too_old(head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_BEFORE_2_31", "yes")
+    head.tells([row()])
+    told = line(head.run(head.address))
+    assert (told["too_old"], told["gone"]) == ("2.56.0", False)
+    assert told["error"].startswith(f"{head.address}: Ray 2.56.0 ")
 
 
 def test_an_image_without_ray_is_told(head: Head) -> None:

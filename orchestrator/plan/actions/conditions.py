@@ -43,6 +43,8 @@ class Joined:
     def _listed(self, since: float, watched: str) -> WaitResult:
         table = parse_table(watched) if watched else None
         if not isinstance(table, RayTable):
+            if table and table.final:
+                return Problem(table.text, table.fix)
             return NotYet(f"no word from Ray on the head yet{f' ({table.text})' if table else ''}")
         node = table.alive(self.ip, since)
         return self._equipped(node) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")

@@ -7,8 +7,8 @@ from orchestrator.plan.docker.run import gives_rdma
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.ray.commands import expected_gpus
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, hint
+from orchestrator.plan.ray.commands import OLDEST_RAY, expected_gpus, too_old
+from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
@@ -39,6 +39,9 @@ def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial
 def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
     if trial.ray is None or not trial.has_command:
         yield failure(node.name, "ray", "the image has no Ray", NO_RAY.partition(": ")[2])
+        return
+    if release(trial.ray) < OLDEST_RAY:
+        yield failure(node.name, "ray", too_old(trial.ray), OLD_RAY)
         return
     yield ok(node.name, "ray", trial.versions)
     if cluster.ray.auth is not Auth.DISABLED and release(trial.ray) < FIRST_WITH_TOKENS:

@@ -171,6 +171,8 @@ def _mute_head(trouble: RayTrouble) -> str | Problem:
     """A GCS that refuses connections is gone; one that is only slow may be at work, and is left alone."""
     if trouble.gone:
         return "its container runs, but " + trouble.text
+    if trouble.final:
+        return Problem(trouble.text, trouble.fix)
     fix = "try again; if it stays so: `raycluster down`, then `raycluster up`"
     return Problem(f"Ray on the head gives no answer: {trouble.text}", fix)
 

@@ -179,9 +179,10 @@ class RayTable:
 
 @dataclass(frozen=True, slots=True)
 class RayTrouble(Problem):
-    """Ray's GCS gave no node table. `gone`: its port refuses, so no Ray is there at all."""
+    """Ray's GCS gave no node table. `gone`: its port refuses, so no Ray is there at all; `final`: it never will."""
 
     gone: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

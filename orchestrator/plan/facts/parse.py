@@ -23,7 +23,7 @@ from orchestrator.plan.facts.host import (
 from orchestrator.plan.facts.image import ImageInfo, parse_image
 from orchestrator.plan.facts.sections import KIB, Section, complaints, sections
 from orchestrator.plan.host_commands import TOKEN
-from orchestrator.plan.problem import Problem, headline
+from orchestrator.plan.problem import Problem, exited, headline
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import TIMED_OUT, docker_problem
 from orchestrator.plan.serving.state import parse_served
@@ -167,7 +167,7 @@ def _ray(section: Section | None) -> RayTable | RayTrouble | None:
     if section is None:
         return None
     if section.exit_code:
-        return RayTrouble(section.words, gone=False)
+        return RayTrouble(exited(section.exit_code, section.complaint).text, gone=False)
     return ray.parse_table(section.text)
 
 

@@ -9,8 +9,18 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.host import HostFacts, RayNode, RayTable, RayTrouble, Resource
 from orchestrator.plan.ray import ports
+from orchestrator.plan.remedies import OLD_RAY
 
 TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
+
+
+OLDEST_RAY = (2, 31)
+"""Before it a node table was another."""
+
+
+def too_old(version: str) -> str:
+    """What is said of a Ray before `OLDEST_RAY`."""
+    return f"Ray {version} is too old: 2.31 is the first that works"
 
 
 def local_gcs(head: Node, port: int) -> str:
@@ -59,12 +69,14 @@ def parse_table(line: str) -> RayTable | RayTrouble:
     """A line that `payload/ray_nodes.py` has printed."""
     try:
         table = json.loads(line)
+        if "too_old" in table:
+            return RayTrouble(too_old(table["too_old"]), OLD_RAY, gone=False, final=True)
         if "error" in table:
             return RayTrouble(table["error"], gone=table["gone"])
         nodes = tuple(map(_node, table["nodes"]))
         return RayTable(table["ray"], nodes, table.get("dashboard", ""), tuple(table.get("metrics", ())))
     except (ValueError, KeyError, TypeError):
-        return RayTrouble(line.strip() or "no answer from Python in the head's container", gone=False)
+        return RayTrouble(line.strip() or "what asks Ray for its nodes has said nothing", gone=False)
 
 
 def _node(row: dict[str, Any]) -> RayNode:

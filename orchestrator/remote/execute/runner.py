@@ -9,7 +9,7 @@ from threading import Condition, Event, Thread
 from typing import Protocol, Self
 
 from orchestrator.frozen import dataclass
-from orchestrator.plan.problem import Problem, headline
+from orchestrator.plan.problem import Problem, exited
 from orchestrator.plan.steps import NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.command import follow, run, with_timeout
@@ -110,9 +110,7 @@ class _Watching:
         assert self._watch  # noqa: S101 - started only with one
         via = self._hosts[self._watch.host]
         got = via.stream(self._watch.command, self._tell, timeout=self._watch.within, cancel=self._over)
-        ended = (
-            headline(got.stderr) or f"exit code {got.exit_code}" if isinstance(got, Output) else got.message
-        )
+        ended = exited(got.exit_code, got.stderr).text if isinstance(got, Output) else got.message
         with self._changed:
             self.ended = f"nobody tells of Ray's nodes any more: {self._watch.host}: {ended}"
             self._changed.notify_all()

@@ -26,7 +26,7 @@ from orchestrator.plan.facts.host import (
     Unreachable,
     answered,
 )
-from orchestrator.plan.problem import Problem, headline
+from orchestrator.plan.problem import Problem, exited
 from orchestrator.plan.ray.commands import parse_table
 from orchestrator.plan.status import snapshot
 from orchestrator.plan.status.health import Verdict
@@ -240,4 +240,4 @@ def _living(table: RayTable) -> set[tuple[str, float]]:
 def _last_words(ended: Output | Failure) -> str:
     if isinstance(ended, Failure):
         return ended.message
-    return headline(ended.stderr) or f"the look at its node table ended with exit code {ended.exit_code}"
+    return f"the look at its node table: {exited(ended.exit_code, ended.stderr).text}"

@@ -97,3 +97,10 @@ def test_restarts_from_before_this_run_are_no_crash() -> None:
 def test_a_node_that_started_with_its_container_counts() -> None:
     assert STARTED.startswith("2026-03-01T12:00:00.123456")
     assert JOINED(0, container(), listed(started=1772366400.123456)) == Ready("joined, 8 GPUs")
+
+
+def test_a_ray_that_will_never_tell_its_nodes_is_not_waited_for() -> None:
+    never = JOINED(0, container(), '{"error": "…", "gone": false, "too_old": "2.30.0"}')
+    assert isinstance(never, Problem)
+    assert never.text.startswith("Ray 2.30.0 is too old")
+    assert "2.31" in never.fix

@@ -179,7 +179,11 @@ def test_a_head_whose_gcs_refuses_is_replaced_but_one_that_is_only_slow_is_left_
     demo = cluster()
     gone = with_host(standing(demo), "gpu1", ray=RayTrouble("nothing listens on 10.0.0.1:6379", gone=True))
     slow = with_host(standing(demo), "gpu1", ray=RayTrouble("10.0.0.1:6379: timed out", gone=False))
+    too_old = RayTrouble("Ray 2.30.0 is too old", "use another", gone=False, final=True)
     assert list(reasons(up(demo, gone))) == ["gpu1", "gpu2", "gpu3"]
+    assert up(demo, with_host(standing(demo), "gpu1", ray=too_old)).refusals[0].problem == Problem(
+        "Ray 2.30.0 is too old", "use another"
+    )
     assert up(demo, slow).phases == ()
     assert (
         up(demo, slow).refusals[0].problem.text == "Ray on the head gives no answer: 10.0.0.1:6379: timed out"

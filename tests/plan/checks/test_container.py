@@ -10,7 +10,7 @@ from orchestrator.plan.checks.across_hosts import check_versions
 from orchestrator.plan.checks.container import check_container
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT
+from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, folder, head, machine, trial
 from tests.plan.worlds import bare_host
 
@@ -73,13 +73,19 @@ def test_an_image_without_ray(changes: dict[str, object]) -> None:
     assert bad(trial(**changes)) == [("failure", "the image has no Ray", INSTALL)]
 
 
+@pytest.mark.parametrize("version", ["2.9.3", "2.30.0"])
+def test_a_ray_too_old_to_be_asked_for_its_nodes(version: str) -> None:
+    told = f"Ray {version} is too old: 2.31 is the first that works"
+    assert bad(trial(ray=version)) == [("failure", told, OLD_RAY)]
+
+
 @pytest.mark.parametrize(
     ("version", "auth", "level"),
     [
         ("2.51.2", Auth.AUTO, "warning"),
         ("2.51.2", Auth.TOKEN, "failure"),
         ("2.51.2", Auth.DISABLED, None),
-        ("2.9.3", Auth.AUTO, "warning"),
+        ("2.31.0", Auth.AUTO, "warning"),
         ("2.52.0rc1", Auth.TOKEN, None),
         ("3.0.0.dev0", Auth.TOKEN, None),
     ],

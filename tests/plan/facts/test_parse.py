@@ -213,7 +213,7 @@ def test_a_host_without_ip_is_silent_with_the_remedy() -> None:
     [
         (
             Said("", "Error response from daemon: container is not running\n", 1),
-            RayTrouble("Error response from daemon: container is not running", gone=False),
+            RayTrouble("Error response from daemon: container is not running (exit code 1)", gone=False),
         ),
         (Said("", "", 124), RayTrouble("exit code 124", gone=False)),
         (

@@ -135,7 +135,7 @@ def test_ray_asked_by_itself_tells_the_same_and_nothing_where_nobody_answers(mac
     machine.program("docker", "#!/bin/sh\necho 'No such container' >&2; exit 1\n")
     ran = machine.run(ask)
     assert ran.returncode == 0
-    assert parse_ray(ran.stdout) == RayTrouble("No such container", gone=False)
+    assert parse_ray(ran.stdout) == RayTrouble("No such container (exit code 1)", gone=False)
     assert isinstance(parse_ray(""), RayTrouble)
 
 
@@ -225,7 +225,7 @@ def test_ray_that_complains_spoils_no_other_answer(machine: Machine) -> None:
         "docker", STUB.replace(NOTE, f'{NOTE}\n[ "$1" != exec ] || {{ echo "no python3" >&2; exit 127; }}\n')
     )
     found = look(machine, cluster())
-    assert found.ray == RayTrouble("no python3", gone=False)
+    assert found.ray == RayTrouble("no python3 (exit code 127)", gone=False)
     assert found.unheard == "no python3"
     assert (found.image_id, found.token) == ("sha256:one", Secret(TOKEN, "c0ffee"))
 

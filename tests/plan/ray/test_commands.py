@@ -8,6 +8,7 @@ from orchestrator.model.cluster import Accelerator, Docker
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble
 from orchestrator.plan.ray.commands import expected_gpus, parse_table
+from orchestrator.plan.remedies import OLD_RAY
 from tests.plan.recordings import ray_line, ray_row
 from tests.plan.worlds import bare_host, node
 
@@ -106,4 +107,10 @@ def test_what_is_no_table_is_trouble_in_its_own_words(line: str) -> None:
 
 
 def test_no_answer_at_all_is_trouble_too() -> None:
-    assert parse_table("\n") == RayTrouble("no answer from Python in the head's container", gone=False)
+    assert parse_table("\n") == RayTrouble("what asks Ray for its nodes has said nothing", gone=False)
+
+
+def test_a_ray_that_is_too_old_never_answers_and_is_told_with_the_first_that_does() -> None:
+    table = parse_table('{"error": "…", "gone": false, "too_old": "2.30.0"}')
+    told = "Ray 2.30.0 is too old: 2.31 is the first that works"
+    assert table == RayTrouble(told, OLD_RAY, gone=False, final=True)

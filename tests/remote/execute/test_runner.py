@@ -392,7 +392,11 @@ def test_the_watch_itself_is_sent_as_it_stands_and_not_bounded(fleet: FakeFleet)
 @pytest.mark.parametrize(
     ("end", "why"),
     [
-        (Output(137, stderr="the container went\n"), "the container went"),
+        (Output(137, stderr="the container went\n"), "the container went (exit code 137)"),
+        (
+            Output(134, stderr="Fatal error: the token file is empty\nAborted\n"),
+            "Fatal error: the token file is empty (exit code 134)",
+        ),
         (Output(1), "exit code 1"),
         (SILENT, "the connection broke"),
     ],
