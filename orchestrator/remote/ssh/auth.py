@@ -45,7 +45,8 @@ class Keys:
                     self.used = f"key {offer.label.replace(str(Path.home()), '~', 1)}"
                     return
                 if not transport.is_active():
-                    raise FailureError(self._hung_up(to_try))
+                    said: str = transport.heard.goodbye  # type: ignore[attr-defined] # paramiko's own has none
+                    raise FailureError(self._hung_up(to_try, said))
                 if self.methods and KEYS not in self.methods:
                     break
         # Some servers ask for no key at all (Tailscale's); others name here what they would take.
@@ -115,7 +116,7 @@ class Keys:
         tried = [f"{offer.label}: {outcome}" for offer, outcome in self.outcomes]
         return "\n".join(filter(None, (agent, *tried, *more)))
 
-    def _hung_up(self, untried: Iterator[Offer]) -> Failure:
+    def _hung_up(self, untried: Iterator[Offer], said: str) -> Failure:
         """A server takes as many keys as its MaxAuthTries has."""
         left = [offer for offer in untried if offer.key]
         if self.accepted:
@@ -127,7 +128,7 @@ class Keys:
         of_agent = "put the right one's line of `ssh-add -L` into a file FILE.pub, and "
         return Failure(
             FailureKind.AUTH,
-            f"{self.hop.login} hung up after {count} {'key' if count == 1 else 'keys'}",
+            f"{self.hop.login} hung up after {count} {'key' if count == 1 else 'keys'}{said and f', saying: {said}'}",
             detail=self._told(*(f"{offer.label}: not tried any more" for offer in left)),
             fix=f"{'' if file else of_agent}name the right key: ssh: {{key: {file or 'FILE.pub'}}} in the inventory, "
             f"or IdentityFile and IdentitiesOnly yes for {self.hop.name} in ~/.ssh/config",

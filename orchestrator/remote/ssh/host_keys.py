@@ -4,6 +4,7 @@ import base64
 import shlex
 import time
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import HostKeys
 from orchestrator.remote.ssh.certificate import CERTIFICATE, Certificate, Kind, certificate, type_of
 from orchestrator.remote.ssh.config import SSH_PORT, Settings
-from orchestrator.remote.ssh.known_hosts import Entry, HostKey, append, entries_for, locked
+from orchestrator.remote.ssh.known_hosts import Entry, HostKey, append, as_glob, entries_for, locked
 from orchestrator.remote.ssh.known_hosts_command import KnownHostsCommand
 from orchestrator.remote.ssh.revoked import revokes
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
@@ -211,8 +212,9 @@ def _does_not_hold(found: Certificate, name: str, now: float) -> str:
     if now >= found.valid_before:
         return f"shows a certificate that ended on {_time(found.valid_before)}"
     names = [principal.decode(errors="replace") for principal in found.principals]
-    if names and name not in names:  # without any it is for every host, as in OpenSSH
-        return f"shows a certificate for {', '.join(names)}, and not for {name}"
+    # As from OpenSSH 10.3 on: before it, no names were for every host (CVE-2026-35414), and patterns for none.
+    if not any(fnmatchcase(name, as_glob(each)) for each in names):
+        return f"shows a certificate for {', '.join(names) or 'no name'}, and not for {name}"
     if found.critical_options:
         options = b", ".join(found.critical_options).decode(errors="replace")
         return f"shows a certificate on conditions that raycluster does not know: {options}"

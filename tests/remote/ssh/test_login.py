@@ -85,7 +85,8 @@ def test_a_server_that_hangs_up_during_the_login_is_a_refusal(
     laptop.host("gpu1", server, f"IdentityFile {wrong}")
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-    assert failure.message == f"{ME}@{server.address}:{server.port} hung up after 1 key"
+    login, said = f"{ME}@{server.address}:{server.port}", "Too many authentication failures"
+    assert failure.message == f"{login} hung up after 1 key, saying: {said}"
     assert failure.detail.splitlines() == [f"{wrong}: refused", f"{laptop.key}: not tried any more"]
 
 

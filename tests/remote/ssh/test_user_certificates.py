@@ -52,8 +52,10 @@ def test_a_certificate_in_a_file_of_its_own(
     laptop: Laptop, trusting: Sshd, ca: Path, tmp_path: Path, kind: str
 ) -> None:
     key = keygen(tmp_path / "work", kind)
-    elsewhere = certify(ca, key, ME).rename(tmp_path / "prod-cert.pub")
-    laptop.host("gpu1", trusting, f"IdentityFile {key}", f"CertificateFile {elsewhere}", "IdentitiesOnly yes")
+    (tmp_path / "my certs").mkdir()
+    elsewhere = certify(ca, key, ME).rename(tmp_path / "my certs" / "prod-cert.pub")
+    named = (f"IdentityFile {key}", f'CertificateFile "{elsewhere}"', "IdentitiesOnly yes")
+    laptop.host("gpu1", trusting, *named)
     gets_in(laptop)
 
 
@@ -202,7 +204,9 @@ def test_a_host_that_hangs_up_before_the_right_key_gets_in_with_either_line_that
     with agent(tmp_path, *(keygen(tmp_path / f"other{n}") for n in range(3))) as place:
         laptop.host("gpu1", server, f"IdentityFile {right}", f"IdentityAgent {place}")
         failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-        assert failure.message == f"{ME}@{server.address}:{server.port} hung up after 2 keys"
+        said = "Too many authentication failures"
+        login = f"{ME}@{server.address}:{server.port}"
+        assert failure.message == f"{login} hung up after 2 keys, saying: {said}"
         assert failure.detail.splitlines() == [
             "agent key other0: refused",
             "agent key other1: refused",
