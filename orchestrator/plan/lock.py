@@ -1,7 +1,8 @@
 """The cluster's lock: one mutating run at a time, on the head, for as long as a command there runs.
 
-`flock` on a file beside Ray's token. The lock belongs to the process that holds it, so none can be left
-behind; who, since when and with which command stand in the file. Like the token, it is one for each user of
+`flock` on a file beside Ray's token, named after the head: hosts may share one home over the network, and another
+cluster of the same name have its head on another of them. The lock belongs to the process that holds it, so none can
+be left behind; who, since when and with which command stand in the file. Like the token, it is one for each user of
 the head: everybody who works on a cluster logs in there as the same one.
 """
 
@@ -13,7 +14,7 @@ from orchestrator.plan.remedies import format_duration
 HOLD = r"""
 umask 077
 folder=$HOME/.raycluster/$1
-file=$folder/lock
+file=$folder/$(uname -n).lock
 opened= got=
 for try in 1 2 3 4 5; do
     mkdir -p "$folder" && exec 9<>"$file" || { sleep 0.1; continue; }
@@ -42,7 +43,7 @@ Ends with standard input, or when nothing was read from it for `$4` seconds. Nee
 """
 
 HOLDER = r"""
-file=$HOME/.raycluster/$1/lock
+file=$HOME/.raycluster/$1/$(uname -n).lock
 [ -e "$file" ] || exit 0
 exec 9<"$file" || exit
 flock -n 9 && exit
@@ -52,7 +53,7 @@ date +%s
 """
 
 RELEASE = r"""
-file=$HOME/.raycluster/$1/lock
+file=$HOME/.raycluster/$1/$(uname -n).lock
 [ "/proc/$2/fd/9" -ef "$file" ] || exit 0
 kill "$2" || exit
 while [ "/proc/$2/fd/9" -ef "$file" ]; do sleep 0.1; done

@@ -64,7 +64,7 @@ def release(
     _on_head(cluster, lock.release(cluster, holder))
     left = _ask(cluster)
     if left and left.pid == holder.pid:
-        fix = f"end it there by hand: fuser -k ~/.raycluster/{cluster.name}/lock"
+        fix = f"end it there by hand: fuser -k ~/.raycluster/{cluster.name}/$(uname -n).lock"
         failed(cluster.head.name, Problem("the lock is still held, by a process that cannot be ended", fix))
     answer().print(f"the lock of cluster {cluster.name} is free: the run of {holder.by} was ended")
 

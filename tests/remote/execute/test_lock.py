@@ -1,5 +1,6 @@
 """The cluster's lock on a real OpenSSH server: one has it, and nobody can leave it behind."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.sshd
 
 DEMO = cluster()
 FOLDER = f".raycluster/{DEMO.name}"
+LOCK = f"{socket.gethostname()}.lock"
 
 
 @dataclass
@@ -83,7 +85,7 @@ def test_one_run_has_the_lock_and_the_next_is_told_who(head: Head) -> None:
 def test_nothing_of_it_is_left_once_it_is_free(head: Head) -> None:
     held = head.take()
     assert isinstance(held, Lock)
-    assert (head.home / FOLDER / "lock").stat().st_mode & 0o777 == 0o600
+    assert (head.home / FOLDER / LOCK).stat().st_mode & 0o777 == 0o600
     held.free()
     assert head.free_within(20)
     assert list(head.home.iterdir()) == []
@@ -192,7 +194,7 @@ def test_a_flock_that_fails_is_not_called_another_run(head: Head, exit_code: int
 def test_who_only_asks_takes_it_from_nobody(head: Head) -> None:
     """An empty file that is locked for an instant: `lock status` looks so."""
     (head.home / FOLDER).mkdir(parents=True)
-    file = head.home / FOLDER / "lock"
+    file = head.home / FOLDER / LOCK
     asking = subprocess.Popen(["flock", str(file), "sleep", "0.2"])
     assert isinstance(head.take(), Lock)
     asking.wait()
