@@ -15,7 +15,7 @@ OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
 SLOW := tests/fuzz tests/payload/serving
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test test-lab test-vllm fuzz bench demo docs screens release lab lab-down clean
+.PHONY: help setup packages check test test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: setup packages check ## the above, and on real hosts all that a user may d
 
 test-lab: setup packages ## the lab itself: that its hosts are real, that labs keep apart, that the screens can be recorded
 	$(AS_ROOT) $(BIN)/pytest $(OF_THE_LAB_ITSELF)
+
+test-worlds: setup packages ## hosts of other kinds: login shells, greetings, accounts, keys, a newer OpenSSH; a quarter of an hour
+	$(AS_ROOT) $(BIN)/pytest -n 2 tests/worlds
 
 test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a model answers (3 GB, once)
 	$(AS_ROOT) $(BIN)/pytest tests/vllm

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 LAB = Path(__file__).with_name("lab")
+WORLDS = Path(__file__).with_name("worlds")
 VLLM = Path(__file__).with_name("vllm")
 SUPERVISORS = Path(__file__).parent / "payload/serving"
-LEVELS = ("pure", "sshd", "slow", "lab", "vllm")
+LEVELS = ("pure", "sshd", "slow", "lab", "worlds", "vllm")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
 
 
@@ -20,7 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(VLLM):
             item.add_marker("vllm")
             item.add_marker(pytest.mark.timeout(600, func_only=True))
-        if item.path.is_relative_to(LAB) or item.path.is_relative_to(VLLM):
+        if item.path.is_relative_to(WORLDS):
+            item.add_marker("worlds")
+        if any(item.path.is_relative_to(folder) for folder in (LAB, WORLDS, VLLM)):
             item.add_marker("lab")
             if item.get_closest_marker("timeout") is None:
                 # The test's own time: bringing the lab up, the first time with its image, is no part of it.
@@ -29,7 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _level(tested: pytest.TestReport | pytest.CollectReport | pytest.Item) -> str:
     # By folder: among the keywords are also the names of all folders, the checkout's own included.
-    folder = next((level for level in ("vllm", "lab") if tested.nodeid.startswith(f"tests/{level}/")), "pure")
+    folder = next(
+        (level for level in ("vllm", "worlds", "lab") if tested.nodeid.startswith(f"tests/{level}/")), "pure"
+    )
     keywords = getattr(tested, "keywords", ()) if folder == "pure" else ()
     return next((level for level in ("slow", "sshd") if level in keywords), folder)
 
@@ -44,9 +49,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if outcome in OUTCOMES
         }
         counts = [f"{len(outcomes[name])} {name}" for name in OUTCOMES if outcomes.get(name)]
-        terminalreporter.line(f"{level:<6}{', '.join(counts) or 'no tests'}")
+        terminalreporter.line(f"{level:<7}{', '.join(counts) or 'no tests'}")
         for reason, count in Counter(map(_reason, outcomes.get("skipped", []))).items():
-            terminalreporter.line(f"      {count} skipped: {reason}")
+            terminalreporter.line(f"       {count} skipped: {reason}")
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import image, lifecycle, packages, processes
+from tests.lab.accounts import SHADOW
 from tests.lab.files import delete, empty
-from tests.lab.host import BOOT, SEARCH_PATH, SHADOW
+from tests.lab.host import BOOT, SEARCH_PATH
 from tests.lab.inventory import as_yaml, inventory
 from tests.lab.processes import CHECKOUT, run
 from tests.plan.recordings import inspected, ray_line, ray_row

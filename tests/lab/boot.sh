@@ -2,6 +2,7 @@
 #   boot.sh TITLE FOLDER [PLACE=LENT]... PLACE...
 #     TITLE: what the process is called, `raycluster-lab LAB: HOSTNAME`
 #     PLACE=LENT: the folder LENT is seen at FOLDER/PLACE; PLACE: FOLDER/PLACE is mounted over /PLACE
+#     FOLDER/system: a link to the root of another system than this machine's, where it is to run one
 set -euo pipefail
 title=$1 folder=$2
 shift 2
@@ -15,10 +16,25 @@ while [[ $1 == *=* ]]; do
   shift
 done
 
+root=
+if [ -e system ]; then
+  root=$(readlink system)
+  mount --bind "$root" "$root"
+  mount -t proc proc "$root/proc"
+  mount --rbind /sys "$root/sys"
+  mount --rbind /dev "$root/dev"
+fi
+
 # Relative, and as it is: the absolute path to FOLDER may itself be hidden by one of these mounts.
 for place in "$@"; do
-  mount --no-canonicalize --rbind "./$place" "/$place"
+  mount --no-canonicalize --rbind "./$place" "$root/$place"
 done
+
+if [ "$root" ]; then
+  cd "$root"
+  pivot_root . .  # the old root lies on the new one then, and is taken away
+  umount -l .
+fi
 
 # Bash as init, because it reaps the orphans that Docker leaves to it.
 cd /

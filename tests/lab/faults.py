@@ -6,7 +6,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from .host import SHADOW, Host
+from .accounts import SHADOW
+from .host import Host
 from .processes import run, wait_until
 
 CONTAINERS = "/var/lib/docker/containers"
@@ -23,6 +24,7 @@ EMPTY_DISK = f"for place in {CONTAINERS} {INCOMING}; do ! mountpoint -q $place |
 MEND = f"""\
 kill -CONT $(cat /run/docker.pid /run/sshd.pid)
 {EMPTY_DISK}
+[ -w /root ] || mount -o remount,bind,rw /root
 for daemon in docker sshd; do
   grep -q $daemon /proc/$(cat /run/$daemon.pid)/comm || echo $daemon lacks
 done
@@ -55,19 +57,16 @@ def renew_host_key(host: Host) -> None:
 @contextmanager
 def sshd_says(host: Host, *lines: str) -> Iterator[None]:
     """Its SSH server is configured so for as long as this lasts."""
-    config = host.folder / "etc/ssh/sshd_config"
-    before = config.read_text()
-    _configure_ssh(host, "\n".join([*lines, before]))
+    host.set_sshd(*lines)
     try:
         yield
     finally:
-        _configure_ssh(host, before)
+        host.set_sshd()
 
 
-def _configure_ssh(host: Host, text: str) -> None:
-    host.stop_ssh()
-    (host.folder / "etc/ssh/sshd_config").write_text(text)
-    host.start_ssh()
+def protect_home(host: Host) -> None:
+    """Nothing can be written in root's home."""
+    host.run("mount", "-o", "remount,bind,ro", "/root")
 
 
 def fill_disk(host: Host, folder: str = CONTAINERS) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import image, network, processes
-from .files import empty
+from . import accounts, image, network, processes
+from .files import delete, empty
 from .processes import CHECKOUT, LabError, run, wait_until
 
 BOOT = Path(__file__).with_name("boot.sh")
@@ -25,7 +25,8 @@ NAMESPACES = (
     "--fork",
     "--kill-child",
 )
-PLACES = ("var/lib/docker", "etc/docker", "etc/ssh", "etc/shadow", "root", "tmp", "run")
+FILES = ("etc/passwd", "etc/shadow")
+PLACES = ("var/lib/docker", "etc/docker", "etc/ssh", *FILES, "etc/sudoers.d", "home", "root", "tmp", "run")
 PYTHON = Path(sys.base_prefix)
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 PROGRAM = {"run/lent/checkout": CHECKOUT, "run/lent/libraries": LIBRARIES, "run/lent/python": PYTHON}
@@ -60,8 +61,6 @@ done
 PATH=/{hook}:$PATH exec dockerd >>/run/dockerd.log 2>&1
 """
 REMOVE_CONTAINERS = 'found=$(docker ps --all --quiet); [ -z "$found" ] || docker rm --force --volumes $found'
-# Without PAM, sshd turns away an account whose password is locked, as root's often is.
-SHADOW = "root:*:19000:0:99999:7:::\n"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Host:
         """Fill the folder: keys, settings, images. Everything a host will ever write stays in it."""
         for place in PLACES:
             (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / "etc/shadow").write_text(SHADOW)
+        accounts.furnish(self.folder)
         self._furnish_ssh(authorized_key)
         self._furnish_docker()
         self.empty_home()
@@ -94,8 +93,20 @@ class Host:
         ssh.mkdir()
         key = ssh / "ssh_host_ed25519_key"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", key)
-        (ssh / "sshd_config").write_text(SSHD_CONFIG.format(address=self.address))
+        self._sshd_config.write_text(SSHD_CONFIG.format(address=self.address))
         self.authorize(authorized_key)
+
+    @property
+    def _sshd_config(self) -> Path:
+        return self.folder / "etc/ssh/sshd_config"
+
+    def set_sshd(self, *settings: str) -> None:
+        """Have sshd run with these settings besides its usual ones, of which they are the stronger."""
+        text = "".join(f"{each}\n" for each in settings) + SSHD_CONFIG.format(address=self.address)
+        if self._sshd_config.read_text() != text:
+            self._sshd_config.write_text(text)
+            self.stop_ssh()
+            self.start_ssh()
 
     def authorize(self, key: str) -> None:
         """Let in whoever has this key, and nobody else."""
@@ -114,7 +125,37 @@ class Host:
         (self.folder / "etc/docker/daemon.json").write_text(json.dumps(settings))
 
     def empty_home(self) -> None:
-        empty(self.folder / "root")
+        accounts.empty_homes(self.folder)
+
+    @property
+    def _system(self) -> Path:
+        return self.folder / "system"
+
+    def run_system(self, root: Path | None) -> None:
+        """Boot another system than the machine's own, by its root; None: the machine's again."""
+        if (self._system.resolve() if self._system.is_symlink() else None) == root:
+            return
+        self.power_off()
+        self._system.unlink(missing_ok=True)
+        if root:
+            self._system.symlink_to(root)
+        accounts.furnish(self.folder)
+        # An older Docker need not understand what a newer one has written.
+        delete(self.folder / "var/lib/docker")
+        image.copy_into(self.folder / "var/lib/docker", self.template)
+        self.power_on()
+        self.start_services()
+
+    def share_home(self, owner: "Host | None") -> None:
+        """Have the home of another host, as by NFS; None: its own again."""
+        home = self.folder / "root"
+        if home.is_symlink() == bool(owner):
+            return
+        self.power_off()
+        delete(home)
+        home.symlink_to(Path("..") / owner.name / "root") if owner else home.mkdir()
+        self.power_on()
+        self.start_services()
 
     def power_on(self) -> None:
         """Boot without services: an address, a hostname, and files of its own."""

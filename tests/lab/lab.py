@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import faults, network, processes
+from . import accounts, faults, network, processes
 from .host import Host
 from .inventory import as_yaml, inventory
 from .laptop import NAME, Laptop
@@ -112,7 +112,7 @@ class Lab:
         self.started.clear()
 
     def mend(self) -> None:
-        """Repair what a test may have broken: cables, services, disks, keys. What is whole costs next to nothing."""
+        """Repair what a test may have broken or changed. What is whole costs next to nothing."""
         for host in self.hosts.values():
             if not host.is_on:
                 host.power_on()
@@ -145,8 +145,12 @@ def _boot(host: Host, authorized_key: str) -> None:
 
 
 def _mend(host: Host, authorized_key: str) -> None:
+    host.run_system(None)
+    host.share_home(None)
+    accounts.furnish(host.folder)
     host.authorize(authorized_key)
     faults.mend(host)
+    host.set_sshd()
 
 
 def _empty(host: Host) -> None:

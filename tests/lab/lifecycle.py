@@ -13,7 +13,7 @@ from typing import IO
 from . import image, network, packages, processes
 from .build import build
 from .files import delete, locked
-from .host import PLACES, Host
+from .host import FILES, PLACES, Host
 from .lab import Lab
 from .laptop import Laptop
 from .processes import CHECKOUT, LabError
@@ -21,7 +21,7 @@ from .processes import CHECKOUT, LabError
 MOST = 200  # what fits into 192.0.2.11 and up
 # Folders which a mount needs, and which the machine may not have. They stay: where one is removed, the kernel
 # takes away what other labs have mounted there.
-MOUNT_POINTS = ("/root/.ssh", *(f"/{place}" for place in PLACES if place != "etc/shadow"))
+MOUNT_POINTS = ("/root/.ssh", *(f"/{place}" for place in PLACES if place not in FILES))
 STAYS = "it stays"
 
 Say = Callable[[str], None]

@@ -29,6 +29,8 @@ PACKAGE_OF = {
     "newuidmap": "uidmap",
     "zsh": "zsh",
     "fish": "fish",
+    "tcsh": "tcsh",
+    "busybox": "busybox",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
 }
