@@ -29,10 +29,10 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
 """What is called how with an accelerator."""
 
 ERROR = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit): .+|.* error: .+|Value error, .+")
-SPEAKER = re.compile(  # vLLM's processes, and Ray's
-    r"\((?:(?P<who>[\w ][\w =-]*? )?pid=\w+|raylet)(?:, ip=(?P<ip>[0-9a-fA-F.:]+))?\)\s?"
+SPEAKER = re.compile(  # vLLM's processes, Ray's, and PyTorch's
+    r"\((?:(?P<who>[\w ][\w =-]*? )?pid=\w+|raylet)(?:, ip=(?P<ip>[0-9a-fA-F.:]+))?\)\s?|\[(?P<rank>rank\d+)\]:\s?"
 )
-RANK = re.compile(r"rank=\d|_(?:TP|PP|DP|EP|CP|DCP|PCP)\d")
+RANK = re.compile(r"rank=?\d|_(?:TP|PP|DP|EP|CP|DCP|PCP)\d")
 REMOTE = re.compile(r"ray::\S+\(\).*\(pid=\d+, ip=(?P<ip>[0-9a-fA-F.:]+)")
 """An error that Ray brings from another host; what is said there follows."""
 LEVEL = re.compile(
@@ -41,7 +41,7 @@ LEVEL = re.compile(
 ASIDE = re.compile(
     r"(?:DEBUG|INFO|WARNING)\b"  # logging, uvicorn
     r"|.*\bNCCL (?:INFO|WARN|TRACE)\b"
-    r"|(?:\[rank\d+\]:\s*)?\[?[IW]\d{3,4} \d\d:\d\d"  # glog: PyTorch, JAX
+    r"|\[?[IW]\d{3,4} \d\d:\d\d"  # glog: PyTorch, JAX
     r"|\[\d{4}-[^\]]* [DIW] \d+ \d+\]"  # Ray
     r"|\d{4}-\d\d-\d\d [\d:,.]+\s+(?:- )?(?:DEBUG|INFO|WARNING)\b"
     r"|\S+:\d+: \w*Warning: "  # Python's warnings
@@ -138,7 +138,11 @@ def _speaker(line: str) -> tuple[str, str, str, str]:
     """The process that a line names, its rank, its host, and the rest."""
     rest, who, ip = line, "", ""
     while speaker := SPEAKER.match(rest):
-        rest, ip, named = rest[speaker.end() :], ip or speaker["ip"] or "", (speaker["who"] or "").strip()
+        rest, ip, named = (
+            rest[speaker.end() :],
+            ip or speaker["ip"] or "",
+            (speaker["who"] or speaker["rank"] or "").strip(),
+        )
         who = named if RANK.search(named) else who
     return line[: len(line) - len(rest)], who, ip, rest
 

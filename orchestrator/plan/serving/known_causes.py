@@ -143,7 +143,9 @@ KNOWN: tuple[Known, ...] = (
         r"(couldn't connect to|Cannot reach|Failed to (connect|resolve)|Max retries exceeded|NameResolutionError).*"
         r"huggingface\.co|LocalEntryNotFoundError",
         ("Hugging Face cannot be reached, and the model is not in the cache",),
-        ("let the host reach huggingface.co, or fill `hf_home` on every host beforehand",),
+        (
+            "let the host reach huggingface.co (no HF_HUB_OFFLINE in `env`), or fill `hf_home` of all hosts beforehand",
+        ),
         "huggingface_hub 0.16 to 2.4, transformers to 5.19",
     ),
     Known(
@@ -290,6 +292,13 @@ KNOWN: tuple[Known, ...] = (
         ("one of its workers has gone",),
         (GONE,),
         "Gloo and NCCL, in PyTorch to 2.9",
+        Weight.CONSEQUENCE,
+    ),
+    Known(
+        r"Watchdog caught collective operation timeout",
+        ("a rank waited in vain for the others",),
+        (GONE,),
+        "PyTorch to 2.9",
         Weight.CONSEQUENCE,
     ),
     Known(

@@ -156,7 +156,10 @@ def test_an_error_that_explains_itself_counts_wherever_it_stands() -> None:
     assert cause_of(*chain, offline).text.startswith("Hugging Face cannot be reached")
 
 
-def test_a_rank_is_named() -> None:
+def test_a_rank_is_named_as_vllm_or_pytorch_does() -> None:
+    assert cause_of("[rank1]: RuntimeError: nobody knows this one").detail == (
+        "RuntimeError: nobody knows this one, in rank1"
+    )
     line = "(Worker_DP1_TP3 pid=9) ERROR 06-01 10:00:00 [x.py:1] torch.OutOfMemoryError: CUDA out of memory. GPU 3 has"
     assert cause_of(line).text == "GPU 3 has not enough memory for the model, in Worker_DP1_TP3"
 
