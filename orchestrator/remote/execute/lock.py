@@ -51,10 +51,12 @@ class Lock:
         with self._changed:
             while not (self._held or self._ended or deadline.over):
                 self._changed.wait(0.2)
-            if not self._held:
+            # As it is now: once `_over` is set the command ends, whatever it still says.
+            held, ended = self._held, self._ended
+            if not held:
                 self._over.set()
-        match self._ended:
-            case None if self._held:
+        match ended:
+            case None if held:
                 return self
             case None:
                 return self._unanswered(deadline)
@@ -62,7 +64,7 @@ class Lock:
                 return lock.parse("\n".join(self._lines)) or Holder("somebody", "a command", 0.0, 0)
             case Failure() as failure:
                 return failure
-            case ended:
+            case Output():
                 return _not_lockable(ended)
 
     def _unanswered(self, deadline: Deadline) -> Failure:
