@@ -198,8 +198,7 @@ class Keys:
         if for_agent:
             return f"{start}ssh-add {self._provider(for_agent[0])}{shlex.quote(str(for_agent[0]))}"
         if self.unsigned:
-            by_hand = f"ssh -p {self.hop.port} {self.hop.user}@{self.hop.name}"
-            return f"does the agent wait for a yes, or a touch? try: {by_hand}"
+            return f"does the agent wait for a yes, or a touch? try: {self.hop.by_hand()}"
         if self.hop.pkcs11_provider:
             return f"{start}ssh-add -s {shlex.quote(self.hop.pkcs11_provider)}"
         if ended := [offer for offer in tried if _ended(offer)]:
@@ -218,7 +217,9 @@ class Keys:
     def _installed(self, file: Path | None, have_key: bool) -> str:
         """How the host comes to know a key. ssh-copy-id needs another way in."""
         named = f"-i {shlex.quote(str(file))} " if file else ""
-        copy = f"ssh-copy-id {named}-p {self.hop.port} {self.hop.user}@{self.hop.name}"
+        jump = f"-o ProxyJump={shlex.quote(','.join(self.hop.proxy_jump))} " if self.hop.proxy_jump else ""
+        login = shlex.quote(f"{self.hop.user}@{self.hop.name}")
+        copy = f"ssh-copy-id {named}{jump}-p {self.hop.port} {login}"
         if self.methods and not COPIES_KEYS.intersection(self.methods):
             public = f"{file}.pub" if file else "the key's line (ssh-add -L)"
             there = f"~{self.hop.user}/.ssh/authorized_keys there"

@@ -121,6 +121,11 @@ class Settings:
     def login(self) -> str:
         return f"{self.user}@{self.address}"
 
+    def by_hand(self, *options: str) -> str:
+        """The `ssh` line with which a person tries the same; the jump hosts may be the inventory's alone."""
+        jump = ("-J", ",".join(self.proxy_jump)) if self.proxy_jump else ()
+        return shlex.join(("ssh", *options, *jump, "-p", str(self.port), f"{self.user}@{self.name}"))
+
     @property
     def known_as(self) -> str:
         """The name under which known_hosts files have the host."""

@@ -60,7 +60,7 @@ def explain(error: Exception, hop: Settings, around: Circumstances) -> Failure:
         FailureKind.UNREACHABLE,
         f"{hop.address} {what}",
         detail="\n".join([*way, *more, *_proxy(hop, around.heard)]),
-        fix=fix or f"try: {_by_hand(hop)}",
+        fix=fix or f"try: {hop.by_hand()}",
     )
 
 
@@ -69,10 +69,6 @@ def _proxy(hop: Settings, heard: Heard) -> list[str]:
     if heard.proxy is None:
         return []
     return [f"ProxyCommand {hop.proxy_command}", *filter(None, [heard.proxy.last_words])]
-
-
-def _by_hand(hop: Settings) -> str:
-    return f"ssh -p {hop.port} {shlex.quote(f'{hop.user}@{hop.name}')}"
 
 
 Told = tuple[str, ...] | None
@@ -89,7 +85,7 @@ def _from_gateway(error: Exception, hop: Settings, around: Circumstances) -> Tol
         return None
     if error.code == FORBIDDEN:
         allow = "allow it in the sshd_config (AllowTcpForwarding, PermitOpen, DisableForwarding) or authorized_keys of"
-        instead = f"ProxyCommand {_by_hand(via)} nc %h %p"
+        instead = f"ProxyCommand {via.by_hand()} nc %h %p"
         return (
             f"cannot be reached from {via.address}: its sshd forbids to forward connections there",
             f"{allow} {via.name}; or, instead of a jump host, in ~/.ssh/config: {instead}",
@@ -97,7 +93,7 @@ def _from_gateway(error: Exception, hop: Settings, around: Circumstances) -> Tol
     script = shlex.quote(f"timeout 5 bash -c '</dev/tcp/{hop.host}/{hop.port}'")
     return (
         f"cannot be reached from {via.address}: {around.via_said or error.text}",
-        f"try: {_by_hand(via)} {script}",
+        f"try: {via.by_hand()} {script}",
     )
 
 
@@ -135,7 +131,7 @@ def _from_network(error: Exception, hop: Settings, around: Circumstances) -> Tol
         case _ if isinstance(error, TimeoutError) or (around.via and late):
             return "does not answer", "is the host up, and the port open in its firewall?"
         case _ if late and not around.heard.words:
-            return "takes the call, but says nothing", f"is its sshd stuck, or the host? try: {_by_hand(hop)}"
+            return "takes the call, but says nothing", f"is its sshd stuck, or the host? try: {hop.by_hand()}"
         case OSError() if error.strerror and not hung_up(error):
             return f"cannot be reached: {error.strerror}", ""
     return None
@@ -162,7 +158,7 @@ def _from_ssh(error: Exception, hop: Settings, heard: Heard) -> tuple[str, ...]:
     said, fix = told[0] if told else (words[-1] if words else heard.goodbye, "")
     if hung_up(error) or heard.goodbye:
         busy = (
-            f"is its sshd busy (MaxStartups), or does its hosts.deny name this machine? try: {_by_hand(hop)}"
+            f"is its sshd busy (MaxStartups), or does its hosts.deny name this machine? try: {hop.by_hand()}"
         )
         return f"hangs up before the login{said and f', saying: {said}'}", fix or ("" if said else busy)
     if words:

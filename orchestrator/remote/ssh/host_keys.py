@@ -291,7 +291,7 @@ def _explained(verdict: Verdict, hop: Settings, told: str) -> tuple[str, str, st
             detail = f"shown  {shown}\n{authority.place} has an authority for it, which does not vouch for this key."
             fix = (
                 "let it certify the host (HostCertificate in its sshd_config); to judge the key yourself instead: "
-                f"ssh -o StrictHostKeyChecking=ask -p {hop.port} {hop.user}@{hop.name}"
+                + hop.by_hand("-o", "StrictHostKeyChecking=ask")
             )
         case _:
             nothing = "" if _first_writable(hop) else "~/.ssh/config keeps no host keys, so every one is new."

@@ -65,4 +65,4 @@ def _fix(host: Settings, said: str) -> str:
     if other := OTHER_USER.search(said):
         return f"write it into the inventory: ssh: {{user: {other[1]}}}"
     hint = next((hint for words, hint in HINTS.items() if re.search(words, said, re.IGNORECASE)), FORCED)
-    return hint.format(user=host.user, ssh=f"ssh -p {host.port} {host.user}@{host.name}")
+    return hint.format(user=host.user, ssh=host.by_hand())

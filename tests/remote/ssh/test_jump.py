@@ -7,10 +7,11 @@ import subprocess
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.remote.ssh.config import settings
 from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
 from tests.remote.ssh.test_dialing import RELAYS, program
-from tests.remote.sshd import Laptop, Sshd, failed, fingerprint, keygen, run, sh
+from tests.remote.sshd import ME, Laptop, Sshd, failed, fingerprint, keygen, run, sh
 
 pytestmark = pytest.mark.sshd
 IN = Output(0, "in\n")
@@ -39,6 +40,22 @@ def test_a_host_behind_a_jump_host_of_the_inventory(laptop: Laptop, bastion: Ssh
     laptop.host("gpu", gpu, "ProxyCommand false")
     laptop.knows(bastion, gpu)
     assert run(laptop.dial("gpu", Ssh(jump="bastion")), sh("echo in")) == IN
+
+
+def test_the_line_to_try_by_hand_goes_through_the_jump_host_of_the_inventory(
+    laptop: Laptop, bastion: Sshd, start: Start
+) -> None:
+    gpu = start("127.0.0.3", "PasswordAuthentication yes")
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, "ProxyCommand false")
+    laptop.knows(bastion, gpu)
+    hop = settings("gpu", Ssh(jump="bastion"), laptop.config)
+    typed = shlex.split(hop.by_hand("-F", str(laptop.config), "-o", "BatchMode=yes"))
+    said = subprocess.run([*typed, "echo in"], capture_output=True, text=True, check=False)
+    assert said.stdout == "in\n", said.stderr
+    (gpu.home / "authorized_keys").write_text("")
+    refused = failed(run(laptop.dial("gpu", Ssh(jump="bastion")), sh("true")), FailureKind.AUTH)
+    assert refused.fix == f"ssh-copy-id -i {laptop.key} -o ProxyJump=bastion -p {gpu.port} {ME}@gpu"
 
 
 def test_a_chain_of_jump_hosts(laptop: Laptop, bastion: Sshd, gpu: Sshd, start: Start) -> None:
