@@ -65,7 +65,11 @@ class Agent:
         flags = {"rsa-sha2-256": RSA_SHA2_256, "rsa-sha2-512": RSA_SHA2_512}
         flag = flags.get(algorithm.partition("-cert-")[0], 0)
         request = bytes((SIGN_REQUEST,)) + string(blob) + string(data) + flag.to_bytes(4, "big")
-        return self._ask(request, SIGN_RESPONSE).string()
+        answer = self._ask(request, SIGN_RESPONSE)
+        try:
+            return answer.string()
+        except ValueError as error:
+            raise AgentError(str(error)) from error
 
     def _ask(self, request: bytes, wanted: int) -> Reader:
         try:

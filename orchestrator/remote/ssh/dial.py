@@ -116,15 +116,21 @@ class ProxyCommand:
 
     def __init__(self, command: str, undo: ExitStack) -> None:
         self.wire, theirs = socket.socketpair()
+        undo.callback(self.wire.close)
+        shell = os.environ.get("SHELL") or "/bin/sh"
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [shell, "-c", f"exec {command}"],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            why = f"its ProxyCommand cannot be run with $SHELL, {shell}: {error.strerror}"
+            raise OSError(error.errno, why) from error
         undo.push(self._close)
-        with theirs:
-            self._process = subprocess.Popen(
-                [os.environ.get("SHELL", "/bin/sh"), "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
         self._said = Tail(KEPT)
         self._listener = Thread(target=self._listen, name="proxy-command", daemon=True)
         self._listener.start()
@@ -134,7 +140,6 @@ class ProxyCommand:
             self.end(MOMENT)
         self._process.kill()
         self._process.wait()
-        self.wire.close()
 
     def _listen(self) -> None:
         """For as long as it runs: with nobody to read it would wait to say more."""

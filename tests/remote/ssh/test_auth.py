@@ -1,5 +1,6 @@
-"""Which keys are shown, and how often their files are read."""
+"""Which keys are shown, how often their files are read, and an agent that signs nothing."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -7,6 +8,8 @@ from threading import Barrier
 import paramiko
 import pytest
 
+from orchestrator.remote.ssh.agent import SIGN_RESPONSE, Agent, AgentError
+from orchestrator.remote.ssh.certificate import string
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.identities import load, offers
 from tests.remote.fakes import SOON
@@ -38,3 +41,12 @@ def test_what_is_not_there_and_what_is_a_public_key_is_not_shown(tmp_path: Path)
     key = keygen(tmp_path / "key")
     files = (tmp_path / "none", key.with_name("key.pub"), key)
     assert [offer.file for offer in offers(Settings("gpu1", "gpu1", 22, "ana", files), ())] == [key]
+
+
+@pytest.mark.parametrize("answer", [b"\5", bytes((SIGN_RESPONSE,)), bytes((SIGN_RESPONSE, 0, 0, 0, 9))])
+def test_an_agent_that_answers_without_a_signature_is_the_agents_failure(answer: bytes) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(string(answer))
+        with pytest.raises(AgentError):
+            Agent(here).sign(b"key", b"data", "ssh-ed25519")

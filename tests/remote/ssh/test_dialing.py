@@ -117,6 +117,17 @@ def test_a_proxy_command_that_is_not_there_is_to_be_installed(server: Sshd, lapt
     assert failure.detail.startswith(f"ProxyCommand cloudflared-x access ssh --hostname {server.address}\n")
 
 
+def test_a_shell_that_cannot_run_the_proxy_command_is_told(
+    server: Sshd, laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop.host("gone", server, "ProxyCommand nc %h %p")
+    monkeypatch.setenv("SHELL", "/no/such")
+    failure = failed(run(laptop.dial("gone"), sh("true")), FailureKind.UNREACHABLE)
+    assert failure.message.endswith(
+        "cannot be reached: its ProxyCommand cannot be run with $SHELL, /no/such: No such file or directory"
+    )
+
+
 def test_a_server_that_hangs_up_behind_a_proxy_command_is_not_the_commands_failure(
     server: Sshd, laptop: Laptop
 ) -> None:
