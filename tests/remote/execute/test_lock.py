@@ -195,9 +195,10 @@ def test_who_only_asks_takes_it_from_nobody(head: Head) -> None:
     """An empty file that is locked for an instant: `lock status` looks so."""
     (head.home / FOLDER).mkdir(parents=True)
     file = head.home / FOLDER / LOCK
-    asking = subprocess.Popen(["flock", str(file), "sleep", "0.2"])
-    assert isinstance(head.take(), Lock)
-    asking.wait()
+    with subprocess.Popen(["flock", file, "sh", "-c", "echo; sleep 0.2"], stdout=subprocess.PIPE) as asking:
+        assert asking.stdout
+        asking.stdout.readline()  # it is locked
+        assert isinstance(head.take(), Lock)
 
 
 def test_a_lock_of_which_nothing_is_heard_is_lost_though_its_connection_is_well(head: Head) -> None:

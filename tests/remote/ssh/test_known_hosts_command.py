@@ -87,20 +87,20 @@ def test_a_host_that_the_command_does_not_know_may_be_trusted(laptop: Laptop, st
 
 
 @pytest.mark.parametrize(
-    ("script", "says"),
+    ("script", "says", "seconds"),
     [
-        ("echo first >&2; echo 'token expired' >&2; exit 3", "fails: token expired"),
-        ("exit 7", "fails: exit code 7"),
-        ("sleep 60 & sleep 60", "does not end"),
+        ("echo first >&2; echo 'token expired' >&2; exit 3", "fails: token expired", 30),
+        ("exit 7", "fails: exit code 7", 30),
+        ("sleep 60 & sleep 60", "does not end", 1.5),
     ],
 )
 def test_a_command_that_fails_is_told_in_its_own_words(
-    laptop: Laptop, start: Start, tmp_path: Path, script: str, says: str
+    laptop: Laptop, start: Start, tmp_path: Path, script: str, says: str, seconds: float
 ) -> None:
     server, told = start(), program(tmp_path, script)
     laptop.host("gpu1", server, f"KnownHostsCommand {told} %H")
     laptop.knows(server)
-    failure = failed(run(laptop.dial("gpu1", Ssh(connect_timeout=1.5)), sh("true")), FailureKind.HOST_KEY)
+    failure = failed(run(laptop.dial("gpu1", Ssh(connect_timeout=seconds)), sh("true")), FailureKind.HOST_KEY)
     assert failure.message == f"the KnownHostsCommand for {server.address}:{server.port} {says}"
     assert failure.fix == f"try: {told} {server.address}"
 

@@ -74,11 +74,13 @@ IN_TURN = 'sh -c "$SSH_ORIGINAL_COMMAND"'
 
 
 @pytest.fixture
-def account(start: Start, laptop: Laptop) -> Callable[[str], SshTransport]:
-    """A host where this shell code is all that a login runs."""
+def account(start: Start, laptop: Laptop, tmp_path: Path) -> Callable[[str], SshTransport]:
+    """A host where this shell code is all that a login runs, in a home of its own."""
+    home = tmp_path / "home"
+    home.mkdir()
 
     def account(forced: str) -> SshTransport:
-        server = start("127.0.0.2", f"ForceCommand {forced}")
+        server = start("127.0.0.2", f"SetEnv SHLVL=2 HOME={home}", f"ForceCommand {forced}")
         laptop.host("gpu1", server)
         laptop.knows(server)
         return laptop.dial("gpu1")
