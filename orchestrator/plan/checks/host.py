@@ -49,6 +49,9 @@ def check_startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
         text = f"image {cluster.image} is not on this host, and `docker.pull` is never"
         fix = "bring the image there, or set `docker: {pull: missing}`"
         yield failure(node.name, "image", text, fix)
+    for program in facts.machine.lacks if facts.machine else ():
+        text = f"{program} is not there: `up`, `logs` and `status --watch` run it on the host"
+        yield failure(node.name, "host", text, f"install {program} on it")
     yield from _ports(cluster, node, facts)
     yield from _rdma(node, facts)
     yield from _devices(node, facts.machine.missing if facts.machine else ())

@@ -66,7 +66,8 @@ class Folder:
 class Machine:
     """The host itself. `resolves_to`: the address of its own name there; `memory`: bytes, 0 if untold.
 
-    `missing`: the device files that its container is to be given, and that are not there.
+    `missing`: the device files that its container is to be given, and that are not there. `lacks`: the programs that
+    ours need, and that it has not.
     """
 
     hostname: str
@@ -75,6 +76,7 @@ class Machine:
     hf_home: Folder
     missing: tuple[str, ...] = ()
     kernel: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

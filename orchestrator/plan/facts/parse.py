@@ -107,7 +107,9 @@ def _machine(section: Section | None) -> Machine | None:
     exists = None if found.get("exists") == "unknown" else "exists" in found
     folder = Folder(found["path"], exists, free)
     memory, missing = int(found["memory"] or 0) * KIB, tuple(found.get("missing", "").split())
-    return Machine(found["hostname"], found["resolves_to"], memory, folder, missing, found.get("kernel", ""))
+    lacks = tuple(found.get("lacks", "").split())
+    name, address, kernel = found["hostname"], found["resolves_to"], found.get("kernel", "")
+    return Machine(name, address, memory, folder, missing, kernel, lacks)
 
 
 def _listeners(section: Section | None) -> tuple[Listener, ...] | None:

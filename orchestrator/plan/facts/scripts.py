@@ -48,6 +48,7 @@ machine() {
     echo "resolves_to $(timeout 2 getent ahosts "$name" | sed -n '1s/ .*//p')"
     read -r kernel </proc/sys/kernel/osrelease
     echo "kernel $kernel"
+    command -v bash >/dev/null || echo "lacks bash"
     echo "memory $(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
     case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
     printf 'path %s\n' "$hf_home"

@@ -40,6 +40,11 @@ def test_devices_that_are_not_there_are_told_with_what_asks_for_them() -> None:
     ]
 
 
+def test_a_program_of_ours_that_is_not_there_is_told_before_anything_starts() -> None:
+    text = "bash is not there: `up`, `logs` and `status --watch` run it on the host"
+    assert found(ALONE, machine=machine(lacks=("bash",))) == [("failure", text, "install bash on it")]
+
+
 def test_a_silent_host_is_told_in_its_own_words_and_no_more() -> None:
     (only,) = quick(ALONE, {"gpu1": Unreachable("no key is accepted", "ssh-copy-id gpu1", "tried: id_rsa")})
     assert (only.host, only.topic, only.level) == ("gpu1", "ssh", "failure")

@@ -61,7 +61,20 @@ def test_a_machine_tells_its_name_where_that_leads_and_its_memory(machine: Machi
     found = told(machine)
     assert (found.hostname, found.resolves_to) == ("node7", "127.0.1.1")
     meminfo = Path("/proc/meminfo").read_text().split()
+    assert found.lacks == ()
     assert found.memory == int(meminfo[meminfo.index("MemTotal:") + 1]) * 1024
+
+
+def test_a_machine_without_bash_says_so(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    for program in (each for folder in ("/usr/bin", "/bin") for each in Path(folder).iterdir()):
+        if program.name != "bash" and not (others / program.name).is_symlink():
+            (others / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(others))
+    assert told(machine).lacks == ("bash",)
 
 
 def test_a_name_that_leads_nowhere(machine: Machine) -> None:
