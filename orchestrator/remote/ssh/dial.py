@@ -138,8 +138,10 @@ class ProxyCommand:
     def _close(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error and hung_up(error):  # it is about to end by itself, and to say why
             self.end(MOMENT)
-        self._process.kill()
-        self._process.wait()
+        self.wire.close()
+        with suppress(PermissionError):  # one that `sudo` runs is not ours to end: it ends with its wire
+            self._process.kill()
+            self._process.wait()
 
     def _listen(self) -> None:
         """For as long as it runs: with nobody to read it would wait to say more."""
