@@ -35,7 +35,8 @@ def check_engine(node: Node, here: HostFacts, engine: Engine | None) -> Findings
         text = "its Docker maps users (userns-remap), and so refuses containers the host's network"
         yield failure(node.name, "docker", text, USERS_AS_THEY_ARE)
     driver = endpoint.argument(node, "--log-driver") or engine.log_driver
-    cached = not () < release(engine.version) < FIRST_TO_CACHE_LOGS
+    version = release(engine.version)
+    cached = not version or version >= FIRST_TO_CACHE_LOGS
     if driver == "none" or not (cached or driver in HAVE_LOGS):
         text = f"its Docker keeps no logs to read (log driver {driver}), so a container's end would have no reason"
         yield warning(node.name, "docker", text, READABLE_LOGS)

@@ -18,7 +18,7 @@ from orchestrator.remote.transport import Failure, FailureError, FailureKind
 if TYPE_CHECKING:
     import paramiko
 
-KEYS = "publickey"  # the login method's name, as SSH has it
+PUBLICKEY = "publickey"  # the login method's name, as SSH has it
 COPIES_KEYS = frozenset({"password", "keyboard-interactive"})  # by which ssh-copy-id gets in
 
 
@@ -47,7 +47,7 @@ class Keys:
                 if not transport.is_active():
                     said: str = transport.heard.goodbye  # type: ignore[attr-defined] # paramiko's own has none
                     raise FailureError(self._hung_up(to_try, said))
-                if self.methods and KEYS not in self.methods:
+                if self.methods and PUBLICKEY not in self.methods:
                     break
         # Some servers ask for no key at all (Tailscale's); others name here what they would take.
         if not self.accepted and self._without_key(transport):
@@ -144,7 +144,7 @@ class Keys:
                 fix=f"set PubkeyAuthentication yes and PreferredAuthentications publickey for {self.hop.name} "
                 "there; raycluster logs in by keys alone",
             )
-        if self.methods and KEYS not in self.methods:
+        if self.methods and PUBLICKEY not in self.methods:
             return Failure(
                 FailureKind.AUTH,
                 f"{self.hop.login} takes no keys, only: {', '.join(self.methods)}",
@@ -155,7 +155,7 @@ class Keys:
 
     def _not_enough(self) -> Failure:
         wanted = ", ".join(self.methods)
-        if KEYS in self.methods:
+        if PUBLICKEY in self.methods:
             what, fix = "wants another one too", "let ~/.ssh/config name both, each as an IdentityFile"
         else:
             what = f"also wants {wanted}"

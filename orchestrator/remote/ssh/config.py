@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import CONNECT_TIMEOUT, HostKeys, Ssh
 from orchestrator.model.ssh_target import host_port, split
-from orchestrator.remote.ssh.keywords import NAMED, ONLY_IF_WRITTEN, Unknown
+from orchestrator.remote.ssh.keywords import NAMED, ONLY_IF_WRITTEN, UnknownKeyword
 from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, connection_hash, unusable
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.transport import Failure, FailureError
@@ -107,7 +107,7 @@ class Settings:
     kex: tuple[str, ...] = ()
     control_path: Path | None = None
     gssapi: bool = False
-    unknown: tuple[Unknown, ...] = ()
+    unknown: tuple[UnknownKeyword, ...] = ()
 
     @property
     def connect_seconds(self) -> float:

@@ -42,7 +42,7 @@ ONLY_IF_WRITTEN = frozenset({"ciphers", "macs", "kexalgorithms"})
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownKeyword:
     """A keyword that raycluster does not know, which may be why a host refuses it and not `ssh`."""
 
     name: str
@@ -51,11 +51,11 @@ class Unknown:
 
 
 _UNKNOWN = (
-    Unknown("HostbasedAuthentication", FailureKind.AUTH, ("no",)),
-    Unknown("NoHostAuthenticationForLocalhost", FailureKind.HOST_KEY, ("no",)),
-    Unknown("VerifyHostKeyDNS", FailureKind.HOST_KEY, ("false", "no")),
+    UnknownKeyword("HostbasedAuthentication", FailureKind.AUTH, ("no",)),
+    UnknownKeyword("NoHostAuthenticationForLocalhost", FailureKind.HOST_KEY, ("no",)),
+    UnknownKeyword("VerifyHostKeyDNS", FailureKind.HOST_KEY, ("false", "no")),
 )
-NAMED: Mapping[str, Unknown] = {each.name.lower(): each for each in _UNKNOWN}
+NAMED: Mapping[str, UnknownKeyword] = {each.name.lower(): each for each in _UNKNOWN}
 
 CONDITIONAL = frozenset({"controlpath", "gssapiauthentication"})
 """Named where they would have made a difference: a connection that is open, a Kerberos ticket that is valid."""

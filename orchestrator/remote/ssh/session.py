@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 NO_STATUS = -1  # paramiko's, for a command that ended by a signal
-MOMENT = 0.1  # seconds after which a connection that breaks says so: its channels end first
+LOSS_SHOWS = 0.1  # seconds after which a connection that breaks says so: its channels end first
 NOBODY = ("127.0.0.1", 0)  # on whose behalf: sshd notes it, and makes nothing of it
 
 
@@ -137,7 +137,7 @@ def exit_code(connection: Connection, status: int, stderr: Tail) -> int:
     if status != NO_STATUS:
         return status
     # A connection that breaks ends its channels first and says so a moment later.
-    connection.transport.join(MOMENT)
+    connection.transport.join(LOSS_SHOWS)
     if not connection.alive:
         raise FailureError(lost(connection.host, connection.last_words))
     raise killed(stderr)
@@ -152,7 +152,7 @@ def forward(connection: Connection, address: str, port: int, seconds: float) -> 
     except paramiko.ChannelException as refusal:
         raise FailureError(_refused(connection, address, port, refusal)) from refusal
     except (paramiko.SSHException, OSError, EOFError) as error:
-        connection.transport.join(MOMENT)
+        connection.transport.join(LOSS_SHOWS)
         raise FailureError(
             unanswered(connection.host) if connection.alive else lost(connection.host, connection.last_words)
         ) from error
