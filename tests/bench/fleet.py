@@ -16,7 +16,7 @@ from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker
 from orchestrator.plan.actions.adhoc import plan_exec
 from orchestrator.plan.facts.host import Depth
-from orchestrator.remote.ssh.login_shell import PRINT_MARK
+from orchestrator.remote.ssh.login_shell import PRINT_MARKS
 
 from . import rivals, terminal
 from .farm import ONE_SESSION, Farm, farm
@@ -122,7 +122,7 @@ def _lines(made: Farm, count: int) -> dict[str, str]:
     cluster = _loaded(made, count)
     jobs = plan_exec(cluster, cluster.nodes, ("docker", "ps"), "bench", on_host=True, stdin=False)
     return {
-        node.ip or "": job.command.login_shell_line(PRINT_MARK)
+        node.ip or "": job.command.login_shell_line(PRINT_MARKS)
         for node, job in zip(cluster.nodes, jobs, strict=True)
     }
 
@@ -133,7 +133,7 @@ def _looks(made: Farm, count: int) -> dict[str, str]:
     gcs = {Role.HEAD: host_port(cluster.head.ip or "", cluster.ray.port)}
     return {
         node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), Depth.RAY).login_shell_line(
-            PRINT_MARK
+            PRINT_MARKS
         )
         for node in cluster.nodes
     }

@@ -1,7 +1,7 @@
-"""What a login shell says before our command does, and the mark that tells the two apart.
+"""What a login shell says before our command does, and the marks that tell the two apart.
 
 `~/.bashrc`, a banner of the host or a forced command may print whatever they like, on both streams, with or
-without a newline. Nothing on a stream is the command's until the mark has come.
+without a newline. Nothing on a stream is the command's until its mark has come.
 """
 
 import re
@@ -11,7 +11,9 @@ from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.transport import Failure, FailureKind, Receive
 
 MARK = b"\x1eraycluster\x1e"
-PRINT_MARK = r'printf "\036raycluster\036"; printf "\036raycluster\036" >&2; '
+MARK_STDERR = b"\x1eraycluster stderr\x1e"
+# In this order, so that it is before the other where both streams have become one (`exec 2>&1` in ~/.bashrc).
+PRINT_MARKS = r'printf "\036raycluster stderr\036" >&2; printf "\036raycluster\036"; '
 KEPT = 1 << 14  # bytes of what came before it
 OTHER_USER = re.compile(r'log ?in as the user "?([\w.-]+)"?', re.IGNORECASE)
 HINTS = {
@@ -35,6 +37,7 @@ class AfterMark:
     """A stream of a command: passes on what comes after the mark, and keeps the end of what came before."""
 
     pass_on: Receive
+    mark: bytes
     before: bytes = b""
     found: bool = field(default=False, init=False)
 
@@ -42,8 +45,8 @@ class AfterMark:
         if self.found:
             self.pass_on(data)
             return
-        self.before, mark, rest = (self.before + data).partition(MARK)
-        self.found = bool(mark)
+        self.before, found, rest = (self.before + data).partition(self.mark)
+        self.found = bool(found)
         self.before = self.before[-KEPT:]
         if rest:
             self.pass_on(rest)

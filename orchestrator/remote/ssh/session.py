@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.connection import Connection
 from orchestrator.remote.ssh.errors import FORBIDDEN, lost, unanswered
-from orchestrator.remote.ssh.login_shell import PRINT_MARK
+from orchestrator.remote.ssh.login_shell import PRINT_MARKS
 from orchestrator.remote.ssh.paramiko_setup import leave
 from orchestrator.remote.streams import Deadline, Tail, killed
 from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
@@ -77,7 +77,7 @@ def started(
         channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel), is_shared)
         channel.update_environment(dict(connection.host.environment))
         with _alarm(reply, channel.close):
-            channel.exec_command(command.login_shell_line(PRINT_MARK))
+            channel.exec_command(command.login_shell_line(PRINT_MARKS))
     except (paramiko.SSHException, OSError, EOFError) as error:
         silent = channel is None and not isinstance(error, paramiko.ChannelException)
         raise FailureError(_not_started(connection, deadline, error, silent=silent)) from error

@@ -13,7 +13,7 @@ from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.config import route
 from orchestrator.remote.ssh.connection import Connection, HandshakeSlot, connect
-from orchestrator.remote.ssh.login_shell import AfterMark, runs_no_commands
+from orchestrator.remote.ssh.login_shell import MARK, MARK_STDERR, AfterMark, runs_no_commands
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.ssh.session import ExecChannel, NoSessionError, exit_code, forward, started
 from orchestrator.remote.streams import BaseTransport, Deadline, InputSource, Places, Tail, last_words, pump
@@ -107,7 +107,7 @@ class SshTransport(BaseTransport):
             self._connection(self._link(), cancel)
             deadline = Deadline(timeout, cancel, self.timeouts.poll)
             with self._channel(deadline), self._session(command, deadline) as (connection, channel):
-                out, err = AfterMark(on_stdout), AfterMark(stderr.receive)
+                out, err = AfterMark(on_stdout, MARK), AfterMark(stderr.receive, MARK_STDERR)
                 done = pump(
                     ExecChannel(channel), stdin, out.receive, err.receive, deadline, self.timeouts.window
                 )

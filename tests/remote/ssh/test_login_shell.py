@@ -113,6 +113,15 @@ def test_what_a_host_says_before_a_command_is_not_the_commands(account: Account,
     assert piped(gpu1, says) == (3, b"out\n", b"err\n")
 
 
+@pytest.mark.parametrize(
+    "merged", [f"exec 2>&1; {IN_TURN}", f"({IN_TURN}) 2>&1 | cat"], ids=["start-up file", "recorder"]
+)
+def test_streams_that_a_host_makes_one_have_no_word_of_ours(account: Account, merged: str) -> None:
+    gpu1, says = account(f"echo Welcome; {merged}"), sh("printf out; printf err >&2")
+    assert piped(gpu1, says) == (0, b"outerr", b"")
+    assert run(gpu1, says) == Output(0, "outerr", "")
+
+
 def test_a_greeting_is_not_said_again_by_a_bash_that_we_run(account: Account, tmp_path: Path) -> None:
     (tmp_path / ".bashrc").write_text("printf hello")
     gpu1 = account(f'env -u SHLVL HOME={tmp_path} bash -c "$SSH_ORIGINAL_COMMAND"')
