@@ -61,7 +61,7 @@ NO_TTY = (
 SYSTEMS_SOCKET = "unix:///var/run/docker.sock"
 OTHER_ENGINE = (
     "`docker` is told there to speak to another engine than the system's: docker context use default; "
-    "take DOCKER_HOST out of its ~/.bashrc or /etc/environment; "
+    "take DOCKER_HOST and DOCKER_CONTEXT out of its ~/.bashrc or /etc/environment; "
     f"or set `docker: {{command: docker -H {SYSTEMS_SOCKET}}}` for it"
 )
 NO_DAEMON = "start Docker on this host: sudo systemctl start docker"

@@ -109,8 +109,8 @@ def _from_proxy(error: Exception, around: Circumstances) -> Told:
         return None
     last = (proxy.last_words.splitlines() or heard.words or [""])[-1]
     why = f"its ProxyCommand ended with exit code {proxy.exit_code}{last and f': {last}'}"
-    fix = "install that command on this machine, or put it on PATH" if proxy.exit_code == NOT_FOUND else ""
-    return f"cannot be reached: {why}", fix
+    install = "install that command where the ProxyCommand runs it, or put it on PATH there"
+    return f"cannot be reached: {why}", install if proxy.exit_code == NOT_FOUND else ""
 
 
 def _from_source(error: Exception, hop: Settings) -> Told:

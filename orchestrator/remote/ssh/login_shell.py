@@ -22,12 +22,15 @@ HINTS = {
         "its login shell lets nobody in: log in as another user (`ssh: {{user: …}}` in the inventory), or on the host: "
         "sudo chsh -s /bin/sh {user}"
     ),
+    r"\bsh: (command )?not found|command not found: sh\b|unknown command: '?sh\b": (
+        "its start-up files (~/.bashrc and the like) take /bin from PATH: put it back there"
+    ),
     r"sftp connections only|allows sftp only": (
         "its sshd_config allows {user} nothing but SFTP: no ForceCommand internal-sftp for this user, or another user"
     ),
 }
 FORCED = (
-    "does `{ssh} echo hello` print hello? What keeps it from that: a forced command (command= in authorized_keys, "
+    "does `{ssh} sh -c date` print the date? What keeps it from that: a forced command (command= in authorized_keys, "
     "ForceCommand), the login shell, or its start-up files"
 )
 

@@ -113,7 +113,7 @@ def test_a_proxy_command_that_is_not_there_is_to_be_installed(server: Sshd, lapt
     failure = failed(run(laptop.dial("flared"), sh("true")), FailureKind.UNREACHABLE)
     assert "ended with exit code 127: " in failure.message
     assert failure.message.endswith("not found")
-    assert failure.fix == "install that command on this machine, or put it on PATH"
+    assert failure.fix == "install that command where the ProxyCommand runs it, or put it on PATH there"
     assert failure.detail.startswith(f"ProxyCommand cloudflared-x access ssh --hostname {server.address}\n")
 
 

@@ -161,7 +161,7 @@ REFUSALS = {
         "set a new password there: ssh -p",
     ),
     "echo backup done": ("backup done", "ForceCommand"),
-    "exit 7": ("it says nothing, and ends with exit code 7", "echo hello"),
+    "exit 7": ("it says nothing, and ends with exit code 7", "sh -c date"),
 }
 
 
@@ -174,6 +174,15 @@ def test_an_account_that_runs_no_commands_is_told_in_its_own_words(account: Acco
     assert failure.message.endswith(f" runs no commands: {says}")
     assert fix in failure.fix
     assert Lock(gpu1, lock.hold(cluster(), "ana@laptop", "up"), print).take(Event(), 10) == failure
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_start_up_file_that_takes_sh_from_path_is_named(account: Account, shell: str) -> None:
+    name, *words = shell.split()
+    if not (path := shutil.which(name)):
+        pytest.skip(f"there is no {shell} here")
+    gpu1 = account(f'PATH=/opt {" ".join([path, *words])} -c "$SSH_ORIGINAL_COMMAND"')
+    assert "take /bin from PATH" in failed(run(gpu1, sh("true")), FailureKind.ACCOUNT).fix
 
 
 def test_a_start_up_file_that_never_ends_is_given_up_with_what_it_said(account: Account) -> None:
