@@ -150,7 +150,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         r"Repo id must (be in the form|use alphanumeric).*: '(?P<path>[^']+)'"
-        r"|(?P<name>\S+) is not a local folder and is not a valid model identifier"
+        r"|(?<!\S)(?P<name>\S+) is not a local folder and is not a valid model identifier"
         r"|Invalid repository ID or local directory|RepositoryNotFoundError|HFValidationError(?!: Repo id)",
         ("there is no model {path}", "there is no model {name}", "there is no such model"),
         (FOLDER,),

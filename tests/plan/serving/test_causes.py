@@ -47,6 +47,12 @@ def test_a_server_that_was_told_to_trust_it_fails_of_something_else(line: str, w
     assert (cause.text, cause.detail) == (why, line)
 
 
+@pytest.mark.parametrize("piece", ["x", "x.", "x ", "x: ", "x error ", "(x", "[x]"])
+def test_a_line_of_any_length_does_not_hold_up_the_search(piece: str) -> None:
+    """Or else pytest ends the test: once, each character of a word was the begin of a name to look for."""
+    cause_of(piece * 200_000, ILLEGAL)
+
+
 LOGGED = [
     ("bad-argument.log", "vLLM does not take its arguments"),
     ("cuda-out-of-memory.source", "GPU 0 has not enough memory for the model"),
