@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.transport import Failure, FailureKind
 
-BRIEFLY = 0.2  # seconds, for answers that come from this machine
+BRIEFLY = 1.0  # seconds, for answers that come from this machine
 
 
 def hinted(failure: Failure, hop: Settings) -> Failure:

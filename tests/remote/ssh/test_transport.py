@@ -123,7 +123,7 @@ def test_a_host_that_opens_no_session_at_all_says_so(laptop: Laptop, start: Star
     server = start("127.0.0.2", "MaxSessions 0")
     laptop.host("gpu1", server)
     laptop.knows(server)
-    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=0.5))
+    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=2))
     assert "MaxSessions" in failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE).fix
 
 
