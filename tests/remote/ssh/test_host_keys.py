@@ -81,6 +81,8 @@ def test_a_key_on_file_is_known(hop: Settings, key: HostKey, names: str) -> None
         "gpu1.example.com ssh-ed25519",
         "gpu1.example.com ssh-ed25519 AAAA",
         "gpu1.example.com ssh-ed25519 %%%%",
+        "gpu1.example.com ssh-ed25519 ä",
+        "|1|ä|ä {key}",
         "@revoked gpu2.example.com {key}",
         "|1|damaged {key}",
         "|1|%%|%% {key}",
