@@ -64,6 +64,7 @@ RECORDS = ("accept-new", "no", "off", "false")
 KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 AGENT = ("SSH_AUTH_SOCK",)
+KNOWN_HOSTS_FILES = ("userknownhostsfile", "globalknownhostsfile")
 GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 NOT_SENT = ("LANG", "LANGUAGE", "LC_*")
@@ -234,16 +235,16 @@ def _read_config(host: str, config: Path | None) -> Options:
                 with file.open(errors="replace") as lines:
                     read.parse(lines)
         found = read.lookup(host)
-    except paramiko.SSHException as error:
+        int(found.get("port", SSH_PORT))
+        files = {key: _names(found[key]) for key in KNOWN_HOSTS_FILES if key in found}
+    except (paramiko.SSHException, ValueError) as error:
         raise unusable(
             f"the SSH config is of no use for {host}", fix="check ~/.ssh/config", detail=str(error)
         ) from error
     options: dict[str, list[str]] = {}
     for key, value in found.items():
         options[key] = [value] if isinstance(value, str) else value
-    for key in ("userknownhostsfile", "globalknownhostsfile"):
-        if key in options:
-            options[key] = _names(options[key][0])
+    options |= files
     return {key: values for key, values in options.items() if key not in ONLY_IF_WRITTEN}
 
 
@@ -327,7 +328,12 @@ def _files(written: Sequence[str], hop: Settings) -> tuple[Path, ...]:
 @lru_cache
 def _place(name: str) -> Path:
     """The same for most hosts of a fleet."""
-    return Path(name).expanduser()
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # a ~user whom nobody knows
+        raise unusable(
+            f"the SSH config names {name}: there is no such user", fix="check ~/.ssh/config"
+        ) from error
 
 
 def expand(text: str, hop: Settings, more: Mapping[str, str] = NO_TOKENS) -> str:

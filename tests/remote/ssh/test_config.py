@@ -232,3 +232,22 @@ def test_the_hash_of_a_connection_is_that_of_ssh(config: Path) -> None:
     config.write_text("ControlPath /s/%C\nHostName 10.0.0.1\nUser ray\n")
     found = settings("gpu1", Ssh(), config)
     assert found.control_path == Path(expand("/s/%C", found))
+
+
+def test_a_file_of_a_user_who_is_not_here_is_refused(config: Path) -> None:
+    config.write_text("IdentityFile ~nobody-of-that-name/key\n")
+    with pytest.raises(FailureError) as refused:
+        settings("gpu1", Ssh(), config)
+    assert "~nobody-of-that-name/key: there is no such user" in refused.value.failure.message
+
+
+@pytest.mark.parametrize("line", ["Port ssh", "UserKnownHostsFile ana's"])
+def test_a_broken_config_is_refused_where_there_is_no_openssh_to_ask_too(
+    config: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    config.write_text(f"{line}\n")
+    with pytest.raises(FailureError) as refused:
+        settings("gpu1", Ssh(), config)
+    assert refused.value.failure.message == "the SSH config is of no use for gpu1"
+    assert refused.value.failure.detail
