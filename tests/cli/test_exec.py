@@ -110,6 +110,7 @@ def test_a_line_for_a_shell_in_one_word_gets_a_hint(
     [
         ((), "COMMAND"),
         (("inventory.yaml", "--", "ls"), "before the command stand only options, such as -i INVENTORY"),
+        (("lab.yml", "--on-host", "--", "ls"), "before the command stand only options"),
         (("gpu1", "--", "ls"), "before the command stand only options"),
         (("gpu1", "df", "-h"), "is a host, no command: raycluster exec -l gpu1 -- df -h"),
         (("-l", "gpu9", "--", "ls"), 'no host matches "gpu9"'),

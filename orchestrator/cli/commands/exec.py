@@ -53,7 +53,8 @@ def exec_(
     from orchestrator.remote.execute.adhoc import execute, execute_all
     from orchestrator.remote.execute.events import LookBegan
 
-    if words[1:2] == ["--"]:  # `exec inventory.yaml -- ls`, as with the other commands
+    # `exec inventory.yaml …`, as with the other commands
+    if words[1:2] == ["--"] or words[0].endswith((".yaml", ".yml")):
         what = f"{words[0]}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
         raise typer.BadParameter(what, param_hint="COMMAND")
     cluster = inventory_file.load(None, file)

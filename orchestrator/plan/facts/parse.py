@@ -28,6 +28,10 @@ from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import TIMED_OUT, docker_problem
 from orchestrator.plan.serving.state import parse_served
 
+NO_TERMINAL = (
+    "let commands run there without a terminal: what gives them one may be a forced command that records sessions, "
+    "such as ForceCommand script …"
+)
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 
 
@@ -40,6 +44,10 @@ def parse_host_facts(stdout: str, stderr: str) -> HostFacts | Unreachable:
             return Unreachable(f"cannot tell its addresses: {complaint}", "install iproute2 there")
         return _facts(found)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+        if "\r\n" in stdout:  # sshd sends what is printed as it is; a terminal does not
+            return Unreachable(
+                "gave an answer that a terminal has changed: its lines end in CR LF", NO_TERMINAL
+            )
         words = " ".join(" ".join((stderr, *complaints(stdout))).split())
         return Unreachable(
             f"gave an answer that could not be read ({type(error).__name__}: {error}): {words}"

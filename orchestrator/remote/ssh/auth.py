@@ -87,6 +87,8 @@ class Keys:
             why = f": {error}"
         elif ended := _ended(offer):
             why = f": its certificate ended on {time.strftime('%Y-%m-%d %H:%M', time.localtime(ended))}"
+        elif others := self._others(offer):
+            why = f": its certificate is for {', '.join(others)}"
         self.outcomes.append((offer, f"refused{why}"))
 
     def _without_key(self, transport: "paramiko.Transport") -> bool:
@@ -203,7 +205,19 @@ class Keys:
             return f"{start}ssh-add -s {shlex.quote(self.hop.pkcs11_provider)}"
         if ended := [offer for offer in tried if _ended(offer)]:
             return f"renew the certificate {ended[0].label}"
+        if others := [name for offer in tried for name in self._others(offer)]:
+            other, user = others[0], self.hop.user
+            return f"is {other} the user there? ssh: {{user: {other}}}; or get a certificate for {user}"
         return self._installed(next((offer.file for offer in tried if offer.file), None), bool(tried))
+
+    def _others(self, offer: Offer) -> list[str]:
+        """Whom the certificate that is shown is for, where that is not the user."""
+        names = (
+            [name.decode(errors="replace") for name in offer.certificate.principals]
+            if offer.certificate
+            else []
+        )
+        return [] if self.hop.user in names else names
 
     def _provider(self, file: Path) -> str:
         """What of ~/.ssh/config ssh-add has to be told for a hardware key."""

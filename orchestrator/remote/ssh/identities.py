@@ -87,6 +87,8 @@ def _of_agent(identity: Identity | None, key: AgentKey) -> Offer:
 def _certified(identity: Identity, usable: Mapping[bytes, AgentKey], hop: Settings) -> Offer:
     """A certificate of a file, with the key that it is for, wherever that one is."""
     label, shown = str(identity.place), certificate(identity.blob)
+    if not identity.place.exists():
+        return Offer(label, problem="does not exist")
     if shown is None or shown.kind != Kind.USER:
         return Offer(label, problem="is no certificate of a user")
     if key := usable.get(shown.key):

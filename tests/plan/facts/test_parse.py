@@ -246,6 +246,13 @@ def test_half_an_answer_is_none(stdout: str, stderr: str) -> None:
     assert stderr.strip() in found.text
 
 
+def test_an_answer_that_came_through_a_terminal_is_told_as_such() -> None:
+    found = parse_host_facts(answer()[0].replace("\n", "\r\n"), "")
+    assert isinstance(found, Unreachable)
+    assert found.text == "gave an answer that a terminal has changed: its lines end in CR LF"
+    assert "ForceCommand" in found.fix
+
+
 @pytest.mark.parametrize(
     ("written", "moment"),
     [

@@ -117,6 +117,28 @@ def test_a_certificate_that_has_ended_is_named_and_one_made_anew_gets_in(
     gets_in(laptop)
 
 
+def test_a_certificate_for_another_user_is_named(
+    laptop: Laptop, trusting: Sshd, ca: Path, tmp_path: Path
+) -> None:
+    key = keygen(tmp_path / "work")
+    file = certify(ca, key, "bob,ops")
+    laptop.host("gpu1", trusting, f"IdentityFile {key}")
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert f"{file}: refused: its certificate is for bob, ops" in failure.detail.splitlines()
+    assert failure.fix == f"is bob the user there? ssh: {{user: bob}}; or get a certificate for {ME}"
+    certify(ca, key, f"bob,{ME}")
+    gets_in(laptop)
+
+
+def test_a_certificate_that_is_not_there_is_said_to_be_so(
+    laptop: Laptop, trusting: Sshd, tmp_path: Path
+) -> None:
+    missing = tmp_path / "gone-cert.pub"
+    laptop.host("gpu1", trusting, f"IdentityFile {keygen(tmp_path / 'work')}", f"CertificateFile {missing}")
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert f"{missing}: does not exist" in failure.detail.splitlines()
+
+
 def test_a_certificate_without_its_key_is_said_to_be_so(
     laptop: Laptop, trusting: Sshd, ca: Path, tmp_path: Path
 ) -> None:
