@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.sections import RECORD
 
+SETTINGS = ("Env", "Entrypoint", "Cmd")
 BASE_LABEL = "raycluster.base"
 """Label with the ID of the image below, of an image that raycluster has built."""
 
@@ -14,7 +15,8 @@ BASE_LABEL = "raycluster.base"
 class ImageInfo:
     """An image on a host. `digests`: by which registries know it; `layers`: hashes of their contents; `size`: bytes.
 
-    `built_from`: of one that raycluster has built, the ID of the image below it.
+    `settings`: its environment, entrypoint and command. `built_from`: of one that raycluster has built, the ID of the
+    image below it.
 
     Docker's older image store names an image by the hash of its configuration, the one of containerd by
     that of its manifest, so that the same image has two IDs: https://docs.docker.com/engine/storage/containerd/
@@ -26,16 +28,18 @@ class ImageInfo:
     platform: str = ""
     size: int = 0
     built_from: str = ""
+    settings: tuple[str, ...] = ()
 
     def is_same(self, other: "ImageInfo") -> bool:
-        """By all that is in it, else by its ID or by what a registry calls it.
+        """By its contents and settings, else by its ID or by what a registry calls it.
 
         One that has lost its layers is not the same as one that has them, whatever it is called.
         """
         if self.is_whole is not other.is_whole:
             return False
-        same_layers = self.is_whole and (self.layers, self.platform) == (other.layers, other.platform)
-        return self.id == other.id or bool(set(self.digests) & set(other.digests)) or same_layers
+        mine, others = ((each.layers, each.platform, each.settings) for each in (self, other))
+        same = self.is_whole and mine == others
+        return self.id == other.id or bool(set(self.digests) & set(other.digests)) or same
 
     @property
     def is_whole(self) -> bool:
@@ -57,13 +61,15 @@ def parse_image(stdout: str) -> ImageInfo | None:
     image = next(iter(found), None) if isinstance(found, list) else found  # Podman 4.3 prints a list
     if not image:
         return None
+    config = image.get("Config") or {}
     return ImageInfo(
         id=image["Id"],
         digests=tuple(sorted(each.rpartition("@")[2] for each in image.get("RepoDigests") or ())),
         layers=tuple((image.get("RootFS") or {}).get("Layers") or ()),
         platform=f"{image.get('Os', '')}/{image.get('Architecture', '')}",
         size=image.get("Size", 0),
-        built_from=((image.get("Config") or {}).get("Labels") or {}).get(BASE_LABEL, ""),
+        settings=tuple(f"{name} {each}" for name in SETTINGS for each in config.get(name) or ()),
+        built_from=(config.get("Labels") or {}).get(BASE_LABEL, ""),
     )
 
 

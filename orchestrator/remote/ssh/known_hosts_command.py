@@ -69,14 +69,18 @@ class KnownHostsCommand:
             )
         except OSError as error:
             return self._nothing(error.strerror or str(error))
-        with process:
-            try:
-                said, complaint = process.communicate(timeout=max(self.deadline - monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                raise self._failed("does not end", by_hand) from None
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        try:
+            said, complaint = process.communicate(timeout=max(self.deadline - monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            raise self._failed("does not end", by_hand) from None
+        finally:
+            with suppress(
+                ProcessLookupError, PermissionError
+            ):  # one that became root by sudo may not be ended
+                os.killpg(process.pid, signal.SIGKILL)
+            for pipe in (process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
         if process.returncode:
             words = complaint.strip().splitlines() or [f"exit code {process.returncode}"]
             raise self._failed(f"fails: {words[-1]}", by_hand, "\n".join(words[:-1]))

@@ -178,8 +178,16 @@ class SshTransport(BaseTransport):
         return HandshakeSlot(self._ssh.connect_seconds, self._handshakes, self.timeouts.poll)
 
     def _connect(self, slot: HandshakeSlot) -> Connection:
-        hops = route(self._host, self._ssh, self._config, self._alike)
-        return connect(hops, self._ssh.host_keys, slot, timeouts=self.timeouts)
+        try:
+            hops = route(self._host, self._ssh, self._config, self._alike)
+            return connect(hops, self._ssh.host_keys, slot, timeouts=self.timeouts)
+        except FailureError:
+            raise
+        except Exception as error:  # what nobody foresaw is this host's trouble, and not the whole run's
+            what = f"{self._host} cannot be connected to: {type(error).__name__}: {error}"
+            raise FailureError(
+                Failure(FailureKind.UNREACHABLE, what, fix=f"try: ssh {self._host}")
+            ) from error
 
     def _drop(self, link: "Link") -> None:
         link.attempt.discard()

@@ -66,6 +66,8 @@ def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:
     assert parse_image(json.dumps(told | {"RepoDigests": None, "RootFS": {}})) == replace(
         ONE, digests=(), layers=()
     )
+    settings = {"Config": {"Env": ["A=1"], "Entrypoint": None, "Cmd": ["bash"]}}
+    assert parse_image(json.dumps(told | settings)) == replace(ONE, settings=("Env A=1", "Cmd bash"))
     assert parse_image(f"[{json.dumps(told)}]") == ONE  # Podman 4.3
     assert parse_image("[]") is None
     assert parse_image("\n") is None
@@ -108,6 +110,12 @@ def test_only_a_docker_that_answers_in_time_is_believed_to_lack_an_image(
 )
 def test_an_image_is_the_same_by(same: ImageInfo) -> None:
     assert ONE.is_same(same)
+
+
+def test_an_image_of_the_same_layers_with_other_settings_is_another() -> None:
+    manifest = replace(ONE, id="sha256:manifest", digests=())
+    assert ONE.is_same(manifest)
+    assert not ONE.is_same(replace(manifest, settings=("Env A=1",)))
 
 
 def test_an_image_that_has_lost_its_layers_is_none_of_those_that_have_them() -> None:
