@@ -51,6 +51,7 @@ def explain(error: Exception, hop: Settings, around: Circumstances) -> Failure:
         _from_gateway(error, hop, around)
         or _from_proxy(error, around)
         or _from_source(error, hop)
+        or _from_lookup(error, hop)
         or _from_network(error, hop, around)
         or _from_algorithms(around.heard.lack)
         or _from_ssh(error, hop, around.heard)
@@ -121,11 +122,21 @@ def _from_source(error: Exception, hop: Settings) -> Told:
     return f"cannot be called from {written}: {error.strerror}", f"check {keyword} in ~/.ssh/config"
 
 
+def _from_lookup(error: Exception, hop: Settings) -> Told:
+    if not isinstance(error, socket.gaierror):
+        return None
+    if not hop.family:
+        return "cannot be looked up: its host name does not resolve", f"try: getent hosts {hop.host}"
+    family = "inet6" if hop.family == socket.AF_INET6 else "inet"
+    return (
+        f"cannot be looked up with AddressFamily {family}: {error.strerror}",
+        f"check AddressFamily in ~/.ssh/config; what is there: getent ahosts {hop.host}",
+    )
+
+
 def _from_network(error: Exception, hop: Settings, around: Circumstances) -> Told:
     late = around.late is not None
     match error:
-        case socket.gaierror():
-            return "cannot be looked up: its host name does not resolve", f"try: getent hosts {hop.host}"
         case ConnectionRefusedError():
             return "refuses connections", "is sshd running there, and on this port?"
         case _ if isinstance(error, TimeoutError) or (around.via and late):

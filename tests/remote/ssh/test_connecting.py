@@ -136,6 +136,14 @@ def test_a_host_that_cannot_be_connected_to_says_why(laptop: Laptop) -> None:
     assert refused.message == "127.0.0.2:1 refuses connections"
 
 
+def test_a_host_without_an_address_of_the_family_that_the_ssh_config_sets_is_told(laptop: Laptop) -> None:
+    laptop.config.write_text("Host gpu1\n HostName 127.0.0.2\n AddressFamily inet6\n Port 1\n")
+    refused = laptop.dial("gpu1").open(cancel=Event())
+    assert refused
+    assert refused.message.startswith("127.0.0.2:1 cannot be looked up with AddressFamily inet6: ")
+    assert "AddressFamily in ~/.ssh/config" in refused.fix
+
+
 def test_what_refuses_to_connect_is_told_without_any_part_of_fabric(laptop: Laptop) -> None:
     """It is being imported meanwhile, and a part of it imported elsewhere could be half done."""
     ran = subprocess.run(
