@@ -187,6 +187,9 @@ def test_one_machine_twice_and_up_says_the_same(lab: Lab) -> None:
     assert containers(lab) == {}
 
 
+FAST_CLOCK = r"""printf '#!/bin/sh\nexec /bin/date -d "+90 seconds" "$@"\n'"""
+
+
 @pytest.mark.parametrize(
     ("make", "unmake", "changes", "host", "topic", "said", "mends"),
     [
@@ -209,8 +212,9 @@ def test_one_machine_twice_and_up_says_the_same(lab: Lab) -> None:
             *("gpu2", "address", "8.8.4.4 is a public address", "an address of a private network"),
         ),
         (
-            'printf \'date() { /bin/date -d "+90 seconds" "$@"; }\\n\' >/root/.bashrc',
-            "rm /root/.bashrc",
+            f"mkdir /root/bin && {FAST_CLOCK} >/root/bin/date && chmod +x /root/bin/date"
+            " && echo 'PATH=/root/bin:$PATH' >/root/.bashrc",
+            "rm -r /root/bin /root/.bashrc",
             {},
             *("gpu2", "clock", "its clock is 90 s ahead of gpu1's", "sudo timedatectl set-ntp true"),
         ),
