@@ -14,7 +14,7 @@ from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.remote.conftest import Start
 from tests.remote.sshd import ME, Laptop, Sshd, certify, failed, fingerprint, keygen, public, run, sh
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 IN = Output(0, "in\n")
 ADDRESS = "127.0.0.2"
 KINDS = ("rsa", "ecdsa", "ed25519")

@@ -12,7 +12,7 @@ from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
 from tests.remote.sshd import ME, Laptop, Sshd, add, agent, certify, failed, keygen, run, sh
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 IN = Output(0, "in\n")
 KINDS = ("rsa", "ecdsa", "ed25519")
 
