@@ -49,7 +49,7 @@ def offers(hop: Settings, held: Sequence[AgentKey]) -> Iterator[Offer]:
     Certificates that CertificateFile names, the agent's keys that are named too, its others, and what only files
     have. But the inventory's key is the first of all keys: sshd hangs up after six, and an agent may hold more.
     """
-    files = [*_identities(hop)]
+    files = _identities(hop)
     named = {identity.blob: identity for identity in reversed(files) if identity.blob}
     usable = {key.blob: key for key in held if key.blob in named or not hop.identities_only}
     keys: list[tuple[Identity | None, AgentKey | None]] = [
@@ -69,13 +69,33 @@ def offers(hop: Settings, held: Sequence[AgentKey]) -> Iterator[Offer]:
             yield loaded
 
 
-def _identities(hop: Settings) -> Iterator[Identity]:
-    """What the files are of, and FILE-cert.pub, which OpenSSH looks for unless some CertificateFile is named."""
-    for file in hop.identity_files:
-        yield Identity(public_half(file), file, file)
+def _identities(hop: Settings) -> tuple[Identity, ...]:
+    """What the files are of, and FILE-cert.pub, which OpenSSH looks for unless some CertificateFile is named.
+
+    Read once for all hosts that have the same files: OpenSSH names seven by itself, and most are not there.
+    """
+    as_of = tuple(file_version(place) for file in hop.identity_files for place in _places(file))
+    with _loading:
+        return _read(hop.identity_files, bool(hop.certificate_files), as_of)
+
+
+@lru_cache(maxsize=256)
+def _places(file: Path) -> tuple[Path, ...]:
+    """All that is read of a key."""
+    return file, file.with_name(f"{file.name}.pub"), file.with_name(f"{file.name}-cert.pub")
+
+
+@lru_cache(maxsize=64)
+def _read(
+    files: tuple[Path, ...], certificates_named: bool, _as_of: tuple[FileVersion, ...]
+) -> tuple[Identity, ...]:
+    found = []
+    for file in files:
+        found.append(Identity(public_half(file), file, file))
         beside = file.with_name(f"{file.name}-cert.pub")
-        if not hop.certificate_files and (blob := public_key_in(beside)):
-            yield Identity(blob, beside, file)
+        if not certificates_named and (blob := public_key_in(beside)):
+            found.append(Identity(blob, beside, file))
+    return tuple(found)
 
 
 def _of_agent(identity: Identity | None, key: AgentKey) -> Offer:
