@@ -45,9 +45,8 @@ def test_the_lock_is_asked_for_before_anything_is_looked_at(hosts: FakeFleet, ra
     assert "hold-lock" in hosts.sent[0].command.argv
 
 
-def test_a_run_that_loses_the_lock_stops_and_touches_nothing_more(
-    hosts: FakeFleet, raycluster: Raycluster
-) -> None:
+def lock_is_lost_at(hosts: FakeFleet, script: str) -> None:
+    """The head's lock ends while it is asked for this, and the run is seen to give that up."""
     lose = Event()
 
     def loses(_command: Command, cancel: Event) -> Answer:
@@ -56,7 +55,13 @@ def test_a_run_that_loses_the_lock_stops_and_touches_nothing_more(
         return Failure(FailureKind.CANCELLED, "cancelled")
 
     hosts.streams("gpu1", sent("hold-lock"), HELD, lose, Output(0))
-    hosts.on("gpu1", sent("listening"), loses)
+    hosts.on("gpu1", sent(script), loses)
+
+
+def test_a_run_that_loses_the_lock_stops_and_touches_nothing_more(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    lock_is_lost_at(hosts, "listening")
     up = raycluster("up")
     assert (up.exit_code, up.stdout) == (1, "")
     assert "its lock on gpu1 was lost: somebody has released it, or" in up.stderr
@@ -65,15 +70,7 @@ def test_a_run_that_loses_the_lock_stops_and_touches_nothing_more(
 
 
 def test_a_check_that_loses_the_lock_says_so(hosts: FakeFleet, raycluster: Raycluster) -> None:
-    lose = Event()
-
-    def loses(_command: Command, cancel: Event) -> Answer:
-        lose.set()
-        assert reached(cancel)
-        return Failure(FailureKind.CANCELLED, "cancelled")
-
-    hosts.streams("gpu1", sent("hold-lock"), HELD, lose, Output(0))
-    hosts.on("gpu1", sent("observe"), loses)
+    lock_is_lost_at(hosts, "observe")
     check = raycluster("check")
     assert (check.exit_code, check.stdout) == (1, "")
     assert "✗ gpu1  its lock on gpu1 was lost: somebody has released it, or" in check.stderr
