@@ -1,18 +1,14 @@
 """Building the image, once, on a host of its own that lasts no longer."""
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from . import image, processes
 from .host import Host
-from .processes import UnavailableError
 
 Say = Callable[[str], None]
-# Its own processes, to be ended as one after a crash; its own mounts, because debootstrap makes some.
-NAMESPACES = ("--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 
 
 def build(work: Path, used: Collection[Path], say: Say) -> None:
@@ -40,17 +36,7 @@ def _make_root(root: Path, log: Path) -> None:
     pip = python_with_pip(root.parent / "venv")
     layers = [word for tag, packages in image.LAYERS.items() for word in (_layer(root, tag), packages)]
     recipe: list[str | Path] = ["bash", image.RECIPE, root, pip, image.RAY, *layers]
-    with log.open("w") as output:
-        done = subprocess.run(
-            processes.marked("builder", "unshare", *NAMESPACES, *recipe),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            check=False,
-        )
-    if done.returncode:
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-        raise UnavailableError(f"the image could not be built:\n{last}")
+    processes.carry_out(recipe, log, failed="the image could not be built")
 
 
 def _layer(root: Path, tag: str) -> Path:

@@ -3,17 +3,14 @@
 import hashlib
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from . import image, processes
 from .host import FILES, PLACES
-from .processes import UnavailableError, run
+from .processes import run
 
 RECIPE = Path(__file__).with_name("debian.sh")
-# Its own processes, to be ended as one after a crash; its own mounts, because debootstrap makes some.
-NAMESPACES = ("--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 
 
 def root(suite: str) -> Path:
@@ -39,17 +36,7 @@ def _debootstrap(suite: str, work: Path) -> None:
     folders = (place for place in PLACES if place not in FILES)
     recipe: list[str | Path] = ["bash", RECIPE, suite, work, _mirror(), *folders]
     log = work.with_suffix(".log")
-    with log.open("w") as output:
-        done = subprocess.run(
-            processes.marked("builder", "unshare", *NAMESPACES, *recipe),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            check=False,
-        )
-    if done.returncode:
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-        raise UnavailableError(f"a Debian {suite} could not be made:\n{last}")
+    processes.carry_out(recipe, log, failed=f"a Debian {suite} could not be made")
     log.unlink()
 
 

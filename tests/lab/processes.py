@@ -15,6 +15,8 @@ from pathlib import Path
 MARK = "raycluster-lab"
 OUTSIDE = " (outside)"
 PROC = Path("/proc")
+# A builder's own processes, to be ended as one after a crash; its own mounts, because debootstrap makes some.
+NAMESPACES = ("--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -68,6 +70,21 @@ def marked(name: str, *command: str | Path) -> list[str]:
     """The command line that runs `command` under a name by which `end_all` will find it."""
     words = [str(word) for word in command]
     return ["bash", "-c", 'exec -a "$0" "$@"', title(name) + OUTSIDE, *words]
+
+
+def carry_out(recipe: Iterable[str | Path], log: Path, failed: str) -> None:
+    """Run a recipe for a root file system to its end; UnavailableError with its last words, where it fails."""
+    with log.open("w") as output:
+        done = subprocess.run(
+            marked("builder", "unshare", *NAMESPACES, *recipe),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+    if done.returncode:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+        raise UnavailableError(f"{failed}:\n{last}")
 
 
 def start(name: str, log: Path, *command: str | Path) -> int:
