@@ -24,7 +24,7 @@ def stay() -> Command:
 
 
 def keep_token(cluster: Cluster, node: Node, token: Secret) -> Command:
-    """Writes Ray's token, readable by its owner alone, from standard input.
+    """Writes Ray's token from standard input, into a folder that only its owner may enter.
 
     A file for each node: hosts may share one home over the network, and each takes away its own.
     """

@@ -103,9 +103,12 @@ bash -c '</dev/tcp/$0/$1' "$1" "$2"
 """
 
 KEEP_TOKEN = r"""
+folder=$HOME/.raycluster/$1
 umask 077
-mkdir -p "$HOME/.raycluster/$1" && cat >"$HOME/.raycluster/$1/$2.token"
+mkdir -p "$folder" && chmod 700 "$folder" && cat >"$folder/$2.token" && chmod 644 "$folder/$2.token"
 """
+"""The container's user, who need not be root, reads the file, which alone is mounted there; on the host nobody but
+its owner comes into the folder."""
 
 FORGET_TOKEN = r"""
 rm -f "$HOME/.raycluster/$1/$2.token"

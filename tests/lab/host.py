@@ -219,12 +219,16 @@ class Host:
     def docker(self, *words: str, check: bool = True, timeout: float = 120) -> str:
         return self.run("docker", *words, check=check, timeout=timeout).stdout.strip()
 
-    def variant(self, tag: str, script: str, *args: str) -> None:
-        """Make another image by running `script` in ours: `variant("lab:bare", "rm /usr/local/bin/ray")`."""
+    def variant(self, tag: str, script: str, *args: str, changes: tuple[str, ...] = ()) -> None:
+        """Make another image by running `script` in ours: `variant("lab:bare", "rm /usr/local/bin/ray")`.
+
+        `changes`: of its settings, as `docker commit` takes them.
+        """
         builder = "variant-" + tag.translate(str.maketrans(":/", "--"))
         self.docker("rm", "--force", builder, check=False)
         self.docker("run", "--name", builder, "--network", "host", *args, image.TAG, "sh", "-ec", script)
-        self.docker("commit", "--change", 'CMD ["bash"]', builder, tag)
+        settings = [word for each in ('CMD ["bash"]', *changes) for word in ("--change", each)]
+        self.docker("commit", *settings, builder, tag)
         self.docker("rm", builder)
 
     def remove_containers(self) -> None:

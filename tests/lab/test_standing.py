@@ -52,4 +52,5 @@ def test_a_worker_added_to_the_file_joins_the_cluster_that_runs_and_gets_its_tok
     assert containers(cluster) == TWO | {"raycluster-lab-gpu3": "running"}
     tokens = {hosts[host].run("cat", f"/root/.raycluster/lab/{host}.token").stdout for host in hosts}
     assert len(tokens) == 1
-    assert hosts["gpu3"].run("stat", "-c", "%a", "/root/.raycluster/lab/gpu3.token").stdout == "600\n"
+    folder = "/root/.raycluster/lab"
+    assert hosts["gpu3"].run("stat", "-c", "%a", folder, f"{folder}/gpu3.token").stdout == "700\n644\n"

@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import accounts, debian, faults
+from . import accounts, debian, faults, variants
 from .accounts import BASH, USER
 from .host import Host
 from .inventory import merged
 from .lab import Lab
 from .processes import run, wait_until
 from .seeing import two_hosts
+from .variants import Variant
 
 ASH = "/run/shells/ash"
 WELCOME = "echo Welcome to GPU box\n"
@@ -47,6 +48,8 @@ class World:
     """What stands before the laptop's key in authorized_keys."""
     system: str = ""
     """The Debian release that the hosts run; empty: the machine's."""
+    image: Variant | None = None
+    """What the containers are made from; None: the lab's own."""
     arrange: Callable[[Lab], None] = _nothing
     """Done last: what needs more than a value."""
     inventory: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +61,8 @@ class World:
 def enter(lab: Lab, world: World) -> None:
     """Makes the lab's hosts such ones, until `Lab.restore`."""
     lab.on_each(partial(_change, world=world, key=lab.desk.public_key))
+    if world.image:
+        variants.make(lab, world.image)
     world.arrange(lab)
 
 
@@ -78,7 +83,8 @@ def _change(host: Host, world: World, key: str) -> None:
 
 def inventory(lab: Lab, world: World, **changes: Any) -> Path:
     """An inventory of gpu1 and gpu2 that says what this world needs; without Ray, which is not the subject."""
-    return two_hosts(lab, **merged(merged({"engine": "mp"}, world.inventory), changes))
+    image = {"image": world.image.tag} if world.image else {}
+    return two_hosts(lab, **merged(merged({"engine": "mp"} | image, world.inventory), changes))
 
 
 def protect_homes(lab: Lab) -> None:
