@@ -265,11 +265,8 @@ def _algorithms(written: str | None) -> tuple[str, ...]:
 def _environment(options: Options) -> tuple[tuple[str, str], ...]:
     """What commands are to find in their environment, as far as the host's sshd accepts it (AcceptEnv)."""
     patterns = options.get("sendenv", ())
-    sent = {
-        name: value
-        for name, value in os.environ.items()
-        if _matches(name, patterns) and not _matches(name, NOT_SENT)
-    }
+    names = [name for name in os.environ if _matches(name, patterns) and not _matches(name, NOT_SENT)]
+    sent = {name: os.environ[name] for name in names}
     set_here = (assignment.partition("=") for assignment in options.get("setenv", ()))
     return tuple((sent | {name: value for name, _, value in set_here}).items())
 

@@ -46,13 +46,19 @@ def transport_class() -> "type[paramiko.Transport]":
                 key, lambda: getattr(self.packetizer, f"_Packetizer__sequence_number_{way}")
             )
 
-        def _parse_kex_init(self, m: "paramiko.Message") -> None:
-            offers = self._really_parse_kex_init(paramiko.Message(m.asbytes()))
-            self.heard.lack = _lack(self, offers)
-            if self.heard.lack and self.heard.lack.kind is MAC and _needs_no_mac(self, offers):
-                self.heard.lack = None
-                _take_any_mac(self, offers)
-            super()._parse_kex_init(m)
+        def _really_parse_kex_init(self, m: "paramiko.Message", **of_ours: Any) -> Any:
+            offers = super()._really_parse_kex_init(m, **of_ours)
+            return offers if of_ours else _compared(self, offers)
+
+        def _filter_algorithm(self, kind: str) -> Any:
+            """All of them: none is ever disabled, and paramiko would look for each."""
+            return tuple(getattr(self, f"_preferred_{kind}"))
+
+        def _log(self, *_: Any) -> None:
+            """Nothing: nobody reads paramiko's log, and a tenth of a connection's CPU went into its lines."""
+
+        def _parse_debug(self, m: "paramiko.Message") -> None:
+            """What sshd says about authorized_keys, which paramiko makes printable for its log."""
 
         def _parse_disconnect(self, m: "paramiko.Message") -> None:
             said = paramiko.Message(m.asbytes())
@@ -67,6 +73,15 @@ def transport_class() -> "type[paramiko.Transport]":
             super()._parse_channel_open_failure(m)
 
     return Listening
+
+
+def _compared(transport: Any, offers: Any) -> Any:
+    """What the server offers, once it is noted what of it is lacking here."""
+    transport.heard.lack = _lack(transport, offers)
+    if transport.heard.lack and transport.heard.lack.kind is MAC and _needs_no_mac(transport, offers):
+        transport.heard.lack = None
+        _take_any_mac(transport, offers)
+    return offers
 
 
 def _lack(transport: Any, offers: Any) -> NothingInCommon | None:
