@@ -1,13 +1,15 @@
 """The `raycluster` program: its commands, and the one place where an error becomes an exit code."""
 
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from orchestrator import __version__
+from orchestrator.cli import usage
 from orchestrator.cli.lazy import LazyGroup
 
 COMMANDS = {
@@ -38,6 +40,33 @@ class Root(LazyGroup):
     package = "orchestrator.cli.commands"
     table = COMMANDS
 
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        self.typed = list(args)
+        with usage.told_plainly(self, self.typed):
+            return super().make_context(info_name, self._in_order(self.typed), parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        with usage.told_plainly(self, self.typed):
+            return super().invoke(ctx)
+
+    def _in_order(self, args: list[str]) -> list[str]:
+        """`help up` as `up --help`, `version` as `--version`, and `-i FILE`, `-v` after the command."""
+        match args:
+            case ["version"]:
+                return ["--version"]
+            case ["help", *words]:
+                return [*words, "--help"]
+        moved, words = list[str](), list(args)
+        while words and re.fullmatch("-i.*|--inventory(=.*)?|-v+|--verbose", words[0]):
+            moved.append(words.pop(0))
+            if moved[-1] in ("-i", "--inventory") and words:
+                moved.append(words.pop(0))
+        if not moved or not words or words[0] not in self.commands:
+            return list(args)
+        group = getattr(self.get_command(None, words[0]), "commands", {})
+        at = 2 if words[1:2] and words[1] in group else 1
+        return [*words[:at], *moved, *words[at:]]
+
 
 app = typer.Typer(
     name="raycluster",
@@ -58,7 +87,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Turn a YAML list of GPU machines into a running Ray cluster for vLLM, from a laptop, over SSH.

@@ -11,6 +11,8 @@ from typing import Any, get_args
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from orchestrator.cli import usage
+
 
 class _QuickValues:
     """A command that has Typer read only values that need it: its reader imports pydantic, a third of a start."""
@@ -39,11 +41,24 @@ def _is_read(value: Any, annotation: Any) -> bool:
 
 
 class LeanCommand(_QuickValues, TyperCommand):  # type: ignore[misc]
-    """A command."""
+    """A command. What it has no use for is refused in our words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest: list[str] = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            raise usage.too_many(ctx, rest)
+        return rest
 
 
 class LeanGroup(_QuickValues, TyperGroup):  # type: ignore[misc]
     """A group of commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        word, *rest = args
+        if word[:1] != "-" and word not in self.commands and not ctx.resilient_parsing:
+            raise usage.unknown_command(ctx, word, rest)
+        return super().resolve_command(ctx, args)
 
 
 def group(**settings: Any) -> typer.Typer:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from orchestrator.cli.run.inventory_file import DEFAULT
+from orchestrator.cli.run.inventory_file import DEFAULT, usual
 from orchestrator.frozen import dataclass
 
 PlanForm = Literal["text", "sh", "jsonl"]
@@ -31,7 +31,7 @@ def _inventory(ctx: typer.Context) -> str:
     given = ctx.params
     # Before a value that is still to come, Typer has read the options alone and left the argument where it was.
     unread = ctx.args[0] if "inventory" in given and ctx.args else None
-    return given.get("inventory") or unread or given.get("file") or DEFAULT
+    return given.get("inventory") or unread or given.get("file") or usual() or DEFAULT
 
 
 def _known(inventory: str) -> dict[str, str]:

@@ -146,6 +146,35 @@ def test_so_is_what_it_prints_where_there_is_nothing(
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
 
+@pytest.mark.parametrize("what", COMMANDS)
+@pytest.mark.parametrize("mistake", ["image: again\n", "*"])
+def test_a_mistake_in_the_inventory_is_json_too(
+    what: str, mistake: str, hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    with (folder / "inventory.yaml").open("a") as file:
+        file.write(mistake)
+    ran = raycluster(*COMMANDS[what])
+    told = json.loads(ran.stdout)
+    assert (ran.exit_code, hosts.sent) == (2, [])
+    assert told["mistakes"][0]["file"] == "inventory.yaml"
+    assert told["error"] == ran.stderr.rstrip()
+    assert Draft202012Validator(answers.schema("refusal")).is_valid(told)
+
+
+def test_so_is_it_as_the_last_event(hosts: FakeFleet, raycluster: Raycluster, folder: Path) -> None:
+    (folder / "inventory.yaml").write_text("cluster: demo\n")
+    ran = raycluster("up", "-o", "jsonl")
+    told = json.loads(ran.stdout)
+    assert (ran.exit_code, hosts.sent) == (2, [])
+    assert (told["event"], told["verdict"], told["command"], told["exit_code"]) == (
+        "result",
+        "refused",
+        "up",
+        2,
+    )
+    assert Draft202012Validator(answers.schema("events")).is_valid(told)
+
+
 @pytest.mark.parametrize("words", [("up",), ("up", "--dry-run"), ("down",)])
 def test_so_is_each_line_of_what_a_command_does(
     words: tuple[str, ...], hosts: FakeFleet, raycluster: Raycluster
@@ -158,7 +187,7 @@ def test_so_is_each_line_of_what_a_command_does(
 
 
 def test_every_answer_is_held_to_its_schema_and_named_in_the_help(raycluster: Raycluster) -> None:
-    assert {*COMMANDS, "events", "watch"} == set(answers.SCHEMAS)
+    assert {*COMMANDS, "refusal", "events", "watch"} == set(answers.SCHEMAS)
     named = raycluster("config", "schema", "--help").stdout.partition("WHAT <str>")[2]
     assert set(answers.SCHEMAS) <= set(re.findall("[a-z]+", named))
 

@@ -114,7 +114,7 @@ def test_a_line_for_a_shell_in_one_word_gets_a_hint(
         (("gpu1", "--", "ls"), "before the command stand only options"),
         (("gpu1", "df", "-h"), "is a host, no command: raycluster exec -l gpu1 -- df -h"),
         (("-l", "gpu9", "--", "ls"), 'no host matches "gpu9"'),
-        (("-o", "sh", "--", "ls"), "'text', 'json'"),
+        (("-o", "sh", "--", "ls"), "--output: should be one of text, json, not"),
     ],
 )
 def test_what_cannot_be_meant_contacts_nobody(

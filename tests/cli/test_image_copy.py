@@ -56,7 +56,7 @@ def test_an_image_that_came_as_another_is_no_success(one_has_it: FakeFleet, rayc
         (("UPPER",), "IMAGE an image's name is lower case"),
         (("--from", "gpu9"), "--from: no host matches"),
         (("--from", "*"), "--from: one host, not 2"),
-        (("-o", "sh"), "'text', 'jsonl'"),
+        (("-o", "sh"), "--output: should be one of text, jsonl, not"),
     ],
 )
 def test_a_mistake_contacts_nobody(

@@ -165,5 +165,5 @@ def test_help_mentions_every_option_and_fits_the_screen(command: str, raycluster
 def test_help_names_every_command(raycluster: Raycluster) -> None:
     shown = raycluster("--help")
     assert shown.exit_code == 0
-    for word in (*COMMANDS, "--version"):
+    for word in (*COMMANDS, "-V, --version"):
         assert re.search(rf"(?m)^ +{word}\b", shown.stdout), word

@@ -178,7 +178,7 @@ def test_one_that_answers_already_is_not_touched(hosts_serve: FakeFleet, rayclus
 
 def test_another_one_has_to_be_stopped_first(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
     ready(hosts_serve, line())
-    serve = raycluster("serve", "another")
+    serve = raycluster("serve", "-y", "another")
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert f"✗ another is not served\n  gpu1  {MODEL} is served there\n" in serve.stderr
     assert "→ `raycluster serve stop` ends that\nNothing was started.\n" in serve.stderr
@@ -329,7 +329,7 @@ def test_a_model_that_is_named_has_nothing_of_the_inventorys(
     hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
 ) -> None:
     (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
-    assert raycluster("serve", "another").exit_code == 0
+    assert raycluster("serve", "-y", "another").exit_code == 0
     assert (spec(hosts_serve)["model"], spec(hosts_serve)["args"]) == ("another", [])
 
 

@@ -105,7 +105,7 @@ def lend_vllm(lab: Lab) -> None:
 
 
 def serves(lab: Lab, inventory: Path) -> None:
-    served = lab.raycluster("serve", "-i", inventory, "alphabet")
+    served = lab.raycluster("serve", "-y", "-i", inventory, "alphabet")
     assert served.returncode == 0, served.stderr
     assert f"alphabet answers at {URL}/v1 (" in served.stdout
     get = f"import urllib.request as u; print(u.urlopen('{URL}/v1/models', timeout=5).read().decode())"

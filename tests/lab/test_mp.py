@@ -53,7 +53,7 @@ def cluster(lab_with_cluster: Lab) -> Iterator[Lab]:
 
 @pytest.fixture
 def served(cluster: Lab) -> Lab:
-    serve = cluster.raycluster("serve", "-i", inventory(cluster), "alphabet")
+    serve = cluster.raycluster("serve", "-y", "-i", inventory(cluster), "alphabet")
     assert serve.returncode == 0, serve.stderr
     return cluster
 
@@ -98,7 +98,7 @@ def test_a_worker_that_comes_back_by_itself_needs_nobody(served: Lab) -> None:
 
 
 def test_a_rank_that_fails_is_told_with_its_cause_and_nothing_stays(cluster: Lab) -> None:
-    short = cluster.raycluster("serve", "-i", inventory(cluster), "short-2")
+    short = cluster.raycluster("serve", "-y", "-i", inventory(cluster), "short-2")
     failed(
         short,
         "gpu3  wait for its part: a device has not enough memory",
@@ -111,6 +111,6 @@ def test_a_host_that_is_cut_off_is_missed_within_half_a_minute_and_comes_back_by
     served.hosts["gpu3"].cut()
     wait_until("it is missed", lambda: not is_served(served) and not answers(served), 40)
     assert "it waits for gpu3" in served.raycluster("status", inventory(served)).stdout
-    failed(served.raycluster("serve", "-i", inventory(served), "alphabet"), "gpu3")
+    failed(served.raycluster("serve", "-y", "-i", inventory(served), "alphabet"), "gpu3")
     served.hosts["gpu3"].mend()
     wait_until("it answers again", lambda: is_served(served) and answers(served), 60)

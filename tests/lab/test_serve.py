@@ -40,7 +40,7 @@ def inside(lab: Lab, *words: str) -> str:
 
 
 def serve(lab: Lab, *words: str) -> Answer:
-    return lab.raycluster("serve", "-i", two_hosts(lab), *words)
+    return lab.raycluster("serve", "-y", "-i", two_hosts(lab), *words)
 
 
 def status(lab: Lab) -> Answer:
@@ -106,7 +106,7 @@ def test_a_model_that_cannot_be_served_is_told_with_its_cause_and_leaves_nothing
 
 
 def test_ctrl_c_while_it_loads_leaves_nothing(served: Lab) -> None:
-    running = served.raycluster_popen("serve", "-i", two_hosts(served), "loads")
+    running = served.raycluster_popen("serve", "-y", "-i", two_hosts(served), "loads")
     served.hosts["gpu1"].catch("/usr/local/bin/vllm serv[e]")
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=30)

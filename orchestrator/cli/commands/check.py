@@ -1,5 +1,7 @@
 """`raycluster check`: everything that could make `up` or vLLM fail, found beforehand, each with its fix."""
 
+from dataclasses import replace
+
 import typer
 
 from orchestrator.cli import options
@@ -10,6 +12,7 @@ from orchestrator.cli.run import inventory_file
 def check(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
+    limit: options.Limit = None,
     deep: options.Deep = False,
     output: options.AnswerOutput = "text",
     jobs: options.Jobs = options.JOBS,
@@ -22,7 +25,7 @@ def check(
     With --deep the hosts then sum a buffer by the image's own torch, with NCCL on the first GPU of each, or gloo
     where there is none; and pairs of them measure bandwidth, latency, and whether they go over RDMA or TCP.
     Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one; 4: another
-    run works on the cluster.
+    run works on the cluster. With -l these hosts are checked, together with the head.
     """
     from orchestrator.cli.output import json
     from orchestrator.cli.output.check_report import show
@@ -33,7 +36,9 @@ def check(
     from orchestrator.remote.observe.network_test import measure
     from orchestrator.remote.observe.preflight import examine
 
-    cluster = inventory_file.load(inventory, file)
+    whole = inventory_file.load(inventory, file)
+    only = inventory_file.only(whole, limit)
+    cluster = replace(whole, workers=inventory_file.with_head(whole, only)[1:])
     pace = options.RunOptions(jobs, verbose)
     with session(cluster, "check", pace, logged=False) as run, run.locked() as head:
         facts = run.observe_but(head, Depth.MACHINE)
@@ -47,8 +52,9 @@ def check(
                 more, network = list(check_network(cluster, facts, ranks)), measured(ranks)
             findings = in_order(cluster, (*findings, *more))
     run.stop_if_interrupted()
+    findings = tuple(each for each in findings if only is None or each.host in only)
     if output == "json":
         json.show(json.CheckAnswer(cluster.name, findings, network))
     else:
-        show(cluster, findings, network)
+        show(cluster.name, len(only or cluster.nodes), findings, network)
     raise typer.Exit(NOT_HEALTHY if any(each.level is Level.FAILURE for each in findings) else 0)

@@ -20,6 +20,7 @@ app = group(help="Look at an inventory; nobody is contacted.")
 def show(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
+    limit: options.Limit = None,
     output: options.AnswerOutput = "text",
 ) -> None:
     """Show every value of every host, and where it comes from.
@@ -40,12 +41,14 @@ def show(
     path = inventory_file.path(inventory, file)
     written = load_written(path)
     if isinstance(written, InventoryError):
-        inventory_file.refuse(written.text())
+        inventory_file.refuse(written.text(), written.mistakes)
     cluster = resolve(written[1])
+    only = inventory_file.only(cluster, limit)
     with ThreadPoolExecutor(options.JOBS) as pool:
         head, *workers = pool.map(_as_ssh_has_it, cluster.nodes)
     cluster = replace(cluster, head=head, workers=tuple(workers))
     settings, hosts = provenance.of_cluster(*written, cluster), provenance.of_hosts(*written, cluster)
+    hosts = tuple(host for host in hosts if only is None or host.name in only)
     resolved = answers.ConfigAnswer(_name_of(path), cluster.name, settings, hosts)
     (answers.show if output == "json" else show_settings)(resolved)
 
@@ -83,8 +86,8 @@ def schema(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="inventory; status, check, lock, config, exec, serve: their -o json; events: each line of -o jsonl; "
-            "watch: those of status --watch.",
+            help="inventory; status, check, lock, config, exec, serve: their -o json; refusal: that of any of them "
+            "with exit code 2; events: each line of -o jsonl; watch: those of status --watch.",
         ),
     ] = "inventory",
 ) -> None:

@@ -1,7 +1,8 @@
 """`raycluster exec`: a command of one's own on the hosts, in their containers or outside of them."""
 
+import shlex
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,10 +17,23 @@ Words = Annotated[
 ]
 
 
+TERMINAL = ("-it", "-ti", "-t", "--tty", "--interactive")
+
+
+class Exec(LeanCommand):
+    """`exec -it gpu1 bash`, as Docker has it: here a terminal is what `shell` is for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] in TERMINAL and not ctx.resilient_parsing:
+            host = next((word for word in args[1:] if word[0] != "-"), "HOST")
+            inventory_file.refuse(f"no such option: {args[0]} → raycluster shell {shlex.quote(host)}")
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(cls=LeanCommand, context_settings={"allow_interspersed_args": False})
+@app.command(cls=Exec, context_settings={"allow_interspersed_args": False})
 def exec_(
     words: Words,
     file: options.OnlyInventory = None,

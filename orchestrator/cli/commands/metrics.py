@@ -12,6 +12,7 @@ from orchestrator.cli.run import inventory_file
 def metrics(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
+    limit: options.Limit = None,
     write: Annotated[
         Path | None,
         typer.Option(
@@ -37,10 +38,15 @@ def metrics(
     from orchestrator.plan.status import services
 
     cluster = inventory_file.load_with_ray(inventory, file)
+    only = inventory_file.only(cluster, limit)
     if write:
         atomic_file.make_sure(write)
     facts = look(cluster, "metrics", Depth.RAY, options.RunOptions(jobs, 0))
     exporters, without = services.metrics(cluster, facts)
+    if only is not None:
+        unknown = set() if exporters else {cluster.head.name}  # without the head nobody knows any
+        exporters = tuple(each for each in exporters if each.node.name in only)
+        without = tuple(each for each in without if each.host in only | unknown)
     text = json.dumps([*services.service_discovery(cluster, exporters)], indent=2)
     if exporters and write:
         atomic_file.replace(write, f"{text}\n")

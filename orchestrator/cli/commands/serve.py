@@ -1,13 +1,14 @@
 """`raycluster serve`: a model on the cluster, until it answers; what it does, what it says, its end."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import options
+from orchestrator.cli import habits, options
 from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.run import inventory_file
@@ -15,6 +16,7 @@ from orchestrator.cli.run import inventory_file
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Model
 
+METAVAR = "MODEL"
 COMMANDS = {"start", "status", "logs", "stop"}
 """The words that are no models."""
 
@@ -34,7 +36,7 @@ class ModelFirst(LeanGroup):
         ours = ours.union(*(option.opts for option in self.commands["start"].params))
         for word in words:
             name = word.partition("=")[0]
-            if name[:1] == "-" != name and not ours & {name, name[:2]}:
+            if name[:1] == "-" != name and name not in habits.NOT_VLLMS and not ours & {name, name[:2]}:
                 meant = f"raycluster serve MODEL -- {name} …"
                 inventory_file.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
 
@@ -65,7 +67,7 @@ def start(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="MODEL",
+            metavar=METAVAR,
             help="A name on Hugging Face, or a folder in the containers. Default: the inventory's.",
             show_default=False,
         ),
@@ -75,6 +77,9 @@ def start(
         typer.Argument(metavar="-- VLLM ARGS", help="Further arguments of `vllm serve`.", show_default=False),
     ] = None,
     file: options.OnlyInventory = None,
+    yes: Annotated[
+        bool, typer.Option("-y", "--yes", help="MODEL is one, though it looks like none.")
+    ] = False,
     output: options.ActOutput = "text",
     verbose: options.Verbose = 0,
 ) -> None:
@@ -85,7 +90,7 @@ def start(
     then goes on without this machine: should it end, or its container, it is started again.
     """
     cluster = inventory_file.load(None, file)
-    wanted = _model(cluster, model, tuple(args or ()))
+    wanted = _model(cluster, model, tuple(args or ()), yes=yes)
     raise typer.Exit(
         serve(cluster, wanted, options.RunOptions(options.JOBS, verbose, output == "jsonl"), file)
     )
@@ -113,6 +118,7 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = "t
 def logs(
     file: options.OnlyInventory = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows, until Ctrl-C.")] = False,
+    limit: options.Limit = None,
     tail: Annotated[
         str, typer.Option("-n", "--tail", metavar="N", help="Only the last N lines, or all.")
     ] = "all",
@@ -124,7 +130,11 @@ def logs(
 
     cluster, lines = inventory_file.load(None, file), tail_of(tail)
     supervisors = engine.of(cluster).supervisors(cluster)
-    wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in supervisors}
+    chosen = [node for node in inventory_file.selected(cluster, limit) if node in supervisors]
+    if not chosen:
+        names = ", ".join(node.name for node in supervisors)
+        inventory_file.refuse(f"--limit: vLLM's own log is on {names}")
+    wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in chosen}
     raise typer.Exit(show(cluster, wanted, options.JOBS, follow=follow))
 
 
@@ -163,13 +173,16 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: st
     return done.exit_code
 
 
-def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...]) -> "Model":
+def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...], *, yes: bool) -> "Model":
     """What is asked for; the inventory's where it is not named, as in `serve -- --max-model-len 4096`."""
     from orchestrator.model.cluster import Model
 
     if name in COMMANDS:
         inventory_file.refuse(f'"{name}" goes first: raycluster serve {name} …')
     if name and not name.startswith("-"):
+        own = cluster.serve and cluster.serve.name
+        if not (yes or "/" in name or name[0] in ".~" or name == own):
+            _make_sure(name, own or "Qwen/Qwen3-32B")
         return Model(name, args)
     args = (name, *args) if name else args
     if cluster.serve is None:
@@ -177,3 +190,21 @@ def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...]) -> "Mode
             "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"
         )
     return Model(cluster.serve.name, (*cluster.serve.args, *args))
+
+
+def _make_sure(word: str, model: str) -> None:
+    """Returns if a word that looks like a command is a model after all: a person says so, a script with -y."""
+    from orchestrator.cli import usage
+    from orchestrator.cli.run.prompt import consent, somebody_there
+
+    if word == METAVAR:
+        inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, model)}")
+    similar = get_close_matches(word, COMMANDS, 1, usage.SIMILAR)
+    known = habits.IN_GROUPS["serve"].get(word, similar[0] if similar else None)
+    look = "" if known is None else f" → raycluster serve {known}".rstrip()
+    if somebody_there():
+        consent(f'Serve a model called "{word}"?{look and f" Or was meant{look}?"}', given=False)
+        return
+    inventory_file.refuse(
+        f'"{word}" is neither ORG/NAME nor a folder{look}; if it is a model: {usage.meant(word, "-y", word)}'
+    )

@@ -9,7 +9,7 @@ from orchestrator.cli import options
 from orchestrator.cli.run import inventory_file
 
 Host = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="HOST",
         autocompletion=options.complete_hosts,
@@ -18,7 +18,12 @@ Host = Annotated[
 ]
 
 
-def shell(host: Host = "head", file: options.OnlyInventory = None, on_host: options.OnHost = False) -> None:
+def shell(
+    host: Host = None,
+    file: options.OnlyInventory = None,
+    limit: options.Limit = None,
+    on_host: options.OnHost = False,
+) -> None:
     """Open a shell in a container.
 
     The terminal goes to your `ssh`, and its escapes work (~. ends a connection that hangs). bash where the image
@@ -34,7 +39,9 @@ def shell(host: Host = "head", file: options.OnlyInventory = None, on_host: opti
             "a shell needs a terminal; to run a command without one: raycluster exec -l HOST -- COMMAND"
         )
     cluster = inventory_file.load(None, file)
-    node = inventory_file.one(cluster, host)
+    if host and limit:
+        inventory_file.refuse("HOST and -l say the same: one of them will do")
+    node = inventory_file.one(cluster, host or limit or "head")
     command = plan_shell(cluster, node, on_host=on_host)
     try:
         become(command)

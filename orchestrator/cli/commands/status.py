@@ -10,6 +10,7 @@ from orchestrator.cli.run import inventory_file
 def status(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
+    limit: options.Limit = None,
     output: options.StatusOutput = "text",
     watch: options.Watch = False,
     jobs: options.Jobs = options.JOBS,
@@ -30,13 +31,20 @@ def status(
 
     if output == ("json" if watch else "jsonl"):
         raise typer.BadParameter("jsonl goes with --watch, and json does not", param_hint="-o")
+    if watch and inventory and inventory.replace(".", "").isdigit():
+        raise typer.BadParameter("takes no number: the page shows what happens at once", param_hint="--watch")
+    if watch and limit:
+        raise typer.BadParameter("does not go with --watch, which shows all hosts", param_hint="-l")
     cluster = inventory_file.load(inventory, file)
+    only = inventory_file.only(cluster, limit)
     if watch:
         from orchestrator.cli.output.watch import watch as follow
 
         health = follow(cluster, jobs, as_json=output == "jsonl")
     else:
-        health = assess(cluster, look(cluster, "status", Depth.RAY, options.RunOptions(jobs, verbose)))
+        nodes = inventory_file.with_head(cluster, only)
+        facts = look(cluster, "status", Depth.RAY, options.RunOptions(jobs, verbose), nodes)
+        health = assess(cluster, facts, only)
         if output == "json":
             from orchestrator.cli.output.json import show
 

@@ -1,6 +1,6 @@
 """`raycluster trust`: shows each unknown host key's fingerprint, and records it after a yes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,12 +22,14 @@ def trust(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
     limit: options.Limit = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Record them without asking.")] = False,
     jobs: options.Jobs = options.JOBS,
 ) -> None:
     """Show unknown host keys, and record them after a yes.
 
     They go to your known_hosts file, as ssh would put them. Jump hosts come first: what stands behind one
-    is shown once the jump host is trusted. A key that has changed is never recorded.
+    is shown once the jump host is trusted. A key that has changed is never recorded. With -y nobody compares:
+    whoever answers first is believed.
     """
     from orchestrator.cli.output.console import answer, troubles
     from orchestrator.remote.ssh.host_keys import Known
@@ -38,14 +40,14 @@ def trust(
     if not nodes:
         answer().print("nothing to trust: this machine is reached without SSH")
         return
-    verdicts = introduced(nodes, jobs)
+    verdicts = introduced(nodes, jobs, yes=yes)
     if known := sum(isinstance(verdict, Known) for verdict in verdicts.values()):
         answer().print(f"the host keys of {plural(known, 'host')} are known")
     troubles((name, each.problem) for name, each in verdicts.items() if isinstance(each, Failure))
     raise typer.Exit(0 if known == len(verdicts) else 1)
 
 
-def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
+def introduced(nodes: "tuple[Node, ...]", jobs: int, *, yes: bool = False) -> "Verdicts":
     """The hosts' keys, once a person has said yes to those that were unknown; exit code 1 after a no."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -59,10 +61,10 @@ def introduced(nodes: "tuple[Node, ...]", jobs: int) -> "Verdicts":
         unknown = {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, Unknown)}
         if not unknown:
             return verdicts
-        _record(unknown)
+        _record(unknown, yes=yes)
 
 
-def _record(unknown: "dict[str, Unknown]") -> None:
+def _record(unknown: "dict[str, Unknown]", *, yes: bool) -> None:
     """Shows the keys and records them; a no, or no answer, ends the command with nothing recorded."""
     from orchestrator.cli.output.console import notice
     from orchestrator.cli.run.prompt import agreed
@@ -72,7 +74,7 @@ def _record(unknown: "dict[str, Unknown]") -> None:
     for name, verdict in unknown.items():
         notice().print(f"{name}  {verdict.name}  {verdict.key.kind} {verdict.key.fingerprint}")
     notice().print(f"Compare with what each host says of itself, on its console: {WHERE_TO_LOOK}")
-    if not agreed(f"Record {plural(len(keys), 'key')} in known_hosts?"):
+    if not (yes or agreed(f"Record {plural(len(keys), 'key')} in known_hosts?")):
         notice().print("nothing was recorded")
         raise typer.Exit(1)
     failures = [failure for verdict in keys.values() if (failure := record(verdict))]

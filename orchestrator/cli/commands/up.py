@@ -18,6 +18,7 @@ def up(
     prune: options.Prune = False,
     rollback: options.Rollback = False,
     keep: options.Keep = False,
+    yes: options.Yes = False,  # noqa: ARG001 - it asks nothing; who types it with `down` and `restart` types it here
     serve: options.Serve = False,
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,

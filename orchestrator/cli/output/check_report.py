@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.output.console import answer, gathered
-from orchestrator.model.cluster import Cluster
 from orchestrator.plan.checks import Finding, Level
 from orchestrator.plan.checks.finding import bandwidth, delay
 from orchestrator.plan.facts.network_test import Network
@@ -47,14 +46,14 @@ MARK = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}
 STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
 
 
-def show(cluster: Cluster, findings: tuple[Finding, ...], network: Network | None) -> None:
+def show(cluster: str, hosts: int, findings: tuple[Finding, ...], network: Network | None) -> None:
     """Prints all findings, what was measured, and in the end how many of them are bad."""
     for topic in TOPICS:
-        for finding, hosts in _grouped(each for each in findings if each.topic == topic).items():
-            _show(finding, hosts, len(cluster.nodes))
+        for finding, names in _grouped(each for each in findings if each.topic == topic).items():
+            _show(finding, names, hosts)
     if network:
-        show_pairs(network, len(cluster.nodes))
-    answer().print(_summary(cluster, findings))
+        show_pairs(network, hosts)
+    answer().print(_summary(cluster, hosts, findings))
 
 
 def _grouped(findings: Iterable[Finding]) -> dict[Finding, list[str]]:
@@ -77,10 +76,8 @@ def _show(finding: Finding, hosts: list[str], everybody: int) -> None:
         answer().print(Text(f"               → {finding.fix}", "dim" if finding.level is Level.OK else style))
 
 
-def _summary(cluster: Cluster, findings: tuple[Finding, ...]) -> Text:
+def _summary(cluster: str, hosts: int, findings: tuple[Finding, ...]) -> Text:
     count = {level: sum(1 for each in findings if each.level is level) for level in Level}
     counts = f"{plural(count[Level.FAILURE], 'failure')}, {plural(count[Level.WARNING], 'warning')}"
     worst = max((each.level for each in findings), key=list(Level).index, default=Level.OK)
-    return Text(
-        f"cluster {cluster.name}: {counts} on {plural(len(cluster.nodes), 'host')}", f"bold {STYLE[worst]}"
-    )
+    return Text(f"cluster {cluster}: {counts} on {plural(hosts, 'host')}", f"bold {STYLE[worst]}")

@@ -73,6 +73,25 @@ class ServeAnswer:
     trouble: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class MistakeInFile:
+    """One thing to correct in the inventory. `line` 0: the file as a whole; `path`: such as workers[1].ip."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What any -o json prints with exit code 2: what is wrong, and where, if it is in the inventory."""
+
+    error: str
+    mistakes: tuple[MistakeInFile, ...]
+
+
 SCHEMAS: dict[str, Any] = {
     "status": ClusterHealth,
     "check": CheckAnswer,
@@ -80,6 +99,7 @@ SCHEMAS: dict[str, Any] = {
     "config": ConfigAnswer,
     "exec": ExecAnswer,
     "serve": ServeAnswer,
+    "refusal": Refusal,  # of any of these, with exit code 2
     "events": Event,  # each line of -o jsonl
     "watch": Watched,  # the same of status --watch
 }

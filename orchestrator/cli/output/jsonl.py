@@ -134,7 +134,7 @@ class Result(Line):
     command: str
     cluster: str
     exit_code: int
-    verdict: Literal["done", "planned", "failed", "interrupted", "locked"]
+    verdict: Literal["done", "planned", "failed", "interrupted", "locked", "refused"]
     message: str
     seconds: float = 0.0
     failures: tuple[Failed, ...] = ()

@@ -10,11 +10,13 @@ import typer
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.model.inventory.mistakes import Mistake
     from orchestrator.model.secret import Secret
     from orchestrator.plan.actions.up import Secrets
 
 
 DEFAULT = "inventory.yaml"
+OTHER_DEFAULT = "inventory.yml"
 LONGEST_SECRET = 65_535  # bytes of a line, its name included
 
 
@@ -48,19 +50,44 @@ def as_written(argument: str | None, option: str | None) -> "Cluster":
 
     loaded = load_file(path(argument, option))
     if isinstance(loaded, InventoryError):
-        refuse(loaded.text())
+        refuse(loaded.text(), loaded.mistakes)
     return loaded
 
 
 def path(argument: str | None, option: str | None) -> str:
     """Which file is meant; exit code 2 where none is named and the usual one is not there."""
-    if not (argument or option or Path(DEFAULT).exists()):
-        refuse(f"no inventory: name a file, or let `raycluster init` write ./{DEFAULT}")
     if argument and not (_is_file(argument) or Path(argument).exists()):
-        refuse(
-            f"{argument}: there is no such file. The argument is the inventory; some commands have -l for hosts"
-        )
-    return argument or option or DEFAULT
+        _refuse_argument(argument, option)
+    if given := argument or option:
+        return given
+    if (found := usual()) is None:
+        refuse(f"no inventory: name a file, or let `raycluster init` write ./{DEFAULT}")
+    if found == DEFAULT and Path(OTHER_DEFAULT).exists():
+        from orchestrator.cli.output.console import notice
+
+        notice().print(f"{DEFAULT} is read; {OTHER_DEFAULT} is there, too", style="yellow")
+    return found
+
+
+def usual() -> str | None:
+    """The file of the usual name, where there is one."""
+    return next((name for name in (DEFAULT, OTHER_DEFAULT) if Path(name).exists()), None)
+
+
+def _refuse_argument(argument: str, option: str | None) -> NoReturn:
+    """Exit code 2 for an argument that is no file: maybe hosts, which go with -l."""
+    from orchestrator.cli import usage
+    from orchestrator.model.cluster import Cluster
+    from orchestrator.model.inventory.parse import load as load_file
+    from orchestrator.model.select import NoMatch, select
+
+    file, ctx = option or usual(), usage.current()
+    cluster = load_file(file) if file else None
+    if not isinstance(cluster, Cluster) or isinstance(select(cluster, argument), NoMatch):
+        refuse(f"{argument}: there is no such file. The argument is the inventory; hosts go with -l")
+    if ctx and "limit" not in ctx.params:
+        refuse(f'"{argument}" is a host of {file}; {ctx.command_path} is for the whole cluster')
+    refuse(f'"{argument}" is a host of {file}, and hosts go with -l: {usage.meant(argument, "-l", argument)}')
 
 
 def load_for_hosts(
@@ -90,6 +117,13 @@ def only(cluster: "Cluster", limit: str | None, option: str = "--limit") -> froz
     if isinstance(selected, NoMatch):
         refuse(f"{option}: {selected}")
     return frozenset(node.name for node in selected)
+
+
+def with_head(cluster: "Cluster", names: frozenset[str] | None) -> "tuple[Node, ...]":
+    """The hosts of these names, and the head, which alone knows what Ray does; all of them without a limit."""
+    return tuple(
+        node for node in cluster.nodes if names is None or node.name in names or node is cluster.head
+    )
 
 
 def selected(cluster: "Cluster", limit: str | None) -> "tuple[Node, ...]":
@@ -148,9 +182,15 @@ def _unfit(name: str, value: str) -> str:
     return f"has {size:,} bytes, more than {LONGEST_SECRET:,}" if size > LONGEST_SECRET else ""
 
 
-def refuse(text: str) -> NoReturn:
-    """Says what is wrong with what the user gave, and that nothing was done."""
+def refuse(text: str, mistakes: "tuple[Mistake, ...]" = ()) -> NoReturn:
+    """Says what is wrong with what the user gave, to programs too, and ends with exit code 2: nothing was done."""
+    from orchestrator.cli import usage
     from orchestrator.cli.output.console import notice
 
     notice().print(text, style="red")
+    ctx = usage.current()
+    if ctx and (form := ctx.params.get("output")) in ("json", "jsonl"):
+        from orchestrator.cli.output import refusal
+
+        refusal.show(form, ctx.command_path, text, mistakes)
     raise typer.Exit(2)

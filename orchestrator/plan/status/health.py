@@ -70,10 +70,13 @@ class ClusterHealth:
     engine: Engine = Engine.RAY
 
 
-def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
-    """The health that the facts show."""
+def assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> ClusterHealth:
+    """The health that the facts show; of some hosts only, what belongs to none of them is left out."""
     table = ray_table(cluster, facts)
-    hosts = tuple(_host(cluster, node, facts[node.name], table) for node in cluster.nodes)
+    nodes = [node for node in cluster.nodes if only is None or node.name in only]
+    hosts = tuple(_host(cluster, node, facts[node.name], table) for node in nodes)
+    if only is not None:
+        return ClusterHealth(cluster.name, _verdict(hosts, (), None), hosts, engine=cluster.engine)
     notes = tuple(_notes(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
     model = serving.assess(serving.served_by(facts[cluster.head.name]), facts, cluster.head.accelerator)
@@ -82,8 +85,8 @@ def assess(cluster: Cluster, facts: Facts) -> ClusterHealth:
 
 
 def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:
-    head, verdicts = hosts[0], {host.verdict for host in hosts}
-    if head.verdict is Verdict.UNKNOWN:
+    first, verdicts = hosts[0], {host.verdict for host in hosts}
+    if first.role is Role.HEAD and first.verdict is Verdict.UNKNOWN:
         return Verdict.UNKNOWN
     if verdicts <= {Verdict.DOWN, Verdict.UNKNOWN} and not notes:
         return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.DOWN

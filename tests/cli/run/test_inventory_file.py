@@ -51,10 +51,52 @@ def test_without_any_inventory_it_says_how_to_name_one(raycluster: Raycluster, f
     assert "no inventory: name a file, or let `raycluster init` write ./inventory.yaml" in ran.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "check"])
-def test_a_host_where_the_inventory_is_meant_is_told_apart(
+@pytest.mark.parametrize(
+    "command", ["up", "down", "status", "check", "pull", "trust", "metrics", "config show"]
+)
+def test_a_host_where_the_inventory_is_meant_is_answered_with_the_line(
     command: str, hosts: FakeFleet, raycluster: Raycluster
 ) -> None:
-    ran = raycluster(command, "gpu1")
+    ran = raycluster(*command.split(), "gpu1")
     assert (ran.exit_code, ran.stdout, hosts.sent) == (2, "", [])
-    assert ran.stderr.startswith("gpu1: there is no such file. The argument is the inventory;")
+    meant = f"hosts go with -l: raycluster {command} -l gpu1\n"
+    assert ran.stderr == f'"gpu1" is a host of inventory.yaml, and {meant}'
+    assert "No such option" not in raycluster(*command.split(), "-l", "gpu9").stderr
+
+
+def test_the_rest_of_the_line_stays_and_so_does_the_inventory(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    named(folder, "other")
+    (folder / "inventory.yaml").unlink()
+    ran = raycluster("down", "-y", "-i", "other.yaml", "gpu*")
+    assert "hosts go with -l: raycluster down -y -i other.yaml -l 'gpu*'\n" in ran.stderr
+    assert raycluster("status", "gpu1", "gpu2").stderr == "hosts go with -l: raycluster status -l gpu1,gpu2\n"
+    assert hosts.sent == []
+
+
+@pytest.mark.parametrize("command", ["dashboard", "lock status"])
+def test_what_is_for_the_whole_cluster_says_so(
+    command: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster(*command.split(), "gpu1")
+    assert (ran.exit_code, hosts.sent) == (2, [])
+    assert f"raycluster {command} is for the whole cluster" in ran.stderr
+
+
+def test_a_file_that_is_missing_is_no_host(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    ran = raycluster("status", "gpu7")
+    assert (ran.exit_code, hosts.sent) == (2, [])
+    assert ran.stderr == "gpu7: there is no such file. The argument is the inventory; hosts go with -l\n"
+
+
+def test_the_other_spelling_of_the_usual_name_is_found_and_both_are_told(
+    raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yml").write_text(INVENTORY.replace("cluster: demo", "cluster: yml"))
+    both = raycluster("config", "check")
+    assert both.stdout == "inventory.yaml: good: cluster demo, 1 head and 1 worker\n"
+    assert both.stderr == "inventory.yaml is read; inventory.yml is there, too\n"
+    (folder / "inventory.yaml").unlink()
+    alone = raycluster("config", "check")
+    assert (alone.stdout, alone.stderr) == ("inventory.yml: good: cluster yml, 1 head and 1 worker\n", "")

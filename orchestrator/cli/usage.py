@@ -1,0 +1,209 @@
+"""What is wrong with a command line, in one plain sentence, with the line that was meant."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any, cast, get_args
+
+from typer._click import exceptions
+from typer._click.globals import get_current_context
+
+from orchestrator.cli import habits
+
+SIMILAR = 0.7
+"""How like a word has to be to be suggested: `--json` is less like `--jobs`."""
+PROGRAM = "raycluster"
+VALUE = {int: "a whole number", float: "a number"}
+
+
+class CommandLineError(exceptions.UsageError):
+    """A mistake that is told in our own words: they are all that is shown."""
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - Click's own
+        from orchestrator.cli.output.console import notice
+
+        notice().print(self.message, style="red")
+
+
+def current() -> Any:
+    """Click's context of the command that runs; None where none does."""
+    return get_current_context(silent=True)
+
+
+def meant(word: str, *words: str) -> str:
+    """The line that was typed, with other words in the place of one."""
+    ctx = current()
+    typed: list[str] = ctx.find_root().command.typed if ctx else []
+    at = typed.index(word) if word in typed else len(typed)
+    return shlex.join((PROGRAM, *typed[:at], *words, *typed[at + 1 :]))
+
+
+@contextmanager
+def told_plainly(root: Any, args: Sequence[str]) -> Iterator[None]:
+    """Turns what Click and pydantic say of a command line into a sentence of ours."""
+    try:
+        yield
+    except (exceptions.NoArgsIsHelpError, CommandLineError):
+        raise
+    except exceptions.UsageError as error:
+        raise CommandLineError(_sentence(error, root, args), error.ctx) from None
+
+
+def _sentence(error: exceptions.UsageError, root: Any, args: Sequence[str]) -> str:
+    command = error.ctx.command_path if error.ctx else PROGRAM
+    match error:
+        case exceptions.NoSuchOption():
+            return f"no such option: {error.option_name} → {_option_meant(error, root, args)}"
+        case exceptions.BadOptionUsage():
+            command = next((f"{PROGRAM} {word}" for word in args if word in root.commands), command)
+            return f"{error.option_name}: its value is missing → {command} -h"
+        case exceptions.MissingParameter(param=param) if param is not None:
+            return f"{command}: {param.metavar or param.name} is missing → {command} -h"
+        case exceptions.BadParameter():
+            return _value(error)
+        case _:
+            return f"{command}: {_lower(error.message)} → {command} -h"
+
+
+def unknown_command(ctx: Any, word: str, rest: Sequence[str]) -> CommandLineError:
+    """The error for a word that no command is called by."""
+    group = ctx.command_path
+    table = habits.IN_GROUPS.get(ctx.info_name, {}) if ctx.parent else habits.COMMANDS
+    if (meant := table.get(word)) is not None:
+        line = " ".join((group, meant, *_carried(ctx, meant, rest))).rstrip()
+        return CommandLineError(f"no such command: {word} → {line}", ctx)
+    near = get_close_matches(word, ctx.command.commands, 1, SIMILAR)
+    line = shlex.join((*group.split(), near[0], *rest)) if near else f"{group} -h lists them"
+    return CommandLineError(f"no such command: {shlex.quote(word)} → {line}", ctx)
+
+
+def too_many(ctx: Any, words: Sequence[str]) -> CommandLineError:
+    """The error for words that a command has no use for."""
+    what = ", ".join(map(shlex.quote, words))
+    takes = next((each.metavar for each in ctx.command.params if each.param_type_name == "argument"), "")
+    named = ctx.params.get("inventory")
+    if named and "limit" in ctx.params and not any("/" in each or "." in each for each in (named, *words)):
+        hosts = shlex.quote(",".join((named, *words)))
+        return CommandLineError(f"hosts go with -l: {ctx.command_path} -l {hosts}", ctx)
+    than = f"one {takes}" if takes else "options only"
+    return CommandLineError(
+        f"{ctx.command_path} takes {than}: {what} is too much → {ctx.command_path} -h", ctx
+    )
+
+
+def _carried(ctx: Any, meant: str, rest: Sequence[str]) -> Iterator[str]:
+    """What was typed after the word, as the command that was meant takes it; nothing where that is not known."""
+    first, *more = meant.split()
+    if first == "exec":
+        yield from map(shlex.quote, rest or (["COMMAND"] if more == ["--"] else []))
+        return
+    command = ctx.command.get_command(ctx, first)
+    if more and hasattr(command, "commands"):
+        command = command.get_command(ctx, more[0])
+    if command is None or hasattr(command, "commands"):
+        return
+    options = {name: each for each in command.params for name in each.opts if name[:1] == "-"}
+    takes_file = any(each.name == "inventory" for each in command.params)
+    words, carried = iter(rest), list[str]()
+    for word in words:
+        option = options.get(word.partition("=")[0])
+        if word[:1] == "-" and option is None:
+            return
+        host = option is None and takes_file and "/" not in word and not word.endswith((".yaml", ".yml"))
+        carried += ["-l", word] if host and "-l" in options else [word]
+        if option and not (option.is_flag or option.count or "=" in word):
+            carried.append(next(words, "VALUE"))
+    yield from map(shlex.quote, carried)
+
+
+def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]) -> str:
+    ctx, name = error.ctx, error.option_name
+    if ctx is None or ctx.parent is None:
+        return _after_the_command(root, name, args)
+    command, all_params = ctx.command_path.removesuffix(" start"), cast("list[Any]", ctx.command.params)
+    params = {each.name: each for each in all_params}
+    if name in habits.JSON:
+        forms = get_args(params["output"].type_descriptor.annotation) if "output" in params else ()
+        form = next((each for each in ("json", "jsonl") if each in forms), "")
+        return f"{command} -o {form}" if form else f"it has no JSON; {command} -h"
+    if name in habits.HOSTS:
+        hosts = _after(name, args) or "HOSTS"
+        return (
+            f"{command} -l {hosts}" if "limit" in params else f"not here: {command} is for the whole cluster"
+        )
+    near = get_close_matches(name, [each for param in params.values() for each in param.opts], 1, SIMILAR)
+    if name in habits.OPTIONS and not (near and near[0][:-1] == name[:-1]):
+        return _known(habits.OPTIONS[name], command, params)
+    return f"{command} {near[0]}" if near else f"{command} -h lists them"
+
+
+def _known(meant: str, command: str, params: dict[str, Any]) -> str:
+    """What a habit comes to: an option of this command's, where it has it, in its line."""
+    word = meant.partition(" ")[0]
+    if word[:1] != "-":
+        return meant.replace("{command}", command)
+    flag = "-v" if word == "-vv" else word
+    has = any(flag in param.opts for param in params.values())
+    return f"{command} {meant}" if has else f"{command} has nothing like it; {command} -h"
+
+
+def _after_the_command(root: Any, name: str, args: Sequence[str]) -> str:
+    """What is wanted of an option that stands before the command: it goes after it."""
+    at = next((i for i, word in enumerate(args) if word in root.commands), None)
+    if at is not None and name in habits.JSON:
+        return shlex.join((PROGRAM, *args[at:], *("-o", "json")))
+    if at is None:
+        known = habits.OPTIONS.get(name, "")
+        return known if known.startswith(PROGRAM) else f"options go after a command; {PROGRAM} -h lists those"
+    return "options go after the command: " + shlex.join((PROGRAM, *args[at:], *args[:at]))
+
+
+def _after(option: str, args: Sequence[str]) -> str:
+    """The value that was given to an option."""
+    for word, following in zip(args, (*args[1:], ""), strict=True):
+        if word == option:
+            return shlex.quote(following) if following and following[0] != "-" else ""
+        if word.startswith(f"{option}="):
+            return shlex.quote(word.partition("=")[2])
+    return ""
+
+
+def _value(error: exceptions.BadParameter) -> str:
+    """What is wrong with a value: ours says it by itself, pydantic's is said again in our words."""
+    hint = error.param_hint
+    name = hint if isinstance(hint, str) else " / ".join(hint or ())
+    if error.param and not name:
+        name = max(error.param.opts, key=len) if error.param.param_type_name == "option" else ""
+        name = name or error.param.metavar or error.param.name
+    faults: list[Any] = getattr(error.__cause__, "errors", list)()
+    if not faults or error.param is None:
+        return ": ".join(filter(None, (name, error.message)))
+    typed, param = str(faults[0]["input"]), error.param
+    choices = [str(each) for each in param.type_descriptor.choices or ()]
+    if choices:
+        near = get_close_matches(typed, choices, 1, SIMILAR)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        return f"{name}: should be one of {', '.join(choices)}, not {_quoted(typed)}{hint}"
+    return f"{name}: should be {_number(param)}, not {_quoted(typed)}"
+
+
+def _number(param: Any) -> str:
+    low, high = param.type_descriptor.parameter_info.min, param.type_descriptor.parameter_info.max
+    what = next((words for kind, words in VALUE.items() if kind in _kinds(param)), "something else")
+    return what + (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
+
+
+def _kinds(param: Any) -> tuple[Any, ...]:
+    annotation = param.type_descriptor.annotation
+    return (annotation, *get_args(annotation))
+
+
+def _quoted(text: str) -> str:
+    from orchestrator.model.inventory.mistakes import quoted
+
+    return quoted(text)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")
