@@ -19,6 +19,8 @@ class Accelerator(StrEnum):
     AMD = "amd"
     INTEL = "intel"
     ASCEND = "ascend"
+    GAUDI = "gaudi"
+    TPU = "tpu"
     NONE = "none"
 
 

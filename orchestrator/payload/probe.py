@@ -87,6 +87,8 @@ ACCELERATORS = {
     "amd": amd,
     "intel": lambda: devices("/dev/dri", "renderD"),
     "ascend": lambda: devices("/dev", "davinci"),
+    "gaudi": lambda: devices("/dev/accel", "accel") if os.path.isdir("/dev/accel") else devices("/dev", "hl"),
+    "tpu": lambda: devices("/dev/vfio", "") if os.path.isdir("/dev/vfio") else devices("/dev", "accel"),
     "none": lambda: ([], ""),
 }
 

@@ -2,8 +2,8 @@
 
     python3 -c TEXT GCS_ADDRESS                        one line, with what Ray serves besides
     python3 -c TEXT GCS_ADDRESS SECONDS                a line for each change, until standard input ends
-    python3 -c TEXT GCS_ADDRESS SECONDS IP=GPUS…       a line for each change, until every IP is alive
-                                                       with its GPUs
+    python3 -c TEXT GCS_ADDRESS SECONDS IP=NAME=N…     a line for each change, until every IP is alive
+                                                       with N of the accelerator that Ray calls NAME
     python3 -c TEXT watch GCS_ADDRESS                  a line for each change, with the resources in use, and an empty
                                                        one for each second without, until standard input ends
 
@@ -25,7 +25,8 @@ import time
 from common import input_ended
 
 ALIVE = 0  # ray.core.generated.gcs_pb2.GcsNodeInfo.GcsNodeState
-RESOURCES = ("CPU", "GPU", "NPU", "memory", "object_store_memory")
+ACCELERATORS = ("GPU", "NPU", "HPU", "TPU")  # as Ray calls them
+RESOURCES = ("CPU", *ACCELERATORS, "memory", "object_store_memory")
 
 
 class Reached:
@@ -85,7 +86,7 @@ def row(node, free=None):
         "ip": node.node_manager_address,
         "alive": node.state == ALIVE,
         "head": node.is_head_node,
-        "gpus": int(resources.get("GPU", resources.get("NPU", 0))),
+        "accelerators": {name: int(resources[name]) for name in ACCELERATORS if resources.get(name)},
         "started": node.start_time_ms / 1000,
         "hostname": node.node_manager_hostname,
         "port": node.node_manager_port,
@@ -150,8 +151,9 @@ def inspect(address, ask=table, **options):
 
 
 def complete(found, wanted):
-    alive = {node["ip"]: node["gpus"] for node in found.get("nodes", ()) if node["alive"] and node["reached"]}
-    return bool(wanted) and all(alive.get(ip, -1) >= gpus for ip, gpus in wanted.items())
+    nodes = [node for node in found.get("nodes", ()) if node["alive"] and node["reached"]]
+    alive = {node["ip"]: node["accelerators"] for node in nodes}
+    return bool(wanted) and all(ip in alive and alive[ip].get(name, 0) >= n for ip, name, n in wanted)
 
 
 def follow(address, seconds, wanted):
@@ -185,7 +187,7 @@ def main(address, seconds=None, *expected):
     reached.tries, reached.patience = 3, 0.1
     if address == "watch":
         return watch(seconds)
-    wanted = {ip: int(gpus) for ip, _, gpus in (each.rpartition("=") for each in expected)}
+    wanted = [(ip, name, int(n)) for ip, name, n in (each.split("=") for each in expected)]
     return follow(address, float(seconds), wanted)
 
 

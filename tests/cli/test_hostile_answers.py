@@ -20,6 +20,7 @@ EVIL = (
     "\x1b[2J\x1b]0;owned\x07\x9b31m\u202ereversed\x85\b\b\b\rcluster demo is healthy\x1b]8;;http://evil\x1b\\"
 )
 LINE = EVIL.replace("\r", "").replace("\x85", "")
+ASKED = '"driver={}"'.format(LINE.replace('"', '""'))
 RICHS_OWN = re.compile(r"\x1b\[[0-9;]*m|\r(?=\x1b\[)|\x1b\[2K|\x1b\[[0-9]*A|\x1b\[\?25[lh]")
 COMMANDS = (
     *(["up"], ["up", "-v"], ["up", "-vv"], ["up", "--dry-run"], ["up", "-o", "sh"]),
@@ -190,7 +191,7 @@ def test_host_keys_cannot_steer_the_terminal(raycluster: Raycluster, monkeypatch
 
 OWN_WORDS = f"""\
 env: {{A: {json.dumps(EVIL)}, B: "tab\\there"}}
-docker: {{gpus: {json.dumps(LINE)}, args: [{json.dumps("--label=x=" + EVIL)}]}}
+docker: {{gpus: {json.dumps(ASKED)}, args: [{json.dumps("--label=x=" + EVIL)}]}}
 ray: {{args: [{json.dumps(EVIL)}], num_gpus: 8}}
 hf_home: {json.dumps("/data/" + LINE.replace(":", ""))}
 """

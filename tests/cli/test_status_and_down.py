@@ -73,7 +73,7 @@ def test_no_part_of_the_table_can_steer_the_terminal(
 
 
 def test_json_has_a_version_and_the_four_facts(cluster_stands: FakeFleet, raycluster: Raycluster) -> None:
-    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2", gpus=4)))
+    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2", accelerators={"GPU": 4})))
     cluster_stands.on(
         "gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1"), ray=table)
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.model.accelerators import RESOURCES
 from orchestrator.payload import program
 from orchestrator.plan.facts.host import RayNode, RayTable
 from orchestrator.plan.ray.commands import parse_table
@@ -172,7 +173,7 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 "127.0.0.1",
                 alive=True,
                 is_head=True,
-                gpus=8,
+                accelerators=(("GPU", 8),),
                 started=1772366405.5,
                 hostname="gpu1",
                 port=head.port,
@@ -183,7 +184,7 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 "127.0.0.2",
                 alive=False,
                 is_head=False,
-                gpus=4,
+                accelerators=(("GPU", 4),),
                 started=1772366405.5,
                 hostname="gpu1",
                 death="missed too many heartbeats",
@@ -197,13 +198,35 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "gpus"), [({"GPU": 8.0}, 8), ({"NPU": 16.0, "CPU": 4.0}, 16), ({"CPU": 4.0}, 0)]
+    ("resources", "told"),
+    [
+        ({"GPU": 8.0}, {"GPU": 8}),
+        ({"NPU": 16.0, "CPU": 4.0}, {"NPU": 16}),
+        ({"GPU": 8.0, "NPU": 16.0}, {"GPU": 8, "NPU": 16}),
+        ({"CPU": 4.0, "GPU": 0.0}, {}),
+    ],
 )
-def test_npus_count_as_gpus_and_a_node_may_have_none(
-    head: Head, resources: dict[str, float], gpus: int
+def test_each_accelerator_is_told_by_rays_name_and_a_node_may_have_none(
+    head: Head, resources: dict[str, float], told: dict[str, int]
 ) -> None:
     head.tells([row(resources_total=resources)])
-    assert line(head.run(head.address))["nodes"][0]["gpus"] == gpus
+    assert line(head.run(head.address))["nodes"][0]["accelerators"] == told
+
+
+def test_every_accelerator_of_the_table_is_known_inside() -> None:
+    assert f"ACCELERATORS = {json.dumps(RESOURCES).replace('[', '(').replace(']', ')')}" in program(
+        "ray_nodes"
+    )
+
+
+def test_gpus_are_no_npus(head: Head) -> None:
+    gpus, npus = [row()], [row(resources_total={"NPU": 8.0})]
+    head.tells(gpus, npus)
+    process = head.run(head.address, "60", "127.0.0.1=NPU=8")
+    assert process.wait() == 0
+    assert process.stdout
+    told = [json.loads(each)["nodes"][0]["accelerators"] for each in process.stdout]
+    assert told[-2:] == [{"GPU": 8}, {"NPU": 8}]
 
 
 def test_nodes_stand_in_the_order_in_which_they_started(head: Head) -> None:
@@ -243,7 +266,7 @@ def test_an_image_without_ray_is_told(head: Head) -> None:
 def test_following_tells_changes_alone(head: Head) -> None:
     one, two = [row()], [row(), row("127.0.0.2")]
     head.tells(one, one, one, two, two, one, two)
-    process = head.run(head.address, "60", "127.0.0.9=0")
+    process = head.run(head.address, "60", "127.0.0.9=GPU=0")
     told = [[node["ip"] for node in line(process)["nodes"]] for _ in range(4)]
     assert told == [["127.0.0.1"], ["127.0.0.1", "127.0.0.2"], ["127.0.0.1"], ["127.0.0.1", "127.0.0.2"]]
 
@@ -271,7 +294,7 @@ def test_it_ends_well_when_all_that_are_expected_are_alive_with_their_gpus(head:
         [row(), row("127.0.0.2")],
         [row()],
     )
-    process = head.run(head.address, "60", "127.0.0.1=8", "127.0.0.2=8")
+    process = head.run(head.address, "60", "127.0.0.1=GPU=8", "127.0.0.2=GPU=8")
     assert process.wait() == 0
     assert [nodes[1:] for nodes in rest(process)] == [
         *([], [("127.0.0.2", False)], [("127.0.0.2", True)], [("127.0.0.2", True)])
@@ -280,7 +303,7 @@ def test_it_ends_well_when_all_that_are_expected_are_alive_with_their_gpus(head:
 
 def test_it_needs_no_standard_input_where_it_knows_what_to_expect(head: Head) -> None:
     head.tells([], [row()])
-    process = head.run(head.address, "60", "127.0.0.1=8")
+    process = head.run(head.address, "60", "127.0.0.1=GPU=8")
     assert process.stdin
     process.stdin.close()
     assert process.wait() == 0
@@ -297,13 +320,13 @@ def test_it_ends_when_nobody_listens_any_more(head: Head) -> None:
 
 def test_it_ends_when_its_time_is_over(head: Head) -> None:
     head.tells([row()])
-    assert head.run(head.address, "0", "127.0.0.1=8").wait() == 1
+    assert head.run(head.address, "0", "127.0.0.1=GPU=8").wait() == 1
 
 
 def test_a_node_that_cannot_be_reached_is_told_as_such_and_never_counts_as_complete(head: Head) -> None:
     head.other.close()
     head.tells([row(), row("127.0.0.2")])
-    process = head.run(head.address, "60", "127.0.0.1=8", "127.0.0.2=8")
+    process = head.run(head.address, "60", "127.0.0.1=GPU=8", "127.0.0.2=GPU=8")
     told = next(told for told in iter(lambda: line(process), None) if told["nodes"][1]["reached"] is not None)
     assert [node["reached"] for node in told["nodes"]] == [True, False]
     assert process.poll() is None

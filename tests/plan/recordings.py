@@ -123,7 +123,7 @@ def standing(name: str = "raycluster-demo-gpu1", **changes: Any) -> dict[str, Sa
 
 def ray_row(ip: str = "10.0.0.1", **changes: Any) -> dict[str, Any]:
     """A row of Ray's node table, as the program in the head's container tells it."""
-    told: dict[str, Any] = {"ip": ip, "alive": True, "head": ip.endswith(".1"), "gpus": 8}
+    told: dict[str, Any] = {"ip": ip, "alive": True, "head": ip.endswith(".1"), "accelerators": {"GPU": 8}}
     return (
         told
         | {

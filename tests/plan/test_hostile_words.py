@@ -33,11 +33,17 @@ LINES = TEXTS.map(lambda text: text.replace("\n", "").replace("\r", ""))
 WORDS = st.builds("{}{}".format, st.sampled_from(["", "-", "--x=", "/", "_"]), TEXTS).filter(len)
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 
+
+def as_driver(line: str) -> str:
+    """What Docker's --gpus takes any text in."""
+    return '"driver={}"'.format(line.replace('"', '""'))
+
+
 INVENTORIES = st.fixed_dictionaries(
     {
         "env": st.dictionaries(NAMES, TEXTS, max_size=4),
         "hf_home": st.sampled_from(["/", "~/"]).flatmap(lambda at: LINES.map(lambda rest: at + rest)),
-        "docker": st.fixed_dictionaries({"gpus": LINES.map("x{}".format), "args": st.lists(WORDS, max_size=3)}),
+        "docker": st.fixed_dictionaries({"gpus": LINES.map(as_driver), "args": st.lists(WORDS, max_size=3)}),
         "ray": st.fixed_dictionaries({"args": st.lists(WORDS, max_size=3)}),
     }
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
@@ -82,7 +83,9 @@ def container(of: Cluster, for_: Node, **changes: object) -> Container:
 
 
 def ray_node(of: Node, **changes: object) -> RayNode:
-    made = RayNode(of.ip or "", alive=True, is_head=of.role is Role.HEAD, gpus=8, started=NOW - 55)
+    made = RayNode(
+        *(of.ip or "", True, of.role is Role.HEAD, ((KINDS[of.accelerator].resource, 8),)), started=NOW - 55
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

@@ -6,8 +6,9 @@ from rich.text import Text
 
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, notice
-from orchestrator.cli.output.status_table import gpus_in_all
+from orchestrator.cli.output.status_table import in_all
 from orchestrator.cli.run.operation import RunResult
+from orchestrator.model.accelerators import KINDS
 from orchestrator.plan import engine
 from orchestrator.plan.engine.ray import Roster
 from orchestrator.plan.facts.address import addresses
@@ -66,7 +67,10 @@ def _joined(done: RunResult, roster: Roster) -> tuple[str, str]:
         "" if done.plan.phases else " already, nothing to do"
     )
     count = f"all {there} hosts" if there == total else f"{there} of {total} hosts"
-    members = f"{roster.summary_prefix} {count}{gpus_in_all(roster.gpus.values())}"
+    of = {node.name: node.accelerator for node in cluster.nodes}
+    members = (
+        f"{roster.summary_prefix} {count}{in_all((of[name], gpus) for name, gpus in roster.gpus.items())}"
+    )
     return f"cluster {cluster.name} {state}", f": {members} ({done.seconds:.1f} s)"
 
 
@@ -85,8 +89,9 @@ def _started(done: RunResult) -> frozenset[str]:
 def _show_next(done: RunResult, roster: Roster, path: str | None) -> None:
     cluster, width = done.run.cluster, max(len(name) for name in roster.gpus)
     ips = addresses(cluster, done.facts)
+    devices = {node.name: KINDS[node.accelerator].device for node in cluster.nodes}
     for name, gpus in roster.gpus.items():
-        count = "" if gpus is None else f"  {plural(gpus, 'GPU')}"
+        count = "" if gpus is None else f"  {plural(gpus, devices[name])}"
         role = "  head" if name == cluster.head.name else ""
         answer().print(f"  {name:<{width}}  {ips[name]}{count}{role}")
     file = f" {shlex.quote(path)}" if path else ""

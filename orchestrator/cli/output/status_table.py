@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from rich.text import Text
 
 from orchestrator.cli.output.console import answer, printable
-from orchestrator.model.cluster import Engine
+from orchestrator.model.accelerators import KINDS
+from orchestrator.model.cluster import Accelerator, Engine
 from orchestrator.plan import engine
 from orchestrator.plan.problem import plural
 from orchestrator.plan.remedies import format_duration
@@ -61,17 +62,21 @@ def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
     says = engine.ENGINES[health.engine].summary_prefix(health.ray_version)
-    members = f"{joined} of {len(health.hosts)} hosts{gpus_in_all(host.gpus for host in health.hosts)}"
+    members = f"{joined} of {len(health.hosts)} hosts{in_all((host.accelerator, host.gpus) for host in health.hosts)}"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
     )
     return verdict + Text(f": {says} {members}" if says else "")
 
 
-def gpus_in_all(each: Iterable[int | None]) -> str:
-    """As a sentence goes on; empty where nothing is known of any."""
-    known = [gpus for gpus in each if gpus is not None]
-    return f", {plural(sum(known), 'GPU')}" if known else ""
+def in_all(each: Iterable[tuple[Accelerator, int | None]]) -> str:
+    """How many devices, as a sentence goes on; empty where nothing is known of any."""
+    known = dict[str, int]()
+    for accelerator, count in each:
+        if count is not None:
+            device = KINDS[accelerator].device
+            known[device] = known.get(device, 0) + count
+    return "".join(f", {plural(count, device)}" for device, count in known.items())
 
 
 def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
@@ -94,8 +99,14 @@ def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> list[Text]
         if _needed(widths) > width:
             widths.pop(name, None)
     widths["host"] = max(len("host"), widths["host"] - max(0, _needed(widths) - width))
-    header = {name: _cell(name.upper(), "dim") for name in widths}
+    header = {name: _cell(_title(name, hosts), "dim") for name in widths}
     return [_row(each, widths) for each in (header, *cells)]
+
+
+def _title(name: str, hosts: Collection[HostHealth]) -> str:
+    """What stands above a column: that of the GPUs is called by what the hosts have."""
+    kinds = {KINDS[host.accelerator].device for host in hosts}
+    return f"{kinds.pop()}S" if name == "gpus" and len(kinds) == 1 else name.upper()
 
 
 def _width(name: str, cells: Iterable[Cells]) -> int:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.output.status_table import STYLE, fitting, headline, model_state, what_to_do
 from orchestrator.frozen import dataclass
+from orchestrator.model.accelerators import RESOURCES
 from orchestrator.model.cluster import Engine
 from orchestrator.plan.facts.host import RayTable, Resource, Unreachable
 from orchestrator.plan.problem import plural
@@ -21,7 +22,10 @@ FEWEST = 3
 """Lines that a part has at least."""
 CELL, FULL_CELL = 16, 26
 """Columns for a GPU, and for one with temperature and power."""
-SUMMED = {"CPU": "CPU", "GPU": "GPU", "NPU": "NPU", "memory": "MEMORY", "object_store_memory": "OBJECT STORE"}
+SUMMED = {name: name for name in ("CPU", *RESOURCES)} | {
+    "memory": "MEMORY",
+    "object_store_memory": "OBJECT STORE",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ class Docker(Section):
         values.command, 'The command, such as "sudo -n docker" or "podman"; docker if not given.'
     )
     gpus: str | None = entry(
-        values.text,
-        "Docker's --gpus, such as all (the default), 4 or device=0,1; for accelerator nvidia.",
+        values.gpu_request,
+        "Docker's --gpus, such as all (the default), 4 or device=0,1; none for no --gpus; for accelerator nvidia.",
     )
     shm_size: str | None = entry(values.size, "The size of /dev/shm; 10.24g if not given.")
     restart: str | None = entry(
@@ -60,7 +60,7 @@ class HostRay(Section):
         "Further arguments of ray start, one item each; a host's come after the cluster's.",
     )
     num_gpus: int | None = entry(
-        values.gpus, "How many GPUs Ray is told of; as many as Ray finds if not given."
+        values.gpus, "How many GPUs (NPUs, HPUs, TPUs) Ray is told of; as many as Ray finds if not given."
     )
 
     @classmethod
@@ -134,7 +134,8 @@ class _Shared(Section):
         "The folder on the host for Hugging Face downloads; ~/.cache/huggingface if not given.",
     )
     accelerator: Accelerator | None = entry(
-        values.choice(Accelerator), "The kind of device: nvidia (the default), amd, intel, ascend or none."
+        values.choice(Accelerator),
+        "The kind of device: nvidia (the default), amd, intel, ascend, gaudi, tpu or none.",
     )
     rdma: Rdma | None = entry(
         values.choice(Rdma),

@@ -6,6 +6,7 @@ import shlex
 from enum import StrEnum
 from typing import TypeVar
 
+from orchestrator.model import gpu_request as docker
 from orchestrator.model.inventory.fields import Value, kind_of, value
 from orchestrator.model.inventory.mistakes import did_you_mean, quoted
 
@@ -108,6 +109,14 @@ def whole(lowest: int, highest: int, expected: str, digits: str) -> Value[int]:
 
 port = whole(1, HIGHEST_PORT, f"from 1 to {HIGHEST_PORT}", "0{0,8}[1-9][0-9]{0,4}")
 gpus = whole(0, 999_999_999, "of at least 0", "[0-9]{1,9}")
+
+
+@value(type=SCALAR, pattern=docker.PATTERN, maxLength=LONGEST_TEXT, minimum=0)
+def gpu_request(written: object) -> str:
+    """Docker's `--gpus`, or none."""
+    asked = text(written)
+    docker.parse(docker.as_docker_takes_it(asked))
+    return asked
 
 
 @value(

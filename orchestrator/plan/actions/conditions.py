@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.accelerators import KINDS
+from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.facts.host import RayNode, RayTable
 from orchestrator.plan.facts.parse import seconds
 from orchestrator.plan.problem import Problem, plural
-from orchestrator.plan.ray.commands import parse_table
+from orchestrator.plan.ray.commands import few, parse_table
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
 
 UNKNOWN = Problem("Docker tells nothing of its container any more")
@@ -27,7 +29,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Until Ray lists the node, by IP and with its GPUs, in a life that began after its container's.
+    """Until Ray lists the node, by IP and with its accelerators, in a life that began after its container's.
 
     `restarts`: how often Docker had restarted the container before; one more means that it crashed.
     """
@@ -35,6 +37,7 @@ class Joined:
     ip: str
     gpus: int
     restarts: int = 0
+    accelerator: Accelerator = Accelerator.NVIDIA
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:
         ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
@@ -50,13 +53,14 @@ class Joined:
         return self._equipped(node) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")
 
     def _equipped(self, node: RayNode) -> WaitResult:
-        if node.gpus < self.gpus:
-            return Problem(f"Ray sees {node.gpus} of its {self.gpus} GPUs")
+        if trouble := few(node, self.accelerator, self.gpus):
+            return trouble
         if node.out_of_reach:
             return Problem(node.out_of_reach)
         if node.reached is None:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
-        return Ready(f"joined, {plural(node.gpus, 'GPU')}")
+        of = KINDS[self.accelerator]
+        return Ready(f"joined, {plural(node.count(of.resource), of.device)}")
 
 
 @dataclass(frozen=True, slots=True)

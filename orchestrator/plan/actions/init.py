@@ -6,22 +6,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import LOCAL, Accelerator
 from orchestrator.model.ssh_target import Target
 from orchestrator.plan.checks.finding import gib
 from orchestrator.plan.facts.host import HostFacts
-from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.inspection import OTHERS, Inspection
 from orchestrator.plan.facts.networks import SharedNetwork
 from orchestrator.plan.problem import Problem, plural
 
 COLUMN = 38
 PLAIN = re.compile(r"(?!null$|Null$|NULL$)[A-Za-z0-9/][A-Za-z0-9/._@-]*(:[A-Za-z0-9][A-Za-z0-9/._@-]*)*")
-MAKER = {
-    Accelerator.NVIDIA: "NVIDIA",
-    Accelerator.AMD: "AMD",
-    Accelerator.INTEL: "Intel",
-    Accelerator.ASCEND: "Ascend",
-}
 SUDO = "sudo -n docker"
 LAST_WITH_RAY = "vllm/vllm-openai:v0.17.1"
 
@@ -48,7 +43,8 @@ class Seen:
         """Such as `8 NVIDIA GPUs`."""
         if not self.gpus:
             return "no GPU"
-        return plural(self.gpus, f"{MAKER[self.accelerator]} GPU")
+        of = KINDS[self.accelerator]
+        return plural(self.gpus, f"{of.maker} {of.device}")
 
     @property
     def sudo(self) -> bool:
@@ -57,16 +53,9 @@ class Seen:
         return mute and self.inspection is not None and self.inspection.sudo_docker
 
     def _devices(self) -> Mapping[Accelerator, int]:
-        """Intel comes last: its device files are those of other makers' cards, too."""
         if self.inspection is None:
             return {Accelerator.NVIDIA: self.facts.gpus or 0}
-        found = self.inspection.hardware
-        return {
-            Accelerator.NVIDIA: found.nvidia_usable or found.nvidia_cards,
-            Accelerator.AMD: found.amd,
-            Accelerator.ASCEND: found.ascend,
-            Accelerator.INTEL: found.intel,
-        }
+        return {each: self.inspection.hardware.count(each) for each in (Accelerator.NVIDIA, *OTHERS[:-1])}
 
 
 @dataclass(frozen=True, slots=True)

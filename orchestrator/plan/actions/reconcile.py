@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
-from orchestrator.plan import docker, engine
+from orchestrator.plan import devices, docker, engine
 from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks import Finding, check_reachable
 from orchestrator.plan.docker import ContainerSpec
@@ -13,7 +13,6 @@ from orchestrator.plan.facts.address import NodeAddress, addresses, node_address
 from orchestrator.plan.facts.containers import container_of, ray_table
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.remedies import format_duration
 
 
@@ -87,7 +86,7 @@ def _decide(
     assert isinstance(here, HostFacts)  # noqa: S101 - a host that is not was found not to be reached
     place, container = node_address(node, here), container_of(cluster, node, here)
     assert isinstance(place, NodeAddress)  # noqa: S101 - nor does one without a place get so far
-    spec, gpus = docker.container_spec(cluster, node, place, head_ip, secrets), expected_gpus(node, here)
+    spec, gpus = docker.container_spec(cluster, node, place, head_ip, secrets), devices.expected(node, here)
     if container is None:
         why: str | Problem = "has no container yet"
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Auth, Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
@@ -134,10 +135,13 @@ class _Up:
     def _watch(self) -> Watch | None:
         if not engine.of(self.cluster).has_ray:
             return None
-        places = [each for each in self.decided.values() if isinstance(each, Start | Keep)]
-        expected = tuple(f"{each.place.ip}={each.gpus}" for each in places)
+        expected = tuple(
+            f"{decision.place.ip}={KINDS[node.accelerator].resource}={decision.gpus}"
+            for node in self.cluster.nodes
+            if isinstance(decision := self.decided.get(node.name), Start | Keep)
+        )
         command = docker.follow_nodes(self.cluster, self.cluster.head, self._head_ip, WATCH_SECONDS)
-        title = f"watch Ray's node table until it lists {plural(len(places), 'host')}"
+        title = f"watch Ray's node table until it lists {plural(len(expected), 'host')}"
         return Watch(self.cluster.head.name, title, command, expected, within=WATCH_SECONDS)
 
     @property

@@ -1,13 +1,13 @@
 """What a short-lived container from the image finds: Ray, Python, GPUs, limits."""
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
-from orchestrator.plan import engine
+from orchestrator.plan import devices, engine
 from orchestrator.plan.checks.finding import Findings, failure, gib, ok, quoting, release, warning
 from orchestrator.plan.docker.run import gives_rdma
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.ray.commands import OLDEST_RAY, expected_gpus, too_old
+from orchestrator.plan.ray.commands import OLDEST_RAY, too_old
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint
 
 OPEN_FILES = 65536
@@ -51,7 +51,7 @@ def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
 
 
 def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
-    expected, found = expected_gpus(node, facts), len(trial.gpus)
+    expected, found = devices.expected(node, facts), len(trial.gpus)
     text = f"containers see {found} of the {expected} GPUs"
     fix = NO_TOOLKIT if node.accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
     if trial.gpu_trouble:

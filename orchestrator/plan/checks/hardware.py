@@ -84,13 +84,13 @@ def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Fi
         case Accelerator.NONE if hardware.nvidia_cards:
             text = f"has {plural(hardware.nvidia_cards, 'NVIDIA card')}, and `accelerator` is none"
             yield warning(node.name, "gpus", text, "set `accelerator: nvidia`")
-        case Accelerator.AMD | Accelerator.INTEL | Accelerator.ASCEND as kind if not missing:
-            count = {"amd": hardware.amd, "intel": hardware.intel, "ascend": hardware.ascend}[kind]
-            if count:
-                yield ok(node.name, "gpus", f"{plural(count, f'{kind} device')} on it")
-            else:
-                text = f"`accelerator` is {kind}, and there is no such device on it"
-                yield failure(node.name, "gpus", text, OTHER_DRIVER)
+        case Accelerator.NONE:
+            pass
+        case kind if count := hardware.count(kind):
+            yield ok(node.name, "gpus", f"{plural(count, f'{kind} device')} on it")
+        case kind if not missing:
+            text = f"`accelerator` is {kind}, and there is no such device on it"
+            yield failure(node.name, "gpus", text, OTHER_DRIVER)
 
 
 def _nvidia(node: Node, hardware: Hardware) -> Findings:

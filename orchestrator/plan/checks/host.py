@@ -4,9 +4,9 @@ import shlex
 from ipaddress import ip_address
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
-from orchestrator.plan import docker, engine
+from orchestrator.plan import devices, docker, engine
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, quoting, warning
-from orchestrator.plan.docker.run import ACCELERATOR, device_files, size
+from orchestrator.plan.docker.run import device_files, size
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
 from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answered
@@ -137,7 +137,7 @@ def _rdma(node: Node, facts: HostFacts) -> Findings:
 
 def _devices(node: Node, missing: tuple[str, ...]) -> Findings:
     """Docker starts no container that is to be given what is not there."""
-    ours = device_files(ACCELERATOR[node.accelerator])
+    ours = device_files(devices.kind(node).docker)
     if lacking := [path for path in missing if path in ours]:
         text = f"`accelerator` is {node.accelerator}, and there is no {', '.join(lacking)} on it"
         yield failure(node.name, "gpus", text, OTHER_DRIVER)

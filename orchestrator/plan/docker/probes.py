@@ -2,11 +2,11 @@
 
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Cluster, Node
-from orchestrator.plan import engine, scripts
+from orchestrator.plan import devices, engine, scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.containers import inside
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.docker.run import ACCELERATOR, HF_HOME, device_files, found_inside
+from orchestrator.plan.docker.run import HF_HOME, device_files, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
 from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.facts.host import Depth
@@ -27,7 +27,7 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
         program("ray_nodes") if gcs else "",
         payload.SUPERVISOR if keeps else "",
         cluster.image if cluster.ray.install and depth > Depth.CONTAINERS else "",
-        " ".join(device_files((*ACCELERATOR[node.accelerator], *node.docker.args))),
+        " ".join(device_files((*devices.kind(node).docker, *node.docker.args))),
     )
     return scripted(look_scripts.OBSERVE, "observe", node, *asked)
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from orchestrator.frozen import dataclass
+from orchestrator.model import gpu_request
+from orchestrator.model.accelerators import Kind
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Rdma
 from orchestrator.model.secret import Secret
-from orchestrator.plan import engine
+from orchestrator.plan import devices, engine
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.facts.address import NodeAddress
@@ -78,37 +80,27 @@ def found_inside(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str,
 def _environment(cluster: Cluster, node: Node, place: NodeAddress) -> dict[str, str]:
     ours = {
         "VLLM_HOST_IP": place.ip,
-        "GLOO_SOCKET_IFNAME": place.interface,
-        "NCCL_SOCKET_IFNAME": place.interface,
+        **_interfaces(devices.kind(node), place),
+        **dict(devices.kind(node).env),
         **engine.of(cluster).variables(cluster, node),
     }
     return ours | dict(node.env)
 
 
+def _interfaces(kind: Kind, place: NodeAddress) -> dict[str, str]:
+    """Which interface the libraries are to use that connect the devices, told to each in its own way."""
+    told = dict.fromkeys(kind.exact, place.interface)
+    if kind.prefix:
+        # Some builds of NCCL know no `=`, so it stands only where it is needed.
+        told[kind.prefix] = f"={place.interface}" if place.alike else place.interface
+    if kind.family and ":" in place.ip:
+        told[kind.family] = "AF_INET6"
+    return told
+
+
 def _given(env: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(part for name, value in env.items() for part in ("-e", f"{name}={value}"))
 
-
-ASCEND_DEVICES = ("davinci_manager", "devmm_svm", "hisi_hdc")
-
-ACCELERATOR = {
-    Accelerator.NVIDIA: (),
-    Accelerator.NONE: (),
-    Accelerator.AMD: (
-        *("--device", "/dev/kfd", "--device", "/dev/dri", "--group-add", "video", "--ipc", "host"),
-        *("--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined"),
-    ),
-    Accelerator.INTEL: ("--device", "/dev/dri", "-v", "/dev/dri/by-path:/dev/dri/by-path"),
-    Accelerator.ASCEND: (
-        *(part for i in range(8) for part in ("--device", f"/dev/davinci{i}")),
-        *(part for name in ASCEND_DEVICES for part in ("--device", f"/dev/{name}")),
-        *("-v", "/usr/local/dcmi:/usr/local/dcmi", "-v", "/usr/local/bin/npu-smi:/usr/local/bin/npu-smi"),
-        *("-v", "/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64"),
-        *("-v", "/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info"),
-        *("-v", "/etc/ascend_install.info:/etc/ascend_install.info"),
-    ),
-}
-"""What each vendor's documentation gives a container, besides NVIDIA's `--gpus`."""
 
 RDMA = (
     *("--device", "/dev/infiniband", "--cap-add", "IPC_LOCK"),
@@ -119,12 +111,13 @@ RDMA = (
 
 def _gpus(node: Node) -> tuple[str, ...]:
     """NVIDIA's GPUs, which Docker has an option of its own for."""
-    return ("--gpus", node.docker.gpus) if node.accelerator is Accelerator.NVIDIA else ()
+    wanted = node.accelerator is Accelerator.NVIDIA and node.docker.gpus != gpu_request.NONE
+    return ("--gpus", gpu_request.as_docker_takes_it(node.docker.gpus)) if wanted else ()
 
 
 def _devices(node: Node, *, infiniband: bool) -> tuple[str, ...]:
     """Everything else. `infiniband`: whether the host has RDMA devices."""
-    return (*ACCELERATOR[node.accelerator], *(RDMA if gives_rdma(node, infiniband=infiniband) else ()))
+    return (*devices.kind(node).docker, *(RDMA if gives_rdma(node, infiniband=infiniband) else ()))
 
 
 def device_files(options: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Model, Node, Role
+from orchestrator.plan import devices
 from orchestrator.plan.actions.conditions import Runs
 from orchestrator.plan.engine.ray import Member, Roster
 from orchestrator.plan.facts.containers import ip_of, running_container
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
-from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.ray.ports import EPHEMERAL, free_port
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, RankGroup, Serving
@@ -98,9 +98,11 @@ class MpEngine:
         unknown = [
             name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
         ]
+        device = devices.kind(cluster.head).device
         if unknown and not parallelism.sizes_given(model.args):
             return tuple(
-                HostProblem(name, Problem("how many GPUs it has is not known", TELL_GPUS)) for name in unknown
+                HostProblem(name, Problem(f"how many {device}s it has is not known", TELL_GPUS))
+                for name in unknown
             )
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
@@ -140,20 +142,18 @@ def _count(node: Node, here: HostFacts | Unreachable) -> int | None:
     """The GPUs that vLLM may use there, a CPU for one; None where nobody can tell."""
     if node.num_gpus or node.accelerator is Accelerator.NONE:
         return node.num_gpus or 1
-    if node.accelerator is not Accelerator.NVIDIA or isinstance(here, Unreachable):
-        return None
-    return expected_gpus(node, here)
+    return None if isinstance(here, Unreachable) else devices.known(node, here)
 
 
 def _seen_gpus(node: Node, here: HostFacts) -> int | None:
     """Only NVIDIA's driver tells of its GPUs at a look."""
     if node.accelerator is not Accelerator.NVIDIA or here.gpus is None:
         return None
-    return min(here.gpus, expected_gpus(node, here))
+    return min(here.gpus, devices.expected(node, here))
 
 
 def _few(node: Node, here: HostFacts) -> str:
-    seen, expected = _seen_gpus(node, here), expected_gpus(node, here)
+    seen, expected = _seen_gpus(node, here), devices.expected(node, here)
     return f"the host shows {seen} of its {expected} GPUs" if seen is not None and seen < expected else ""
 
 

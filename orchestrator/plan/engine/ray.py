@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
 from orchestrator.model.ssh_target import host_port
+from orchestrator.plan import devices
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.containers import UP_FIRST, ip_of, ray_table, why_not_ready
@@ -12,7 +13,7 @@ from orchestrator.plan.facts.host import Container, Facts, HostFacts, RayNode, R
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.ray import ports
-from orchestrator.plan.ray.commands import expected_gpus, parse_table
+from orchestrator.plan.ray.commands import few, parse_table
 from orchestrator.plan.remedies import FIREWALL, format_duration
 from orchestrator.plan.serving import parallelism, spec
 from orchestrator.plan.serving.spec import BACKEND, Part, Serving
@@ -101,14 +102,14 @@ class RayEngine:
                 return f"its container has run for {ran}, but Ray does not list it"
             # A new container is no cure for a firewall.
             closed = Problem(listed.out_of_reach, FIREWALL) if listed.out_of_reach else None
-            return closed or _few(listed, expected_gpus(node, here))
+            return closed or _few(node, here, listed).text
         if node.role is Role.HEAD and isinstance(table, RayTrouble):
             return _mute_head(table)
         return ""
 
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Joined:
         """Until the node has joined. `restarts`: how often Docker had restarted its container before."""
-        return Joined(ip_of(node, here) or "", expected_gpus(node, here), restarts)
+        return Joined(ip_of(node, here) or "", devices.expected(node, here), restarts, node.accelerator)
 
     def member(self, node: Node, here: HostFacts, container: Container, table: Table) -> Member:
         """The node's membership."""
@@ -121,9 +122,9 @@ class RayEngine:
             sound=runs is not False and listed is not None and not trouble,
             ray=runs,
             joined=listed is not None if isinstance(table, RayTable) else None,
-            gpus=listed.gpus if listed else None,
+            gpus=listed.count(devices.kind(node).resource) if listed else None,
             trouble=trouble,
-            fix=FIREWALL if listed and listed.out_of_reach else "",
+            fix=(FIREWALL if listed.out_of_reach else _few(node, here, listed).fix) if listed else "",
         )
 
     def summary_prefix(self, version: str | None) -> str:
@@ -135,7 +136,11 @@ class RayEngine:
         table = parse_table(watched) if watched else ray_table(cluster, facts)
         assert isinstance(table, RayTable)  # noqa: S101 - `up` succeeds only when Ray has told
         ips = addresses(cluster, facts)
-        listed = {name: node.gpus for name, ip in ips.items() if (node := table.alive(ip))}
+        listed = {
+            node.name: there.count(devices.kind(node).resource)
+            for node in cluster.nodes
+            if node.name in ips and (there := table.alive(ips[node.name]))
+        }
         strangers = {node.ip for node in table.nodes if node.alive} - set(ips.values())
         return Roster(self.summary_prefix(table.version), listed, tuple(sorted(strangers)))
 
@@ -147,7 +152,8 @@ class RayEngine:
         if not isinstance(table, RayTable):
             mute = Problem("the cluster is not up: Ray on its head gives no answer", UP_FIRST)
             return (HostProblem(head.name, mute),)
-        gpus = {node.ip: node.gpus for node in table.nodes if node.alive}
+        of = devices.kind(head)  # vLLM wants of all hosts what it finds where it runs
+        gpus = {node.ip: node.count(of.resource) for node in table.nodes if node.alive}
         if few := parallelism.too_many(gpus, model.args, "Ray lists"):
             return (HostProblem(head.name, Problem(few, parallelism.FEWER)),)
         chosen = parallelism.choose(gpus, model.args)
@@ -163,8 +169,8 @@ def _listed(node: Node, here: HostFacts, container: Container, table: Table) -> 
     return table.alive(ip, container.started) if isinstance(table, RayTable) and ip else None
 
 
-def _few(listed: RayNode, expected: int) -> str:
-    return f"Ray sees {listed.gpus} of its {expected} GPUs" if listed.gpus < expected else ""
+def _few(node: Node, here: HostFacts, listed: RayNode) -> Problem:
+    return few(listed, node.accelerator, devices.expected(node, here)) or Problem("")
 
 
 def _mute_head(trouble: RayTrouble) -> str | Problem:
@@ -182,7 +188,7 @@ def _trouble(node: Node, here: HostFacts, container: Container, table: Table, li
     if here.processes and "raylet" not in here.processes:
         return f"its container has run for {since}, but no Ray runs in it"
     if listed:
-        return listed.out_of_reach or _few(listed, expected_gpus(node, here))
+        return listed.out_of_reach or _few(node, here, listed).text
     if isinstance(table, RayTrouble):
         return "Ray on the head gives no answer: " + table.text
     if table is None:

@@ -9,12 +9,16 @@ from orchestrator.plan.facts.host import Address, Facts, HostFacts, Unreachable
 
 @dataclass(frozen=True, slots=True)
 class NodeAddress:
-    """A node's data address, the interface that carries it, the user's home, InfiniBand or not."""
+    """A node's data address, the interface that carries it, the user's home, InfiniBand or not.
+
+    `alike`: whether the name of another of the host's interfaces begins with the name of this one.
+    """
 
     ip: str
     interface: str
     home: str
     infiniband: bool
+    alike: bool = False
 
 
 def node_address(node: Node, facts: HostFacts) -> NodeAddress | str:
@@ -23,7 +27,9 @@ def node_address(node: Node, facts: HostFacts) -> NodeAddress | str:
     given = tuple(each for each in facts.addresses if each.ip == ip)[:1]
     match given if ip is not None else facts.within(network):
         case (only,):
-            return NodeAddress(only.ip, only.interface, facts.home, facts.infiniband)
+            others = set(facts.interfaces) - {only.interface}
+            alike = any(name.startswith(only.interface) for name in others)
+            return NodeAddress(only.ip, only.interface, facts.home, facts.infiniband, alike)
         case () if ip is not None:
             return f"ip {ip} is on no interface of this host, which has {_listed(facts.addresses)}"
         case ():

@@ -125,6 +125,7 @@ class Resource:
 class RayNode:
     """A row of Ray's node table. `started` is the raylet's own clock, in seconds since the epoch.
 
+    `accelerators`: how many it has, by Ray's name for them.
     `reached`: whether the head can connect to the node's `port`; None where it is not known yet.
     `resources`: none where they were not asked for, or are not told.
     `metrics`: the port that exports them; none in an image whose Ray lacks its agent.
@@ -133,7 +134,7 @@ class RayNode:
     ip: str
     alive: bool
     is_head: bool
-    gpus: int
+    accelerators: tuple[tuple[str, int], ...]
     started: float
     hostname: str = ""
     death: str = ""
@@ -141,6 +142,10 @@ class RayNode:
     reached: bool | None = True
     resources: tuple[Resource, ...] = ()
     metrics: int = 0
+
+    def count(self, resource: str) -> int:
+        """How many accelerators of that name it has."""
+        return dict(self.accelerators).get(resource, 0)
 
     @property
     def out_of_reach(self) -> str:
@@ -193,10 +198,11 @@ class HostFacts:
 
     `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `unheard`: why nobody knows what is
     served there, where that could not be asked. `engine`: Docker's; asked where no container of ours runs yet.
+    `interfaces`: those with any address, also one that is for a single wire.
 
     `image_id`: of the image that containers run, empty if it is not there; `image_layers`: its contents, which other
     hosts know by the same names. Where that is one with `ray.install`, `derived` is all of it, and `base` is the
-    inventory's image, below it.
+    inventory's image, below it. `image_env`: the variables that it gives its containers.
     """
 
     now: float
@@ -217,6 +223,8 @@ class HostFacts:
     served: Served | None = None
     unheard: str = ""
     engine: Engine | None = None
+    image_env: tuple[tuple[str, str], ...] = ()
+    interfaces: tuple[str, ...] = ()
 
     def within(self, network: str) -> tuple[Address, ...]:
         """The addresses that lie in the CIDR `network`."""

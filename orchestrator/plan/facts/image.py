@@ -42,6 +42,12 @@ class ImageInfo:
         return self.id == other.id or bool(set(self.digests) & set(other.digests)) or same
 
     @property
+    def env(self) -> tuple[tuple[str, str], ...]:
+        """The variables that it gives its containers."""
+        told = (each.removeprefix("Env ").partition("=") for each in self.settings if each.startswith("Env "))
+        return tuple((name, value) for name, _, value in told)
+
+    @property
     def is_whole(self) -> bool:
         """Whether the host has what is in it. Docker's containerd store may know an image of which it has no layer."""
         return bool(self.layers)

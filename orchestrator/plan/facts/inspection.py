@@ -5,25 +5,33 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.facts.docker_engine import Engine, parse_engine
 from orchestrator.plan.facts.sections import KIB, Section, sections
 
-COUNTS = ("nvidia_cards", "nvidia_usable", "amd", "intel", "ascend")
+COUNTS = ("nvidia_cards", "nvidia_usable")
+OTHERS = (Accelerator.AMD, Accelerator.GAUDI, Accelerator.ASCEND, Accelerator.INTEL, Accelerator.TPU)
+"""The clearer ones first: Intel's device files are those of other makers' cards, too, and a TPU's are those of anything
+that is handed to a virtual machine."""
 COLUMNS = 4  # of a neighbour, as INSPECT prints them
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Accelerators and RDMA devices of a host. Counts are of devices."""
+    """Accelerators and RDMA devices of a host. Counts are of devices; `others`: of those that are not NVIDIA's."""
 
     nvidia_cards: int
     nvidia_driver: str
     nvidia_usable: int
     nvidia_toolkit: str
-    amd: int
-    intel: int
-    ascend: int
+    others: tuple[tuple[Accelerator, int], ...]
     infiniband: tuple[str, ...]
+
+    def count(self, accelerator: Accelerator) -> int:
+        """How many there are of it; for NVIDIA, as many as the driver lists, else as are on the bus."""
+        if accelerator is Accelerator.NVIDIA:
+            return self.nvidia_usable or self.nvidia_cards
+        return dict(self.others).get(accelerator, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,8 @@ def _engine(info: Section, room: Section) -> Engine | None:
 def _hardware(found: Mapping[str, str]) -> Hardware:
     values: dict[str, Any] = {key: int(found.get(key) or 0) for key in COUNTS}
     values |= {key: found.get(key, "") for key in ("nvidia_driver", "nvidia_toolkit")}
-    return Hardware(**values, infiniband=tuple(found.get("infiniband", "").split()))
+    others = tuple((each, int(found.get(each) or 0)) for each in OTHERS)
+    return Hardware(**values, others=others, infiniband=tuple(found.get("infiniband", "").split()))
 
 
 def _neighbour(line: str) -> Neighbour:

@@ -73,11 +73,15 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         now=float(now),
         home=home,
         addresses=_addresses(found["addresses"]),
+        interfaces=tuple(
+            each["ifname"] for each in json.loads(found["addresses"].text) if each.get("addr_info")
+        ),
         infiniband=infiniband != "none",
         gpus=int(gpus) or None,
         docker=_containers(found["containers"]),
         image_id=image.id if image else "",
         image_layers=image.layers if image else (),
+        image_env=image.env if image else (),
         processes=frozenset(line.split()[-1] for line in found["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
         ray=_ray(found.get("ray")),

@@ -67,7 +67,8 @@ containers() {
         told=$(ask container inspect $ids) || return
     printf '%s\n' "$told"
 }
-image() { [ -z "$image" ] || ask image inspect --format '{"Id":{{json .Id}},"RootFS":{{json .RootFS}}}' "$image"; }
+told_of_images='{"Id":{{json .Id}},"RootFS":{{json .RootFS}},"Config":{"Env":{{json .Config.Env}}}}'
+image() { [ -z "$image" ] || ask image inspect --format "$told_of_images" "$image"; }
 processes() { [ -z "$image" ] || ask top "$container" -eo pid,comm 2>/dev/null; }
 ray() { ask exec "$container" python3 -c "$nodes" "$gcs"; }
 rest() {
@@ -150,6 +151,8 @@ hardware() {
     echo "amd $(find /sys/class/kfd/kfd/topology/nodes/ -name gpu_id -exec cat {} +  2>/dev/null | grep -vc '^0$')"
     echo "intel $(count /dev/dri 'renderD*')"
     echo "ascend $(count /dev 'davinci[0-9]*')"
+    echo "gaudi $(count /sys/bus/pci/drivers/habanalabs '*:*')"
+    echo "tpu $(($(count /dev 'accel[0-9]*') + $(count /dev/vfio '[0-9]*')))"
     echo "infiniband" $(ls /sys/class/infiniband 2>/dev/null)
 }
 neighbours() {

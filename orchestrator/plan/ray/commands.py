@@ -5,9 +5,12 @@ import shlex
 from typing import Any
 
 from orchestrator import payload
+from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Role
 from orchestrator.model.ssh_target import host_port
-from orchestrator.plan.facts.host import HostFacts, RayNode, RayTable, RayTrouble, Resource
+from orchestrator.plan import devices
+from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble, Resource
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import ports
 from orchestrator.plan.remedies import OLD_RAY
 
@@ -36,33 +39,40 @@ def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
         if node.role is Role.HEAD
         else (f"--address={host_port(head_ip, port)}", f"--node-ip-address={ip}")
     )
-    gpus = () if node.num_gpus is None else (f"--num-gpus={node.num_gpus}",)
-    words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *gpus, *node.ray_args)
+    words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *_told(node))
     resume = f"{payload.RESUME} " if node.role is Role.HEAD else ""
     return f"{resume}exec {shlex.join(words)}"
 
 
-def expected_gpus(node: Node, facts: HostFacts) -> int:
-    """How many GPUs Ray must at least list for this node."""
-    if node.num_gpus is not None:
-        return node.num_gpus
-    if node.accelerator is Accelerator.NONE:
-        return 0
-    if node.accelerator is not Accelerator.NVIDIA:
-        return 1
-    return _nvidia_gpus(node.docker.gpus, facts.gpus)
+def _told(node: Node) -> tuple[str, ...]:
+    """What Ray is told of the node's accelerators, and the arguments of the inventory.
+
+    It has an option for what it calls GPU alone. Of two `--resources` it takes the last, so ours are added there.
+    """
+    resource = devices.kind(node).resource
+    if node.num_gpus is None:
+        return node.ray_args
+    if resource == "GPU":
+        return (f"--num-gpus={node.num_gpus}", *node.ray_args)
+    told = json.dumps({**devices.resources(node.ray_args), resource: node.num_gpus})
+    return (*node.ray_args, f"--resources={told}")
 
 
-def _nvidia_gpus(wanted: str, found: int | None) -> int:
-    match wanted.strip("\"'").partition("="):
-        case "all", _, _:
-            return found or 1
-        case number, "", _ if number.isdigit():
-            return int(number)
-        case "device", _, devices:
-            return len(devices.split(","))
-        case _:
-            return 1
+def few(listed: RayNode, accelerator: Accelerator, expected: int) -> Problem | None:
+    """That Ray lists fewer devices of a node than there should be; what it lists instead is told, too."""
+    of = KINDS[accelerator]
+    if (count := listed.count(of.resource)) >= expected:
+        return None
+    text = f"Ray sees {count} of its {expected} {of.device}s"
+    if others := [f"{n} {name}" for name, n in listed.accelerators if n and name != of.resource]:
+        fix = (
+            f"set `accelerator` to what the host has; or take what tells Ray of {others[0]} out of `ray.args`"
+        )
+        return Problem(f"{text}, but {', '.join(others)}", fix)
+    if of.counted_by:
+        fix = f"Ray counts them by {of.counted_by}, where the image has it; else set `ray: {{num_gpus: …}}`"
+        return Problem(text, fix)
+    return Problem(text)
 
 
 def parse_table(line: str) -> RayTable | RayTrouble:
@@ -81,11 +91,9 @@ def parse_table(line: str) -> RayTable | RayTrouble:
 
 def _node(row: dict[str, Any]) -> RayNode:
     return RayNode(
-        **{
-            name: row[name]
-            for name in ("ip", "alive", "gpus", "started", "hostname", "death", "port", "reached")
-        },
+        **{name: row[name] for name in ("ip", "alive", "started", "hostname", "death", "port", "reached")},
         is_head=row["head"],
+        accelerators=tuple(row["accelerators"].items()),
         resources=tuple(Resource(name, *amounts) for name, amounts in row.get("resources", {}).items()),
         metrics=max(row["metrics"], 0),
     )

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.known_causes import KNOWN, Known, Weight
@@ -20,11 +21,16 @@ SECONDARY_ERRORS = (
 """Errors that only tell of another one."""
 
 CALLED: Mapping[Accelerator, Mapping[str, str]] = {
-    Accelerator.NVIDIA: {"device": "GPU", "monitor": "nvidia-smi", "network": "NCCL"},
-    Accelerator.AMD: {"device": "GPU", "monitor": "rocm-smi", "network": "NCCL"},  # RCCL calls itself NCCL
-    Accelerator.INTEL: {"device": "GPU"},
-    Accelerator.ASCEND: {"device": "NPU", "monitor": "npu-smi info", "network": "HCCL"},
-    Accelerator.NONE: {"device": "device"},
+    accelerator: {
+        name: value
+        for name, value in (
+            ("device", of.device if of.maker else "device"),
+            ("monitor", of.monitor),
+            ("network", of.network),
+        )
+        if value
+    }
+    for accelerator, of in KINDS.items()
 }
 """What is called how with an accelerator."""
 

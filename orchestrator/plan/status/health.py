@@ -5,8 +5,8 @@ from dataclasses import replace
 from enum import StrEnum
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Cluster, Engine, Node, Role
-from orchestrator.plan import engine
+from orchestrator.model.cluster import Accelerator, Cluster, Engine, Node, Role
+from orchestrator.plan import devices, engine
 from orchestrator.plan.engine.ray import Table
 from orchestrator.plan.facts.containers import (
     container_of,
@@ -18,7 +18,6 @@ from orchestrator.plan.facts.containers import (
 )
 from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, Unreachable, answered
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.ray.commands import expected_gpus
 from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
@@ -49,6 +48,7 @@ class HostHealth:
     joined: bool | None = None
     gpus: int | None = None
     gpus_expected: int | None = None
+    accelerator: Accelerator = Accelerator.NVIDIA
     uptime: float | None = None
     restarts: int | None = None
     image: str | None = None
@@ -115,8 +115,9 @@ def _host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable, table: T
         container=container.status if runs else f"{container.status} ({container.exit_code})",
         ray=member.ray,
         joined=member.joined,
+        accelerator=node.accelerator,
         gpus=member.gpus,
-        gpus_expected=expected_gpus(node, here),
+        gpus_expected=devices.expected(node, here),
         uptime=here.now - container.started if runs else None,
         restarts=container.restarts,
         image=container.image,

@@ -195,7 +195,8 @@ VALUE_CASES = [
     ),
     (
         LINE_4 + "accelerator: nvida",
-        'f:4:14: accelerator: should be one of nvidia, amd, intel, ascend, none, not "nvida"; did you mean "nvidia"?',
+        "f:4:14: accelerator: should be one of nvidia, amd, intel, ascend, gaudi, tpu, none, "
+        'not "nvida"; did you mean "nvidia"?',
     ),
     (LINE_4 + "rdma: yes", 'f:4:7: rdma: should be one of auto, on, off, not "yes"'),
     (
@@ -306,6 +307,20 @@ VALUE_CASES = [
         'f:4:19: docker.command: starts with a variable; write "env DOCKER_HOST=x docker"',
     ),
     (LINE_4 + "docker: {command: [a, b]}", "f:4:19: docker.command: should be text, not a list"),
+    (
+        LINE_4 + "docker: {gpus: some}",
+        'f:4:16: docker.gpus: should be all, none, a number or device=…, not "some"',
+    ),
+    (
+        LINE_4 + "docker: {gpus: 'devices=0'}",
+        'f:4:16: docker.gpus: Docker\'s --gpus knows no "devices"; '
+        "it knows driver, count, device, capabilities, options",
+    ),
+    (
+        LINE_4 + "docker: {gpus: 'device=\"0,1\"'}",
+        'f:4:16: docker.gpus: has a quote where Docker\'s --gpus takes none: "device="0,1""; '
+        'it is CSV, as in \'"device=0,2","capabilities=utility"\'',
+    ),
     (LINE_4 + "docker: {gpus: --x}", 'f:4:16: docker.gpus: should not start with "-", as "--x" does'),
     *(
         (
@@ -387,6 +402,14 @@ ARGUMENT_CASES = [
 ]
 
 NEIGHBOUR_CASES = [
+    (
+        LINE_4 + "docker: {gpus: 'all,device=0'}",
+        "f:4:16: docker.gpus: Docker takes either a count or devices in --gpus, and here are both",
+    ),
+    (
+        LINE_4 + "docker: {gpus: 'all,2'}",
+        "f:4:16: docker.gpus: Docker takes one count in --gpus, and here are two",
+    ),
     (worker("host: gpu2"), 'f:5:5: workers[0]: needs an "ip", or the file a "network" to find it in'),
     (worker("host: gpu1", "ip: 10.0.0.2"), 'f:5:11: workers[0].host: "gpu1" is also the name of head'),
     (

@@ -55,8 +55,8 @@ def test_the_head_answers_or_its_container_has_ended(
     ("watched", "verdict"),
     [
         (listed(), Ready("joined, 8 GPUs")),
-        (listed(gpus=9), Ready("joined, 9 GPUs")),
-        (listed(gpus=4), Problem("Ray sees 4 of its 8 GPUs")),
+        (listed(accelerators={"GPU": 9}), Ready("joined, 9 GPUs")),
+        (listed(accelerators={"GPU": 4}), Problem("Ray sees 4 of its 8 GPUs")),
         (ray_line(ray_row("10.0.0.1")), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
         (listed(alive=False), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
         (listed(started=1772366399.0), NotYet("runs, but Ray does not list 10.0.0.2 yet")),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Auth, Cluster, Docker, Pull, Ray
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Pull, Ray
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.actions.up import Secrets, plan_up
@@ -165,7 +165,9 @@ def test_a_node_that_is_older_than_its_container_is_a_ghost_and_does_not_count()
 
 def test_a_worker_with_too_few_gpus_is_started_anew() -> None:
     demo = cluster(workers=1)
-    plan = up(demo, with_table(standing(demo), ray_node(demo.head), ray_node(node(2), gpus=4)))
+    plan = up(
+        demo, with_table(standing(demo), ray_node(demo.head), ray_node(node(2), accelerators=(("GPU", 4),)))
+    )
     assert reasons(plan) == {"gpu2": "Ray sees 4 of its 8 GPUs"}
 
 
@@ -297,8 +299,8 @@ def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() ->
     facts = with_container(standing(demo), "gpu2", restarts=3)
     facts = with_container(facts, "gpu3", running=False, status="exited", exit_code=1)
     waits = {step.host: step.until for step in up(demo, facts) if isinstance(step, Wait)}
-    assert waits["gpu2"] == Joined("10.0.0.2", 8, restarts=3)
-    assert waits["gpu3"] == Joined("10.0.0.3", 8, restarts=0)
+    assert waits["gpu2"] == Joined("10.0.0.2", 8, restarts=3, accelerator=Accelerator.NONE)
+    assert waits["gpu3"] == Joined("10.0.0.3", 8, restarts=0, accelerator=Accelerator.NONE)
 
 
 def test_secrets_of_the_user_reach_docker_run_alone() -> None:

@@ -20,9 +20,7 @@ HARDWARE = Hardware(
     nvidia_driver="570.86.15",
     nvidia_usable=8,
     nvidia_toolkit="/usr/bin/nvidia-container-runtime-hook",
-    amd=0,
-    intel=0,
-    ascend=0,
+    others=(),
     infiniband=(),
 )
 ENGINE = Engine("27.3.1", "x86_64", "/var/lib/docker", 500 * GIB)

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
 from orchestrator.plan.checks.hardware import check_hardware
-from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.inspection import OTHERS, Inspection
 from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT, docker_problem
 from tests.plan.checks.samples import (
     ALONE,
@@ -180,14 +180,14 @@ def test_nvidias_card_driver_and_toolkit(changes: dict[str, object], wanted: Tol
     assert bad(hardware(**changes)) == wanted
 
 
-@pytest.mark.parametrize("kind", [Accelerator.AMD, Accelerator.INTEL, Accelerator.ASCEND])
+@pytest.mark.parametrize("kind", OTHERS)
 def test_devices_of_another_kind(kind: Accelerator) -> None:
     told = f"`accelerator` is {kind}, and there is no such device on it"
     fix = "install its driver there, or set `accelerator` to what the host has"
     assert bad(hardware(), accelerator=kind) == [("failure", told, fix)]
     of = head(accelerator=kind)
     for count, devices in ((1, "device"), (8, "devices")):
-        found = check_hardware(of, of.head, bare_host(of.head), hardware(**{kind: count}))
+        found = check_hardware(of, of.head, bare_host(of.head), hardware(others=((kind, count),)))
         assert [each.text for each in found if each.topic == "gpus"] == [f"{count} {kind} {devices} on it"]
 
 

@@ -7,9 +7,10 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.facts.address import NodeAddress
+from orchestrator.plan.facts.address import NodeAddress, node_address
+from orchestrator.plan.facts.host import Address
 from orchestrator.plan.ray import commands as ray
-from tests.plan.worlds import arguments
+from tests.plan.worlds import arguments, bare_host
 
 HEAD = Node("gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1")
 WORKER = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
@@ -117,6 +118,8 @@ def test_everything_a_host_may_set_has_its_place() -> None:
             " --security-opt seccomp=unconfined",
         ),
         (Accelerator.INTEL, " --device /dev/dri -v /dev/dri/by-path:/dev/dri/by-path"),
+        (Accelerator.GAUDI, " --runtime habana --cap-add sys_nice"),
+        (Accelerator.TPU, " --privileged"),
     ],
 )
 def test_an_accelerator_that_is_not_nvidia_gets_its_own_flags_and_no_gpus(
@@ -132,6 +135,84 @@ def test_ascend_gets_its_devices_and_driver() -> None:
     assert "--device /dev/davinci0 " in shown
     assert "--device /dev/hisi_hdc " in shown
     assert "-v /usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64" in shown
+
+
+@pytest.mark.parametrize(
+    ("gpus", "given"),
+    [
+        ("2", "--gpus 2 "),
+        ("device=0", "--gpus device=0 "),
+        (
+            "device=0,2",
+            "--gpus '\"device=0,2\"' ",
+        ),  # without its quotes Docker would read a device and a count
+        ('"device=0,2"', "--gpus '\"device=0,2\"' "),
+        ("driver=cdi,device=nvidia.com/gpu=all", "--gpus driver=cdi,device=nvidia.com/gpu=all "),
+        ("none", ""),
+    ],
+)
+def test_docker_gpus_is_given_as_docker_takes_it(gpus: str, given: str) -> None:
+    shown = line(SMALLEST, replace(HEAD, docker=Docker(gpus=gpus)))
+    assert f"--shm-size 10.24g {given}--stop-timeout" in shown
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "given"),
+    [
+        (Accelerator.AMD, "GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"),
+        (Accelerator.INTEL, "GLOO_SOCKET_IFNAME=eth1 -e CCL_KVS_IFACE=eth1 -e FI_TCP_IFACE=eth1"),
+        (
+            Accelerator.ASCEND,
+            "GLOO_SOCKET_IFNAME=eth1 -e TP_SOCKET_IFNAME=eth1 -e HCCL_SOCKET_IFNAME=eth1",
+        ),
+        (
+            Accelerator.GAUDI,
+            "GLOO_SOCKET_IFNAME=eth1 -e HCCL_SOCKET_IFNAME=eth1 -e HABANA_VISIBLE_DEVICES=all"
+            " -e OMPI_MCA_btl_vader_single_copy_mechanism=none",
+        ),
+        (
+            Accelerator.TPU,
+            "GLOO_SOCKET_IFNAME=eth1 -e TPU_MULTIHOST_BACKEND=ray -e JAX_PLATFORMS=",
+        ),
+        (Accelerator.NONE, "GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"),
+    ],
+)
+def test_each_accelerators_library_is_told_the_interface_by_its_own_variables(
+    accelerator: Accelerator, given: str
+) -> None:
+    shown = line(SMALLEST, replace(HEAD, accelerator=accelerator))
+    assert f" -e VLLM_HOST_IP=10.0.0.1 -e {given} -v " in shown
+
+
+def test_hccl_is_told_of_ipv6() -> None:
+    node = replace(HEAD, ip="fd00::1", accelerator=Accelerator.ASCEND)
+    assert " -e HCCL_SOCKET_FAMILY=AF_INET6 " in line(SMALLEST, node)
+
+
+def test_the_inventorys_variables_win_over_the_accelerators() -> None:
+    node = replace(HEAD, accelerator=Accelerator.GAUDI, env=(("HABANA_VISIBLE_DEVICES", "0,1"),))
+    shown = line(SMALLEST, node)
+    assert " -e HABANA_VISIBLE_DEVICES=0,1 " in shown
+    assert "=all" not in shown
+
+
+@pytest.mark.parametrize(
+    ("others", "nccl"),
+    [
+        (("lo", "eth0", "docker0"), "eth1"),
+        (("lo", "eth10"), "=eth1"),
+        (("eth1.100",), "=eth1"),
+        (("veth1",), "eth1"),
+    ],
+)
+def test_where_another_interface_begins_with_the_same_name_nccl_is_told_this_one_alone(
+    others: tuple[str, ...], nccl: str
+) -> None:
+    here = bare_host(HEAD, addresses=(Address("eth1", "10.0.0.1"),), interfaces=("eth1", *others))
+    place = node_address(HEAD, here)
+    assert isinstance(place, NodeAddress)
+    shown = docker.container_spec(SMALLEST, HEAD, place, "10.0.0.1", ()).run.line()
+    assert f" -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME={nccl} " in shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.model.cluster import Docker
 from orchestrator.plan import docker
 from orchestrator.plan.facts.docker_engine import Engine
-from orchestrator.plan.facts.inspection import Hardware, Inspection, Neighbour, parse_inspection
+from orchestrator.plan.facts.inspection import OTHERS, Hardware, Inspection, Neighbour, parse_inspection
 from tests.plan.machines import NOTE, Machine
 from tests.plan.worlds import cluster, node
 
@@ -30,6 +30,9 @@ case $* in
     */kfd/*) printf '0\\n4098\\n29772\\n' ;;
     */dev/dri*renderD*) seq 4 ;;
     */dev*davinci*) seq 8 ;;
+    */habanalabs*) seq 3 ;;
+    "/dev "*accel*) seq 1 ;;
+    /dev/vfio*) seq 4 ;;
 esac
 """
 SED = """#!/bin/sh
@@ -81,7 +84,14 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_host_with_nothing_but_docker(machine: Machine) -> None:
     assert inspected(machine) == Inspection(
         Engine("27.3.1", "x86_64", "/data/docker", 493022904 * 1024),
-        Hardware(0, "", 0, hardware(machine).nvidia_toolkit, amd=0, intel=0, ascend=0, infiniband=()),
+        Hardware(
+            0,
+            "",
+            0,
+            hardware(machine).nvidia_toolkit,
+            others=tuple((each, 0) for each in OTHERS),
+            infiniband=(),
+        ),
         neighbours=(),
         pullable=None,
         sudo_docker=False,
@@ -199,7 +209,13 @@ def test_nvidia_cards_are_found_on_the_bus_without_a_driver(
 def test_devices_of_the_other_kinds_are_counted(machine: Machine) -> None:
     machine.program("find", FIND)
     found = hardware(machine)
-    assert (found.amd, found.intel, found.ascend) == (2, 4, 8)
+    assert {str(each): count for each, count in found.others} == {
+        "amd": 2,
+        "gaudi": 3,
+        "ascend": 8,
+        "intel": 4,
+        "tpu": 5,
+    }
 
 
 def test_rdma_cards_are_named(machine: Machine) -> None:

@@ -56,6 +56,7 @@ def test_a_host_on_which_the_cluster_has_never_been() -> None:
         processes=frozenset(),
         token=None,
         ray=None,
+        interfaces=("lo", "eth0"),
     )
 
 
@@ -71,7 +72,7 @@ def test_a_head_that_stands() -> None:
             "10.0.0.1",
             alive=True,
             is_head=True,
-            gpus=8,
+            accelerators=(("GPU", 8),),
             started=NOON + 5,
             hostname="gpu1",
             port=33169,
@@ -81,7 +82,7 @@ def test_a_head_that_stands() -> None:
             "10.0.0.2",
             alive=False,
             is_head=False,
-            gpus=8,
+            accelerators=(("GPU", 8),),
             started=NOON + 5,
             hostname="gpu1",
             port=33169,

@@ -1,60 +1,63 @@
-"""How many GPUs Ray has to list, and what its node table tells."""
+"""How Ray is told of accelerators, and what its node table tells."""
 
 import json
+import shlex
+from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, Docker
+from orchestrator.model.cluster import Accelerator
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble
-from orchestrator.plan.ray.commands import expected_gpus, parse_table
+from orchestrator.plan.ray import commands as ray
+from orchestrator.plan.ray.commands import parse_table
 from orchestrator.plan.remedies import OLD_RAY
 from tests.plan.recordings import ray_line, ray_row
-from tests.plan.worlds import bare_host, node
+from tests.plan.worlds import cluster, node
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "expected"),
+    ("accelerator", "told"),
     [
-        (Accelerator.NVIDIA, 8),
-        (Accelerator.AMD, 1),
-        (Accelerator.INTEL, 1),
-        (Accelerator.ASCEND, 1),
-        (Accelerator.NONE, 0),
+        (Accelerator.NVIDIA, "--num-gpus=8"),
+        (Accelerator.AMD, "--num-gpus=8"),
+        (Accelerator.INTEL, "--num-gpus=8"),
+        (Accelerator.ASCEND, '--resources={"NPU": 8}'),
+        (Accelerator.GAUDI, '--resources={"HPU": 8}'),
+        (Accelerator.TPU, '--resources={"TPU": 8}'),
     ],
 )
-def test_gpus_are_expected_for_each_accelerator_as_far_as_the_host_tells(
-    accelerator: Accelerator, expected: int
+def test_ray_is_told_of_a_number_by_its_own_name_for_the_accelerator(
+    accelerator: Accelerator, told: str
 ) -> None:
-    machine = node(1, accelerator=accelerator, num_gpus=None)
-    assert expected_gpus(machine, bare_host(machine, gpus=8)) == expected
+    machine = node(1, accelerator=accelerator, num_gpus=8, ray_args=("--num-cpus=4",))
+    words = shlex.split(ray.start(cluster(), machine, "10.0.0.1", "10.0.0.1"))
+    assert {each for each in words if each.startswith(("--num-gpus", "--resources"))} == {told}
 
 
-@pytest.mark.parametrize("accelerator", Accelerator)
-@pytest.mark.parametrize("told", [0, 3])
-def test_what_the_inventory_says_of_gpus_wins(accelerator: Accelerator, told: int) -> None:
-    machine = node(1, accelerator=accelerator, num_gpus=told)
-    assert expected_gpus(machine, bare_host(machine, gpus=8)) == told
+def test_a_number_joins_the_resources_of_the_inventory_of_which_ray_takes_the_last() -> None:
+    own = ("--resources", '{"big": 1, "NPU": 2}')
+    machine = node(1, accelerator=Accelerator.ASCEND, num_gpus=8, ray_args=own)
+    words = shlex.split(ray.start(cluster(), machine, "10.0.0.1", "10.0.0.1"))
+    assert words[-3:] == [*own, '--resources={"big": 1.0, "NPU": 8}']
 
 
-@pytest.mark.parametrize(
-    ("gpus", "found", "expected"),
-    [
-        ("all", 8, 8),
-        ("all", None, 1),
-        ("2", 8, 2),
-        ("0", 8, 0),
-        ("device=3", 8, 1),
-        ("device=0,2,5", 8, 3),
-        ('"device=0,2"', 8, 2),
-        ("'device=0,2'", 8, 2),
-        ("device=GPU-3faa8,GPU-17bb2", 8, 2),
-        ("capabilities=utility", 8, 1),
-    ],
-)
-def test_nvidia_gpus_are_expected_as_docker_was_told(gpus: str, found: int | None, expected: int) -> None:
-    machine = node(1, accelerator=Accelerator.NVIDIA, num_gpus=None, docker=Docker(gpus=gpus))
-    assert expected_gpus(machine, bare_host(machine, gpus=found)) == expected
+EIGHT_GPUS = RayNode("10.0.0.1", alive=True, is_head=True, accelerators=(("GPU", 8),), started=1.0)
+
+
+def test_gpus_where_npus_should_be_are_told() -> None:
+    told = ray.few(EIGHT_GPUS, Accelerator.ASCEND, 8)
+    assert told
+    assert told.text == "Ray sees 0 of its 8 NPUs, but 8 GPU"
+    assert "`accelerator`" in told.fix
+    assert ray.few(EIGHT_GPUS, Accelerator.NVIDIA, 8) is None
+
+
+def test_where_ray_needs_a_package_to_count_devices_it_is_named() -> None:
+    none = replace(EIGHT_GPUS, accelerators=())
+    told = ray.few(none, Accelerator.GAUDI, 1)
+    assert told
+    assert (told.text, "habana_frameworks" in told.fix) == ("Ray sees 0 of its 1 HPUs", True)
 
 
 @pytest.mark.parametrize(("ip", "written"), [("10.0.0.1", "10.0.0.1:6379"), ("fd00::1", "[fd00::1]:6379")])
@@ -63,14 +66,14 @@ def test_an_address_has_the_brackets_that_ipv6_needs(ip: str, written: str) -> N
 
 
 def test_a_table_is_read() -> None:
-    assert parse_table(ray_line(ray_row(gpus=4))) == RayTable(
+    assert parse_table(ray_line(ray_row(accelerators={"GPU": 4}))) == RayTable(
         "2.56.0",
         (
             RayNode(
                 "10.0.0.1",
                 alive=True,
                 is_head=True,
-                gpus=4,
+                accelerators=(("GPU", 4),),
                 started=1772366405.0,
                 hostname="gpu1",
                 port=33169,

@@ -117,7 +117,7 @@ def test_a_head_that_does_not_answer_is_told_once_and_not_again_for_each_worker(
 
 
 def test_what_has_no_words_of_its_own_is_told_by_the_hosts_verdict() -> None:
-    few = with_table(ALL, ONE, replace(TWO, gpus=4), THREE)
+    few = with_table(ALL, ONE, replace(TWO, accelerators=(("GPU", 4),)), THREE)
     assert told(ALL, few) == ["gpu2 is degraded: Ray sees 4 of its 8 GPUs", "is degraded"]
 
 

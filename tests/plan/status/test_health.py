@@ -103,7 +103,13 @@ def test_the_ghost_of_a_killed_node_does_not_make_its_successor_joined() -> None
 
 def test_too_few_gpus_degrade() -> None:
     health = assess(
-        DEMO, with_table(standing(DEMO), ray_node(DEMO.head), ray_node(node(2), gpus=4), ray_node(node(3)))
+        DEMO,
+        with_table(
+            standing(DEMO),
+            ray_node(DEMO.head),
+            ray_node(node(2), accelerators=(("GPU", 4),)),
+            ray_node(node(3)),
+        ),
     )
     assert health.verdict is Verdict.DEGRADED
     assert host(health, "gpu2").trouble == "Ray sees 4 of its 8 GPUs"
