@@ -1,7 +1,8 @@
 """Probe that runs in a container of the image, sent there as text: reports what Ray would find, then listens.
 
-python3 -c TEXT look ACCELERATOR IP PORT…      one line of JSON, then answers on the ports that are free,
-                                               until standard input ends or is silent
+python3 -c TEXT look ACCELERATOR IP HF PORT…   one line of JSON, then answers on the ports that are free,
+                                               until standard input ends or is silent; HF: where a container
+                                               has the host's folder for Hugging Face
 python3 -c TEXT reach IP:PORT…                 a line of JSON for each
 """
 
@@ -10,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import pwd
 import resource
 import shutil
 import socket
@@ -20,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from common import family, input_ended, listen
 
-HF_HOME = "/root/.cache/huggingface"
+HF_HOME = "/run/raycluster/hf_home"  # here a trial has that folder too, for a user who may not enter /root
 PATIENCE = 3  # seconds for a connection
 ECHO_REQUEST = b"\x08\x00\xf7\xff\x00\x00\x00\x00"  # type, code, checksum, and zeros
 OUTCOMES = {
@@ -105,7 +107,7 @@ def could_listen(ip, port):
         return False
 
 
-def look(accelerator, ip, *ports):
+def look(accelerator, ip, hf_home, *ports):
     gpus, trouble = ACCELERATORS[accelerator]()
     shm = os.statvfs("/dev/shm")
     report = {
@@ -117,13 +119,92 @@ def look(accelerator, ip, *ports):
         "shm": shm.f_blocks * shm.f_frsize,
         "memlock": soft_limit(resource.RLIMIT_MEMLOCK),
         "nofile": soft_limit(resource.RLIMIT_NOFILE),
-        "hf_home": os.access(HF_HOME, os.W_OK) if os.path.ismount(HF_HOME) else None,
+        "user": user(),
+        "models": models(os.path.realpath(hf_home)),
+        "read_only": [path for path in ("/tmp", "/var/tmp", cache_home()) if not is_usable(path)],
         "boot": read("/proc/sys/kernel/random/boot_id"),
         "network": os.readlink("/proc/self/ns/net"),
         "listens": [int(port) for port in ports if could_listen(ip, int(port))],
     }
     print(json.dumps(report), flush=True)
     input_ended().wait()
+
+
+def user():
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = ""
+    return {"uid": uid, "name": name, "home": os.path.expanduser("~")}
+
+
+def variable(name, default):
+    """As Hugging Face reads its variables."""
+    return os.path.realpath(os.path.expandvars(os.path.expanduser(os.environ.get(name) or default)))
+
+
+def cache_home():
+    return variable("XDG_CACHE_HOME", "~/.cache")
+
+
+def models(hf_home):
+    """Where this user's Hugging Face looks for models, what is mounted there, and what keeps the user from it."""
+    home = variable("HF_HOME", os.path.join(cache_home(), "huggingface"))
+    hub = variable("HF_HUB_CACHE", variable("HUGGINGFACE_HUB_CACHE", os.path.join(home, "hub")))
+    mounts = [hf_home, *(line.split()[4] for line in read("/proc/self/mountinfo").splitlines())]
+    mount = max((each for each in mounts if is_within(hub, each)), key=len)
+    if mount == hf_home:
+        seen = os.path.join(HF_HOME, os.path.relpath(hub, hf_home))
+    else:
+        seen = os.path.join(HF_HOME, "hub") if mount == "/" else hub
+    given = HF_HOME if is_within(seen, HF_HOME) else seen
+    there = os.path.isdir(given)
+    unusable, readable = hindrance(given, seen) if there else ("", True)
+    return {
+        "home": home,
+        "hub": hub,
+        "mount": "folder" if mount == hf_home else "nothing" if mount == "/" else "other",
+        "entered": can_be_there(hf_home),
+        "given": there,
+        "unusable": unusable and os.path.relpath(unusable, given),
+        "readable": readable,
+        "fixed": there and bool(os.statvfs(given).f_flag & os.ST_RDONLY),
+    }
+
+
+def is_within(path, folder):
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def can_be_there(path):
+    """Whether the user may enter what stands above it."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def is_usable(path):
+    """Whether the user could write there, or make it."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return os.access(path, os.R_OK | os.W_OK | os.X_OK)
+
+
+def hindrance(given, hub):
+    """The first folder in there that the user may not use, and whether at least it may be read."""
+    locks = os.path.join(hub, ".locks")
+    held = os.listdir(hub) if os.access(hub, os.R_OK | os.X_OK) else []
+    models = [os.path.join(hub, name) for name in sorted(held) if name.startswith("models--")]
+    there = [path for path in (given, hub, locks, *models) if path == given or os.path.isdir(path)]
+    for path in there:
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            return path, os.access(path, os.R_OK | os.X_OK)
+    return "", True
 
 
 def reach(address):

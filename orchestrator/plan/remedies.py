@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from orchestrator.model.cluster import Node
 from orchestrator.plan.problem import Problem, quoted
 
 
@@ -12,6 +13,21 @@ def format_duration(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / unit:.0f} {name}"
     return f"{seconds / 86400:.0f} d"
+
+
+def in_docker_args(node: Node, *words: str) -> str:
+    """How the words come into the node's `docker.args`, which may have others."""
+    listed = ", ".join(words)
+    return (
+        f"add {listed} to its `docker.args`"
+        if node.docker.args
+        else f"set `docker: {{args: [{listed}]}}` for it"
+    )
+
+
+def _in_args(word: str) -> str:
+    """The same for whoever does not know the node."""
+    return f"set `docker: {{args: [{word}]}}` for it, or add that to its `docker.args`"
 
 
 NO_RAY = (
@@ -50,6 +66,9 @@ NO_INDEX = (
 NO_ROOM = "free disk space where Docker keeps its data (docker system df)"
 PORT_TAKEN = "another program holds the port: stop it, or set another `ray: {port: …}`"
 OTHER_TOKEN = "its Ray token is another than the head's: `raycluster down`, then `up`"  # noqa: S105
+CLOSED_FILE = (
+    "its container may not read Ray's token: does SELinux, or something in `docker.args`, keep it from that?"
+)
 SUDO_ASKS = (
     "let this user run Docker by sudo without a password: there, with USER for its name, "
     """echo "USER ALL=(root) NOPASSWD: $(command -v docker)" | sudo tee /etc/sudoers.d/docker"""
@@ -65,10 +84,13 @@ OTHER_ENGINE = (
     f"or set `docker: {{command: docker -H {SYSTEMS_SOCKET}}}` for it"
 )
 NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
-USERS_AS_THEY_ARE = "set `docker: {args: [--userns=host]}` for it"
-READABLE_LOGS = "set `docker: {args: [--log-driver=local]}` for it"
-HOSTS_RUNTIME = "set `docker: {args: [--runtime=runc]}` for it"
-NO_RUNTIME = f"install that runtime there, or {HOSTS_RUNTIME}"
+USERS_AS_THEY_ARE = "--userns=host"
+READABLE_LOGS = "--log-driver=local"
+HOSTS_RUNTIME = "--runtime=runc"
+NO_RUNTIME = f"install that runtime there, or {_in_args(HOSTS_RUNTIME)}"
+NO_BASH = (
+    "the image has no bash, which its container begins with: put it in (FROM it, RUN apt-get install -y bash)"
+)
 NO_CREDENTIALS = (
     "take `credsStore` and `credHelpers` out of ~/.docker/config.json there, or install that program"
 )
@@ -88,9 +110,9 @@ HINTS = {
     r"docker\.sock: connect: permission denied": NO_RIGHT,
     r"sudo: a (password|terminal) is required|is not in the sudoers|is not allowed to execute": SUDO_ASKS,
     r"you must have a tty to run sudo": NO_TTY,
-    r"host's network namespace when user namespaces are enabled": USERS_AS_THEY_ARE,
+    r"host's network namespace when user namespaces are enabled": _in_args(USERS_AS_THEY_ARE),
     r"authorization denied by plugin|authz plugin": NOT_AUTHORIZED,
-    r"logging driver|log.?opt": READABLE_LOGS,
+    r"logging driver|log.?opt": _in_args(READABLE_LOGS),
     r"error getting credentials": NO_CREDENTIALS,
     r"unable to retrieve OCI runtime error|unknown runtime specified|unknown or invalid runtime": NO_RUNTIME,
     r"Cannot connect to the Docker daemon at (?!unix:///(var/)?run/docker\.sock)": OTHER_ENGINE,
@@ -104,7 +126,9 @@ HINTS = {
     r"Failed to start the grpc server|Address already in use": PORT_TAKEN,
     r"Version mismatch|Could not read 'temp_dir' from GCS": "let all hosts run the same image and Ray",
     r"the head cannot reach it": FIREWALL,
-    r"AuthenticationError|InvalidAuthToken": OTHER_TOKEN,
+    r"RAY_AUTH_TOKEN_PATH is set but file cannot be opened": CLOSED_FILE,
+    r"InvalidAuthToken": OTHER_TOKEN,
+    r'exec: "/bin/bash": .*no such file': NO_BASH,
 }
 
 TIMED_OUT = 124

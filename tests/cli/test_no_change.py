@@ -138,11 +138,11 @@ def test_a_worker_that_ray_never_lists_fails_once_its_container_ends(
 ) -> None:
     ended = '{"state": {"Status": "exited", "ExitCode": 1, "OOMKilled": false}, "restarts": 0}'
     hosts.on("gpu2", lambda command: "{{json .State}}" in command.line(), Output(0, ended))
-    hosts.on("gpu2", sent("last-words"), Output(0, "AuthenticationError\n"))
+    hosts.on("gpu2", sent("last-words"), Output(0, "InvalidAuthToken\n"))
     up = raycluster("up")
     assert up.exit_code == 1
     assert "  gpu2  wait until Ray lists it: its container ended with exit code 1\n" in up.stderr
-    assert "      | AuthenticationError\n      → its Ray token is another than the head's" in up.stderr
+    assert "      | InvalidAuthToken\n      → its Ray token is another than the head's" in up.stderr
     assert "docker rm" not in " ".join(hosts.lines("gpu1"))
 
 

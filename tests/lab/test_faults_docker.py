@@ -261,13 +261,14 @@ def test_docker_that_keeps_no_logs_is_told_of_with_the_argument_that_keeps_ours(
         (
             {"log_driver": "fluentd"},
             "failed to initialize logging driver: dial tcp 127.0.0.1:24224: connect: connection refused",
-            "set `docker: {args: [--log-driver=local]}` for it",
+            "set `docker: {args: [--log-driver=local]}` for it, or add that to its `docker.args`",
             "--log-driver=local",
         ),
         (
             {"default_runtime": "gone", "runtimes": {"gone": {"path": "/gone"}}},
             "fork/exec /gone: no such file or directory",
-            "install that runtime there, or set `docker: {args: [--runtime=runc]}` for it",
+            "install that runtime there, or set `docker: {args: [--runtime=runc]}` for it, "
+            "or add that to its `docker.args`",
             "--runtime=runc",
         ),
     ],

@@ -1,8 +1,10 @@
 """What hosts answer to `docker.observe`, as recorded, changed one section at a time."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from tests.plan.checks.samples import TRIAL
 
 NEVER = "0001-01-01T00:00:00Z"
 STARTED = "2026-03-01T12:00:00.123456789Z"
@@ -170,7 +172,8 @@ def trial_line(**changes: Any) -> str:
     told: dict[str, Any] = {"python": "3.12.3", "ray": "2.56.0", "has_command": True}
     told |= {"gpus": [], "gpu_trouble": "", "shm": 10 << 30, "memlock": -1, "nofile": 1048576}
     told |= {"boot": BOOT, "network": NETWORK}
-    return json.dumps(told | {"hf_home": True, "listens": [6379, 60999, 19999]} | changes)
+    told |= {"user": asdict(TRIAL.user), "models": asdict(TRIAL.models), "read_only": []}
+    return json.dumps(told | {"listens": [6379, 60999, 19999]} | changes)
 
 
 def links_told(*addresses: str, outcome: str = "open", alive: bool = True) -> str:

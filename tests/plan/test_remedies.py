@@ -6,6 +6,9 @@ from orchestrator.plan import remedies
 from orchestrator.plan.problem import Problem, exited
 from orchestrator.plan.remedies import docker_problem, hint
 
+UNMAPPED = "set `docker: {args: [--userns=host]}` for it, or add that to its `docker.args`"
+LOCAL_LOGS = "set `docker: {args: [--log-driver=local]}` for it, or add that to its `docker.args`"
+
 SAID = [
     ("/bin/bash: line 1: exec: ray: not found", remedies.NO_RAY),
     ("bash: ray: command not found", remedies.NO_RAY),
@@ -32,11 +35,11 @@ SAID = [
     ("sudo: sorry, you must have a tty to run sudo", remedies.NO_TTY),
     (
         "Error response from daemon: cannot share the host's network namespace when user namespaces are enabled.",
-        remedies.USERS_AS_THEY_ARE,
+        UNMAPPED,
     ),
     (
         "Error response from daemon: configured logging driver does not support reading",
-        remedies.READABLE_LOGS,
+        LOCAL_LOGS,
     ),
     (
         "Error response from daemon: authorization denied by plugin opa: no host network",
@@ -66,7 +69,7 @@ SAID = [
         "OCI runtime error (open /var/run/docker/log.json: no such file or directory): fork/exec /nope: no such file",
         remedies.NO_RUNTIME,
     ),
-    ("unknown log opt 'x' for json-file log driver", remedies.READABLE_LOGS),
+    ("unknown log opt 'x' for json-file log driver", LOCAL_LOGS),
     (
         'error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH',
         remedies.NO_CREDENTIALS,
@@ -79,7 +82,9 @@ SAID = [
     ("dial tcp: lookup registry.lan: no such host", remedies.NO_IMAGE),
     ("write /var/lib/docker/tmp/x: no space left on device", remedies.NO_ROOM),
     ("Failed to start the grpc server. The specified port is 6379", remedies.PORT_TAKEN),
-    ("AuthenticationError: InvalidAuthToken", remedies.OTHER_TOKEN),
+    ("InvalidAuthToken: Authentication token is missing or incorrect", remedies.OTHER_TOKEN),
+    ("RAY_AUTH_TOKEN_PATH is set but file cannot be opened or is empty: /x", remedies.CLOSED_FILE),
+    ('docker: exec: "/bin/bash": stat /bin/bash: no such file or directory', remedies.NO_BASH),
     (
         "RuntimeError: Version mismatch: The cluster was started with Ray: 2.56.0",
         "let all hosts run the same",
@@ -98,7 +103,6 @@ def test_what_programs_say_has_its_remedy(said: str, fix: str) -> None:
         "",
         "the moon is full",
         "mkdir /mnt/models: permission denied: docker: Error response from daemon",
-        'docker: Error response from daemon: exec: "/bin/bash": stat /bin/bash: no such file or directory',
     ],
 )
 def test_what_has_no_known_cause_has_no_remedy(said: str) -> None:

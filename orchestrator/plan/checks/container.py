@@ -2,13 +2,14 @@
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
 from orchestrator.plan import devices, engine
+from orchestrator.plan.checks.container_user import check_user
 from orchestrator.plan.checks.finding import Findings, failure, gib, ok, quoting, release, warning
 from orchestrator.plan.docker.run import gives_rdma
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import OLDEST_RAY, too_old
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint
+from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint, in_docker_args
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
@@ -28,12 +29,7 @@ def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial
     if node.accelerator is not Accelerator.NONE:
         yield from _gpus(node, facts, trial)
     yield from _limits(node, facts, trial)
-    if trial.hf_home is False:
-        text = (
-            f"{facts.machine.hf_home.path if facts.machine else node.hf_home} cannot be written by containers"
-        )
-        fix = "let root write there (NFS: no_root_squash), or set `hf_home`"
-        yield warning(node.name, "hf_home", text, fix)
+    yield from check_user(node, facts, trial)
 
 
 def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
@@ -68,5 +64,5 @@ def _limits(node: Node, facts: HostFacts, trial: Trial) -> Findings:
         text = f"containers may lock only {gib(trial.memlock)} of memory, which RDMA needs all of"
         yield failure(node.name, "rdma", text, "let Docker's service have LimitMEMLOCK=infinity")
     if -1 < trial.nofile < OPEN_FILES:
-        fix = f"set `docker: {{args: [--ulimit, nofile={OPEN_FILES}]}}`"
+        fix = in_docker_args(node, f"--ulimit=nofile={OPEN_FILES}")
         yield warning(node.name, "memory", f"containers may open only {trial.nofile} files", fix)

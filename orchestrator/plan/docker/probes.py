@@ -6,7 +6,8 @@ from orchestrator.plan import devices, engine, scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.containers import inside
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.docker.run import HF_HOME, device_files, found_inside
+from orchestrator.plan.docker.mounts import hf_home_target
+from orchestrator.plan.docker.run import device_files, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
 from orchestrator.plan.facts.address import NodeAddress
 from orchestrator.plan.facts.host import Depth
@@ -61,8 +62,10 @@ def run_probe(
 
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
     """
-    given = (*(("-v", f"{folder}:{HF_HOME}") if folder else ()), *found_inside(cluster, node, place))
-    words = (program("probe"), "look", node.accelerator, place.ip, *map(str, ports))
+    target = hf_home_target(node)
+    mounts = (part for to in (target, payload.HF_HOME) for part in ("-v", f"{folder}:{to}") if folder)
+    given = (*mounts, *found_inside(cluster, node, place))
+    words = (program("probe"), "look", node.accelerator, place.ip, target, *map(str, ports))
     return _container(cluster, node, _probe_name(cluster, node), given, words)
 
 

@@ -14,12 +14,11 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import devices, engine
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
+from orchestrator.plan.docker.mounts import hf_home_target
 from orchestrator.plan.facts.address import NodeAddress
 
 STOP_SECONDS = 45
 """A busy actor keeps `docker stop` waiting for up to 31 s (Ray drains for 30)."""
-
-HF_HOME = "/root/.cache/huggingface"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def _options(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...
     return (
         *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
         *("--shm-size", node.docker.shm_size, *_gpus(node), "--stop-timeout", str(STOP_SECONDS)),
-        *("-v", f"{hf_home}:{HF_HOME}"),
+        *("-v", f"{hf_home}:{hf_home_target(node)}"),
         *_given(_environment(cluster, node, place)),
         *(("--env-file", "/dev/stdin") if cluster.secrets else ()),
         *(part for mount in engine.of(cluster).mounts(cluster, node, place.home) for part in ("-v", mount)),

@@ -4,17 +4,55 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
+from typing import Any
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """Whom the container runs as. `name`: empty where the image has none for that number."""
+
+    uid: int
+    name: str
+    home: str
+
+
+class Mounted(StrEnum):
+    """What a folder of the container is on: the host's for Hugging Face, another mount, or nothing but the image."""
+
+    FOLDER = "folder"
+    OTHER = "other"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Where Hugging Face looks for models in the container: `hub`, in its `home` unless that was told otherwise.
+
+    `entered`: whether the user may come to where the host's folder is mounted. `given`: whether there is a folder to
+    judge, the host's, or the other that is mounted. `unusable`: the first folder in it that the user may not read and
+    write, empty where all is well; `readable`: whether it may be read at least; `fixed`: whether it is mounted
+    read-only.
+    """
+
+    home: str
+    hub: str
+    mount: Mounted
+    entered: bool
+    given: bool
+    unusable: str
+    readable: bool
+    fixed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """What is in the container. Sizes in bytes, -1 for no limit; `gpus` are names; None: no `ray` there.
 
-    `listens`: the ports on which it now answers, for the others to try. `hf_home`: whether it can write
-    there; None where it was not given the folder. `boot` and `network`: as an `Inspection` has them of the host.
+    `read_only`: the folders in which the user may not write, though every program does. `listens`: the ports on
+    which it now answers, for the others to try. `boot` and `network`: as an `Inspection` has them of the host.
     """
 
     python: str
@@ -25,7 +63,9 @@ class Trial:
     shm: int
     memlock: int
     nofile: int
-    hf_home: bool | None
+    user: User
+    models: Models
+    read_only: tuple[str, ...]
     listens: tuple[int, ...]
     boot: str = ""
     network: str = ""
@@ -68,10 +108,15 @@ def parse_trial(line: str) -> Trial | Problem:
     """The first line of the probe in a container."""
     try:
         report = json.loads(line)
-        lists = {key: tuple(report[key]) for key in ("gpus", "listens")}
-        return Trial(**{key: report[key] for key in TRIAL} | lists)
+        parts: dict[str, Any] = {key: tuple(report[key]) for key in ("gpus", "listens", "read_only")}
+        parts |= {"user": User(**report["user"]), "models": _models(report["models"])}
+        return Trial(**{key: report[key] for key in TRIAL} | parts)
     except (ValueError, KeyError, TypeError):
         return Problem(line.strip() or "it says nothing")
+
+
+def _models(told: Mapping[str, Any]) -> Models:
+    return Models(**{**told, "mount": Mounted(told["mount"])})
 
 
 def parse_links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:

@@ -8,7 +8,7 @@ from orchestrator.plan.checks import Finding, quick
 from orchestrator.plan.facts.docker_engine import Engine
 from orchestrator.plan.facts.host import Facts, Folder, Machine
 from orchestrator.plan.facts.inspection import Hardware, Inspection, Neighbour
-from orchestrator.plan.facts.probe import Link, Outcome, Trial
+from orchestrator.plan.facts.probe import Link, Models, Mounted, Outcome, Trial, User
 from tests.plan.worlds import bare_host, cluster, node, with_host
 
 Told = list[tuple[str, str, str]]
@@ -25,6 +25,16 @@ HARDWARE = Hardware(
 )
 ENGINE = Engine("27.3.1", "x86_64", "/var/lib/docker", 500 * GIB)
 INSPECTION = Inspection(ENGINE, HARDWARE, neighbours=(), pullable=None, sudo_docker=False)
+MODELS = Models(
+    home="/root/.cache/huggingface",
+    hub="/root/.cache/huggingface/hub",
+    mount=Mounted.FOLDER,
+    entered=True,
+    given=True,
+    unusable="",
+    readable=True,
+    fixed=False,
+)
 TRIAL = Trial(
     python="3.12.3",
     ray="2.56.0",
@@ -34,7 +44,9 @@ TRIAL = Trial(
     shm=10 * GIB,
     memlock=-1,
     nofile=1048576,
-    hf_home=True,
+    user=User(0, "root", "/root"),
+    models=MODELS,
+    read_only=(),
     listens=(6379, 60999, 19999),
 )
 

@@ -22,7 +22,7 @@ from orchestrator.plan.facts.host import (
 )
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.facts.inspection import Hardware, Inspection, Neighbour
-from orchestrator.plan.facts.probe import Link, Outcome, Trial
+from orchestrator.plan.facts.probe import Link, Models, Outcome, Trial, User
 from orchestrator.plan.problem import HostProblem, Problem, quoted
 from orchestrator.plan.remedies import docker_problem
 from tests.plan.worlds import SEALED, cluster, container, node
@@ -115,9 +115,12 @@ INSPECTIONS = st.builds(
     st.lists(st.builds(Neighbour, LINES, LINES, st.booleans(), LINES), max_size=2).map(tuple),
     st.none() | WORDS.map(str.strip),
 )
+USERS = st.builds(User, st.sampled_from([0, 2000]), LINES, LINES)
+MODELS = st.builds(Models, LINES, LINES, unusable=st.sampled_from(["", ".", "hub"]))
 TRIALS = st.builds(
     Trial, LINES, st.none() | st.sampled_from(["2.56.0", "2.9", "x"]), gpus=st.lists(LINES).map(tuple),
-    gpu_trouble=WORDS.map(str.strip), listens=st.just(()),
+    gpu_trouble=WORDS.map(str.strip), listens=st.just(()), user=USERS, models=MODELS,
+    read_only=st.lists(st.sampled_from(["/tmp", "/home/x/.cache"])).map(tuple),
 ) | st.builds(Problem, WORDS)  # fmt: skip
 LINKS = st.builds(
     lambda pair, outcome, alive: Link(pair[0], pair[1], "10.0.0.2:1", outcome, alive),

@@ -35,9 +35,11 @@ def test_the_trial_of_the_smallest_inventory() -> None:
     assert words(trial()) == (
         "docker raytrial-demo-gpu1 --rm --interactive --label raycluster.trial --network host"
         " -v /home/ana/.cache/huggingface:/root/.cache/huggingface"
+        " -v /home/ana/.cache/huggingface:/run/raycluster/hf_home"
         " --shm-size 10.24g --gpus all"
         " -e VLLM_HOST_IP=10.0.0.1 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
-        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1 -c PROGRAM look nvidia 10.0.0.1 6379 60999 19999"
+        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1 -c PROGRAM"
+        " look nvidia 10.0.0.1 /root/.cache/huggingface 6379 60999 19999"
     )
 
 
@@ -57,7 +59,8 @@ def test_everything_that_decides_what_a_container_finds_is_as_in_its_own() -> No
         " --security-opt seccomp=unconfined"
         " --device /dev/infiniband --cap-add IPC_LOCK --ulimit memlock=-1 --ulimit stack=67108864"
         " --ulimit nofile=65536"
-        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1 -c PROGRAM look amd 10.0.0.2 6379 60999 19999"
+        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1 -c PROGRAM"
+        " look amd 10.0.0.2 /root/.cache/huggingface 6379 60999 19999"
     )
 
 

@@ -66,7 +66,7 @@ def given(hosts: Hosts, host: str) -> tuple[str, ...]:
     argv = next(
         each.command.argv for each in hosts.fake.sent if each.host == host and each.command.script == "trial"
     )
-    return argv[argv.index("look") + 3 :]
+    return argv[argv.index("look") + 4 :]
 
 
 @pytest.mark.parametrize("exists", [True, False])
