@@ -47,6 +47,11 @@ class Kind:
     family: str = ""
 
 
+def listed(value: str) -> int:
+    """How many devices such a variable lists, as Ray counts, which does not ask whether they are there."""
+    return 0 if value in ("", "NoDevFiles") else len(value.split(","))
+
+
 ASCEND_DEVICES = (*(f"davinci{i}" for i in range(8)), "davinci_manager", "devmm_svm", "hisi_hdc")
 ASCEND_FILES = (
     *("/usr/local/dcmi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver/lib64"),

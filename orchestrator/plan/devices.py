@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from orchestrator.model import gpu_request
-from orchestrator.model.accelerators import KINDS, Kind
+from orchestrator.model.accelerators import KINDS, Kind, listed
 from orchestrator.model.cluster import Accelerator, Node
 from orchestrator.model.inventory import arguments
 from orchestrator.plan.facts.host import HostFacts
+from orchestrator.plan.problem import plural
 
+NVIDIA_RUNTIMES = "NVIDIA_VISIBLE_DEVICES"
+EMPTY = ("", "-1", "none", "void", "NoDevFiles")
 CDI_GPU = re.compile(r"nvidia\.com/gpu=.+")
 
 
@@ -62,6 +65,30 @@ def visible(value: str, given: int | None) -> int:
     return len(seen) if given is None else min(len(seen), given)
 
 
+def hidden(node: Node, facts: HostFacts) -> Iterator[tuple[str, str]]:
+    """What variables hide by mistake, and what to write instead."""
+    of, env = kind(node), environment(node, facts)
+    if node.accelerator is Accelerator.NVIDIA and node.docker.gpus != gpu_request.NONE:
+        wanted = dict(node.env).get(NVIDIA_RUNTIMES, "all")
+        if wanted != "all":
+            text = f"{NVIDIA_RUNTIMES} in `env` has no effect beside --gpus {node.docker.gpus}"
+            yield text, f"set `docker: {{gpus: '\"device={wanted}\"'}}`"
+    given = _given(node, facts, env)
+    for name in (of.visible, *of.also):
+        value = env.get(name)
+        if value is None or not name or (name != of.visible and value not in EMPTY):
+            continue
+        left, entries = visible(value, given), listed(value)
+        fix = f"correct {name} in `env`, or take it out"
+        if (name, value) in facts.image_env:
+            every = ",".join(map(str, range(given or 1)))
+            fix = f'it is the image\'s; set `env: {{{name}: "{every}"}}`'
+        if not left:
+            yield f"{name}={value} hides every {of.device}", fix
+        elif left < entries:
+            yield f"{name}={value} ends for the driver after {plural(left, of.device)}, of {entries}", fix
+
+
 def resources(ray_args: tuple[str, ...]) -> dict[str, float]:
     """Those that `ray.args` declare; none where that is not what Ray would take."""
     for text in reversed(tuple(_values(ray_args, "--resources"))):
@@ -92,11 +119,11 @@ def _given(node: Node, facts: HostFacts, env: Mapping[str, str]) -> int | None:
 def _nvidia(node: Node, facts: HostFacts, env: Mapping[str, str]) -> int:
     if request := gpu_request.parse(gpu_request.as_docker_takes_it(node.docker.gpus)):
         return request.number(facts.gpus)
-    names = tuple(name for name in _values(node.docker.args, "--device") if CDI_GPU.fullmatch(name))
-    if names:
-        return gpu_request.distinct(names, facts.gpus)
-    match env.get("NVIDIA_VISIBLE_DEVICES", "all"):  # which NVIDIA's runtime reads
+    by_cdi = tuple(name for name in _values(node.docker.args, "--device") if CDI_GPU.fullmatch(name))
+    if by_cdi:
+        return gpu_request.distinct(by_cdi, facts.gpus)
+    match env.get(NVIDIA_RUNTIMES, "all"):  # which NVIDIA's runtime reads
         case "" | "void" | "none":
             return 0
-        case listed:
-            return gpu_request.distinct(tuple(listed.split(",")), facts.gpus)
+        case names:
+            return gpu_request.distinct(tuple(names.split(",")), facts.gpus)

@@ -126,6 +126,40 @@ def test_docker_gpus_wins_over_the_variable_that_nvidias_runtime_reads() -> None
     assert expected(env=(("NVIDIA_VISIBLE_DEVICES", "0"),)) == 8
 
 
+def hidden(image: tuple[tuple[str, str], ...] = (), **changes: object) -> list[tuple[str, str]]:
+    machine = node(1, **{"accelerator": Accelerator.NVIDIA, "num_gpus": None} | changes)
+    return list(devices.hidden(machine, replace(bare_host(machine, gpus=4), image_env=image)))
+
+
+def test_a_variable_that_hides_all_by_mistake_is_told() -> None:
+    fix = f"correct {CUDA} in `env`, or take it out"
+    assert hidden(env=((CUDA, "all"),)) == [(f"{CUDA}=all hides every GPU", fix)]
+    assert hidden(env=((CUDA, "0,1,-1,3"),)) == [
+        (f"{CUDA}=0,1,-1,3 ends for the driver after 2 GPUs, of 4", fix)
+    ]
+    assert hidden(env=((CUDA, "0,1"),)) == []
+    assert hidden() == []
+    assert hidden(accelerator=Accelerator.ASCEND, env=(("ASCEND_RT_VISIBLE_DEVICES", ""),)) == [
+        (
+            "ASCEND_RT_VISIBLE_DEVICES= hides every NPU",
+            "correct ASCEND_RT_VISIBLE_DEVICES in `env`, or take it out",
+        )
+    ]
+
+
+def test_a_variable_of_the_image_is_told_as_such() -> None:
+    fix = f'it is the image\'s; set `env: {{{CUDA}: "0,1,2,3"}}`'
+    assert hidden(image=((CUDA, ""),)) == [(f"{CUDA}= hides every GPU", fix)]
+
+
+def test_a_variable_that_has_no_effect_beside_docker_gpus_is_told() -> None:
+    env = (("NVIDIA_VISIBLE_DEVICES", "0,1"),)
+    text = "NVIDIA_VISIBLE_DEVICES in `env` has no effect beside --gpus all"
+    assert hidden(env=env) == [(text, "set `docker: {gpus: '\"device=0,1\"'}`")]
+    assert hidden(env=env, docker=Docker(gpus="none")) == []
+    assert hidden(image=(("NVIDIA_VISIBLE_DEVICES", "all"),)) == []
+
+
 @pytest.mark.parametrize(
     ("accelerator", "variable"),
     [

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Ports
+from orchestrator.model.accelerators import KINDS, listed
+from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Accelerator, Ports
 from orchestrator.model.inventory import addresses, arguments
 from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
 from orchestrator.model.inventory.models import Host, Inventory, Machine
@@ -15,6 +16,7 @@ from orchestrator.model.select import RESERVED
 LONGEST = 100_000
 """sshd hands the line to a shell as one argument, for which Linux has 131,071 bytes; ours take the rest."""
 VLLM_HOST_IP = "VLLM_HOST_IP"
+ROCR = "ROCR_VISIBLE_DEVICES"
 _LABEL = "raycluster."
 _REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
 
@@ -34,6 +36,9 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
     yield from _check_local(hosts)
     yield from _check_ports(inventory)
     yield from _check_secrets(inventory, hosts)
+    yield from dict.fromkeys(
+        chain.from_iterable(_check_devices(inventory, path, hosts[path]) for path in hosts)
+    )
     yield from _check_labels({(): inventory, **hosts})
     yield from _check_lengths(inventory, hosts)
     yield from _check_host_ips({(): inventory} | {path: hosts[path] for path in machines}, machines)
@@ -115,6 +120,30 @@ def _check_secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
         if name == VLLM_HOST_IP:
             yield Fault(("secrets", i), f"{name} is no secret; {_REMOVE_IT}")
         seen.add(name)
+
+
+def _check_devices(inventory: Inventory, path: Path, host: Host) -> Iterator[Fault]:
+    """Ray does not start where it is told of more devices than a variable leaves."""
+    accelerator = host.accelerator or inventory.accelerator or Accelerator.NVIDIA
+    kind, variables = KINDS[accelerator], dict(_variables((), inventory)) | dict(_variables(path, host))
+    if accelerator is Accelerator.AMD and ROCR in variables and kind.visible not in variables:
+        yield Fault(variables[ROCR][0], f"Ray does not start with {ROCR}; write {kind.visible} instead")
+    told = [part.ray.num_gpus for part in (inventory, host) if part.ray and part.ray.num_gpus is not None]
+    if told and kind.visible in variables:
+        where, value = variables[kind.visible]
+        if (left := listed(value)) < told[-1]:
+            leaves = f"leaves {_many(left, kind.device)}, but ray.num_gpus is {told[-1]}"
+            yield Fault(where, f"{kind.visible} {leaves}, so Ray would not start")
+
+
+def _variables(path: Path, part: Inventory | Host) -> Iterator[tuple[str, tuple[Path, str]]]:
+    """Each variable of the containers, where it is written, and its value; later ones win."""
+    for name, value in (part.env or {}).items():
+        yield name, ((*path, "env", name), value)
+    for i, variable in arguments.variables(_docker_args(part)):
+        name, equals, value = variable.partition("=")
+        if equals:
+            yield name, ((*path, "docker", "args", i), value)
 
 
 def _check_labels(parts: Mapping[Path, Inventory | Host]) -> Iterator[Fault]:

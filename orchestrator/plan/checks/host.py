@@ -69,6 +69,8 @@ def check_settings(node: Node, facts: HostFacts) -> Findings:
     if node.accelerator is Accelerator.NVIDIA and facts.gpus and (node.num_gpus or 0) > facts.gpus:
         text = f"`num_gpus` is {node.num_gpus}, but the host has {facts.gpus} GPUs"
         yield warning(node.name, "gpus", text, f"set `ray: {{num_gpus: {facts.gpus}}}` for it")
+    for text, fix in devices.hidden(node, facts) if node.num_gpus != 0 else ():
+        yield warning(node.name, "gpus", text, fix)
     if facts.machine:
         wanted = size(node.docker.shm_size)
         if facts.machine.memory and wanted > facts.machine.memory:

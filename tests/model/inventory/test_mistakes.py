@@ -403,6 +403,26 @@ ARGUMENT_CASES = [
 
 NEIGHBOUR_CASES = [
     (
+        LINE_4 + "env: {CUDA_VISIBLE_DEVICES: '0,1'}\nray: {num_gpus: 8}",
+        "f:4:29: env.CUDA_VISIBLE_DEVICES: CUDA_VISIBLE_DEVICES leaves 2 GPUs, but ray.num_gpus is 8, "
+        "so Ray would not start",
+    ),
+    (
+        LINE_4 + "docker: {args: [-e, HIP_VISIBLE_DEVICES=]}\nray: {num_gpus: 1}\naccelerator: amd",
+        "f:4:17: docker.args[0]: HIP_VISIBLE_DEVICES leaves 0 GPUs, but ray.num_gpus is 1, so Ray would not start",
+    ),
+    (
+        LINE_4 + "env: {ASCEND_RT_VISIBLE_DEVICES: 0}\naccelerator: ascend\n"
+        "workers: [{host: a, ip: 10.0.0.2, ray: {num_gpus: 2}}]",
+        "f:4:34: env.ASCEND_RT_VISIBLE_DEVICES: ASCEND_RT_VISIBLE_DEVICES leaves one NPU, but ray.num_gpus is 2, "
+        "so Ray would not start",
+    ),
+    (
+        LINE_4 + "accelerator: amd\nenv: {ROCR_VISIBLE_DEVICES: 0}",
+        "f:5:29: env.ROCR_VISIBLE_DEVICES: Ray does not start with ROCR_VISIBLE_DEVICES; "
+        "write HIP_VISIBLE_DEVICES instead",
+    ),
+    (
         LINE_4 + "docker: {gpus: 'all,device=0'}",
         "f:4:16: docker.gpus: Docker takes either a count or devices in --gpus, and here are both",
     ),
