@@ -74,6 +74,7 @@ InventoryOption = Annotated[
 OnlyInventory = Annotated[
     str | None, _inventory_option("The inventory file; - is standard input. Default: ./inventory.yaml.")
 ]
+OnlyFile = Annotated[str | None, _inventory_option("The inventory file. Default: ./inventory.yaml.")]
 Limit = Annotated[
     str | None,
     typer.Option(

@@ -30,7 +30,7 @@ def meant(raycluster: Raycluster, hosts: FakeFleet, *words: str) -> str:
         ("stop", "raycluster down"),
         ("start", "raycluster up"),
         ("kill", "raycluster down"),
-        ("rm gpu2", "raycluster down -l gpu2"),
+        ("rm gpu2", "raycluster remove gpu2"),
         ("destroy -y my.yaml", "raycluster down -y my.yaml"),
         ("stop gpu2 -j 4", "raycluster down -l gpu2 -j 4"),
         ("ps -a", "raycluster status"),  # where an option is not ours, nothing is carried over

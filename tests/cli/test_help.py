@@ -33,7 +33,7 @@ def test_the_commands_stand_in_the_order_in_which_they_are_used() -> None:
     listed = told().partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == [
         *("init", "trust", "check", "up", "status", "logs", "serve", "exec", "shell", "dashboard", "metrics"),
-        *("restart", "down", "pull", "image", "lock", "config"),
+        *("restart", "down", "pull", "image", "add", "remove", "lock", "config"),
     ]
 
 
@@ -63,7 +63,12 @@ def test_an_option_has_the_same_letter_everywhere_and_a_letter_the_same_option()
 
 
 @pytest.mark.parametrize(
-    "path", [path for path, names in options() if "--inventory" in names and path != ("init",)]
+    "path",
+    [
+        path
+        for path, names in options()
+        if "--inventory" in names and path[0] not in ("init", "add", "remove")
+    ],
 )
 def test_only_where_an_argument_may_name_the_inventory_it_is_spoken_of(path: tuple[str, ...]) -> None:
     text = " ".join(told(*path).split())

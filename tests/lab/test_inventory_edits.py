@@ -55,3 +55,20 @@ def test_a_host_under_a_new_name_gets_no_second_container_beside_the_old(lab: La
     up = lab.raycluster("up", renamed, "--prune")
     assert up.returncode == 0, up.stderr
     assert set(containers(lab)) == {"raycluster-lab-gpu1", "raycluster-lab-renamed"}
+
+
+def test_a_host_is_added_and_removed_while_the_cluster_runs(lab: Lab) -> None:
+    inventory = lab.inventory(workers=[lab.hosts["gpu2"].entry])
+    brought_up(lab, inventory)
+    text = inventory.read_text()
+    add = lab.raycluster("add", "gpu3", "-i", inventory)
+    assert add.returncode == 0, add.stderr
+    assert f"raycluster up {inventory}\n" in add.stdout
+    up = lab.raycluster("up", inventory)
+    assert "gpu3: has no container yet" in up.stderr
+    assert verdict(lab, inventory) == "healthy"
+
+    assert lab.raycluster("remove", "gpu3", "-i", inventory).returncode == 0
+    assert inventory.read_text() == text
+    assert lab.raycluster("up", "--prune", inventory).returncode == 0
+    assert set(containers(lab)) == {"raycluster-lab-gpu1", "raycluster-lab-gpu2"}

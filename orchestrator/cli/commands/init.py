@@ -31,6 +31,10 @@ Image = Annotated[
     str | None,
     typer.Option("--image", metavar="IMAGE", help=f"The Docker image. Default: {IMAGE}.", show_default=False),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="The cluster's name. Default: demo.", show_default=False),
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Replace a file that is there without asking.")]
 
 
@@ -38,6 +42,7 @@ def init(
     hosts: Hosts = None,
     file: File = DEFAULT,
     image: Image = None,
+    name: Name = None,
     yes: Yes = False,
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
@@ -52,7 +57,7 @@ def init(
 
     targets = given(hosts or [])
     make_way(file, yes=yes)
-    cluster, targets = asked_for(targets, image, IMAGE)
+    cluster, targets = asked_for(targets, image, IMAGE, name)
     draft = drafted(cluster, targets, options.RunOptions(jobs, verbose))
     keep(draft, file)
     report(draft, file)

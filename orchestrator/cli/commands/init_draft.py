@@ -1,6 +1,6 @@
 """What `init` does: ask for the machines, look at them, write the file, say what is in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -46,12 +46,16 @@ def given(words: list[str]) -> tuple[Target, ...]:
 
 
 def asked_for(
-    targets: tuple[Target, ...], image: str | None, default: str
+    targets: tuple[Target, ...], image: str | None, default: str, name: str | None = None
 ) -> tuple[Cluster, tuple[Target, ...]]:
     """The machines, and a cluster of them whose addresses are not known yet; a person is asked for what is missing."""
     named = bool(targets)
     targets = targets or _machines()
-    name = CLUSTER if named else _ask("Name of the cluster", CLUSTER, values.cluster_name)
+    try:
+        name = values.cluster_name(name) if name else None
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong), param_hint="--name") from None
+    name = name or (CLUSTER if named else _ask("Name of the cluster", CLUSTER, values.cluster_name))
     try:
         image = (
             values.image(image or default) if named or image else _ask("Docker image", default, values.image)
@@ -94,7 +98,7 @@ def make_way(file: str, *, yes: bool) -> None:
 
 def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions) -> Draft:
     """The inventory of the machines as they were seen; exit code 1 where one could not be."""
-    facts, closer = _look(cluster, pace)
+    facts, closer = seen_now(cluster, pace)
     silent = {name: here for name, here in facts.items() if isinstance(here, Unreachable)}
     if silent:
         troubles(silent.items())
@@ -109,7 +113,8 @@ def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions) -> 
     return Draft(cluster.name, cluster.image, seen, _networks(hosts))
 
 
-def _look(cluster: Cluster, pace: RunOptions) -> tuple[Facts, Mapping[str, Inspection | None]]:
+def seen_now(cluster: Cluster, pace: RunOptions) -> tuple[Facts, Mapping[str, Inspection | None]]:
+    """What is seen of the hosts, and what a second look at those that answer adds; keys are asked for before."""
     verdicts = introduced(tuple(node for node in cluster.nodes if not node.is_local), pace.jobs)
     unmet = {name: unreachable(each) for name, each in verdicts.items() if isinstance(each, Failure)}
     with session(cluster, "init", pace, logged=False) as run:
@@ -159,15 +164,20 @@ def report(draft: Draft, file: str) -> None:
     for host in draft.hosts:
         role = "  head" if host is head else ""
         screen.print(f"  {host.name:<{widest[0]}}  {draft.ip(host):<{widest[1]}}  {host.hardware}{role}")
-    for host in draft.hosts:
+    warn_of_docker(draft.hosts)
+    named = "" if file in (DEFAULT, STDOUT) else f" {quoted(file)}"
+    if file != STDOUT:
+        screen.print(f"{file} is written. Read it, then: raycluster check{named}")
+
+
+def warn_of_docker(hosts: Iterable[Seen]) -> None:
+    """Says on which hosts Docker does not answer, and why."""
+    for host in hosts:
         # A Docker that does not answer is no reason to keep the file back: `check` and `up` say the same.
         mute = host.facts.docker
         if isinstance(mute, Problem) and not host.sudo:
             notice().print(f"! {host.name}  Docker does not answer: {mute.text}", style="yellow")
             explain("", mute.fix)
-    named = "" if file in (DEFAULT, STDOUT) else f" {quoted(file)}"
-    if file != STDOUT:
-        screen.print(f"{file} is written. Read it, then: raycluster check{named}")
 
 
 def _together(draft: Draft) -> str:

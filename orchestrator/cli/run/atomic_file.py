@@ -12,8 +12,10 @@ def make_sure(file: Path) -> None:
         refuse(f"{file}: {'is a folder' if file.is_dir() else 'there is no such folder'}. Nothing was done.")
 
 
-def replace(file: Path, text: str) -> None:
-    """Writes it beside the old one, and puts it in its place. Readable for whom new files are."""
+def replace(file: Path, text: str, mode: int | None = None) -> None:
+    """Writes it beside the old one, and puts it in its place. Without a mode, readable for whom new files are."""
     new = file.with_name(f".{file.name}.{os.getpid()}")
-    new.write_text(text)
+    new.write_text(text, newline="")
+    if mode is not None:
+        new.chmod(mode & 0o7777)
     new.replace(file)

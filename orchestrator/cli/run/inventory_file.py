@@ -94,12 +94,17 @@ def load_for_hosts(
     option: str | None, hosts: list[str] | None, limit: str | None
 ) -> "tuple[Cluster, tuple[Node, ...]]":
     """For commands whose arguments are hosts: the cluster, and the hosts that are left by both ways to say which."""
-    if file := next((word for word in hosts or () if _is_file(word)), None):
-        refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
+    no_files(hosts or [])
     cluster = load(None, option)
     named = only(cluster, ",".join(hosts) if hosts else None, option="HOST")
     nodes = tuple(node for node in selected(cluster, limit) if named is None or node.name in named)
     return cluster, nodes or refuse("HOST and --limit have no host in common")
+
+
+def no_files(hosts: list[str]) -> None:
+    """Exit code 2 for an inventory among the hosts."""
+    if file := next((word for word in hosts if _is_file(word)), None):
+        refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
 
 
 def _is_file(word: str) -> bool:

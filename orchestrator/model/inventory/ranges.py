@@ -30,6 +30,16 @@ def expand(text: str) -> tuple[str, ...]:
     return tuple(f"{before}{n:0{width}}{after}" for n in range(int(first), int(last) + 1))
 
 
+def narrowed(text: str, first: int, last: int) -> str:
+    """What stands for some of those that a range stands for, counted from 0."""
+    each = expand(text)
+    if first == last:
+        return each[first]
+    before, _, _, after = _parts(text)
+    numbers = [each[i][len(before) : len(each[i]) - len(after)] for i in (first, last)]
+    return f"{before}[{numbers[0]}-{numbers[1]}]{after}"
+
+
 def _parts(text: str) -> tuple[str, str, str, str]:
     match _RANGE.split(text):
         case [before, first, last, after] if not is_range(before + after):

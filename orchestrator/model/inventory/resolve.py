@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
+from orchestrator.model.inventory import models
 from orchestrator.model.inventory.fields import Section
 from orchestrator.model.inventory.models import Host, Image, Inventory
 
@@ -24,6 +25,12 @@ def resolve(inventory: Inventory) -> Cluster:
         engine=inventory.engine or Engine.RAY,
         serve=Model(inventory.serve.model, inventory.serve.args or ()) if inventory.serve else None,
     )
+
+
+def joining(inventory: Inventory, name: str, host: str, user: str | None, port: int | None) -> Node:
+    """A worker that the inventory does not have yet, with all that holds for each; its `ip` is not known."""
+    ssh = models.Ssh(user=user, port=port) if user or port else None
+    return replace(_shared(inventory, Host(host=host, ssh=ssh), Role.WORKER), name=name, host=host)
 
 
 def _image(written: str | Image) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def from_text(text: str, file: str) -> Source | InventoryError:
     lines = tuple(text.splitlines())
     tree = _Tree(file, lines)
     try:
-        data = tree.data(_compose(text, file))
+        data = tree.data(compose(text, file))
     except (UnreadableError, yaml.reader.ReaderError, yaml.MarkedYAMLError) as error:
         position, message = _explain(error, text, file)
         return InventoryError((_mistake(position, (), message, lines),))
@@ -122,8 +122,8 @@ class _TextLoader(yaml.SafeLoader):
         return Position(self.file, self.line + 1, self.column + 1)
 
 
-def _compose(text: str, file: str) -> yaml.Node:
-    """The one document's node; a YAMLError where it has none to give."""
+def compose(text: str, file: str) -> yaml.Node:
+    """The one document's root node; a YAMLError where it has none to give."""
     loader = _TextLoader(text, file)
     try:
         node = loader.get_single_node()

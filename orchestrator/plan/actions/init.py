@@ -100,7 +100,7 @@ def _top(draft: Draft) -> Iterator[str]:
     yield _line(f"cluster: {draft.cluster}", 'in the names and labels of the containers: a-z, 0-9 and "-"')
     last = "the last stock vLLM image with Ray in it; for later ones see `ray` below"
     any_other = "with Ray in it; for one without see `ray` below"
-    yield _line(f"image: {_plain(draft.image)}", last if draft.image == LAST_WITH_RAY else any_other)
+    yield _line(f"image: {plain(draft.image)}", last if draft.image == LAST_WITH_RAY else any_other)
 
 
 def _hosts(draft: Draft) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _hosts(draft: Draft) -> Iterator[str]:
 
 def _pairs(draft: Draft, host: Seen) -> str:
     """What is the host's own: its name and addresses, and in what it differs from the others."""
-    pairs = {"host": _plain(host.target.host), "ip": _plain(draft.ip(host))}
+    pairs = {"host": plain(host.target.host), "ip": plain(draft.ip(host))}
     pairs |= {"name": host.name} if host.name != host.target.host else {}
     ssh = _ssh(
         host.target.user if draft.common.user is None else None,
@@ -133,7 +133,7 @@ def _pairs(draft: Draft, host: Seen) -> str:
 
 
 def _ssh(user: str | None, port: int | None) -> str:
-    pairs = ([f"user: {_plain(user)}"] if user else []) + ([f"port: {port}"] if port else [])
+    pairs = ([f"user: {plain(user)}"] if user else []) + ([f"port: {port}"] if port else [])
     return f"{{{', '.join(pairs)}}}" if pairs else ""
 
 
@@ -158,11 +158,22 @@ def _room(draft: Draft) -> str:
     return f"{comment}; {gib(known[least])} free{where}"
 
 
+def item(host: Seen, ip: str | None, accelerator: Accelerator, *, sudo: bool) -> str:
+    """A host that joins, as a list of workers has it; with `sudo` where Docker needs it there, unless all have it."""
+    pairs = {"host": plain(host.target.host)} | ({"ip": plain(ip)} if ip else {})
+    pairs |= {"name": host.name} if host.name != host.target.host else {}
+    ssh = _ssh(host.target.user, host.target.port)
+    pairs |= {"ssh": ssh} if ssh else {}
+    pairs |= {"docker": f"{{command: {SUDO}}}"} if host.sudo and not sudo else {}
+    pairs |= {"accelerator": host.accelerator} if host.accelerator is not accelerator else {}
+    return f"{{{', '.join(f'{key}: {value}' for key, value in pairs.items())}}}"
+
+
 def _line(written: str, comment: str) -> str:
     return f"{written:<{COLUMN}} # {comment}"
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
     """A value as YAML, in quotes where it needs them."""
     return value if PLAIN.fullmatch(value) else json.dumps(value)
 

@@ -1,8 +1,8 @@
 """Networks that hosts share, as far as their addresses show it."""
 
 import re
-from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_interface
+from collections.abc import Collection, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from itertools import combinations
 
 from orchestrator.frozen import dataclass
@@ -50,6 +50,16 @@ def shared_networks(hosts: Mapping[str, HostFacts]) -> tuple[SharedNetwork, ...]
     if not found and (alone := _one_each("", usable)):
         return (alone,)
     return tuple(sorted(found, key=_rank))
+
+
+def beside(facts: HostFacts, others: Collection[str], network: str | None) -> tuple[Address, ...]:
+    """The host's addresses in the network, or else in one that all of these addresses are in; of one alone, that."""
+    usable = _usable(facts)
+    if network:
+        return tuple(each for each in usable if ip_address(each.ip) in ip_network(network))
+    known = tuple(ip_address(each) for each in others)
+    near = tuple(each for each in usable if all(other in _network(each) for other in known))
+    return near or (usable if len(usable) == 1 else ())
 
 
 def list_addresses(facts: HostFacts) -> str:

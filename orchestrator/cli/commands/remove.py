@@ -1,0 +1,60 @@
+"""`raycluster remove`: takes workers out of the inventory."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import options
+from orchestrator.cli.run import inventory_file
+
+Hosts = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="HOST",
+        autocompletion=options.complete_hosts,
+        help="The workers: names, globs, !x.",
+        show_default=False,
+    ),
+]
+
+
+def remove(
+    hosts: Hosts,
+    file: options.OnlyFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change, write nothing.")] = False,
+) -> None:
+    """Remove workers from the inventory.
+
+    The file is edited in place; all else in it stays as it is, and a range is narrowed. Contacts nobody: a container
+    that runs there goes on until `up --prune` or `down --prune` removes it.
+    """
+    from orchestrator.cli.output.console import answer
+    from orchestrator.cli.run import inventory_edit
+    from orchestrator.model.inventory.edit import without_workers
+    from orchestrator.plan.problem import plural
+
+    inventory_file.no_files(hosts)
+    inventory = inventory_edit.opened(file)
+    gone = inventory_file.only(inventory.cluster, ",".join(hosts), option="HOST") or frozenset()
+    head, argument = inventory.cluster.head.name, inventory_edit.named(inventory)
+    if head in gone:
+        inventory_file.refuse(
+            f"{head} is the head, which the others join: take the cluster down (raycluster down{argument}), "
+            f"then write another `head:` into {inventory.name}"
+        )
+    names = [node.name for node in inventory.cluster.nodes if node.name in gone]
+    text, cluster = inventory_edit.edited(
+        inventory,
+        without_workers(inventory.text, inventory.inventory, gone),
+        {node.name for node in inventory.cluster.nodes} - gone,
+        f"take {', '.join(names)} out of `workers:`",
+    )
+    if dry_run:
+        answer().print(inventory_edit.diff(inventory, text), end="")
+        return
+    inventory_edit.write(inventory, text)
+    answer().print(
+        f"{inventory.name}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} out, "
+        f"{plural(len(cluster.nodes), 'host')} now"
+    )
+    answer().print(f"What still runs there goes with: raycluster up --prune{argument}")
