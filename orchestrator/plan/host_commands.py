@@ -23,6 +23,11 @@ def stay() -> Command:
     return Script("stay", scripts.STAY).command()
 
 
+def make_folder(path: str) -> Command:
+    """Makes a folder, as the user who logs in."""
+    return Command(("mkdir", "-p", path))
+
+
 def keep_token(cluster: Cluster, node: Node, token: Secret) -> Command:
     """Writes Ray's token from standard input, into a folder that only its owner may enter.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import image, processes
+from .accounts import USER
 from .host import FILES, PLACES
 from .processes import run
 
@@ -15,8 +16,8 @@ RECIPE = Path(__file__).with_name("debian.sh")
 
 def root(suite: str) -> Path:
     """Where it stands, or will; a changed recipe has another."""
-    recipe = hashlib.sha256(RECIPE.read_bytes()).hexdigest()[:12]
-    return image.cache() / f"debian-{suite}-{recipe}"
+    recipe = "\n".join([RECIPE.read_text(), *PLACES])
+    return image.cache() / f"debian-{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
 def make(suite: str, say: Callable[[str], None]) -> Path:
@@ -34,7 +35,7 @@ def make(suite: str, say: Callable[[str], None]) -> Path:
 
 def _debootstrap(suite: str, work: Path) -> None:
     folders = (place for place in PLACES if place not in FILES)
-    recipe: list[str | Path] = ["bash", RECIPE, suite, work, _mirror(), *folders]
+    recipe: list[str | Path] = ["bash", RECIPE, suite, work, USER, _mirror(), *folders]
     log = work.with_suffix(".log")
     processes.carry_out(recipe, log, failed=f"a Debian {suite} could not be made")
     log.unlink()

@@ -1,6 +1,5 @@
 """A host: what a rented GPU machine would be, with the switches that a test wants within reach."""
 
-import json
 import shlex
 import subprocess
 import sys
@@ -9,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import accounts, image, network, processes
+from . import accounts, engines, image, network, processes
+from .engines import Engine
 from .files import delete, empty
 from .processes import CHECKOUT, LabError, run, wait_until
 
@@ -26,7 +26,7 @@ NAMESPACES = (
     "--kill-child",
 )
 FILES = ("etc/passwd", "etc/shadow")
-PLACES = ("var/lib/docker", "etc/docker", "etc/ssh", *FILES, "etc/sudoers.d", "home", "root", "tmp", "run")
+PLACES = (*engines.DATA, *engines.SETTINGS, "etc/ssh", *FILES, "etc/sudoers.d", "home", "root", "tmp", "run")
 PYTHON = Path(sys.base_prefix)
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 PROGRAM = {"run/lent/checkout": CHECKOUT, "run/lent/libraries": LIBRARIES, "run/lent/python": PYTHON}
@@ -60,7 +60,10 @@ for layer in /run/layers/*/diff; do
 done
 PATH=/{hook}:$PATH exec dockerd >>/run/dockerd.log 2>&1
 """
-REMOVE_CONTAINERS = 'found=$(docker ps --all --quiet); [ -z "$found" ] || docker rm --force --volumes $found'
+REMOVE_CONTAINERS = """\
+found=$("$0" "$@" ps --all --quiet)
+[ -z "$found" ] || "$0" "$@" rm --force --volumes $found
+"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Host:
             (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
         accounts.furnish(self.folder)
         self._furnish_ssh(authorized_key)
-        self._furnish_docker()
+        engines.furnish(self.folder, Engine.DOCKER, self.template)
         self.empty_home()
 
     def _furnish_ssh(self, authorized_key: str) -> None:
@@ -112,18 +115,6 @@ class Host:
         """Let in whoever has this key, and nobody else."""
         (self.folder / "etc/ssh/authorized_keys").write_text(key)
 
-    def _furnish_docker(self) -> None:
-        image.copy_into(self.folder / "var/lib/docker", self.template)
-        settings = {
-            "bridge": "none",
-            "iptables": False,
-            "cgroup-parent": f"/{processes.cgroup()}/{self.name}",
-            "exec-opts": ["native.cgroupdriver=cgroupfs"],
-            "features": {"containerd-snapshotter": False},
-        }
-        (self.folder / "etc/docker").mkdir()
-        (self.folder / "etc/docker/daemon.json").write_text(json.dumps(settings))
-
     def empty_home(self) -> None:
         accounts.empty_homes(self.folder)
 
@@ -131,9 +122,17 @@ class Host:
     def _system(self) -> Path:
         return self.folder / "system"
 
-    def run_system(self, root: Path | None) -> None:
-        """Boot another system than the machine's own, by its root; None: the machine's again."""
-        if (self._system.resolve() if self._system.is_symlink() else None) == root:
+    @property
+    def engine(self) -> Engine:
+        return engines.of(self.folder)
+
+    def install(self, root: Path | None, engine: Engine = Engine.DOCKER, store: Path | None = None) -> None:
+        """Boot another system than the machine's own, by its root, or with another engine; None: the machine's again.
+
+        `store`: the data folder that the engine begins with.
+        """
+        now = self._system.resolve() if self._system.is_symlink() else None
+        if (now, self.engine) == (root, engine):
             return
         self.power_off()
         self._system.unlink(missing_ok=True)
@@ -141,8 +140,7 @@ class Host:
             self._system.symlink_to(root)
         accounts.furnish(self.folder)
         # An older Docker need not understand what a newer one has written.
-        delete(self.folder / "var/lib/docker")
-        image.copy_into(self.folder / "var/lib/docker", self.template)
+        engines.furnish(self.folder, engine, self.template, store)
         self.power_on()
         self.start_services()
 
@@ -217,7 +215,8 @@ class Host:
         return lent.stdout.splitlines() == [f"{each.st_dev} {each.st_ino}" for each in ours]
 
     def docker(self, *words: str, check: bool = True, timeout: float = 120) -> str:
-        return self.run("docker", *words, check=check, timeout=timeout).stdout.strip()
+        """Run the host's engine, whichever it is."""
+        return self.run(*self.engine.command, *words, check=check, timeout=timeout).stdout.strip()
 
     def variant(self, tag: str, script: str, *args: str, changes: tuple[str, ...] = ()) -> None:
         """Make another image by running `script` in ours: `variant("lab:bare", "rm /usr/local/bin/ray")`.
@@ -232,7 +231,7 @@ class Host:
         self.docker("rm", builder)
 
     def remove_containers(self) -> None:
-        self.run("sh", "-ec", REMOVE_CONTAINERS)
+        self.run("sh", "-ec", REMOVE_CONTAINERS, *self.engine.command)
 
     def cut(self) -> None:
         """Pull the network cable."""
@@ -268,7 +267,7 @@ class Host:
 
     @property
     def docker_runs(self) -> bool:
-        return self._answers("timeout 5 docker version")
+        return self._answers(f"timeout 5 {shlex.join(self.engine.command)} version")
 
     def _answers(self, script: str) -> bool:
         return self.is_on and self.run("bash", "-c", script, check=False).returncode == 0
@@ -283,7 +282,9 @@ class Host:
         self._stop("sshd")
 
     def start_docker(self, gpu_hook: bool = False) -> None:
-        """Start the Engine; with `gpu_hook` it takes the host for one with NVIDIA's toolkit installed."""
+        """Start Docker, if the host has it; with `gpu_hook` it takes it for one with NVIDIA's toolkit installed."""
+        if self.engine.is_podman:
+            return
         if gpu_hook != self.has_gpu_hook:
             self.stop_docker()
         if not self.docker_runs:

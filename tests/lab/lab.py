@@ -145,7 +145,7 @@ def _boot(host: Host, authorized_key: str) -> None:
 
 
 def _mend(host: Host, authorized_key: str) -> None:
-    host.run_system(None)
+    host.install(None)
     host.share_home(None)
     accounts.furnish(host.folder)
     host.authorize(authorized_key)

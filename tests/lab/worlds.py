@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import accounts, debian, faults, variants
+from . import accounts, debian, faults, stores, variants
 from .accounts import BASH, USER
+from .engines import Engine
 from .host import Host
 from .inventory import merged
 from .lab import Lab
@@ -34,6 +35,14 @@ def _nothing(_: Lab) -> None: ...
 
 
 @dataclass(frozen=True)
+class Installed:
+    """What a host runs on: a Debian release, the machine's if empty, and an engine of it."""
+
+    system: str = ""
+    engine: Engine = Engine.DOCKER
+
+
+@dataclass(frozen=True)
 class World:
     """What is other on all hosts, or on the laptop, and what the inventory says because of it."""
 
@@ -50,12 +59,32 @@ class World:
     """The Debian release that the hosts run; empty: the machine's."""
     image: Variant | None = None
     """What the containers are made from; None: the lab's own."""
+    engine: Engine = Engine.DOCKER
+    """The engine of that release that runs their containers."""
+    others: Mapping[str, Installed] = field(default_factory=dict)
+    """By name, the hosts that run on something else."""
     arrange: Callable[[Lab], None] = _nothing
     """Done last: what needs more than a value."""
     inventory: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
+
+    def installed(self, host: str) -> Installed:
+        return self.others.get(host) or Installed(self.system, self.engine)
+
+    @property
+    def installations(self) -> set[Installed]:
+        return {Installed(self.system, self.engine), *self.others.values()}
+
+
+def prepare(lab: Lab, world: World, say: Callable[[str], None]) -> None:
+    """Make what its hosts run on, where that is not there yet."""
+    host = lab.hosts["gpu1"]
+    for each in sorted(world.installations, key=str):
+        if each.system:
+            debian.make(each.system, say)
+            stores.make(each.system, each.engine, host.folder.with_name("store"), host.template, say)
 
 
 def enter(lab: Lab, world: World) -> None:
@@ -67,8 +96,10 @@ def enter(lab: Lab, world: World) -> None:
 
 
 def _change(host: Host, world: World, key: str) -> None:
-    if world.system:
-        host.run_system(debian.root(world.system))
+    installed = world.installed(host.name)
+    if installed.system:
+        store = stores.store(installed.system, installed.engine)
+        host.install(debian.root(installed.system), installed.engine, store)
     accounts.furnish(host.folder, world.shell, world.sudoers)
     if world.shell == ASH:
         ash = host.folder / ASH.lstrip("/")
@@ -84,7 +115,16 @@ def _change(host: Host, world: World, key: str) -> None:
 def inventory(lab: Lab, world: World, **changes: Any) -> Path:
     """An inventory of gpu1 and gpu2 that says what this world needs; without Ray, which is not the subject."""
     image = {"image": world.image.tag} if world.image else {}
-    return two_hosts(lab, **merged(merged({"engine": "mp"} | image, world.inventory), changes))
+    needed = merged(world.engine.inventory, world.inventory)
+    return two_hosts(lab, **merged(merged({"engine": "mp"} | image, needed), changes))
+
+
+def inventory_of_all(lab: Lab, world: World, **changes: Any) -> Path:
+    """The same of all three hosts, each entry with what its engine needs."""
+    head, *workers = (
+        {**host.entry, **world.installed(name).engine.inventory} for name, host in lab.hosts.items()
+    )
+    return lab.inventory(**merged({"engine": "mp", "head": head, "workers": workers}, changes))
 
 
 def protect_homes(lab: Lab) -> None:
@@ -180,6 +220,24 @@ FISH = World("fish", shell="/usr/bin/fish")
 TITLED = World("title", files={".bashrc": TITLE})
 SUDO = World("sudo", sudoers=MAY_USE_DOCKER, inventory=ORDINARY)
 TRIXIE = World("trixie", system="trixie")
+SID = World("sid", system="sid")
+CONTAINERD = World("containerd-trixie", system="trixie", engine=Engine.CONTAINERD)
+PODMAN = World("podman-trixie", system="trixie", engine=Engine.PODMAN)
+ENGINES = (
+    SID,
+    CONTAINERD,
+    World("containerd-sid", system="sid", engine=Engine.CONTAINERD),
+    World("podman-bookworm", system="bookworm", engine=Engine.PODMAN),
+    PODMAN,
+    World("podman-sid", system="sid", engine=Engine.PODMAN),
+    World("podman-rootless", system="trixie", engine=Engine.ROOTLESS),
+    World("sudo-trixie", system="trixie", sudoers=MAY_USE_DOCKER, inventory=ORDINARY),
+)
+ALL_ENGINES = World(
+    "all-engines",
+    others={"gpu2": Installed("trixie", Engine.CONTAINERD), "gpu3": Installed("trixie", Engine.PODMAN)},
+)
+"""A classic host, one with the containerd image store, and one with Podman."""
 SHARED_HOME = World("shared-home", arrange=share_home)
 CERTIFIED = ("TrustedUserCAKeys /etc/ssh/user_ca.pub",)
 
@@ -205,6 +263,7 @@ REACHED = (
     World("host-certificates", arrange=vouched),
     SHARED_HOME,
     TRIXIE,
+    *ENGINES,
 )
 """In these all works."""
 

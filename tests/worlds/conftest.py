@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lab import debian, lifecycle, worlds
+from tests.lab import lifecycle, worlds
 from tests.lab.conftest import lab, say, standing_lab
 from tests.lab.lab import Lab
 from tests.lab.processes import UnavailableError
@@ -20,11 +20,10 @@ def enter(lab: Lab, say: lifecycle.Say) -> Enter:
     """Makes the hosts those of a world, for one test."""
 
     def entering(world: World) -> None:
-        if world.system:
-            try:
-                debian.make(world.system, say)
-            except UnavailableError as reason:
-                pytest.skip(str(reason))
+        try:
+            worlds.prepare(lab, world, say)
+        except UnavailableError as reason:
+            pytest.skip(str(reason))
         worlds.enter(lab, world)
 
     return entering

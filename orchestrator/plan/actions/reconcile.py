@@ -11,9 +11,9 @@ from orchestrator.plan.checks import Finding, check_reachable
 from orchestrator.plan.docker import ContainerSpec
 from orchestrator.plan.facts.address import NodeAddress, addresses, node_address
 from orchestrator.plan.facts.containers import container_of, ray_table
+from orchestrator.plan.facts.endings import how_it_ended
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,7 @@ def _decide(
 def _outdated(facts: HostFacts, container: Container, wanted: ContainerSpec) -> str:
     """Why the container itself is not the wanted one any more."""
     if not container.running:
-        ago = f", {format_duration(facts.now - container.finished)} ago" if container.finished else ""
-        return f"its container {container.ended}{ago}"
+        return how_it_ended(facts, container).text
     if container.spec != wanted.hash:
         return f"the inventory has changed: {_difference(container, wanted)}"
     if facts.image_id and container.image_id != facts.image_id:

@@ -1,5 +1,6 @@
 """The plan of `up`: images, then the head, then the workers, until Ray lists every host."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from orchestrator.frozen import dataclass
@@ -13,8 +14,8 @@ from orchestrator.plan.actions.images import get_image
 from orchestrator.plan.actions.prune import left_outside
 from orchestrator.plan.actions.reconcile import Decision, Keep, Start, reconcile
 from orchestrator.plan.checks import Level, obstacles, quick
-from orchestrator.plan.facts.host import Facts, HostFacts
-from orchestrator.plan.host_commands import check_tcp, keep_token
+from orchestrator.plan.facts.host import Facts, HostFacts, missing_folder
+from orchestrator.plan.host_commands import check_tcp, keep_token, make_folder
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.serving.plan import resumed as resume
@@ -124,6 +125,9 @@ class _Up:
             yield Run(node.name, "remove its old container", discard, kind=kind)
         if self.token:
             yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, node, self.token))
+        if folder := missing_folder(self.facts[node.name]):
+            fix = f"let this user make it, or make it there for it: sudo mkdir -p {shlex.quote(folder)}"
+            yield Run(node.name, f"make {folder}", make_folder(folder), fix=fix)
         yield Run(node.name, "start its container", start.spec.run, kind=StepKind.START_CONTAINER)
 
     def _join(self, node: Node, decision: Start | Keep) -> Wait:

@@ -4,7 +4,7 @@ from orchestrator.model.cluster import Node
 from orchestrator.plan.checks.finding import Findings, Level, failure, release, warning
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker import endpoint
-from orchestrator.plan.facts.docker_engine import Engine
+from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Trial
@@ -36,7 +36,7 @@ def check_engine(node: Node, here: HostFacts, engine: Engine | None) -> Findings
         yield failure(node.name, "docker", text, in_docker_args(node, USERS_AS_THEY_ARE))
     driver = endpoint.argument(node, "--log-driver") or engine.log_driver
     version = release(engine.version)
-    cached = not version or version >= FIRST_TO_CACHE_LOGS
+    cached = engine.maker is Maker.PODMAN or not version or version >= FIRST_TO_CACHE_LOGS
     if driver == "none" or not (cached or driver in HAVE_LOGS):
         text = f"its Docker keeps no logs to read (log driver {driver}), so a container's end would have no reason"
         yield warning(node.name, "docker", text, in_docker_args(node, READABLE_LOGS))
@@ -86,7 +86,7 @@ def _own_engine(node: Node, engine: Engine) -> str:
     """What makes the same command speak to the host's own Docker."""
     if endpoint.is_in_command(node):
         return "leave out of `docker: {command: …}` what names that engine"
-    if not engine.version:
+    if engine.maker is Maker.PODMAN:
         return _command(endpoint.podman_here(node))
     here = _command(endpoint.at_systems_socket(node))
     if endpoint.is_by_variables(node) and engine.variable:

@@ -4,7 +4,7 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan import docker
 from orchestrator.plan.actions.images import builds
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
-from orchestrator.plan.facts.docker_engine import Engine
+from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Hardware, Inspection
 from orchestrator.plan.facts.probe import Trial
@@ -16,6 +16,11 @@ OLDEST_ENGINE = (19, 3)
 
 IMAGE_ROOM = 30 * GIB
 """A vLLM image is 10 GiB to pull, and twice that while it is unpacked."""
+
+MORE_ROOM = {
+    Maker.DOCKER: "docker system prune; or move Docker's data-root to a larger disk",
+    Maker.PODMAN: "podman system prune; or move `graphroot` of storage.conf to a larger disk",
+}
 
 CONTAINER_ROOM = 2 * GIB
 """For Ray's logs and spilled objects, which land in the container's layer."""
@@ -42,8 +47,8 @@ def check_hardware(
 
 
 def _engine(node: Node, facts: HostFacts, engine: Engine) -> Findings:
-    text = f"Engine {engine.version}, {engine.architecture}"
-    if () < release(engine.version) < OLDEST_ENGINE:
+    text = f"{engine.maker} {engine.version}, {engine.architecture}"
+    if engine.maker is Maker.DOCKER and () < release(engine.version) < OLDEST_ENGINE:
         fix = "install a Docker Engine of 19.03 or later"
         yield failure(node.name, "docker", f"{text} has no --gpus", fix)
     else:
@@ -52,7 +57,7 @@ def _engine(node: Node, facts: HostFacts, engine: Engine) -> Findings:
     if engine.free is not None and engine.free < wanted:
         why = "containers write there" if facts.image_id else "the image has to go there"
         text = f"only {gib(engine.free)} are free in {engine.root}, and {why}"
-        fix = "docker system prune; or move Docker's data-root to a larger disk"
+        fix = MORE_ROOM[engine.maker]
         yield warning(node.name, "disk", text, fix)
     elif engine.free is not None:
         yield ok(node.name, "disk", f"{engine.root} has room")

@@ -9,7 +9,7 @@ from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, qu
 from orchestrator.plan.docker.run import device_files, size
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
-from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answered
+from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answered, missing_folder
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import ports
 from orchestrator.plan.remedies import OTHER_DRIVER, PRUNE
@@ -76,7 +76,7 @@ def check_settings(node: Node, facts: HostFacts) -> Findings:
         if facts.machine.memory and wanted > facts.machine.memory:
             text = f"/dev/shm is to have {gib(wanted)} of the host's {gib(facts.machine.memory)} of memory"
             yield warning(node.name, "memory", text, "set a smaller `docker: {shm_size: …}`")
-        yield from _hf_home(node, facts.machine)
+        yield from _hf_home(node, facts.machine, ours=bool(missing_folder(facts)))
 
 
 def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
@@ -112,11 +112,14 @@ def check_hostname(node: Node, machine: Machine) -> Findings:
         yield warning(node.name, "address", text, fix)
 
 
-def _hf_home(node: Node, machine: Machine) -> Findings:
+def _hf_home(node: Node, machine: Machine, *, ours: bool) -> Findings:
+    """`ours`: it is `up` that makes it, where the engine would not."""
     folder = machine.hf_home
     if folder.exists is None:
         text = f"{folder.path} does not answer: a network share that is gone?"
         yield warning(node.name, "hf_home", text, "mount it again there, or set `hf_home` to another folder")
+    elif not folder.exists and ours:
+        yield ok(node.name, "hf_home", f"{folder.path} does not exist there yet; `up` will make it")
     elif not folder.exists:
         text = f"{folder.path} does not exist there; Docker will make it, as root's"
         yield warning(node.name, "hf_home", text, f"mkdir -p {shlex.quote(folder.path)}")

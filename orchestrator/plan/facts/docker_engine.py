@@ -1,15 +1,23 @@
 """Docker's engine as it describes itself in `docker info`, and the parser of that."""
 
 import json
+from enum import StrEnum
 from typing import Any
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.sections import Section
 
 
+class Maker(StrEnum):
+    """Whose engine it is, and what people call it."""
+
+    DOCKER = "Engine"
+    PODMAN = "Podman"
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engine that `docker` speaks to. `version` is empty for podman's, other fields where it tells nothing.
+    """The engine that `docker` speaks to. Fields are empty where it tells nothing.
 
     `hostname`, `kernel` and `memory` (bytes) are of the machine that it runs on, which may be another. `context` or
     `variable` (NAME=VALUE) may have chosen it. `runtime` and `log_driver` are what containers get without arguments.
@@ -29,6 +37,7 @@ class Engine:
     maps_users: bool = False
     runtime: str = ""
     log_driver: str = ""
+    maker: Maker = Maker.DOCKER
 
 
 def parse_engine(info: Section | None) -> Engine | None:
@@ -38,7 +47,7 @@ def parse_engine(info: Section | None) -> Engine | None:
     try:
         told, end = json.JSONDecoder().raw_decode(text := info.text.strip())
         if isinstance(told.get("host"), dict):
-            return _podman(told["host"])
+            return _podman(told, told["host"])
         return _docker(told, text[end:].strip().partition("\n")[0]) if told.get("ServerVersion") else None
     except (ValueError, TypeError, AttributeError):
         return None
@@ -62,14 +71,15 @@ def _docker(told: dict[str, Any], variable: str) -> Engine:
     )
 
 
-def _podman(host: dict[str, Any]) -> Engine:
+def _podman(told: dict[str, Any], host: dict[str, Any]) -> Engine:
     """Its containers without root are in the host's network all the same, so that is not told."""
     return Engine(
-        version="",
+        version=str((told.get("version") or {}).get("Version") or ""),
         architecture=str(host.get("arch") or ""),
-        root="",
+        root=str((told.get("store") or {}).get("graphRoot") or ""),
         hostname=str(host.get("hostname") or ""),
         kernel=str(host.get("kernel") or ""),
         memory=int(host.get("memTotal") or 0),
         log_driver=str(host.get("logDriver") or ""),
+        maker=Maker.PODMAN,
     )

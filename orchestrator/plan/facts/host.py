@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from orchestrator.frozen import dataclass
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
-from orchestrator.plan.facts.docker_engine import Engine
+from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.state import Served
@@ -81,7 +81,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as `docker inspect` describes it. Times: seconds since the epoch, by the host."""
+    """A container as `docker inspect` describes it. Times: seconds since the epoch, by the host; 0: not written down.
+
+    `restart`: the policy.
+    """
 
     id: str
     name: str
@@ -100,6 +103,12 @@ class Container:
     image_id: str
     command: str
     env: frozenset[str]
+    restart: str = ""
+
+    @property
+    def end_is_unknown(self) -> bool:
+        """Whether its engine saw nothing of its end, as Podman after a power cut, and so tells code 0 and no time."""
+        return self.status == "exited" and not (self.exit_code or self.finished)
 
     @property
     def ended(self) -> str:
@@ -108,6 +117,8 @@ class Container:
             return ""
         if self.status == "created":
             return f"created but never started{': ' + self.error if self.error else ''}"
+        if self.end_is_unknown:
+            return "ended, and its engine has not written down how"
         cause = "out of memory" if self.oom_killed else self.error
         return f"{self.status} with code {self.exit_code}{' (' + cause + ')' if cause else ''}"
 
@@ -200,6 +211,9 @@ class HostFacts:
     served there, where that could not be asked. `engine`: Docker's; asked where no container of ours runs yet.
     `interfaces`: those with any address, also one that is for a single wire.
 
+    `booted`, and when Docker's daemon was started: seconds since the epoch, 0 if untold; asked where no container of
+    ours runs.
+
     `image_id`: of the image that containers run, empty if it is not there; `image_layers`: its contents, which other
     hosts know by the same names. Where that is one with `ray.install`, `derived` is all of it, and `base` is the
     inventory's image, below it. `image_env`: the variables that it gives its containers.
@@ -225,6 +239,8 @@ class HostFacts:
     engine: Engine | None = None
     image_env: tuple[tuple[str, str], ...] = ()
     interfaces: tuple[str, ...] = ()
+    booted: float = 0.0
+    engine_started: float = 0.0
 
     def within(self, network: str) -> tuple[Address, ...]:
         """The addresses that lie in the CIDR `network`."""
@@ -243,6 +259,14 @@ class HostFacts:
 def answered(here: HostFacts | Unreachable) -> HostFacts | Problem:
     """The facts of a host whose Docker has answered; else what is wrong with the host, or with its Docker."""
     return here.docker if isinstance(here, HostFacts) and isinstance(here.docker, Problem) else here
+
+
+def missing_folder(here: HostFacts | Unreachable) -> str:
+    """The `hf_home` that has to be made before a container can have it: Docker makes what is not there, as root's."""
+    if not isinstance(here, HostFacts) or not here.machine or not here.engine:
+        return ""
+    absent = here.machine.hf_home.exists is False
+    return here.machine.hf_home.path if absent and here.engine.maker is Maker.PODMAN else ""
 
 
 Facts = dict[str, HostFacts | Unreachable]

@@ -32,6 +32,8 @@ NO_TERMINAL = (
     "let commands run there without a terminal: what gives them one may be a forced command that records sessions, "
     "such as ForceCommand script …"
 )
+TICKS = 100
+"""A second, in the unit of /proc/PID/stat: proc_pid_stat(5), and USER_HZ of every Linux there is."""
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
 
 
@@ -92,7 +94,17 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         served=parse_served(served.text) if served else None,
         unheard=unheard,
         engine=parse_engine(found.get("engine")),
+        **_since(float(now), found.get("since")),
     )
+
+
+def _since(now: float, section: Section | None) -> dict[str, float]:
+    """When the host was booted, as its first process tells, and when Docker's daemon was started."""
+    found = section.pairs if section else {}
+    times = {"engine_started": float(found["engine"])} if found.get("engine") else {}
+    if found.get("up") and found.get("first"):
+        times["booted"] = now - float(found["up"]) + float(found["first"]) / TICKS
+    return times
 
 
 def _addresses(section: Section) -> tuple[Address, ...]:
@@ -174,6 +186,7 @@ def _container(inspected: dict[str, Any]) -> Container:
         image_id=inspected["Image"],
         command=" ".join(inspected["Args"]),
         env=frozenset(config["Env"] or ()),
+        restart=((inspected.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name", ""),
     )
 
 

@@ -23,11 +23,15 @@ two probes at once are kept apart by a pipe.
 
 _ENGINE = r"""
 engine() {
-    ask info --format '{{json .}}' || return
-    printf '%s\n' "${DOCKER_HOST:+DOCKER_HOST=$DOCKER_HOST}" "${DOCKER_CONTEXT:+DOCKER_CONTEXT=$DOCKER_CONTEXT}"
+    told=$(ask info --format '{{json .}}') || return
+    case $told in *'"ServerErrors":['*) return 1 ;; esac
+    printf '%s\n' "$told" "${DOCKER_HOST:+DOCKER_HOST=$DOCKER_HOST}" "${DOCKER_CONTEXT:+DOCKER_CONTEXT=$DOCKER_CONTEXT}"
 }
 """
-"""What Docker tells of itself, and the variables that may have chosen this one, the stronger first."""
+"""What Docker tells of itself, and the variables that may have chosen this one, the stronger first.
+
+A client before 28 (20.10 and 26.1 were tried) succeeds also where no daemon has answered it.
+"""
 
 OBSERVE = (
     _SECTION
@@ -67,9 +71,17 @@ containers() {
         told=$(ask container inspect $ids) || return
     printf '%s\n' "$told"
 }
-told_of_images='{"Id":{{json .Id}},"RootFS":{{json .RootFS}},"Config":{"Env":{{json .Config.Env}}}}'
+told_of_images='{"Id":"{{.Id}}","RootFS":{{json .RootFS}},"Config":{"Env":{{json .Config.Env}}}}'
 image() { [ -z "$image" ] || ask image inspect --format "$told_of_images" "$image"; }
 processes() { [ -z "$image" ] || ask top "$container" -eo pid,comm 2>/dev/null; }
+since() {
+    read -r up _ </proc/uptime
+    read -r first </proc/1/stat
+    set -- ${first##*") "}
+    echo "up $up"
+    echo "first ${20}"
+    [ ! -e /run/docker.pid ] || echo "engine $(date -r /run/docker.pid +%s)"
+}
 ray() { ask exec "$container" python3 -c "$nodes" "$gcs"; }
 rest() {
     section image image
@@ -77,7 +89,10 @@ rest() {
         section derived ask image inspect --format '{{json .}}' "$image"
         section base ask image inspect --format '{{json .}}' "$base"
     fi
-    section processes processes || [ -z "$hf_home" ] || section engine engine
+    section processes processes || {
+        section since since
+        [ -z "$hf_home" ] || section engine engine
+    }
     section token cat "$HOME/.raycluster/$cluster/$node.token"
     if [ "$supervisor" ] && [ -z "$mute" ]; then
         section served ask exec "$container" sh -c '"""
@@ -103,8 +118,11 @@ fi
 printf '%s\n' "$told"
 """
 )
-"""A Docker that does not tell of its containers is asked no more: one that hangs would hang each time. It tells of
-itself before the first container of ours, and while one of them runs no more.
+"""Podman calls an ID `.ID`, and knows Docker's name for it as `{{.Id}}` alone.
+
+A Docker that does not tell of its containers is asked no more: one that hangs would hang each time. It tells of
+itself before the first container of ours, and while one of them runs no more; so does the host, of when it was booted
+and when Docker was started, which may be why.
 
 Ray takes the longest to answer, so it is asked first, and all the rest is looked at meanwhile. All is sent at once, in
 the end: each piece would be a packet, and a packet of paramiko's is 0.2 ms of the laptop's CPU.
@@ -126,7 +144,7 @@ INSPECT = (
 docker=$1 image=$2 ask_registry=$3
 ask() { timeout 30 $docker "$@"; }
 room() {
-    root=$(ask info --format '{{.DockerRootDir}}' 2>/dev/null) || return
+    root=$(ask info --format '{{.DockerRootDir}}' 2>/dev/null || ask info --format '{{.Store.GraphRoot}}') || return
     timeout 5 df -Pk "$root" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p'
 }
 nvidia_cards() {

@@ -16,9 +16,9 @@ from orchestrator.plan.facts.containers import (
     running_container,
     unlisted_addresses,
 )
+from orchestrator.plan.facts.endings import how_it_ended
 from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, Unreachable, answered
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
 
@@ -106,13 +106,15 @@ def _host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable, table: T
         down = HostHealth(node.name, node.role, ip_of(node, here), Verdict.DOWN)
         return replace(down, container="missing", ray=False, joined=False, trouble=foreign)
     member, runs = engine.of(cluster).member(node, here, container, table), container.running
-    ago = f", {format_duration(here.now - container.finished)} ago" if container.finished else ""
+    ended = Problem("") if runs else how_it_ended(here, container)
     return HostHealth(
         name=node.name,
         role=node.role,
         ip=ip_of(node, here),
         verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if runs else Verdict.DOWN,
-        container=container.status if runs else f"{container.status} ({container.exit_code})",
+        container=container.status
+        if runs or container.end_is_unknown
+        else f"{container.status} ({container.exit_code})",
         ray=member.ray,
         joined=member.joined,
         accelerator=node.accelerator,
@@ -121,8 +123,8 @@ def _host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable, table: T
         uptime=here.now - container.started if runs else None,
         restarts=container.restarts,
         image=container.image,
-        trouble=member.trouble or ("" if runs else f"its container {container.ended}{ago}"),
-        fix=member.fix,
+        trouble=member.trouble or ended.text,
+        fix=member.fix or ended.fix,
     )
 
 

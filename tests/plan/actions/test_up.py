@@ -8,7 +8,8 @@ from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Pull,
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.actions.up import Secrets, plan_up
-from orchestrator.plan.facts.host import Address, Facts, RayTrouble, Unreachable
+from orchestrator.plan.facts.docker_engine import Engine, Maker
+from orchestrator.plan.facts.host import Address, Facts, Folder, Machine, RayTrouble, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.steps import OnFailure, Plan, Run, Wait
@@ -301,6 +302,31 @@ def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() ->
     waits = {step.host: step.until for step in up(demo, facts) if isinstance(step, Wait)}
     assert waits["gpu2"] == Joined("10.0.0.2", 8, restarts=3, accelerator=Accelerator.NONE)
     assert waits["gpu3"] == Joined("10.0.0.3", 8, restarts=0, accelerator=Accelerator.NONE)
+
+
+@pytest.mark.parametrize(
+    ("maker", "exists", "makes"),
+    [
+        (Maker.PODMAN, False, True),
+        (Maker.PODMAN, True, False),
+        (Maker.PODMAN, None, False),  # a network share that is gone
+        (Maker.DOCKER, False, False),
+    ],
+)
+def test_a_folder_that_podman_would_not_make_is_made_before_the_container(
+    maker: Maker, exists: bool | None, makes: bool
+) -> None:
+    of = cluster(workers=0)
+    place = Machine("gpu1", "", 0, Folder("/data/my hf", exists, None))
+    engine = Engine("5.4.2", "amd64", "/var/lib/containers/storage", maker=maker)
+    plan = up(of, {"gpu1": bare_host(of.head, machine=place, engine=engine)})
+    steps = [step for phase in plan.phases for step in phase.steps if isinstance(step, Run)]
+    lines = [step.command.line() for step in steps]
+    assert ("mkdir -p '/data/my hf'" in lines) is makes
+    if makes:
+        made = lines.index("mkdir -p '/data/my hf'")
+        assert " run --detach " in lines[made + 1]
+        assert "sudo mkdir -p '/data/my hf'" in steps[made].fix
 
 
 def test_secrets_of_the_user_reach_docker_run_alone() -> None:

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Pull
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks import Evidence, quick, thorough
-from orchestrator.plan.facts.docker_engine import Engine
+from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.probe import Outcome
 from orchestrator.plan.remedies import READABLE_LOGS, USERS_AS_THEY_ARE, in_docker_args
 from tests.plan.checks.samples import (
@@ -122,7 +122,7 @@ def test_what_chose_another_engine_is_told_and_mended(
 
 def test_podmans_own_is_chosen_in_another_way() -> None:
     fix = "set `docker: {command: podman --remote=false}` for it"
-    assert told(commanded("podman"), version="", hostname="far")[0][2] == fix
+    assert told(commanded("podman"), maker=Maker.PODMAN, hostname="far")[0][2] == fix
 
 
 def test_rootless_docker_has_a_network_of_its_own() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from orchestrator.plan.facts.docker_engine import Engine, parse_engine
+from orchestrator.plan.facts.docker_engine import Engine, Maker, parse_engine
 from orchestrator.plan.facts.sections import sections
 from tests.plan.recordings import Said, told
 
@@ -32,6 +32,7 @@ PODMAN = {
         "logDriver": "journald",
         "security": {"rootless": True},
     },
+    "store": {"graphRoot": "/var/lib/containers/storage"},
     "version": {"Version": "4.3.1"},
 }
 
@@ -80,13 +81,14 @@ def test_options_that_change_where_containers_are(option: str, rootless: bool, m
 
 def test_podman_tells_the_same_in_its_own_way() -> None:
     assert parsed(json.dumps(PODMAN)) == Engine(
-        version="",
+        version="4.3.1",
         architecture="amd64",
-        root="",
+        root="/var/lib/containers/storage",
         hostname="gpu1",
         kernel="5.15.0-1-generic",
         memory=540613279744,
         log_driver="journald",
+        maker=Maker.PODMAN,
     )
 
 

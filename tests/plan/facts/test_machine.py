@@ -159,3 +159,16 @@ def test_the_recorded_answer_is_read_alike() -> None:
 def test_a_machine_that_tells_half_is_an_answer_that_cannot_be_read() -> None:
     found = parse_host_facts(*answer(machine=Said("hostname gpu1\n")))
     assert not isinstance(found, HostFacts)
+
+
+def test_without_a_container_of_ours_a_host_tells_when_it_was_booted_and_when_docker_was_started(
+    machine: Machine,
+) -> None:
+    """By its first process and by the daemon's record, as far as there are any."""
+    machine.program("docker", "#!/bin/sh\n[ \"$1\" != top ] && echo '[]'\n")
+    found = look(machine)
+    ticks = int(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19])
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    assert found.booted == pytest.approx(found.now - up + ticks / 100, abs=2)
+    record = Path("/run/docker.pid")
+    assert found.engine_started == (int(record.stat().st_mtime) if record.exists() else 0)

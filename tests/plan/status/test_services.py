@@ -97,8 +97,8 @@ def missing(facts: Facts) -> dict[str, str]:
 
 
 def test_a_host_that_ray_does_not_list_has_none() -> None:
-    stopped = with_container(serving(), "gpu2", running=False, status="exited", exit_code=0)
-    assert missing(stopped) == {"gpu2": "its container exited with code 0"}
+    stopped = with_container(serving(), "gpu2", running=False, status="exited", exit_code=2)
+    assert missing(stopped) == {"gpu2": "its container exited with code 2"}
     absent = with_host(serving(), "gpu3", docker=())
     assert missing(absent) == {"gpu3": "is not in Ray: it has no container"}
 
