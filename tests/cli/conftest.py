@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orchestrator.cli.app import app
+from orchestrator.cli.output.typed import called
 from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
 from orchestrator.plan.lock import HELD
@@ -27,6 +28,7 @@ from tests.plan.recordings import (
     trial_line,
 )
 from tests.remote.fakes import FakeFleet, FakeHost
+from tests.typed_lines import assert_typeable
 
 INVENTORY = """\
 cluster: demo
@@ -121,7 +123,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def raycluster(folder: Path) -> Raycluster:  # noqa: ARG001 - it runs there
     def run(*words: str, stdin: str = "") -> Result:
-        return CliRunner().invoke(app, words, input=stdin)
+        called()  # as in a process of its own
+        ran = CliRunner().invoke(app, words, input=stdin)
+        assert_typeable(ran.output, words)
+        return ran
 
     return run
 

@@ -20,7 +20,7 @@ GOOD = """\
 ✓ address    all hosts  ip on eth0
 ✓ network    gpu1  1 worker reaches it
 ✓ network    gpu1  Ray's ports between the hosts: 6379,10002:19999,32768:60999
-               → sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2\
+               → on gpu1: sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2\
  -m multiport --dports 6379,10002:19999,32768:60999 -j ACCEPT
 ✓ network    gpu2  the head reaches it
 ✓ ports      gpu1  port 6379 free
@@ -123,7 +123,7 @@ def test_programs_are_told_every_finding_with_a_version(good: FakeFleet, rayclus
         "level": "failure",
         "text": "gpu2 does not reach it at 10.0.0.1:19999: a firewall, for the host answers,"
         " but this port is dropped",
-        "fix": "sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2"
+        "fix": "on gpu1: sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2"
         " -m multiport --dports 6379,10002:19999,32768:60999 -j ACCEPT",
         "detail": "",
     }

@@ -135,7 +135,7 @@ def test_no_cluster_no_dashboard(hosts: FakeFleet, raycluster: Raycluster) -> No
     answer = raycluster("dashboard")
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert "✗ gpu1  no container of cluster demo is there" in answer.stderr
-    assert "→ bring the cluster up: raycluster up" in answer.stderr
+    assert "→ raycluster up\n" in answer.stderr
     assert {each.host for each in hosts.sent} == {"gpu1"}
 
 

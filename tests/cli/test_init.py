@@ -121,7 +121,7 @@ def test_a_machine_that_does_not_answer_is_named_and_nothing_is_written(
     ran = raycluster("init", "gpu1", "ana@gpu2:2222")
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "✗ gpu2  gpu2:22 does not answer\n      → is it up?\n" in ran.stderr
-    assert "or without those: raycluster init gpu1 ana@gpu2:2222\n" in ran.stderr
+    assert "Once gpu2 answers, try again; without gpu2: raycluster init gpu1\n" in ran.stderr
     assert not list(folder.iterdir())
     assert not machines.lines("gpu2")
 

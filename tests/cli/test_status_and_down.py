@@ -33,7 +33,7 @@ def test_an_exited_container_is_told_with_its_code(cluster_stands: FakeFleet, ra
     status = raycluster("status")
     assert status.exit_code == 3
     assert "gpu2: its container exited with code 137 (out of memory), 31 s ago" in status.stdout
-    assert "→ `raycluster up` completes the cluster" in status.stdout
+    assert "→ raycluster up\n" in status.stdout
 
 
 def test_a_host_that_cannot_be_asked_is_unknown_and_its_remedy_said(
@@ -44,7 +44,7 @@ def test_a_host_that_cannot_be_asked_is_unknown_and_its_remedy_said(
     )
     status = raycluster("status")
     assert status.exit_code == 3
-    assert "gpu2: does not answer\n→ plug it in\n" in status.stdout
+    assert "gpu2: does not answer\n→ plug it in (gpu2)\n" in status.stdout
 
 
 def test_what_was_said_on_the_way_to_a_host_is_shown_below_its_trouble(

@@ -68,7 +68,7 @@ def test_on_a_short_screen_hosts_in_trouble_come_first_and_the_others_are_counte
     shown = drawn(world(59, lost=3))
     assert [line.split()[0] for line in shown[2:6]] == ["gpu58", "gpu59", "gpu60", "gpu1"]
     assert shown[13] == "and 49 more healthy"
-    assert lines_with(shown, "→") == ["→ plug it in"]
+    assert lines_with(shown, "→") == ["→ plug it in (gpu58, gpu59, gpu60)"]
 
 
 def test_an_unknown_host_is_told_with_its_reason_and_since_when() -> None:

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.typed_lines import assert_typeable
+
 from . import accounts, faults, network, processes
 from .host import Host
 from .inventory import as_yaml, inventory
@@ -75,7 +77,9 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run this checkout's `raycluster` on the laptop."""
         argv, settings = self.raycluster_command(*words, env=env)
-        return self.laptop(argv, env=settings, timeout=timeout, input=input)
+        ran = self.laptop(argv, env=settings, timeout=timeout, input=input)
+        assert_typeable(ran.stdout + ran.stderr, words)
+        return ran
 
     def raycluster_popen(
         self, *words: str | Path, env: Mapping[str, str] | None = None, **options: Any

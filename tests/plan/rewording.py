@@ -1,10 +1,13 @@
 """Every title and sentence of a plan in other words: what a program does must not depend on them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from orchestrator.plan.steps import Feed, HowFar, Phase, Plan, Run, Step, Until, Wait, WaitResult, Watch
+from orchestrator.plan.typed import MARKED
 
 BETWEEN = "\N{MIDDLE DOT}"
 SENTENCES = ("title", "fix", "what", "why", "detail")
@@ -13,8 +16,10 @@ Said = TypeVar("Said")
 
 
 def other(text: str) -> str:
-    """No word of it can be found again, but `plain` can read it."""
-    return BETWEEN.join(text)
+    """No word of it can be found again, but `plain` can read it; lines to type are no words, and stay."""
+    lines = [found[0] for found in MARKED.finditer(text)]
+    words = re.split(MARKED.pattern.replace("(", "(?:"), text)
+    return "".join(BETWEEN.join(each) + line for each, line in zip_longest(words, lines, fillvalue=""))
 
 
 def plain(text: str) -> str:

@@ -29,6 +29,7 @@ def check(
     """
     from orchestrator.cli.output import json
     from orchestrator.cli.output.check_report import show
+    from orchestrator.cli.output.typed import shown
     from orchestrator.cli.run.session import session
     from orchestrator.plan.checks import Level, check_network, in_order, not_measurable, thorough
     from orchestrator.plan.facts.host import Depth
@@ -54,7 +55,8 @@ def check(
     run.stop_if_interrupted()
     findings = tuple(each for each in findings if only is None or each.host in only)
     if output == "json":
-        json.show(json.CheckAnswer(cluster.name, findings, network))
+        told = tuple(replace(each, fix=shown(each.fix, [each.host])) for each in findings)
+        json.show(json.CheckAnswer(cluster.name, told, network))
     else:
         show(cluster.name, len(only or cluster.nodes), findings, network)
     raise typer.Exit(NOT_HEALTHY if any(each.level is Level.FAILURE for each in findings) else 0)

@@ -51,5 +51,5 @@ def down(
     depth = Depth.RAY if prune else Depth.CONTAINERS  # else Ray is asked while workers are being stopped
     look = looking(depth, whole=only is None, prune=prune)
     done = execute("down", cluster, look, planner, pace)
-    conclude_down(done, only)
+    conclude_down(done, only, limit)
     raise typer.Exit(done.exit_code)

@@ -53,11 +53,16 @@ def init(
     Docker answers; unknown host keys are shown and recorded after a yes, as `trust` does. Changes nothing on the
     machines. Should one of them not answer, nothing is written.
     """
-    from orchestrator.cli.commands.init_draft import asked_for, drafted, given, keep, make_way, report
+    from orchestrator.cli.commands.init_draft import STDOUT, asked_for, drafted, given, keep, make_way, report
+    from orchestrator.cli.output import typed
+    from orchestrator.plan.typed import Caller
 
+    typed.called(Caller("" if file in (DEFAULT, STDOUT) else file))
     targets = given(hosts or [])
     make_way(file, yes=yes)
     cluster, targets = asked_for(targets, image, IMAGE, name)
-    draft = drafted(cluster, targets, options.RunOptions(jobs, verbose))
+    given_too = (("--name", name), ("--image", image))
+    again = tuple(word for option, value in given_too if value for word in (option, value))
+    draft = drafted(cluster, targets, options.RunOptions(jobs, verbose), again)
     keep(draft, file)
     report(draft, file)

@@ -1,6 +1,6 @@
 """What `init` does: ask for the machines, look at them, write the file, say what is in it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,8 +10,9 @@ import typer
 from orchestrator.cli.commands.trust import introduced
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import answer, explain, notice, troubles
+from orchestrator.cli.output.typed import line, shown
 from orchestrator.cli.run import atomic_file
-from orchestrator.cli.run.inventory_file import DEFAULT, refuse
+from orchestrator.cli.run.inventory_file import refuse
 from orchestrator.cli.run.prompt import consent, reply, somebody_there
 from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster, Node, Role, Ssh
@@ -21,7 +22,6 @@ from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.yaml_source import Source, from_text
 from orchestrator.model.ssh_target import Target, names, parse_all
 from orchestrator.plan.actions.init import Draft, Seen, text
-from orchestrator.plan.command import quoted
 from orchestrator.plan.facts import networks
 from orchestrator.plan.facts.host import Depth, Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.inspection import Inspection
@@ -96,14 +96,24 @@ def make_way(file: str, *, yes: bool) -> None:
         consent(f"{file} is there already. Replace it?", given=yes)
 
 
-def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions) -> Draft:
-    """The inventory of the machines as they were seen; exit code 1 where one could not be."""
+def drafted(
+    cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions, options: tuple[str, ...]
+) -> Draft:
+    """The inventory of the machines as they were seen; exit code 1 where one could not be.
+
+    `options`: those that the line for another try has, too.
+    """
     facts, closer = seen_now(cluster, pace)
     silent = {name: here for name, here in facts.items() if isinstance(here, Unreachable)}
     if silent:
         troubles(silent.items())
-        again = " ".join(quoted(str(target)) for target in targets)
-        notice().print(f"Nothing was written. Once all answer, or without those: raycluster init {again}")
+        answering = [
+            str(target)
+            for node, target in zip(cluster.nodes, targets, strict=True)
+            if node.name not in silent
+        ]
+        without = f"; without {', '.join(silent)}: {line('init', *options, *answering)}" if answering else ""
+        notice().print(f"Nothing was written. Once {_they_answer(silent)}, try again{without}")
         raise typer.Exit(1)
     hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
     seen = tuple(
@@ -111,6 +121,11 @@ def drafted(cluster: Cluster, targets: tuple[Target, ...], pace: RunOptions) -> 
         for node, target in zip(cluster.nodes, targets, strict=True)
     )
     return Draft(cluster.name, cluster.image, seen, _networks(hosts))
+
+
+def _they_answer(silent: Collection[str]) -> str:
+    """The condition for another try."""
+    return f"{', '.join(silent)} {'answer' if len(silent) > 1 else 'answers'}"
 
 
 def seen_now(cluster: Cluster, pace: RunOptions) -> tuple[Facts, Mapping[str, Inspection | None]]:
@@ -165,9 +180,8 @@ def report(draft: Draft, file: str) -> None:
         role = "  head" if host is head else ""
         screen.print(f"  {host.name:<{widest[0]}}  {draft.ip(host):<{widest[1]}}  {host.hardware}{role}")
     warn_of_docker(draft.hosts)
-    named = "" if file in (DEFAULT, STDOUT) else f" {quoted(file)}"
     if file != STDOUT:
-        screen.print(f"{file} is written. Read it, then: raycluster check{named}")
+        screen.print(f"{file} is written. Read it, then: {line('check')}")
 
 
 def warn_of_docker(hosts: Iterable[Seen]) -> None:
@@ -177,7 +191,7 @@ def warn_of_docker(hosts: Iterable[Seen]) -> None:
         mute = host.facts.docker
         if isinstance(mute, Problem) and not host.sudo:
             notice().print(f"! {host.name}  Docker does not answer: {mute.text}", style="yellow")
-            explain("", mute.fix)
+            explain("", shown(mute.fix, [host.name]))
 
 
 def _together(draft: Draft) -> str:

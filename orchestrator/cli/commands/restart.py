@@ -47,7 +47,7 @@ def restart(
     aftermath, secrets = partial(plan_rollback, cluster), (*sealed.secrets, sealed.token)
     look = looking(Depth.MACHINE, whole=only is None)
     done = execute("restart", cluster, look, planner, pace, secrets, aftermath=aftermath)
-    conclude_up(done, file)
+    conclude_up(done)
     raise typer.Exit(done.exit_code)
 
 

@@ -1,17 +1,18 @@
 """`raycluster serve`: a model on the cluster, until it answers; what it does, what it says, its end."""
 
-from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import partial
-from itertools import takewhile
-from typing import TYPE_CHECKING, Annotated
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli import habits, options
 from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, LeanGroup
+from orchestrator.cli.output import typed
 from orchestrator.cli.run import inventory_file
+from orchestrator.plan.command import Command
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Model
@@ -28,17 +29,27 @@ class ModelFirst(LeanGroup):
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
             args = ["start", *args]
         if args[0] == "start":
-            self._refuse_vllms_own(takewhile("--".__ne__, args[1:]), set(ctx.help_option_names))
+            self._refuse_vllms_own(args[1:], set(ctx.help_option_names))
         return super().parse_args(ctx, args)
 
-    def _refuse_vllms_own(self, words: Iterable[str], ours: set[str]) -> None:
+    def _refuse_vllms_own(self, words: list[str], helps: set[str]) -> None:
         """What only `vllm serve` knows would be no such option, and nobody would learn where it goes."""
-        ours = ours.union(*(option.opts for option in self.commands["start"].params))
-        for word in words:
+        options: dict[str, Any] = {name: each for each in self.commands["start"].params for name in each.opts}
+        mine, theirs, rest = list[str](), list[str](), iter(words)
+        for word in takewhile("--".__ne__, rest):
             name = word.partition("=")[0]
-            if name[:1] == "-" != name and name not in habits.NOT_VLLMS and not ours & {name, name[:2]}:
-                meant = f"raycluster serve MODEL -- {name} …"
-                inventory_file.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
+            option = options.get(name) or options.get(name[:2])
+            if option or name in helps or name in habits.NOT_VLLMS:
+                takes_next = option and word in options and not (option.is_flag or option.count)
+                mine += (word, *islice(rest, 1)) if takes_next else (word,)
+            elif word[:1] == "-" != word or (theirs and "=" not in theirs[-1]):
+                theirs.append(word)
+            else:
+                mine.append(word)
+        if theirs:
+            meant = Command(("raycluster", "serve", *mine, "--", *theirs, *rest)).shown()
+            name = theirs[0].partition("=")[0]
+            inventory_file.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
 
 
 app = typer.Typer(
@@ -91,9 +102,7 @@ def start(
     """
     cluster = inventory_file.load(None, file)
     wanted = _model(cluster, model, tuple(args or ()), yes=yes)
-    raise typer.Exit(
-        serve(cluster, wanted, options.RunOptions(options.JOBS, verbose, output == "jsonl"), file)
-    )
+    raise typer.Exit(serve(cluster, wanted, options.RunOptions(options.JOBS, verbose, output == "jsonl")))
 
 
 @app.command(cls=LeanCommand)
@@ -101,6 +110,7 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = "t
     """Show whether the model answers. Exit code 0: it does. 3: it does not, or none is served."""
     from orchestrator.cli.output import json
     from orchestrator.cli.output.serve_result import show_model, unserved
+    from orchestrator.cli.output.status_table import as_told
     from orchestrator.cli.run.session import look
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.status.health import assess
@@ -108,6 +118,7 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = "t
     cluster = inventory_file.load(None, file)
     health = assess(cluster, look(cluster, "serve-status", Depth.RAY, options.RunOptions(options.JOBS, 0)))
     if output == "json":
+        health = as_told(health)
         json.show(json.ServeAnswer(cluster.name, health.model, "" if health.model else unserved(health)))
     else:
         show_model(health)
@@ -157,8 +168,8 @@ def stop(
     raise typer.Exit(done.exit_code)
 
 
-def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: str | None) -> int:
-    """Serves it, and tells of it; the exit code. `path`: the inventory as it was given."""
+def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
+    """Serves it, and tells of it; the exit code."""
     from orchestrator.cli.output.serve_result import conclude
     from orchestrator.cli.run.operation import execute, looking
     from orchestrator.model.secret import Secret
@@ -169,7 +180,7 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, path: st
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
     key = Secret("--api-key", spec.option_value(model.args, "--api-key"))  # vLLM logs what it is told
     done = execute("serve", cluster, looking(Depth.RAY), planner, pace, (key,), aftermath=aftermath)
-    conclude(model, done, path)
+    conclude(model, done)
     return done.exit_code
 
 
@@ -178,7 +189,7 @@ def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...], *, yes: 
     from orchestrator.model.cluster import Model
 
     if name in COMMANDS:
-        inventory_file.refuse(f'"{name}" goes first: raycluster serve {name} …')
+        inventory_file.refuse(f'"{name}" goes first: {typed.line(f"serve {name}")}')
     if name and not name.startswith("-"):
         own = cluster.serve and cluster.serve.name
         if not (yes or "/" in name or name[0] in ".~" or name == own):

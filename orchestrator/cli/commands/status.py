@@ -47,8 +47,9 @@ def status(
         health = assess(cluster, facts, only)
         if output == "json":
             from orchestrator.cli.output.json import show
+            from orchestrator.cli.output.status_table import as_told
 
-            show(health)
+            show(as_told(health))
         else:
             from orchestrator.cli.output.status_table import show_health
 

@@ -56,9 +56,9 @@ def up(
     aftermath, secrets = partial(plan_rollback, cluster, undo=undo), (*sealed.secrets, sealed.token)
     look = looking(Depth.MACHINE, whole=only is None, prune=prune)
     done = execute("up", cluster, look, planner, pace, secrets, aftermath=aftermath)
-    conclude_up(done, inventory or file)
+    conclude_up(done, limit)
     if done.exit_code or model is None:
         raise typer.Exit(done.exit_code)
     from orchestrator.cli.commands.serve import serve as serve_model
 
-    raise typer.Exit(serve_model(cluster, model, pace, inventory or file))
+    raise typer.Exit(serve_model(cluster, model, pace))

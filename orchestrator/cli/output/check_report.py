@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.output.console import answer, gathered
+from orchestrator.cli.output.typed import shown
 from orchestrator.plan.checks import Finding, Level
 from orchestrator.plan.checks.finding import bandwidth, delay
 from orchestrator.plan.facts.network_test import Network
@@ -73,7 +74,8 @@ def _show(finding: Finding, hosts: list[str], everybody: int) -> None:
     for line in finding.detail.splitlines()[-5:]:
         answer().print(Text(f"               | {line}", "dim"))
     if finding.fix:
-        answer().print(Text(f"               → {finding.fix}", "dim" if finding.level is Level.OK else style))
+        fix = shown(finding.fix, hosts)
+        answer().print(Text(f"               → {fix}", "dim" if finding.level is Level.OK else style))
 
 
 def _summary(cluster: str, hosts: int, findings: tuple[Finding, ...]) -> Text:

@@ -1,12 +1,11 @@
 """What `up`, `restart` and `down` say at the end: what is there now, or what failed."""
 
-import shlex
-
 from rich.text import Text
 
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, notice
 from orchestrator.cli.output.status_table import in_all
+from orchestrator.cli.output.typed import limited, line, shown
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.model.accelerators import KINDS
 from orchestrator.plan import engine
@@ -15,14 +14,15 @@ from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.problem import plural
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.steps import StepKind
+from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Status
 
 
-def conclude_up(done: RunResult, path: str | None) -> None:
-    """Prints how `up` or `restart` ended. `path`: the inventory as it was given."""
+def conclude_up(done: RunResult, limit: str | None = None) -> None:
+    """Prints how `up` or `restart` ended. `limit`: the hosts that it was for, as they were given."""
     cluster = done.run.cluster
     if done.exit_code:
-        failures.conclude(done, _headline(done), _what_now(done))
+        failures.conclude(done, _headline(done), _what_now(done, limit))
         return
     roster = engine.of(cluster).roster(cluster, done.facts, done.report.watched, _started(done))
     state, members = _joined(done, roster)
@@ -33,16 +33,17 @@ def conclude_up(done: RunResult, path: str | None) -> None:
     for ip in roster.strangers:
         notice().print(f"Ray also lists a node at {ip} that is not in the inventory", style="yellow")
     if done.plan.phases:
-        _show_next(done, roster, path)
+        _show_next(done, roster)
 
 
-def conclude_down(done: RunResult, only: frozenset[str] | None) -> None:
+def conclude_down(done: RunResult, only: frozenset[str] | None, limit: str | None = None) -> None:
     """Prints how `down` ended, of the cluster or of those hosts of it."""
     nodes = done.run.cluster.nodes
     on = "" if only is None else f" on {', '.join(node.name for node in nodes if node.name in only)}"
     message = _down_message(f"cluster {done.run.cluster.name}{on}", done)
     again = done.interrupted or any(node.name in done.failed for node in nodes)
-    what_now = "Once this is mended, `raycluster down` takes down what remains." if again else ""
+    line = ours("down", *limited(limit))
+    what_now = shown(f"Once this is mended, {line} takes down what remains.") if again else ""
     if failures.conclude(done, message, what_now):
         answer().print(message)
 
@@ -79,14 +80,14 @@ def _show_model(done: RunResult) -> None:
     head = done.run.cluster.head.name
     served = served_by(done.facts.get(head))
     if served and served.supervised and not served.answers and head not in _started(done):
-        answer().print(f"model {served.model.name} is started again by itself: raycluster serve status")
+        answer().print(f"model {served.model.name} is started again by itself: {line('serve status')}")
 
 
 def _started(done: RunResult) -> frozenset[str]:
     return frozenset(change.host for change in done.plan.changes)
 
 
-def _show_next(done: RunResult, roster: Roster, path: str | None) -> None:
+def _show_next(done: RunResult, roster: Roster) -> None:
     cluster, width = done.run.cluster, max(len(name) for name in roster.gpus)
     ips = addresses(cluster, done.facts)
     devices = {node.name: KINDS[node.accelerator].device for node in cluster.nodes}
@@ -94,11 +95,10 @@ def _show_next(done: RunResult, roster: Roster, path: str | None) -> None:
         count = "" if gpus is None else f"  {plural(gpus, devices[name])}"
         role = "  head" if name == cluster.head.name else ""
         answer().print(f"  {name:<{width}}  {ips[name]}{count}{role}")
-    file = f" {shlex.quote(path)}" if path else ""
-    model, words = (cluster.serve.name, "") if cluster.serve else ("a model", " MODEL")
+    model, words = (cluster.serve.name, ()) if cluster.serve else ("a model", ("MODEL",))
     answer().print(f"\nServe {model} on it:")
-    answer().print(Text(f"  raycluster serve{f' -i{file}' if file else ''}{words}", "cyan"))
-    answer().print(f"Look at it: raycluster status{file}    Take it down: raycluster down{file}")
+    answer().print(Text(f"  {line('serve', *words)}", "cyan"))
+    answer().print(f"Look at it: {line('status')}    Take it down: {line('down')}")
 
 
 def _headline(done: RunResult) -> str:
@@ -117,15 +117,16 @@ def _headless(done: RunResult) -> bool:
     return head in (done.failed if head in _started(done) else refused)
 
 
-def _what_now(done: RunResult) -> str:
+def _what_now(done: RunResult, limit: str | None) -> str:
+    again = ours("up", *limited(limit))
     if done.lost:
-        return "What it had started was left there, and `raycluster up` goes on from it."
+        return shown(f"What it had started was left there, and {again} goes on from it.")
     if done.interrupted:
         return _undone(done)
     if _headless(done):
-        return f"{_undone(done)} Once this is mended, `raycluster up` tries anew."
+        return shown(f"{_undone(done)} Once this is mended: {again}")
     rest = "The other hosts stay as they are." if done.removed < done.report.started else _undone(done)
-    return f"{rest} Once this is mended, `raycluster up` completes the cluster."
+    return shown(f"{rest} Once this is mended: {again}")
 
 
 def _undone(done: RunResult) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from orchestrator.cli.output.typed import shown
 from orchestrator.plan.problem import Problem
 
 T = TypeVar("T")
@@ -92,11 +93,11 @@ def troubles(problems: Iterable[tuple[str, Problem]]) -> None:
     """Says why hosts failed, the last words and what to do, the same of several once."""
     for problem, hosts in gathered(problems).items():
         notice().print(f"✗ {', '.join(hosts)}  {problem.text}", style="red")
-        explain(problem.detail, problem.fix)
+        explain(problem.detail, shown(problem.fix, hosts))
 
 
 def explain(detail: str, fix: str) -> None:
-    """The lines under a failure: its last words, and what to do."""
+    """The lines under a failure: its last words, and what to do, as it is `shown`."""
     for line in detail.splitlines():
         notice().print(f"      | {line}", style="dim")
     if fix:

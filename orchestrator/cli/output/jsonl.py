@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from orchestrator.cli.exit_codes import LOCKED
 from orchestrator.cli.output.console import answer
+from orchestrator.cli.output.typed import shown
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
@@ -153,7 +154,8 @@ def emit(event: Event, mask: Mask) -> None:
 
 def failed(hosts: Sequence[str], problem: Problem) -> Failed:
     """A problem of these hosts, as a line has it."""
-    return Failed(hosts=tuple(hosts), what=problem.text, detail=problem.detail, fix=problem.fix)
+    fix = shown(problem.fix, hosts)
+    return Failed(hosts=tuple(hosts), what=problem.text, detail=problem.detail, fix=fix)
 
 
 def show_planned(cluster: Cluster, plan: Plan) -> None:
@@ -232,7 +234,10 @@ def _planned(plan: Plan) -> Planned:
 
 
 def _remarks(remarks: Iterable[HostProblem]) -> tuple[Told, ...]:
-    return tuple(Told(host=each.host, what=each.problem.text, fix=each.problem.fix) for each in remarks)
+    return tuple(
+        Told(host=each.host, what=each.problem.text, fix=shown(each.problem.fix, [each.host]))
+        for each in remarks
+    )
 
 
 def _ended(ended: events.StepEnded) -> StepEnded:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from rich.text import Text
 
 from orchestrator.cli.output.console import explain, notice, painted, printable, write_lines
+from orchestrator.cli.output.typed import shown
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.logs.lines import Line
 from orchestrator.remote.logs.host_follower import Said
@@ -18,10 +19,10 @@ PAINT = re.compile(r"\x1b\[[0-9;:]*m")
 class Printer:
     """Prints lines in columns. A host has the same colour each time, whichever hosts are shown."""
 
-    def __init__(self, cluster: Cluster, shown: Iterable[Node]) -> None:
+    def __init__(self, cluster: Cluster, nodes: Iterable[Node]) -> None:
         names = [node.name for node in cluster.nodes]
         self._colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(names)}
-        self._width = max(len(node.name) for node in shown)
+        self._width = max(len(node.name) for node in nodes)
         self._file_width = 0
         self._labels: dict[tuple[str, str], str] = {}
 
@@ -39,7 +40,7 @@ class Printer:
             notice().print(
                 Text.assemble((said.host, self._colours[said.host]), (f": {printable(said.text)}", "bold"))
             )
-            explain(said.detail, said.fix)
+            explain(said.detail, shown(said.fix, [said.host]))
 
     def _label(self, line: Line) -> str:
         label = self._labels.get((line.host, line.file))

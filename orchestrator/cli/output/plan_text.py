@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from orchestrator.cli.output.console import answer
+from orchestrator.cli.output.typed import shown
 from orchestrator.cli.run.run_log import warnings
 from orchestrator.plan.steps import Plan, Run, Step, Wait
 
@@ -19,7 +20,7 @@ def show_plan(plan: Plan) -> None:
     for refusal in plan.refusals:
         answer().print(Text(f"  {refusal.host}  cannot: {refusal.problem.text}", "red"))
         if refusal.problem.fix:
-            answer().print(Text(f"      → {refusal.problem.fix}", "yellow"))
+            answer().print(Text(f"      → {shown(refusal.problem.fix, [refusal.host])}", "yellow"))
     for number, phase in enumerate(plan.phases, 1):
         answer().print(Text(f"\n{number}. {phase.title}", "bold"))
         for host, steps in phase.lanes().items():

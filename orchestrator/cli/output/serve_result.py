@@ -7,6 +7,7 @@ from rich.text import Text
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, explain
 from orchestrator.cli.output.status_table import model_state
+from orchestrator.cli.output.typed import line, shown
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Model
@@ -16,6 +17,7 @@ from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
 from orchestrator.plan.steps import StepKind
+from orchestrator.plan.typed import ours
 
 KEY = "VLLM_API_KEY"
 OK = 200
@@ -30,8 +32,8 @@ class ModelAddress:
     speaks: bool = True
 
 
-def conclude(model: Model, done: RunResult, path: str | None) -> None:
-    """Prints how `serve` ended. `path`: the inventory as it was given."""
+def conclude(model: Model, done: RunResult) -> None:
+    """Prints how `serve` ended."""
     cluster, where = done.run.cluster, _where(model, done)
     seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
     good = f"{model.name} answers at {where.url}/v1 {seconds}"
@@ -42,8 +44,9 @@ def conclude(model: Model, done: RunResult, path: str | None) -> None:
         # The server refuses who brings no key, as far as the inventory and the command line tell.
         keys = (*cluster.secrets, *dict(cluster.head.env))
         _show_use(cluster, where, needs_key=KEY in keys or spec.has_option(model.args, "--api-key"))
-        file = f" -i {quoted(path)}" if path else ""
-        answer().print(f"\nThen: raycluster serve status{file}, serve logs -f{file}, serve stop{file}")
+        answer().print("\nThen:")
+        for command, words in (("serve status", ()), ("serve logs", ("-f",)), ("serve stop", ())):
+            answer().print(Text(f"  {line(command, *words)}", "cyan"))
 
 
 def conclude_stop(done: RunResult) -> None:
@@ -51,7 +54,7 @@ def conclude_stop(done: RunResult) -> None:
     cluster = f"cluster {done.run.cluster.name}"
     good = f"{cluster} serves nothing {'any more' if done.plan.phases else 'already, nothing to do'}"
     bad = f"the model on {cluster} may still be served"
-    what_now = "Once this is mended, `raycluster serve stop` tries anew."
+    what_now = shown(f"Once this is mended: {ours('serve stop')}")
     if failures.conclude(done, bad if done.exit_code else good, what_now):
         answer().print(good)
 
@@ -61,11 +64,11 @@ def show_model(health: ClusterHealth) -> None:
     if health.model is None:
         head = health.hosts[0]
         answer().print(unserved(health))
-        explain(head.detail, head.fix)
+        explain(head.detail, shown(head.fix, [head.name]))
         return
     answer().print(model_state(health.model))
     if health.model.trouble:
-        explain("", health.model.fix)
+        explain("", shown(health.model.fix, [health.hosts[0].name]))
 
 
 def unserved(health: ClusterHealth) -> str:
@@ -107,9 +110,9 @@ def _request(where: ModelAddress, *, needs_key: bool) -> str:
 
 def _what_now(done: RunResult) -> str:
     if done.lost or done.left:
-        return "It may still run there: `raycluster serve status` tells, `raycluster serve stop` ends it."
+        return shown(f"It may still run there: {ours('serve status')} tells, {ours('serve stop')} ends it.")
     if done.report.started:
-        return "Nothing of it is left running; `raycluster serve logs` shows all that it said."
+        return shown(f"Nothing of it is left running; {ours('serve logs')} shows all that it said.")
     if any(step.kind is StepKind.START_SERVER for step in done.plan) or done.plan.refusals:
         return "Nothing was started."
-    return "An earlier run has started it, and it is left as it is; `raycluster serve stop` ends it."
+    return shown(f"An earlier run has started it, and it is left as it is; {ours('serve stop')} ends it.")

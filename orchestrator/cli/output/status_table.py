@@ -1,10 +1,13 @@
 """A cluster's health as a table for people and as JSON for programs."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rich.text import Text
 
-from orchestrator.cli.output.console import answer, printable
+from orchestrator.cli.output import typed
+from orchestrator.cli.output.console import answer, gathered, printable
+from orchestrator.cli.output.typed import shown
 from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator, Engine
 from orchestrator.plan import engine
@@ -12,6 +15,7 @@ from orchestrator.plan.problem import plural
 from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
+from orchestrator.plan.typed import has_line
 
 
 def model_state(model: ModelHealth) -> Text:
@@ -81,11 +85,26 @@ def in_all(each: Iterable[tuple[Accelerator, int | None]]) -> str:
 
 def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
     """Each remedy once; where none is known for a cluster that should stand, `up` is the remedy."""
-    fixes = dict.fromkeys(host.fix for host in health.hosts if host.fix)
+    asked = gathered((host.name, host.fix) for host in health.hosts if host.fix)
+    fixes = [_named(fix, names) for fix, names in asked.items()]
     mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
     if mendable and health.verdict is Verdict.DEGRADED:
-        return (*fixes, "`raycluster up` completes the cluster")
-    return (*fixes, health.model.fix) if health.model and health.model.fix else tuple(fixes)
+        return (*fixes, typed.line("up"))
+    model_fix = shown(health.model.fix, [health.hosts[0].name]) if health.model else ""
+    return tuple(filter(None, (*fixes, model_fix)))
+
+
+def _named(fix: str, hosts: Sequence[str]) -> str:
+    """What to do about these hosts, where nothing stands beside it that tells them."""
+    told = shown(fix, hosts)
+    return told if has_line(fix) else f"{told} ({', '.join(hosts)})"
+
+
+def as_told(health: ClusterHealth) -> ClusterHealth:
+    """The same with remedies as they are to be typed."""
+    hosts = tuple(replace(host, fix=shown(host.fix, [host.name])) for host in health.hosts)
+    model = health.model and replace(health.model, fix=shown(health.model.fix, [hosts[0].name]))
+    return replace(health, hosts=hosts, model=model)
 
 
 def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> list[Text]:

@@ -14,7 +14,7 @@ from rich.live import Live
 
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.jsonl import Happened, State, Watched
-from orchestrator.cli.output.status_table import show_health
+from orchestrator.cli.output.status_table import as_told, show_health
 from orchestrator.cli.output.watch_page import TimedEvent, page
 from orchestrator.cli.run.signals import stopped_by_signals
 from orchestrator.model.cluster import Cluster
@@ -88,7 +88,7 @@ class _Lines:
         if not self._began and not sight.pending:
             self._began = True
             if self._as_json:
-                _say(State(state=sight.health))
+                _say(State(state=as_told(sight.health)))
             else:
                 show_health(sight.health)
         for each in log:

@@ -45,13 +45,21 @@ def demand_ray(cluster: "Cluster") -> None:
 
 def as_written(argument: str | None, option: str | None) -> "Cluster":
     """The cluster of the inventory, or every problem of the file and exit code 2."""
+    from orchestrator.cli.output import typed
+    from orchestrator.model.inventory.advice import Written
     from orchestrator.model.inventory.mistakes import InventoryError
-    from orchestrator.model.inventory.parse import load as load_file
+    from orchestrator.model.inventory.parse import load_written
+    from orchestrator.model.inventory.resolve import resolve
+    from orchestrator.plan.typed import Caller
 
-    loaded = load_file(path(argument, option))
-    if isinstance(loaded, InventoryError):
-        refuse(loaded.text(), loaded.mistakes)
-    return loaded
+    written = load_written(path(argument, option))
+    if isinstance(written, InventoryError):
+        refuse(written.text(), written.mistakes)
+    cluster = resolve(written[1])
+    hosts = {node.name: node.is_local for node in cluster.nodes}
+    file = Written(*written)
+    typed.called(Caller(argument or option or "", hosts, file.edit, file.where))
+    return cluster
 
 
 def path(argument: str | None, option: str | None) -> str:

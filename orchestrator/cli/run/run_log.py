@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TextIO
 
 from orchestrator.cli.output.console import gathered, notice, printable
+from orchestrator.cli.output.typed import shown
 from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.execute import events
@@ -84,7 +85,8 @@ def changes(plan: Plan) -> Iterator[str]:
 def warnings(plan: Plan) -> Iterator[str]:
     """What was noticed of the hosts and does not stop the plan, the same of several said once."""
     hosts = gathered((each.host, (each.problem.text, each.problem.fix)) for each in plan.warnings)
-    return (f"! {', '.join(names)}: {why}{fix and ' → ' + fix}" for (why, fix), names in hosts.items())
+    for (why, fix), names in hosts.items():
+        yield f"! {', '.join(names)}: {why}{fix and ' → ' + shown(fix, names)}"
 
 
 def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind

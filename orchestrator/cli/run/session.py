@@ -12,6 +12,7 @@ from orchestrator.cli.exit_codes import INTERRUPTED, LOCKED
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import failed, notice
 from orchestrator.cli.output.progress import display
+from orchestrator.cli.output.typed import line
 from orchestrator.cli.run.run_log import Mask, keep_run_log
 from orchestrator.cli.run.signals import stopped_by_signals
 from orchestrator.frozen import dataclass
@@ -23,6 +24,7 @@ from orchestrator.plan.facts.host import Depth, Facts, HostFacts
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.steps import Plan
+from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Happening, LockHeld, Report, Tell
 from orchestrator.remote.execute.lock import Lock, ourselves
 from orchestrator.remote.execute.runner import execute
@@ -60,7 +62,7 @@ class Session:
         if self.lost:
             failed(
                 self.cluster.head.name,
-                Problem("; ".join(self.lost), "look who works on it: raycluster lock status"),
+                Problem("; ".join(self.lost), ours("lock status")),
             )
         if self.cancel.is_set():
             raise typer.Exit(INTERRUPTED)
@@ -103,9 +105,8 @@ class Session:
                 why = taken.sentence(self.cluster)
                 self.tell(LockHeld(why))
                 notice().print(f"✗ {why}", style="bold red")
-                notice().print(
-                    "Nothing was done. Wait until it has ended; should it be stuck: raycluster lock release"
-                )
+                release = line("lock release")
+                notice().print(f"Nothing was done. Wait until it has ended; should it be stuck: {release}")
                 raise typer.Exit(LOCKED)
             case Failure():
                 yield {head.name: unreachable(taken)}

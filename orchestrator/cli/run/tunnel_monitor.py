@@ -1,12 +1,14 @@
 """Watching the way to a dashboard while its tunnel is open: what goes wrong is told once, and when it is over."""
 
 import math
+from dataclasses import replace
 from threading import Event
 
 import typer
 
 from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output.console import failed, notice
+from orchestrator.cli.output.typed import shown
 from orchestrator.plan.host_commands import stay
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.status.services import Dashboard
@@ -39,7 +41,7 @@ class TunnelMonitor:
         self._asked.set()
         wire = self._connect(cancel)
         self._tell(wire if isinstance(wire, Failure) else None)
-        return wire
+        return replace(wire, fix=shown(wire.fix, [self._host])) if isinstance(wire, Failure) else wire
 
     def _connect(self, cancel: Event) -> Wire | Failure:
         return self._transport.connect(self._dashboard.host, self._dashboard.port, cancel=cancel)

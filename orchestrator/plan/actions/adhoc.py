@@ -8,6 +8,7 @@ from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.ssh_command import ssh
+from orchestrator.plan.typed import ours
 
 GRACE = "50"
 """Tenths of a second from the request to end to the kill."""
@@ -58,9 +59,9 @@ def refusal(exit_code: int, stdout: str, stderr: str) -> Problem | None:
         return Problem("Docker there does not tell of its containers", fix, stderr.strip())
     state = stdout.partition(RECORD)[2].strip()
     if not state:
-        return Problem("no container of this cluster is there", "raycluster up")
+        return Problem("no container of this cluster is there", ours("up"))
     if state != "running":
-        return Problem(f"its container is not running: {state}", "raycluster status")
+        return Problem(f"its container is not running: {state}", ours("up"))
     return None
 
 

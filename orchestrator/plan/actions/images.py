@@ -8,6 +8,7 @@ from orchestrator.plan.facts.host import Facts, HostFacts, ImageLookup, Unreacha
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.steps import Change, Feed, OnFailure, Phase, Plan, Run, Step, StepKind
+from orchestrator.plan.typed import there
 
 GET_IMAGE = "Get the image"
 PULL_SECONDS = 3600.0
@@ -168,10 +169,10 @@ def _none(name: str, holding: ImageLookup) -> Problem:
     """Why there is nothing to copy from a host."""
     if holding is None:
         return Problem(
-            f"has no image {name}", f"`docker pull {name}` on a host, or say who has it: --from HOST"
+            f"has no image {name}", f"{there(f'docker pull {name}')}; or say who has it: --from HOST"
         )
     text = f"knows {name} by name, but has none of its layers"
-    return Problem(text, f"get it anew there: docker image rm {name} && docker pull {name}")
+    return Problem(text, there(f"docker image rm {name} && docker pull {name}"))
 
 
 def _has(holding: ImageLookup, wanted: ImageInfo) -> bool:

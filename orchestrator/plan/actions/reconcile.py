@@ -14,6 +14,7 @@ from orchestrator.plan.facts.containers import container_of, ray_table
 from orchestrator.plan.facts.endings import how_it_ended
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.typed import ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def reconcile(
         return decided
     if only is not None and name not in only:
         why = f"is left out, but is needed first: {head.why}"
-        return decided | {name: Problem(why, "let `up` include the head")}
+        return decided | {name: Problem(why, ours("up"))}
     for host, worker in decided.items():
         # A worker of the old head would find nobody it knows: Ray ends it a minute later.
         if isinstance(worker, Keep) and engine.of(cluster).has_ray:

@@ -8,6 +8,7 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, engine
 from orchestrator.plan.host_commands import forget_token
 from orchestrator.plan.steps import OnFailure, Phase, Plan, Run, Step, StepKind
+from orchestrator.plan.typed import ours
 
 
 class Undo(StrEnum):
@@ -54,7 +55,9 @@ def _read_log(cluster: Cluster, node: Node) -> Run:
 
 
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
-    fix = "its container may still be there: once the host answers, `raycluster up` or `down` sees to it"
+    fix = (
+        f"its container may still be there: once the host answers, {ours('up')} or {ours('down')} sees to it"
+    )
     discard, kind = docker.discard(cluster, node), StepKind.REMOVE_CONTAINER
     yield Run(node.name, "remove its container", discard, fix=fix, kind=kind)
     if engine.of(cluster).has_ray:

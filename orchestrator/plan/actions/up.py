@@ -20,6 +20,7 @@ from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
+from orchestrator.plan.typed import ours
 
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
@@ -61,7 +62,7 @@ def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> It
     """The model whose server goes with the head's old container."""
     head, served = cluster.head.name, served_by(facts[cluster.head.name])
     if served and served.supervised and isinstance(decided[head], Start):
-        fix = "once the cluster is up, `raycluster serve` brings it back"
+        fix = f"once the cluster is up: {ours('serve', served.model.name)}"
         why = f"{served.model.name}, which is served there, ends with its old container"
         yield HostProblem(head, Problem(why, fix))
 

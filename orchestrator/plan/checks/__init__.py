@@ -34,6 +34,7 @@ from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.typed import ours
 
 CLOCK_SECONDS = 5.0
 """Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
@@ -82,7 +83,7 @@ def _missing_data(cluster: Cluster, evidence: Evidence) -> Findings:
     """What nobody could learn is no good news."""
     topics = {node.name: contact_topic(node) for node in cluster.nodes}
     for gap in evidence.gaps:
-        fix = gap.problem.fix or "`raycluster check -v` again, once the host is at rest"
+        fix = gap.problem.fix or f"{ours('check', '-v')} again, once the host is at rest"
         yield failure(gap.host, topics[gap.host], gap.problem.text, fix, gap.problem.detail)
 
 

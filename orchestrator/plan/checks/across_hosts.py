@@ -11,6 +11,7 @@ from orchestrator.plan.facts.address import places
 from orchestrator.plan.facts.host import Address, Facts, HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.typed import ours
 
 SAME_IMAGE = "let all hosts run the same image: pull it anew on all, or write it with its digest"
 
@@ -67,7 +68,7 @@ def _is_made_up(card: str) -> bool:
 def check_differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not: the image, or what it was built from, and the MTU."""
     install = cluster.ray.install
-    again = f"pull it anew on all: {'raycluster pull' if install else f'docker pull {cluster.image}'}"
+    again = f"pull it anew on all: {ours('pull')}"
     images = {
         name: each
         for name, here in inventory_hosts(cluster, facts).items()
@@ -108,7 +109,7 @@ def check_built_images(cluster: Cluster, facts: Facts) -> Findings:
     """Images with Ray that `up` will replace."""
     for node in cluster.nodes:
         if why := outdated(cluster, node, facts):
-            yield warning(node.name, "image", f"its image with Ray is out of date: {why}", "raycluster up")
+            yield warning(node.name, "image", f"its image with Ray is out of date: {why}", ours("up"))
 
 
 def check_versions(trials: Mapping[str, Trial | Problem]) -> Findings:

@@ -10,12 +10,13 @@ from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import OLDEST_RAY, too_old
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint, in_docker_args
+from orchestrator.plan.typed import ours, where
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
 
 FIRST_WITH_TOKENS = (2, 52)
-BY_HAND = "run the line that `raycluster up --dry-run` shows by hand"
+BY_HAND = f"run the line by hand that this shows: {ours('up', '--dry-run')}"
 
 
 def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | Problem) -> Findings:
@@ -49,7 +50,11 @@ def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
 def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     expected, found = devices.expected(node, facts), len(trial.gpus)
     text = f"containers see {found} of the {expected} GPUs"
-    fix = NO_TOOLKIT if node.accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
+    fix = (
+        NO_TOOLKIT
+        if node.accelerator is Accelerator.NVIDIA
+        else f"look at {where('docker.args')} and the driver"
+    )
     if trial.gpu_trouble:
         yield quoting(node.name, "gpus", f"{text}: ", trial.gpu_trouble, fix)
     elif found < expected:  # more may be declared than there are: Ray can share one

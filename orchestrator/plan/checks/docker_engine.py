@@ -9,8 +9,9 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, USERS_AS_THEY_ARE, in_docker_args
+from orchestrator.plan.typed import change, host_command, where
 
-SYSTEMS_DOCKER = "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
+SYSTEMS_DOCKER = f"use the system's Docker: {change('docker.command', 'sudo -n docker')}"
 
 ON_THE_HOST = ("runc", "crun", "nvidia", "io.containerd.runc.v2")
 """The runtimes that are known to isolate by namespaces alone, and so leave out the network's."""
@@ -85,7 +86,7 @@ def _chosen_by(node: Node, engine: Engine) -> str:
 def _own_engine(node: Node, engine: Engine) -> str:
     """What makes the same command speak to the host's own Docker."""
     if endpoint.is_in_command(node):
-        return "leave out of `docker: {command: …}` what names that engine"
+        return f"leave out of {where('docker.command')} what names that engine"
     if engine.maker is Maker.PODMAN:
         return _command(endpoint.podman_here(node))
     here = _command(endpoint.at_systems_socket(node))
@@ -93,12 +94,12 @@ def _own_engine(node: Node, engine: Engine) -> str:
         name = engine.variable.partition("=")[0]
         return f"take {name} out of its ~/.bashrc or /etc/environment, or {here}"
     if engine.context not in ("", "default"):
-        return f"{endpoint.default_context(node).shown()}; or {here}"
+        return f"{host_command(*endpoint.default_context(node).argv)}; or {here}"
     return f"is Docker installed on it? {here}"
 
 
 def _command(command: Command) -> str:
-    return f"set `docker: {{command: {command.shown()}}}` for it"
+    return change("docker.command", command.shown())
 
 
 def _differ(one: str | int, other: str | int) -> bool:

@@ -7,6 +7,7 @@ from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import Finding, Findings, failure, ok
 from orchestrator.plan.facts.probe import Link, Outcome
 from orchestrator.plan.ray import ports
+from orchestrator.plan.typed import ours, there
 
 REFUSALS = {Outcome.REFUSED: "refused", Outcome.SILENT: "dropped", Outcome.UNREACHABLE: "rejected"}
 
@@ -38,7 +39,7 @@ def _closed(link: Link, rule: str) -> Finding:
         why = f"a firewall, for the host answers, but this port is {REFUSALS[link.outcome]}"
         return failure(link.target, "network", f"{text}: {why}", rule)
     why = "nor does the host answer at all: no route, a cable, or a firewall that drops everything"
-    fix = f"on {link.source}: ip route get {ip}; ping {ip}"
+    fix = ours("exec", "-l", link.source, "--on-host", "--", "ip", "route", "get", ip)
     return failure(link.target, "network", f"{text}, {why}", fix)
 
 
@@ -52,7 +53,7 @@ def accept_rule(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> st
     tool = "ip6tables" if any(":" in ip for ip in ips.values()) else "iptables"
     networks = {node.network for node in cluster.nodes}
     peers = (networks.pop() if len(networks) == 1 else "") or ",".join(ips.values())
-    return f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT"
+    return there(f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT")
 
 
 def _ports(cluster: Cluster) -> str:

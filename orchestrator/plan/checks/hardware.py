@@ -1,7 +1,6 @@
 """What `check` alone inspects of a host: Docker's own report, GPUs, devices, disks, and who else is there."""
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
-from orchestrator.plan import docker
 from orchestrator.plan.actions.images import builds
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
 from orchestrator.plan.facts.docker_engine import Engine, Maker
@@ -10,6 +9,7 @@ from orchestrator.plan.facts.inspection import Hardware, Inspection
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem, headline, plural
 from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
+from orchestrator.plan.typed import change, ours, there
 
 OLDEST_ENGINE = (19, 3)
 """The first with `--gpus`."""
@@ -18,8 +18,8 @@ IMAGE_ROOM = 30 * GIB
 """A vLLM image is 10 GiB to pull, and twice that while it is unpacked."""
 
 MORE_ROOM = {
-    Maker.DOCKER: "docker system prune; or move Docker's data-root to a larger disk",
-    Maker.PODMAN: "podman system prune; or move `graphroot` of storage.conf to a larger disk",
+    Maker.DOCKER: f"{there('docker system prune')}; or move Docker's data-root to a larger disk",
+    Maker.PODMAN: f"{there('podman system prune')}; or move `graphroot` of storage.conf to a larger disk",
 }
 
 CONTAINER_ROOM = 2 * GIB
@@ -32,7 +32,7 @@ def check_hardware(
     """Everything that the second inspection shows of one host. What a container sees needs no explanation from it."""
     if isinstance(facts.docker, Problem):
         if found.sudo_docker:
-            fix = "set `docker: {command: sudo -n docker}` for it"
+            fix = change("docker.command", "sudo -n docker")
             yield ok(node.name, "docker", "Docker answers there to `sudo -n docker`", fix)
         return
     if found.engine and found.engine.version:
@@ -42,7 +42,7 @@ def check_hardware(
         yield from _accelerator(node, found.hardware, facts.machine.missing if facts.machine else ())
     if found.hardware.infiniband and not facts.infiniband and node.rdma is not Rdma.OFF:
         text = f"has {', '.join(found.hardware.infiniband)}, but no /dev/infiniband to give to containers"
-        yield warning(node.name, "rdma", text, "sudo modprobe ib_uverbs rdma_ucm")
+        yield warning(node.name, "rdma", text, there("sudo modprobe ib_uverbs rdma_ucm"))
     yield from _neighbours(cluster, node, found)
 
 
@@ -72,13 +72,13 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
     elif install:
         will = "build it" if builds(cluster, node) else f"copy it from {cluster.head.name}"
         text = f"{image} is not there; `up` will {will}, and what is in it cannot be told before"
-        yield warning(node.name, "image", text, "after `up`, `raycluster check` tells more")
+        yield warning(node.name, "image", text, f"after {ours('up')}, {ours('check')} tells more")
     elif node.docker.pull is not Pull.NEVER and found.pullable:
         text = f"{image} is not there, and whether it can be pulled is in doubt: {headline(found.pullable)}"
         yield warning(node.name, "image", text, NO_IMAGE)
     elif node.docker.pull is not Pull.NEVER:
         text = f"{image} is not there; `up` will pull it, and what is in it cannot be told before"
-        yield warning(node.name, "image", text, docker.pull(cluster, node).shown())
+        yield warning(node.name, "image", text, ours("pull", limit=True))
 
 
 def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Findings:
@@ -88,7 +88,7 @@ def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Fi
             yield from _nvidia(node, hardware)
         case Accelerator.NONE if hardware.nvidia_cards:
             text = f"has {plural(hardware.nvidia_cards, 'NVIDIA card')}, and `accelerator` is none"
-            yield warning(node.name, "gpus", text, "set `accelerator: nvidia`")
+            yield warning(node.name, "gpus", text, change("accelerator", "nvidia"))
         case Accelerator.NONE:
             pass
         case kind if count := hardware.count(kind):

@@ -1,6 +1,5 @@
 """What every command learns of a host: addresses, ports, memory, containers."""
 
-import shlex
 from ipaddress import ip_address
 
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
@@ -13,6 +12,7 @@ from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answer
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import ports
 from orchestrator.plan.remedies import OTHER_DRIVER, PRUNE
+from orchestrator.plan.typed import change, host_command, where
 
 LITTLE_ROOM = 20 * GIB
 """A model that is worth several hosts is larger than this."""
@@ -36,7 +36,7 @@ def check_startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     """What keeps a new container from starting there, or from serving."""
     name = cluster.container(node)
     if facts.named(name) and container_of(cluster, node, facts) is None:
-        fix = f"rename or remove it: {docker.rename(node, name, f'{name}-other').shown()}"
+        fix = host_command(*docker.rename(node, name, f"{name}-other").argv)
         text = f"a container named {name} is there that is not this cluster's"
         yield failure(node.name, "containers", text, fix)
     for _, container in orphan_containers(cluster, {node.name: facts}):
@@ -47,7 +47,7 @@ def check_startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     has_image = facts.image_id or (cluster.ray.install and (facts.base or node is not cluster.head))
     if node.docker.pull is Pull.NEVER and not has_image:
         text = f"image {cluster.image} is not on this host, and `docker.pull` is never"
-        fix = "bring the image there, or set `docker: {pull: missing}`"
+        fix = f"bring the image there, or {change('docker.pull', 'missing')}"
         yield failure(node.name, "image", text, fix)
     for program in facts.machine.lacks if facts.machine else ():
         text = f"{program} is not there: `up`, `logs` and `status --watch` run it on the host"
@@ -68,7 +68,7 @@ def check_settings(node: Node, facts: HostFacts) -> Findings:
             yield warning(node.name, "address", f"{place.ip} is a public address: {risk}", fix)
     if node.accelerator is Accelerator.NVIDIA and facts.gpus and (node.num_gpus or 0) > facts.gpus:
         text = f"`num_gpus` is {node.num_gpus}, but the host has {facts.gpus} GPUs"
-        yield warning(node.name, "gpus", text, f"set `ray: {{num_gpus: {facts.gpus}}}` for it")
+        yield warning(node.name, "gpus", text, change("ray.num_gpus", str(facts.gpus)))
     for text, fix in devices.hidden(node, facts) if node.num_gpus != 0 else ():
         yield warning(node.name, "gpus", text, fix)
     if facts.machine:
@@ -117,15 +117,19 @@ def _hf_home(node: Node, machine: Machine, *, ours: bool) -> Findings:
     folder = machine.hf_home
     if folder.exists is None:
         text = f"{folder.path} does not answer: a network share that is gone?"
-        yield warning(node.name, "hf_home", text, "mount it again there, or set `hf_home` to another folder")
+        yield warning(
+            node.name, "hf_home", text, f"mount it again there, or set {where('hf_home')} to another folder"
+        )
     elif not folder.exists and ours:
         yield ok(node.name, "hf_home", f"{folder.path} does not exist there yet; `up` will make it")
     elif not folder.exists:
         text = f"{folder.path} does not exist there; Docker will make it, as root's"
-        yield warning(node.name, "hf_home", text, f"mkdir -p {shlex.quote(folder.path)}")
+        yield warning(node.name, "hf_home", text, host_command("mkdir", "-p", folder.path))
     if folder.free is not None and folder.free < LITTLE_ROOM:
         text = f"only {gib(folder.free)} are free for {folder.path}"
-        yield warning(node.name, "hf_home", text, "free some room, or set `hf_home` to a larger disk")
+        yield warning(
+            node.name, "hf_home", text, f"free some room, or set {where('hf_home')} to a larger disk"
+        )
     elif folder.exists and folder.free is not None:
         yield ok(node.name, "hf_home", f"{folder.path} has room")
 
@@ -133,11 +137,13 @@ def _hf_home(node: Node, machine: Machine, *, ours: bool) -> Findings:
 def _rdma(node: Node, facts: HostFacts) -> Findings:
     if facts.infiniband and node.rdma is Rdma.OFF:
         text = "has RDMA devices that containers do not get: NCCL falls back to TCP and says nothing"
-        yield warning(node.name, "rdma", text, "set `rdma: auto`")
+        yield warning(node.name, "rdma", text, change("rdma", "auto"))
     elif facts.infiniband:
         yield ok(node.name, "rdma", "/dev/infiniband is given to containers")
     elif node.rdma is Rdma.ON:
-        yield failure(node.name, "rdma", "`rdma` is on, but there is no /dev/infiniband", "set `rdma: auto`")
+        yield failure(
+            node.name, "rdma", "`rdma` is on, but there is no /dev/infiniband", change("rdma", "auto")
+        )
 
 
 def _devices(node: Node, missing: tuple[str, ...]) -> Findings:
@@ -148,4 +154,6 @@ def _devices(node: Node, missing: tuple[str, ...]) -> Findings:
         yield failure(node.name, "gpus", text, OTHER_DRIVER)
     if others := [path for path in missing if path not in ours]:
         text = f"`docker.args` gives the container {', '.join(others)}, which the host does not have"
-        yield failure(node.name, "docker", text, "install its driver there, or correct `docker: {args: …}`")
+        yield failure(
+            node.name, "docker", text, f"install its driver there, or correct {where('docker.args')}"
+        )

@@ -22,6 +22,7 @@ from orchestrator.plan.facts.address import addresses, places
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.network_test import TCP, Network, Pair, Rank, Stage, Trouble, network, no_rdma
 from orchestrator.plan.facts.probe import Trial
+from orchestrator.plan.typed import ours
 
 TOPIC = "all-reduce"
 GROUND = ("ssh", "host", "docker", "address", "network", "image")
@@ -49,7 +50,7 @@ LATE = {
 NO_TORCH = "vLLM cannot run in it either: use an image with vLLM, such as vllm/vllm-openai"
 ENDED = "out of memory, or stopped by somebody? `docker events` and `dmesg` there may tell"
 LOST = "a cable, a switch, or the host itself: look there, then check again"
-AT_REST = "`raycluster check --deep` again, once the hosts are at rest"
+AT_REST = f"{ours('check', '--deep')} again, once the hosts are at rest"
 MEMORY = "something else holds the memory of its first GPU: check before a model is served"
 
 
@@ -64,7 +65,7 @@ def not_measurable(cluster: Cluster, findings: Iterable[Finding], evidence: Evid
     trials = evidence.trials
     if absent := [node.name for node in cluster.nodes if not isinstance(trials.get(node.name), Trial)]:
         told = f"not measured, for it needs the image on all hosts, and {', '.join(absent)} lack it"
-        return warning(head, TOPIC, told, "raycluster pull")
+        return warning(head, TOPIC, told, ours("pull"))
     return None
 
 

@@ -16,8 +16,9 @@ from orchestrator.plan.facts.host import (
     answered,
 )
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.typed import ours
 
-UP_FIRST = "`raycluster up` brings it up"
+UP_FIRST = ours("up")
 
 
 def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Problem | None:

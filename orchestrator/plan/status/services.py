@@ -10,9 +10,10 @@ from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, Unreachable, answered
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.status.health import HostHealth, assess
+from orchestrator.plan.typed import change, ours
 
-UP = "bring the cluster up: raycluster up"
-LOOK = "`raycluster status` says more"
+UP = ours("up")
+LOOK = ours("status")
 DASHBOARD_LOG = "/tmp/ray/session_latest/logs/dashboard.log"  # noqa: S108 - Ray's, in the container
 
 
@@ -99,7 +100,8 @@ def _token(cluster: Cluster, facts: HostFacts | Unreachable) -> Secret | None:
 
 def _whole(table: RayTable) -> str:
     """How an image comes by all of Ray."""
-    return f"set `ray: {{install: 'ray[default]=={table.version}'}}` in the inventory, then `raycluster up`"
+    whole = change("ray.install", f"'ray[default]=={table.version}'")
+    return f"{whole}; then {ours('up')}"
 
 
 def service_discovery(cluster: Cluster, exporters: tuple[Exporters, ...]) -> Iterator[dict[str, object]]:

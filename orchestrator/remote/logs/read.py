@@ -8,6 +8,7 @@ from orchestrator.plan import docker
 from orchestrator.plan.logs import lines
 from orchestrator.plan.logs.lines import Line, Log, LogContainer
 from orchestrator.plan.remedies import docker_problem, hint
+from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all
@@ -35,9 +36,7 @@ def _read(
     if isinstance(found, Failure):
         return found
     if not found.id:
-        return Failure(
-            FailureKind.EXIT, "no container of this cluster is there", fix="`raycluster up` starts one"
-        )
+        return Failure(FailureKind.EXIT, "no container of this cluster is there", fix=ours("up"))
     if log.needs_running and not found.running:
         return Failure(FailureKind.EXIT, f"Ray's files are out of reach: its container {found.ended}")
     got = via.run(log.read(found), timeout=DEFAULT.read, cancel=cancel)

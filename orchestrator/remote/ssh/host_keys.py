@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import HostKeys
+from orchestrator.plan.typed import ours
 from orchestrator.remote.ssh.certificate import CERTIFICATE, Certificate, Kind, certificate, type_of
 from orchestrator.remote.ssh.config import SSH_PORT, Settings
 from orchestrator.remote.ssh.known_hosts import Entry, HostKey, append, as_glob, entries_for, locked
@@ -297,12 +298,12 @@ def _explained(verdict: Verdict, hop: Settings, told: str) -> tuple[str, str, st
             nothing = "" if _first_writable(hop) else "~/.ssh/config keeps no host keys, so every one is new."
             what = f"the host key of {hop.address} is not known: {shown}"
             detail = "\n".join(filter(None, (nothing, told)))
-            fix = _keep(hop.name) if nothing else "raycluster trust"
+            fix = _keep(hop.name) if nothing else ours("trust")
     return what, detail, fix
 
 
 def _keep(host: str) -> str:
-    return f"set UserKnownHostsFile ~/.ssh/known_hosts for {host} in ~/.ssh/config, then raycluster trust"
+    return f"set UserKnownHostsFile ~/.ssh/known_hosts for {host} in ~/.ssh/config, then {ours('trust')}"
 
 
 def _entries(hop: Settings, name: str) -> list[Entry]:

@@ -16,6 +16,7 @@ from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.adhoc import plan_exec, plan_shell, refusal
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ssh_command import ssh
+from orchestrator.plan.typed import ours
 
 NODE = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
 DEMO = Cluster("demo", "vllm/vllm-openai:v0.17.1", replace(NODE, name="gpu1", role=Role.HEAD), (NODE,))
@@ -63,14 +64,14 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
     [
         ((0, "\x1erunning\n", ""), None),
         ((0, "Welcome to gpu2!\n\x1erunning\n", ""), None),
-        ((0, "", ""), Problem("no container of this cluster is there", "raycluster up")),
+        ((0, "", ""), Problem("no container of this cluster is there", ours("up"))),
         (
             (0, "Welcome to gpu2!\n", ""),
-            Problem("no container of this cluster is there", "raycluster up"),
+            Problem("no container of this cluster is there", ours("up")),
         ),
         (
             (0, "\x1eexited\n", ""),
-            Problem("its container is not running: exited", "raycluster status"),
+            Problem("its container is not running: exited", ours("up")),
         ),
         (
             (1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"),

@@ -14,6 +14,7 @@ from orchestrator.plan.checks.across_hosts import (
 )
 from orchestrator.plan.facts.host import Address, Facts, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
+from orchestrator.plan.typed import ours
 from tests.plan.checks.samples import brief, good
 from tests.plan.worlds import cluster, node, with_host
 
@@ -126,7 +127,7 @@ def test_what_is_not_known_is_not_compared(unknown: Unreachable | None) -> None:
 
 def test_an_image_that_is_not_as_on_most() -> None:
     made = with_host(good(DEMO), "gpu3", image_id="sha256:0123456789abcdef")
-    fix = "pull it anew on all: docker pull vllm/vllm-openai:v0.17.1; or write the image with its digest"
+    fix = f"pull it anew on all: {ours('pull')}; or write the image with its digest"
     assert brief(check_differences(DEMO, made)) == [
         ("gpu3", "warning", "has image 0123456789ab, gpu1 has image one", fix)
     ]
@@ -153,7 +154,7 @@ def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_
     assert list(check_differences(of, made)) == []
     made = with_host(made, "gpu3", derived=ImageInfo("sha256:x", built_from="sha256:0123456789abcdef"))
     below = "vllm/vllm-openai:v0.17.1 below Ray: image"
-    fix = "pull it anew on all: raycluster pull; or write the image with its digest"
+    fix = f"pull it anew on all: {ours('pull')}; or write the image with its digest"
     assert brief(check_differences(of, made)) == [
         ("gpu3", "warning", f"has {below} 0123456789ab, gpu1 has {below} base", fix)
     ]
@@ -166,7 +167,7 @@ def test_an_image_with_ray_whose_base_has_moved_is_out_of_date() -> None:
     assert list(check_built_images(of, made)) == []
     told = "its image with Ray is out of date: vllm/vllm-openai:v0.17.1 is another image on this host now"
     assert brief(check_built_images(of, with_host(made, "gpu2", base=ImageInfo("sha256:moved")))) == [
-        ("gpu2", "warning", told, "raycluster up")
+        ("gpu2", "warning", told, ours("up"))
     ]
 
 

@@ -12,6 +12,7 @@ from orchestrator.plan.facts.host import Address, Listener, Unreachable
 from orchestrator.plan.facts.network_test import Rank
 from orchestrator.plan.problem import HostProblem, Problem, quoted
 from orchestrator.plan.remedies import docker_problem
+from orchestrator.plan.typed import ours
 from tests.plan.checks.samples import brief, good, hardware, inspection, link, neighbour, trial
 from tests.plan.worlds import SEALED, cluster, container, node, standing, with_container, with_host
 
@@ -60,7 +61,7 @@ def test_what_could_not_be_learned_is_a_failure_of_that_host() -> None:
         HostProblem("gpu2", quoted("a closer look at it failed: ", "timed out\nafter 9 s")),
         HostProblem("gpu3", Problem("x failed: y", "plug it in")),
     )
-    again = "`raycluster check -v` again, once the host is at rest"
+    again = f"{ours('check', '-v')} again, once the host is at rest"
     assert brief(thorough(DEMO, good(DEMO), Evidence(gaps=gaps))) == [
         ("gpu2", "failure", "a closer look at it failed: timed out", again),
         ("gpu3", "failure", "x failed: y", "plug it in"),

@@ -7,10 +7,11 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Ray, Rdma
 from orchestrator.plan.checks import Finding
 from orchestrator.plan.checks.across_hosts import check_versions
-from orchestrator.plan.checks.container import check_container
+from orchestrator.plan.checks.container import BY_HAND, check_container
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY
+from orchestrator.plan.typed import where
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, head, trial
 from tests.plan.worlds import bare_host
 
@@ -42,7 +43,7 @@ def test_a_good_container() -> None:
         (
             Problem("unknown flag: --x\nSee 'docker run --help'."),
             "unknown flag: --x",
-            "run the line that `raycluster up --dry-run` shows by hand",
+            BY_HAND,
             "",
         ),
         (
@@ -51,7 +52,7 @@ def test_a_good_container() -> None:
             NO_TOOLKIT,
             "",
         ),
-        (Problem(""), "it says nothing", "run the line that `raycluster up --dry-run` shows by hand", ""),
+        (Problem(""), "it says nothing", BY_HAND, ""),
     ],
 )  # fmt: skip
 def test_a_container_that_does_not_start_is_the_one_thing_told(
@@ -111,7 +112,9 @@ def test_gpus_that_a_container_does_not_see(
     accelerator: Accelerator, names: tuple[str, ...], trouble: str, told: str | None, level: str
 ) -> None:
     of = head(accelerator=accelerator, num_gpus=2)
-    fix = NO_TOOLKIT if accelerator is Accelerator.NVIDIA else "look at `docker.args` and the driver"
+    fix = (
+        NO_TOOLKIT if accelerator is Accelerator.NVIDIA else f"look at {where('docker.args')} and the driver"
+    )
     wanted = [(level, told, fix)] if told else []
     assert bad(trial(gpus=names, gpu_trouble=trouble), of) == wanted
 

@@ -10,6 +10,7 @@ from orchestrator.plan.checks import Evidence, quick, thorough
 from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.probe import Outcome
 from orchestrator.plan.remedies import READABLE_LOGS, USERS_AS_THEY_ARE, in_docker_args
+from orchestrator.plan.typed import change, host_command, where
 from tests.plan.checks.samples import (
     ALONE,
     ENGINE,
@@ -27,9 +28,10 @@ from tests.plan.checks.samples import (
 )
 from tests.plan.worlds import SEALED, cluster, container
 
-SUDO = "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
-NAMED = "leave out of `docker: {command: …}` what names that engine"
-OWN = "set `docker: {command: docker -H unix:///var/run/docker.sock}` for it"
+SUDO = f"use the system's Docker: {change('docker.command', 'sudo -n docker')}"
+NAMED = f"leave out of {where('docker.command')} what names that engine"
+USE_DEFAULT = host_command("docker", "context", "use", "default")
+OWN = change("docker.command", "docker -H unix:///var/run/docker.sock")
 
 
 def engine(**changes: object) -> Engine:
@@ -73,13 +75,19 @@ def test_what_is_not_told_is_not_taken_for_another() -> None:
 @pytest.mark.parametrize(
     ("command", "changes", "chosen", "fix"),
     [
-        ("docker", {"context": "far"}, " (context far)", f"docker context use default; or {OWN}"),
+        (
+            "docker",
+            {"context": "far"},
+            " (context far)",
+            f"{USE_DEFAULT}; or {OWN}",
+        ),
         (
             "sudo -n docker",
             {"context": "far"},
             " (context far)",
-            "sudo -n docker context use default; or set "
-            "`docker: {command: sudo -n docker -H unix:///var/run/docker.sock}` for it",
+            host_command("sudo", "-n", "docker", "context", "use", "default")
+            + "; or "
+            + change("docker.command", "sudo -n docker -H unix:///var/run/docker.sock"),
         ),
         (
             "docker",
@@ -109,7 +117,8 @@ def test_what_is_not_told_is_not_taken_for_another() -> None:
             "sudo -H docker",
             {"variable": "DOCKER_HOST=tcp://gpu3:2375"},  # which sudo does not pass on
             "",
-            "is Docker installed on it? set `docker: {command: sudo -H docker -H unix:///var/run/docker.sock}` for it",
+            "is Docker installed on it? "
+            + change("docker.command", "sudo -H docker -H unix:///var/run/docker.sock"),
         ),
     ],
 )
@@ -121,7 +130,7 @@ def test_what_chose_another_engine_is_told_and_mended(
 
 
 def test_podmans_own_is_chosen_in_another_way() -> None:
-    fix = "set `docker: {command: podman --remote=false}` for it"
+    fix = change("docker.command", "podman --remote=false")
     assert told(commanded("podman"), maker=Maker.PODMAN, hostname="far")[0][2] == fix
 
 
@@ -239,7 +248,7 @@ def test_what_a_container_tries_from_elsewhere_is_not_told_of_the_hosts_network(
     ("args", "changes", "told", "fix"),
     [
         ((), {"runtime": "runc"}, "", SUDO),
-        ((), {"context": "far"}, "", f"docker context use default; or {OWN}"),
+        ((), {"context": "far"}, "", f"{USE_DEFAULT}; or {OWN}"),
         ((), {"runtime": "runsc"}, " (runtime runsc)", "set `docker: {args: [--runtime=runc]}` for it"),
         (
             ("--runtime=kata",),

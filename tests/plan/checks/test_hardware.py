@@ -8,6 +8,7 @@ from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, 
 from orchestrator.plan.checks.hardware import check_hardware
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
 from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT, docker_problem
+from orchestrator.plan.typed import change, ours, there
 from tests.plan.checks.samples import (
     ALONE,
     ENGINE,
@@ -23,7 +24,7 @@ from tests.plan.checks.samples import (
 from tests.plan.worlds import bare_host, cluster
 
 DRIVER = "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
-MOVE = "docker system prune; or move Docker's data-root to a larger disk"
+MOVE = f"{there('docker system prune')}; or move Docker's data-root to a larger disk"
 IMAGE = "vllm/vllm-openai:v0.17.1"
 
 
@@ -54,7 +55,7 @@ def test_docker_in_trouble_that_answers_to_sudo_is_told_how_to_use_it(sudo: bool
     facts = bare_host(of.head, docker=docker_problem(1, "permission denied"), image_id="")
     found = list(check_hardware(of, of.head, facts, inspection(engine=None, sudo_docker=sudo)))
     told = [(each.level, each.topic, each.text, each.fix) for each in found]
-    how = "set `docker: {command: sudo -n docker}` for it"
+    how = change("docker.command", "sudo -n docker")
     assert told == ([("ok", "docker", "Docker answers there to `sudo -n docker`", how)] if sudo else [])
 
 
@@ -105,7 +106,7 @@ def test_an_image_that_is_still_to_come_needs_more_room() -> None:
                 (
                     "warning",
                     f"{IMAGE} is not there; `up` will pull it, and what is in it cannot be told before",
-                    f"sudo -n docker pull {IMAGE}",
+                    ours("pull", limit=True),
                 )
             ],
         ),
@@ -138,7 +139,7 @@ def test_an_image_that_ray_is_added_to_is_spoken_of_as_such(there: bool) -> None
     build = f"{derived} is not there; `up` will build it, and what is in it cannot be told before"
     assert only.text == (f"{derived} is there (abc)" if there else build)
     assert (only.level, only.fix) == (
-        ("ok", "") if there else ("warning", "after `up`, `raycluster check` tells more")
+        ("ok", "") if there else ("warning", f"after {ours('up')}, {ours('check')} tells more")
     )
 
 
@@ -194,7 +195,9 @@ def test_devices_of_another_kind(kind: Accelerator) -> None:
 @pytest.mark.parametrize(("cards", "many"), [(0, None), (1, "1 NVIDIA card"), (8, "8 NVIDIA cards")])
 def test_a_host_for_no_accelerator_that_has_cards(cards: int, many: str | None) -> None:
     wanted = (
-        [("warning", f"has {many}, and `accelerator` is none", "set `accelerator: nvidia`")] if many else []
+        [("warning", f"has {many}, and `accelerator` is none", change("accelerator", "nvidia"))]
+        if many
+        else []
     )
     assert bad(hardware(nvidia_cards=cards), accelerator=Accelerator.NONE) == wanted
 
@@ -217,7 +220,7 @@ def test_rdma_cards_whose_modules_are_not_loaded(
         of, of.head, bare_host(of.head, infiniband=passed), hardware(nvidia_cards=0, infiniband=devices)
     )
     told = "has mlx5_0, mlx5_1, but no /dev/infiniband to give to containers"
-    wanted = [("gpu1", "warning", told, "sudo modprobe ib_uverbs rdma_ucm")] if warned else []
+    wanted = [("gpu1", "warning", told, there("sudo modprobe ib_uverbs rdma_ucm"))] if warned else []
     assert brief(found) == wanted
 
 

@@ -11,6 +11,7 @@ from orchestrator.plan.facts.host import Address, Listener, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_RIGHT, OTHER_DRIVER, SUDO_ASKS, docker_problem
+from orchestrator.plan.typed import change, host_command, where
 from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with, machine
 from tests.plan.worlds import bare_host, cluster, container, node
 
@@ -35,7 +36,7 @@ def test_devices_that_are_not_there_are_told_with_what_asks_for_them() -> None:
         (
             "failure",
             "`docker.args` gives the container /dev/nothere, which the host does not have",
-            "install its driver there, or correct `docker: {args: …}`",
+            f"install its driver there, or correct {where('docker.args')}",
         ),
     ]
 
@@ -102,7 +103,7 @@ def test_a_container_of_that_name_that_is_not_ours() -> None:
         (
             "failure",
             "a container named raycluster-demo-gpu1 is there that is not this cluster's",
-            "rename or remove it: docker rename raycluster-demo-gpu1 raycluster-demo-gpu1-other",
+            host_command("docker", "rename", "raycluster-demo-gpu1", "raycluster-demo-gpu1-other"),
         )
     ]
 
@@ -123,7 +124,7 @@ def test_an_image_that_is_absent_and_never_pulled() -> None:
         (
             "failure",
             "image vllm/vllm-openai:v0.17.1 is not on this host, and `docker.pull` is never",
-            "bring the image there, or set `docker: {pull: missing}`",
+            f"bring the image there, or {change('docker.pull', 'missing')}",
         )
     ]
     assert found(ALONE, image_id="") == []

@@ -6,6 +6,7 @@ from orchestrator.model.cluster import Accelerator, Docker, Rdma
 from orchestrator.plan.checks import quick
 from orchestrator.plan.checks.host import check_hostname
 from orchestrator.plan.facts.host import Address, HostFacts
+from orchestrator.plan.typed import change, host_command, where
 from tests.plan.checks.samples import (
     ALONE,
     GIB,
@@ -60,7 +61,7 @@ def test_shared_memory_larger_than_memory(shm_size: str, memory: int, told: str 
     assert found(head(docker=Docker(shm_size=shm_size)), machine=machine(memory=memory)) == wanted
 
 
-ROOM = "free some room, or set `hf_home` to a larger disk"
+ROOM = f"free some room, or set {where('hf_home')} to a larger disk"
 
 
 @pytest.mark.parametrize(
@@ -75,14 +76,18 @@ ROOM = "free some room, or set `hf_home` to a larger disk"
                 (
                     "warning",
                     "/data/two words does not exist there; Docker will make it, as root's",
-                    "mkdir -p '/data/two words'",
+                    host_command("mkdir", "-p", "/data/two words"),
                 )
             ],
         ),
         (
             {"path": "/hf", "exists": False, "free": 0},
             [
-                ("warning", "/hf does not exist there; Docker will make it, as root's", "mkdir -p /hf"),
+                (
+                    "warning",
+                    "/hf does not exist there; Docker will make it, as root's",
+                    host_command("mkdir", "-p", "/hf"),
+                ),
                 ("warning", "only 0.0 GiB are free for /hf", ROOM),
             ],
         ),
@@ -97,7 +102,11 @@ def test_the_folder_for_models(changes: dict[str, object], wanted: Told) -> None
     [
         (Rdma.AUTO, True, []),
         (Rdma.AUTO, False, []),
-        (Rdma.ON, False, [("failure", "`rdma` is on, but there is no /dev/infiniband", "set `rdma: auto`")]),
+        (
+            Rdma.ON,
+            False,
+            [("failure", "`rdma` is on, but there is no /dev/infiniband", change("rdma", "auto"))],
+        ),
         (
             Rdma.OFF,
             True,
@@ -105,7 +114,7 @@ def test_the_folder_for_models(changes: dict[str, object], wanted: Told) -> None
                 (
                     "warning",
                     "has RDMA devices that containers do not get: NCCL falls back to TCP and says nothing",
-                    "set `rdma: auto`",
+                    change("rdma", "auto"),
                 )
             ],
         ),
@@ -122,7 +131,7 @@ def test_rdma_devices_and_whether_containers_get_them(rdma: Rdma, there: bool, w
 def test_more_gpus_declared_than_there_are(declared: int, there: int | None, warned: bool) -> None:
     of = head(accelerator=Accelerator.NVIDIA, num_gpus=declared)
     told = f"`num_gpus` is {declared}, but the host has {there} GPUs"
-    wanted = [("warning", told, "set `ray: {num_gpus: 4}` for it")] if warned else []
+    wanted = [("warning", told, change("ray.num_gpus", "4"))] if warned else []
     assert found(of, gpus=there) == wanted
 
 

@@ -14,6 +14,7 @@ from orchestrator.plan.facts import network_test
 from orchestrator.plan.facts.host import Facts
 from orchestrator.plan.facts.network_test import Pair, Rank
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.typed import ours, there
 from tests.plan import ranks
 from tests.plan.checks.samples import TRIAL, good
 from tests.plan.worlds import cluster, node, with_host
@@ -79,7 +80,7 @@ def test_workers_that_do_not_reach_each_other_are_told_as_links_are() -> None:
     (finding,) = bad(told(closed, closed, ranks.REACHED))
     assert (finding.host, finding.topic) == ("gpu3", "network")
     assert finding.text.startswith("gpu1, gpu2 do not reach it at a free port, as NCCL and gloo take one")
-    assert finding.fix == "sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2,10.0.0.3 -j ACCEPT"
+    assert finding.fix == there("sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2,10.0.0.3 -j ACCEPT")
 
 
 @pytest.mark.parametrize(
@@ -253,5 +254,5 @@ def test_an_image_that_is_not_there_yet_is_to_be_pulled_first() -> None:
     assert finding
     assert (finding.text, finding.fix) == (
         "not measured, for it needs the image on all hosts, and gpu2, gpu3 lack it",
-        "raycluster pull",
+        ours("pull"),
     )

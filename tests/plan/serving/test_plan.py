@@ -18,6 +18,7 @@ from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind
+from orchestrator.plan.typed import ours
 from tests.plan.worlds import (
     SEALED,
     cluster,
@@ -141,7 +142,7 @@ def test_without_a_cluster_nothing_is_served() -> None:
     down = with_host(standing(cluster()), "gpu1", docker=())
     assert why_not(plan_serve(cluster(), down, PLAIN)) == (
         "the cluster is not up: no container of its head runs",
-        "`raycluster up` brings it up",
+        ours("up"),
     )
 
 
@@ -169,7 +170,7 @@ def test_where_ray_does_not_answer_nothing_is_served(ray: RayTrouble | None) -> 
     why, fix = why_not(plan_serve(cluster(), with_host(standing(cluster()), "gpu1", ray=ray), PLAIN))
     assert (why, fix) == (
         "the cluster is not up: Ray on its head gives no answer",
-        "`raycluster up` brings it up",
+        ours("up"),
     )
 
 
@@ -217,7 +218,7 @@ def test_a_head_that_gets_a_new_container_says_which_model_ends_with_it() -> Non
     (warning,) = ending(plan_up(of, serving(cluster()), SEALED))
     assert (warning.host, warning.problem.fix) == (
         "gpu1",
-        "once the cluster is up, `raycluster serve` brings it back",
+        f"once the cluster is up: {ours('serve', 'Qwen/Qwen3-32B')}",
     )
     assert warning.problem.text == "Qwen/Qwen3-32B, which is served there, ends with its old container"
     assert not ending(plan_up(of, serving(cluster(), **ended()), SEALED))

@@ -10,11 +10,12 @@ from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, RayTrouble,
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.status.services import Dashboard, dashboard, metrics, service_discovery
+from orchestrator.plan.typed import change, ours
 from tests.plan.worlds import bare, cluster, ray_node, seen, standing, with_container, with_host
 
 DEMO = cluster()
 OTHERS = ("10.0.0.1:44217", "10.0.0.1:44227")
-INSTALL = "set `ray: {install: 'ray[default]==2.60.0'}` in the inventory, then `raycluster up`"
+INSTALL = change("ray.install", "'ray[default]==2.60.0'") + "; then " + ours("up")
 
 
 def serving(of: Cluster = DEMO, *, address: str = "127.0.0.1:8265", agents: bool = True) -> Facts:
@@ -50,16 +51,16 @@ def test_its_token_is_the_heads_where_the_container_was_started_to_ask_for_one()
     ("facts", "why", "fix"),
     [
         ({"gpu1": Unreachable("does not answer", "is it up?")}, "does not answer", "is it up?"),
-        (bare(DEMO), "no container of cluster demo is there", "bring the cluster up: raycluster up"),
+        (bare(DEMO), "no container of cluster demo is there", ours("up")),
         (
             with_container(serving(), "gpu1", running=False, status="exited", exit_code=137),
             "its container exited with code 137",
-            "bring the cluster up: raycluster up",
+            ours("up"),
         ),
         (
             with_host(serving(), "gpu1", ray=RayTrouble("nothing listens on 10.0.0.1:6379", gone=True)),
             "Ray gives no answer: nothing listens on 10.0.0.1:6379",
-            "`raycluster status` says more",
+            ours("status"),
         ),
         (serving(address=""), "Ray runs, but its dashboard has not started", "try again in a moment"),
         (

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.plan.actions.adhoc import Exec
 from orchestrator.plan.command import Command
+from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.adhoc import Result, execute, execute_all
 from orchestrator.remote.execute.events import Happening, HostSeen
 from orchestrator.remote.transport import Failure, FailureKind, Output, Receive
@@ -90,7 +91,7 @@ def test_without_a_container_that_runs_nothing_is_begun(fleet: FakeFleet, nothin
     result = on_gpu1(fleet, nothing, Event())
     assert result.exit_code == 125
     assert result.failure
-    assert result.failure.fix == "raycluster up"
+    assert result.failure.fix == ours("up")
     assert fleet.lines() == ["look"]
 
 

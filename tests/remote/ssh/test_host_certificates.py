@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.plan.typed import ours
 from orchestrator.remote.ssh.certificate import certificate, public_key_in
 from orchestrator.remote.ssh.host_keys import Known
 from orchestrator.remote.ssh.keyscan import examine
@@ -48,7 +49,7 @@ def refused(laptop: Laptop, why: str, policy: HostKeys | None = None) -> Failure
     assert "Host key verification failed" in by_ssh.stderr
     failure = failed(run(laptop.dial("gpu1", Ssh(host_keys=policy)), sh("true")), FailureKind.HOST_KEY)
     assert why in failure.message
-    assert "raycluster trust" not in failure.fix
+    assert ours("trust") not in failure.fix
     return failure
 
 
@@ -225,7 +226,7 @@ def test_a_host_with_a_certificate_that_no_file_asks_for_is_like_any_other(
     certified(server, ca)
     laptop.host("gpu1", server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
-    assert failure.fix == "raycluster trust"
+    assert failure.fix == ours("trust")
     laptop.knows(server)
     gets_in(laptop)
 

@@ -10,6 +10,7 @@ import paramiko
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.plan.typed import ours
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.host_keys import (
     Changed,
@@ -175,7 +176,7 @@ def test_an_unknown_key_is_refused_with_its_fingerprint(laptop: Laptop, start: S
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
     place = f"{server.address}:{server.port}"
     assert failure.message == f"the host key of {place} is not known: ED25519 {fingerprint(server.key())}"
-    assert failure.fix == "raycluster trust"
+    assert failure.fix == ours("trust")
     assert not laptop.known_hosts.exists()
     assert "Accepted" not in server.log()
 
@@ -250,7 +251,7 @@ def test_a_key_that_cannot_be_kept_is_not_accepted_and_the_line_that_is_told_kee
     failure = failed(run(laptop.dial("gpu1", ssh), sh("true")), FailureKind.HOST_KEY)
     assert failure.detail == "~/.ssh/config keeps no host keys, so every one is new."
     line = "UserKnownHostsFile ~/.ssh/known_hosts"
-    assert failure.fix == f"set {line} for gpu1 in ~/.ssh/config, then raycluster trust"
+    assert failure.fix == f"set {line} for gpu1 in ~/.ssh/config, then {ours('trust')}"
     laptop.host("told", server, "StrictHostKeyChecking no", line.replace("~", str(laptop.home)))
     found = examine("told", Ssh(), laptop.config)
     assert isinstance(found, Unknown)

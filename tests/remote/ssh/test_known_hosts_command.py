@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import HostKeys, Ssh
+from orchestrator.plan.typed import ours
 from orchestrator.remote.ssh.host_keys import Known
 from orchestrator.remote.ssh.keyscan import examine
 from orchestrator.remote.transport import FailureKind, Output
@@ -83,7 +84,7 @@ def test_a_host_that_the_command_does_not_know_may_be_trusted(laptop: Laptop, st
     server = start()
     laptop.host("gpu1", server, "KnownHostsCommand /bin/true")
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
-    assert (failure.detail, failure.fix) == ("KnownHostsCommand tells no key of it.", "raycluster trust")
+    assert (failure.detail, failure.fix) == ("KnownHostsCommand tells no key of it.", ours("trust"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""Changes of an inventory that a person is advised to make: in which file, on which line, under which key."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from orchestrator.frozen import dataclass
+from orchestrator.model.inventory.mistakes import Path
+from orchestrator.model.inventory.models import Image, Inventory
+from orchestrator.model.inventory.yaml_source import Source
+
+OF_MACHINES = {"host", "ip", "name"}
+"""Keys that each machine has for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change for some hosts. `values`: as YAML has them; `adds`: they are further items of a list."""
+
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+    adds: bool = False
+
+    @property
+    def pair(self) -> str:
+        """`pull: never`, as it stands under its section."""
+        values = ", ".join(self.values)
+        return f"{self.key[-1]}: {f'[{values}]' if self.adds else values}"
+
+    @property
+    def whole(self) -> str:
+        """`docker: {pull: never}`, as it stands where its section is not there yet."""
+        return f"{self.key[0]}: {{{self.pair}}}" if self.key[1:] else self.pair
+
+
+def edited(edit: Edit, _hosts: tuple[str, ...] = ()) -> str:
+    """The change where there is no file yet."""
+    return f"in the inventory, write `{edit.whole}`"
+
+
+def named(key: tuple[str, ...], _hosts: tuple[str, ...] = ()) -> str:
+    """The key where there is no file yet."""
+    return f"`{'.'.join(key)}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An inventory as it is written: the file's positions, and what they are of."""
+
+    source: Source
+    inventory: Inventory
+
+    def edit(self, edit: Edit, hosts: tuple[str, ...] = ()) -> str:
+        """Where and how to make the change, for these hosts or, where none is named, for all."""
+        if edit.key == ("image",) and isinstance(self.inventory.image, Image):
+            return self.edit(replace(edit, key=("image", "from")), hosts)
+        entries = {each.name: path for path, host in self.inventory.hosts() for each in host.machines()}
+        concerned = [host for host in hosts if host in entries] or list(entries)
+        alone = edit.key[0] in OF_MACHINES or len(concerned) < len(entries)
+        where: dict[Path, list[str]] = {}
+        for host in concerned:
+            path = entries[host]
+            own = alone or (not edit.adds and (*path, *edit.key) in self.source.keys)  # lists append
+            where.setdefault(path if own else (), []).append(host)
+        return "; ".join(self._edit(edit, path, names, entries) for path, names in where.items())
+
+    def where(self, key: tuple[str, ...], hosts: tuple[str, ...] = ()) -> str:
+        """The key, and the lines on which these hosts have it."""
+        entries = {each.name: path for path, host in self.inventory.hosts() for each in host.machines()}
+        paths = dict.fromkeys(
+            next((path for path in ((*entries.get(host, ()), *key), key) if path in self.source.keys), ())
+            for host in hosts or ("",)
+        )
+        places = ", ".join(self._place(path) for path in paths if path)
+        return named(key) + (f" ({places})" if places else "")
+
+    def _edit(self, edit: Edit, path: Path, hosts: Sequence[str], entries: dict[str, Path]) -> str:
+        names = ", ".join(hosts)
+        if path and sum(place == path for place in entries.values()) > len(hosts):  # a range
+            apart = "entries of their own" if hosts[1:] else "an entry of its own"
+            return f"{self._place(path)}: give {names} {apart}, with `{edit.whole}`"
+        key, section = (*path, *edit.key), (*path, *edit.key[:-1])
+        if key in self.source.keys and edit.adds:
+            return f"{self._place(key)}: add `{', '.join(edit.values)}` to `{'.'.join(edit.key)}`"
+        if key in self.source.keys:
+            return f"{self._place(key)}: write `{edit.pair}`"
+        if edit.key[1:] and section in self.source.keys:
+            return f"{self._place(section)}: under `{edit.key[0]}`, add `{edit.pair}`"
+        if path:
+            return f"{self._place(path)}: to the entry of {names}, add `{edit.whole}`"
+        return f"{self.source.file}: add `{edit.whole}`"
+
+    def _place(self, path: Path) -> str:
+        """`inventory.yaml:4`."""
+        position = self.source.keys.get(path) or self.source.values[path]
+        return f"{position.file}:{position.line}"
