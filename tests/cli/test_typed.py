@@ -26,7 +26,7 @@ def test_a_line_without_the_inventory_that_was_given_is_found() -> None:
     with pytest.raises(AssertionError, match=r"lacks the inventory ok\.yaml: raycluster trust"):
         assert_typeable("its key is unknown\n      → raycluster trust\n", ("status", "ok.yaml"))
     with pytest.raises(AssertionError, match="does not take the line"):
-        assert_typeable("then `raycluster serve status --nonsense`", ("status",))
+        assert_typeable("then `raycluster status --nonsense x`", ("status",))
     with pytest.raises(AssertionError, match="a mark is left"):
         assert_typeable(f"→ {ours('up')}", ("status",))
 
