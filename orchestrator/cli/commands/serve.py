@@ -174,11 +174,13 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     from orchestrator.cli.run.operation import execute, looking
     from orchestrator.model.secret import Secret
     from orchestrator.plan.facts.host import Depth
-    from orchestrator.plan.serving import spec
+    from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
 
     planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
-    key = Secret("--api-key", spec.option_value(model.args, "--api-key"))  # vLLM logs what it is told
+    key = Secret(
+        "--api-key", arguments.read(model.args).value(arguments.API_KEY)
+    )  # vLLM logs what it is told
     done = execute("serve", cluster, looking(Depth.RAY), planner, pace, (key,), aftermath=aftermath)
     conclude(model, done)
     return done.exit_code

@@ -12,7 +12,7 @@ from orchestrator.cli.run.operation import RunResult
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.command import quoted
-from orchestrator.plan.serving import spec
+from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
@@ -43,7 +43,7 @@ def conclude(model: Model, done: RunResult) -> None:
         answer().print(Text(good, "bold green"))
         # The server refuses who brings no key, as far as the inventory and the command line tell.
         keys = (*cluster.secrets, *dict(cluster.head.env))
-        _show_use(cluster, where, needs_key=KEY in keys or spec.has_option(model.args, "--api-key"))
+        _show_use(cluster, where, needs_key=KEY in keys or arguments.API_KEY in arguments.read(model.args))
         answer().print("\nThen:")
         for command, words in (("serve status", ()), ("serve logs", ("-f",)), ("serve stop", ())):
             answer().print(Text(f"  {line(command, *words)}", "cyan"))

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import ssl
 import sys
 import time
@@ -16,6 +17,8 @@ BEGINS = "raycluster: vLLM begins its life number"
 ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may stand far above
 LINE_BYTES = 400  # a generous guess at the mean
 OK, FAILED = 200, 500
+KEY = re.compile(r"""^["']?([\w-]+)["']?:[ \t]*["']?([^"'#\n]*?)["']?[ \t]*(?:#.*)?$""", re.MULTILINE)
+"""A key and its value, on a line of a YAML file."""
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
 NO_ANSWER = (OSError, ValueError, OverflowError, http.client.HTTPException)
 """Errors of an address or a key that is none, and of a server that speaks no HTTP."""
@@ -61,6 +64,28 @@ def tail(count):
         lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()[-count:]
     begun = [at for at, line in enumerate(lines) if line.startswith(BEGINS)]
     return lines[begun[-1] + 1 :] if begun else lines
+
+
+def told_by_file(spec):
+    """What vLLM's file of further arguments says that has to be known here; empty where there is none of it.
+
+    A YAML file, of the container, whose keys are options; the command line wins over it.
+    """
+    try:
+        with open(spec["file"], encoding="utf-8") as file:
+            said = dict(KEY.findall(file.read()))
+    except (OSError, ValueError):
+        return ""  # vLLM will say so
+    known = {key.replace("_", "-"): value for key, value in said.items() if value != "false"}
+    told = {key: value for key, value in known.items() if key in spec["not_in_file"]}
+    if not told:
+        return ""
+    words = {"api-key": "KEY"}  # no secret is told
+    given = " ".join(
+        f"--{key} {words.get(key, '' if value == 'true' else value)}".strip() for key, value in told.items()
+    )
+    why = f"{spec['file']} has {', '.join(told)}, which raycluster has to know"
+    return f"{why}: give it on the command line as well, as in `-- --config {spec['file']} {given}`"
 
 
 def call(spec, path, body=None, timeout=3):

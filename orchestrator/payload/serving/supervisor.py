@@ -200,10 +200,14 @@ def copy(pipe):
 
 
 def start(spec):
+    spec = json.loads(spec)
+    if spec["file"] and (told := server.told_by_file(spec)):
+        print(told, file=sys.stderr)
+        return 1
     if stop():
         return 1
     server.forget("state.json", server.LOG, server.LOG + ".1")
-    server.write("spec.json", json.loads(spec))
+    server.write("spec.json", spec)
     with open(server.at(server.LOG), "ab") as log:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
         words = [sys.executable, os.path.abspath(__file__), "run"]

@@ -17,8 +17,12 @@ from orchestrator.plan.facts.containers import ip_of, running_container
 from orchestrator.plan.facts.host import Container, Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray.ports import EPHEMERAL, free_port
-from orchestrator.plan.serving import parallelism, spec
-from orchestrator.plan.serving.spec import BACKEND, Part, RankGroup, Serving
+from orchestrator.plan.serving import arguments, parallelism
+from orchestrator.plan.serving.arguments import BACKEND, DATA_BACKEND, Given
+from orchestrator.plan.serving.data_parallel import uneven
+from orchestrator.plan.serving.parallelism import Parallelism
+from orchestrator.plan.serving.refusals import refusal
+from orchestrator.plan.serving.spec import Part, RankGroup, Serving
 
 MASTER_PORT = 29501
 """VLLM's default for where its ranks meet. 29500 is its data-parallel master's."""
@@ -94,23 +98,27 @@ class MpEngine:
         return Roster(self.summary_prefix(None), seen)
 
     def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[HostProblem, ...]:
+        ip, given = ip_of(cluster.head, facts[cluster.head.name]) or "", arguments.read(model.args)
         counts = {node.name: _count(node, facts[node.name]) for node in cluster.nodes}
         unknown = [
             name for name, each in counts.items() if each is None and isinstance(facts[name], HostFacts)
         ]
+        if why := refusal(given, ip) or _refusal(cluster, given):
+            return (HostProblem(cluster.head.name, why),)
         device = devices.kind(cluster.head).device
-        if unknown and not parallelism.sizes_given(model.args):
+        if unknown and not parallelism.sizes_given(given):
             return tuple(
                 HostProblem(name, Problem(f"how many {device}s it has is not known", TELL_GPUS))
                 for name in unknown
             )
         least = min(count or 1 for count in counts.values())
         gpus = dict.fromkeys(counts, least)
-        if few := parallelism.too_many(gpus, model.args, "with as many on each host there are"):
+        if few := parallelism.too_many(gpus, given, "with as many on each host there are"):
             return (HostProblem(cluster.head.name, Problem(few, parallelism.FEWER)),)
-        chosen = parallelism.choose(gpus, model.args)
-        nodes = _taking_part(cluster, parallelism.rank_count((*chosen.args, *model.args)), least)
-        ip = ip_of(cluster.head, facts[cluster.head.name]) or ""
+        chosen = parallelism.choose(gpus, given)
+        nodes = _taking_part(cluster, chosen, least)
+        if why := uneven(given, chosen, len(nodes)):
+            return (HostProblem(cluster.head.name, why),)
         return Serving(model, ip, tuple(_parts(nodes, ip, model, chosen.args)), chosen.why)
 
 
@@ -122,7 +130,7 @@ def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ..
     if len(nodes) == 1:
         yield Part(nodes[0], chosen)
         return
-    backend = () if spec.has_option(model.args, BACKEND) else (BACKEND, "mp")
+    backend = () if BACKEND in arguments.read(model.args) else (BACKEND.name, "mp")
     shared = (*backend, "--nnodes", str(len(nodes)), "--master-addr", ip, *chosen)
     names = tuple(node.name for node in nodes)
     run = hashlib.sha256(repr((model, shared, names)).encode()).hexdigest()[:12]
@@ -132,10 +140,27 @@ def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ..
         yield Part(node, words, group=RankGroup(rank, names, meet, run))
 
 
-def _taking_part(cluster: Cluster, world: int, least: int) -> tuple[Node, ...]:
+def _refusal(cluster: Cluster, given: Given) -> Problem | None:
+    """What contradicts the engine, where there are several hosts."""
+    if not cluster.workers:
+        return None
+    for option in (BACKEND, DATA_BACKEND):
+        if given.value(option) == "ray":
+            return Problem(
+                f"{option.name} ray: this cluster has no Ray", "leave it out, or set `engine: ray`"
+            )
+    return None
+
+
+def _taking_part(cluster: Cluster, chosen: Parallelism, least: int) -> tuple[Node, ...]:
     """The fewest hosts that have GPUs for all ranks, as many on each; all of them where nothing fits."""
-    fits = (n for n in range(1, len(cluster.nodes) + 1) if world and world % n == 0 and world // n <= least)
-    return cluster.nodes[: next(fits, len(cluster.nodes))]
+    world, within = chosen.ranks, chosen.within_data
+
+    def fits(hosts: int) -> bool:
+        each, left = divmod(world, hosts)
+        return not left and each <= least and (each % within == 0 or within % each == 0)
+
+    return cluster.nodes[: next(filter(fits, range(1, len(cluster.nodes) + 1)), len(cluster.nodes))]
 
 
 def _count(node: Node, here: HostFacts | Unreachable) -> int | None:
@@ -158,5 +183,4 @@ def _few(node: Node, here: HostFacts) -> str:
 
 
 def _master_port(model: Model | None) -> int:
-    given = spec.option_value(model.args, "--master-port") if model else ""
-    return int(given) if given.isascii() and given.isdigit() else MASTER_PORT
+    return (arguments.read(model.args).number(arguments.MASTER_PORT) if model else 0) or MASTER_PORT

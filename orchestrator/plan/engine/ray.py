@@ -15,8 +15,11 @@ from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.ray import ports
 from orchestrator.plan.ray.commands import few, parse_table
 from orchestrator.plan.remedies import FIREWALL, format_duration
-from orchestrator.plan.serving import parallelism, spec
-from orchestrator.plan.serving.spec import BACKEND, Part, Serving
+from orchestrator.plan.serving import arguments, parallelism
+from orchestrator.plan.serving.arguments import BACKEND, Given
+from orchestrator.plan.serving.data_parallel import Placement, placed_by_ray
+from orchestrator.plan.serving.refusals import refusal
+from orchestrator.plan.serving.spec import Part, Serving
 
 Table = RayTable | RayTrouble | None
 """The head's node table; None where its GCS could not be asked."""
@@ -152,16 +155,29 @@ class RayEngine:
         if not isinstance(table, RayTable):
             mute = Problem("the cluster is not up: Ray on its head gives no answer", UP_FIRST)
             return (HostProblem(head.name, mute),)
+        ip, given = ip_of(head, facts[head.name]) or "", arguments.read(model.args)
         of = devices.kind(head)  # vLLM wants of all hosts what it finds where it runs
-        gpus = {node.ip: node.count(of.resource) for node in table.nodes if node.alive}
-        if few := parallelism.too_many(gpus, model.args, "Ray lists"):
-            return (HostProblem(head.name, Problem(few, parallelism.FEWER)),)
-        chosen = parallelism.choose(gpus, model.args)
-        gcs = (ip_of(head, facts[head.name]) or "", cluster.ray.port)
-        backend = () if spec.has_option(model.args, BACKEND) else (BACKEND, "ray")
+        gpus, says = {node.ip: node.count(of.resource) for node in table.nodes if node.alive}, "Ray lists"
+        if not _by_ray(given):
+            gpus, says = {ip: gpus.get(ip, 0)}, "the head, where all runs without Ray, has"
+        lacks = parallelism.too_many(gpus, given, says)
+        if why := refusal(given, ip) or (Problem(lacks, parallelism.FEWER) if lacks else None):
+            return (HostProblem(head.name, why),)
+        chosen = parallelism.choose(gpus, given)
+        placed = placed_by_ray(given, chosen, gpus, ip) if _by_ray(given) else Placement()
+        if isinstance(placed, Problem):
+            return (HostProblem(head.name, placed),)
+        gcs = (ip, cluster.ray.port)
+        backend = () if BACKEND in given else (BACKEND.name, "ray")
         # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
-        part = Part(head, (*backend, *chosen.args), env={"RAY_ADDRESS": host_port(*gcs)}, after=gcs)
+        env = {"RAY_ADDRESS": host_port(*gcs), **(placed.env or {})}
+        part = Part(head, (*backend, *chosen.args, *placed.args), env, after=gcs)
         return Serving(model, gcs[0], (part,), chosen.why)
+
+
+def _by_ray(given: Given) -> bool:
+    """Whether vLLM starts its workers by Ray, and so on all hosts."""
+    return given.value(BACKEND) in ("", "ray")
 
 
 def _listed(node: Node, here: HostFacts, container: Container, table: Table) -> RayNode | None:

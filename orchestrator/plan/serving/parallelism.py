@@ -1,86 +1,101 @@
 """How a model is spread over GPUs: tensor parallel within a host, pipeline parallel across.
 
 As vLLM's documentation advises: https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html
+
+Data-parallel ranks and prefill-context-parallel ones have GPUs of their own; decode-context and expert parallel
+spread over those of the others (`vllm/config/parallel.py`, vLLM 0.11.0 to 0.33.0).
 """
 
 from collections.abc import Mapping
 from functools import reduce
-from math import gcd
+from math import gcd, prod
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.problem import plural
-from orchestrator.plan.serving.spec import option_number, option_value
-
-TENSOR = ("--tensor-parallel-size", "-tp")
-PIPELINE = ("--pipeline-parallel-size", "-pp")
-OTHER = (
-    "--data-parallel-size",
-    "-dp",
-    "--data-parallel-size-local",
-    "-dpl",
-    "--prefill-context-parallel-size",
-    "--config",  # a file of arguments, over which those of the command line win
-)
-
+from orchestrator.plan.serving.arguments import CONTEXT, DATA, PIPELINE, TENSOR, Given, Option
 
 FEWER = "ask for fewer, or leave the sizes out"
+KINDS: Mapping[Option, str] = {
+    TENSOR: "tensor",
+    PIPELINE: "pipeline",
+    CONTEXT: "prefill-context",
+    DATA: "data",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """What is chosen for vLLM, as its arguments, and why, for people."""
+    """What is chosen for vLLM, as its arguments, and why, for people. `sizes`: those and the given ones, 0 for none."""
 
     args: tuple[str, ...]
     why: str
+    sizes: Mapping[Option, int]
+
+    @property
+    def ranks(self) -> int:
+        """How many there are to be, one for each GPU."""
+        return ranks(self.sizes)
+
+    @property
+    def data(self) -> int:
+        return self.sizes[DATA] or 1
+
+    @property
+    def within_data(self) -> int:
+        """How many are one data-parallel rank."""
+        return self.ranks // self.data
 
 
-def choose(gpus: Mapping[str, int], given: tuple[str, ...]) -> Parallelism:
+def ranks(sizes: Mapping[Option, int]) -> int:
+    """How many ranks of those sizes there are, one for each GPU."""
+    return prod(size or 1 for size in sizes.values())
+
+
+def choose(gpus: Mapping[str, int], given: Given) -> Parallelism:
     """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win."""
+    sizes = {option: given.number(option) for option in KINDS}
     counts = [count for count in gpus.values() if count]
     total, within = sum(counts), reduce(gcd, counts, 0)
-    tensor, pipeline = option_number(given, *TENSOR), option_number(given, *PIPELINE)
-    if not total or (tensor and pipeline) or _otherwise(given):
-        return Parallelism((), "")
+    others = (sizes[DATA] or 1) * (sizes[CONTEXT] or 1)
+    if sizes_given(given) or not total or total % others or not _whole(counts, total // (sizes[DATA] or 1)):
+        return Parallelism((), "", sizes)
     chosen = []  # what is not given
-    if not tensor:
-        tensor = max(1, total // pipeline) if pipeline else within
-        chosen.append((TENSOR[0], "tensor", tensor))
-    if not pipeline:
-        chosen.append((PIPELINE[0], "pipeline", max(1, total // tensor)))
-    args = tuple(word for option, _, size in chosen for word in (option, str(size)))
-    sizes = ", ".join(f"{kind} parallel {size}" for _, kind, size in chosen)
-    return Parallelism(args, f"{sizes}, for {_describe(counts)}")
+    share = total // others
+    if not sizes[TENSOR]:
+        pipeline = sizes[PIPELINE]
+        sizes[TENSOR] = max(1, share // pipeline) if pipeline else gcd(within, share)
+        chosen.append(TENSOR)
+    if not sizes[PIPELINE]:
+        sizes[PIPELINE] = max(1, share // sizes[TENSOR])
+        chosen.append(PIPELINE)
+    args = tuple(word for option in chosen for word in (option.name, str(sizes[option])))
+    said = ", ".join(f"{KINDS[option]} parallel {sizes[option]}" for option in chosen)
+    return Parallelism(args, f"{said}, for {_describe(counts)}", sizes)
 
 
-def sizes_given(args: tuple[str, ...]) -> bool:
-    """Whether a person has given all sizes."""
-    return bool(option_number(args, *TENSOR) and option_number(args, *PIPELINE)) or _otherwise(args)
-
-
-def rank_count(args: tuple[str, ...]) -> int:
-    """How many ranks there are to be, one for each GPU; 0 where that is not for us to say."""
-    return (
-        0 if _otherwise(args) else (option_number(args, *TENSOR) or 1) * (option_number(args, *PIPELINE) or 1)
+def _whole(counts: list[int], share: int) -> bool:
+    """Whether hosts can be cut into shares of that many GPUs, or put together to them."""
+    return share == sum(counts) or all(
+        count % share == 0 if count >= share else share % count == 0 for count in counts
     )
 
 
-def _otherwise(args: tuple[str, ...]) -> bool:
-    return any(option_value(args, name) for name in OTHER)
+def sizes_given(given: Given) -> bool:
+    """Whether a person has given all sizes."""
+    return bool(given.number(TENSOR) and given.number(PIPELINE))
 
 
-def too_many(gpus: Mapping[str, int], given: tuple[str, ...], says: str = "Ray lists") -> str:
+def too_many(gpus: Mapping[str, int], given: Given, says: str = "Ray lists") -> str:
     """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows.
 
     `says`: who tells how many there are, as in "Ray lists".
     """
-    tensor, pipeline = option_number(given, *TENSOR), option_number(given, *PIPELINE)
-    asked, there = (tensor or 1) * (pipeline or 1), sum(gpus.values())
+    sizes = {option: given.number(option) for option in KINDS}
+    asked, there = ranks(sizes), sum(gpus.values())
     if not there or asked <= there:
         return ""
-    sizes = " times ".join(
-        f"{name} parallel {size}" for name, size in (("tensor", tensor), ("pipeline", pipeline)) if size
-    )
-    return f"{sizes} needs {asked} GPUs, and {says} {there}"
+    said = " times ".join(f"{KINDS[option]} parallel {size}" for option, size in sizes.items() if size)
+    return f"{said} needs {asked} GPUs, and {says} {there}"
 
 
 def _describe(counts: list[int]) -> str:

@@ -2,45 +2,16 @@
 
 import json
 from dataclasses import asdict, field
-from itertools import zip_longest
+from ipaddress import ip_address
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model, Node
 from orchestrator.model.ssh_target import host_port
+from orchestrator.plan.serving import arguments
+from orchestrator.plan.serving.arguments import API_KEY, CERTIFICATE, CONFIG, DECIDING, HOST, PORT, Given
 
-LONGEST = 9  # digits of a number that means something
-
-
-def option_value(args: tuple[str, ...], *names: str) -> str:
-    """What an option of these names was given: `--name v`, `--name=v`, also with `_` for `-`; the last one wins.
-
-    Empty where it was not given.
-    """
-    found = ""
-    for word, following in zip_longest(args, args[1:], fillvalue=""):
-        option, equals, attached = word.partition("=")
-        if option.startswith("-") and option.replace("_", "-") in names:
-            found = attached if equals else following
-    return found
-
-
-def option_number(args: tuple[str, ...], *names: str) -> int:
-    """The same of a number; 0 where there is none."""
-    given = option_value(args, *names)
-    return int(given) if given.isascii() and given.isdigit() and len(given) <= LONGEST else 0
-
-
-def has_option(args: tuple[str, ...], *names: str) -> bool:
-    """Whether any of those options is given, with a value or without."""
-    given = {word.partition("=")[0].replace("_", "-") for word in args if word.startswith("-")}
-    return bool(given & set(names))
-
-
-PORT = 8000
-"""vLLM's default."""
-
-EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - what vLLM may have been told
-BACKEND = "--distributed-executor-backend"
+DEFAULT_PORT = 8000
+"""vLLM's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +60,44 @@ class Serving:
     @property
     def url(self) -> str:
         """Where it answers, without `/v1`."""
-        args = self.model.args
-        scheme = "https" if has_option(args, "--ssl-certfile") else "http"
-        host = option_value(args, "--host")
-        port = option_number(args, "--port") or PORT
-        return f"{scheme}://{host_port(self.ip if host in EVERYWHERE else host, port)}"
+        scheme, host = "https" if CERTIFICATE in self.given else "http", self.given.value(HOST)
+        there = self.ip if _everywhere(host) else host
+        return f"{scheme}://{host_port(there, self.given.number(PORT) or DEFAULT_PORT)}"
+
+    @property
+    def given(self) -> Given:
+        """What the person gave that decides."""
+        return arguments.read(self.model.args)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What makes vLLM listen where it is asked: by itself it takes IPv4 addresses alone."""
+        alone = ":" in self.ip and HOST not in self.given
+        return (HOST.name, "::") if alone else ()
+
+
+def _everywhere(host: str) -> bool:
+    """Whether it is no address, but all of them, as the system reads it."""
+    try:
+        return host in ("", "0") or ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def spec(serving: Serving, part: Part) -> str:
-    """The JSON for a part's supervisor."""
+    """The JSON for a part's supervisor. `not_in_file`: what only the command line may tell vLLM."""
     return json.dumps(
         {
             "model": serving.model.name,
             "args": serving.model.args,
             # What a person gave comes last, so that it wins.
-            "argv": ("vllm", "serve", serving.model.name, *part.words, *serving.model.args),
+            "argv": ("vllm", "serve", serving.model.name, *serving.words, *part.words, *serving.model.args),
             "env": part.env,
             "after": part.after,
             "url": serving.url,
-            "key": option_value(serving.model.args, "--api-key"),
+            "key": serving.given.value(API_KEY),
+            "file": serving.given.value(CONFIG),
+            "not_in_file": [option.name[2:] for option in DECIDING if option not in serving.given],
             "group": asdict(part.group) if part.group else None,
         }
     )

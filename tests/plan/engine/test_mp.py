@@ -188,6 +188,13 @@ def test_on_one_host_vllm_is_told_of_no_other() -> None:
         ("-tp 4", HOSTS),
         ("-tp 3 -pp 5", HOSTS),  # nothing fits: vLLM says so
         ("--data-parallel-size 3", HOSTS),
+        ("-dp 3 -tp 8", HOSTS),
+        ("-dp 2 -tp 8 -pp 1", HOSTS[:2]),
+        ("-dp 2 -tp 4 -pp 1", HOSTS[:1]),
+        ("-dp 6", HOSTS),
+        ("-dp 3 -dpl 1", HOSTS),
+        ("-pcp 2 -tp 8 -pp 1", HOSTS[:2]),
+        ("--tensor-parallel 16", HOSTS[:2]),
     ],
 )
 def test_as_few_hosts_take_part_as_the_sizes_need(given: str, hosts: tuple[str, ...]) -> None:
@@ -204,6 +211,24 @@ def test_more_gpus_than_there_are() -> None:
     asked = plan_serve(mp(), standing(mp()), Model("a/b", ("-tp", "32")))
     ((_, why),) = why_not(asked)
     assert why == "tensor parallel 32 needs 32 GPUs, and with as many on each host there are 24"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("-dp 5 -tp 4", "5 data-parallel ranks of 4 GPUs each do not come out even on 3 hosts"),
+        ("-dp 3 -dpl 3", "--data-parallel-size-local 3: 3 data-parallel ranks on 3 hosts are 1 on each"),
+        ("--distributed-executor-backend ray", "--distributed-executor-backend ray: this cluster has no Ray"),
+        ("-dp 3 -dpb ray", "--data-parallel-backend ray: this cluster has no Ray"),
+        (
+            "-dp 2 -dpl 1 --data-parallel-hybrid-lb",
+            "--data-parallel-hybrid-lb: vLLM would want a server on every",
+        ),
+    ],
+)
+def test_what_contradicts_the_engine_is_refused_before_anything_starts(given: str, why: str) -> None:
+    ((_, said),) = why_not(plan_serve(mp(), standing(mp()), Model("a/b", tuple(given.split()))))
+    assert said.startswith(why)
 
 
 def test_sizes_are_not_guessed_where_nobody_can_count_the_gpus() -> None:

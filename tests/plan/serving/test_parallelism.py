@@ -4,18 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.plan.serving import spec
-from orchestrator.plan.serving.parallelism import PIPELINE, TENSOR, choose, too_many
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.serving.arguments import DATA, PIPELINE, TENSOR, Given, read
+from orchestrator.plan.serving.data_parallel import FILL, SPAN, placed_by_ray
+from orchestrator.plan.serving.parallelism import choose, too_many
 
 
 def on(*counts: int) -> dict[str, int]:
     return {f"10.0.0.{number}": count for number, count in enumerate(counts, 1)}
 
 
+def what(told: str) -> Given:
+    return read(tuple(told.split()))
+
+
 def sizes(*counts: int, told: str = "") -> tuple[int, int]:
     """What vLLM goes by in the end: tensor, pipeline. What a person has told comes last; 1 where nobody says."""
-    args = (*choose(on(*counts), tuple(told.split())).args, *told.split())
-    return spec.option_number(args, *TENSOR) or 1, spec.option_number(args, *PIPELINE) or 1
+    args = read((*choose(on(*counts), what(told)).args, *told.split()))
+    return args.number(TENSOR) or 1, args.number(PIPELINE) or 1
 
 
 @pytest.mark.parametrize(
@@ -49,7 +55,7 @@ def test_all_gpus_are_used_and_no_group_leaves_its_host(counts: list[int]) -> No
 
 
 def test_without_a_gpu_nothing_is_chosen_and_nothing_claimed() -> None:
-    chosen = choose(on(0, 0), ())
+    chosen = choose(on(0, 0), what(""))
     assert (chosen.args, chosen.why) == ((), "")
 
 
@@ -74,19 +80,101 @@ def test_what_a_person_says_wins_and_the_other_size_follows(told: str, tensor: i
 
 @pytest.mark.parametrize("told", ["-tp two", "-tp", "-tp=", "-tp -1", "-tp 0"])
 def test_nonsense_is_left_for_vllm_to_refuse(told: str) -> None:
-    assert choose(on(8, 8), tuple(told.split())).args == (TENSOR[0], "8", PIPELINE[0], "2")
+    assert choose(on(8, 8), what(told)).args == (TENSOR.name, "8", PIPELINE.name, "2")
 
 
 @pytest.mark.parametrize(
-    "told",
+    ("counts", "told", "chosen"),
     [
-        *("-dp 2", "--data-parallel-size=2", "--data_parallel_size_local 4", "-tp 2 -dp 8"),
-        "--config /models/qwen.yaml",
+        ((8, 8), "-dp 2", "-tp 8 -pp 1"),
+        ((8, 8), "--data-parallel-size=4", "-tp 4 -pp 1"),
+        ((8, 8), "-dp 16 --enable-expert-parallel", "-tp 1 -pp 1"),
+        ((8, 8), "-dp 2 -tp 4", "-pp 2"),
+        ((8, 8), "-dp 2 -pp 4", "-tp 2"),
+        ((8, 8), "-dp 2 -tp 8 -pp 1", ""),
+        ((8, 8, 8, 8), "-dp 2", "-tp 8 -pp 2"),  # each rank on two hosts
+        ((8, 4), "-dp 3", "-tp 4 -pp 1"),
+        ((8, 8), "-pcp 2", "-tp 8 -pp 1"),
+        ((8, 8), "--prefill-context-parallel-size 2 -dp 2", "-tp 4 -pp 1"),
+        ((8, 8), "-dcp 4", "-tp 8 -pp 2"),  # it shares the GPUs of tensor parallelism
+        ((8, 8), "--tensor-parallel 4", "-pp 4"),
+        ((8, 8), "--tensor-parallel 16", "-pp 1"),
+        # What does not come out even is left to the person.
+        ((8, 8), "-dp 3", ""),
+        ((8, 8, 8), "-dp 8", ""),
+        ((8, 4), "-dp 2", ""),
+        ((8, 8), "-dp 32", ""),
     ],
 )
-def test_whoever_spreads_it_in_another_way_is_left_alone(told: str) -> None:
-    chosen = choose(on(8, 8), tuple(told.split()))
-    assert (chosen.args, chosen.why) == ((), "")
+def test_data_and_context_parallel_ranks_have_gpus_of_their_own(
+    counts: tuple[int, ...], told: str, chosen: str
+) -> None:
+    short = {TENSOR.name: "-tp", PIPELINE.name: "-pp"}
+    assert [short.get(word, word) for word in choose(on(*counts), what(told)).args] == chosen.split()
+
+
+@pytest.mark.parametrize(
+    ("counts", "told", "placed"),
+    [
+        ((8, 8), "", ()),
+        ((8, 8), "-dp 1", ()),
+        ((8, 8), "-dp 2 -tp 8", ("-dpb", "ray", "-dpl", "1")),
+        ((8, 8), "-dp 2 -tp 8 -dpb ray", ("-dpl", "1")),
+        ((8, 8), "-dp 2 -tp 8 -dpl 1", ("-dpb", "ray")),
+        ((8, 8), "-dp 4", ("-dpb", "ray", "-dpl", "2")),
+        ((8, 8), "-dp 2 -tp 4 -pp 1", ("-dpb", "ray", "-dpl", "2")),  # the head has room for both
+        ((8, 8, 8, 8), "-dp 2", ("-dpb", "ray", SPAN)),
+        ((8, 4), "-dp 3", ("-dpb", "ray", "-dpl", "2", FILL)),
+        ((8, 8), "-dp 2 -tp 4 -pp 1 -dpb mp", ()),
+    ],
+)
+def test_ray_places_data_parallel_ranks_on_all_hosts(
+    counts: tuple[int, ...], told: str, placed: tuple[object, ...]
+) -> None:
+    gpus = on(*counts)
+    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1")
+    assert not isinstance(found, Problem)
+    short = {"--data-parallel-backend": "-dpb", "--data-parallel-size-local": "-dpl"}
+    env = (found.env,) if found.env else ()
+    assert (*(short.get(word, word) for word in found.args), *env) == placed
+
+
+@pytest.mark.parametrize(
+    ("counts", "told", "why"),
+    [
+        (
+            (8, 8),
+            "-dp 2 -tp 8 -pp 1 -dpb mp",
+            "--data-parallel-backend mp: all ranks would be on the head, which has 8 of the 16 GPUs",
+        ),
+        (
+            (8, 4),
+            "-dp 2 -tp 6 -pp 1",
+            "2 data-parallel ranks of 6 GPUs each find no place: vLLM wants the first of them on the head",
+        ),
+        (
+            (0, 8, 8),
+            "-dp 2 -tp 8 -pp 1",
+            "2 data-parallel ranks of 8 GPUs each find no place: vLLM wants the first of them on the head",
+        ),
+    ],
+)
+def test_data_parallel_ranks_that_would_be_waited_for_in_vain_are_refused(
+    counts: tuple[int, ...], told: str, why: str
+) -> None:
+    gpus = on(*counts)
+    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1")
+    assert isinstance(found, Problem)
+    assert found.text == why
+
+
+@given(st.lists(st.sampled_from([0, 2, 4, 8]), min_size=1, max_size=6), st.integers(2, 16))
+def test_whatever_sizes_are_chosen_beside_data_parallelism_use_every_gpu(
+    counts: list[int], data: int
+) -> None:
+    chosen = choose(on(*counts), what(f"-dp {data}"))
+    assert chosen.sizes[DATA] == data
+    assert chosen.ranks == (sum(counts) if chosen.args else data)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +189,7 @@ def test_whoever_spreads_it_in_another_way_is_left_alone(told: str) -> None:
     ],
 )
 def test_only_what_was_chosen_is_explained(counts: tuple[int, ...], told: str, why: str) -> None:
-    assert choose(on(*counts), tuple(told.split())).why == why
+    assert choose(on(*counts), what(told)).why == why
 
 
 @pytest.mark.parametrize(
@@ -110,8 +198,14 @@ def test_only_what_was_chosen_is_explained(counts: tuple[int, ...], told: str, w
         ("-tp 16", ""),
         ("-tp 17", "tensor parallel 17 needs 17 GPUs, and Ray lists 16"),
         ("-tp 8 -pp 3", "tensor parallel 8 times pipeline parallel 3 needs 24 GPUs, and Ray lists 16"),
+        ("-dp 2 -tp 16", "tensor parallel 16 times data parallel 2 needs 32 GPUs, and Ray lists 16"),
+        (
+            "-pcp 2 -tp 16",
+            "tensor parallel 16 times prefill-context parallel 2 needs 32 GPUs, and Ray lists 16",
+        ),
+        ("-dcp 2 -tp 16 -ep", ""),
         (f"-tp {'9' * 5000}", ""),
     ],
 )
 def test_more_gpus_than_there_are(told: str, why: str) -> None:
-    assert too_many(on(8, 8), tuple(told.split())) == why
+    assert too_many(on(8, 8), what(told)) == why

@@ -1,0 +1,131 @@
+"""Arguments of `vllm serve` that decide where it listens and how it is spread, read as vLLM's own parser reads them.
+
+That is Python's argparse, which takes an option's beginning for the option, with `_` taken for `-` in long names.
+Seen in `vllm/utils/argparse_utils.py`, `engine/arg_utils.py` and `cli_args.py` of vLLM 0.11.0 to 0.33.0.
+"""
+
+import re
+from collections.abc import Iterator
+
+from orchestrator.frozen import dataclass
+
+LONGEST = 9  # digits of a number that means something
+OLDEST = "0.11.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of `vllm serve`. `since`: the version it came with, OLDEST for whatever was there by then."""
+
+    name: str
+    short: str = ""
+    flag: bool = False
+    since: str = OLDEST
+
+
+HOST, PORT, UDS = Option("--host"), Option("--port"), Option("--uds")
+GRPC = Option("--grpc", flag=True, since="0.18.0")
+CERTIFICATE = Option("--ssl-certfile")
+CLIENT_CERTIFICATES = Option("--ssl-cert-reqs")
+API_KEY = Option("--api-key")
+CONFIG = Option("--config")
+"""A file of further arguments. vLLM reads it for those two words alone: of `--config=FILE` it takes no notice."""
+HEADLESS = Option("--headless", flag=True)
+API_SERVERS = Option("--api-server-count", "-asc")
+TENSOR = Option("--tensor-parallel-size", "-tp")
+PIPELINE = Option("--pipeline-parallel-size", "-pp")
+CONTEXT = Option("--prefill-context-parallel-size", "-pcp", since="0.12.0")
+DATA = Option("--data-parallel-size", "-dp")
+DATA_LOCAL = Option("--data-parallel-size-local", "-dpl")
+DATA_RANK = Option("--data-parallel-rank", "-dpn")
+DATA_START_RANK = Option("--data-parallel-start-rank", "-dpr")
+DATA_BACKEND = Option("--data-parallel-backend", "-dpb")
+HYBRID = Option("--data-parallel-hybrid-lb", "-dph", flag=True)
+EXTERNAL = Option("--data-parallel-external-lb", "-dpe", flag=True)
+MULTI_PORT = Option("--data-parallel-multi-port-external-lb", "-dpm", flag=True, since="0.22.0")
+BACKEND = Option("--distributed-executor-backend")
+NODES = Option("--nnodes", "-n", since="0.11.1")
+NODE_RANK = Option("--node-rank", "-r", since="0.11.1")
+MASTER = Option("--master-addr", since="0.11.1")
+MASTER_PORT = Option("--master-port", since="0.11.1")
+
+DECIDING: tuple[Option, ...] = (
+    *(HOST, PORT, UDS, GRPC, CERTIFICATE, CLIENT_CERTIFICATES, API_KEY, HEADLESS, API_SERVERS),
+    *(TENSOR, PIPELINE, CONTEXT, DATA, DATA_LOCAL, DATA_RANK, DATA_START_RANK, DATA_BACKEND),
+    *(HYBRID, EXTERNAL, MULTI_PORT, BACKEND, NODES, NODE_RANK, MASTER, MASTER_PORT),
+)
+OPTIONS: tuple[Option, ...] = (
+    *DECIDING,
+    # These decide nothing here; an abbreviation may mean them.
+    Option("--data-parallel-address", "-dpa"),
+    Option("--data-parallel-rpc-port", "-dpp"),
+    Option("--data-parallel-supervisor-port", since="0.22.0"),
+    Option("--decode-context-parallel-size", "-dcp"),
+    Option("--diffusion-config", "-dc", since="0.24.0"),
+    Option("--grpc-port", since="0.32.0"),
+    Option("--ssl-keyfile"),
+    Option("--ssl-ca-certs"),
+)
+SPELLINGS = {spelling: option for option in OPTIONS for spelling in (option.name, option.short) if spelling}
+OFF = {f"--no-{option.name[2:]}": option for option in OPTIONS if option.flag}
+"""What takes a flag back."""
+
+DOTTED = re.compile(r"-[^=]*\.[^=]*")
+"""`--compilation-config.level 3`: the word after it is its value, whatever that looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What of those options a person has given, the last of each: its value, empty for a flag."""
+
+    values: dict[Option, str]
+
+    def __contains__(self, option: Option) -> bool:
+        return option in self.values
+
+    def value(self, option: Option) -> str:
+        """Empty where it was not given."""
+        return self.values.get(option, "")
+
+    def number(self, option: Option) -> int:
+        """0 where there is none."""
+        given = self.value(option)
+        return int(given) if given.isascii() and given.isdigit() and len(given) <= LONGEST else 0
+
+
+def read(args: tuple[str, ...]) -> Given:
+    """What vLLM understands."""
+    values: dict[Option, str] = {}
+    for option, value in _options(args):
+        values.pop(option, None)
+        if value is not None:
+            values[option] = value
+    return Given(values)
+
+
+def _options(args: tuple[str, ...]) -> Iterator[tuple[Option, str | None]]:
+    """Each with its value; None where it is taken back."""
+    words = iter(enumerate(args))
+    for at, word in words:
+        if word == "--":  # no options after it
+            return
+        name, equals, attached = word.partition("=")
+        if word[:2] in SPELLINGS and name not in SPELLINGS and len(name) > len("-n"):  # -n2
+            name, equals, attached = word[:2], "=", word[2:]
+        if name.startswith("--") and not DOTTED.fullmatch(name):
+            name = name.replace("_", "-")
+        if DOTTED.fullmatch(name) and not equals:
+            next(words, None)
+        elif name in OFF:
+            yield OFF[name], None
+        elif option := CONFIG if word == CONFIG.name else _meant(name):
+            following = args[at + 1] if at + 1 < len(args) and not option.flag else ""
+            yield option, attached if equals else "" if following.startswith("--") else following
+
+
+def _meant(name: str) -> Option | None:
+    """The option of that name, or the only one that begins with it. What vLLM finds ambiguous it refuses by itself."""
+    if name in SPELLINGS or len(name.lstrip("-")) == 0 or not name.startswith("-"):
+        return SPELLINGS.get(name)
+    begins = {option.name: option for spelling, option in SPELLINGS.items() if spelling.startswith(name)}
+    return next(iter(begins.values())) if len(begins) == 1 else None

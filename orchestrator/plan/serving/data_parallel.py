@@ -1,0 +1,90 @@
+"""Data-parallel ranks: how vLLM is told to put them on all hosts, or why it could not.
+
+By itself vLLM starts all of them on its own host, and waits there for those that do not fit. Seen in
+`create_engine_config` of `engine/arg_utils.py` and `create_dp_placement_groups` of `v1/engine/utils.py`,
+vLLM 0.11.1 to 0.33.0.
+"""
+
+from collections.abc import Mapping
+
+from orchestrator.frozen import dataclass
+from orchestrator.plan.problem import Problem, plural
+from orchestrator.plan.serving.arguments import DATA_BACKEND, DATA_LOCAL, Given
+from orchestrator.plan.serving.parallelism import Parallelism
+
+STRATEGY = "VLLM_RAY_DP_PACK_STRATEGY"
+FILL, SPAN = {STRATEGY: "fill"}, {STRATEGY: "span"}
+"""Instead of as many ranks on each host: as many as fit there; and each on several hosts, whose GPUs it takes all."""
+OTHER_SIZES = "other sizes, such as --data-parallel-size as a multiple of the hosts"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """More of vLLM's arguments and variables."""
+
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] | None = None
+
+
+def placed_by_ray(
+    given: Given, chosen: Parallelism, gpus: Mapping[str, int], head: str
+) -> Placement | Problem:
+    """What makes vLLM place them through Ray. `gpus`: of each host, by address; `head`: where vLLM runs."""
+    here = gpus.get(head, 0)
+    if chosen.data == 1 or not sum(gpus.values()):
+        return Placement()
+    if given.value(DATA_BACKEND) not in ("", "ray"):
+        return _on_the_head(given, chosen, here)
+    backend = () if DATA_BACKEND in given else (DATA_BACKEND.name, "ray")
+    if given.number(DATA_LOCAL):
+        return Placement(backend)
+    local, env = _laid_out(gpus, head, chosen)
+    if local is None:
+        return _misfit(chosen, "find no place: vLLM wants the first of them on the head")
+    return Placement((*backend, *((DATA_LOCAL.name, str(local)) if local else ())), env)
+
+
+def _laid_out(
+    gpus: Mapping[str, int], head: str, chosen: Parallelism
+) -> tuple[int | None, Mapping[str, str]]:
+    """How many are on the head, 0 for vLLM to find out, None where they fit nowhere; and by which strategy."""
+    size, within = chosen.data, chosen.within_data
+    able = [gpus.get(head, 0) // within, *(count // within for ip, count in gpus.items() if ip != head)]
+    # By default as many on each host that takes part as on the head, and where fewer fit, none.
+    most = range(min(size, able[0]), 0, -1)
+    if alike := next((n for n in most if n * sum(count >= n for count in able) >= size), 0):
+        return alike, {}
+    if able[0] and sum(able) >= size:
+        return able[0], FILL
+    return (0, SPAN) if _fill_hosts(gpus, chosen) else (None, {})
+
+
+def _on_the_head(given: Given, chosen: Parallelism, here: int) -> Placement | Problem:
+    if given.number(DATA_LOCAL) in (0, chosen.data) and chosen.ranks <= here:
+        return Placement()
+    text = f"all ranks would be on the head, which has {here} of the {chosen.ranks} GPUs"
+    return Problem(f"{DATA_BACKEND.name} {given.value(DATA_BACKEND)}: {text}", "leave it out")
+
+
+def _fill_hosts(gpus: Mapping[str, int], chosen: Parallelism) -> bool:
+    """Whether each is wider than a host, and takes whole ones."""
+    most, within = max(gpus.values()), chosen.within_data
+    alike = set(gpus.values()) <= {0, most}
+    return alike and within > most and within % most == 0 and chosen.ranks <= sum(gpus.values())
+
+
+def uneven(given: Given, chosen: Parallelism, hosts: int) -> Problem | None:
+    """Why as many on each of several hosts would not come out: vLLM rounds, and waits for those that nobody starts."""
+    if chosen.data == 1 or hosts == 1:
+        return None
+    here, local = chosen.ranks // hosts, given.number(DATA_LOCAL)
+    if chosen.ranks % hosts or (here % chosen.within_data and chosen.within_data % here):
+        return _misfit(chosen, f"do not come out even on {hosts} hosts")
+    even = max(1, here // chosen.within_data)
+    text = f"{DATA_LOCAL.name} {local}: {chosen.data} data-parallel ranks on {hosts} hosts are {even} on each"
+    return Problem(text, "leave it out") if local and local != even else None
+
+
+def _misfit(chosen: Parallelism, why: str) -> Problem:
+    each = plural(chosen.within_data, "GPU")
+    return Problem(f"{chosen.data} data-parallel ranks of {each} each {why}", OTHER_SIZES)
