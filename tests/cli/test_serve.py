@@ -182,7 +182,8 @@ def test_another_one_has_to_be_stopped_first(hosts_serve: FakeFleet, raycluster:
     serve = raycluster("serve", "-y", "another")
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert f"✗ another is not served\n  gpu1  {MODEL} is served there\n" in serve.stderr
-    assert "→ `raycluster serve stop` ends that\nNothing was started.\n" in serve.stderr
+    assert "→ `raycluster serve stop` ends that; both at once need a second cluster" in serve.stderr
+    assert "\nNothing was started.\n" in serve.stderr
     assert only_looked(hosts_serve)
 
 

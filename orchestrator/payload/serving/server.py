@@ -16,7 +16,9 @@ LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
 BEGINS = "raycluster: vLLM begins its life number"
 ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may stand far above
 LINE_BYTES = 400  # a generous guess at the mean
+GONE_SECONDS = 3
 OK, FAILED = 200, 500
+RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.post\d+|\+.*)*")
 KEY = re.compile(r"""^["']?([\w-]+)["']?:[ \t]*["']?([^"'#\n]*?)["']?[ \t]*(?:#.*)?$""", re.MULTILINE)
 """A key and its value, on a line of a YAML file."""
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
@@ -66,6 +68,28 @@ def tail(count):
     return lines[begun[-1] + 1 :] if begun else lines
 
 
+def refused(spec):
+    """Why the server is not to be started; empty where it is."""
+    return (spec["needs"] and too_old(spec["needs"])) or (spec["file"] and told_by_file(spec)) or ""
+
+
+def too_old(needs):
+    """Which of those options came with a later vLLM than there is; empty where none did, or nobody knows."""
+    from importlib import metadata
+
+    try:
+        version = metadata.version("vllm")
+    except metadata.PackageNotFoundError:
+        return ""
+    release = RELEASE.fullmatch(version)  # what somebody built may have any version
+    for option, since in needs.items():
+        if release and tuple(map(int, release.groups())) < tuple(map(int, since.split("."))):
+            return (
+                f"the image's vLLM is {version}, and {option} came with {since}: set `image` to a newer one"
+            )
+    return ""
+
+
 def told_by_file(spec):
     """What vLLM's file of further arguments says that has to be known here; empty where there is none of it.
 
@@ -86,6 +110,11 @@ def told_by_file(spec):
     )
     why = f"{spec['file']} has {', '.join(told)}, which raycluster has to know"
     return f"{why}: give it on the command line as well, as in `-- --config {spec['file']} {given}`"
+
+
+def quiet():
+    """For how many seconds the server has logged nothing."""
+    return time.time() - os.path.getmtime(at(LOG)) if os.path.exists(at(LOG)) else 0
 
 
 def call(spec, path, body=None, timeout=3):
@@ -123,8 +152,16 @@ def ask():
         seconds = time.time() - began
         print(json.dumps({"url": spec["url"], "name": model, "status": status, "seconds": seconds}))
         return 0
-    print(f"HTTP status {status}: {text[:1000]}" if status else text, file=sys.stderr)
+    print(f"HTTP status {status}: {text[:1000]}" if status else why_gone() or text, file=sys.stderr)
     return 1
+
+
+def why_gone():
+    """Why the server is gone that answered a moment ago, by its supervisor, which takes another moment to say so."""
+    until = time.time() + GONE_SECONDS
+    while (state := read("state.json")).get("is") == "answering" and time.time() < until:
+        time.sleep(0.1)
+    return state.get("why", "")
 
 
 def name(spec):
@@ -151,6 +188,7 @@ def inspect(lines, supervised):
         "state": state,
         "supervised": supervised,
         "now": time.time(),
+        "quiet": quiet() if state.get("is") == "starting" else 0,
         "trouble": trouble,
         "name": "" if trouble or (spec["group"] or {}).get("rank") else name(spec),
         "lines": tail(min(int(lines), ENOUGH) if supervised else int(lines)) if trouble else [],

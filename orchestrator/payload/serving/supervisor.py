@@ -15,6 +15,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import signal
 import socket
 import struct
@@ -34,9 +35,14 @@ setproctitle would write the name over the environment."""
 
 LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
 END_SECONDS = 30  # vLLM ends by itself in a few
+DEAF_SECONDS = 60  # after it has said that it is ready, for it to answer
 LONG_RUN = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another start
 GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
+LISTENS = re.compile(rb"Starting vLLM (?:API )?server(?: \d+)? on (\S+)")
+"""VLLM 0.11.0 to 0.33.0, once its engine is ready."""
+READY = re.compile(rb"Application startup complete|Uvicorn running on")
+LONGEST = 1000  # bytes of a line
 LASTING = ("answered", "starts", "exit_code")
 """What is remembered when the server is started again."""
 
@@ -67,6 +73,7 @@ class Supervisor:
         self.spec, self.state = spec, server.read("state.json")
         self.stopping = threading.Event()
         self.group = rank_group.of(spec)
+        self.listens, self.ready = "", math.inf
         signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
 
     def run(self):
@@ -121,13 +128,18 @@ class Supervisor:
         except (OSError, ValueError) as problem:
             server.log(f"{self.spec['argv'][0]}: {getattr(problem, 'strerror', problem)}\n".encode())
             return 127, ""
-        pump = threading.Thread(target=copy, args=(child.stdout,), daemon=True)
+        self.listens, self.ready = "", math.inf
+        pump = threading.Thread(target=self.copy, args=(child.stdout,), daemon=True)
         pump.start()
         why = ""
         while child.poll() is None and not self.stopping.wait(0.5) and not (why := self.group.broken()):
-            if self.state["is"] == "starting" and self.answers():
+            if self.state["is"] != "starting":
+                continue
+            if self.answers():
                 self.become("answering", answered=True)
                 self.group.report_healthy()
+            elif time.time() > self.ready + DEAF_SECONDS and "why" not in self.state:
+                self.become("starting", why=self.deaf())
         if why:
             self.become("ended", why=why)
         elif child.poll() is not None:
@@ -140,6 +152,28 @@ class Supervisor:
     def answers(self):
         """Whether the server does; the first rank alone can tell."""
         return self.group.answers if self.group.rank else not server.health(self.spec)
+
+    def deaf(self):
+        """Why the server that says it is ready does not answer, as far as it is known."""
+        says = f"says that it listens at {self.listens}" if self.listens else "has started"
+        return f"vLLM {says}, and {self.spec['url']} gives no answer: {server.health(self.spec)}"
+
+    def copy(self, pipe):
+        """Logs what the server says, and hears where it listens."""
+        rest = b""
+        while data := os.read(pipe.fileno(), 65536):
+            with contextlib.suppress(OSError):  # of a full disk; a server that nobody reads would stand still
+                server.log(data)
+            if self.state["is"] == "starting":
+                *lines, rest = (rest[-LONGEST:] + data).split(b"\n")
+                for line in lines:
+                    self.hear(line)
+
+    def hear(self, line):
+        if found := LISTENS.search(line):
+            self.listens = found[1].decode(errors="replace")
+        if READY.search(line):
+            self.ready = min(self.ready, time.time())
 
     def begin(self):
         # The server would share the port, and would seem to answer.
@@ -193,16 +227,10 @@ def kill(pid, how):
         os.kill(pid, how)
 
 
-def copy(pipe):
-    while data := os.read(pipe.fileno(), 65536):
-        with contextlib.suppress(OSError):  # of a full disk; a server that nobody reads would stand still
-            server.log(data)
-
-
 def start(spec):
     spec = json.loads(spec)
-    if spec["file"] and (told := server.told_by_file(spec)):
-        print(told, file=sys.stderr)
+    if refused := server.refused(spec):
+        print(refused, file=sys.stderr)
         return 1
     if stop():
         return 1

@@ -12,6 +12,7 @@ from orchestrator.plan.serving import causes, state
 from orchestrator.plan.serving.known_causes import HELD
 from orchestrator.plan.serving.state import ABANDONED, Served
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
+from orchestrator.plan.typed import ours
 
 DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
@@ -92,10 +93,23 @@ def _trouble(served: Served, accelerator: Accelerator) -> tuple[str, str]:
         case "waiting":
             return f"it waits for {'its ranks' if served.hosts else 'Ray'}", ""
         case "starting":
-            return f"it {state.loading_stage(served.lines)}", ""
+            return (served.why, ELSEWHERE) if served.why else (f"it {_how_far(served, accelerator)}", "")
         case "ended":
             return f"{served.ending} and will be started again{why}", fix
     return f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble, fix
+
+
+ELSEWHERE = f"give vLLM its address: {ours('serve', 'MODEL', '--', '--host', 'ADDRESS', '--port', 'PORT')}"
+SILENCE = 15 * 60
+"""Seconds without a word in its log after which a load may be none. A download may take longer, and says so."""
+
+
+def _how_far(served: Served, accelerator: Accelerator) -> str:
+    """The stage it is in, and that it has said nothing for long."""
+    stage, minutes = state.loading_stage(served.lines), int(served.quiet // SILENCE) * SILENCE // 60
+    look = causes.CALLED[accelerator].get("monitor", "top -bn1")
+    silent = f"; it has logged nothing for {minutes} min: does `{look}` on its hosts show it at work?"
+    return stage + (silent if minutes else "")
 
 
 LAST_LINES = 12
@@ -128,14 +142,23 @@ class ServerAnswers:
             return Ready(f"answers at {served.url}")
         if not served.supervised:
             return _ended(served, self.accelerator)
+        return self._hopeless(served) or NotYet(self._waits(served))
+
+    def _hopeless(self, served: Served) -> Problem | None:
+        """Why it will not answer though it runs."""
+        if served.state == "starting" and served.why:
+            return Problem(served.why, ELSEWHERE)
         waits = [found[1] for line in served.lines if (found := WAITS_FOR_GPUS.search(line))]
         if waits and int(waits[-1]) >= PATIENCE and state.waits_for_gpus(served.lines):
             device = causes.CALLED[self.accelerator]["device"]
             return Problem(f"Ray has had no {device}s for it for {waits[-1]} s", fix=HELD)
-        waits_for = (
-            f"waits for {', '.join(served.missing)}" if served.missing else served.why or "waits for Ray"
-        )
-        return NotYet(waits_for if served.state == "waiting" else state.loading_stage(served.lines))
+        return None
+
+    def _waits(self, served: Served) -> str:
+        if served.state != "waiting":
+            return _how_far(served, self.accelerator)
+        missing = ", ".join(served.missing)
+        return f"waits for {missing}" if missing else served.why or "waits for Ray"
 
 
 def _ended(served: Served, accelerator: Accelerator) -> Problem:

@@ -13,8 +13,9 @@ from orchestrator.plan.serving.health import ServerAnswers, served_by
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.status.health import assess
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind, Wait
+from orchestrator.plan.typed import ours
 
-STOP_FIRST = "`raycluster serve stop` ends that"
+STOP_FIRST = f"{ours('serve stop')} ends that; both at once need a second cluster, with GPUs of its own"
 LINES = 400
 """Enough of the log for the root cause of a failure, which vLLM follows with the traces of all that it ends."""
 

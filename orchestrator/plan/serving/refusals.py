@@ -6,6 +6,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import Given, Option
+from orchestrator.plan.typed import ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ REFUSED = (
     _Refused(
         arguments.CLIENT_CERTIFICATES,
         "vLLM would answer only those with a certificate, and raycluster has none",
-        "leave it out; a key decides who may ask: `secrets: [VLLM_API_KEY]`, then `raycluster up`",
+        f"leave it out; a key decides who may ask: `secrets: [VLLM_API_KEY]`, then {ours('up')}",
         lambda value: value == REQUIRED,
     ),
     _Refused(

@@ -8,7 +8,17 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model, Node
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.serving import arguments
-from orchestrator.plan.serving.arguments import API_KEY, CERTIFICATE, CONFIG, DECIDING, HOST, PORT, Given
+from orchestrator.plan.serving.arguments import (
+    API_KEY,
+    CERTIFICATE,
+    CONFIG,
+    DECIDING,
+    HOST,
+    OLDEST,
+    PORT,
+    Given,
+    Option,
+)
 
 DEFAULT_PORT = 8000
 """vLLM's."""
@@ -84,18 +94,28 @@ def _everywhere(host: str) -> bool:
         return False
 
 
+def newer(words: tuple[str, ...]) -> tuple[Option, ...]:
+    """Those that an older vLLM may not know."""
+    return tuple(option for option in arguments.read(words).values if option.since != OLDEST)
+
+
 def spec(serving: Serving, part: Part) -> str:
-    """The JSON for a part's supervisor. `not_in_file`: what only the command line may tell vLLM."""
+    """The JSON for a part's supervisor.
+
+    `needs`: options, each with the vLLM that it came with; `not_in_file`: what only the command line may tell.
+    """
+    # What a person gave comes last, so that it wins.
+    words = (*serving.words, *part.words, *serving.model.args)
     return json.dumps(
         {
             "model": serving.model.name,
             "args": serving.model.args,
-            # What a person gave comes last, so that it wins.
-            "argv": ("vllm", "serve", serving.model.name, *serving.words, *part.words, *serving.model.args),
+            "argv": ("vllm", "serve", serving.model.name, *words),
             "env": part.env,
             "after": part.after,
             "url": serving.url,
             "key": serving.given.value(API_KEY),
+            "needs": {option.name: option.since for option in newer(words)},
             "file": serving.given.value(CONFIG),
             "not_in_file": [option.name[2:] for option in DECIDING if option not in serving.given],
             "group": asdict(part.group) if part.group else None,

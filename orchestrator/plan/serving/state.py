@@ -59,7 +59,7 @@ class Served:
     server does not answer now, empty where it does. `since`: seconds ago. `starts`: how often it was started;
     `exit_code`: how it ended last, `why`: for what other reason than its own. `lines`: the last ones of its log. Of
     several ranks: `hosts` has those of all, by rank; `missing`: those that the first one waits for; `run`: which group
-    they are.
+    they are. `quiet`: for how many seconds it has logged nothing while it starts.
     """
 
     model: Model
@@ -76,6 +76,7 @@ class Served:
     hosts: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     run: str = ""
+    quiet: float = 0.0
 
     @property
     def answers(self) -> bool:
@@ -120,4 +121,5 @@ def _served(spec: Any, state: Any, now: float, report: Any) -> Served:
         hosts=tuple(map(str, group.get("hosts", ()))),
         missing=tuple(map(str, state.get("missing", ()))),
         run=str(group.get("run", "")),
+        quiet=float(report.get("quiet", 0)),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.payload.serving.place import Place, lives, until
+from tests.payload.serving.place import Place, free_port, lives, until
 
 
 @pytest.fixture
@@ -134,6 +134,63 @@ def test_a_server_does_not_begin_where_another_answers_that_would_be_taken_for_i
         place.becomes("ended")
     assert "Address already in use" in place.log()
     assert "pid " not in place.log()
+
+
+def test_one_that_says_it_is_ready_and_does_not_answer_is_told_with_where_it_listens(place: Place) -> None:
+    place.furnish(DEAF_SECONDS="0.2")
+    elsewhere = f"http://127.0.0.1:{free_port()}"
+    place.start("alphabet", url=elsewhere)
+    until("it is told", lambda: "why" in place.state())
+    listens = f"http://127.0.0.1:{place.port}"
+    why = f"vLLM says that it listens at {listens}, and {elsewhere} gives no answer: [Errno 111] Connection refused"
+    told = place.look()
+    assert (told["state"]["is"], told["state"]["why"], told["supervised"]) == ("starting", why, True)
+
+
+def test_one_that_loads_is_not_said_to_be_deaf_and_told_how_long_it_has_been_silent(place: Place) -> None:
+    place.furnish(DEAF_SECONDS="0.1")
+    place.start("loads")
+    until("it has been silent", lambda: place.look()["quiet"] > 0.5)
+    assert "why" not in place.state()
+    place.supervisor("stop")
+    place.serve()
+    assert place.look()["quiet"] == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("0.11.0", "the image's vLLM is 0.11.0, and --nnodes came with 0.11.1: set `image` to a newer one\n"),
+        (
+            "0.10.2.post1+cu12",
+            "the image's vLLM is 0.10.2.post1+cu12, and --nnodes came with 0.11.1: set `image`",
+        ),
+        ("0.11.1", ""),
+        ("0.33.0+cpu", ""),
+        ("0.1.dev9+g1234567", ""),  # built without tags
+        ("0.11.0rc3.dev1+gabc", ""),
+    ],
+)
+def test_an_image_whose_vllm_is_too_old_is_told_before_it_starts(
+    place: Place, version: str, why: str
+) -> None:
+    about = place.folder / "vllm-0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")
+    needs = {"--nnodes": "0.11.1"}
+    started = place.supervisor("start", place.spec("alphabet", needs=needs))
+    assert started.stderr.startswith(why)
+    assert (started.returncode, bool(place.processes())) == (bool(why), not why)
+
+
+def test_who_asks_one_that_has_just_ended_is_told_why(place: Place) -> None:
+    place.serve()
+    place.kill_keeper()
+    place.kill(place.server)
+    state = place.state() | {"is": "ended", "why": "vLLM on gpu2 ended with exit code 1"}
+    (place.folder / "state.json").write_text(json.dumps(state))
+    asked = place.supervisor("ask")
+    assert (asked.returncode, asked.stderr) == (1, "vLLM on gpu2 ended with exit code 1\n")
 
 
 def test_what_speaks_no_http_does_not_answer(place: Place) -> None:

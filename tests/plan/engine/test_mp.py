@@ -170,6 +170,13 @@ def test_the_ranks_keepers_meet_on_the_head_two_ports_below_the_ranks() -> None:
     assert elsewhere["gpu1"]["group"]["meet"] == ["10.0.0.1", 3998]
 
 
+def test_the_image_has_to_know_what_ranks_are_told() -> None:
+    needs = {"--nnodes": "0.11.1", "--master-addr": "0.11.1", "--node-rank": "0.11.1"}
+    assert specs(plan_serve(mp(), standing(mp()), PLAIN))["gpu2"]["needs"] == needs
+    one = mp(workers=0)
+    assert specs(plan_serve(one, standing(one), PLAIN))["gpu1"]["needs"] == {}
+
+
 def test_on_one_host_vllm_is_told_of_no_other() -> None:
     of = mp(workers=0)
     assert lines(of) == {

@@ -5,7 +5,7 @@ import pytest
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import known_causes
-from orchestrator.plan.serving.health import LAST_LINES, ServerAnswers
+from orchestrator.plan.serving.health import ELSEWHERE, LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import NotYet, Ready
 from tests.plan.serving.worlds import URL, ended, line, starting
 from tests.plan.worlds import NOW
@@ -25,6 +25,30 @@ def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:
     waiting = {"state": {"is": "waiting", "since": NOW}, "trouble": "Connection refused"}
     assert judged(line(**waiting)) == NotYet("waits for Ray")
     assert judged(line(**starting("Starting to load model x"))) == NotYet("loads the model")
+
+
+def test_one_that_is_ready_and_answers_elsewhere_is_hopeless() -> None:
+    why = f"vLLM says that it listens at http://0.0.0.0:9000, and {URL} gives no answer: Connection refused"
+    assert judged(line(**starting("INFO: Application startup complete.", why=why))) == Problem(why, ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "look"),
+    [
+        (Accelerator.NVIDIA, "nvidia-smi"),
+        (Accelerator.ASCEND, "npu-smi info"),
+        (Accelerator.NONE, "top -bn1"),
+    ],
+)
+def test_a_load_that_says_nothing_for_a_quarter_of_an_hour_says_so_and_where_to_look(
+    accelerator: Accelerator, look: str
+) -> None:
+    loads = starting("Starting to load model x")
+    waits = ServerAnswers(accelerator)
+    assert waits(0, line(**loads, quiet=899.0), "") == NotYet("loads the model")
+    silent = "loads the model; it has logged nothing for {} min: does `{}` on its hosts show it at work?"
+    for quiet, minutes in ((900, 15), (1799, 15), (1800, 30)):  # told anew each quarter, and not each second
+        assert waits(0, line(**loads, quiet=quiet), "") == NotYet(silent.format(minutes, look))
 
 
 def test_one_that_hangs_after_it_has_answered_is_waited_for() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.model.cluster import Accelerator
-from orchestrator.plan.serving.health import ModelHealth, assess
+from orchestrator.plan.serving.health import ELSEWHERE, ModelHealth, assess
 from orchestrator.plan.status import health as of_cluster
 from orchestrator.plan.status.health import Verdict
 from tests.plan.worlds import NOW, cluster, standing, with_container
@@ -36,6 +36,12 @@ def test_it_answers() -> None:
     [
         ({"state": {"is": "waiting"}, "trouble": "refused"}, "it waits for Ray", ""),
         (starting("Starting to load model x"), "it loads the model", ""),
+        (starting(why="vLLM has started"), "vLLM has started", ELSEWHERE),
+        (
+            starting() | {"quiet": 1000},
+            "it starts; it has logged nothing for 15 min: does `nvidia-smi` on its hosts show it at work?",
+            "",
+        ),
         ({"trouble": "timed out"}, "timed out", LOGS),
         ({"trouble": "HTTP status 503"}, "its engine has died (HTTP status 503)", LOGS),
         (ended("what?"), "vLLM ended with exit code 1", LOGS),

@@ -15,7 +15,7 @@ from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.facts.host import Address, Facts, HostFacts, RayTrouble, Unreachable
 from orchestrator.plan.problem import HostProblem
 from orchestrator.plan.remedies import docker_problem
-from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
+from orchestrator.plan.serving.plan import STOP_FIRST, plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind
 from orchestrator.plan.typed import ours
@@ -121,7 +121,7 @@ def test_another_model_or_the_same_with_other_arguments_has_to_be_stopped_first(
 ) -> None:
     plan = plan_serve(cluster(), serving(cluster(), **now), model)
     how = " with other arguments" if model.name == QWEN.name else ""
-    assert why_not(plan) == (f"Qwen/Qwen3-32B is served there{how}", "`raycluster serve stop` ends that")
+    assert why_not(plan) == (f"Qwen/Qwen3-32B is served there{how}", STOP_FIRST)
 
 
 def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count() -> None:
