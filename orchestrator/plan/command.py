@@ -53,19 +53,20 @@ class Command:
         """The one string for a POSIX shell."""
         return shlex.join(self.argv)
 
-    def login_shell_line(self, first: str = "") -> str:
+    def login_shell_line(self, first: str = "", *, stays: bool = False) -> str:
         """The one line for a host's login shell, which need be no POSIX shell: all it reads is `sh -c '…'`.
 
         Within single quotes sh, bash, dash, ash, zsh, fish, csh and tcsh agree but for a newline, `'`, `!` and
         a backslash: those, and what is not ASCII, sh itself makes out of digits. `first`: shell code, of other
-        characters only, that is run before the command.
+        characters only, that is run before the command; `stays`: sh does not become the command, for what `first`
+        has it do in the end.
         """
         match self.argv:
             case ("sh", "-c", Script() as script, name, *arguments):  # this very sh can run it
                 code = f"{shlex.join(('set', '--', *arguments))}; {script.lstrip()}"
                 called = f" {name}"
             case _:
-                code, called = f"exec {self.line()}", ""
+                code, called = self.line() if stays else f"exec {self.line()}", ""
         if DIFFERS.search(code):
             escaped = NO_PLAIN_FORMAT.sub(lambda found: _octal(found[0]), code)
             code = f'eval "$(printf "{escaped}")"'

@@ -334,8 +334,10 @@ class BaseTransport(ABC):
         *,
         timeout: float,
         cancel: Event,
+        to_the_end: bool = False,
     ) -> Output | Failure:
-        return self._output(command, FdInput(stdin), on_stdout, Tail(KEPT, on_stderr), timeout, cancel)
+        kept = Tail(KEPT, on_stderr)
+        return self._output(command, FdInput(stdin), on_stdout, kept, timeout, cancel, to_the_end=to_the_end)
 
     def _output(
         self,
@@ -345,9 +347,11 @@ class BaseTransport(ABC):
         stderr: Tail,
         timeout: float,
         cancel: Event,
+        *,
+        to_the_end: bool = False,
     ) -> Output | Failure:
         try:
-            exit_code = self._exec(command, stdin, on_stdout, stderr, timeout, cancel)
+            exit_code = self._exec(command, stdin, on_stdout, stderr, timeout, cancel, to_the_end=to_the_end)
         except FailureError as failed:
             return failed.failure
         return Output(exit_code, stderr=stderr.text)
@@ -361,8 +365,10 @@ class BaseTransport(ABC):
         stderr: Tail,
         timeout: float,
         cancel: Event,
+        *,
+        to_the_end: bool,
     ) -> int:
-        """The exit code of a command that ran to its end, or FailureError."""
+        """The exit code of a command that ran to its end, or FailureError. `to_the_end`: as `pipe` has it."""
 
 
 def killed(stderr: Tail) -> FailureError:

@@ -139,11 +139,13 @@ class Transport(Protocol):
         *,
         timeout: float,
         cancel: Event,
+        to_the_end: bool = False,
     ) -> Output | Failure:
         """Run on bytes as they come: standard input from the file descriptor `stdin` until it ends.
 
         Standard output goes to `on_stdout`, standard error to `on_stderr` and its end into the output too. Who
-        receives slowly slows the command down.
+        receives slowly slows the command down. `to_the_end`: what the command has begun may speak after it, and is
+        heard, with whatever a login shell says then.
         """
         ...
 

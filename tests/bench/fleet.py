@@ -16,7 +16,7 @@ from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker
 from orchestrator.plan.actions.adhoc import plan_exec
 from orchestrator.plan.facts.host import Depth
-from orchestrator.remote.ssh.login_shell import PRINT_MARKS
+from orchestrator.remote.ssh.login_shell import login_line
 
 from . import rivals, terminal
 from .farm import ONE_SESSION, Farm, farm
@@ -122,7 +122,7 @@ def _lines(made: Farm, count: int) -> dict[str, str]:
     cluster = _loaded(made, count)
     jobs = plan_exec(cluster, cluster.nodes, ("docker", "ps"), "bench", on_host=True, stdin=False)
     return {
-        node.ip or "": job.command.login_shell_line(PRINT_MARKS)
+        node.ip or "": login_line(job.command, to_the_end=True)
         for node, job in zip(cluster.nodes, jobs, strict=True)
     }
 
@@ -132,8 +132,8 @@ def _looks(made: Farm, count: int) -> dict[str, str]:
     cluster = _loaded(made, count)
     gcs = {Role.HEAD: host_port(cluster.head.ip or "", cluster.ray.port)}
     return {
-        node.ip or "": docker.observe(cluster, node, gcs.get(node.role, ""), Depth.RAY).login_shell_line(
-            PRINT_MARKS
+        node.ip or "": login_line(
+            docker.observe(cluster, node, gcs.get(node.role, ""), Depth.RAY), to_the_end=False
         )
         for node in cluster.nodes
     }

@@ -267,6 +267,8 @@ REACHED = (
 )
 """In these all works."""
 
+FAREWELL = World("farewell", files={".bashrc": "trap 'echo bye; echo bye >&2' EXIT\n"})
+"""All works but `exec --on-host`, where those words are heard, as with `ssh`."""
 FORCED_COMMAND = World("forced-command", key_options=FORCED)
 NO_LOGIN = World("no-login", shell="/usr/sbin/nologin")
 NO_TTY = World("no-tty", sudoers=NEEDS_TTY, inventory=ORDINARY)

@@ -162,6 +162,7 @@ class FakeHost:
         *,
         timeout: float,
         cancel: Event,
+        to_the_end: bool = False,  # noqa: ARG002 - no login shell speaks here
     ) -> Answer:
         """Answers as `run` does, once all of the input was read."""
         assert timeout > 0

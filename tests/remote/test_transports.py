@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from orchestrator.model.secret import Secret
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, Script
 from orchestrator.remote.local.transport import LocalTransport
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
@@ -89,7 +89,8 @@ def test_a_command_may_go_on_after_closing_its_output(host: Transport, tmp_path:
 
 
 def test_a_command_killed_by_a_signal_is_no_success(host: Transport) -> None:
-    failure = failed(run(host, sh("echo last words >&2; kill -9 $$")), FailureKind.EXIT)
+    script = Script("test", "echo last words >&2; kill -9 $$").command()
+    failure = failed(run(host, script), FailureKind.EXIT)
     assert "killed by a signal" in failure.message
     assert failure.detail == "last words"
 

@@ -19,12 +19,16 @@ LOGIN = Command(("sh", "-c", 'cd && exec "${SHELL:-sh}" -l'))
 
 @dataclass(frozen=True, slots=True)
 class Exec:
-    """The command on one host. `look`: what is asked before it; `end`: what ends it, should we leave earlier."""
+    """The command on one host. `look`: what is asked before it; `end`: what ends it, should we leave earlier.
+
+    `on_host`: not in a container, so that what it leaves running there is still heard.
+    """
 
     host: str
     look: Command | None
     command: Command
     end: Command
+    on_host: bool = False
 
 
 def plan_exec(
@@ -40,7 +44,7 @@ def plan_exec(
 def _on_host(node: Node, words: tuple[str, ...], mark: str) -> Exec:
     command = Script("exec", scripts.RUN_MARKED).command(mark, *words)
     end = Script("end-exec", scripts.END_MARKED).command(GRACE, stdin=(f"{mark}\n",))
-    return Exec(node.name, None, command, end)
+    return Exec(node.name, None, command, end, on_host=True)
 
 
 def _in_container(cluster: Cluster, node: Node, words: tuple[str, ...], mark: str, *, stdin: bool) -> Exec:

@@ -84,7 +84,9 @@ def execute(
     if unfit:
         return Result(job.host, unfit)
     try:
-        ended = via.pipe(job.command, stdin, on_stdout, on_stderr, timeout=math.inf, cancel=cancel)
+        ended = via.pipe(
+            job.command, stdin, on_stdout, on_stderr, timeout=math.inf, cancel=cancel, to_the_end=job.on_host
+        )
     except OSError:  # nobody hears it any more
         _end(job, via)
         raise

@@ -61,6 +61,8 @@ class LocalTransport(BaseTransport):
         stderr: Tail,
         timeout: float,
         cancel: Event,
+        *,
+        to_the_end: bool,  # noqa: ARG002 - without a login shell nobody else speaks
     ) -> int:
         deadline = _Deadline(timeout, cancel, self._closed, self.timeouts.poll)
         with _started(command, deadline) as process:

@@ -4,6 +4,7 @@ import shlex
 import socket
 
 from orchestrator.frozen import dataclass
+from orchestrator.model import redact
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.ssh.heard import Heard, NothingInCommon
 from orchestrator.remote.transport import Failure, FailureKind
@@ -69,7 +70,8 @@ def _proxy(hop: Settings, heard: Heard) -> list[str]:
     """What is behind a wire that is a ProxyCommand's, and what that has said."""
     if heard.proxy is None:
         return []
-    return [f"ProxyCommand {hop.proxy_command}", *filter(None, [heard.proxy.last_words])]
+    said = [f"ProxyCommand {hop.proxy_command}", *filter(None, [heard.proxy.last_words])]
+    return [redact.command_line(each) for each in said]
 
 
 Told = tuple[str, ...] | None
@@ -109,7 +111,9 @@ def _from_proxy(error: Exception, around: Circumstances) -> Told:
     if not (hung_up(error) and proxy.exit_code):
         return None
     last = (proxy.last_words.splitlines() or heard.words or [""])[-1]
-    why = f"its ProxyCommand ended with exit code {proxy.exit_code}{last and f': {last}'}"
+    why = (
+        f"its ProxyCommand ended with exit code {proxy.exit_code}{last and f': {redact.command_line(last)}'}"
+    )
     install = "install that command where the ProxyCommand runs it, or put it on PATH there"
     return f"cannot be reached: {why}", install if proxy.exit_code == NOT_FOUND else ""
 

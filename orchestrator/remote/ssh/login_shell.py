@@ -1,12 +1,14 @@
-"""What a login shell says before our command does, and the marks that tell the two apart.
+"""What a login shell says before our command does, and after it, and the marks that tell them apart.
 
 `~/.bashrc`, a banner of the host or a forced command may print whatever they like, on both streams, with or
-without a newline. Nothing on a stream is the command's until its mark has come.
+without a newline. Nothing on a stream is the command's until its mark has come, nor after the one at its end, which a
+script that becomes another program does not print.
 """
 
 import re
 from dataclasses import dataclass, field
 
+from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.config import Settings
 from orchestrator.remote.transport import Failure, FailureKind, Receive
 
@@ -14,6 +16,11 @@ MARK = b"\x1eraycluster\x1e"
 MARK_STDERR = b"\x1eraycluster stderr\x1e"
 # In this order, so that it is before the other where both streams have become one (`exec 2>&1` in ~/.bashrc).
 PRINT_MARKS = r'printf "\036raycluster stderr\036" >&2; printf "\036raycluster\036"; '
+END = b"\x1eraycluster ended\x1e"
+END_STDERR = b"\x1eraycluster stderr ended\x1e"
+# The other way round: where both streams are one, all that comes after the first of them is not the command's.
+_PRINT_ENDS = r'printf "\036raycluster ended\036"; printf "\036raycluster stderr ended\036" >&2'
+PRINT_ENDS = f"_said() {{ {_PRINT_ENDS}; }}; trap _said 0; "
 KEPT = 1 << 14  # bytes of what came before it
 OTHER_USER = re.compile(r'log ?in as the user "?([\w.-]+)"?', re.IGNORECASE)
 HINTS = {
@@ -35,24 +42,54 @@ FORCED = (
 )
 
 
+def login_line(command: Command, *, to_the_end: bool) -> str:
+    """What the host's login shell is given. Without `to_the_end` sh stays, and prints the ends' marks."""
+    if to_the_end:
+        return command.login_shell_line(PRINT_MARKS)
+    return command.login_shell_line(PRINT_MARKS + PRINT_ENDS, stays=True)
+
+
 @dataclass
-class AfterMark:
-    """A stream of a command: passes on what comes after the mark, and keeps the end of what came before."""
+class BetweenMarks:
+    """A stream of a command: passes on what comes between its marks.
+
+    Of what came before it keeps the end. What comes after the second, the last of those, is held back, until it
+    turns out to be more than a shell says when it leaves.
+    """
 
     pass_on: Receive
     mark: bytes
+    last: bytes
     before: bytes = b""
     found: bool = field(default=False, init=False)
+    _held: bytes = field(default=b"", init=False)
 
     def receive(self, data: bytes) -> None:
-        if self.found:
-            self.pass_on(data)
-            return
-        self.before, found, rest = (self.before + data).partition(self.mark)
-        self.found = bool(found)
-        self.before = self.before[-KEPT:]
-        if rest:
-            self.pass_on(rest)
+        if not self.found:
+            self.before, mark, data = (self.before + data).partition(self.mark)
+            self.found = bool(mark)
+            self.before = self.before[-KEPT:]
+        if data:
+            self._receive(self._held + data)
+
+    def _receive(self, data: bytes) -> None:
+        at = data.rfind(self.last)
+        if (
+            at < 0
+            and (part := data.rfind(self.last[:1], -len(self.last))) >= 0
+            and self.last.startswith(data[part:])
+        ):
+            at = part
+        sure = len(data) if at < 0 or len(data) - at > KEPT else at
+        self._held = data[sure:]
+        if sure:
+            self.pass_on(data[:sure])
+
+    def end(self) -> None:
+        """Nothing more will come: what is no mark is the command's."""
+        if self._held and not self._held.startswith(self.last):
+            self.pass_on(self._held)
+        self._held = b""
 
 
 def runs_no_commands(host: Settings, said: bytes, exit_code: int) -> Failure:

@@ -5,10 +5,8 @@ from contextlib import contextmanager, suppress
 from threading import Timer
 from typing import TYPE_CHECKING
 
-from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.connection import Connection
 from orchestrator.remote.ssh.errors import FORBIDDEN, lost, unanswered
-from orchestrator.remote.ssh.login_shell import PRINT_MARKS
 from orchestrator.remote.ssh.paramiko_setup import leave
 from orchestrator.remote.streams import Deadline, Tail, killed
 from orchestrator.remote.transport import Failure, FailureError, FailureKind, Receive, Wire
@@ -61,12 +59,12 @@ class NoSessionError(Exception):
 @contextmanager
 def started(
     connection: Connection,
-    command: Command,
+    line: str,
     deadline: Deadline,
     reply: float,
     is_shared: Callable[[], bool] = lambda: False,
 ) -> "Iterator[paramiko.Channel]":
-    """The command's channel, once the host has accepted the command; `reply` seconds it has for that.
+    """The channel of a command's line, once the host has accepted it; `reply` seconds it has for that.
 
     NoSessionError where the host refuses the session and it `is_shared`: others have sessions on the connection.
     """
@@ -77,7 +75,7 @@ def started(
         channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel), is_shared)
         channel.update_environment(dict(connection.host.environment))
         with _alarm(reply, channel.close):
-            channel.exec_command(command.login_shell_line(PRINT_MARKS))
+            channel.exec_command(line)
     except (paramiko.SSHException, OSError, EOFError) as error:
         silent = channel is None and not isinstance(error, paramiko.ChannelException)
         raise FailureError(_not_started(connection, deadline, error, silent=silent)) from error

@@ -13,7 +13,15 @@ from orchestrator.model.cluster import Ssh
 from orchestrator.plan.command import Command
 from orchestrator.remote.ssh.config import route
 from orchestrator.remote.ssh.connection import Connection, HandshakeSlot, connect
-from orchestrator.remote.ssh.login_shell import MARK, MARK_STDERR, AfterMark, runs_no_commands
+from orchestrator.remote.ssh.login_shell import (
+    END,
+    END_STDERR,
+    MARK,
+    MARK_STDERR,
+    BetweenMarks,
+    login_line,
+    runs_no_commands,
+)
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.ssh.session import ExecChannel, NoSessionError, exit_code, forward, started
 from orchestrator.remote.streams import BaseTransport, Deadline, InputSource, Places, Tail, last_words, pump
@@ -102,15 +110,25 @@ class SshTransport(BaseTransport):
         stderr: Tail,
         timeout: float,
         cancel: Event,
+        *,
+        to_the_end: bool,
     ) -> int:
         with self._unless_closed():
             self._connection(self._link(), cancel)
             deadline = Deadline(timeout, cancel, self.timeouts.poll)
-            with self._channel(deadline), self._session(command, deadline) as (connection, channel):
-                out, err = AfterMark(on_stdout, MARK), AfterMark(stderr.receive, MARK_STDERR)
+            with (
+                self._channel(deadline),
+                self._session(command, deadline, to_the_end) as (connection, channel),
+            ):
+                out, err = (
+                    BetweenMarks(on_stdout, MARK, END),
+                    BetweenMarks(stderr.receive, MARK_STDERR, END_STDERR),
+                )
                 done = pump(
                     ExecChannel(channel), stdin, out.receive, err.receive, deadline, self.timeouts.window
                 )
+                for each in (out, err):
+                    each.end()
                 said = out.before + err.before
                 if not done:
                     raise FailureError(deadline.failure(stderr.last_words if out.found else last_words(said)))
@@ -134,7 +152,7 @@ class SshTransport(BaseTransport):
 
     @contextmanager
     def _session(
-        self, command: Command, deadline: Deadline
+        self, command: Command, deadline: Deadline, to_the_end: bool
     ) -> "Iterator[tuple[Connection, paramiko.Channel]]":
         """The command's channel, on a further connection where the host allows no further session on the others."""
         while True:
@@ -142,7 +160,8 @@ class SshTransport(BaseTransport):
             try:
                 connection = self._connection(link, deadline.cancel)
                 reply, is_shared = self._ssh.connect_seconds, link.is_shared
-                with started(connection, command, deadline, reply, is_shared) as channel:
+                line = login_line(command, to_the_end=to_the_end)
+                with started(connection, line, deadline, reply, is_shared) as channel:
                     yield connection, channel
                     return
             except NoSessionError:

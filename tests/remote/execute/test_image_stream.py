@@ -37,6 +37,7 @@ class Host(FakeHost):
         *,
         timeout: float,
         cancel: Event,
+        to_the_end: bool = False,  # noqa: ARG002 - no login shell speaks here
     ) -> Answer:
         assert command.argv[0] == "timeout"
         assert timeout > 0

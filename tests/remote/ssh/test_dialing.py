@@ -108,6 +108,17 @@ def test_the_last_words_of_a_proxy_command_are_shown(server: Sshd, laptop: Lapto
     assert len(failure.detail.splitlines()) < 30
 
 
+def test_a_password_in_a_proxy_command_or_in_what_it_says_is_shown_to_nobody(
+    server: Sshd, laptop: Laptop
+) -> None:
+    script = 'echo "cannot reach http://ana:s3cret@proxy:8080" >&2; exit 3; nc -x ana:s3cret@proxy:3128'
+    laptop.host("secret", server, f"ProxyCommand sh -c {shlex.quote(script)}")
+    failure = failed(run(laptop.dial("secret"), sh("true")), FailureKind.UNREACHABLE)
+    assert failure.message.endswith(": cannot reach http://ana:<hidden>@proxy:8080")
+    assert "nc -x ana:<hidden>@proxy:3128" in failure.detail
+    assert "s3cret" not in repr(failure)
+
+
 def test_a_proxy_command_that_is_not_there_is_to_be_installed(server: Sshd, laptop: Laptop) -> None:
     laptop.host("flared", server, "ProxyCommand cloudflared-x access ssh --hostname %h")
     failure = failed(run(laptop.dial("flared"), sh("true")), FailureKind.UNREACHABLE)

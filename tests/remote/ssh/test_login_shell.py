@@ -4,6 +4,7 @@ A forced command stands in for the login shell: sshd hands it the very line that
 """
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from orchestrator.plan import lock
 from orchestrator.plan.command import Command, Script
 from orchestrator.remote.execute.lock import Lock
+from orchestrator.remote.ssh.login_shell import END, MARK, BetweenMarks
 from orchestrator.remote.ssh.transport import SshTransport
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.worlds import cluster
@@ -70,6 +72,8 @@ GREETINGS = {
     "a long one": "seq 20000",
     "one word of ours": "printf held",
 }
+COUNTS = Command(("bash", "-c", "echo out; echo err >&2; exit 3"))
+"""Not a script of ours, so sh runs it as another program."""
 IN_TURN = 'sh -c "$SSH_ORIGINAL_COMMAND"'
 
 
@@ -113,11 +117,74 @@ def test_what_a_host_says_before_a_command_is_not_the_commands(account: Account,
     assert piped(gpu1, says) == (3, b"out\n", b"err\n")
 
 
+FAREWELLS = {
+    "a line": "echo bye",
+    "no newline": "printf bye",
+    "both streams": "echo bye; echo warning >&2",
+    "one word of ours": 'printf "\\036raycluster"',
+}
+
+
+@pytest.mark.parametrize("farewell", FAREWELLS.values(), ids=FAREWELLS)
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh"])
+def test_what_a_login_shell_says_after_a_command_is_not_the_commands(
+    account: Account, shell: str, farewell: str
+) -> None:
+    gpu1 = account(f'trap {shlex.quote(farewell)} EXIT; {shell} -c "$SSH_ORIGINAL_COMMAND"')
+    for says in (sh("echo out; echo err >&2; exit 3"), COUNTS):
+        lines: list[str] = []
+        assert run(gpu1, says) == Output(3, "out\n", "err\n")
+        assert gpu1.stream(says, lines.append, timeout=30, cancel=Event()) == Output(3, stderr="err\n")
+        assert lines == ["out"]
+        assert piped(gpu1, says) == (3, b"out\n", b"err\n")
+
+
+def test_another_program_that_a_signal_kills_has_the_exit_code_that_a_shell_gives_it(
+    account: Account,
+) -> None:
+    ended = run(account(IN_TURN), sh("echo last words >&2; kill -9 $$"))
+    assert isinstance(ended, Output)
+    assert (ended.exit_code, ended.stderr.splitlines()[0]) == (137, "last words")
+
+
+def test_what_a_script_has_begun_and_not_waited_for_is_heard_by_exec(account: Account) -> None:
+    gpu1 = account(IN_TURN)
+    late = sh("(sleep 0.2; echo late) & echo now")
+    assert piped(gpu1, late, to_the_end=True) == (0, b"now\nlate\n", b"")
+
+
+def test_a_mark_among_a_commands_own_words_ends_it_only_where_it_is_the_last(account: Account) -> None:
+    gpu1 = account(f"trap 'echo bye' EXIT; {IN_TURN}")
+    mark = END.decode()
+    assert run(gpu1, sh(f"printf %s {shlex.quote(mark)}; echo more")) == Output(0, f"{mark}more\n", "")
+
+
+def test_what_comes_in_pieces_is_passed_on_as_soon_as_it_is_no_mark() -> None:
+    for size in range(1, 9):
+        got = bytearray()
+        stream = BetweenMarks(got.extend, MARK, END)
+        words = b"hi" + MARK + b"a\x1eb\x1erayc" + END + b"bye"
+        for start in range(0, len(words), size):
+            stream.receive(words[start : start + size])
+        assert bytes(got) == b"a\x1eb\x1erayc"
+        stream.end()
+        assert bytes(got) == b"a\x1eb\x1erayc"
+    for begun in (b"\x1e", END[:-1], END + b"x" * 20_000):
+        got = bytearray()
+        stream = BetweenMarks(got.extend, MARK, END)
+        stream.receive(MARK + begun)
+        stream.end()
+        assert bytes(got) == begun
+
+
 @pytest.mark.parametrize(
     "merged", [f"exec 2>&1; {IN_TURN}", f"({IN_TURN}) 2>&1 | cat"], ids=["start-up file", "recorder"]
 )
-def test_streams_that_a_host_makes_one_have_no_word_of_ours(account: Account, merged: str) -> None:
-    gpu1, says = account(f"echo Welcome; {merged}"), sh("printf out; printf err >&2")
+@pytest.mark.parametrize("farewell", ["", "trap 'echo bye' EXIT; "])
+def test_streams_that_a_host_makes_one_have_no_word_of_ours(
+    account: Account, merged: str, farewell: str
+) -> None:
+    gpu1, says = account(f"{farewell}echo Welcome; {merged}"), sh("printf out; printf err >&2")
     assert piped(gpu1, says) == (0, b"outerr", b"")
     assert run(gpu1, says) == Output(0, "outerr", "")
 
@@ -200,13 +267,15 @@ def test_a_greeting_without_end_fills_no_memory(account: Account) -> None:
     assert set(failure.detail.splitlines()) == {"y"}
 
 
-def piped(transport: SshTransport, command: Command) -> tuple[int, bytes, bytes]:
+def piped(transport: SshTransport, command: Command, *, to_the_end: bool = False) -> tuple[int, bytes, bytes]:
     """The exit code and both streams, byte for byte."""
     out, err = bytearray(), bytearray()
     reader, writer = os.pipe()
     os.close(writer)
     try:
-        ended = transport.pipe(command, reader, out.extend, err.extend, timeout=30, cancel=Event())
+        ended = transport.pipe(
+            command, reader, out.extend, err.extend, timeout=30, cancel=Event(), to_the_end=to_the_end
+        )
     finally:
         os.close(reader)
     assert isinstance(ended, Output), ended
