@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator.cli.app import app
+from orchestrator.plan.typed import Caller, shown
 
 QUOTED = re.compile(r"(?<!has run )`(raycluster [^`\n]+)`")
 ALONE = re.compile(
@@ -38,6 +39,11 @@ def assert_typeable(output: str, called_with: Iterable[str | Path]) -> None:
         assert context is not None, f"the program does not take the line that it printed: {line}"
         if words[0] not in ABOUT_NO_INVENTORY and is_file:
             assert _inventory(context) == given, f"lacks the inventory {given}: {line}"
+
+
+def plainly(text: str) -> str:
+    """A text as it is shown to who has no inventory, about no host."""
+    return shown(text, (), Caller())
 
 
 def printed_lines(output: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from orchestrator.model.cluster import Accelerator, Node
 from orchestrator.model.inventory import arguments
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.problem import plural
+from orchestrator.plan.typed import change, where
 
 NVIDIA_RUNTIMES = "NVIDIA_VISIBLE_DEVICES"
 EMPTY = ("", "-1", "none", "void", "NoDevFiles")
@@ -72,17 +73,17 @@ def hidden(node: Node, facts: HostFacts) -> Iterator[tuple[str, str]]:
         wanted = dict(node.env).get(NVIDIA_RUNTIMES, "all")
         if wanted != "all":
             text = f"{NVIDIA_RUNTIMES} in `env` has no effect beside --gpus {node.docker.gpus}"
-            yield text, f"set `docker: {{gpus: '\"device={wanted}\"'}}`"
+            yield text, change("docker.gpus", f"'\"device={wanted}\"'")
     given = _given(node, facts, env)
     for name in (of.visible, *of.also):
         value = env.get(name)
         if value is None or not name or (name != of.visible and value not in EMPTY):
             continue
         left, entries = visible(value, given), listed(value)
-        fix = f"correct {name} in `env`, or take it out"
+        fix = f"correct {where(f'env.{name}')}, or take it out"
         if (name, value) in facts.image_env:
             every = ",".join(map(str, range(given or 1)))
-            fix = f'it is the image\'s; set `env: {{{name}: "{every}"}}`'
+            fix = f"it is the image's; {change(f'env.{name}', json.dumps(every))}"
         if not left:
             yield f"{name}={value} hides every {of.device}", fix
         elif left < entries:

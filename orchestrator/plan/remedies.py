@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
-from orchestrator.model.cluster import Node
 from orchestrator.plan.problem import Problem, quoted
+from orchestrator.plan.typed import add, change, host_command, ours, there, where
 
 
 def format_duration(seconds: float) -> str:
@@ -15,79 +15,66 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 86400:.0f} d"
 
 
-def in_docker_args(node: Node, *words: str) -> str:
-    """How the words come into the node's `docker.args`, which may have others."""
-    listed = ", ".join(words)
-    return (
-        f"add {listed} to its `docker.args`"
-        if node.docker.args
-        else f"set `docker: {{args: [{listed}]}}` for it"
-    )
-
-
-def _in_args(word: str) -> str:
-    """The same for whoever does not know the node."""
-    return f"set `docker: {{args: [{word}]}}` for it, or add that to its `docker.args`"
-
-
+UP = ours("up")
+LAST_WITH_RAY = "vllm/vllm-openai:v0.17.1"
+INSTALL_RAY = change("ray.install", "'ray[default]==2.56.*'")
 NO_RAY = (
-    "the image has no Ray: stock vLLM images lost it after v0.17.1. Set `ray: {install: "
-    "'ray[default]==2.56.*'}` in the inventory, or use the last stock tag with Ray, vllm/vllm-openai:v0.17.1"
+    f"stock vLLM images lost Ray after v0.17.1. Put it in: {INSTALL_RAY}. "
+    f"Or take the last one that has it: {change('image', LAST_WITH_RAY)}"
 )
 
-OLD_RAY = "use an image with Ray 2.31 or later; or set `ray: {install: 'ray[default]==2.56.*'}`"
+OLD_RAY = f"use an image with Ray 2.31 or later; or {INSTALL_RAY}"
 
 NO_TOOLKIT = (
-    "install the NVIDIA container toolkit on this host (nvidia-ctk runtime configure, then restart Docker), "
-    "or set `accelerator` to what the host has"
+    "install the NVIDIA container toolkit there, then "
+    + there("sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker")
+    + f"; or set {where('accelerator')} to what the host has"
 )
-NO_DRIVER = (
-    "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
-)
-OTHER_DRIVER = "install its driver there, or set `accelerator` to what the host has"
+OTHER_KIND = f"or set {where('accelerator')} to what the host has"
+NO_DRIVER = f"install the NVIDIA driver there (nvidia-smi has to work), {OTHER_KIND}"
+OTHER_DRIVER = f"install its driver there, {OTHER_KIND}"
 NO_DEVICE = (
-    "install the driver that the device is of there; or set `accelerator`, or `docker: {args: …}`, "
+    f"install the driver that the device is of there; or set {where('accelerator')}, or {where('docker.args')}, "
     "to what the host has"
 )
 NO_RIGHT = (
-    "let this user use Docker (sudo usermod -aG docker USER, then log in again), "
-    "or set `docker: {command: sudo -n docker}`"
+    f"let this user use Docker: {there('sudo usermod -aG docker $USER')}; "
+    f"or, where sudo asks for no password, {change('docker.command', 'sudo -n docker')}"
 )
 NO_IMAGE = (
-    "check `image`, and that this host reaches its registry (docker login for private ones); "
-    "or bring the image to the host and set `docker: {pull: never}`"
+    f"check {where('image')}, and that this host reaches its registry (docker login for private ones); "
+    f"or bring the image from a host that has it: {ours('image copy')}"
 )
 
 NO_PIP = "the image has no Python with pip to install Ray with: put Ray into the image in another way"
 NO_INDEX = (
-    "check `ray.install`, and that this host reaches a package index (a proxy? `proxies` in ~/.docker/config.json); "
-    "where only the head does: `image: {from: …, build_on: head}`"
+    f"check {where('ray.install')}, and that this host reaches a package index (a proxy? `proxies` in "
+    "~/.docker/config.json); where only the head does: `image: {from: …, build_on: head}`"
 )
-NO_ROOM = "free disk space where Docker keeps its data (docker system df)"
-PORT_TAKEN = "another program holds the port: stop it, or set another `ray: {port: …}`"
-OTHER_TOKEN = "its Ray token is another than the head's: `raycluster down`, then `up`"  # noqa: S105
+NO_ROOM = f"free disk space where Docker keeps its data: {there('docker system df')} tells of it"
+PORT_TAKEN = f"another program holds the port: stop it, or choose another {where('ray.port')}"
+OTHER_TOKEN = f"its Ray token is another than the head's: {ours('down')}, then {ours('up')}"
 CLOSED_FILE = (
     "its container may not read Ray's token: does SELinux, or something in `docker.args`, keep it from that?"
 )
-SUDO_ASKS = (
-    "let this user run Docker by sudo without a password: there, with USER for its name, "
-    """echo "USER ALL=(root) NOPASSWD: $(command -v docker)" | sudo tee /etc/sudoers.d/docker"""
+SUDO_ASKS = "let this user run Docker by sudo without a password: " + there(
+    """echo "$USER ALL=(root) NOPASSWD: $(command -v docker)" | sudo tee /etc/sudoers.d/docker"""
 )
-NO_TTY = (
-    "let this user use sudo without a terminal: there, with USER for its name, "
-    "echo 'Defaults:USER !requiretty' | sudo tee /etc/sudoers.d/docker-tty"
+NO_TTY = "let this user use sudo without a terminal: " + there(
+    """echo "Defaults:$USER !requiretty" | sudo tee /etc/sudoers.d/docker-tty"""
 )
 SYSTEMS_SOCKET = "unix:///var/run/docker.sock"
 OTHER_ENGINE = (
-    "`docker` is told there to speak to another engine than the system's: docker context use default; "
+    "`docker` is told there to speak to another engine than the system's: "
+    f"{host_command('docker', 'context', 'use', 'default')}; "
     "take DOCKER_HOST and DOCKER_CONTEXT out of its ~/.bashrc or /etc/environment; "
-    f"or set `docker: {{command: docker -H {SYSTEMS_SOCKET}}}` for it"
+    f"or {change('docker.command', f'docker -H {SYSTEMS_SOCKET}')}"
 )
-NO_DAEMON = "start Docker on this host: sudo systemctl start docker"
+NO_DAEMON = there("sudo systemctl start docker")
 USERS_AS_THEY_ARE = "--userns=host"
 READABLE_LOGS = "--log-driver=local"
 HOSTS_RUNTIME = "--runtime=runc"
-NO_RUNTIME = f"install that runtime there, or {_in_args(HOSTS_RUNTIME)}"
+NO_RUNTIME = f"install that runtime there, or {add('docker.args', HOSTS_RUNTIME)}"
 NO_BASH = (
     "the image has no bash, which its container begins with: put it in (FROM it, RUN apt-get install -y bash)"
 )
@@ -95,11 +82,11 @@ NO_CREDENTIALS = (
     "take `credsStore` and `credHelpers` out of ~/.docker/config.json there, or install that program"
 )
 NOT_AUTHORIZED = "let that plugin (`authorization-plugins` in /etc/docker/daemon.json there) allow it"
-HANGS = "does Docker hang there? try on the host: docker ps; if it does: sudo systemctl restart docker"
-NO_DOCKER = "install Docker on this host, or set `docker: {command: …}`"
+HANGS = f"does Docker hang there? {there('docker ps')}; if it does, {there('sudo systemctl restart docker')}"
+NO_DOCKER = f"install Docker there, or say how it is called: {where('docker.command')}"
 
-PRUNE = "`raycluster up --prune`, or `down --prune`, removes it"
-FIREWALL = "let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
+PRUNE = f"{ours('up', '--prune')}, or {ours('down', '--prune')}, removes it"
+FIREWALL = f"let the hosts reach each other at Ray's ports: {ours('check')} shows the firewall's rule"
 
 HINTS = {
     r"ray: (command )?not found": NO_RAY,
@@ -110,9 +97,9 @@ HINTS = {
     r"docker\.sock: connect: permission denied": NO_RIGHT,
     r"sudo: a (password|terminal) is required|is not in the sudoers|is not allowed to execute": SUDO_ASKS,
     r"you must have a tty to run sudo": NO_TTY,
-    r"host's network namespace when user namespaces are enabled": _in_args(USERS_AS_THEY_ARE),
+    r"host's network namespace when user namespaces are enabled": add("docker.args", USERS_AS_THEY_ARE),
     r"authorization denied by plugin|authz plugin": NOT_AUTHORIZED,
-    r"logging driver|log.?opt": _in_args(READABLE_LOGS),
+    r"logging driver|log.?opt": add("docker.args", READABLE_LOGS),
     r"error getting credentials": NO_CREDENTIALS,
     r"unable to retrieve OCI runtime error|unknown runtime specified|unknown or invalid runtime": NO_RUNTIME,
     r"Cannot connect to the Docker daemon at (?!unix:///(var/)?run/docker\.sock)": OTHER_ENGINE,
@@ -144,6 +131,4 @@ def hint(text: str) -> str:
 def docker_problem(exit_code: int, words: str) -> Problem:
     """What is wrong with a Docker that did not answer, and what to do."""
     known = HANGS if exit_code == TIMED_OUT else hint(words)
-    return replace(
-        quoted("", words, known or "look at Docker on this host: docker info"), exit_code=exit_code
-    )
+    return replace(quoted("", words, known or there("docker info")), exit_code=exit_code)

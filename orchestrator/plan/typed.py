@@ -51,6 +51,11 @@ def where(key: str) -> str:
     return _marked("where", key)
 
 
+def words(command: str) -> str:
+    """A command of several words in a place of a line that is filled in later."""
+    return BETWEEN.join(command.split())
+
+
 def _marked(kind: str, *words: str) -> str:
     return f"{START}{kind}{BETWEEN}{BETWEEN.join(words)}{END}"
 
@@ -84,24 +89,24 @@ def has_line(text: str) -> bool:
 
 def _line(found: re.Match[str], among: bool, hosts: tuple[str, ...], caller: Caller) -> str:  # noqa: PLR0911 - kinds
     quote = "`" if among else ""
-    words = tuple(found[2].split(BETWEEN))
+    parts = tuple(found[2].split(BETWEEN))
     match found[1]:
         case "ours" | "limited" as kind:
-            command, *rest = words
+            command, *rest = parts
             return f"{quote}{_ours(command, rest, hosts if kind == 'limited' else (), caller)}{quote}"
         case "exec":
-            line = " ".join(map(quoted, words))
+            line = " ".join(map(quoted, parts))
             known = caller.hosts and all(host in caller.hosts for host in hosts)
             if known and (not hosts or _on(hosts, caller)):
-                return f"{quote}{_ours('exec', ['--on-host', '--', *words], hosts, caller)}{quote}"
+                return f"{quote}{_ours('exec', ['--on-host', '--', *parts], hosts, caller)}{quote}"
             return f"{_on(hosts, caller)}{quote}{line}{quote}"
         case "there":
-            return f"{_on(hosts, caller)}{quote}{words[0]}{quote}"
+            return f"{_on(hosts, caller)}{quote}{parts[0]}{quote}"
         case "change" | "add" as kind:
-            key, *values = words
+            key, *values = parts
             return caller.edit(Edit(tuple(key.split(".")), tuple(values), kind == "add"), hosts)
         case "where":
-            return caller.where(tuple(words[0].split(".")), hosts)
+            return caller.where(tuple(parts[0].split(".")), hosts)
     return found[0]
 
 

@@ -71,7 +71,7 @@ def test_a_failure_is_told_with_its_last_words_and_a_line_that_mends_it(
     told = check.stdout[check.stdout.index("✗") :].splitlines()
     assert told[0] == "✗ image      gpu2  a container from it does not start: docker: ray: not found"
     assert told[1:6] == [f"               | line {number}" for number in range(5, 10)]
-    assert told[6].startswith("               → the image has no Ray: ")
+    assert told[6].startswith("               → stock vLLM images lost Ray after v0.17.1. ")
     assert check.stdout.endswith("cluster demo: 1 failure, 0 warnings on 2 hosts\n")
 
 

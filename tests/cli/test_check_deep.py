@@ -78,7 +78,9 @@ def test_an_image_without_torch_is_a_failure_with_a_line_that_mends_it(
     assert check.exit_code == 3
     told = check.stdout.splitlines()
     at = told.index("✗ torch      all hosts  the image's torch cannot be used: No module named 'torch'")
-    assert told[at + 1].startswith("               → vLLM cannot run in it either: use an image with vLLM")
+    assert told[at + 1].startswith(
+        "               → vLLM cannot run in it either. Take an image with vLLM: inventory.yaml:2: "
+    )
     assert not any(line.startswith("FROM") for line in told)
 
 

@@ -69,7 +69,10 @@ def test_a_docker_that_does_not_answer_is_told_with_its_words(
     chatting.on("gpu2", sent("find"), Output(1, stderr="Cannot connect to the Docker daemon"))
     ran = raycluster("logs")
     assert ran.exit_code == 1
-    assert "      | Cannot connect to the Docker daemon\n      → start Docker on this host" in ran.stderr
+    assert (
+        "      | Cannot connect to the Docker daemon\n      → on gpu2: sudo systemctl start docker"
+        in ran.stderr
+    )
 
 
 def test_names_are_padded_and_nothing_is_coloured_in_a_pipe(

@@ -86,7 +86,7 @@ def test_a_rank_that_is_gone_makes_it_unhealthy_though_the_server_still_answers(
     status = raycluster("status")
     assert status.exit_code == 3
     assert f"model {QWEN.name} does not answer: it waits for gpu2" in status.stdout
-    assert "→ `raycluster serve` starts it there" in status.stdout
+    assert "→ raycluster serve Qwen/Qwen3-32B" in status.stdout
 
 
 def test_where_its_container_has_ended_up_is_the_remedy(up: FakeFleet, raycluster: Raycluster) -> None:

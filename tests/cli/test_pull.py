@@ -68,7 +68,10 @@ def test_docker_that_does_not_run_is_no_image_that_is_missing(
     hosts.streams("gpu1", sent("pull"), *PULLED)
     pull = raycluster("pull")
     assert pull.exit_code == 1
-    assert "gpu2  Cannot connect to the Docker daemon\n      → start Docker on this host" in pull.stderr
+    assert (
+        "gpu2  Cannot connect to the Docker daemon\n      → on gpu2: sudo systemctl start docker"
+        in pull.stderr
+    )
 
 
 def test_with_a_limit_the_others_are_left_alone(hosts: FakeFleet, raycluster: Raycluster) -> None:

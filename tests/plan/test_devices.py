@@ -1,11 +1,13 @@
 """How many devices a node's container is given, and how many of them Ray has to list."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Docker
 from orchestrator.plan import devices
+from orchestrator.plan.typed import change, where
 from tests.plan.worlds import bare_host, node
 
 
@@ -132,7 +134,7 @@ def hidden(image: tuple[tuple[str, str], ...] = (), **changes: object) -> list[t
 
 
 def test_a_variable_that_hides_all_by_mistake_is_told() -> None:
-    fix = f"correct {CUDA} in `env`, or take it out"
+    fix = f"correct {where(f'env.{CUDA}')}, or take it out"
     assert hidden(env=((CUDA, "all"),)) == [(f"{CUDA}=all hides every GPU", fix)]
     assert hidden(env=((CUDA, "0,1,-1,3"),)) == [
         (f"{CUDA}=0,1,-1,3 ends for the driver after 2 GPUs, of 4", fix)
@@ -142,20 +144,20 @@ def test_a_variable_that_hides_all_by_mistake_is_told() -> None:
     assert hidden(accelerator=Accelerator.ASCEND, env=(("ASCEND_RT_VISIBLE_DEVICES", ""),)) == [
         (
             "ASCEND_RT_VISIBLE_DEVICES= hides every NPU",
-            "correct ASCEND_RT_VISIBLE_DEVICES in `env`, or take it out",
+            f"correct {where('env.ASCEND_RT_VISIBLE_DEVICES')}, or take it out",
         )
     ]
 
 
 def test_a_variable_of_the_image_is_told_as_such() -> None:
-    fix = f'it is the image\'s; set `env: {{{CUDA}: "0,1,2,3"}}`'
+    fix = f"it is the image's; {change(f'env.{CUDA}', json.dumps('0,1,2,3'))}"
     assert hidden(image=((CUDA, ""),)) == [(f"{CUDA}= hides every GPU", fix)]
 
 
 def test_a_variable_that_has_no_effect_beside_docker_gpus_is_told() -> None:
     env = (("NVIDIA_VISIBLE_DEVICES", "0,1"),)
     text = "NVIDIA_VISIBLE_DEVICES in `env` has no effect beside --gpus all"
-    assert hidden(env=env) == [(text, "set `docker: {gpus: '\"device=0,1\"'}`")]
+    assert hidden(env=env) == [(text, change("docker.gpus", "'\"device=0,1\"'"))]
     assert hidden(env=env, docker=Docker(gpus="none")) == []
     assert hidden(image=(("NVIDIA_VISIBLE_DEVICES", "all"),)) == []
 

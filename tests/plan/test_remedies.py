@@ -5,9 +5,10 @@ import pytest
 from orchestrator.plan import remedies
 from orchestrator.plan.problem import Problem, exited
 from orchestrator.plan.remedies import docker_problem, hint
+from orchestrator.plan.typed import add, there
 
-UNMAPPED = "set `docker: {args: [--userns=host]}` for it, or add that to its `docker.args`"
-LOCAL_LOGS = "set `docker: {args: [--log-driver=local]}` for it, or add that to its `docker.args`"
+UNMAPPED = add("docker.args", "--userns=host")
+LOCAL_LOGS = add("docker.args", "--log-driver=local")
 
 SAID = [
     ("/bin/bash: line 1: exec: ray: not found", remedies.NO_RAY),
@@ -120,7 +121,7 @@ def test_no_remedy_is_given_on_an_exit_code_alone(exit_code: int) -> None:
     [
         (docker_problem(1, "Cannot connect to the Docker daemon"), remedies.NO_DAEMON),
         (docker_problem(124, "Docker gives no answer"), remedies.HANGS),
-        (docker_problem(125, "the moon is full"), "look at Docker on this host: docker info"),
+        (docker_problem(125, "the moon is full"), there("docker info")),
     ],
 )
 def test_docker_in_trouble_always_has_something_to_try(trouble: Problem, fix: str) -> None:

@@ -9,6 +9,7 @@ import typer
 from orchestrator.cli import options
 from orchestrator.cli.lazy import LeanCommand, group
 from orchestrator.cli.options import JOBS
+from orchestrator.cli.output.typed import limited
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ def copy(
     asked = tuple(dict.fromkeys((*candidates, *targets)))
     copies = execute("image copy", cluster, asked, name, planner, pace)
     copied = ", ".join(change.host for change in copies.done.plan.changes)
+    words = (image,) if image else ()
+    again = (*words, *(("--from", source) if source else ()), *limited(limit))
     how = f"copied to {copied} in {copies.done.seconds:.1f} s" if copied else "nothing to do"
-    raise typer.Exit(conclude(copies, how, UNLIKE))
+    raise typer.Exit(conclude(copies, how, UNLIKE, again))
 
 
 def _checked(image: str) -> str:

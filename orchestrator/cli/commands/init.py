@@ -6,8 +6,7 @@ import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.run.inventory_file import DEFAULT
-
-IMAGE = "vllm/vllm-openai:v0.17.1"
+from orchestrator.plan.remedies import LAST_WITH_RAY as IMAGE
 
 Hosts = Annotated[
     list[str] | None,

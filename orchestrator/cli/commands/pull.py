@@ -5,15 +5,17 @@ from functools import partial
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.output.typed import limited, shown
 from orchestrator.cli.run import inventory_file
+from orchestrator.plan.typed import ours
 
 BUILT = {
-    "each": "Each host has built its own; whether pip chose the same Ray, `raycluster check` tells.",
-    "head": "`raycluster up` gives it to the hosts that lack it; `raycluster image copy` does no more than that.",
+    "each": f"Each host has built its own; whether pip chose the same Ray, {ours('check')} tells.",
+    "head": f"{ours('up')} gives it to the hosts that lack it; {ours('image copy')} does no more than that.",
 }
 UNLIKE = (
     "pull again, should its tag just have been moved; "
-    "a digest in the inventory (`image: name@sha256:…`) cannot be; `raycluster image copy` brings one host's to all"
+    f"a digest in the inventory (`image: name@sha256:…`) cannot be; {ours('image copy')} brings one host's to all"
 )
 
 
@@ -43,15 +45,17 @@ def pull(
     nodes = tuple(node for node in selected if builds(cluster, node) or not installed)
     if not nodes:
         inventory_file.refuse(
-            f"with `build_on: head`, {cluster.head.name} alone pulls; `raycluster up` gives its image to the others"
+            shown(
+                f"with `build_on: head`, {cluster.head.name} alone pulls; {ours('up')} gives its image to the others"
+            )
         )
     copies = execute("pull", cluster, nodes, cluster.image, partial(plan_pull, cluster, nodes), pace)
     new = f"new on {', '.join(copies.new)}" if copies.new else "nothing new"
-    code = conclude(copies, f"{new}, {copies.done.seconds:.1f} s", UNLIKE)
+    code = conclude(copies, f"{new}, {copies.done.seconds:.1f} s", UNLIKE, limited(limit))
     if code or pace.events:
         raise typer.Exit(code)
     if installed:
         answer().print(f"and {docker.image(cluster)}, built from it with {installed}")
-        notice().print(BUILT[cluster.build_on])
+        notice().print(shown(BUILT[cluster.build_on]))
     if copies.new:
-        notice().print("What runs keeps its image; `raycluster up` puts this one to use.")
+        notice().print(shown(f"What runs keeps its image; {ours('up')} puts this one to use."))

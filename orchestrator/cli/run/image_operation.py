@@ -6,6 +6,7 @@ from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.jsonl import Failed
+from orchestrator.cli.output.typed import shown
 from orchestrator.cli.run import operation
 from orchestrator.cli.run.operation import NOTHING, RunResult
 from orchestrator.cli.run.session import Session
@@ -16,6 +17,7 @@ from orchestrator.plan.facts.host import Facts, ImageLookup
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
 from orchestrator.plan.problem import plural
 from orchestrator.plan.steps import Plan, StepKind
+from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Report
 from orchestrator.remote.observe.hosts import inspect_images
 
@@ -69,11 +71,15 @@ def execute(
     return Copies(name, before, done)
 
 
-def conclude(copies: Copies, how: str, fix: str) -> int:
-    """Says who has the image now; the exit code. `how`: they came by it; `fix`: should they have different ones."""
+def conclude(copies: Copies, how: str, fix: str, again: tuple[str, ...]) -> int:
+    """Says who has the image now; the exit code. `how`: they came by it; `fix`: should they have different ones.
+
+    `again`: the words that were given with the command.
+    """
     done, unlike = copies.done, () if copies.done.exit_code else tuple(_unlike(copies, fix))
     message = _message(copies, how, unlike)
-    what_now = f"Once this is mended, `raycluster {done.run.command}` sees to those that lack it."
+    line = ours(done.run.command, *again)
+    what_now = shown(f"Once this is mended, {line} sees to those that lack it.")
     if failures.conclude(done, message, what_now, unlike):
         answer().print(message)
     return done.exit_code or (1 if unlike else 0)
@@ -106,4 +112,4 @@ def _unlike(copies: Copies, fix: str) -> Iterator[Failed]:
     found = [*has, (lacking, "has no such image")] if lacking else has
     if len(found) > 1 or lacking:
         yield from (Failed(hosts=hosts, what=what) for hosts, what in found[:-1])
-        yield Failed(hosts=found[-1][0], what=found[-1][1], fix=fix)
+        yield Failed(hosts=found[-1][0], what=found[-1][1], fix=shown(fix))

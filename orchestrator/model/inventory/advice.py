@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.inventory.fields import Section
 from orchestrator.model.inventory.mistakes import Path
-from orchestrator.model.inventory.models import Image, Inventory
+from orchestrator.model.inventory.models import Host, Image, Inventory
 from orchestrator.model.inventory.yaml_source import Source
 
 OF_MACHINES = {"host", "ip", "name"}
@@ -32,6 +33,13 @@ class Edit:
         return f"{self.key[0]}: {{{self.pair}}}" if self.key[1:] else self.pair
 
 
+def _is_of_hosts(key: tuple[str, ...]) -> bool:
+    """Whether a host may have it for itself."""
+    own = Host.entries().get(key[0])
+    section = own.kind if own and isinstance(own.kind, type) and issubclass(own.kind, Section) else None
+    return own is not None and (section is None or not key[1:] or key[1] in section.entries())
+
+
 def edited(edit: Edit, _hosts: tuple[str, ...] = ()) -> str:
     """The change where there is no file yet."""
     return f"in the inventory, write `{edit.whole}`"
@@ -55,7 +63,7 @@ class Written:
             return self.edit(replace(edit, key=("image", "from")), hosts)
         entries = {each.name: path for path, host in self.inventory.hosts() for each in host.machines()}
         concerned = [host for host in hosts if host in entries] or list(entries)
-        alone = edit.key[0] in OF_MACHINES or len(concerned) < len(entries)
+        alone = edit.key[0] in OF_MACHINES or (len(concerned) < len(entries) and _is_of_hosts(edit.key))
         where: dict[Path, list[str]] = {}
         for host in concerned:
             path = entries[host]

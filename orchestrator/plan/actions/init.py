@@ -14,11 +14,11 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
 from orchestrator.plan.facts.networks import SharedNetwork
 from orchestrator.plan.problem import Problem, plural
+from orchestrator.plan.remedies import LAST_WITH_RAY
 
 COLUMN = 38
 PLAIN = re.compile(r"(?!null$|Null$|NULL$)[A-Za-z0-9/][A-Za-z0-9/._@-]*(:[A-Za-z0-9][A-Za-z0-9/._@-]*)*")
 SUDO = "sudo -n docker"
-LAST_WITH_RAY = "vllm/vllm-openai:v0.17.1"
 
 
 @dataclass(frozen=True, slots=True)

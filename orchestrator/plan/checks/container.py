@@ -9,8 +9,8 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import OLDEST_RAY, too_old
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint, in_docker_args
-from orchestrator.plan.typed import ours, where
+from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint
+from orchestrator.plan.typed import add, ours, where
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
@@ -35,7 +35,7 @@ def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial
 
 def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
     if trial.ray is None or not trial.has_command:
-        yield failure(node.name, "ray", "the image has no Ray", NO_RAY.partition(": ")[2])
+        yield failure(node.name, "ray", "the image has no Ray", NO_RAY)
         return
     if release(trial.ray) < OLDEST_RAY:
         yield failure(node.name, "ray", too_old(trial.ray), OLD_RAY)
@@ -69,5 +69,5 @@ def _limits(node: Node, facts: HostFacts, trial: Trial) -> Findings:
         text = f"containers may lock only {gib(trial.memlock)} of memory, which RDMA needs all of"
         yield failure(node.name, "rdma", text, "let Docker's service have LimitMEMLOCK=infinity")
     if -1 < trial.nofile < OPEN_FILES:
-        fix = in_docker_args(node, f"--ulimit=nofile={OPEN_FILES}")
+        fix = add("docker.args", f"--ulimit=nofile={OPEN_FILES}")
         yield warning(node.name, "memory", f"containers may open only {trial.nofile} files", fix)

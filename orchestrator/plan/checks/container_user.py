@@ -3,23 +3,24 @@
 import shlex
 
 from orchestrator.model.cluster import Node
+from orchestrator.plan import typed
 from orchestrator.plan.checks.finding import Findings, failure, warning
 from orchestrator.plan.docker import endpoint
 from orchestrator.plan.docker.mounts import hf_home_target, mounted_at
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Models, Mounted, Trial
-from orchestrator.plan.remedies import in_docker_args
+from orchestrator.plan.typed import add, change, where
 
 TEMPORARY = ("/tmp", "/var/tmp")
 FOR_TEMPORARY = ("--tmpfs=/tmp:exec", "--tmpfs=/var/tmp")
-NO_SQUASH = "let root write there (NFS: no_root_squash), or set `hf_home`"
+NO_SQUASH = f"let root write there (NFS: no_root_squash), or set {where('hf_home')} to another folder"
 
 
 def check_user(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     """Everything that the trial's user is kept from."""
     if temporary := [path for path in trial.read_only if path in TEMPORARY]:
         text = f"its container cannot write {' and '.join(temporary)}, as Ray and vLLM have to"
-        yield failure(node.name, "image", text, in_docker_args(node, *FOR_TEMPORARY))
+        yield failure(node.name, "image", text, add("docker.args", *FOR_TEMPORARY))
     for cache in (path for path in trial.read_only if path not in TEMPORARY):
         text = f"{_who(node, trial)} cannot write {cache}, where vLLM keeps what it compiles"
         elsewhere = (
@@ -58,7 +59,7 @@ def _folder(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     if not models.given:
         if uid and folder and folder.exists is False:
             text = f"{_who(node, trial)} cannot write {path}, which Docker would make as root's"
-            fix = f"mkdir -p {there} && sudo chown {uid} {there}"
+            fix = typed.there(f"mkdir -p {there} && sudo chown {uid} {there}")
             yield warning(node.name, "hf_home", text, fix)
         return
     if not models.unusable or (own and models.fixed and models.readable):
@@ -68,7 +69,7 @@ def _folder(node: Node, facts: HostFacts, trial: Trial) -> Findings:
         yield warning(node.name, "hf_home", f"{which} cannot be written by containers", NO_SQUASH)
     else:
         text = f"{_who(node, trial)} cannot {'write' if models.readable else 'read'} {which}"
-        fix = f"sudo chown -R {uid} {there}; or {_as_root(node, models)}"
+        fix = f"{typed.there(f'sudo chown -R {uid} {there}')}; or {_as_root(node, models)}"
         yield warning(node.name, "hf_home", text, fix)
 
 
@@ -97,18 +98,14 @@ def _variables(node: Node, models: Models, hf_home: str) -> dict[str, str]:
 
 def _as_root(node: Node, models: Models) -> str:
     """Root's HOME may be the image's, who is told by HOME, so Hugging Face is told where to look."""
-    root = "let --user in `docker.args` be root" if _user(node) else in_docker_args(node, "--user=root")
+    root = "let --user in `docker.args` be root" if _user(node) else add("docker.args", "--user=root")
     own = models.mount is Mounted.OTHER
     variables = {} if own else _variables(node, models, hf_home_target(node))
-    return f"{root}, with {_env(variables)}" if variables else root
+    return f"{root}; {_set(variables)}" if variables else root
 
 
 def _set(variables: dict[str, str]) -> str:
-    return f"set {_env(variables)} for it"
-
-
-def _env(variables: dict[str, str]) -> str:
-    return f"`env: {{{', '.join(f'{name}: {value}' for name, value in variables.items())}}}`"
+    return "; ".join(change(f"env.{name}", value) for name, value in variables.items())
 
 
 def _who(node: Node, trial: Trial) -> str:

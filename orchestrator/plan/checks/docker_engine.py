@@ -8,8 +8,8 @@ from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Trial
-from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, USERS_AS_THEY_ARE, in_docker_args
-from orchestrator.plan.typed import change, host_command, where
+from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, USERS_AS_THEY_ARE
+from orchestrator.plan.typed import add, change, host_command, where
 
 SYSTEMS_DOCKER = f"use the system's Docker: {change('docker.command', 'sudo -n docker')}"
 
@@ -34,13 +34,13 @@ def check_engine(node: Node, here: HostFacts, engine: Engine | None) -> Findings
         yield failure(node.name, "docker", text, SYSTEMS_DOCKER)
     elif engine.maps_users and endpoint.argument(node, "--userns") != "host":
         text = "its Docker maps users (userns-remap), and so refuses containers the host's network"
-        yield failure(node.name, "docker", text, in_docker_args(node, USERS_AS_THEY_ARE))
+        yield failure(node.name, "docker", text, add("docker.args", USERS_AS_THEY_ARE))
     driver = endpoint.argument(node, "--log-driver") or engine.log_driver
     version = release(engine.version)
     cached = engine.maker is Maker.PODMAN or not version or version >= FIRST_TO_CACHE_LOGS
     if driver == "none" or not (cached or driver in HAVE_LOGS):
         text = f"its Docker keeps no logs to read (log driver {driver}), so a container's end would have no reason"
-        yield warning(node.name, "docker", text, in_docker_args(node, READABLE_LOGS))
+        yield warning(node.name, "docker", text, add("docker.args", READABLE_LOGS))
 
 
 def is_fit(node: Node, here: HostFacts, engine: Engine | None) -> bool:
@@ -58,7 +58,7 @@ def check_place(node: Node, found: Inspection, trial: Trial, engine: Engine | No
         return
     runtime = endpoint.argument(node, "--runtime") or (engine.runtime if engine else "")
     if runtime and runtime not in ON_THE_HOST:
-        yield failure(node.name, "docker", f"{text} (runtime {runtime})", in_docker_args(node, HOSTS_RUNTIME))
+        yield failure(node.name, "docker", f"{text} (runtime {runtime})", add("docker.args", HOSTS_RUNTIME))
     else:
         fix = _own_engine(node, engine) if engine and _chosen_by(node, engine) else SYSTEMS_DOCKER
         yield failure(node.name, "docker", text, fix)

@@ -9,6 +9,7 @@ from orchestrator.plan.docker.run import device_files, size
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
 from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answered, missing_folder
+from orchestrator.plan.facts.networks import beside
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import ports
 from orchestrator.plan.remedies import OTHER_DRIVER, PRUNE
@@ -24,7 +25,16 @@ def check_reachable(node: Node, facts: HostFacts | Unreachable) -> Findings:
         topic = contact_topic(node) if isinstance(found, Unreachable) else "docker"
         yield quoting(node.name, topic, "", found.text, found.fix, found.detail)
     elif isinstance(place := node_address(node, found), str):
-        yield failure(node.name, "address", place, "correct `ip` (or `network`) in the inventory")
+        yield failure(node.name, "address", place, _own_ip(node, found))
+
+
+def _own_ip(node: Node, facts: HostFacts) -> str:
+    """What to write instead of an address that is not the host's."""
+    usable = beside(facts, (), node.network)  # of the host's own, without those of its containers
+    usable = usable or beside(facts, (), None)
+    if len(usable) == 1:
+        return change("ip", usable[0].ip)
+    return f"choose one of the host's as {where('ip')}"
 
 
 def contact_topic(node: Node) -> str:
@@ -87,7 +97,7 @@ def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
         yield warning(node.name, "ports", "which ports are in use cannot be told", "install iproute2 there")
         return
     held = {each.port: each.by for each in facts.listeners if each.port in needed}
-    another = ", or set another `ray: {port: …}` in the inventory" if engine.of(cluster).has_ray else ""
+    another = f", or choose another {where('ray.port')}" if engine.of(cluster).has_ray else ""
     for port, holder in held.items():
         by = holder or f"another user's program (sudo ss -ltnp 'sport = :{port}' names it)"
         text = f"port {port}, for {needed[port]}, is held by {by}"

@@ -22,7 +22,8 @@ from orchestrator.plan.facts.address import addresses, places
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.facts.network_test import TCP, Network, Pair, Rank, Stage, Trouble, network, no_rdma
 from orchestrator.plan.facts.probe import Trial
-from orchestrator.plan.typed import ours
+from orchestrator.plan.remedies import LAST_WITH_RAY
+from orchestrator.plan.typed import change, host_command, ours, there
 
 TOPIC = "all-reduce"
 GROUND = ("ssh", "host", "docker", "address", "network", "image")
@@ -32,7 +33,10 @@ SLOW = 0.5
 """Of what the better quarter of pairs carries: where one of three hosts is slow, so is the median."""
 
 CUDA = (Accelerator.NVIDIA, Accelerator.AMD)
-CORRUPT = "something corrupts data: try `env: {NCCL_P2P_DISABLE: '1'}`; nvidia-smi -q -d ECC; other memory"
+NO_P2P = change("env.NCCL_P2P_DISABLE", "'1'")
+CORRUPT = (
+    f"something corrupts data: try {NO_P2P}; {host_command('nvidia-smi', '-q', '-d', 'ECC')}; other memory"
+)
 CABLE = "look at its card and cable: ethtool IFACE (speed, errors), and at the switch's port"
 DOING = {
     "join": "finding the others",
@@ -47,8 +51,8 @@ LATE = {
     Stage.REACHED: "its all-reduce did not end in time",
     Stage.REDUCED: "its pairs were not measured in time",
 }
-NO_TORCH = "vLLM cannot run in it either: use an image with vLLM, such as vllm/vllm-openai"
-ENDED = "out of memory, or stopped by somebody? `docker events` and `dmesg` there may tell"
+NO_TORCH = f"vLLM cannot run in it either. Take an image with vLLM: {change('image', LAST_WITH_RAY)}"
+ENDED = f"out of memory, or stopped by somebody? {there('sudo dmesg | tail')} may tell"
 LOST = "a cable, a switch, or the host itself: look there, then check again"
 AT_REST = f"{ours('check', '--deep')} again, once the hosts are at rest"
 MEMORY = "something else holds the memory of its first GPU: check before a model is served"

@@ -23,6 +23,7 @@ from orchestrator.plan.serving.data_parallel import uneven
 from orchestrator.plan.serving.parallelism import Parallelism
 from orchestrator.plan.serving.refusals import refusal
 from orchestrator.plan.serving.spec import Part, RankGroup, Serving
+from orchestrator.plan.typed import host_command, where
 
 MASTER_PORT = 29501
 """VLLM's default for where its ranks meet. 29500 is its data-parallel master's."""
@@ -75,7 +76,11 @@ class MpEngine:
         self, cluster: Cluster, node: Node, here: HostFacts, container: Container, table: object
     ) -> str | Problem:
         few = _few(node, here)
-        return Problem(few, "look at its driver: nvidia-smi; or set `ray: {num_gpus: …}`") if few else ""
+        return (
+            Problem(few, f"look at its driver: {host_command('nvidia-smi')}; or set {where('ray.num_gpus')}")
+            if few
+            else ""
+        )
 
     def joined(self, node: Node, here: HostFacts, restarts: int) -> Runs:
         return Runs(_few(node, here), restarts)
@@ -122,7 +127,9 @@ class MpEngine:
         return Serving(model, ip, tuple(_parts(nodes, ip, model, chosen.args)), chosen.why)
 
 
-TELL_GPUS = "set `ray: {num_gpus: …}`, or give vLLM its --tensor-parallel-size and --pipeline-parallel-size"
+TELL_GPUS = (
+    f"set {where('ray.num_gpus')}, or give vLLM its --tensor-parallel-size and --pipeline-parallel-size"
+)
 
 
 def _parts(nodes: tuple[Node, ...], ip: str, model: Model, chosen: tuple[str, ...]) -> Iterator[Part]:

@@ -20,6 +20,7 @@ from orchestrator.plan.serving.arguments import BACKEND, Given
 from orchestrator.plan.serving.data_parallel import Placement, placed_by_ray
 from orchestrator.plan.serving.refusals import refusal
 from orchestrator.plan.serving.spec import Part, Serving
+from orchestrator.plan.typed import ours
 
 Table = RayTable | RayTrouble | None
 """The head's node table; None where its GCS could not be asked."""
@@ -96,7 +97,7 @@ class RayEngine:
         listed = _listed(node, here, container, table)
         if node.role is Role.HEAD and cluster.ray.auth is not Auth.DISABLED and not here.token:
             why = "Ray's token cannot be read on this host, so no worker could join"
-            fix = "`raycluster down`, then `raycluster up`, makes a new one"
+            fix = f"{ours('down')}, then {ours('up')}, makes a new one"
             # A head at work is not ended because a file cannot be read; one that is not at work may as well be.
             return Problem(why, fix) if listed else why
         if isinstance(table, RayTable):
@@ -195,7 +196,7 @@ def _mute_head(trouble: RayTrouble) -> str | Problem:
         return "its container runs, but " + trouble.text
     if trouble.final:
         return Problem(trouble.text, trouble.fix)
-    fix = "try again; if it stays so: `raycluster down`, then `raycluster up`"
+    fix = f"try again; if it stays so: {ours('down')}, then {ours('up')}"
     return Problem(f"Ray on the head gives no answer: {trouble.text}", fix)
 
 

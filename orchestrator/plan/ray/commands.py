@@ -13,6 +13,7 @@ from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble, Resource
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import ports
 from orchestrator.plan.remedies import OLD_RAY
+from orchestrator.plan.typed import where
 
 TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
 
@@ -65,12 +66,11 @@ def few(listed: RayNode, accelerator: Accelerator, expected: int) -> Problem | N
         return None
     text = f"Ray sees {count} of its {expected} {of.device}s"
     if others := [f"{n} {name}" for name, n in listed.accelerators if n and name != of.resource]:
-        fix = (
-            f"set `accelerator` to what the host has; or take what tells Ray of {others[0]} out of `ray.args`"
-        )
+        take_out = f"take what tells Ray of {others[0]} out of {where('ray.args')}"
+        fix = f"set {where('accelerator')} to what the host has; or {take_out}"
         return Problem(f"{text}, but {', '.join(others)}", fix)
     if of.counted_by:
-        fix = f"Ray counts them by {of.counted_by}, where the image has it; else set `ray: {{num_gpus: …}}`"
+        fix = f"Ray counts them by {of.counted_by}, where the image has it; else set {where('ray.num_gpus')}"
         return Problem(text, fix)
     return Problem(text)
 

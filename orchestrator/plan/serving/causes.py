@@ -13,6 +13,7 @@ from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.known_causes import KNOWN, Known, Weight
+from orchestrator.plan.typed import words
 
 SECONDARY_ERRORS = (
     r"See root cause above|validation errors? for \w+|Executor failed|ActorHandleNotFoundError"
@@ -25,7 +26,7 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
         name: value
         for name, value in (
             ("device", of.device if of.maker else "device"),
-            ("monitor", of.monitor),
+            ("monitor", words(of.monitor)),
             ("network", of.network),
         )
         if value

@@ -4,7 +4,8 @@ import re
 from dataclasses import replace
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Accelerator
+from orchestrator.model import redact
+from orchestrator.model.cluster import Accelerator, Model
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import TIMED_OUT
@@ -57,7 +58,7 @@ def assess(
     trouble, fix = ("", "") if answers else _trouble(served, accelerator)
     if missing:
         trouble = f"it waits for {', '.join(missing)}"
-        fix = "`raycluster serve` starts it there" if alone else ""  # else it comes back by itself
+        fix = _again(served.model) if alone else ""  # else it comes back by itself
     return ModelHealth(
         model=served.model.name,
         url=served.url,
@@ -81,12 +82,18 @@ def _has_no_supervisor(here: HostFacts | Unreachable | None) -> bool:
     return isinstance(here, HostFacts) and not (here.served and here.served.supervised)
 
 
+def _again(model: Model) -> str:
+    """The line that serves it once more; a secret among its arguments is left to whoever knows it."""
+    shows = redact.arguments(model.args) == model.args
+    return ours("serve", model.name, *(("--", *model.args) if model.args and shows else ()))
+
+
 def _trouble(served: Served, accelerator: Accelerator) -> tuple[str, str]:
     if served.abandoned:
-        return ABANDONED, "`raycluster serve` brings it back"
+        return ABANDONED, _again(served.model)
     cause = causes.root_cause(served.lines, accelerator)
     why = f": {cause.text or cause.detail}" if cause else ""
-    fix = (cause.fix if cause else "") or "`raycluster serve logs` shows what it said"
+    fix = (cause.fix if cause else "") or ours("serve logs")
     if not served.supervised:
         return f"{served.ending}{why}", fix
     match served.state:

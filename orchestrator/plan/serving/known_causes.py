@@ -3,6 +3,8 @@
 from enum import IntEnum
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.remedies import LAST_WITH_RAY, UP
+from orchestrator.plan.typed import add, change, ours, where
 
 
 class Weight(IntEnum):
@@ -35,38 +37,48 @@ class Known:
     frame: str = ""
 
 
+CACHE = where("hf_home")
+MONITOR = ours("exec", "--", "{monitor}")
 LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
-SMALLER = "other vLLM arguments: `raycluster serve MODEL -- --max-model-len {fits}`"
-TOKEN = "accept its conditions at huggingface.co, set `secrets: [HF_TOKEN]`, export HF_TOKEN, then `raycluster up`"  # noqa: S105
-FOLDER = (
-    "check the name; a folder has to be in all containers: `docker: {args: [-v, /data/models:/models:ro]}`"
+SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-len", "{fits}")
+TOKEN = (
+    f"accept its conditions at huggingface.co; {add('secrets', 'HF_TOKEN')}; export HF_TOKEN here; then {UP}"
 )
-DEEP = "`raycluster check --deep` tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
-MEMORY = "free memory of the host; `env: {RAY_memory_usage_threshold: '0.98'}`, then `raycluster up`, lets Ray use more"
+FOLDER = "check the name; a folder has to be in all containers, for example: " + add(
+    "docker.args", "-v", "/data/models:/models:ro"
+)
+DEEP = f"{ours('check', '--deep')} tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
+MEMORY = (
+    "free memory of the host; or let Ray use more: "
+    + change("env.RAY_memory_usage_threshold", "'0.98'")
+    + f", then {UP}"
+)
 ONLINE = (
-    "fill `hf_home` on every host beforehand; or take HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE out of `env`, "
-    "then `raycluster up`"
+    f"fill {where('hf_home')} on every host beforehand; or take HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE out of "
+    f"{where('env')}, then {UP}"
 )
 UNSEEN = (
-    "`raycluster check` tells what containers see; is the image for this `accelerator`, and does it set its devices up "
+    f"{ours('check')} tells what containers see; is the image for this `accelerator`, and does it set its devices up "
     "without its own entrypoint?"
 )
 NUMBERS = (
-    "take CUDA_VISIBLE_DEVICES out of `env`, and give the container its devices by number: "
-    "`docker: {gpus: '\"device=0\"'}`, or '\"device=0:0\"' for a part of one"
+    f"take CUDA_VISIBLE_DEVICES out of {where('env')}, and give the container its devices by number: "
+    + change("docker.gpus", "'\"device=0\"'")
+    + ", or '\"device=0:0\"' for a part of one"
 )
-KILLED = "is the host out of memory? `raycluster exec --on-host -- sh -c 'dmesg | tail'`"
-HELD = "end what holds them (`raycluster dashboard` shows it), or start anew: `raycluster restart`"
-LISTENERS = "end it: `raycluster exec --on-host -- ss -Hltnp` shows who listens"
-OTHER_PORT = "another one: `raycluster serve MODEL -- --port 8001`"
+DMESG = ours("exec", "--on-host", "--", "sh", "-c", "dmesg | tail")
+KILLED = f"is the host out of memory? {DMESG}"
+HELD = f"end what holds them ({ours('dashboard')} shows it), or start anew: {ours('restart')}"
+LISTENERS = f"end it: {ours('exec', '--on-host', '--', 'ss', '-Hltnp')} shows who listens"
+OTHER_PORT = f"another one: {ours('serve', 'MODEL', '--', '--port', '8001')}"
 GONE = (
-    "`raycluster status` tells whether a host is lost, and `raycluster up` brings it back; where none is, "
-    "a process was killed: `raycluster exec --on-host -- sh -c 'dmesg | tail'`"
+    f"{ours('status')} tells whether a host is lost, and {UP} brings it back; where none is, "
+    f"a process was killed: {DMESG}"
 )
 LOW = (
-    "or let vLLM take less: `-- --gpu-memory-utilization 0.8`, or lower. Where CPU and {device} share one memory, "
-    "as on a DGX Spark, the page cache counts too: "
-    "`raycluster exec --on-host -- sudo -n sh -c 'echo 1 >/proc/sys/vm/drop_caches'`"
+    f"or let vLLM take less: {ours('serve', 'MODEL', '--', '--gpu-memory-utilization', '0.8')}, or lower. "
+    "Where CPU and {device} share one memory, as on a DGX Spark, the page cache counts too: "
+    + ours("exec", "--on-host", "--", "sudo", "-n", "sh", "-c", "echo 1 >/proc/sys/vm/drop_caches")
 )
 
 KNOWN: tuple[Known, ...] = (
@@ -96,7 +108,7 @@ KNOWN: tuple[Known, ...] = (
             "{device} {number} has not enough memory for the model",
             "a {device} has not enough memory for the model",
         ),
-        (LESS + "; `raycluster exec -- {monitor}` shows what else holds some", LESS),
+        (LESS + f"; {MONITOR} shows what else holds some", LESS),
         "PyTorch to 2.9 (torch.cuda.OutOfMemoryError to 2.4, torch.AcceleratorError from 2.8), torch_npu, XLA",
     ),
     Known(
@@ -104,7 +116,7 @@ KNOWN: tuple[Known, ...] = (
         r"is less than desired GPU memory utilization",
         ("only {free} of {total} GiB of a {device} are free, and vLLM wants more",),
         (
-            "end what holds the rest (`raycluster exec -- {monitor}` shows programs), " + LOW,
+            f"end what holds the rest ({MONITOR} shows programs), " + LOW,
             "end what holds the rest, " + LOW,
         ),
         "vLLM 0.11.1 to 0.33.0; from 0.14.1 with the device's name",
@@ -144,7 +156,7 @@ KNOWN: tuple[Known, ...] = (
         r"huggingface\.co|LocalEntryNotFoundError",
         ("Hugging Face cannot be reached, and the model is not in the cache",),
         (
-            "let the host reach huggingface.co (no HF_HUB_OFFLINE in `env`), or fill `hf_home` of all hosts beforehand",
+            f"let the host reach huggingface.co (no HF_HUB_OFFLINE in {where('env')}), or fill {CACHE} of all hosts",
         ),
         "huggingface_hub 0.16 to 2.4, transformers to 5.19",
     ),
@@ -159,33 +171,34 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
         ("the model's {heads} attention heads cannot be split over {size} {device}s",),
-        ("choose a size that divides them: `raycluster serve MODEL -- --tensor-parallel-size N`",),
+        ("choose a size that divides them: " + ours("serve", "MODEL", "--", "--tensor-parallel-size", "N"),),
         "vLLM 0.6.6 to 0.33.0",
     ),
     Known(
         r"[Pp]ipeline parallelism is not supported for this model",
         ("this model knows no pipeline parallelism",),
         (
-            "`raycluster serve MODEL -- --pipeline-parallel-size 1 --tensor-parallel-size N`, over all {device}s",
+            ours("serve", "MODEL", "--", "--pipeline-parallel-size", "1", "--tensor-parallel-size", "N")
+            + ", over all {device}s",
         ),
         "vLLM 0.6.6 to 0.33.0",
     ),
     Known(
         r"error: unrecognized arguments:.*--nnodes",
         ("the image's vLLM is older than 0.11.1, and knows no ranks on several hosts",),
-        ("set `image` to one with vLLM 0.11.1 or later; or `engine: ray`",),
+        (f"set {where('image')} to one with vLLM 0.11.1 or later; or {change('engine', 'ray')}",),
         "vLLM to 0.11.0",
     ),
     Known(
         r"error: .*(argument|invalid choice)",
         ("vLLM does not take its arguments",),
-        ("it lists them: `raycluster exec -l head -- vllm serve --help`",),
+        ("it lists them: " + ours("exec", "-l", "head", "--", "vllm", "serve", "--help"),),
         "argparse",
     ),
     Known(
         r"[`'\"]trust_remote_code=True",  # quoted, unlike where vLLM lists what it was told
         ("the model brings code of its own, which vLLM runs only when told to",),
-        ("if you trust it: `raycluster serve MODEL -- --trust-remote-code`",),
+        ("if you trust it: " + ours("serve", "MODEL", "--", "--trust-remote-code"),),
         "vLLM 0.6.6 to 0.33.0, transformers to 5.19",
     ),
     Known(
@@ -216,7 +229,7 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"Current node has no \w+ available|is not included in a placement group",
         ("the head has no free {device}, and vLLM wants one where it runs",),
-        ("take a host with {device}s as the head; or end what holds them: `raycluster restart`",),
+        ("take a host with {device}s as the head; or end what holds them: " + ours("restart"),),
         "vLLM 0.8.5 to 0.33.0",
     ),
     Known(
@@ -255,13 +268,13 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"^vllm: No such file or directory",
         ("the image has no vLLM",),
-        ("set `image` to one that has, such as vllm/vllm-openai",),
+        (change("image", LAST_WITH_RAY),),
         "raycluster, which starts vLLM",
     ),
     Known(
         r"No space left on device(: '(?P<path>[^']+)')?",
         ("a disk is full: no room for {path}", "a disk is full"),
-        ("free some, or put `hf_home` on another; `raycluster exec -- df -h` shows them",),
+        (f"free some, or put {where('hf_home')} on another; {ours('exec', '--', 'df', '-h')} shows them",),
         "Linux",
         Weight.SYMPTOM,
     ),
@@ -275,7 +288,7 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"address: (?P<host>[\da-fA-F.:]+).* has been marked dead",
         ("Ray has lost host {host}",),
-        ("`raycluster status` tells how it is; `raycluster up` brings it back",),
+        (f"{ours('status')} tells how it is; {UP} brings it back",),
         "Ray 2.31 to 2.60",
         Weight.CONSEQUENCE,
     ),

@@ -55,7 +55,7 @@ def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Host
     taking_part = {part.node.name for part in serving.parts}
     for host in assess(cluster, facts).hosts:
         if not host.joined and host.name not in taking_part:
-            fix = "`raycluster up` completes the cluster; to use its GPUs, serve after that"
+            fix = f"{ours('up')} completes the cluster; to use its GPUs, serve after that"
             yield HostProblem(
                 host.name, Problem(f"is {host.verdict}, so the model is spread without it", fix)
             )

@@ -16,7 +16,7 @@ from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.adhoc import plan_exec, plan_shell, refusal
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ssh_command import ssh
-from orchestrator.plan.typed import ours
+from orchestrator.plan.typed import ours, there
 
 NODE = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
 DEMO = Cluster("demo", "vllm/vllm-openai:v0.17.1", replace(NODE, name="gpu1", role=Role.HEAD), (NODE,))
@@ -77,7 +77,7 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
             (1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"),
             Problem(
                 "Docker there does not tell of its containers",
-                "start Docker on this host: sudo systemctl start docker",
+                there("sudo systemctl start docker"),
                 "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
             ),
         ),

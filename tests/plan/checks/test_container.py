@@ -11,11 +11,11 @@ from orchestrator.plan.checks.container import BY_HAND, check_container
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY
-from orchestrator.plan.typed import where
+from orchestrator.plan.typed import add, where
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, head, trial
 from tests.plan.worlds import bare_host
 
-INSTALL = NO_RAY.removeprefix("the image has no Ray: ")
+INSTALL = NO_RAY
 SAME = "let all hosts run the same image: pull it anew on all, or write it with its digest"
 
 
@@ -158,7 +158,7 @@ def test_memory_that_rdma_may_not_lock(rdma: Rdma, there: bool, memlock: int, to
 
 @pytest.mark.parametrize(("nofile", "few"), [(1024, True), (65535, True), (65536, False), (-1, False)])
 def test_few_open_files(nofile: int, few: bool) -> None:
-    fix = "set `docker: {args: [--ulimit=nofile=65536]}` for it"
+    fix = add("docker.args", "--ulimit=nofile=65536")
     wanted = [("warning", f"containers may open only {nofile} files", fix)] if few else []
     assert bad(trial(nofile=nofile)) == wanted
 

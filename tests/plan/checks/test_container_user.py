@@ -8,6 +8,7 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.plan.checks.container_user import check_user
 from orchestrator.plan.facts.probe import Mounted, User
+from orchestrator.plan.typed import add, change, there, where
 from tests.plan.checks.samples import ALONE, MODELS, Told, brief, folder, head, machine, trial
 from tests.plan.worlds import bare_host
 
@@ -38,21 +39,21 @@ def test_where_nothing_is_mounted_the_user_is_told_to_look_where_docker_makes_no
     None
 ):
     text = f"{WHO} looks for models in {HUB}, where nothing is mounted: they would go with the container"
-    fix = "set `env: {HF_HOME: /home/vllm/huggingface}` for it"
+    fix = change("env.HF_HOME", "/home/vllm/huggingface")
     assert bad(**LOOKS_THERE) == [("warning", text, fix)]
 
 
 def test_a_folder_for_models_that_the_image_itself_names_is_named_and_set() -> None:
     ((_, text, fix),) = bad(hub="/models", mount=Mounted.NOTHING)
     assert "looks for models in /models, where" in text
-    wanted = "HF_HOME: /root/.cache/huggingface, HF_HUB_CACHE: /root/.cache/huggingface/hub"
-    assert fix == f"set `env: {{{wanted}}}` for it"
+    wanted = {"HF_HOME": "/root/.cache/huggingface", "HF_HUB_CACHE": "/root/.cache/huggingface/hub"}
+    assert fix == "; ".join(change(f"env.{name}", value) for name, value in wanted.items())
 
 
 def test_who_may_not_come_to_the_models_is_told_where_to_look() -> None:
     ((_, text, fix),) = bad(entered=False)
     assert text == f"{WHO} looks for models in /root/.cache/huggingface, and may not enter that"
-    assert fix == "set `env: {HF_HOME: /home/vllm/huggingface}` for it"
+    assert fix == change("env.HF_HOME", "/home/vllm/huggingface")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,8 @@ def test_who_may_not_come_to_the_models_is_told_where_to_look() -> None:
 def test_a_folder_that_the_user_cannot_use_is_given_to_it_or_the_user_is_root(
     unusable: str, readable: bool, told: str
 ) -> None:
-    root = "set `docker: {args: [--user=root]}` for it, with `env: {HF_HOME: /root/.cache/huggingface}`"
-    wanted = [("warning", f"{WHO} {told}", f"sudo chown -R 2000 /hf; or {root}")]
+    root = add("docker.args", "--user=root") + "; " + change("env.HF_HOME", "/root/.cache/huggingface")
+    wanted = [("warning", f"{WHO} {told}", f"{there('sudo chown -R 2000 /hf')}; or {root}")]
     assert bad(unusable=unusable, readable=readable) == wanted
 
 
@@ -75,14 +76,14 @@ def test_a_user_of_docker_args_is_said_to_be_one_and_changed_there() -> None:
     of = head(docker=Docker(args=("--user", "2000")), env=(("HF_HOME", "/models"),))
     ((_, text, fix),) = bad(of, User(2000, "", "/"), home="/models", hub="/models/hub", unusable=".")
     assert text == "the user 2000 of `docker.args` cannot write /hf"
-    assert fix == "sudo chown -R 2000 /hf; or let --user in `docker.args` be root"
+    assert fix == f"{there('sudo chown -R 2000 /hf')}; or let --user in `docker.args` be root"
 
 
 @pytest.mark.parametrize(
     ("user", "fixed"), [(User(0, "root", "/root"), False), (User(0, "root", "/root"), True), (VLLM, True)]
 )
 def test_a_folder_that_root_cannot_write_either(user: User, fixed: bool) -> None:
-    wanted = "let root write there (NFS: no_root_squash), or set `hf_home`"
+    wanted = f"let root write there (NFS: no_root_squash), or set {where('hf_home')} to another folder"
     assert bad(user=user, fixed=fixed, unusable=".") == [
         ("warning", "/hf cannot be written by containers", wanted)
     ]
@@ -91,7 +92,7 @@ def test_a_folder_that_root_cannot_write_either(user: User, fixed: bool) -> None
 @pytest.mark.parametrize(("user", "told"), [(VLLM, True), (User(0, "root", "/root"), False)])
 def test_a_folder_that_docker_would_make_is_roots(user: User, told: bool) -> None:
     text = f"{WHO} cannot write /hf, which Docker would make as root's"
-    wanted = [("warning", text, "mkdir -p /hf && sudo chown 2000 /hf")] if told else []
+    wanted = [("warning", text, there("mkdir -p /hf && sudo chown 2000 /hf"))] if told else []
     assert bad(user=user, exists=False, given=False) == wanted
 
 
@@ -100,7 +101,7 @@ def test_a_mount_of_the_inventorys_own_is_judged_where_it_comes_from_and_may_be_
     own: dict[str, Any] = {"home": "/models", "hub": "/models/hub", "mount": Mounted.OTHER, "unusable": "."}
     ((_, text, fix),) = bad(of, **own)
     assert text == f"{WHO} cannot write /data"
-    assert fix == "sudo chown -R 2000 /data; or add --user=root to its `docker.args`"
+    assert fix == f"{there('sudo chown -R 2000 /data')}; or {add('docker.args', '--user=root')}"
     assert bad(of, **own, fixed=True) == []
     assert bad(of, **own, entered=False)[0][1] == text
 
@@ -112,16 +113,19 @@ def test_a_container_that_cannot_write_its_temporary_folders() -> None:
         "failure",
         "its container cannot write /tmp and /var/tmp, as Ray and vLLM have to",
     )
-    assert fix == "add --tmpfs=/tmp:exec, --tmpfs=/var/tmp to its `docker.args`"
+    assert fix == add("docker.args", "--tmpfs=/tmp:exec", "--tmpfs=/var/tmp")
 
 
 @pytest.mark.parametrize(
-    ("cache", "fix"),
+    ("cache", "variables"),
     [
-        ("/home/vllm/.cache", "set `env: {HOME: /tmp, HF_HOME: /root/.cache/huggingface}` for it"),
-        ("/cache", "set `env: {XDG_CACHE_HOME: /tmp/.cache, HF_HOME: /root/.cache/huggingface}` for it"),
+        ("/home/vllm/.cache", {"HOME": "/tmp", "HF_HOME": "/root/.cache/huggingface"}),
+        ("/cache", {"XDG_CACHE_HOME": "/tmp/.cache", "HF_HOME": "/root/.cache/huggingface"}),
     ],
 )
-def test_a_cache_that_its_user_cannot_write_is_moved_and_the_models_are_not(cache: str, fix: str) -> None:
+def test_a_cache_that_its_user_cannot_write_is_moved_and_the_models_are_not(
+    cache: str, variables: dict[str, str]
+) -> None:
+    fix = "; ".join(change(f"env.{name}", value) for name, value in variables.items())
     text = f"{WHO} cannot write {cache}, where vLLM keeps what it compiles"
     assert bad(read_only=(cache,)) == [("warning", text, fix)]

@@ -9,8 +9,8 @@ from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.checks import Evidence, quick, thorough
 from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.probe import Outcome
-from orchestrator.plan.remedies import READABLE_LOGS, USERS_AS_THEY_ARE, in_docker_args
-from orchestrator.plan.typed import change, host_command, where
+from orchestrator.plan.remedies import READABLE_LOGS, USERS_AS_THEY_ARE
+from orchestrator.plan.typed import add, change, host_command, where
 from tests.plan.checks.samples import (
     ALONE,
     ENGINE,
@@ -147,11 +147,7 @@ def test_mapped_users_are_refused_the_hosts_network_unless_the_inventory_unmaps_
 ) -> None:
     text = "its Docker maps users (userns-remap), and so refuses containers the host's network"
     unmapped = "host" in " ".join(args[-1:])
-    refused = (
-        []
-        if unmapped
-        else [("failure", text, in_docker_args(head(docker=Docker(args=args)).head, USERS_AS_THEY_ARE))]
-    )
+    refused = [] if unmapped else [("failure", text, add("docker.args", USERS_AS_THEY_ARE))]
     assert told(head(docker=Docker(args=args)), maps_users=True) == refused
 
 
@@ -174,7 +170,7 @@ def test_logs_that_nobody_can_read(version: str, driver: str, args: tuple[str, .
     of = head(docker=Docker(args=args))
     found = told(of, version=version, log_driver=driver)
     assert [(level, fix) for level, _, fix in found] == (
-        [] if heard else [("warning", in_docker_args(of.head, READABLE_LOGS))]
+        [] if heard else [("warning", add("docker.args", READABLE_LOGS))]
     )
     assert all("keeps no logs to read (log driver " in text for _, text, _ in found)
 
@@ -249,12 +245,12 @@ def test_what_a_container_tries_from_elsewhere_is_not_told_of_the_hosts_network(
     [
         ((), {"runtime": "runc"}, "", SUDO),
         ((), {"context": "far"}, "", f"{USE_DEFAULT}; or {OWN}"),
-        ((), {"runtime": "runsc"}, " (runtime runsc)", "set `docker: {args: [--runtime=runc]}` for it"),
+        ((), {"runtime": "runsc"}, " (runtime runsc)", add("docker.args", "--runtime=runc")),
         (
             ("--runtime=kata",),
             {"runtime": "runc"},
             " (runtime kata)",
-            "add --runtime=runc to its `docker.args`",
+            add("docker.args", "--runtime=runc"),
         ),
         (("--runtime", "runc"), {"runtime": "runsc"}, "", SUDO),
     ],

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
 from orchestrator.plan.checks.hardware import check_hardware
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
-from orchestrator.plan.remedies import NO_IMAGE, NO_TOOLKIT, docker_problem
+from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER, docker_problem
 from orchestrator.plan.typed import change, ours, there
 from tests.plan.checks.samples import (
     ALONE,
@@ -23,7 +23,6 @@ from tests.plan.checks.samples import (
 )
 from tests.plan.worlds import bare_host, cluster
 
-DRIVER = "install the NVIDIA driver there (nvidia-smi has to work), or set `accelerator` to what the host has"
 MOVE = f"{there('docker system prune')}; or move Docker's data-root to a larger disk"
 IMAGE = "vllm/vllm-openai:v0.17.1"
 
@@ -160,20 +159,20 @@ NO_TOOLKIT_THERE = "the NVIDIA container toolkit is not there"
         ({}, []),
         (
             {"nvidia_cards": 0, "nvidia_driver": ""},
-            [("failure", "there is no NVIDIA driver on it (no NVIDIA card on its bus)", DRIVER)],
+            [("failure", "there is no NVIDIA driver on it (no NVIDIA card on its bus)", NO_DRIVER)],
         ),
         (
             {"nvidia_cards": 1, "nvidia_driver": ""},
-            [("failure", "there is no NVIDIA driver on it (1 NVIDIA card on its bus)", DRIVER)],
+            [("failure", "there is no NVIDIA driver on it (1 NVIDIA card on its bus)", NO_DRIVER)],
         ),
         (
             {"nvidia_driver": "", "nvidia_toolkit": ""},
             [
-                ("failure", "there is no NVIDIA driver on it (8 NVIDIA cards on its bus)", DRIVER),
+                ("failure", "there is no NVIDIA driver on it (8 NVIDIA cards on its bus)", NO_DRIVER),
                 ("warning", NO_TOOLKIT_THERE, NO_TOOLKIT),
             ],
         ),
-        ({"nvidia_usable": 0}, [("failure", "driver 570.86.15, but nvidia-smi lists no GPU", DRIVER)]),
+        ({"nvidia_usable": 0}, [("failure", "driver 570.86.15, but nvidia-smi lists no GPU", NO_DRIVER)]),
         ({"nvidia_toolkit": ""}, [("failure", NO_TOOLKIT_THERE, NO_TOOLKIT)]),
     ],
 )
@@ -184,7 +183,7 @@ def test_nvidias_card_driver_and_toolkit(changes: dict[str, object], wanted: Tol
 @pytest.mark.parametrize("kind", OTHERS)
 def test_devices_of_another_kind(kind: Accelerator) -> None:
     told = f"`accelerator` is {kind}, and there is no such device on it"
-    fix = "install its driver there, or set `accelerator` to what the host has"
+    fix = OTHER_DRIVER
     assert bad(hardware(), accelerator=kind) == [("failure", told, fix)]
     of = head(accelerator=kind)
     for count, devices in ((1, "device"), (8, "devices")):

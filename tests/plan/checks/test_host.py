@@ -10,8 +10,16 @@ from orchestrator.plan.checks.host import check_reachable, check_startable
 from orchestrator.plan.facts.host import Address, Listener, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import HANGS, NO_DAEMON, NO_RIGHT, OTHER_DRIVER, SUDO_ASKS, docker_problem
-from orchestrator.plan.typed import change, host_command, where
+from orchestrator.plan.remedies import (
+    HANGS,
+    NO_DAEMON,
+    NO_RIGHT,
+    OTHER_DRIVER,
+    PRUNE,
+    SUDO_ASKS,
+    docker_problem,
+)
+from orchestrator.plan.typed import change, host_command, there, where
 from tests.plan.checks.samples import ALONE, brief, fine, found, good, head, head_with, machine
 from tests.plan.worlds import bare_host, cluster, container, node
 
@@ -63,7 +71,7 @@ def test_a_silent_host_is_told_in_its_own_words_and_no_more() -> None:
         ),
         (docker_problem(1, "permission denied: docker.sock"), "permission denied: docker.sock", NO_RIGHT),
         (docker_problem(1, "sudo: a password is required\nbye"), "sudo: a password is required", SUDO_ASKS),
-        (docker_problem(3, "?"), "?", "look at Docker on this host: docker info"),
+        (docker_problem(3, "?"), "?", there("docker info")),
     ],
 )
 def test_docker_in_trouble_is_the_one_thing_told(trouble: Problem, told: str, fix: str) -> None:
@@ -78,23 +86,34 @@ def test_what_docker_says_in_several_lines_stands_below_the_one_that_tells_it() 
 
 
 @pytest.mark.parametrize(
-    ("of", "addresses", "told"),
+    ("of", "addresses", "told", "fix"),
     [
-        (head(), (Address("eth0", "10.0.0.7"),), f"{NOWHERE} 10.0.0.7 (eth0)"),
-        (head(), (), f"{NOWHERE} none"),
+        (head(), (Address("eth0", "10.0.0.7"),), f"{NOWHERE} 10.0.0.7 (eth0)", change("ip", "10.0.0.7")),
+        (
+            head(),
+            (Address("docker0", "172.17.0.1"), Address("eth0", "10.0.0.7")),
+            f"{NOWHERE} 172.17.0.1 (docker0), 10.0.0.7 (eth0)",
+            change("ip", "10.0.0.7"),
+        ),
+        (
+            head(),
+            (Address("eth0", "10.0.0.7"), Address("eth1", "10.0.1.7")),
+            f"{NOWHERE} 10.0.0.7 (eth0), 10.0.1.7 (eth1)",
+            f"choose one of the host's as {where('ip')}",
+        ),
+        (head(), (), f"{NOWHERE} none", f"choose one of the host's as {where('ip')}"),
         (
             head(ip=None, network="10.1.0.0/16"),
             (Address("eth0", "10.0.0.1"),),
             "no address of this host lies in network 10.1.0.0/16: it has 10.0.0.1 (eth0)",
+            change("ip", "10.0.0.1"),
         ),
     ],
 )
 def test_an_address_that_is_not_there_is_the_one_thing_told(
-    of: Cluster, addresses: tuple[Address, ...], told: str
+    of: Cluster, addresses: tuple[Address, ...], told: str, fix: str
 ) -> None:
-    assert found(of, addresses=addresses) == [
-        ("failure", told, "correct `ip` (or `network`) in the inventory")
-    ]
+    assert found(of, addresses=addresses) == [("failure", told, fix)]
 
 
 def test_a_container_of_that_name_that_is_not_ours() -> None:
@@ -113,9 +132,7 @@ def test_a_container_of_this_cluster_that_the_inventory_does_not_name(running: b
     left = container(ALONE, ALONE.head, name="raycluster-demo-gpu9", running=running)
     other = container(ALONE, ALONE.head, name="raycluster-big-gpu9", cluster="big")
     told = "raycluster-demo-gpu9 of this cluster is there, which is not in the inventory"
-    assert found(docker=(left, other)) == [
-        (level, told, "`raycluster up --prune`, or `down --prune`, removes it")
-    ]
+    assert found(docker=(left, other)) == [(level, told, PRUNE)]
 
 
 def test_an_image_that_is_absent_and_never_pulled() -> None:
@@ -141,7 +158,7 @@ def test_the_head_alone_needs_an_image_that_ray_is_added_to() -> None:
     assert list(check_startable(of, worker, bare_host(worker, image_id="", listeners=()))) == []
 
 
-HELD = "stop it, or set another `ray: {port: …}` in the inventory"
+HELD = f"stop it, or choose another {where('ray.port')}"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from orchestrator.plan.serving import state as served
 from orchestrator.plan.serving.plan import plan_serve, plan_stop
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import Plan, Run, StepKind
+from orchestrator.plan.typed import ours
 from tests.plan.serving.worlds import QWEN, told
 from tests.plan.worlds import (
     NOW,
@@ -313,12 +314,15 @@ def test_it_is_healthy_only_while_it_answers_and_every_rank_is_there() -> None:
     assert {(host.ray, host.joined) for host in health.hosts} == {(None, True)}
 
 
+AGAIN = ours("serve", "Qwen/Qwen3-32B", "--", "--max-model-len", "4096")
+
+
 @pytest.mark.parametrize(
     ("host", "now", "fix"),
     [
         ("gpu1", lambda of: waiting(of, "gpu3"), ""),
-        ("gpu3", lambda _: None, "`raycluster serve` starts it there"),
-        ("gpu3", lambda of: rank_of(of, 2, supervised=False), "`raycluster serve` starts it there"),
+        ("gpu3", lambda _: None, AGAIN),
+        ("gpu3", lambda of: rank_of(of, 2, supervised=False), AGAIN),
     ],
 )
 def test_a_rank_that_is_missing_by_either_hosts_word_is_no_answer(host: str, now: Any, fix: str) -> None:

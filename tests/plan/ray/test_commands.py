@@ -12,6 +12,7 @@ from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.ray.commands import parse_table
 from orchestrator.plan.remedies import OLD_RAY
+from orchestrator.plan.typed import where
 from tests.plan.recordings import ray_line, ray_row
 from tests.plan.worlds import cluster, node
 
@@ -49,7 +50,7 @@ def test_gpus_where_npus_should_be_are_told() -> None:
     told = ray.few(EIGHT_GPUS, Accelerator.ASCEND, 8)
     assert told
     assert told.text == "Ray sees 0 of its 8 NPUs, but 8 GPU"
-    assert "`accelerator`" in told.fix
+    assert where("accelerator") in told.fix
     assert ray.few(EIGHT_GPUS, Accelerator.NVIDIA, 8) is None
 
 

@@ -9,6 +9,7 @@ from orchestrator.plan.serving.health import ELSEWHERE, LAST_LINES, ServerAnswer
 from orchestrator.plan.steps import NotYet, Ready
 from tests.plan.serving.worlds import URL, ended, line, starting
 from tests.plan.worlds import NOW
+from tests.typed_lines import plainly
 
 GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
 
@@ -104,7 +105,7 @@ def test_what_is_told_fits_the_accelerator_of_the_host() -> None:
     waits = ServerAnswers(Accelerator.ASCEND)
     never = waits(0, line(**ended(MEMORY)), "")
     assert isinstance(never, Problem)
-    assert "npu-smi info" in never.fix
+    assert "npu-smi info" in plainly(never.fix)
     assert waits(0, line(**starting(HELD)), "") == Problem(
         "Ray has had no NPUs for it for 70 s", fix=known_causes.HELD
     )

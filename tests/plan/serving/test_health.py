@@ -9,11 +9,13 @@ from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.serving.health import ELSEWHERE, ModelHealth, assess
 from orchestrator.plan.status import health as of_cluster
 from orchestrator.plan.status.health import Verdict
+from orchestrator.plan.typed import ours
 from tests.plan.worlds import NOW, cluster, standing, with_container
 
 from .worlds import QWEN, URL, ended, seen, serving, starting
 
-LOGS = "`raycluster serve logs` shows what it said"
+LOGS = ours("serve logs")
+AGAIN = ours("serve", "Qwen/Qwen3-32B", "--", "--max-model-len", "4096")
 OOM = "torch.OutOfMemoryError: CUDA out of memory."
 
 
@@ -54,12 +56,12 @@ def test_it_answers() -> None:
         (
             starting() | {"supervised": False},
             "what kept vLLM running in the container is gone",
-            "`raycluster serve` brings it back",
+            AGAIN,
         ),
         (
             {"supervised": False, "trouble": "nothing is served"},
             "what kept vLLM running in the container is gone",
-            "`raycluster serve` brings it back",
+            AGAIN,
         ),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.plan.facts.host import RayTrouble, Unreachable
 from orchestrator.plan.remedies import docker_problem, format_duration
 from orchestrator.plan.status.health import HostHealth, Verdict, assess
+from orchestrator.plan.typed import there
 from tests.plan.worlds import (
     NOW,
     bare,
@@ -137,7 +138,7 @@ def test_a_host_whose_docker_is_stopped_is_unknown_with_the_remedy() -> None:
     trouble = docker_problem(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
     gpu2 = host(assess(DEMO, with_host(standing(DEMO), "gpu2", docker=trouble)), "gpu2")
     assert gpu2.verdict is Verdict.UNKNOWN
-    assert gpu2.fix == "start Docker on this host: sudo systemctl start docker"
+    assert gpu2.fix == there("sudo systemctl start docker")
 
 
 def test_a_head_that_gives_no_answer_leaves_joining_unknown() -> None:

@@ -10,7 +10,7 @@ from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, RayTrouble,
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.status.services import Dashboard, dashboard, metrics, service_discovery
-from orchestrator.plan.typed import change, ours
+from orchestrator.plan.typed import change, ours, there
 from tests.plan.worlds import bare, cluster, ray_node, seen, standing, with_container, with_host
 
 DEMO = cluster()
@@ -66,7 +66,7 @@ def test_its_token_is_the_heads_where_the_container_was_started_to_ask_for_one()
         (
             with_host(serving(), "gpu1", docker=docker_problem(1, "Cannot connect to the Docker daemon")),
             "Cannot connect to the Docker daemon",
-            "start Docker on this host: sudo systemctl start docker",
+            there("sudo systemctl start docker"),
         ),
     ],
 )
