@@ -23,7 +23,7 @@ from orchestrator.plan.serving.data_parallel import uneven
 from orchestrator.plan.serving.parallelism import Parallelism
 from orchestrator.plan.serving.refusals import refusal
 from orchestrator.plan.serving.spec import Part, RankGroup, Serving
-from orchestrator.plan.typed import host_command, where
+from orchestrator.plan.typed import change, host_command, where
 
 MASTER_PORT = 29501
 """VLLM's default for where its ranks meet. 29500 is its data-parallel master's."""
@@ -154,7 +154,7 @@ def _refusal(cluster: Cluster, given: Given) -> Problem | None:
     for option in (BACKEND, DATA_BACKEND):
         if given.value(option) == "ray":
             return Problem(
-                f"{option.name} ray: this cluster has no Ray", "leave it out, or set `engine: ray`"
+                f"{option.name} ray: this cluster has no Ray", f"leave it out, or {change('engine', 'ray')}"
             )
     return None
 

@@ -3,12 +3,13 @@
 from orchestrator.plan.facts.host import Container, HostFacts
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import format_duration
+from orchestrator.plan.typed import change, ours
 
 RESTORED_WITHIN = 120.0
 """Seconds in which a Docker that was started anew has seen to the containers that it found running."""
 
-COMES_BACK = "`raycluster up` brings it back"
-ALWAYS = f"{COMES_BACK}; where `docker: {{restart: always}}` is set, Docker does so by itself"
+COMES_BACK = ours("up")
+ALWAYS = f"{COMES_BACK}; with {change('docker.restart', 'always')}, Docker brings it back by itself"
 
 
 def how_it_ended(here: HostFacts, container: Container) -> Problem:

@@ -26,7 +26,8 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
         name: value
         for name, value in (
             ("device", of.device if of.maker else "device"),
-            ("monitor", words(of.monitor)),
+            ("monitor", of.monitor),
+            ("monitoring", words(of.monitor)),  # in a line to type
             ("network", of.network),
         )
         if value

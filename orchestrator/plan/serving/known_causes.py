@@ -24,7 +24,7 @@ class Weight(IntEnum):
 class Known:
     """A cause. `pattern`: of a line; `whys`, `fixes`: of each the first is shown whose {places} can be filled.
 
-    Places are the groups of the pattern, and what the accelerator calls its own: {device}, {monitor}, {network}.
+    Places are the groups of the pattern, and what the accelerator calls its own: {device}, {monitoring}, {network}.
     `seen`: whose words they are, and from which version to which; of vLLM 0.6.6, 0.8.5, 0.11.1, 0.14.1, 0.17.1, 0.20.2,
     0.22.0, 0.32.0 and 0.33.0 the sources were searched. `frame`: what has to stand in the trace above the line.
     """
@@ -38,7 +38,7 @@ class Known:
 
 
 CACHE = where("hf_home")
-MONITOR = ours("exec", "--", "{monitor}")
+MONITOR = ours("exec", "--", "{monitoring}")
 LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
 SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-len", "{fits}")
 TOKEN = (
