@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.typed_lines import assert_typeable
+
 from . import lifecycle
-from .lab import Lab
+from .lab import Lab, listeners
 from .processes import UnavailableError
 from .seeing import stands, two_hosts
 
+listeners.append(assert_typeable)
 HOSTS = 3
 SHARE_A_CLUSTER = (
     "/test_acting.py",

@@ -59,7 +59,7 @@ def test_people_are_told_by_topic_with_the_hosts_and_a_line_that_mends_it(lab: L
     check = lab.raycluster("check", two_hosts(lab))
     assert check.returncode == 3
     assert "✗ docker     gpu2  Cannot connect to the Docker daemon" in check.stdout
-    assert "→ start Docker on this host: sudo systemctl start docker" in check.stdout
+    assert "→ on gpu2: sudo systemctl start docker" in check.stdout
     assert "✓ docker     gpu1  Engine " in check.stdout
     assert "cluster lab: 1 failure, " in check.stdout.splitlines()[-1]
 

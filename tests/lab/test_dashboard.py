@@ -125,7 +125,7 @@ def test_there_is_no_dashboard_where_there_is_no_cluster(served: Lab) -> None:
     answer = served.raycluster("dashboard", with_dashboard(served, cluster="other"))
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "✗ gpu1  no container of cluster other is there" in answer.stderr
-    assert "→ bring the cluster up: raycluster up" in answer.stderr
+    assert "→ raycluster up -i " in answer.stderr
 
 
 def test_there_is_no_dashboard_while_the_head_is_down(served: Lab) -> None:

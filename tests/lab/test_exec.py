@@ -56,7 +56,7 @@ def test_a_host_that_is_down_and_one_without_a_container_are_named_and_the_other
     cluster.hosts["gpu2"].mend()
     assert (some.returncode, some.stdout) == (255, "==> gpu1 <==\nhere\n")
     assert "✗ gpu2  192.0.2.12:22 does not answer\n" in some.stderr
-    assert "✗ gpu3  no container of this cluster is there\n      → raycluster up\n" in some.stderr
+    assert "✗ gpu3  no container of this cluster is there\n      → raycluster up -i " in some.stderr
 
 
 def test_one_host_alone_reads_standard_input_and_answers_byte_for_byte(cluster: Lab) -> None:

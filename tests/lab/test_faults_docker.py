@@ -127,7 +127,7 @@ exec runc "$@"
 """
 """A runtime that, as gVisor does, gives each container a network of its own, whatever Docker says."""
 
-OWN = "set `docker: {command: docker -H unix:///var/run/docker.sock}` for it"
+OWN = "add `docker: {command: docker -H unix:///var/run/docker.sock}`"
 
 
 @pytest.fixture
@@ -197,7 +197,9 @@ def test_another_machine_of_the_same_name_is_told_by_where_a_container_is(lab: L
     finally:
         gpu3.run("hostname", "gpu3")
     assert text == "its containers are not in the host's network, where other hosts reach them"
-    assert fix == f"docker context use default; or {OWN}"
+    assert "`raycluster exec -i " in fix
+    assert "-l gpu2 --on-host -- docker context use default`; or " in fix
+    assert fix.endswith(OWN)
 
 
 def test_a_rootless_docker_is_refused_and_the_systems_taken_by_sudo(lab: Lab) -> None:
@@ -210,7 +212,7 @@ def test_a_rootless_docker_is_refused_and_the_systems_taken_by_sudo(lab: Lab) ->
         inventory = two_hosts(lab, engine="mp", worker=worker)
         text, fix = bad(lab, inventory, "gpu2", "docker")
         assert text.startswith("its Docker is rootless: containers are in a network of its own")
-        assert fix == "use the system's Docker: set `docker: {command: sudo -n docker}` for it"
+        assert fix.endswith("to the entry of gpu2, add `docker: {command: sudo -n docker}`")
         failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {fix}")
         mended = two_hosts(lab, engine="mp", worker={**worker, "docker": {"command": "sudo -n docker"}})
         repaired(lab, mended)
@@ -227,7 +229,7 @@ def test_docker_that_maps_users_is_named_with_the_argument_that_unmaps_ours(lab:
         inventory = two_hosts(lab, engine="mp")
         text, fix = bad(lab, inventory, "gpu2", "docker")
         assert text == "its Docker maps users (userns-remap), and so refuses containers the host's network"
-        assert fix == "set `docker: {args: [--userns=host]}` for it"
+        assert fix.endswith("to the entry of gpu2, add `docker: {args: [--userns=host]}`")
         failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {fix}")
 
 
@@ -239,8 +241,8 @@ def test_a_runtime_with_a_network_of_its_own_is_told_by_where_a_container_is(lab
     with faults.engine_settings(gpu2, default_runtime="sandbox", runtimes=runtimes):
         found = [each for each in findings(lab, two_hosts(lab, engine="mp")) if each["level"] == "failure"]
         place = "its containers are not in the host's network, where other hosts reach them (runtime sandbox)"
-        fix = "set `docker: {args: [--runtime=runc]}` for it"
-        assert [(each["host"], each["text"], each["fix"]) for each in found] == [("gpu2", place, fix)]
+        assert [(each["host"], each["text"]) for each in found] == [("gpu2", place)]
+        assert found[0]["fix"].endswith("to the entry of gpu2, add `docker: {args: [--runtime=runc]}`")
         mended = two_hosts(lab, engine="mp", worker={"docker": {"args": ["--runtime=runc"]}})
         assert good(findings(lab, mended))
 
@@ -249,7 +251,7 @@ def test_docker_that_keeps_no_logs_is_told_of_with_the_argument_that_keeps_ours(
     with faults.engine_settings(lab.hosts["gpu2"], log_driver="none"):
         text, fix = bad(lab, two_hosts(lab, engine="mp"), "gpu2", "docker")
         assert text.startswith("its Docker keeps no logs to read (log driver none)")
-        assert fix == "set `docker: {args: [--log-driver=local]}` for it"
+        assert fix.endswith("to the entry of gpu2, add `docker: {args: [--log-driver=local]}`")
         inventory = two_hosts(lab, engine="mp", worker={"docker": {"args": ["--log-driver=local"]}})
         repaired(lab, inventory)
         assert lab.raycluster("logs", "-i", inventory).returncode == 0
@@ -261,14 +263,13 @@ def test_docker_that_keeps_no_logs_is_told_of_with_the_argument_that_keeps_ours(
         (
             {"log_driver": "fluentd"},
             "failed to initialize logging driver: dial tcp 127.0.0.1:24224: connect: connection refused",
-            "set `docker: {args: [--log-driver=local]}` for it, or add that to its `docker.args`",
+            "to the entry of gpu2, add `docker: {args: [--log-driver=local]}`",
             "--log-driver=local",
         ),
         (
             {"default_runtime": "gone", "runtimes": {"gone": {"path": "/gone"}}},
             "fork/exec /gone: no such file or directory",
-            "install that runtime there, or set `docker: {args: [--runtime=runc]}` for it, "
-            "or add that to its `docker.args`",
+            "to the entry of gpu2, add `docker: {args: [--runtime=runc]}`",
             "--runtime=runc",
         ),
     ],

@@ -40,7 +40,9 @@ def test_a_host_whose_key_has_changed_until_the_old_one_is_removed_and_the_new_o
     assert "| shown    ED25519 SHA256:" in lab.raycluster("status", inventory).stdout
     done_as_told(lab, down, "if the change is right: ")
     down = lab.raycluster("down", inventory)
-    failed(down, "gpu2  the host key of 192.0.2.12:22 is not known: ED25519 SHA256:", "→ raycluster trust")
+    failed(
+        down, "gpu2  the host key of 192.0.2.12:22 is not known: ED25519 SHA256:", "→ raycluster trust -i "
+    )
     assert lab.raycluster("trust", inventory, input="y\n").returncode == 0
     is_asked(lab, inventory)
 
@@ -52,7 +54,7 @@ def test_a_jump_host_whose_key_is_not_known_until_it_is_trusted(lab: Lab) -> Non
         lab.raycluster("up", inventory),
         "gpu2  the host key of 192.0.2.11:22 is not known: ED25519 SHA256:",
         "| It is a jump host on the way to 192.0.2.12:22.",
-        "→ raycluster trust",
+        "→ raycluster trust -i ",
     )
     assert lab.raycluster("trust", inventory, input="y\n").returncode == 0
     is_asked(lab, inventory)

@@ -33,7 +33,7 @@ def test_a_port_of_another_cluster_is_held_and_said_to_be(lab: Lab) -> None:
     assert up.returncode == 1
     assert "gpu1  port 638" in up.stderr
     assert ", is held by ray" in up.stderr
-    assert "set another `ray: {port: …}` in the inventory" in up.stderr
+    assert "choose another `ray.port`" in up.stderr
 
 
 def test_a_worker_that_the_head_cannot_reach_never_counts_as_joined(lab: Lab) -> None:
@@ -49,9 +49,6 @@ def test_a_worker_that_the_head_cannot_reach_never_counts_as_joined(lab: Lab) ->
         "gpu2  wait until Ray lists it: Ray lists it, but the head cannot reach it at 192.0.2.12:"
         in up.stderr
     )
-    assert (
-        "→ let the hosts reach each other at Ray's ports: `raycluster check` shows the firewall's rule"
-        in up.stderr
-    )
+    assert "→ let the hosts reach each other at Ray's ports: `raycluster check -i " in up.stderr
     assert set(containers(lab)) == {"raycluster-lab-gpu1"}
     brought_up(lab, inventory)
