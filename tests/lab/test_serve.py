@@ -119,7 +119,7 @@ def test_its_log_is_followed(served: Lab) -> None:
     assert serve(served, "alphabet").returncode == 0
     running = served.raycluster_popen("serve", "logs", "-i", two_hosts(served), "-f", "-n", "1")
     assert running.stdout
-    assert f"pid {pid(served)}" in running.stdout.readline()
+    assert "Application startup complete" in running.stdout.readline()
     curl(served, "/talk")
     assert "word word" in running.stdout.readline()
     running.send_signal(signal.SIGINT)

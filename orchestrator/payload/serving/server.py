@@ -74,7 +74,7 @@ def refused(spec):
 
 
 def too_old(needs):
-    """Which of those options came with a later vLLM than there is; empty where none did, or nobody knows."""
+    """What of that came with a later vLLM than there is; empty where nothing did, or nobody knows."""
     from importlib import metadata
 
     try:

@@ -171,8 +171,8 @@ class RayEngine:
         gcs = (ip, cluster.ray.port)
         backend = () if BACKEND in given else (BACKEND.name, "ray")
         # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
-        env = {"RAY_ADDRESS": host_port(*gcs), **(placed.env or {})}
-        part = Part(head, (*backend, *chosen.args, *placed.args), env, after=gcs)
+        env = {"RAY_ADDRESS": host_port(*gcs), **placed.env}
+        part = Part(head, (*backend, *chosen.args, *placed.args), env, after=gcs, needs=placed.needs)
         return Serving(model, gcs[0], (part,), chosen.why)
 
 

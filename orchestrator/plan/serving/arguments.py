@@ -1,7 +1,8 @@
 """Arguments of `vllm serve` that decide where it listens and how it is spread, read as vLLM's own parser reads them.
 
 That is Python's argparse, which takes an option's beginning for the option, with `_` taken for `-` in long names.
-Seen in `vllm/utils/argparse_utils.py`, `engine/arg_utils.py` and `cli_args.py` of vLLM 0.11.0 to 0.33.0.
+Seen in `vllm/utils/argparse_utils.py`, `engine/arg_utils.py` and `cli_args.py` of vLLM 0.11.0 to 0.33.0, whose parsers
+read random lines alike (0.11.1 to 0.33.0).
 """
 
 import re
@@ -62,7 +63,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("--data-parallel-supervisor-port", since="0.22.0"),
     Option("--decode-context-parallel-size", "-dcp"),
     Option("--diffusion-config", "-dc", since="0.24.0"),
-    Option("--grpc-port", since="0.32.0"),
     Option("--ssl-keyfile"),
     Option("--ssl-ca-certs"),
 )
@@ -120,7 +120,8 @@ def _options(args: tuple[str, ...]) -> Iterator[tuple[Option, str | None]]:
             yield OFF[name], None
         elif option := CONFIG if word == CONFIG.name else _meant(name):
             following = args[at + 1] if at + 1 < len(args) and not option.flag else ""
-            yield option, attached if equals else "" if following.startswith("--") else following
+            is_option = following.startswith("--") or _meant(following.partition("=")[0])
+            yield option, attached if equals else "" if is_option else following
 
 
 def _meant(name: str) -> Option | None:

@@ -6,6 +6,7 @@ vLLM 0.11.1 to 0.33.0.
 """
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.problem import Problem, plural
@@ -18,12 +19,18 @@ FILL, SPAN = {STRATEGY: "fill"}, {STRATEGY: "span"}
 OTHER_SIZES = "other sizes, such as --data-parallel-size as a multiple of the hosts"
 
 
+STRATEGY_SINCE = {STRATEGY: "0.11.1"}
+IPV6_SINCE = {"data parallelism by Ray at IPv6 addresses": "0.23.0"}
+"""An older one reads a node's address up to the next colon, and waits for a node of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """More of vLLM's arguments and variables."""
+    """More of vLLM's arguments and variables. `needs`: what an older vLLM cannot do."""
 
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 def placed_by_ray(
@@ -36,12 +43,11 @@ def placed_by_ray(
     if given.value(DATA_BACKEND) not in ("", "ray"):
         return _on_the_head(given, chosen, here)
     backend = () if DATA_BACKEND in given else (DATA_BACKEND.name, "ray")
-    if given.number(DATA_LOCAL):
-        return Placement(backend)
-    local, env = _laid_out(gpus, head, chosen)
+    local, env = (0, {}) if given.number(DATA_LOCAL) else _laid_out(gpus, head, chosen)
     if local is None:
         return _misfit(chosen, "find no place: vLLM wants the first of them on the head")
-    return Placement((*backend, *((DATA_LOCAL.name, str(local)) if local else ())), env)
+    needs = {**(STRATEGY_SINCE if env else {}), **(IPV6_SINCE if ":" in head else {})}
+    return Placement((*backend, *((DATA_LOCAL.name, str(local)) if local else ())), env, needs)
 
 
 def _laid_out(

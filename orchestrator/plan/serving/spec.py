@@ -1,6 +1,7 @@
 """Spec of a model's server for the supervisors in containers: vLLM's command line, the address, what comes first."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, field
 from ipaddress import ip_address
 
@@ -39,13 +40,17 @@ class RankGroup:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one node does of it. `words`: vLLM's besides the person's; `after`: what has to answer first."""
+    """What one node does of it. `words`: vLLM's besides the person's; `after`: what has to answer first.
+
+    `needs`: what vLLM has to be able to, each with the version that it came with.
+    """
 
     node: Node
     words: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
     after: tuple[str, int] | None = None
     group: RankGroup | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> str:
@@ -102,7 +107,7 @@ def newer(words: tuple[str, ...]) -> tuple[Option, ...]:
 def spec(serving: Serving, part: Part) -> str:
     """The JSON for a part's supervisor.
 
-    `needs`: options, each with the vLLM that it came with; `not_in_file`: what only the command line may tell.
+    `needs`: what an older vLLM may not know; `not_in_file`: what only the command line may tell.
     """
     # What a person gave comes last, so that it wins.
     words = (*serving.words, *part.words, *serving.model.args)
@@ -115,7 +120,7 @@ def spec(serving: Serving, part: Part) -> str:
             "after": part.after,
             "url": serving.url,
             "key": serving.given.value(API_KEY),
-            "needs": {option.name: option.since for option in newer(words)},
+            "needs": {**part.needs, **{option.name: option.since for option in newer(words)}},
             "file": serving.given.value(CONFIG),
             "not_in_file": [option.name[2:] for option in DECIDING if option not in serving.given],
             "group": asdict(part.group) if part.group else None,

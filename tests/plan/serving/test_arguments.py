@@ -32,6 +32,7 @@ def given(args: str) -> dict[str, str]:
         ("-tp", ""),
         ("-tp=", ""),
         ("-tp --port 8", ""),
+        ("-tp -pp 8", ""),
         ("", ""),
         ("-tp2", ""),  # vLLM does not know it either
         ("tp 2", ""),

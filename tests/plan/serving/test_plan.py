@@ -300,6 +300,14 @@ def test_at_an_ipv6_address_vllm_is_told_to_listen_for_it(args: str, url: str, w
     assert (told["env"], told["after"]) == ({"RAY_ADDRESS": "[fd00::1]:6379"}, ["fd00::1", 6379])
 
 
+def test_an_older_vllm_cannot_place_data_parallel_ranks_at_ipv6_addresses() -> None:
+    assert spec(ipv6("-dp 2"))["needs"] == {"data parallelism by Ray at IPv6 addresses": "0.23.0"}
+    assert served(replace(PLAIN, args=("-dp", "3")))["needs"] == {}
+    assert served(replace(PLAIN, args=("-pcp", "3")))["needs"] == {
+        "--prefill-context-parallel-size": "0.12.0"
+    }
+
+
 def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
     text = "--host 0.0.0.0: vLLM would listen at IPv4 addresses alone, and the head's ip is fd00::1"
     assert why_not(ipv6("--host 0.0.0.0")) == (text, "leave it out, or `-- --host ::`")
