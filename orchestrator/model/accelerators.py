@@ -26,6 +26,7 @@ class Kind:
 
     `docker`: options of `docker run`; `env`: variables of the container, which the inventory's win over.
     `visible`: the variable by which Ray learns that only some are to be used; `also`: others that hide some.
+    `by_number`: the variable in whose place an option of `docker run` gives some alone, by number.
     `counted_by`: what has to be in the image for Ray to count them itself; empty for what Ray brings.
     `network`: the library that connects the devices of several hosts. It is told an interface by the variables
     `exact`, and by `prefix`, which takes every interface whose name begins so, unless the value begins with `=`;
@@ -40,6 +41,7 @@ class Kind:
     visible: str = ""
     also: tuple[str, ...] = ()
     counted_by: str = ""
+    by_number: str = ""
     monitor: str = ""
     network: str = ""
     exact: tuple[str, ...] = (GLOO,)
@@ -64,6 +66,7 @@ KINDS: Mapping[Accelerator, Kind] = {
         device="GPU",
         resource="GPU",
         visible="CUDA_VISIBLE_DEVICES",
+        by_number="CUDA_VISIBLE_DEVICES",
         monitor="nvidia-smi",
         network="NCCL",
         prefix="NCCL_SOCKET_IFNAME",

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from orchestrator.model import gpu_request
 from orchestrator.plan.problem import Problem, quoted
 from orchestrator.plan.typed import add, change, host_command, ours, there, where
 
@@ -30,9 +31,22 @@ NO_TOOLKIT = (
     + there("sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker")
     + f"; or set {where('accelerator')} to what the host has"
 )
+NO_GPUS_OPTION = (
+    f"{NO_TOOLKIT}; where Docker knows the GPUs by CDI alone (`docker info` lists nvidia.com/gpu): "
+    + change("docker.gpus", f"'{gpu_request.CDI}'")
+)
+NO_CDI = (
+    "describe the GPUs to Docker there: "
+    + there("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml")
+    + f"; or set {where('docker.gpus')} or {where('docker.args')} to what it has"
+)
 OTHER_KIND = f"or set {where('accelerator')} to what the host has"
 NO_DRIVER = f"install the NVIDIA driver there (nvidia-smi has to work), {OTHER_KIND}"
 OTHER_DRIVER = f"install its driver there, {OTHER_KIND}"
+NO_HABANA = (
+    "install Gaudi's container runtime there, and name it in /etc/docker/daemon.json (docs.habana.ai, Docker "
+    f"Installation), {OTHER_KIND}"
+)
 NO_DEVICE = (
     f"install the driver that the device is of there; or set {where('accelerator')}, or {where('docker.args')}, "
     "to what the host has"
@@ -91,7 +105,9 @@ FIREWALL = f"let the hosts reach each other at Ray's ports: {ours('check')} show
 HINTS = {
     r"ray: (command )?not found": NO_RAY,
     r"nvml error: driver not loaded": NO_DRIVER,
-    r"could not select device driver|nvidia-container-cli|unresolvable CDI devices": NO_TOOLKIT,
+    r"could not select device driver": NO_GPUS_OPTION,
+    r"nvidia-container-cli": NO_TOOLKIT,
+    r"unresolvable CDI devices": NO_CDI,
     r"adding custom device .*no such file|stat /dev/\S+: no such file": NO_DEVICE,
     r"permission denied while trying to connect to the docker|permission denied: docker\.sock": NO_RIGHT,
     r"docker\.sock: connect: permission denied": NO_RIGHT,
@@ -101,6 +117,7 @@ HINTS = {
     r"authorization denied by plugin|authz plugin": NOT_AUTHORIZED,
     r"logging driver|log.?opt": add("docker.args", READABLE_LOGS),
     r"error getting credentials": NO_CREDENTIALS,
+    r"unknown or invalid runtime name: habana|Unknown runtime specified habana": NO_HABANA,
     r"unable to retrieve OCI runtime error|unknown runtime specified|unknown or invalid runtime": NO_RUNTIME,
     r"Cannot connect to the Docker daemon at (?!unix:///(var/)?run/docker\.sock)": OTHER_ENGINE,
     r"error during connect|context .*not found": OTHER_ENGINE,

@@ -15,7 +15,7 @@ SAID = [
     ("bash: ray: command not found", remedies.NO_RAY),
     (
         'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
-        remedies.NO_TOOLKIT,
+        remedies.NO_GPUS_OPTION,
     ),
     ("nvidia-container-cli: initialization error: nvml error: driver not loaded", remedies.NO_DRIVER),
     (
@@ -24,7 +24,8 @@ SAID = [
         remedies.NO_DEVICE,
     ),
     ("Error: stat /dev/kfd: no such file or directory", remedies.NO_DEVICE),
-    ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", remedies.NO_TOOLKIT),
+    ("CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all", remedies.NO_CDI),
+    ("unknown or invalid runtime name: habana", remedies.NO_HABANA),
     (
         "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
         remedies.NO_RIGHT,

@@ -1,5 +1,6 @@
 """Accelerators that are not NVIDIA's, as far as a host without any can have them: their device files are /dev/null."""
 
+import json
 import os
 import shutil
 import stat
@@ -11,6 +12,9 @@ import pytest
 from orchestrator.model.accelerators import ASCEND_DEVICES, ASCEND_FILES
 from tests.lab.lab import Lab
 from tests.lab.seeing import brought_up, environment
+from tests.lab.worlds import World
+
+from .conftest import Enter
 
 NULL = os.makedev(1, 3)
 
@@ -62,3 +66,77 @@ def test_a_variable_that_hides_npus_is_what_is_asked_for(lab: Lab) -> None:
         "up", lab.inventory(accelerator="ascend", ray={"num_gpus": None}, env=some, workers=[])
     )
     assert (up.returncode, "2 NPUs" in up.stdout) == (0, True), up.stderr
+
+
+CDI = World("cdi", system="sid")
+"""Docker 28.5, which knows devices by CDI, without NVIDIA's hook."""
+SMI = "#!/bin/sh\nprintf 'GPU 0: NVIDIA H100 (UUID: GPU-1)\\nGPU 1: NVIDIA H100 (UUID: GPU-2)\\n'\n"
+PLACE = "etc/docker/cdi"
+
+
+def device(name: str) -> dict[str, object]:
+    mount = {"hostPath": f"/{PLACE}/nvidia-smi", "containerPath": "/usr/local/bin/nvidia-smi"}
+    return {"name": name, "containerEdits": {"mounts": [mount | {"options": ["ro", "bind"]}]}}
+
+
+@pytest.fixture
+def cdi(lab: Lab, enter: Enter) -> Iterator[None]:
+    """A host whose Docker has two GPUs by CDI, which are a program that tells of them."""
+    enter(CDI)
+    host = lab.hosts["gpu1"]
+    settings = host.folder / "etc/docker/daemon.json"
+    before = settings.read_text()
+    told = {
+        "cdiVersion": "0.6.0",
+        "kind": "nvidia.com/gpu",
+        "devices": [device("0"), device("1"), device("all")],
+    }
+    try:
+        host.stop_docker()
+        (host.folder / PLACE).mkdir()
+        (host.folder / PLACE / "nvidia.json").write_text(json.dumps(told))
+        (host.folder / PLACE / "nvidia-smi").write_text(SMI)
+        (host.folder / PLACE / "nvidia-smi").chmod(0o755)
+        settings.write_text(json.dumps(json.loads(before) | {"cdi-spec-dirs": [f"/{PLACE}"]}))
+        host.start_docker()
+        yield
+    finally:
+        host.stop_docker()
+        shutil.rmtree(host.folder / PLACE, ignore_errors=True)
+        settings.write_text(before)
+        host.start_docker()
+
+
+@pytest.mark.usefixtures("cdi")
+def test_gpus_that_docker_has_by_cdi_alone(lab: Lab) -> None:
+    """Docker before 29.2 makes no use of them for --gpus."""
+    one = {"engine": "mp", "accelerator": "nvidia", "ray": {"num_gpus": None}, "workers": []}
+    fix = "docker: {gpus: 'driver=cdi,device=nvidia.com/gpu=all'}"
+    refused = lab.raycluster("up", lab.inventory(**one))
+    assert f"`{fix}`" in refused.stderr
+    check = lab.raycluster("check", lab.inventory(**one))
+    assert "gpus: 'driver=cdi,device=nvidia.com/gpu=all'" in check.stdout
+    assert "may know the GPUs by CDI" in check.stdout
+    for docker in (
+        {"gpus": "driver=cdi,device=nvidia.com/gpu=all"},
+        {"gpus": "none", "args": ["--device", "nvidia.com/gpu=0"]},
+    ):
+        told = brought_up(lab, lab.inventory(**one, docker=docker))
+        assert "containers see 2: NVIDIA H100" in lab.raycluster("check", told).stdout
+
+
+def test_another_interface_whose_name_begins_alike_is_not_for_nccl(lab: Lab) -> None:
+    inventory, dry = lab.inventory(engine="mp"), ("up", "--dry-run")
+    assert "-e NCCL_SOCKET_IFNAME=eth0 " in lab.raycluster(*dry, inventory).stdout
+    host = lab.hosts["gpu1"]
+    for words in (
+        ("link", "add", "eth0.100", "type", "veth", "peer", "name", "other"),
+        ("address", "add", "10.77.0.1/24", "dev", "eth0.100"),
+    ):
+        host.run("ip", *words)
+    try:
+        shown = lab.raycluster(*dry, inventory).stdout
+    finally:
+        host.run("ip", "link", "delete", "eth0.100")
+    assert shown.count("-e GLOO_SOCKET_IFNAME=eth0 -e NCCL_SOCKET_IFNAME==eth0 ") == 1
+    assert shown.count("-e GLOO_SOCKET_IFNAME=eth0 -e NCCL_SOCKET_IFNAME=eth0 ") == len(lab.hosts) - 1

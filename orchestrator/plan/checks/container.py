@@ -49,7 +49,7 @@ def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
 
 def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     expected, found = devices.expected(node, facts), len(trial.gpus)
-    text = f"containers see {found} of the {expected} GPUs"
+    text = f"containers see {found} of the {expected} {devices.kind(node).device}s"
     fix = (
         NO_TOOLKIT
         if node.accelerator is Accelerator.NVIDIA

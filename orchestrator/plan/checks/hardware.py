@@ -1,5 +1,8 @@
 """What `check` alone inspects of a host: Docker's own report, GPUs, devices, disks, and who else is there."""
 
+import re
+
+from orchestrator.model import gpu_request
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan.actions.images import builds
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
@@ -9,10 +12,22 @@ from orchestrator.plan.facts.inspection import Hardware, Inspection
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem, headline, plural
 from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
-from orchestrator.plan.typed import change, ours, there
+from orchestrator.plan.typed import add, change, ours, there
 
 OLDEST_ENGINE = (19, 3)
 """The first with `--gpus`."""
+
+FIRST_WITH_GPUS_BY_CDI = (29, 2)
+"""The first whose --gpus makes use of CDI: daemon/devices_nvidia_linux.go in moby."""
+
+GPU = re.compile(r"nvidia\.com/gpu=")
+BY_RUNTIME = " and ".join(
+    (
+        change("docker.gpus", "none"),
+        add("docker.args", "--runtime=nvidia", "-e", "NVIDIA_VISIBLE_DEVICES=all"),
+    )
+)
+SET_CDI = change("docker.gpus", f"'{gpu_request.CDI}'")
 
 IMAGE_ROOM = 30 * GIB
 """A vLLM image is 10 GiB to pull, and twice that while it is unpacked."""
@@ -39,7 +54,7 @@ def check_hardware(
         yield from _engine(node, facts, found.engine)
     yield from _image(cluster, node, facts, found)
     if not (isinstance(trial, Trial) and trial.gpus and not trial.gpu_trouble):
-        yield from _accelerator(node, found.hardware, facts.machine.missing if facts.machine else ())
+        yield from _accelerator(node, found, facts.machine.missing if facts.machine else ())
     if found.hardware.infiniband and not facts.infiniband and node.rdma is not Rdma.OFF:
         text = f"has {', '.join(found.hardware.infiniband)}, but no /dev/infiniband to give to containers"
         yield warning(node.name, "rdma", text, there("sudo modprobe ib_uverbs rdma_ucm"))
@@ -81,11 +96,13 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
         yield warning(node.name, "image", text, ours("pull", limit=True))
 
 
-def _accelerator(node: Node, hardware: Hardware, missing: tuple[str, ...]) -> Findings:
+def _accelerator(node: Node, found: Inspection, missing: tuple[str, ...]) -> Findings:
     """`missing`: device files without which nothing starts there, which `check_startable` reports."""
+    hardware = found.hardware
     match node.accelerator:
         case Accelerator.NVIDIA:
             yield from _nvidia(node, hardware)
+            yield from _toolkit(node, hardware, found.engine)
         case Accelerator.NONE if hardware.nvidia_cards:
             text = f"has {plural(hardware.nvidia_cards, 'NVIDIA card')}, and `accelerator` is none"
             yield warning(node.name, "gpus", text, change("accelerator", "nvidia"))
@@ -109,9 +126,28 @@ def _nvidia(node: Node, hardware: Hardware) -> Findings:
     else:
         text = f"driver {hardware.nvidia_driver} lists {plural(hardware.nvidia_usable, 'GPU')}"
         yield ok(node.name, "gpus", text)
-    if not hardware.nvidia_toolkit:
-        level = failure if hardware.nvidia_driver else warning
+
+
+def _toolkit(node: Node, hardware: Hardware, engine: Engine | None) -> Findings:
+    """What gives containers the GPUs: --gpus wants a program of the toolkit; there are CDI and a runtime, too."""
+    level, asks = failure if hardware.nvidia_driver else warning, node.docker.gpus
+    version = release(engine.version) if engine else ()
+    by_cdi = bool(hardware.nvidia_cdi or (engine and any(map(GPU.match, engine.devices))))
+    if not hardware.nvidia_toolkit and not by_cdi:
         yield level(node.name, "gpus", "the NVIDIA container toolkit is not there", NO_TOOLKIT)
+    if not (engine and version and hardware.nvidia_toolkit) and not by_cdi:
+        return
+    if asks == gpu_request.NONE or "driver=cdi" in asks or hardware.nvidia_hook:
+        return
+    if by_cdi and not (hardware.nvidia_cdi_hook and version >= FIRST_WITH_GPUS_BY_CDI):
+        text = "its Docker may know the GPUs by CDI, but its --gpus wants the hook of NVIDIA's toolkit"
+        yield level(node.name, "gpus", text, SET_CDI)
+    elif engine and not by_cdi and "nvidia" in engine.runtimes:
+        text = "its Docker has NVIDIA's runtime, but its --gpus wants the hook of NVIDIA's toolkit"
+        yield level(node.name, "gpus", text, BY_RUNTIME)
+    elif not by_cdi:
+        text = f"there is {hardware.nvidia_toolkit}, but not the hook that --gpus wants"
+        yield level(node.name, "gpus", text, NO_TOOLKIT)
 
 
 def _neighbours(cluster: Cluster, node: Node, found: Inspection) -> Findings:

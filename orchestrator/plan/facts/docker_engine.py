@@ -21,7 +21,8 @@ class Engine:
 
     `hostname`, `kernel` and `memory` (bytes) are of the machine that it runs on, which may be another. `context` or
     `variable` (NAME=VALUE) may have chosen it. `runtime` and `log_driver` are what containers get without arguments.
-    `free`: bytes where it keeps its data.
+    `free`: bytes where it keeps its data. `runtimes`: all that it may be told to take; `devices`: what it knows by CDI,
+    which it tells from 28.3 on (API 1.50).
     """
 
     version: str
@@ -38,6 +39,8 @@ class Engine:
     runtime: str = ""
     log_driver: str = ""
     maker: Maker = Maker.DOCKER
+    runtimes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 def parse_engine(info: Section | None) -> Engine | None:
@@ -68,6 +71,8 @@ def _docker(told: dict[str, Any], variable: str) -> Engine:
         maps_users="name=userns" in options,
         runtime=str(told.get("DefaultRuntime") or ""),
         log_driver=str(told.get("LoggingDriver") or ""),
+        runtimes=tuple(told.get("Runtimes") or ()),
+        devices=tuple(str(each.get("ID")) for each in told.get("DiscoveredDevices") or ()),
     )
 
 

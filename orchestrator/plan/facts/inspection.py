@@ -13,12 +13,17 @@ COUNTS = ("nvidia_cards", "nvidia_usable")
 OTHERS = (Accelerator.AMD, Accelerator.GAUDI, Accelerator.ASCEND, Accelerator.INTEL, Accelerator.TPU)
 """The clearer ones first: Intel's device files are those of other makers' cards, too, and a TPU's are those of anything
 that is handed to a virtual machine."""
+TEXTS = ("nvidia_driver", "nvidia_toolkit", "nvidia_hook", "nvidia_cdi_hook", "nvidia_cdi")
 COLUMNS = 4  # of a neighbour, as INSPECT prints them
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Accelerators and RDMA devices of a host. Counts are of devices; `others`: of those that are not NVIDIA's."""
+    """Accelerators and RDMA devices of a host. Counts are of devices; `others`: of those that are not NVIDIA's.
+
+    `nvidia_hook` is what Docker's --gpus runs, `nvidia_cdi_hook` what it may run instead from 29.2 on, `nvidia_toolkit`
+    the first program of the toolkit that is there, `nvidia_cdi` a file that describes the GPUs.
+    """
 
     nvidia_cards: int
     nvidia_driver: str
@@ -26,6 +31,9 @@ class Hardware:
     nvidia_toolkit: str
     others: tuple[tuple[Accelerator, int], ...]
     infiniband: tuple[str, ...]
+    nvidia_hook: str = ""
+    nvidia_cdi_hook: str = ""
+    nvidia_cdi: str = ""
 
     def count(self, accelerator: Accelerator) -> int:
         """How many there are of it; for NVIDIA, as many as the driver lists, else as are on the bus."""
@@ -88,7 +96,7 @@ def _engine(info: Section, room: Section) -> Engine | None:
 
 def _hardware(found: Mapping[str, str]) -> Hardware:
     values: dict[str, Any] = {key: int(found.get(key) or 0) for key in COUNTS}
-    values |= {key: found.get(key, "") for key in ("nvidia_driver", "nvidia_toolkit")}
+    values |= {key: found.get(key, "") for key in TEXTS}
     others = tuple((each, int(found.get(each) or 0)) for each in OTHERS)
     return Hardware(**values, others=others, infiniband=tuple(found.get("infiniband", "").split()))
 

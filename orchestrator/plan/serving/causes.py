@@ -29,6 +29,8 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
             ("monitor", of.monitor),
             ("monitoring", words(of.monitor)),  # in a line to type
             ("network", of.network),
+            ("visible", of.visible),
+            ("by_number", of.by_number),
         )
         if value
     }

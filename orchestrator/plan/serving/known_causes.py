@@ -24,7 +24,8 @@ class Weight(IntEnum):
 class Known:
     """A cause. `pattern`: of a line; `whys`, `fixes`: of each the first is shown whose {places} can be filled.
 
-    Places are the groups of the pattern, and what the accelerator calls its own: {device}, {monitoring}, {network}.
+    Places are the groups of the pattern, and what the accelerator calls its own: {device}, {monitoring}, {network},
+    {visible}, {by_number}.
     `seen`: whose words they are, and from which version to which; of vLLM 0.6.6, 0.8.5, 0.11.1, 0.14.1, 0.17.1, 0.20.2,
     0.22.0, 0.32.0 and 0.33.0 the sources were searched. `frame`: what has to stand in the trace above the line.
     """
@@ -61,8 +62,12 @@ UNSEEN = (
     f"{ours('check')} tells what containers see; is the image for this `accelerator`, and does it set its devices up "
     "without its own entrypoint?"
 )
+OTHER_KIND = (
+    f"set {where('accelerator')} to what the hosts have, and {where('image')} to one for it; "
+    f"take what tells Ray of {{there}}s out of {where('ray.args')}; then {UP}"
+)
 NUMBERS = (
-    f"take CUDA_VISIBLE_DEVICES out of {where('env')}, and give the container its devices by number: "
+    f"take {{by_number}} out of {where('env')}, and give the container its devices by number: "
     + change("docker.gpus", "'\"device=0\"'")
     + ", or '\"device=0:0\"' for a part of one"
 )
@@ -211,7 +216,7 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"invalid literal for int\(\) with base 10: '(?P<uuid>(MIG|GPU)-[^']+)'|Non-integer device ID '(?P<id>[^']+)'",
         ("vLLM cannot tell a {device} by its UUID, {uuid}", "vLLM cannot tell a {device} by its UUID, {id}"),
-        (NUMBERS,),
+        (NUMBERS, f"write {{visible}} in {where('env')} with numbers, as in 0,1; then {UP}"),
         "vLLM 0.6.6 to 0.33.0",
     ),
     Known(
@@ -225,6 +230,12 @@ KNOWN: tuple[Known, ...] = (
         ("Ray has not the {device}s that are asked for",),
         (HELD,),
         "vLLM 0.6.6 to 0.33.0",
+    ),
+    Known(
+        r"Current node has no (?P<wanted>\w+) available\b.*'(?P<there>(?!(?P=wanted)')(?:GPU|NPU|HPU|TPU))': [1-9]",
+        ("Ray knows {there}s there, and vLLM wants {wanted}s",),
+        (OTHER_KIND,),
+        "vLLM 0.8.5 to 0.33.0",
     ),
     Known(
         r"Current node has no \w+ available|is not included in a placement group",

@@ -20,6 +20,7 @@ HARDWARE = Hardware(
     nvidia_driver="570.86.15",
     nvidia_usable=8,
     nvidia_toolkit="/usr/bin/nvidia-container-runtime-hook",
+    nvidia_hook="/usr/bin/nvidia-container-runtime-hook",
     others=(),
     infiniband=(),
 )

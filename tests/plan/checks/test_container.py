@@ -10,7 +10,7 @@ from orchestrator.plan.checks.across_hosts import check_versions
 from orchestrator.plan.checks.container import BY_HAND, check_container
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY
+from orchestrator.plan.remedies import NO_GPUS_OPTION, NO_RAY, NO_TOOLKIT, OLD_RAY
 from orchestrator.plan.typed import add, where
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, head, trial
 from tests.plan.worlds import bare_host
@@ -49,7 +49,7 @@ def test_a_good_container() -> None:
         (
             Problem('could not select device driver "" with capabilities: [[gpu]].'),
             'could not select device driver "" with capabilities: [[gpu]].',
-            NO_TOOLKIT,
+            NO_GPUS_OPTION,
             "",
         ),
         (Problem(""), "it says nothing", BY_HAND, ""),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
-from orchestrator.plan.checks.hardware import check_hardware
+from orchestrator.plan.checks.hardware import BY_RUNTIME, SET_CDI, check_hardware
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
 from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER, docker_problem
 from orchestrator.plan.typed import change, ours, there
@@ -166,14 +166,14 @@ NO_TOOLKIT_THERE = "the NVIDIA container toolkit is not there"
             [("failure", "there is no NVIDIA driver on it (1 NVIDIA card on its bus)", NO_DRIVER)],
         ),
         (
-            {"nvidia_driver": "", "nvidia_toolkit": ""},
+            {"nvidia_driver": "", "nvidia_toolkit": "", "nvidia_hook": ""},
             [
                 ("failure", "there is no NVIDIA driver on it (8 NVIDIA cards on its bus)", NO_DRIVER),
                 ("warning", NO_TOOLKIT_THERE, NO_TOOLKIT),
             ],
         ),
         ({"nvidia_usable": 0}, [("failure", "driver 570.86.15, but nvidia-smi lists no GPU", NO_DRIVER)]),
-        ({"nvidia_toolkit": ""}, [("failure", NO_TOOLKIT_THERE, NO_TOOLKIT)]),
+        ({"nvidia_toolkit": "", "nvidia_hook": ""}, [("failure", NO_TOOLKIT_THERE, NO_TOOLKIT)]),
     ],
 )
 def test_nvidias_card_driver_and_toolkit(changes: dict[str, object], wanted: Told) -> None:
@@ -237,3 +237,56 @@ def test_who_else_runs_ray_there(other: object, whose: str | None) -> None:
     told = f"node-4711 runs Ray there too, {whose}: they share its GPUs and memory"
     wanted = [("warning", told, "stop one of them, if that is not meant")] if whose else []
     assert bad(inspection(neighbours=(other,))) == wanted
+
+
+HOOKLESS: dict[str, object] = {"nvidia_hook": "", "nvidia_toolkit": "/usr/bin/nvidia-ctk"}
+BY_CDI = "its Docker may know the GPUs by CDI, but its --gpus wants the hook of NVIDIA's toolkit"
+
+
+@pytest.mark.parametrize(
+    ("docker", "host", "wanted"),
+    [
+        (
+            {"version": "28.5.2", "devices": ("nvidia.com/gpu=0", "nvidia.com/gpu=all")},
+            {},
+            [(BY_CDI, SET_CDI)],
+        ),
+        ({"version": "26.1.5"}, {"nvidia_cdi": "/etc/cdi/nvidia.yaml"}, [(BY_CDI, SET_CDI)]),
+        (
+            {"version": "29.2.0", "devices": ("nvidia.com/gpu=all",)},
+            {"nvidia_cdi_hook": "/usr/bin/nvidia-cdi-hook"},
+            [],
+        ),
+        ({"version": "29.2.0", "devices": ("nvidia.com/gpu=all",)}, {}, [(BY_CDI, SET_CDI)]),
+        (
+            {"version": "28.5.2", "runtimes": ("runc", "nvidia")},
+            {},
+            [
+                (
+                    "its Docker has NVIDIA's runtime, but its --gpus wants the hook of NVIDIA's toolkit",
+                    BY_RUNTIME,
+                )
+            ],
+        ),
+        (
+            {"version": "28.5.2"},
+            {},
+            [("there is /usr/bin/nvidia-ctk, but not the hook that --gpus wants", NO_TOOLKIT)],
+        ),
+        ({"version": "28.5.2", "runtimes": ("runc", "nvidia")}, {"nvidia_hook": "/usr/bin/hook"}, []),
+    ],
+)
+def test_what_gives_containers_nvidias_gpus(
+    docker: dict[str, str], host: dict[str, object], wanted: list[tuple[str, str]]
+) -> None:
+    of = head(accelerator=Accelerator.NVIDIA)
+    seen = hardware(**(HOOKLESS | host))
+    assert seen.engine
+    told = replace(seen, engine=replace(seen.engine, **docker))  # type: ignore[arg-type]
+    found = check_hardware(of, of.head, bare_host(of.head), told)
+    assert [(each.text, each.fix) for each in found if each.topic == "gpus" and each.fix] == wanted
+
+
+def test_who_asks_for_cdi_or_for_no_gpus_option_needs_no_hook() -> None:
+    for gpus in ("none", "driver=cdi,device=nvidia.com/gpu=all"):
+        assert bad(hardware(**HOOKLESS), accelerator=Accelerator.NVIDIA, docker=Docker(gpus=gpus)) == []

@@ -9,6 +9,7 @@ from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.causes import root_cause
 from orchestrator.plan.serving.known_causes import KNOWN
+from orchestrator.plan.typed import where
 from tests.plan.serving.words import WORDED
 from tests.typed_lines import plainly
 
@@ -265,6 +266,24 @@ def test_no_remedy_speaks_of_what_another_accelerator_has(line: str, accelerator
     assert not re.search(r"nvidia-smi|{\w+}", told)
     if accelerator in {Accelerator.ASCEND, Accelerator.NONE}:
         assert not re.search(r"\bGPUs?\b|\bNCCL", told)
+
+
+def test_npus_that_ray_knows_as_gpus_are_told_as_such() -> None:
+    told = (
+        "ValueError: Current node has no NPU available. current_node_resource={'CPU': 192.0, 'GPU': 8.0, "
+        "'node:10.0.0.1': 1.0}. vLLM engine cannot start without NPU."
+    )
+    cause = cause_of(told, accelerator=Accelerator.ASCEND)
+    assert cause.text == "Ray knows GPUs there, and vLLM wants NPUs"
+    assert where("accelerator") in cause.fix
+    none = cause_of(told.replace("'GPU': 8.0, ", ""), accelerator=Accelerator.ASCEND)
+    assert none.text == "the head has no free NPU, and vLLM wants one where it runs"
+
+
+def test_a_uuid_among_amds_devices_is_not_for_docker_gpus() -> None:
+    told = "ValueError: invalid literal for int() with base 10: 'GPU-8f9e5ba9'"
+    assert "HIP_VISIBLE_DEVICES" in cause_of(told, accelerator=Accelerator.AMD).fix
+    assert "docker" not in cause_of(told, accelerator=Accelerator.AMD).fix
 
 
 def test_an_npu_is_called_so_and_looked_at_with_its_own_tool() -> None:

@@ -141,6 +141,12 @@ WORDED = [
     ),
     (
         "vLLM 0.8.5 to 0.33.0",
+        "ValueError: Current node has no HPU available. current_node_resource={'CPU': 192.0, 'NPU': 8.0}",
+        "Ray knows NPUs there, and vLLM wants HPUs",
+        "set `accelerator`",
+    ),
+    (
+        "vLLM 0.8.5 to 0.33.0",
         "ValueError: Current node has no GPU available. current_node_resource={'CPU': 8.0}",
         "the head has no free GPU",
         "as the head",
