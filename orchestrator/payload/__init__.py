@@ -28,8 +28,8 @@ def _read(file: str) -> str:
 
 FOLDER = "/var/tmp/raycluster"  # noqa: S108 - the one place that every image lets everybody write to
 SUPERVISOR = f"{FOLDER}/supervisor.py"
-INSPECT = '[ ! -e "$0" ] || exec python3 "$0" inspect "$1"'
-"""For a shell in a container, given SUPERVISOR and a number of lines; silent where nothing was ever served."""
+IF_SERVED = '[ -e "$1" ] || exit 0\n'
+"""For a shell in a container, before what runs SUPERVISOR there: silent where nothing was ever served."""
 
 RESUME = f"[ ! -e {SUPERVISOR} ] || python3 {SUPERVISOR} run &"
 """For the shell that a container begins with: what it served before, it serves again."""
@@ -42,4 +42,5 @@ SERVING = ("supervisor.py", "rank_group.py", "server.py")
 
 def serving_files(spec: str) -> str:
     """The programs and what they are to supervise, as JSON for the container."""
-    return json.dumps({"files": {name: _read(f"serving/{name}") for name in SERVING}, "spec": spec})
+    files = {"common.py": _read("common.py"), **{name: _read(f"serving/{name}") for name in SERVING}}
+    return json.dumps({"files": files, "spec": spec})

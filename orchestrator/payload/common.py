@@ -1,14 +1,21 @@
-"""Prelude of the programs that are sent as text: the watchdog of standard input, and listening.
+"""Prelude of the programs that are sent as text: the watchdog of standard input, listening, and where commands are.
 
 `payload.program` puts this text before theirs; run as files, they import it as a module beside them.
 """
 
 import contextlib
+import glob
 import os
 import select
+import shutil
 import socket
+import subprocess
 import threading
 
+PLACES = (
+    *("/opt/*/bin", "/opt/*/*/bin", "/opt/*/envs/*/bin", "/usr/local/*/bin", "~/.venv/bin", "~/.local/bin"),
+    *("~/*conda3/bin", "~/*conda3/envs/*/bin", "~/*forge3/bin", "~/*forge3/envs/*/bin"),
+)  # where venvs and conda are put; what is not here may be on the PATH of a login shell
 SILENCE = 45  # seconds without a sign of life: behind a cable that was cut, no end of input ever comes
 
 
@@ -40,3 +47,24 @@ def listen(ip, port=0):
 def answer(server):
     while True:
         server.accept()[0].close()
+
+
+def elsewhere(command):
+    """The folder that has a command which is not on the PATH; empty where there is none, or it needs none."""
+    if shutil.which(command):
+        return ""
+    folders = [
+        *login_path(),
+        *(each for place in PLACES for each in sorted(glob.glob(os.path.expanduser(place)))),
+    ]
+    return next((each for each in folders if os.access(os.path.join(each, command), os.X_OK)), "")
+
+
+def login_path():
+    words = ["bash", "-lc", "printf '\\n%s' \"$PATH\""]
+    quiet = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        said = subprocess.run(words, stdout=subprocess.PIPE, timeout=5, check=False, **quiet).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return said.decode(errors="replace").rpartition("\n")[2].split(":")

@@ -4,6 +4,7 @@ python3 -c TEXT look ACCELERATOR IP HF PORT…   one line of JSON, then answers 
                                                until standard input ends or is silent; HF: where a container
                                                has the host's folder for Hugging Face
 python3 -c TEXT reach IP:PORT…                 a line of JSON for each
+python3 -c TEXT where COMMAND                  the folder that has it, if that is not on the PATH
 """
 
 import errno
@@ -20,7 +21,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from common import family, input_ended, listen
+from common import elsewhere, family, input_ended, listen
 
 HF_HOME = "/run/raycluster/hf_home"  # here a trial has that folder too, for a user who may not enter /root
 PATIENCE = 3  # seconds for a connection
@@ -114,6 +115,11 @@ def look(accelerator, ip, hf_home, *ports):
         "python": platform.python_version(),
         "ray": ray_version(),
         "has_command": shutil.which("ray") is not None,
+        "executable": sys.executable,
+        "python3": shutil.which("python3") or "",
+        "path": os.environ.get("PATH", ""),
+        "ray_folder": elsewhere("ray"),
+        "vllm_folder": elsewhere("vllm"),
         "gpus": gpus,
         "gpu_trouble": trouble,
         "shm": shm.f_blocks * shm.f_frsize,
@@ -256,6 +262,11 @@ def is_neighbour(ip):
 def main(act, *arguments):
     if act == "look":
         return look(*arguments)
+    if act == "where":
+        (command,), path = arguments, os.environ.get("PATH", "")
+        if folder := elsewhere(command):
+            print(f"{command} is in {folder}, which is not on its PATH, {path}")
+        return None
     with ThreadPoolExecutor(max(1, min(256, len(arguments)))) as pool:
         for result in pool.map(reach, arguments):
             print(json.dumps(result))

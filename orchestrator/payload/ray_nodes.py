@@ -145,6 +145,9 @@ def inspect(address, ask=table, **options):
         return ask(address, **options)
     except ConnectionRefusedError:
         return {"error": f"nothing listens on {address}", "gone": True}
+    except ModuleNotFoundError as error:
+        without = {"without_ray": sys.executable} if error.name == "ray" else {}
+        return {"error": f"{address}: ModuleNotFoundError: {error}", "gone": False, **without}
     except Exception as error:  # whatever Ray raises is the answer
         gcs.cache_clear()
         return {"error": f"{address}: {type(error).__name__}: {error}", "gone": False}

@@ -24,6 +24,11 @@ NO_RAY = (
     f"Or take the last one that has it: {change('image', LAST_WITH_RAY)}"
 )
 
+ON_PATH = f"put it there: {change('env.PATH', '{folder}:{path}')}"
+OTHER_PYTHON = (
+    "let the image's `ray` be pip's own script, whose first line names the Python: for one in /opt/venv, "
+    f"{change('env.PATH', '/opt/venv/bin:…')}, with the image's own PATH at its end"
+)
 OLD_RAY = f"use an image with Ray 2.31 or later; or {INSTALL_RAY}"
 
 NO_TOOLKIT = (
@@ -60,6 +65,7 @@ NO_IMAGE = (
     f"or bring the image from a host that has it: {ours('image copy')}"
 )
 
+NO_PYTHON = "use an image that has Ray or vLLM, and so a Python"
 NO_PIP = "the image has no Python with pip to install Ray with: put Ray into the image in another way"
 NO_INDEX = (
     f"check {where('ray.install')}, and that this host reaches a package index (a proxy? `proxies` in "
@@ -103,6 +109,7 @@ PRUNE = f"{ours('up', '--prune')}, or {ours('down', '--prune')}, removes it"
 FIREWALL = f"let the hosts reach each other at Ray's ports: {ours('check')} shows the firewall's rule"
 
 HINTS = {
+    r"(ray|vllm) is in (?P<folder>\S+), which is not on its PATH, (?P<path>\S+)": ON_PATH,
     r"ray: (command )?not found": NO_RAY,
     r"nvml error: driver not loaded": NO_DRIVER,
     r"could not select device driver": NO_GPUS_OPTION,
@@ -123,6 +130,7 @@ HINTS = {
     r"error during connect|context .*not found": OTHER_ENGINE,
     r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,
     r"docker: (command )?not found": NO_DOCKER,
+    r"there is no python3 on its PATH": NO_PYTHON,
     r"python3: (command )?not found|No module named pip": NO_PIP,
     r"No matching distribution found|Could not find a version": NO_INDEX,
     r"pull access denied|manifest unknown|lookup .* (no such host|on )|dial tcp": NO_IMAGE,
@@ -141,8 +149,10 @@ TIMED_OUT = 124
 
 def hint(text: str) -> str:
     """The remedy for a failure, from the words of whoever reports it; empty where none is known."""
-    known = (fix for pattern, fix in HINTS.items() if re.search(pattern, text, re.IGNORECASE))
-    return next(known, "")
+    known = ((fix, re.search(pattern, text, re.IGNORECASE)) for pattern, fix in HINTS.items())
+    return next(
+        (fix.format(**found.groupdict()) if found.groupdict() else fix for fix, found in known if found), ""
+    )
 
 
 def docker_problem(exit_code: int, words: str) -> Problem:

@@ -28,7 +28,8 @@ said=$($docker build --network host --label "$label=$id" --tag "$name" - 2>&1)
 code=$?
 colour=$(printf '\033')'\[[0-9;]*m'
 noise='/^DEPRECATED: The legacy builder/,/^$/d; /^Sending build context/d; /^Step /d; /^ ---> /d'
-printf '%s\n' "$said" | sed "s/$colour//g; $noise" >&2
+again='/^The command .env PIP_/,/ returned a non-zero code/d'
+printf '%s\n' "$said" | sed "s/$colour//g; $noise; $again" >&2
 exit "$code"
 """)
 """The name tells from what it was meant to be made, the label from what it was: a tag may be moved.
@@ -95,8 +96,19 @@ exec cat >/dev/null
 """
 
 LAST_WORDS = for_docker(r"""
-$docker logs --tail 20 "$2" 2>&1
+container=$2 image=$3 python=$4 probe=$5
+shift 5
+said=$($docker logs --tail 20 "$container" 2>&1)
+code=$?
+printf '%s\n' "$said"
+case $said in *" ray: not found"*)
+    set -- --rm --network none "$@" --entrypoint /bin/bash "$image" -c "$python" python3 -c "$probe" where ray
+    timeout 20 $docker run "$@" 2>/dev/null
+    ;;
+esac
+exit "$code"
 """)
+"""A `ray` that is not on the PATH may be elsewhere in the image, whose container has ended."""
 
 REACH = r"""
 bash -c '</dev/tcp/$0/$1' "$1" "$2"

@@ -46,7 +46,7 @@ def test_nothing_is_changed_while_nobody_else_may_work_on_the_cluster(
 ) -> None:
     raycluster("check")
     scripts = {each.command.script for each in good.sent}
-    assert scripts == {"hold-lock", "observe", "inspect", "trial", "probe", ""}
+    assert scripts == {"hold-lock", "observe", "inspect", "trial", "python", ""}
     assert good.sent[0].command.script == "hold-lock"
     assert {each.command.argv for each in good.sent if not each.command.script} == {("date", "+%s.%N")}
     assert good.closed == {"gpu1", "gpu2"}

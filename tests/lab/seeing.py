@@ -139,7 +139,7 @@ def failed(answer: Answer, *said: str) -> None:
     assert answer.returncode == 1, answer.stderr
     assert says_nothing_good(answer), answer.stdout + answer.stderr
     for words in said:
-        assert words in answer.stderr
+        assert words in answer.stderr, answer.stderr
     assert "log: " in answer.stderr
 
 

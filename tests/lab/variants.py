@@ -8,6 +8,19 @@ from .host import Host
 from .lab import Lab
 
 UID = 2000
+SITE = "/usr/local/lib/python3.11/dist-packages"
+IN_VENV = rf"""
+mkdir -p /opt/venv/bin /opt/venv/lib/python3.11
+printf 'home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n' >/opt/venv/pyvenv.cfg
+ln -s /usr/bin/python3 /opt/venv/bin/python
+ln -s python /opt/venv/bin/python3
+mv {SITE} /opt/venv/lib/python3.11/site-packages
+mkdir {SITE}
+sed '1s|.*|#!/opt/venv/bin/python|' /usr/local/bin/ray >/opt/venv/bin/ray
+chmod +x /opt/venv/bin/ray
+rm /usr/local/bin/ray
+"""
+"""Ray, moved into a venv; Debian's python3 has none then."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,19 @@ OTHER_USER = Variant(
     (f"USER {UID}", "ENV HOME=/home/vllm"),
 )
 """As llm-d's: its user is not root, and in root's group."""
+
+
+VENV_BY_PROFILE = Variant(
+    "venv-by-profile", IN_VENV + "echo 'PATH=/opt/venv/bin:$PATH' >/etc/profile.d/venv.sh\n"
+)
+"""Only a login shell has it on its PATH."""
+VENV_BY_LINK = Variant("venv-by-link", IN_VENV + "ln -s /opt/venv/bin/ray /usr/local/bin/ray\n")
+VENV_BY_WRAPPER = Variant(
+    "venv-by-wrapper",
+    IN_VENV + "printf '#!/bin/sh\\nexec /opt/venv/bin/ray \"$@\"\\n' >/usr/local/bin/ray\n"
+    "chmod +x /usr/local/bin/ray\n",
+)
+"""Which Python it is cannot be told from `ray`."""
 
 
 def make(lab: Lab, variant: Variant) -> str:

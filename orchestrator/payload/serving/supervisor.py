@@ -27,6 +27,7 @@ import urllib.parse
 
 import rank_group  # these are beside this file
 import server
+from common import elsewhere
 
 MARK = "RAYCLUSTER_SERVES"
 MARKED = {MARK: server.HERE, "SPT_NOENV": "1"}
@@ -126,7 +127,11 @@ class Supervisor:
         try:
             child = self.begin()
         except (OSError, ValueError) as problem:
-            server.log(f"{self.spec['argv'][0]}: {getattr(problem, 'strerror', problem)}\n".encode())
+            command = self.spec["argv"][0]
+            server.log(f"{command}: {getattr(problem, 'strerror', problem)}\n".encode())
+            if folder := getattr(problem, "errno", 0) == errno.ENOENT and elsewhere(command):
+                path = os.environ.get("PATH", "")
+                server.log(f"{command} is in {folder}, which is not on its PATH, {path}\n".encode())
             return 127, ""
         self.listens, self.ready = "", math.inf
         pump = threading.Thread(target=self.copy, args=(child.stdout,), daemon=True)
@@ -235,7 +240,7 @@ def start(spec):
     if stop():
         return 1
     server.forget("state.json", server.LOG, server.LOG + ".1")
-    server.write("spec.json", spec)
+    server.write("spec.json", {**spec, "python": sys.executable})
     with open(server.at(server.LOG), "ab") as log:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
         words = [sys.executable, os.path.abspath(__file__), "run"]
@@ -249,6 +254,10 @@ def start(spec):
 
 
 def run():
+    """On the Python that the server was started with first: a container that starts again has `python3` run this."""
+    python = server.read("spec.json").get("python", sys.executable)
+    if python != sys.executable and os.access(python, os.X_OK):
+        os.execv(python, [python, *sys.argv])  # noqa: S606 - the same program
     lock, spec, state = hold(), server.read("spec.json"), server.read("state.json")
     if not lock or not spec or (state.get("is") == "ended" and not state.get("answered")):
         return

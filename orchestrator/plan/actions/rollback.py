@@ -51,7 +51,7 @@ def _gone(cluster: Cluster, wreck: FailedRun, undo: Undo) -> frozenset[str]:
 
 def _read_log(cluster: Cluster, node: Node) -> Run:
     read = docker.last_words(cluster, node)
-    return Run(node.name, "read its container's log", read, timeout=10, kind=StepKind.READ_LOG)
+    return Run(node.name, "read its container's log", read, timeout=30, kind=StepKind.READ_LOG)
 
 
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:

@@ -8,8 +8,8 @@ from orchestrator.plan.docker.run import gives_rdma
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.ray.commands import OLDEST_RAY, too_old
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, hint
+from orchestrator.plan.ray.commands import OLDEST_RAY, no_package, too_old
+from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, ON_PATH, OTHER_PYTHON, hint
 from orchestrator.plan.typed import add, ours, where
 
 OPEN_FILES = 65536
@@ -25,6 +25,7 @@ def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial
         fix = hint(trial.text) or BY_HAND
         yield quoting(node.name, "image", "a container from it does not start: ", trial.text, fix)
         return
+    yield from _python(node, trial)
     if engine.of(cluster).has_ray:
         yield from _ray(cluster, node, trial)
     if node.accelerator is not Accelerator.NONE:
@@ -33,9 +34,34 @@ def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial
     yield from check_user(node, facts, trial)
 
 
+def _python(node: Node, trial: Trial) -> Findings:
+    if trial.python3 != trial.executable:
+        text = f"programs of raycluster run on {trial.executable}"
+        yield ok(node.name, "image", f"{text}, not on {trial.python3}" if trial.python3 else text)
+    if not trial.python3 and trial.executable:
+        text = "no python3 is on its PATH: a model that is served is not served again after a restart"
+        folder = trial.executable.rpartition("/")[0]
+        yield warning(node.name, "image", text, ON_PATH.format(folder=folder, path=trial.path))
+    if folder := trial.vllm_folder:
+        text = f"vllm is in {folder}, which is not on PATH"
+        yield warning(node.name, "image", text, ON_PATH.format(folder=folder, path=trial.path))
+
+
 def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
-    if trial.ray is None or not trial.has_command:
+    """No command, no package in the Python that it names, neither: each is another fault."""
+    if folder := trial.ray_folder:
+        text = f"ray is in {folder}, which is not on PATH"
+        yield failure(node.name, "ray", text, ON_PATH.format(folder=folder, path=trial.path))
+        return
+    if trial.ray is None and trial.has_command:
+        yield failure(node.name, "ray", no_package(trial.executable), OTHER_PYTHON)
+        return
+    if trial.ray is None:
         yield failure(node.name, "ray", "the image has no Ray", NO_RAY)
+        return
+    if not trial.has_command:
+        text = f"the image has Ray {trial.ray}, but no command `ray`, nor do the places where it might be"
+        yield failure(node.name, "ray", text, "install Ray there with pip, which makes the command")
         return
     if release(trial.ray) < OLDEST_RAY:
         yield failure(node.name, "ray", too_old(trial.ray), OLD_RAY)

@@ -7,6 +7,8 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
+from orchestrator.plan.docker.images import image
+from orchestrator.plan.docker.inside import FIND_PYTHON, INSPECT, inside, python
 from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.facts.sections import RECORD
@@ -25,15 +27,9 @@ os.execv(sys.executable, [sys.executable, os.path.join(folder, "supervisor.py"),
 """,
 )
 """Takes in the programs that supervise a model's server, and runs them."""
-INSPECT = Script("inspect-server", payload.INSPECT)
 
 REMOVE_SECONDS = 2.0 * STOP_SECONDS
 """How long a container's graceful end and removal may take."""
-
-
-def inside(node: Node, container: str, words: tuple[str, ...], *options: str) -> Command:
-    """Runs the words in a container."""
-    return Command((*node.docker.command, "exec", *options, container, *words))
 
 
 def remove(cluster: Cluster, node: Node) -> Command:
@@ -78,8 +74,10 @@ def absent(cluster: Cluster, node: Node) -> Command:
 
 
 def last_words(cluster: Cluster, node: Node) -> Command:
-    """The end of the container's log, both streams."""
-    return scripted(scripts.LAST_WORDS, "last-words", node, cluster.container(node))
+    """The end of the container's log, both streams; and where `ray` is, if it ended for the lack of it."""
+    path = (part for name, value in node.env if name == "PATH" for part in ("-e", f"PATH={value}"))
+    look = (image(cluster), FIND_PYTHON, program("probe"), *path)
+    return scripted(scripts.LAST_WORDS, "last-words", node, cluster.container(node), *look)
 
 
 def state(cluster: Cluster, node: Node) -> Command:
@@ -96,19 +94,19 @@ def listening(cluster: Cluster, node: Node, ip: str) -> Command:
 
 def follow_nodes(cluster: Cluster, node: Node, ip: str, seconds: float) -> Command:
     """Prints changes of Ray's node table from inside the head's container, while standard input is open."""
-    words = ("python3", "-c", program("ray_nodes"), host_port(ip, cluster.ray.port), f"{seconds:g}")
+    words = python("-c", program("ray_nodes"), host_port(ip, cluster.ray.port), f"{seconds:g}")
     return inside(node, cluster.container(node), words, "--interactive")
 
 
 def watch_nodes(cluster: Cluster, node: Node, ip: str) -> Command:
     """As `follow_nodes`, at a slower pace and without end, with each node's resources."""
-    words = ("python3", "-c", program("ray_nodes"), "watch", host_port(ip, cluster.ray.port))
+    words = python("-c", program("ray_nodes"), "watch", host_port(ip, cluster.ray.port))
     return inside(node, cluster.container(node), words, "--interactive")
 
 
 def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
     """Brings the supervisor of a model's server into the node's container and starts it with `spec`."""
-    words = ("python3", "-c", TAKE, payload.FOLDER)
+    words = python("-c", TAKE, payload.FOLDER)
     return replace(
         inside(node, cluster.container(node), words, "--interactive"), stdin=(payload.serving_files(spec),)
     )
@@ -116,17 +114,19 @@ def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
 
 def inspect_server(cluster: Cluster, node: Node, lines: int) -> Command:
     """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there."""
-    return inside(node, cluster.container(node), ("sh", "-c", INSPECT, payload.SUPERVISOR, str(lines)))
+    return inside(
+        node, cluster.container(node), python(payload.SUPERVISOR, "inspect", str(lines), by=INSPECT)
+    )
 
 
 def ask_server(cluster: Cluster, node: Node) -> Command:
     """Asks the model for a word."""
-    return inside(node, cluster.container(node), ("python3", payload.SUPERVISOR, "ask"))
+    return inside(node, cluster.container(node), python(payload.SUPERVISOR, "ask"))
 
 
 def stop_server(cluster: Cluster, node: Node) -> Command:
     """Ends the server; succeeds when nothing of it is left."""
-    return inside(node, cluster.container(node), ("python3", payload.SUPERVISOR, "stop"))
+    return inside(node, cluster.container(node), python(payload.SUPERVISOR, "stop"))
 
 
 def container_state(cluster: Cluster, node: Node) -> Command:

@@ -1,12 +1,13 @@
 """Lines about images: the one that containers run, and how a host comes by it."""
 
 import hashlib
-import shlex
+import json
 from collections.abc import Sequence
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker.inside import python
 from orchestrator.plan.facts.image import BASE_LABEL
 from orchestrator.plan.scripts import scripted
 
@@ -61,7 +62,6 @@ def load(node: Node, name: str) -> Command:
 
 
 def _dockerfile(cluster: Cluster) -> str:
-    """Debian's own Python lets pip install nothing unless it is told that one means it."""
-    requirement = shlex.quote(cluster.ray.install or "")
-    pip = "PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir"
-    return f"FROM {cluster.image}\nRUN {pip} {requirement}\n"
+    """By the pip of vLLM's Python. Debian's own lets it install nothing unless it is told that one means it."""
+    pip = python("-m", "pip", "install", "--no-cache-dir", cluster.ray.install or "")
+    return f"FROM {cluster.image}\nRUN {json.dumps(['env', 'PIP_BREAK_SYSTEM_PACKAGES=1', *pip])}\n"

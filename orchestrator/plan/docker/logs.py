@@ -3,7 +3,7 @@
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker.containers import inside
+from orchestrator.plan.docker.inside import inside, python
 from orchestrator.plan.lock import SILENCE_SECONDS
 from orchestrator.plan.scripts import for_docker, program, scripted
 
@@ -66,7 +66,7 @@ def follow_logs(node: Node, container: str, tail: str, since: str) -> Command:
 
 def file_logs(node: Node, container: str, folder: str, tail: str, *follow: str) -> Command:
     """The lines of the logs in a folder, RAY_LOGS or SERVER_LOGS; `logs.lines.FileLog` reads it."""
-    words = ("python3", "-c", program("tail_files"), folder, tail, *follow)
+    words = python("-c", program("tail_files"), folder, tail, *follow)
     return inside(node, container, words, "--interactive")
 
 

@@ -4,8 +4,8 @@ from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import devices, engine, scripts
 from orchestrator.plan.command import Command
-from orchestrator.plan.docker.containers import inside
 from orchestrator.plan.docker.images import image
+from orchestrator.plan.docker.inside import FIND_PYTHON, inside, python
 from orchestrator.plan.docker.mounts import hf_home_target
 from orchestrator.plan.docker.run import device_files, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
@@ -29,13 +29,14 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
         payload.SUPERVISOR if keeps else "",
         cluster.image if cluster.ray.install and depth > Depth.CONTAINERS else "",
         " ".join(device_files((*devices.kind(node).docker, *node.docker.args))),
+        FIND_PYTHON if gcs or keeps else "",
     )
     return scripted(look_scripts.OBSERVE, "observe", node, *asked)
 
 
 def ask_ray(cluster: Cluster, gcs: str) -> Command:
     """Ray's node table alone, from inside the head's container; `facts.parse` reads it."""
-    asked = (cluster.container(cluster.head), program("ray_nodes"), gcs)
+    asked = (cluster.container(cluster.head), program("ray_nodes"), gcs, FIND_PYTHON)
     return scripted(look_scripts.RAY, "ask-ray", cluster.head, *asked)
 
 
@@ -79,7 +80,7 @@ def run_network_test(cluster: Cluster, node: Node, place: NodeAddress, words: tu
 
 def check_tcp(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
     """Tries connections from inside the node's probe; `facts.probe` reads it."""
-    return inside(node, _probe_name(cluster, node), ("python3", "-c", program("probe"), "reach", *addresses))
+    return inside(node, _probe_name(cluster, node), python("-c", program("probe"), "reach", *addresses))
 
 
 def _container(
@@ -87,8 +88,8 @@ def _container(
 ) -> Command:
     """A container that runs a program of ours until standard input ends, and is gone then."""
     options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *given)
-    python = ("--tty=false", "--entrypoint", "python3", image(cluster), "-c", *words)
-    return scripted(scripts.TRIAL, "trial", node, name, *options, *python)
+    first = ("--tty=false", "--entrypoint", "/bin/bash", image(cluster), "-c", FIND_PYTHON, "python3", "-c")
+    return scripted(scripts.TRIAL, "trial", node, name, *options, *first, *words)
 
 
 def _probe_name(cluster: Cluster, node: Node) -> str:

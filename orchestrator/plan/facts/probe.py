@@ -53,6 +53,8 @@ class Trial:
 
     `read_only`: the folders in which the user may not write, though every program does. `listens`: the ports on
     which it now answers, for the others to try. `boot` and `network`: as an `Inspection` has them of the host.
+    `executable`: the Python that runs our programs, `python3`: the one of the PATH, `path`, empty where there is none;
+    `ray_folder` and `vllm_folder`: where these commands are, if not on it.
     """
 
     python: str
@@ -69,6 +71,11 @@ class Trial:
     listens: tuple[int, ...]
     boot: str = ""
     network: str = ""
+    executable: str = ""
+    python3: str = ""
+    path: str = ""
+    ray_folder: str = ""
+    vllm_folder: str = ""
 
     @property
     def versions(self) -> str:

@@ -38,6 +38,7 @@ OBSERVE = (
     + _ENGINE
     + r"""
 docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 supervisor=$9 base=${10} devices=${11}
+python=${12}
 mute=
 ask() { [ -z "$mute" ] && timeout 20 $docker "$@"; }
 host() {
@@ -82,7 +83,7 @@ since() {
     echo "first ${20}"
     [ ! -e /run/docker.pid ] || echo "engine $(date -r /run/docker.pid +%s)"
 }
-ray() { ask exec "$container" python3 -c "$nodes" "$gcs"; }
+ray() { ask exec "$container" sh -c "$python" python3 -c "$nodes" "$gcs"; }
 rest() {
     section image image
     if [ "$base" ]; then
@@ -96,8 +97,8 @@ rest() {
     section token cat "$HOME/.raycluster/$cluster/$node.token"
     if [ "$supervisor" ] && [ -z "$mute" ]; then
         section served ask exec "$container" sh -c '"""
-    + payload.INSPECT
-    + r"""' "$supervisor" 200
+    + payload.IF_SERVED
+    + r"""'"$python" python3 "$supervisor" inspect 200
     fi
 }
 look() {
@@ -132,7 +133,7 @@ RAY = (
     _SECTION
     + r"""
 docker=$1
-section ray timeout 20 $docker exec "$2" python3 -c "$3" "$4" || true
+section ray timeout 20 $docker exec "$2" sh -c "$5" python3 -c "$3" "$4" || true
 """
 )
 """Succeeds also where nobody answers: to ask is no more than a try."""

@@ -12,7 +12,7 @@ from orchestrator.plan import devices
 from orchestrator.plan.facts.host import RayNode, RayTable, RayTrouble, Resource
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import ports
-from orchestrator.plan.remedies import OLD_RAY
+from orchestrator.plan.remedies import OLD_RAY, OTHER_PYTHON
 from orchestrator.plan.typed import where
 
 TOKEN_IN_CONTAINER = "/run/raycluster/token"  # noqa: S105 - a path
@@ -25,6 +25,11 @@ OLDEST_RAY = (2, 31)
 def too_old(version: str) -> str:
     """What is said of a Ray before `OLDEST_RAY`."""
     return f"Ray {version} is too old: 2.31 is the first that works"
+
+
+def no_package(python: str) -> str:
+    """What is said of a `ray` that runs, where the Python that our programs get has no Ray."""
+    return f"`ray` is there, but {python}, which it seems to run on, has no Ray"
 
 
 def local_gcs(head: Node, port: int) -> str:
@@ -81,6 +86,8 @@ def parse_table(line: str) -> RayTable | RayTrouble:
         table = json.loads(line)
         if "too_old" in table:
             return RayTrouble(too_old(table["too_old"]), OLD_RAY, gone=False, final=True)
+        if "without_ray" in table:
+            return RayTrouble(no_package(table["without_ray"]), OTHER_PYTHON, gone=False, final=True)
         if "error" in table:
             return RayTrouble(table["error"], gone=table["gone"])
         nodes = tuple(map(_node, table["nodes"]))

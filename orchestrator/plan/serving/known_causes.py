@@ -277,6 +277,12 @@ KNOWN: tuple[Known, ...] = (
         Weight.SYMPTOM,
     ),
     Known(
+        r"^vllm is in (?P<folder>\S+), which is not on its PATH, (?P<path>\S+)",
+        ("vllm is in {folder}, which is not on the container's PATH",),
+        (f"put it there: {change('env.PATH', '{folder}:{path}')}, then {ours('up')}",),
+        "raycluster, which starts vLLM",
+    ),
+    Known(
         r"^vllm: No such file or directory",
         ("the image has no vLLM",),
         (change("image", LAST_WITH_RAY),),

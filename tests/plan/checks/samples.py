@@ -49,6 +49,9 @@ TRIAL = Trial(
     models=MODELS,
     read_only=(),
     listens=(6379, 60999, 19999),
+    executable="/usr/bin/python3",
+    python3="/usr/bin/python3",
+    path="/usr/bin:/bin",
 )
 
 

@@ -10,7 +10,7 @@ from orchestrator.plan.checks.across_hosts import check_versions
 from orchestrator.plan.checks.container import BY_HAND, check_container
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import NO_GPUS_OPTION, NO_RAY, NO_TOOLKIT, OLD_RAY
+from orchestrator.plan.remedies import NO_GPUS_OPTION, NO_RAY, NO_TOOLKIT, OLD_RAY, ON_PATH, OTHER_PYTHON
 from orchestrator.plan.typed import add, where
 from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, head, trial
 from tests.plan.worlds import bare_host
@@ -67,11 +67,45 @@ def test_a_container_that_does_not_start_is_the_one_thing_told(
     assert (only.fix, only.detail) == (fix, detail)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"ray": None}, {"has_command": False}, {"ray": None, "has_command": False}]
-)
-def test_an_image_without_ray(changes: dict[str, object]) -> None:
-    assert bad(trial(**changes)) == [("failure", "the image has no Ray", INSTALL)]
+def test_an_image_without_ray() -> None:
+    assert bad(trial(ray=None, has_command=False)) == [("failure", "the image has no Ray", INSTALL)]
+
+
+def test_a_ray_whose_python_cannot_be_told_from_it() -> None:
+    told = "`ray` is there, but /usr/bin/python3, which it seems to run on, has no Ray"
+    assert bad(trial(ray=None)) == [("failure", told, OTHER_PYTHON)]
+
+
+def test_a_package_without_its_command() -> None:
+    told = "the image has Ray 2.56.0, but no command `ray`, nor do the places where it might be"
+    fix = "install Ray there with pip, which makes the command"
+    assert bad(trial(has_command=False)) == [("failure", told, fix)]
+
+
+@pytest.mark.parametrize("ray", [None, "2.56.0"])
+def test_a_ray_that_is_not_on_the_path_is_told_with_the_path_that_finds_it(ray: str | None) -> None:
+    told = "ray is in /opt/venv/bin, which is not on PATH"
+    fix = ON_PATH.format(folder="/opt/venv/bin", path="/usr/bin:/bin")
+    assert bad(trial(ray=ray, has_command=False, ray_folder="/opt/venv/bin")) == [("failure", told, fix)]
+
+
+def test_a_vllm_that_is_not_on_the_path_is_no_more_than_a_warning() -> None:
+    told = "vllm is in /opt/venv/bin, which is not on PATH"
+    fix = ON_PATH.format(folder="/opt/venv/bin", path="/usr/bin:/bin")
+    assert bad(trial(vllm_folder="/opt/venv/bin")) == [("warning", told, fix)]
+
+
+def test_another_python_than_the_one_of_the_path_is_named() -> None:
+    found = findings(trial(executable="/opt/venv/bin/python"))
+    assert ("ok", "programs of raycluster run on /opt/venv/bin/python, not on /usr/bin/python3") in {
+        (each.level, each.text) for each in found
+    }
+
+
+def test_without_python3_on_the_path_nothing_would_bring_a_server_back() -> None:
+    told = "no python3 is on its PATH: a model that is served is not served again after a restart"
+    fix = ON_PATH.format(folder="/opt/venv/bin", path="/usr/bin:/bin")
+    assert bad(trial(executable="/opt/venv/bin/python", python3="")) == [("warning", told, fix)]
 
 
 @pytest.mark.parametrize("version", ["2.9.3", "2.30.0"])

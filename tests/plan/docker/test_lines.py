@@ -1,11 +1,13 @@
 """The `docker run` lines, word for word."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.model.secret import Secret
+from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.host import Address
@@ -255,8 +257,10 @@ def test_ray_install_derives_an_image_named_by_its_recipe() -> None:
     name = docker.image(cluster)
     told = {"docker": "docker", "base": "vllm/vllm-openai:v0.17.1", "name": name, "label": "raycluster.base"}
     assert (build.script, told.items() <= arguments(build).items()) == ("build", True)
-    assert build.input().decode() == (
-        "FROM vllm/vllm-openai:v0.17.1\n"
-        "RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir 'ray[default]==2.56.*'\n"
-    )
+    base, run = build.input().decode().splitlines()
+    assert base == "FROM vllm/vllm-openai:v0.17.1"
+    assert json.loads(run.removeprefix("RUN ")) == [
+        *("env", "PIP_BREAK_SYSTEM_PACKAGES=1", "sh", "-c", PYTHON, "python3"),
+        *("-m", "pip", "install", "--no-cache-dir", "ray[default]==2.56.*"),
+    ]
     assert f" {name} -c 'exec ray start" in line(cluster, WORKER)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Cluster, Docker, Node, Role
+from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.logs import FOLLOW_LOGS
@@ -39,13 +40,13 @@ def test_a_log_is_asked_for_with_its_times() -> None:
 
 
 def test_rays_files_are_read_by_the_containers_python() -> None:
-    before = ("sudo", "-n", "docker", "exec", "--interactive", "c1", "python3", "-c")
+    before = ("sudo", "-n", "docker", "exec", "--interactive", "c1", "sh", "-c", PYTHON, "python3", "-c")
     once, on = (
         docker.file_logs(HEAD, "c1", docker.RAY_LOGS, "100"),
         docker.follow_file_logs(HEAD, "c1", docker.SERVER_LOGS, "100", ("raylet.out 7:20",)),
     )
-    assert (once.argv[:8], once.argv[9:]) == (before, (docker.RAY_LOGS, "100"))
-    assert (on.argv[:8], on.argv[9:]) == (before, (docker.SERVER_LOGS, "100", "45", "raylet.out 7:20"))
+    assert (once.argv[:11], once.argv[12:]) == (before, (docker.RAY_LOGS, "100"))
+    assert (on.argv[:11], on.argv[12:]) == (before, (docker.SERVER_LOGS, "100", "45", "raylet.out 7:20"))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The lines of `check`'s trial, word for word, and the script that starts it, really run."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.payload import program
+from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.address import NodeAddress
@@ -28,7 +30,13 @@ def trial(
 def words(command: Command) -> str:
     """What follows the script, with the program's text as its name."""
     assert command.argv[:4] == ("sh", "-c", scripts.TRIAL, "trial")
-    return " ".join("PROGRAM" if word == program("probe") else word for word in command.argv[4:])
+    return named(command.argv[4:])
+
+
+def named(words: Iterable[str]) -> str:
+    """The words of a line, with a name for each of our texts."""
+    texts = {program("probe"): "PROBE", program("network_test"): "TEST", PYTHON: "PYTHON"}
+    return " ".join(texts.get(word, word) for word in words)
 
 
 def test_the_trial_of_the_smallest_inventory() -> None:
@@ -38,8 +46,8 @@ def test_the_trial_of_the_smallest_inventory() -> None:
         " -v /home/ana/.cache/huggingface:/run/raycluster/hf_home"
         " --shm-size 10.24g --gpus all"
         " -e VLLM_HOST_IP=10.0.0.1 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
-        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1 -c PROGRAM"
-        " look nvidia 10.0.0.1 /root/.cache/huggingface 6379 60999 19999"
+        " --tty=false --entrypoint /bin/bash vllm/vllm-openai:v0.17.1"
+        " -c PYTHON python3 -c PROBE look nvidia 10.0.0.1 /root/.cache/huggingface 6379 60999 19999"
     )
 
 
@@ -59,8 +67,8 @@ def test_everything_that_decides_what_a_container_finds_is_as_in_its_own() -> No
         " --security-opt seccomp=unconfined"
         " --device /dev/infiniband --cap-add IPC_LOCK --ulimit memlock=-1 --ulimit stack=67108864"
         " --ulimit nofile=65536"
-        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1 -c PROGRAM"
-        " look amd 10.0.0.2 /root/.cache/huggingface 6379 60999 19999"
+        " --tty=false --entrypoint /bin/bash vllm/vllm-openai:v0.17.1"
+        " -c PYTHON python3 -c PROBE look amd 10.0.0.2 /root/.cache/huggingface 6379 60999 19999"
     )
 
 
@@ -78,13 +86,14 @@ def test_a_trial_knows_no_secret_and_no_token() -> None:
 
 def test_a_trial_is_of_the_image_that_ray_was_added_to() -> None:
     of = replace(SMALLEST, ray=Ray(install="ray[default]==2.56.*"))
-    assert f"--entrypoint python3 {docker.image(of)} -c PROGRAM" in words(trial(of))
+    assert f"--entrypoint /bin/bash {docker.image(of)} -c PYTHON python3 -c PROBE" in words(trial(of))
 
 
 def test_others_are_tried_from_inside_the_trial() -> None:
     command = docker.check_tcp(SMALLEST, HEAD, ("10.0.0.2:60999", "[fd00::2]:19999"))
-    shown = " ".join("PROGRAM" if word == program("probe") else word for word in command.argv)
-    assert shown == ("docker exec raytrial-demo-gpu1 python3 -c PROGRAM reach 10.0.0.2:60999 [fd00::2]:19999")
+    assert named(command.argv) == (
+        "docker exec raytrial-demo-gpu1 sh -c PYTHON python3 -c PROBE reach 10.0.0.2:60999 [fd00::2]:19999"
+    )
 
 
 def test_a_rank_of_the_deep_check_is_given_the_same_and_no_folder() -> None:
@@ -92,13 +101,13 @@ def test_a_rank_of_the_deep_check_is_given_the_same_and_no_folder() -> None:
     told = ("1", "2", "10.0.0.2", "10.0.0.1", "19998", "0")
     command = docker.run_network_test(SMALLEST, WORKER, place, told)
     assert command.argv[:4] == ("sh", "-c", scripts.TRIAL, "trial")
-    assert " ".join("PROGRAM" if word == program("network_test") else word for word in command.argv[4:]) == (
+    assert named(command.argv[4:]) == (
         "docker raydeep-demo-gpu2 --rm --interactive --label raycluster.trial --network host"
         " --shm-size 10.24g --gpus all"
         " -e VLLM_HOST_IP=10.0.0.2 -e GLOO_SOCKET_IFNAME=eth1 -e NCCL_SOCKET_IFNAME=eth1"
         " --device /dev/infiniband --cap-add IPC_LOCK --ulimit memlock=-1 --ulimit stack=67108864"
-        " --tty=false --entrypoint python3 vllm/vllm-openai:v0.17.1"
-        " -c PROGRAM 1 2 10.0.0.2 10.0.0.1 19998 0"
+        " --tty=false --entrypoint /bin/bash vllm/vllm-openai:v0.17.1"
+        " -c PYTHON python3 -c TEST 1 2 10.0.0.2 10.0.0.1 19998 0"
     )
 
 

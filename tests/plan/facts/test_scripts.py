@@ -124,14 +124,14 @@ def test_before_the_first_container_of_ours_docker_tells_of_itself_and_never_aga
 
 def test_ray_is_asked_only_where_there_is_a_gcs_to_ask(machine: Machine) -> None:
     assert look(machine, cluster(), gcs="").ray is None
-    assert not [call for call in machine.calls if call[0] == "exec" and call[2] == "python3"]
+    assert not [call for call in machine.calls if call[0] == "exec" and "supervisor" not in call[-3]]
 
 
 def test_ray_asked_by_itself_tells_the_same_and_nothing_where_nobody_answers(machine: Machine) -> None:
     demo = cluster()
     ask = docker.ask_ray(demo, "10.0.0.1:6379")
     assert parse_ray(f"Welcome!\n{machine.run(ask).stdout}") == look(machine, demo).ray
-    assert machine.calls[0][:4] == ["exec", "raycluster-demo-gpu1", "python3", "-c"]
+    assert machine.calls[0][:4] == ["exec", "raycluster-demo-gpu1", "sh", "-c"]
     machine.program("docker", "#!/bin/sh\necho 'No such container' >&2; exit 1\n")
     ran = machine.run(ask)
     assert ran.returncode == 0
@@ -213,8 +213,8 @@ def test_whatever_the_inventory_says_arrives_as_data(machine: Machine, value: st
 
 def test_ray_is_asked_while_the_rest_is_looked_at(machine: Machine) -> None:
     os.mkfifo(machine.folder / "answers/meeting")
-    meet = {"exec python3": 'read -r _ <"$ANSWERS/meeting"', "image --format": 'echo >"$ANSWERS/meeting"'}
-    first = "".join(f'case "$1 $3" in {words!r}) {meets} ;; esac\n' for words, meets in meet.items())
+    meet = {"exec -c": 'read -r _ <"$ANSWERS/meeting"', "image ": 'echo >"$ANSWERS/meeting"'}
+    first = "".join(f'case "$1 $7" in {words!r}) {meets} ;; esac\n' for words, meets in meet.items())
     machine.program("docker", STUB.replace(NOTE, f"{NOTE}\n{first}"))
     found = look(machine, cluster())
     assert (found.image_id, type(found.ray)) == ("sha256:one", RayTable)

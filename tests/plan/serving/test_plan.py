@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster, Model, Ray
+from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.actions.up import plan_up
@@ -399,23 +400,15 @@ def test_whatever_a_person_gives_reaches_vllm_as_data_and_no_shell_sees_it(
 
 def test_the_lines_for_docker() -> None:
     of, container = cluster(), "raycluster-demo-gpu1"
+    python = ("sh", "-c", PYTHON, "python3")
     start = docker.start_server(of, of.head, "{}").argv
-    assert start[:6] == ("docker", "exec", "--interactive", container, "python3", "-c")
-    assert start[7:] == ("/var/tmp/raycluster",)
-    supervisor = "/var/tmp/raycluster/supervisor.py"
-    assert docker.ask_server(of, of.head).argv == ("docker", "exec", container, "python3", supervisor, "ask")
-    assert docker.stop_server(of, of.head).argv == (
-        "docker",
-        "exec",
-        container,
-        "python3",
-        supervisor,
-        "stop",
-    )
-    inspect = '[ ! -e "$0" ] || exec python3 "$0" inspect "$1"'
-    assert docker.inspect_server(of, of.head, 400).argv == (
-        *("docker", "exec", container, "sh", "-c", inspect, supervisor, "400"),
-    )
+    assert start[:9] == ("docker", "exec", "--interactive", container, *python, "-c")
+    assert start[10:] == ("/var/tmp/raycluster",)
+    here, supervisor = ("docker", "exec", container), "/var/tmp/raycluster/supervisor.py"
+    assert docker.ask_server(of, of.head).argv == (*here, *python, supervisor, "ask")
+    assert docker.stop_server(of, of.head).argv == (*here, *python, supervisor, "stop")
+    quietly = ("sh", "-c", f'[ -e "$1" ] || exit 0\n{PYTHON}', "python3")
+    assert docker.inspect_server(of, of.head, 400).argv == (*here, *quietly, supervisor, "inspect", "400")
 
 
 def test_the_head_alone_resumes_what_it_served_when_its_container_starts_again() -> None:

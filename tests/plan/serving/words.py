@@ -216,6 +216,12 @@ WORDED = [
     ),
     (
         "raycluster",
+        "vllm is in /opt/venv/bin, which is not on its PATH, /usr/bin:/bin",
+        "vllm is in /opt/venv/bin, which is not on the container's PATH",
+        "env: {PATH: /opt/venv/bin:/usr/bin:/bin}",
+    ),
+    (
+        "raycluster",
         "vllm: No such file or directory",
         "the image has no vLLM",
         "vllm/vllm-openai",
