@@ -1,5 +1,5 @@
 """`python -m orchestrator` is `raycluster`."""
 
-from orchestrator.cli.app import main
+from orchestrator.cli.start import main
 
 main()

@@ -28,6 +28,7 @@ COMMANDS = {
     "down": ("down:down", "Take the cluster down, and see that it is gone."),
     "pull": ("pull:pull", "Pull the image on all hosts, and see that it is the same one."),
     "image": ("image:app", "Bring an image to hosts that no registry serves."),
+    "ls": ("ls:ls", "List the inventories that were used here."),
     "add": ("add:add", "Add machines to the inventory."),
     "remove": ("remove:remove", "Remove workers from the inventory."),
     "lock": ("lock:app", "See who works on the cluster; end a run that is stuck."),

@@ -13,7 +13,7 @@ COMMANDS = {
     **dict.fromkeys(("ssh", "attach", "bash", "sh", "connect", "login", "enter"), "shell"),
     **dict.fromkeys(("run", "submit", "command", "cmd"), "exec --"),
     "nvidia-smi": "exec -- nvidia-smi",
-    **dict.fromkeys(("list", "ls"), "status"),
+    **dict.fromkeys(("list", "clusters", "history"), "ls"),
     **dict.fromkeys(("rm", "del"), "remove"),
     **dict.fromkeys(("join", "scale"), "add"),
     **dict.fromkeys(("plan", "diff"), "up --dry-run"),

@@ -2,12 +2,20 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from orchestrator.cli.run.inventory_file import DEFAULT, usual
 from orchestrator.frozen import dataclass
+
+if TYPE_CHECKING:
+    from orchestrator.model.inventory.sketch import Sketch
+
+SCHEMAS = (
+    *("inventory", "status", "check", "lock", "config", "exec", "serve", "ls", "refusal", "events", "watch"),
+)
+"""What `config schema` knows, for the shell, which does not wait until all answers are imported."""
 
 PlanForm = Literal["text", "sh", "jsonl"]
 
@@ -34,18 +42,47 @@ def _inventory(ctx: typer.Context) -> str:
     return given.get("inventory") or unread or given.get("file") or usual() or DEFAULT
 
 
+def complete_models(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """What the shell offers where a model is begun: the inventory's, and the words that are none."""
+    seen = _sketched(_inventory(ctx))
+    words = {"status": "whether it answers", "logs": "what vLLM says", "stop": "stop serving"}
+    offered = ({seen.model: "the inventory's model"} if seen and seen.model else {}) | words
+    return [(name, what) for name, what in offered.items() if name.startswith(incomplete)]
+
+
+def complete_schemas(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's
+    """What there are JSON Schemas of."""
+    return [name for name in SCHEMAS if name.startswith(incomplete)]
+
+
 def _known(inventory: str) -> dict[str, str]:
     """What a limit may name; nothing where the file is no inventory."""
-    from orchestrator.model.cluster import Cluster
-    from orchestrator.model.inventory.parse import load
+    seen = _sketched(inventory)
+    if seen is None:
+        return {}
+    groups = {"head": "the head", **({"workers": "all workers"} if seen.workers else {})}
+    return groups | {seen.head: "head"} | dict.fromkeys(seen.workers, "worker")
 
-    with suppress(OSError, RuntimeError):
+
+def _sketched(inventory: str) -> "Sketch | None":
+    """The file's hosts and model: read as people write it, else as YAML has it."""
+    from orchestrator.model.inventory.sketch import Sketch, sketch
+
+    with suppress(OSError, RuntimeError, UnicodeDecodeError):
         file = Path(inventory).expanduser()
-        cluster = load(str(file)) if file.is_file() else None
+        if not file.is_file():
+            return None
+        text = file.read_text()
+        if found := sketch(text):
+            return found
+        from orchestrator.model.cluster import Cluster
+        from orchestrator.model.inventory.parse import load
+
+        cluster = load(str(file))
         if isinstance(cluster, Cluster):
-            groups = {"head": "the head", **({"workers": "all workers"} if cluster.workers else {})}
-            return groups | {node.name: node.role.value for node in cluster.nodes}
-    return {}
+            names = tuple(node.name for node in cluster.workers)
+            return Sketch(cluster.head.name, names, cluster.serve.name if cluster.serve else "")
+    return None
 
 
 Inventory = Annotated[

@@ -33,10 +33,15 @@ def current() -> Any:
 
 def meant(word: str, *words: str) -> str:
     """The line that was typed, with other words in the place of one."""
+    line = typed()
+    at = line.index(word) if word in line else len(line)
+    return shlex.join((PROGRAM, *line[:at], *words, *line[at + 1 :]))
+
+
+def typed() -> list[str]:
+    """The words after the program's name."""
     ctx = current()
-    typed: list[str] = ctx.find_root().command.typed if ctx else []
-    at = typed.index(word) if word in typed else len(typed)
-    return shlex.join((PROGRAM, *typed[:at], *words, *typed[at + 1 :]))
+    return list(ctx.find_root().command.typed) if ctx else []
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
+from orchestrator.cli.output.json import SCHEMAS
 from tests.test_architecture import ROOT, SLOW
 
 OTHER = """\
@@ -132,4 +133,37 @@ def test_nothing_is_imported_that_only_work_needs() -> None:
         check=True,
     )
     assert ran.stdout.split() == ["gpu1", "gpu2"]
-    assert {name for name in ran.stderr.split() if name in SLOW} == {"yaml"}
+    assert {name for name in ran.stderr.split() if name in SLOW} == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("serve ", ["Qwen/Qwen3-32B", "status", "logs", "stop"]),
+        ("serve s", ["status", "stop"]),
+        ("serve Q", ["Qwen/Qwen3-32B"]),
+        ("config schema s", ["status", "serve"]),
+        ("lock ", ["status", "release"]),
+        ("config ", ["show", "check", "example", "schema"]),
+        ("image ", ["copy"]),
+        ("remove n", ["node1", "node2", "node3"]),
+        ("status -l n", ["node1", "node2", "node3"]),
+        ("check -l workers,n", ["workers,node1", "workers,node2", "workers,node3"]),
+        ("config show -l h", ["head"]),
+        ("metrics -l h", ["head"]),
+        ("serve logs -l h", ["head"]),
+        ("-i other.yaml down -l node1", ["node1"]),
+    ],
+)
+def test_words_after_a_command_are_offered_too(line: str, offered: list[str], folder: Path) -> None:
+    (folder / "inventory.yaml").write_text(f"{OTHER}serve: {{model: Qwen/Qwen3-32B}}\n")
+    assert completed(f"raycluster {line}").split("\n") == offered
+
+
+def test_every_schema_is_offered() -> None:
+    assert set(completed("raycluster config schema ").split()) == {"inventory", *SCHEMAS}
+
+
+def test_an_inventory_that_takes_yaml_to_read_is_completed_all_the_same(folder: Path) -> None:
+    (folder / "inventory.yaml").write_text(OTHER.replace("{host: node1}", "&one {host: node1}"))
+    assert completed("raycluster up -l node1") == "node1"

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator.cli.output import json as answers
 from orchestrator.model.inventory.json_schema import of_inventory
-from orchestrator.remote.transport import Output
+from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, sent
 from tests.remote.fakes import FakeFleet
 
@@ -121,7 +121,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "config": ("config", "show", "-o", "json"),
     "exec": ("exec", "-o", "json", "--", "nvidia-smi"),
     "serve": ("serve", "status", "-o", "json"),
+    "ls": ("ls", "-o", "json"),
 }
+READING = [what for what in COMMANDS if what != "ls"]
 
 
 @pytest.mark.parametrize("what", COMMANDS)
@@ -138,6 +140,36 @@ def test_what_a_command_prints_is_what_its_schema_says(
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
 
+def test_a_program_need_not_count(good: FakeFleet, raycluster: Raycluster) -> None:
+    check = json.loads(raycluster("check", "-o", "json").stdout)
+    levels = [each["level"] for each in check["findings"]]
+    assert check["verdict"] == "passed"
+    assert check["counts"] == {
+        "hosts": 2,
+        **{level: levels.count(level) for level in ("ok", "warning", "failure")},
+    }
+    good.on("gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "gpu2:22 does not answer"))
+    check = json.loads(raycluster("check", "-o", "json").stdout)
+    assert (check["verdict"], check["counts"]["failure"]) == ("failed", 1)
+
+
+def test_status_has_totals(cluster_stands: FakeFleet, raycluster: Raycluster) -> None:
+    told = json.loads(raycluster("status", "-o", "json").stdout)
+    assert told["totals"]["hosts"] == 2
+    assert told["totals"]["joined"] == sum(host["joined"] for host in told["hosts"]) == 2
+    assert told["totals"]["gpus"] == sum(host["gpus"] for host in told["hosts"]) == 16
+    assert cluster_stands.sent
+
+
+def test_the_result_of_up_has_hosts_and_gpus(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    result = json.loads(raycluster("up", "-o", "jsonl").stdout.splitlines()[-1])
+    assert result["members"] == [
+        {"host": "gpu1", "ip": "10.0.0.1", "gpus": 8},
+        {"host": "gpu2", "ip": "10.0.0.2", "gpus": 8},
+    ]
+    assert hosts.sent
+
+
 @pytest.mark.parametrize("what", ["status", "lock"])
 def test_so_is_what_it_prints_where_there_is_nothing(
     what: str, hosts: FakeFleet, raycluster: Raycluster
@@ -146,7 +178,7 @@ def test_so_is_what_it_prints_where_there_is_nothing(
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
 
-@pytest.mark.parametrize("what", COMMANDS)
+@pytest.mark.parametrize("what", READING)
 @pytest.mark.parametrize("mistake", ["image: again\n", "*"])
 def test_a_mistake_in_the_inventory_is_json_too(
     what: str, mistake: str, hosts: FakeFleet, raycluster: Raycluster, folder: Path

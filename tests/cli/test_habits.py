@@ -26,7 +26,7 @@ def meant(raycluster: Raycluster, hosts: FakeFleet, *words: str) -> str:
     ("typed", "line"),
     [
         ("ps", "raycluster status"),
-        ("list", "raycluster status"),
+        ("list", "raycluster ls"),
         ("stop", "raycluster down"),
         ("start", "raycluster up"),
         ("kill", "raycluster down"),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,27 @@ def test_help_and_completion_do_not_wait_for_pydantic(words: list[str], env: dic
     )
     assert "typer" in ran.stderr.split()
     assert {"pydantic", "rich", "yaml", "orchestrator.model.cluster"} & set(ran.stderr.split()) == set()
+
+
+@pytest.mark.parametrize("env", [{}, {"COMP_WORDS": "raycluster up -l ", "COMP_CWORD": "3"}])
+def test_ctrl_c_before_the_work_begins_ends_it_without_a_word(env: dict[str, str], tmp_path: Path) -> None:
+    """Wherever in the start it comes: the program is held up in one of its imports."""
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    completing = {"_RAYCLUSTER_COMPLETE": "complete_bash"} if env else {}
+    ran = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "--version"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}", **env, **completing},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, b"", b"")
+
+
+def test_a_ctrl_c_that_is_ignored_stays_ignored() -> None:
+    """As that of a shell's background job is."""
+    told = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    told += "from orchestrator.cli.start import main\nsys.argv = ['raycluster', '--version']\n"
+    told += "try: main()\nfinally: print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    ran = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "True"

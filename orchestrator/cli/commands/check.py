@@ -56,7 +56,7 @@ def check(
     findings = tuple(each for each in findings if only is None or each.host in only)
     if output == "json":
         told = tuple(replace(each, fix=shown(each.fix, [each.host])) for each in findings)
-        json.show(json.CheckAnswer(cluster.name, told, network))
+        json.show(json.check_answer(cluster.name, len(only or cluster.nodes), told, network))
     else:
         show(cluster.name, len(only or cluster.nodes), findings, network)
     raise typer.Exit(NOT_HEALTHY if any(each.level is Level.FAILURE for each in findings) else 0)

@@ -86,7 +86,8 @@ def schema(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="inventory; status, check, lock, config, exec, serve: their -o json; refusal: that of any of them "
+            autocompletion=options.complete_schemas,
+            help="inventory; status, check, lock, config, exec, serve, ls: their -o json; refusal: that of any of them "
             "with exit code 2; events: each line of -o jsonl; watch: those of status --watch.",
         ),
     ] = "inventory",

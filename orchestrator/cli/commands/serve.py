@@ -79,6 +79,7 @@ def start(
         str | None,
         typer.Argument(
             metavar=METAVAR,
+            autocompletion=options.complete_models,
             help="A name on Hugging Face, or a folder in the containers. Default: the inventory's.",
             show_default=False,
         ),

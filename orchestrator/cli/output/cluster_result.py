@@ -4,6 +4,7 @@ from rich.text import Text
 
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, notice
+from orchestrator.cli.output.jsonl import Member
 from orchestrator.cli.output.status_table import in_all
 from orchestrator.cli.output.typed import limited, line, shown
 from orchestrator.cli.run.operation import RunResult
@@ -26,7 +27,9 @@ def conclude_up(done: RunResult, limit: str | None = None) -> None:
         return
     roster = engine.of(cluster).roster(cluster, done.facts, done.report.watched, _started(done))
     state, members = _joined(done, roster)
-    if not failures.conclude(done, state + members, ""):
+    ips = addresses(cluster, done.facts)
+    there = [Member(host=name, ip=ips[name], gpus=gpus) for name, gpus in roster.gpus.items()]
+    if not failures.conclude(done, state + members, "", members=there):
         return
     answer().print(Text.assemble((state, "bold green"), members))
     _show_model(done)

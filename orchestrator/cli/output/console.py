@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar, cast
 
 import typer
@@ -81,6 +82,12 @@ def write(console: Console, data: bytes) -> None:
     stream = cast("TextIO", console.file).buffer
     stream.write(data)
     stream.flush()
+
+
+def for_people(path: Path) -> str:
+    """A path as one would type it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def failed(host: str, problem: Problem) -> NoReturn:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from rich.text import Text
 
-from orchestrator.cli.output.console import explain, gathered, notice, printable
-from orchestrator.cli.output.jsonl import Failed, Result, emit, failed
+from orchestrator.cli.output.console import explain, for_people, gathered, notice, printable
+from orchestrator.cli.output.jsonl import Failed, Member, Result, emit, failed
 from orchestrator.cli.run.operation import RunResult
-from orchestrator.cli.run.run_log import Mask
+from orchestrator.cli.run.run_log import Mask, append_end
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import HANGS, hint
 from orchestrator.plan.steps import Run, Step
@@ -19,13 +18,20 @@ from orchestrator.remote.transport import Failure, FailureKind
 LAST_LINES = 12
 
 
-def conclude(done: RunResult, message: str, what_now: str, unlike: Sequence[Failed] = ()) -> bool:
+def conclude(
+    done: RunResult,
+    message: str,
+    what_now: str,
+    unlike: Sequence[Failed] = (),
+    members: Sequence[Member] = (),
+) -> bool:
     """Prints the end of a run as an event, or what has failed; True where people are still to be told of a success.
 
-    `message`: the end in a sentence; `unlike`: what is wrong though no step has failed.
+    `message`: the end in a sentence; `unlike`: what is wrong though no step has failed; `members`: who is in it now.
     """
+    append_end(done.run.log, done.run.mask, _for_the_log(message, done, unlike), _code(done, unlike))
     if done.run.pace.events:
-        _emit_result(done, message, unlike)
+        _emit_result(done, message, unlike, members)
     elif done.exit_code or unlike:
         _show_failures(message, done, what_now, unlike)
     else:
@@ -33,8 +39,24 @@ def conclude(done: RunResult, message: str, what_now: str, unlike: Sequence[Fail
     return False
 
 
-def _emit_result(done: RunResult, message: str, unlike: Sequence[Failed]) -> None:
-    code = done.exit_code or (1 if unlike else 0)
+def _code(done: RunResult, unlike: Sequence[Failed]) -> int:
+    return done.exit_code or (1 if unlike else 0)
+
+
+def _for_the_log(message: str, done: RunResult, unlike: Sequence[Failed]) -> str:
+    """How it ended, as people are told it."""
+    lines = [message]
+    for each in (*_failures(done), *unlike):
+        lines += [
+            f"  {', '.join(each.hosts)}  {each.what}",
+            *(f"      | {line}" for line in each.detail.splitlines()),
+        ]
+        lines += [f"      → {each.fix}"] if each.fix else []
+    return "\n".join(lines)
+
+
+def _emit_result(done: RunResult, message: str, unlike: Sequence[Failed], members: Sequence[Member]) -> None:
+    code = _code(done, unlike)
     result = Result(
         command=done.run.command,
         cluster=done.run.cluster.name,
@@ -43,6 +65,7 @@ def _emit_result(done: RunResult, message: str, unlike: Sequence[Failed]) -> Non
         message=message,
         seconds=round(done.seconds, 3),
         failures=(*_failures(done), *unlike),
+        members=tuple(members),
         log=str(done.run.log or ""),
     )
     emit(result, done.run.mask)
@@ -57,13 +80,7 @@ def _show_failures(message: str, done: RunResult, what_now: str, unlike: Sequenc
     if what_now:
         notice().print(what_now)
     if done.run.log:
-        notice().print(f"log: {_for_people(done.run.log)}", style="dim")
-
-
-def _for_people(path: Path) -> str:
-    """As one would type it."""
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+        notice().print(f"log: {for_people(done.run.log)}", style="dim")
 
 
 def _failures(done: RunResult) -> tuple[Failed, ...]:

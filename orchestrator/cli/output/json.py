@@ -1,14 +1,16 @@
 """What `-o json` prints, as types: the answers, and the schemas that `config schema` prints of them, are one."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.cli.output.console import answer
 from orchestrator.cli.output.jsonl import Event, Watched
+from orchestrator.cli.run.history import UsedInventory
 from orchestrator.frozen import dataclass
 from orchestrator.model.inventory.provenance import HostSettings, Setting
-from orchestrator.plan.checks import Finding
+from orchestrator.plan.checks import Finding, Level
 from orchestrator.plan.facts.network_test import Network
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.serving.health import ModelHealth
@@ -19,10 +21,25 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many findings there are of each level, and of how many hosts."""
+
+    hosts: int
+    ok: int
+    warning: int
+    failure: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckAnswer:
-    """What `check` has found. `network`: what --deep has measured; null without it, or where nothing came of it."""
+    """What `check` has found. `network`: what --deep has measured; null without it, or where nothing came of it.
+
+    `verdict`: failed with at least one failure, which is exit code 3.
+    """
 
     cluster: str
+    verdict: Literal["passed", "failed"]
+    counts: Counts
     findings: tuple[Finding, ...]
     network: Network | None
 
@@ -74,6 +91,13 @@ class ServeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryAnswer:
+    """The inventories that were used on this machine, the last one first."""
+
+    inventories: tuple[UsedInventory, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MistakeInFile:
     """One thing to correct in the inventory. `line` 0: the file as a whole; `path`: such as workers[1].ip."""
 
@@ -92,6 +116,15 @@ class Refusal:
     mistakes: tuple[MistakeInFile, ...]
 
 
+def check_answer(
+    cluster: str, hosts: int, findings: tuple[Finding, ...], network: Network | None
+) -> CheckAnswer:
+    """The findings with what they come to."""
+    count = Counter(each.level for each in findings)
+    counts = Counts(hosts, count[Level.OK], count[Level.WARNING], count[Level.FAILURE])
+    return CheckAnswer(cluster, "failed" if counts.failure else "passed", counts, findings, network)
+
+
 SCHEMAS: dict[str, Any] = {
     "status": ClusterHealth,
     "check": CheckAnswer,
@@ -99,6 +132,7 @@ SCHEMAS: dict[str, Any] = {
     "config": ConfigAnswer,
     "exec": ExecAnswer,
     "serve": ServeAnswer,
+    "ls": HistoryAnswer,
     "refusal": Refusal,  # of any of these, with exit code 2
     "events": Event,  # each line of -o jsonl
     "watch": Watched,  # the same of status --watch

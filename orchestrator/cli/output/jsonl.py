@@ -128,8 +128,20 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A host that is in the cluster now; `gpus`: those that Ray lists, null where that is not known."""
+
+    host: str
+    ip: str
+    gpus: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result(Line):
-    """The last line. `message`: the end in a sentence; `log`: the full log's path, empty where none is kept."""
+    """The last line. `message`: the end in a sentence; `log`: the full log's path, empty where none is kept.
+
+    `members`: who is in the cluster after `up` or `restart`; empty where that failed, and after other commands.
+    """
 
     event: Literal["result"] = "result"
     command: str
@@ -139,6 +151,7 @@ class Result(Line):
     message: str
     seconds: float = 0.0
     failures: tuple[Failed, ...] = ()
+    members: tuple[Member, ...] = ()
     log: str = ""
 
 

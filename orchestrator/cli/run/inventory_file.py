@@ -77,6 +77,15 @@ def path(argument: str | None, option: str | None) -> str:
     return found
 
 
+def in_use() -> str:
+    """The file of the command that runs, with its whole path; `-` for standard input."""
+    from orchestrator.cli import usage
+
+    given = ctx.params if (ctx := usage.current()) else {}
+    name: str = given.get("inventory") or given.get("file") or usual() or DEFAULT
+    return name if name == "-" else str(Path(name).absolute())
+
+
 def usual() -> str | None:
     """The file of the usual name, where there is one."""
     return next((name for name in (DEFAULT, OTHER_DEFAULT) if Path(name).exists()), None)

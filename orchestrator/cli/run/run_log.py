@@ -1,6 +1,7 @@
 """The full log of a run that changes things, kept where the platform keeps state; secrets are masked."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,9 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening
+
+FIELD = re.compile(r"# ([a-z ]+): (.*)")
+"""What a log begins and ends with: what was run on what, and how it ended."""
 
 
 class Mask:
@@ -53,6 +57,10 @@ class RunLog:
         with self._lock, suppress(OSError):  # a full disk is no reason to stop half way
             self._file.write(f"{time.monotonic() - self._began:8.2f}  {printable(self._mask(text))}\n")
 
+    def fields(self, **fields: str) -> None:
+        """Lines that programs read, too."""
+        self._file.writelines(_field(name, self._mask(value)) for name, value in fields.items())
+
     def close(self) -> None:
         with suppress(OSError):
             self._file.close()
@@ -60,15 +68,31 @@ class RunLog:
 
 def keep_run_log(command: str, mask: Mask) -> RunLog | None:
     """The run's log; a notice and None where it cannot be kept, which is no reason not to act."""
-    from platformdirs import user_state_path
-
-    moment = time.strftime("%Y-%m-%dT%H-%M-%S")
-    path = user_state_path("raycluster") / "log" / f"{moment}-{os.getpid()}-{command}.log"
+    path = folder() / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{os.getpid()}-{command.replace(' ', '-')}.log"
     try:
         return RunLog(path, mask)
     except OSError as error:
         notice().print(f"this run keeps no log: {error}", style="yellow")
         return None
+
+
+def folder() -> Path:
+    """Where the logs are."""
+    from platformdirs import user_state_path
+
+    return user_state_path("raycluster") / "log"
+
+
+def append_end(path: Path | None, mask: Mask, text: str, exit_code: int) -> None:
+    """Writes down how a run ended that is over: what its person was told, and its exit code."""
+    if path:
+        with suppress(OSError), path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write("".join(f"{printable(mask(line))}\n" for line in text.splitlines()))
+            file.write(_field("exit code", str(exit_code)))
+
+
+def _field(name: str, value: str) -> str:
+    return f"# {name}: {printable(' '.join(value.split()))}\n"
 
 
 def command_of(step: Step) -> str:

@@ -1,5 +1,7 @@
 """One run: the fleet, Ctrl-C, and who is told what happens."""
 
+import shlex
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
@@ -8,14 +10,18 @@ from threading import Event
 
 import typer
 
+from orchestrator import __version__
+from orchestrator.cli import usage
 from orchestrator.cli.exit_codes import INTERRUPTED, LOCKED
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output.console import failed, notice
 from orchestrator.cli.output.progress import display
 from orchestrator.cli.output.typed import line
+from orchestrator.cli.run import inventory_file
 from orchestrator.cli.run.run_log import Mask, keep_run_log
 from orchestrator.cli.run.signals import stopped_by_signals
 from orchestrator.frozen import dataclass
+from orchestrator.model import redact
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import lock
@@ -162,15 +168,33 @@ def session(
         elif shown:
             hosts = tuple(node.name for node in cluster.nodes)
             listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
-        run_log = keep_run_log(command.replace(" ", "-"), mask) if logged else None
+        run_log = keep_run_log(command, mask) if logged else None
         if run_log:
             stack.callback(run_log.close)
+            run_log.fields(**_what_runs(cluster))
             listeners.append(run_log)
         fleet = stack.enter_context(Fleet(cluster, connect_to, pace.jobs))
         log = run_log.path if run_log else None
         run = Session(command, cluster, pace, fleet, tuple(listeners), mask, log)
         stack.enter_context(stopped_by_signals(run.cancel))
-        yield run
+        try:
+            yield run
+        except typer.Exit as left:
+            if run_log:
+                run_log.fields(**{"exit code": str(left.exit_code)})
+            raise
+
+
+def _what_runs(cluster: Cluster) -> dict[str, str]:
+    """What a log begins with."""
+    typed, inventory = usage.typed(), inventory_file.in_use()
+    return {
+        "raycluster": __version__,
+        "command": shlex.join(("raycluster", *redact.arguments(tuple(typed)))),
+        "inventory": inventory,
+        "cluster": cluster.name,
+        "began": time.strftime("%Y-%m-%dT%H:%M:%S"),
+    }
 
 
 def look(

@@ -278,12 +278,28 @@ def _explain(
         return _end_of(text[: error.position], file), message
     words = f"{error.context} {error.problem}"
     opened = error.context_mark if error.context == "while scanning a quoted scalar" else None
+    if (
+        error.context == "while scanning a simple key"
+    ):  # whose colon is missing; the problem is found a line later
+        opened = error.context_mark
     mark = opened or error.problem_mark or error.context_mark
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
+    if "mapping values are not allowed" in words and (above := _without_colon(text, position.line - 1)):
+        return Position(file, position.line - 1, above), _YAML_ERRORS["could not find expected ':'"]
     if first := re.search(r"character '([^\\])' that cannot start any token", words):
         return position, f"a text that starts with {quoted(first[1])} needs quotes"
     known = (message for part, message in _YAML_ERRORS.items() if part in words)
     return position, next(known, f"is not valid YAML: {error.problem}")
+
+
+def _without_colon(text: str, number: int) -> int:
+    """The column of a line that is no `key: value`, though the one below it is, of the same map; 0 for any other."""
+    if number < 1:
+        return 0
+    line, below = text.splitlines()[number - 1 : number + 1]
+    begin = len(line) - len(line.lstrip())
+    alike = begin == len(below) - len(below.lstrip())
+    return begin + 1 if alike and re.match(r"\s*\w[^:#]*$", line) else 0
 
 
 def _mistake(position: Position, path: Path, message: str, lines: tuple[str, ...]) -> Mistake:

@@ -58,6 +58,17 @@ class HostHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Of the hosts above: how many, of these healthy and in Ray; their GPUs in Ray, and those that there should be."""
+
+    hosts: int = 0
+    healthy: int = 0
+    joined: int = 0
+    gpus: int = 0
+    gpus_expected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterHealth:
     """The cluster: a verdict, its hosts, and what belongs to none of them."""
 
@@ -68,6 +79,7 @@ class ClusterHealth:
     ray_version: str | None = None
     model: ModelHealth | None = None
     engine: Engine = Engine.RAY
+    totals: Totals = Totals()
 
 
 def assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> ClusterHealth:
@@ -76,12 +88,24 @@ def assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -
     nodes = [node for node in cluster.nodes if only is None or node.name in only]
     hosts = tuple(_host(cluster, node, facts[node.name], table) for node in nodes)
     if only is not None:
-        return ClusterHealth(cluster.name, _verdict(hosts, (), None), hosts, engine=cluster.engine)
+        return ClusterHealth(
+            cluster.name, _verdict(hosts, (), None), hosts, engine=cluster.engine, totals=_totals(hosts)
+        )
     notes = tuple(_notes(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
     model = serving.assess(serving.served_by(facts[cluster.head.name]), facts, cluster.head.accelerator)
     verdict = _verdict(hosts, notes, model)
-    return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine)
+    return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine, _totals(hosts))
+
+
+def _totals(hosts: tuple[HostHealth, ...]) -> Totals:
+    return Totals(
+        len(hosts),
+        sum(host.verdict is Verdict.HEALTHY for host in hosts),
+        sum(host.joined is True for host in hosts),
+        sum(host.gpus or 0 for host in hosts),
+        sum(host.gpus_expected or 0 for host in hosts),
+    )
 
 
 def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:

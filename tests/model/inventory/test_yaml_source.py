@@ -123,7 +123,7 @@ TOO_MANY = "the file stands for more than 100,000 values, aliases included; this
         ("a:\n\tb: 1", "f:2:1: a tab cannot stand here; use spaces"),
         ("a: b: c", 'f:1:5: there is a ":" too many; put quotes around a text that holds ": "'),
         ("a:\n  b: 1\n c: 1", "f:3:2: the indentation does not fit the lines above"),
-        ("a: 1\nb\nc: 2", 'f:3:1: expected "key: value"'),
+        ("a: 1\nb\nc: 2", 'f:2:1: expected "key: value"'),
         ("a: @b", 'f:1:4: a text that starts with "@" needs quotes'),
         ("a: {b: gpu[1-2]}", 'f:1:11: inside { } and [ ], a text with brackets needs quotes: "gpu[2-9]"'),
         ("a: 1\n---\nb: 1", 'f:2:1: an inventory is one YAML document; remove the "---" and what follows'),
@@ -230,3 +230,18 @@ def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read("-")
     assert isinstance(found, InventoryError)
     assert str(found.mistakes[0].position) == "<stdin>:1:4"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("cluster: demo\nimage raylab:latest\naccelerator: none\n", "2:1"),
+        ("cluster: demo\nhead:\n  host gpu1\n  ip: 10.0.0.1\n", "3:3"),
+        ("cluster: demo\nimage\nhead: {host: gpu1}\n", "2:1"),
+        ("cluster: demo\nimage", "2:1"),
+    ],
+)
+def test_a_missing_colon_is_blamed_on_its_own_line(text: str, where: str) -> None:
+    found = from_text(text, "file")
+    assert isinstance(found, InventoryError)
+    assert str(found.mistakes[0]) == f'file:{where}: expected "key: value"'
