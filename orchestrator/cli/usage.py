@@ -14,6 +14,9 @@ from orchestrator.cli import habits
 SIMILAR = 0.7
 """How like a word has to be to be suggested: `--json` is less like `--jobs`."""
 PROGRAM = "raycluster"
+LONGEST = 60
+SCREEN = 1200
+"""Characters that are shown of a mistake, whatever was typed."""
 VALUE = {int: "a whole number", float: "a number"}
 
 
@@ -23,7 +26,8 @@ class CommandLineError(exceptions.UsageError):
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - Click's own
         from orchestrator.cli.output.console import notice
 
-        notice().print(self.message, style="red")
+        cut = self.message if len(self.message) <= SCREEN else f"{self.message[:SCREEN]}…"
+        notice().print(cut, style="red")
 
 
 def current() -> Any:
@@ -59,7 +63,7 @@ def _sentence(error: exceptions.UsageError, root: Any, args: Sequence[str]) -> s
     command = error.ctx.command_path if error.ctx else PROGRAM
     match error:
         case exceptions.NoSuchOption():
-            return f"no such option: {error.option_name} → {_option_meant(error, root, args)}"
+            return f"no such option: {_short(error.option_name)} → {_option_meant(error, root, args)}"
         case exceptions.BadOptionUsage():
             command = next((f"{PROGRAM} {word}" for word in args if word in root.commands), command)
             return f"{error.option_name}: its value is missing → {command} -h"
@@ -76,16 +80,20 @@ def unknown_command(ctx: Any, word: str, rest: Sequence[str]) -> CommandLineErro
     group = ctx.command_path
     table = habits.IN_GROUPS.get(ctx.info_name, {}) if ctx.parent else habits.COMMANDS
     if (meant := table.get(word)) is not None:
-        line = " ".join((group, meant, *_carried(ctx, meant, rest))).rstrip()
+        carried = list(_carried(ctx, meant, rest))
+        line = " ".join((group, meant, *carried, *_needed(ctx, meant, carried))).rstrip()
         return CommandLineError(f"no such command: {word} → {line}", ctx)
     near = get_close_matches(word, ctx.command.commands, 1, SIMILAR)
     line = shlex.join((*group.split(), near[0], *rest)) if near else f"{group} -h lists them"
-    return CommandLineError(f"no such command: {shlex.quote(word)} → {line}", ctx)
+    command: Any = _command(ctx, near[0]) if near else None
+    if near and not rest and (hasattr(command, "commands") or any(each.required for each in command.params)):
+        line = f"{group} {near[0]} -h"
+    return CommandLineError(f"no such command: {_short(word)} → {line}", ctx)
 
 
 def too_many(ctx: Any, words: Sequence[str]) -> CommandLineError:
     """The error for words that a command has no use for."""
-    what = ", ".join(map(shlex.quote, words))
+    what = ", ".join(map(_short, words))
     takes = next((each.metavar for each in ctx.command.params if each.param_type_name == "argument"), "")
     named = ctx.params.get("inventory")
     if named and "limit" in ctx.params and not any("/" in each or "." in each for each in (named, *words)):
@@ -100,12 +108,12 @@ def too_many(ctx: Any, words: Sequence[str]) -> CommandLineError:
 def _carried(ctx: Any, meant: str, rest: Sequence[str]) -> Iterator[str]:
     """What was typed after the word, as the command that was meant takes it; nothing where that is not known."""
     first, *more = meant.split()
+    if not all(word.isprintable() and len(word) <= LONGEST for word in rest):
+        return
     if first == "exec":
         yield from map(shlex.quote, rest or (["COMMAND"] if more == ["--"] else []))
         return
-    command = ctx.command.get_command(ctx, first)
-    if more and hasattr(command, "commands"):
-        command = command.get_command(ctx, more[0])
+    command = _command(ctx, meant)
     if command is None or hasattr(command, "commands"):
         return
     options = {name: each for each in command.params for name in each.opts if name[:1] == "-"}
@@ -122,6 +130,25 @@ def _carried(ctx: Any, meant: str, rest: Sequence[str]) -> Iterator[str]:
     yield from map(shlex.quote, carried)
 
 
+def _command(ctx: Any, meant: str) -> Any:
+    """The command that words name."""
+    first, *more = (*meant.split(), "")
+    command: Any = ctx.command.get_command(ctx, first) if first else None
+    return command.get_command(ctx, more[0]) if more and more[0] and hasattr(command, "commands") else command
+
+
+def _needed(ctx: Any, meant: str, carried: Sequence[str]) -> Iterator[str]:
+    """The names of the arguments that a command cannot do without, where nothing was typed for them."""
+    command = _command(ctx, meant)
+    if meant.split()[:1] != ["exec"] and not any(word[:1] != "-" for word in carried[:1]):
+        yield from (each.metavar for each in getattr(command, "params", ()) if each.required)
+
+
+def _short(word: str) -> str:
+    """What was typed, of a length that fits into a line."""
+    return shlex.quote(word if len(word) <= LONGEST else f"{word[:LONGEST]}…")
+
+
 def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]) -> str:
     ctx, name = error.ctx, error.option_name
     if ctx is None or ctx.parent is None:
@@ -131,26 +158,38 @@ def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]
     if name in habits.JSON:
         forms = get_args(params["output"].type_descriptor.annotation) if "output" in params else ()
         form = next((each for each in ("json", "jsonl") if each in forms), "")
-        return f"{command} -o {form}" if form else f"it has no JSON; {command} -h"
+        return _instead(args, name, "-o", form) if form else f"it has no JSON; {command} -h"
     if name in habits.HOSTS:
-        hosts = _after(name, args) or "HOSTS"
-        return (
-            f"{command} -l {hosts}" if "limit" in params else f"not here: {command} is for the whole cluster"
-        )
+        if "limit" not in params:
+            return f"not here: {command} is for the whole cluster"
+        return _instead(args, name, "-l", "HOSTS")
     near = get_close_matches(name, [each for param in params.values() for each in param.opts], 1, SIMILAR)
     if name in habits.OPTIONS and not (near and near[0][:-1] == name[:-1]):
-        return _known(habits.OPTIONS[name], command, params)
-    return f"{command} {near[0]}" if near else f"{command} -h lists them"
+        return _known(habits.OPTIONS[name], name, args, command, params)
+    return _instead(args, name, near[0]) if near else f"{command} -h lists them"
 
 
-def _known(meant: str, command: str, params: dict[str, Any]) -> str:
+def _known(meant: str, name: str, args: Sequence[str], command: str, params: dict[str, Any]) -> str:
     """What a habit comes to: an option of this command's, where it has it, in its line."""
     word = meant.partition(" ")[0]
     if word[:1] != "-":
-        return meant.replace("{command}", command)
+        return meant.replace("{command}", _instead(args, name))
     flag = "-v" if word == "-vv" else word
     has = any(flag in param.opts for param in params.values())
-    return f"{command} {meant}" if has else f"{command} has nothing like it; {command} -h"
+    return _instead(args, name, *meant.split()) if has else f"{command} has nothing like it; {command} -h"
+
+
+def _instead(args: Sequence[str], option: str, *words: str) -> str:
+    """The line that was typed with other words for an option; the last, a value's name, where no value was given."""
+    at = next((i for i, word in enumerate(args) if word.partition("=")[0] == option), len(args))
+    before, after = list(args[:at]), list(args[at + 1 :])
+    attached = args[at].partition("=")[2] if at < len(args) else ""
+    follows = after[:1] and after[0][:1] != "-"
+    if words[1:] and words[-1].isupper() and (attached or follows):
+        words = (*words[:-1], *([attached] if attached else []))
+    elif not words and follows and after[0][:1].isdigit():
+        after = after[1:]  # as of --timeout 300
+    return shlex.join((PROGRAM, *before, *words, *after))
 
 
 def _after_the_command(root: Any, name: str, args: Sequence[str]) -> str:
@@ -162,16 +201,6 @@ def _after_the_command(root: Any, name: str, args: Sequence[str]) -> str:
         known = habits.OPTIONS.get(name, "")
         return known if known.startswith(PROGRAM) else f"options go after a command; {PROGRAM} -h lists those"
     return "options go after the command: " + shlex.join((PROGRAM, *args[at:], *args[:at]))
-
-
-def _after(option: str, args: Sequence[str]) -> str:
-    """The value that was given to an option."""
-    for word, following in zip(args, (*args[1:], ""), strict=True):
-        if word == option:
-            return shlex.quote(following) if following and following[0] != "-" else ""
-        if word.startswith(f"{option}="):
-            return shlex.quote(word.partition("=")[2])
-    return ""
 
 
 def _value(error: exceptions.BadParameter) -> str:

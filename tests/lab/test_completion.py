@@ -12,11 +12,19 @@ BEGUN = (  # each with how the line then ends
     ("--off", "--dry-run --offline"),
     ("-l gpu2,wor", "-l gpu2,workers"),
 )
+WORDS = (  # each on a line of its own
+    ("raycluster serve sta", "raycluster serve status"),
+    ("raycluster serve Qw", "raycluster serve Qwen/Qwen3-32B"),
+    ("raycluster config schema ev", "raycluster config schema events"),
+    ("raycluster lock rel", "raycluster lock release"),
+    ("raycluster status -l gpu1,wor", "raycluster status -l gpu1,workers"),
+    ("raycluster remove gpu2,wor", "raycluster remove gpu2,workers"),
+)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_commands_files_options_and_hosts_are_completed(lab: Lab, shell: str) -> None:
-    lab.inventory()
+    lab.inventory(serve={"model": "Qwen/Qwen3-32B"})
     _, env = lab.raycluster_command()
     (lab.home / ".local/share/fish/generated_completions").mkdir(
         parents=True
@@ -27,6 +35,11 @@ def test_commands_files_options_and_hosts_are_completed(lab: Lab, shell: str) ->
         terminal.wait_for("#")
         if shell == "zsh":  # whose first Tab loads the completion, and completes nothing
             terminal.press("raycluster", "Space", "Tab", "C-u")
+        for begun, completed in WORDS:
+            terminal.write(begun)
+            terminal.press("Tab")
+            terminal.wait_for(completed)
+            terminal.press("C-u")
         for begun, completed in BEGUN:
             terminal.write(begun)
             terminal.press("Tab")

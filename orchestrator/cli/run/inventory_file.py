@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "inventory.yaml"
 OTHER_DEFAULT = "inventory.yml"
+LONGEST_WORD = 60
 LONGEST_SECRET = 65_535  # bytes of a line, its name included
 
 
@@ -101,7 +102,9 @@ def _refuse_argument(argument: str, option: str | None) -> NoReturn:
     file, ctx = option or usual(), usage.current()
     cluster = load_file(file) if file else None
     if not isinstance(cluster, Cluster) or isinstance(select(cluster, argument), NoMatch):
-        refuse(f"{argument}: there is no such file. The argument is the inventory; hosts go with -l")
+        refuse(
+            f"{shortened(argument)}: there is no such file. The argument is the inventory; hosts go with -l"
+        )
     if ctx and "limit" not in ctx.params:
         refuse(f'"{argument}" is a host of {file}; {ctx.command_path} is for the whole cluster')
     refuse(f'"{argument}" is a host of {file}, and hosts go with -l: {usage.meant(argument, "-l", argument)}')
@@ -122,6 +125,11 @@ def no_files(hosts: list[str]) -> None:
     """Exit code 2 for an inventory among the hosts."""
     if file := next((word for word in hosts if _is_file(word)), None):
         refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
+
+
+def shortened(word: str) -> str:
+    """What was typed, of a length that fits into a line."""
+    return word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…"
 
 
 def _is_file(word: str) -> bool:
