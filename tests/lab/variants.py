@@ -45,6 +45,10 @@ OTHER_USER = Variant(
 )
 """As llm-d's: its user is not root, and in root's group."""
 
+FEW_TOOLS = Variant("few-tools", "rm -f $(command -v ip ss ps top free pgrep pkill)")
+"""Without iproute2 and procps, as slim images are."""
+NO_BASH = Variant("no-bash", "rm /bin/bash")
+
 
 VENV_BY_PROFILE = Variant(
     "venv-by-profile", IN_VENV + "echo 'PATH=/opt/venv/bin:$PATH' >/etc/profile.d/venv.sh\n"

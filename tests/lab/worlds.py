@@ -27,6 +27,8 @@ PLEASE = 'Please login as the user \\"ubuntu\\" rather than the user \\"root\\".
 FORCED = f"""no-port-forwarding,command="echo '{PLEASE}';echo;sleep 1;exit 142" """
 
 ORDINARY = {"ssh": {"user": USER}, "docker": {"command": "sudo -n docker"}}
+OTHER_HOME = {"env": {"HF_HOME": "/home/vllm/huggingface"}}
+RAY = {"engine": "ray"}
 MAY_USE_DOCKER = f"{USER} ALL=(root) NOPASSWD: /usr/bin/docker, /usr/local/bin/docker"
 NEEDS_TTY = f"{MAY_USE_DOCKER}\nDefaults requiretty"
 
@@ -125,6 +127,12 @@ def inventory_of_all(lab: Lab, world: World, **changes: Any) -> Path:
         {**host.entry, **world.installed(name).engine.inventory} for name, host in lab.hosts.items()
     )
     return lab.inventory(**merged({"engine": "mp", "head": head, "workers": workers}, changes))
+
+
+def give_models(lab: Lab) -> None:
+    """The image's user may write where models are kept."""
+    folder = "/root/.cache/huggingface"
+    lab.on_each(lambda host: host.run("sh", "-c", f"mkdir -p {folder} && chown {variants.UID} {folder}"))
 
 
 def protect_homes(lab: Lab) -> None:
@@ -264,6 +272,10 @@ REACHED = (
     SHARED_HOME,
     TRIXIE,
     *ENGINES,
+    World("other-user", image=variants.OTHER_USER, arrange=give_models, inventory=OTHER_HOME),
+    World("other-user-ray", image=variants.OTHER_USER, arrange=give_models, inventory=OTHER_HOME | RAY),
+    World("few-tools", image=variants.FEW_TOOLS),
+    World("few-tools-ray", image=variants.FEW_TOOLS, inventory=RAY),
 )
 """In these all works."""
 
