@@ -96,9 +96,9 @@ ACCELERATORS = {
 }
 
 
-def soft_limit(kind):
-    limit = resource.getrlimit(kind)[0]
-    return -1 if limit == resource.RLIM_INFINITY else limit
+def limits(kind):
+    """The limit, and how far it may be raised by anybody."""
+    return [-1 if limit == resource.RLIM_INFINITY else limit for limit in resource.getrlimit(kind)]
 
 
 def could_listen(ip, port):
@@ -123,8 +123,9 @@ def look(accelerator, ip, hf_home, *ports):
         "gpus": gpus,
         "gpu_trouble": trouble,
         "shm": shm.f_blocks * shm.f_frsize,
-        "memlock": soft_limit(resource.RLIMIT_MEMLOCK),
-        "nofile": soft_limit(resource.RLIMIT_NOFILE),
+        "memlock": limits(resource.RLIMIT_MEMLOCK)[0],
+        "nofile": limits(resource.RLIMIT_NOFILE)[0],
+        "most_files": limits(resource.RLIMIT_NOFILE)[1],
         "user": user(),
         "models": models(os.path.realpath(hf_home)),
         "read_only": [path for path in ("/tmp", "/var/tmp", cache_home()) if not is_usable(path)],

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -165,3 +166,14 @@ def test_what_is_usage_contacts_nobody(
     words: tuple[str, ...], hosts: FakeFleet, raycluster: Raycluster
 ) -> None:
     assert (raycluster("check", *words).exit_code, hosts.sent) == (2, [])
+
+
+def test_a_secret_that_is_not_set_here_is_a_failure_as_it_is_to_up(
+    good: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    del good
+    file = folder / "inventory.yaml"
+    file.write_text(f"{file.read_text()}secrets: [NOBODY_SET_THIS]\n")
+    check = raycluster("check")
+    assert check.exit_code == 3
+    assert "✗ secrets    gpu1  secrets: NOBODY_SET_THIS not set in this shell's environment" in check.stdout

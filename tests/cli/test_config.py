@@ -240,3 +240,17 @@ def test_the_example_is_printed_as_it_stands_and_is_good(hosts: FakeFleet, raycl
     checked = raycluster("config", "check", "-", stdin=printed.stdout)
     assert checked.stdout == "<stdin>: good: cluster demo, 1 head and 9 workers\n"
     assert hosts.sent == []
+
+
+def test_a_secret_that_is_not_set_here_is_told_though_the_file_is_good(
+    folder: Path, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "inventory.yaml"
+    file.write_text(f"{file.read_text()}secrets: [NOBODY_SET_THIS]\n")
+    check = raycluster("config", "check")
+    assert (check.exit_code, "good: cluster demo" in check.stdout) == (0, True)
+    assert "! secrets: NOBODY_SET_THIS not set in this shell's environment: export NOBODY_SET_THIS=…\n" in (
+        check.stderr
+    )
+    monkeypatch.setenv("NOBODY_SET_THIS", "x")
+    assert raycluster("config", "check").stderr == ""

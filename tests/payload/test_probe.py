@@ -93,9 +93,9 @@ def test_an_image_without_ray_has_neither_the_package_nor_the_command(machine: M
 
 
 def test_limits_are_those_of_the_container(start: Start) -> None:
-    few = ("/bin/sh", "-c", 'ulimit -S -n 256; ulimit -S -l 64; exec "$@"', "sh")
+    few = ("/bin/sh", "-c", 'ulimit -S -n 256; ulimit -H -n 512; ulimit -S -l 64; exec "$@"', "sh")
     found = first(start("look", "none", "127.0.0.1", HF_HOME, before=few))
-    assert (found.nofile, found.memlock) == (256, 64 * 1024)
+    assert (found.nofile, found.most_files, found.memlock) == (256, 512, 64 * 1024)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,14 @@ def check(
     from orchestrator.cli.output.check_report import show
     from orchestrator.cli.output.typed import shown
     from orchestrator.cli.run.session import session
-    from orchestrator.plan.checks import Level, check_network, in_order, not_measurable, thorough
+    from orchestrator.plan.checks import (
+        Level,
+        check_network,
+        check_secrets,
+        in_order,
+        not_measurable,
+        thorough,
+    )
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.facts.network_test import network as measured
     from orchestrator.remote.observe.network_test import measure
@@ -44,7 +51,8 @@ def check(
     with session(cluster, "check", pace, logged=False) as run, run.locked() as head:
         facts = run.observe_but(head, Depth.MACHINE)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
-        findings, network = thorough(cluster, facts, evidence), None
+        wrong = check_secrets(cluster, inventory_file.wrong_secrets(cluster))
+        findings, network = in_order(cluster, (*wrong, *thorough(cluster, facts, evidence))), None
         if deep:
             hindrance = not_measurable(cluster, findings, evidence)
             more = [hindrance] if hindrance else []

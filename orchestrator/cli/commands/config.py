@@ -60,12 +60,16 @@ def check(inventory: options.Inventory = None, file: options.InventoryOption = N
     Contacts nobody: `raycluster check` looks at the hosts. Exit code 0: the file is good; 2: it is not, and
     every problem is printed with its line.
     """
-    from orchestrator.cli.output.console import answer
+    from orchestrator.cli.output.console import answer, notice
 
     path = inventory_file.path(inventory, file)
     cluster = inventory_file.as_written(path, None)
     workers = plural(len(cluster.workers), "worker") if cluster.workers else "no workers"
     answer().print(f"{_name_of(path)}: good: cluster {cluster.name}, 1 head and {workers}")
+    for wrong in inventory_file.wrong_secrets(
+        cluster
+    ):  # no mistake of the file's, but `up` would end with it
+        notice().print(f"! {wrong}", style="yellow")
 
 
 @app.command(cls=LeanCommand)

@@ -40,7 +40,7 @@ def show_pairs(network: Network, hosts: int) -> None:
 
 
 TOPICS = (
-    *("ssh", "host", "docker", "address", "clock", "network", "ports"),
+    *("secrets", "ssh", "host", "docker", "address", "clock", "network", "ports"),
     *("image", "ray", "torch", "gpus", "rdma", "memory", "disk", "hf_home", "containers", "all-reduce"),
 )
 MARK = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -180,15 +180,21 @@ def secrets(cluster: "Cluster", environment: Mapping[str, str] = os.environ) -> 
     """The values of the inventory's `secrets`, from the laptop's environment."""
     from orchestrator.model.secret import Secret
 
-    missing = [name for name in cluster.secrets if not environment.get(name)]
-    if missing:
-        refuse(
-            f"secrets: {', '.join(missing)} not set in this shell's environment: export it, then try again"
-        )
-    wrong = [f"{name} {why}" for name in cluster.secrets if (why := _unfit(name, environment[name]))]
-    if wrong:
-        refuse("\n".join(f"secrets: {each}, which Docker cannot pass on" for each in wrong))
+    if wrong := tuple(wrong_secrets(cluster, environment)):
+        refuse("\n".join(wrong))
     return tuple(Secret(name, environment[name]) for name in cluster.secrets)
+
+
+def wrong_secrets(cluster: "Cluster", environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """What keeps `secrets` from being given to containers: some are not set here, or cannot be passed on by Docker."""
+    if missing := [name for name in cluster.secrets if not environment.get(name)]:
+        names = ", ".join(missing)
+        lines = "; ".join(f"export {name}=…" for name in missing)
+        yield f"secrets: {names} not set in this shell's environment: {lines}"
+        return
+    for name in cluster.secrets:
+        if why := _unfit(name, environment[name]):
+            yield f"secrets: {name} {why}, which Docker cannot pass on"
 
 
 def sealed(cluster: "Cluster") -> "Secrets":

@@ -73,6 +73,12 @@ def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Findin
     return in_order(cluster, found)
 
 
+def check_secrets(cluster: Cluster, wrong: Iterable[str]) -> Findings:
+    """What `up` would end with before it asks any host: the head starts first, and has them, too."""
+    for text in wrong:
+        yield failure(cluster.head.name, "secrets", text)
+
+
 def in_order(cluster: Cluster, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """By the inventory's hosts, and of each as they come."""
     order = {node.name: index for index, node in enumerate(cluster.nodes)}

@@ -95,5 +95,8 @@ def _limits(node: Node, facts: HostFacts, trial: Trial) -> Findings:
         text = f"containers may lock only {gib(trial.memlock)} of memory, which RDMA needs all of"
         yield failure(node.name, "rdma", text, "let Docker's service have LimitMEMLOCK=infinity")
     if -1 < trial.nofile < OPEN_FILES:
-        fix = add("docker.args", f"--ulimit=nofile={OPEN_FILES}")
+        # What the engine itself may not, it cannot give: Docker then starts nothing at all.
+        may = trial.most_files == -1 or trial.most_files >= OPEN_FILES
+        args = add("docker.args", f"--ulimit=nofile={OPEN_FILES}")
+        fix = args if may else f"let Docker's service there have LimitNOFILE={OPEN_FILES} or more"
         yield warning(node.name, "memory", f"containers may open only {trial.nofile} files", fix)

@@ -45,6 +45,7 @@ TRIAL = Trial(
     shm=10 * GIB,
     memlock=-1,
     nofile=1048576,
+    most_files=1048576,
     user=User(0, "root", "/root"),
     models=MODELS,
     read_only=(),

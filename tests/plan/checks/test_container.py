@@ -197,6 +197,15 @@ def test_few_open_files(nofile: int, few: bool) -> None:
     assert bad(trial(nofile=nofile)) == wanted
 
 
+@pytest.mark.parametrize(("most", "may"), [(-1, True), (65536, True), (65535, False), (20000, False)])
+def test_an_argument_for_more_files_is_advised_only_where_the_engine_may_give_them(
+    most: int, may: bool
+) -> None:
+    ((_, _, fix),) = bad(trial(nofile=1024, most_files=most))
+    assert (fix == add("docker.args", "--ulimit=nofile=65536")) is may
+    assert ("LimitNOFILE=65536" in fix) is not may
+
+
 def test_versions_that_are_not_the_same_everywhere() -> None:
     trials = {"gpu1": trial(), "gpu2": trial(python="3.11.9"), "gpu3": trial(), "gpu4": trial(ray=None)}
     told = "has Ray 2.56.0, Python 3.11.9, gpu1 has Ray 2.56.0, Python 3.12.3: Ray joins only equals"
