@@ -47,6 +47,13 @@ class Pull(StrEnum):
     NEVER = "never"
 
 
+class Entrypoint(StrEnum):
+    """Whether the image's own entrypoint is skipped, as vLLM's run_cluster.sh does, or kept before our command."""
+
+    SKIP = "skip"
+    KEEP = "keep"
+
+
 class BuildOn(StrEnum):
     """Where `ray.install` is added to the image: on each host, or on the head, which gives it to the others."""
 
@@ -117,6 +124,7 @@ class Docker:
     shm_size: str = "10.24g"
     restart: str = "unless-stopped"
     pull: Pull = Pull.MISSING
+    entrypoint: Entrypoint = Entrypoint.SKIP
     args: tuple[str, ...] = ()
 
 

@@ -4,6 +4,7 @@ python3 -c TEXT look ACCELERATOR IP HF PORT…   one line of JSON, then answers 
                                                until standard input ends or is silent; HF: where a container
                                                has the host's folder for Hugging Face
 python3 -c TEXT reach IP:PORT…                 a line of JSON for each
+python3 -c TEXT variables                      a line of JSON of its environment
 python3 -c TEXT where COMMAND                  the folder that has it, if that is not on the PATH
 """
 
@@ -19,11 +20,13 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from common import elsewhere, family, input_ended, listen
 
 HF_HOME = "/run/raycluster/hf_home"  # here a trial has that folder too, for a user who may not enter /root
+OWN = ("HOME", "HOSTNAME", "OLDPWD", "PWD", "SHLVL", "_")  # a shell or Docker makes them anew
 PATIENCE = 3  # seconds for a connection
 ECHO_REQUEST = b"\x08\x00\xf7\xff\x00\x00\x00\x00"  # type, code, checksum, and zeros
 OUTCOMES = {
@@ -118,6 +121,7 @@ def look(accelerator, ip, hf_home, *ports):
         "executable": sys.executable,
         "python3": shutil.which("python3") or "",
         "path": os.environ.get("PATH", ""),
+        "variables": variables(),
         "ray_folder": elsewhere("ray"),
         "vllm_folder": elsewhere("vllm"),
         "gpus": gpus,
@@ -260,9 +264,18 @@ def is_neighbour(ip):
     return any(row[0] == ip and int(row[2], 16) & 2 for row in rows)
 
 
+def variables():
+    """The environment, to be compared with another: what the values are is nobody's business."""
+    given = ((name, value) for name, value in os.environ.items() if name not in OWN)
+    return {name: zlib.crc32(os.fsencode(value)) for name, value in given}
+
+
 def main(act, *arguments):
     if act == "look":
         return look(*arguments)
+    if act == "variables":
+        print(json.dumps({"variables": variables()}))
+        return None
     if act == "where":
         (command,), path = arguments, os.environ.get("PATH", "")
         if folder := elsewhere(command):

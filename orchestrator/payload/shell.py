@@ -1,13 +1,19 @@
-r"""Shell text for containers: finds the Python that has Ray and vLLM, and becomes it.
+r"""Shell texts for containers: the Python that programs of ours get there, and the environment of its first process.
 
-`python3` may be another: a venv or conda whose `ray` alone is on the PATH. The first line of `ray` tells, else that of
-`vllm`: a path, `env python3`, or, where the path is long, pip's and uv's `#!/bin/sh` with, below it,
-`'''exec' "/path/python" "$0" "$@"` (https://github.com/pypa/distlib/blob/0.3.9/distlib/scripts.py#L159). What
-is no such script, a wrapper or a binary, tells nothing.
+PYTHON becomes that Python. `python3` may be another than Ray's and vLLM's: they may be in a venv or conda whose `ray`
+alone is on the PATH. The first line of `ray` tells, else that of `vllm`: a path, `env python3`, or, where the path is
+long, pip's and uv's `#!/bin/sh` with, below it, `'''exec' "/path/python" "$0" "$@"`
+(https://github.com/pypa/distlib/blob/0.3.9/distlib/scripts.py#L159). What is no such script, a wrapper or a binary,
+tells nothing. Nothing but builtins, and `exec` at the end: no further process, no further round trip. Only the script
+of a venv that may be moved (uv's `--relocatable`) tells its Python by where the script lies, which `realpath` knows.
 
-Nothing but builtins, and `exec` at the end: no further process, no further round trip. Only the script of a venv that
-may be moved (uv's `--relocatable`) tells its Python by where the script lies, which `realpath` knows.
+What an entrypoint or BASH_ENV sets, the first process has, and what `docker exec` begins has not. `/proc/1/environ`
+would tell only where the first process is process 1 and was begun with all of it: not with `docker run --init` or
+`--pid host`, not with an entrypoint such as tini, nor where bash itself stays. So a process is kept beside it that
+has the environment in its own, where whoever may read the container's may read it, and nobody else.
 """
+
+import shlex
 
 PYTHON = r"""IFS=: && set -f
 for _of in ray vllm; do
@@ -32,3 +38,35 @@ done
 echo "there is no python3 on its PATH, $PATH" >&2
 exit 127
 """
+
+HELD = "RAYCLUSTER_HOLDS=environment"
+HOLDER = "/var/tmp/raycluster.holder"  # noqa: S108 - every image lets everybody write to it
+HOLD = f"{HELD} sleep infinity </dev/null >/dev/null 2>&1 & echo $! >{HOLDER}; "
+"""For the shell that a container begins with: keeps its environment for those that come later."""
+
+_TAKE = rf"""unset BASH_ENV
+_held() {{
+    read -r _pid <{HOLDER} || return
+    while IFS= read -r -d '' _each; do
+        [ "$_each" != {HELD} ] || return 0
+    done <"/proc/$_pid/environ"
+    return 1
+}}
+for ((_try = 0; ; _try++)); do
+    ! _held 2>/dev/null || break
+    [ "$_try" -lt 600 ] || {{ echo "the image's entrypoint has not begun our command within a minute" >&2; exit 125; }}
+    sleep 0.1
+done
+while IFS= read -r -d '' _each; do
+    [ "$_each" = {HELD} ] || export "$_each"
+done 2>/dev/null <"/proc/$_pid/environ"
+cd "$PWD" || exit
+"""
+"""For bash. A process by that number may be another, of a container that has just begun to start again: it is waited
+for the one that holds the environment."""
+
+
+def entered(text: str) -> str:
+    """The shell text, run with the environment of the container's first process. BASH_ENV is not read once more."""
+    taken = f'{_TAKE}exec sh -c {shlex.quote(text)} "$0" "$@"'
+    return f'BASH_ENV= exec bash -c {shlex.quote(taken)} "$0" "$@"'

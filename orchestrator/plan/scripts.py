@@ -136,6 +136,16 @@ exec $docker run --name "$name" "$@"
 """)
 """What a trial that was cut short has left makes room first."""
 
+TRY_ENTRYPOINT = for_docker(r"""
+name=$2
+shift 2
+$docker rm --force "$name" >/dev/null 2>&1
+timeout 30 $docker run --name "$name" "$@" </dev/null
+code=$?
+$docker rm --force "$name" >/dev/null 2>&1
+exit "$code"
+""")
+
 RUN_MARKED = 'export "$1"; shift; (exec "$@"); exit "$?"'
 """Stays for as long as the command does, its mark to be seen even where the command becomes another user, by sudo."""
 
@@ -179,7 +189,6 @@ runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter 
     echo "no container of cluster $cluster runs here; see: raycluster status" >&2
     exit 125
 }
-exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" \
-    sh -c 'command -v bash >/dev/null && exec bash; exec sh'
+exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" sh -c "$4" shell
 """)
 """125: Docker's own code for what it could not begin."""

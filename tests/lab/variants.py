@@ -63,6 +63,22 @@ VENV_BY_WRAPPER = Variant(
 """Which Python it is cannot be told from `ray`."""
 
 
+SETS_UP = r"""
+cat >/setup.sh <<'END'
+#!/bin/bash
+echo "Welcome to the accelerator's image"
+export ACCEL_HOME=/opt/accel "ACCEL_NOTE=a b
+c" LD_LIBRARY_PATH=/opt/accel/lib
+exec "$@"
+END
+chmod +x /setup.sh
+printf '%s\n' 'export ACCEL_HOME=/opt/accel "ACCEL_NOTE=a b' 'c" LD_LIBRARY_PATH=/opt/accel/lib' >/setvars.sh
+"""
+ENTRYPOINT = Variant("entrypoint", SETS_UP, ('ENTRYPOINT ["/setup.sh"]',))
+"""Sets a device's libraries up and runs what it is given, as the images of Intel and NVIDIA (NGC) do."""
+SERVES_ITSELF = Variant("serves", "", ('ENTRYPOINT ["vllm", "serve"]',))
+
+
 def make(lab: Lab, variant: Variant) -> str:
     """The variant's tag, once all hosts have it."""
     lab.on_each(partial(_make, variant=variant))

@@ -3,12 +3,15 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator.payload import shell
 from orchestrator.payload.shell import PYTHON
 
 SHELLS = ("dash", "bash", "busybox")
@@ -121,3 +124,25 @@ def test_no_process_is_between_and_the_environment_stays_as_it_was(container: Co
         words, env={"PATH": path, "_by": "kept"}, capture_output=True, text=True, check=False
     )
     assert ran.stdout == f"{os.getpid()} False kept\n", ran.stderr
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[str]:
+    """The text for what comes later, and a first process that has kept its environment for it."""
+    place = str(tmp_path / "holder")
+    hold = shell.HOLD.replace(shell.HOLDER, place)
+    env = {**os.environ, "SET_UP": "a b\n'c", "PWD": str(tmp_path), "foo.bar": "1"}
+    first = subprocess.Popen(["bash", "-c", f"{hold} wait"], env=env, cwd=tmp_path)
+    yield shell.entered('printf "<%s>" "$SET_UP" "$PWD" "${BASH_ENV-none}" "$@"').replace(shell.HOLDER, place)
+    holding = Path(place)
+    if holding.exists():
+        os.kill(int(holding.read_text()), signal.SIGKILL)
+    first.wait()
+
+
+def test_what_comes_later_has_the_environment_of_the_first_process(tmp_path: Path, holder: str) -> None:
+    env = {"PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        ["sh", "-c", holder, "enter", "x y", "*"], env=env, capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.stderr) == (f"<a b\n'c><{tmp_path}><none><x y><*>", "")

@@ -173,7 +173,12 @@ def trial_line(**changes: Any) -> str:
     told |= {"gpus": [], "gpu_trouble": "", "shm": 10 << 30, "memlock": -1, "nofile": 1048576}
     told |= {"most_files": 1048576}
     told |= {"boot": BOOT, "network": NETWORK, "ray_folder": "", "vllm_folder": ""}
-    told |= {"executable": "/usr/bin/python3", "python3": "/usr/bin/python3", "path": "/usr/bin:/bin"}
+    told |= {
+        "executable": "/usr/bin/python3",
+        "python3": "/usr/bin/python3",
+        "path": "/usr/bin:/bin",
+        "variables": {},
+    }
     told |= {"user": asdict(TRIAL.user), "models": asdict(TRIAL.models), "read_only": []}
     return json.dumps(told | {"listens": [6379, 60999, 19999]} | changes)
 

@@ -15,7 +15,7 @@ NOT_FOR_DOCKER = {
     "--rm": "raycluster removes containers itself",
     "--network": "it is always host, as Ray and NCCL need it",
     "--net": "it is always host, as Ray and NCCL need it",
-    "--entrypoint": "raycluster sets it itself",
+    "--entrypoint": "use docker.entrypoint",
     "--restart": "use docker.restart",
     "--gpus": "use docker.gpus",
     "--shm-size": "use docker.shm_size",

@@ -4,7 +4,17 @@ from collections.abc import Iterator, Mapping
 from itertools import cycle
 from typing import NamedTuple, Self
 
-from orchestrator.model.cluster import Accelerator, Auth, BuildOn, Engine, HostKeys, Ports, Pull, Rdma
+from orchestrator.model.cluster import (
+    Accelerator,
+    Auth,
+    BuildOn,
+    Engine,
+    Entrypoint,
+    HostKeys,
+    Ports,
+    Pull,
+    Rdma,
+)
 from orchestrator.model.inventory import addresses, arguments, ranges, values
 from orchestrator.model.inventory.fields import ListOf, MapOf, Schema, Section, entry
 from orchestrator.model.inventory.mistakes import Fault, Path, quoted
@@ -44,6 +54,10 @@ class Docker(Section):
     )
     pull: Pull | None = entry(
         values.choice(Pull), "When the image is pulled: missing (the default), always or never."
+    )
+    entrypoint: Entrypoint | None = entry(
+        values.choice(Entrypoint),
+        "The image's own entrypoint: skip (the default), or keep: it runs first, and sets the environment up.",
     )
     args: tuple[str, ...] | None = entry(
         ListOf(arguments.docker),

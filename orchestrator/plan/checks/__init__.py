@@ -18,6 +18,7 @@ from orchestrator.plan.checks.across_hosts import (
 )
 from orchestrator.plan.checks.container import check_container
 from orchestrator.plan.checks.docker_engine import check_engine, check_place, is_fit
+from orchestrator.plan.checks.entrypoint import check_entrypoint
 from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Level, failure, ok, warning
 from orchestrator.plan.checks.firewall import check_connections
 from orchestrator.plan.checks.hardware import check_hardware
@@ -106,6 +107,7 @@ def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings
                 elsewhere.add(node.name)
         if trial:
             yield from check_container(cluster, node, here, trial)
+        yield from check_entrypoint(cluster, node, evidence)
     if engine.of(cluster).has_ray:
         yield from check_versions(evidence.trials)
     # What a container tries from elsewhere says nothing of the hosts' network.

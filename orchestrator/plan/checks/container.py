@@ -1,6 +1,6 @@
 """What a short-lived container from the image finds: Ray, Python, GPUs, limits."""
 
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, Node
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Entrypoint, Node
 from orchestrator.plan import devices, engine
 from orchestrator.plan.checks.container_user import check_user
 from orchestrator.plan.checks.finding import Findings, failure, gib, ok, quoting, release, warning
@@ -10,19 +10,21 @@ from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import OLDEST_RAY, no_package, too_old
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, ON_PATH, OTHER_PYTHON, hint
-from orchestrator.plan.typed import add, ours, where
+from orchestrator.plan.typed import add, change, ours, where
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
 
 FIRST_WITH_TOKENS = (2, 52)
+NOT_PASSED_ON = f'if its entrypoint passes no command on (`exec "$@"`): {change("docker.entrypoint", "skip")}'
 BY_HAND = f"run the line by hand that this shows: {ours('up', '--dry-run')}"
 
 
 def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial | Problem) -> Findings:
     """Everything that the container of one host shows."""
     if isinstance(trial, Problem):
-        fix = hint(trial.text) or BY_HAND
+        kept = node.docker.entrypoint is Entrypoint.KEEP
+        fix = hint(trial.text) or (NOT_PASSED_ON if kept else BY_HAND)
         yield quoting(node.name, "image", "a container from it does not start: ", trial.text, fix)
         return
     yield from _python(node, trial)

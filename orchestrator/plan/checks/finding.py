@@ -37,6 +37,7 @@ def release(version: str) -> tuple[int, ...]:
 class Evidence:
     """By host: how it was logged in to, its second look, how far its clock is from ours, its trial; what is missing.
 
+    `prepared`: the environment behind the image's own entrypoint, as `probe.parse_variables` has it, if it was tried.
     `clocks` are the least and the most seconds that a host's clock may be ahead of ours.
     """
 
@@ -45,6 +46,7 @@ class Evidence:
     clocks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     trials: Mapping[str, Trial | Problem] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
+    prepared: frozenset[tuple[str, int]] | None = None
     gaps: tuple[HostProblem, ...] = ()
 
 

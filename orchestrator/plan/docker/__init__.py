@@ -42,6 +42,7 @@ from orchestrator.plan.docker.probes import (
     observe,
     run_network_test,
     run_probe,
+    try_entrypoint,
     watch,
 )
 from orchestrator.plan.docker.run import STOP_SECONDS, ContainerSpec, container_spec

@@ -8,7 +8,7 @@ from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.docker.inside import FIND_PYTHON, INSPECT, inside, python
+from orchestrator.plan.docker.inside import FIND_PYTHON, INSPECT, inside, python, shell_text
 from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.facts.sections import RECORD
@@ -151,4 +151,4 @@ def end_marked(cluster: Cluster, node: Node, mark: str, grace: str) -> Command:
 
 def shell(cluster: Cluster, node: Node) -> Command:
     """A shell in the node's container, on the terminal that this runs on."""
-    return scripted(scripts.SHELL, "shell", node, cluster.name, cluster.container(node))
+    return scripted(scripts.SHELL, "shell", node, cluster.name, cluster.container(node), shell_text(node))

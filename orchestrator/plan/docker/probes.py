@@ -5,7 +5,7 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import devices, engine, scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.docker.inside import FIND_PYTHON, inside, python
+from orchestrator.plan.docker.inside import BASH, FIND_PYTHON, entrypoint, find_python, first, inside, python
 from orchestrator.plan.docker.mounts import hf_home_target
 from orchestrator.plan.docker.run import device_files, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
@@ -29,14 +29,14 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
         payload.SUPERVISOR if keeps else "",
         cluster.image if cluster.ray.install and depth > Depth.CONTAINERS else "",
         " ".join(device_files((*devices.kind(node).docker, *node.docker.args))),
-        FIND_PYTHON if gcs or keeps else "",
+        find_python(node) if gcs or keeps else "",
     )
     return scripted(look_scripts.OBSERVE, "observe", node, *asked)
 
 
 def ask_ray(cluster: Cluster, gcs: str) -> Command:
     """Ray's node table alone, from inside the head's container; `facts.parse` reads it."""
-    asked = (cluster.container(cluster.head), program("ray_nodes"), gcs, FIND_PYTHON)
+    asked = (cluster.container(cluster.head), program("ray_nodes"), gcs, find_python(cluster.head))
     return scripted(look_scripts.RAY, "ask-ray", cluster.head, *asked)
 
 
@@ -78,6 +78,17 @@ def run_network_test(cluster: Cluster, node: Node, place: NodeAddress, words: tu
     )
 
 
+def try_entrypoint(cluster: Cluster, node: Node, place: NodeAddress) -> Command:
+    """Runs the image once with its own entrypoint in front, cut off from all networks; `facts.probe` reads what is set.
+
+    Such an entrypoint may begin a server, whatever it is told: it is given half a minute, and removed.
+    """
+    options = ("--label", "raycluster.trial", "--network", "none", *found_inside(cluster, node, place))
+    words = (image(cluster), BASH, "-c", FIND_PYTHON, "python3", "-c", program("probe"), "variables")
+    name = f"rayentry-{cluster.name}-{node.name}"
+    return scripted(scripts.TRY_ENTRYPOINT, "entrypoint", node, name, *options, *words)
+
+
 def check_tcp(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
     """Tries connections from inside the node's probe; `facts.probe` reads it."""
     return inside(node, _probe_name(cluster, node), python("-c", program("probe"), "reach", *addresses))
@@ -88,8 +99,8 @@ def _container(
 ) -> Command:
     """A container that runs a program of ours until standard input ends, and is gone then."""
     options = ("--rm", "--interactive", "--label", "raycluster.trial", "--network", "host", *given)
-    first = ("--tty=false", "--entrypoint", "/bin/bash", image(cluster), "-c", FIND_PYTHON, "python3", "-c")
-    return scripted(scripts.TRIAL, "trial", node, name, *options, *first, *words)
+    begun = first(node, image(cluster), FIND_PYTHON, "python3", "-c", *words)
+    return scripted(scripts.TRIAL, "trial", node, name, *options, "--tty=false", *entrypoint(node), *begun)
 
 
 def _probe_name(cluster: Cluster, node: Node) -> str:

@@ -14,6 +14,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import devices, engine
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.images import image
+from orchestrator.plan.docker.inside import entrypoint, first
 from orchestrator.plan.docker.mounts import hf_home_target
 from orchestrator.plan.facts.address import NodeAddress
 
@@ -42,7 +43,7 @@ def container_spec(
     command = engine.of(cluster).start(cluster, node, place.ip, head_ip)
     labels = ("--label", f"raycluster.cluster={cluster.name}", "--label", f"raycluster.role={node.role}")
     before = ("run", "--detach", "--name", cluster.container(node), *labels)
-    after = (*_options(cluster, node, place), image(cluster), "-c", command)
+    after = (*_options(cluster, node, place), *first(node, image(cluster), command))
     digest = hashlib.sha256(shlex.join((*before, *after, *cluster.secrets)).encode()).hexdigest()[:12]
     argv = (*node.docker.command, *before, "--label", f"raycluster.spec={digest}", *after)
     env = {**_environment(cluster, node, place), **engine.of(cluster).authentication(cluster)}
@@ -50,7 +51,7 @@ def container_spec(
         run=Command(argv, tuple(part for each in secrets for part in (f"{each.name}=", each, "\n"))),
         hash=digest,
         image=image(cluster),
-        command=command,
+        command=after[-1],
         env=frozenset(f"{name}={value}" for name, value in env.items()),
     )
 
@@ -58,7 +59,7 @@ def container_spec(
 def _options(cluster: Cluster, node: Node, place: NodeAddress) -> tuple[str, ...]:
     hf_home = node.hf_home.replace("~", place.home, 1) if node.hf_home.startswith("~") else node.hf_home
     return (
-        *("--restart", node.docker.restart, "--entrypoint", "/bin/bash", "--network", "host"),
+        *("--restart", node.docker.restart, *entrypoint(node), "--network", "host"),
         *("--shm-size", node.docker.shm_size, *_gpus(node), "--stop-timeout", str(STOP_SECONDS)),
         *("-v", f"{hf_home}:{hf_home_target(node)}"),
         *_given(_environment(cluster, node, place)),

@@ -55,7 +55,7 @@ class Trial:
     though every program does. `listens`: the ports on which it now answers, for the others to try. `boot` and
     `network`: as an `Inspection` has them of the host.
     `executable`: the Python that runs our programs, `python3`: the one of the PATH, `path`, empty where there is none;
-    `ray_folder` and `vllm_folder`: where these commands are, if not on it.
+    `ray_folder` and `vllm_folder`: where these commands are, if not on it. `variables`: as `parse_variables` has them.
     """
 
     python: str
@@ -78,6 +78,7 @@ class Trial:
     path: str = ""
     ray_folder: str = ""
     vllm_folder: str = ""
+    variables: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def versions(self) -> str:
@@ -118,6 +119,7 @@ def parse_trial(line: str) -> Trial | Problem:
     try:
         report = json.loads(line)
         parts: dict[str, Any] = {key: tuple(report[key]) for key in ("gpus", "listens", "read_only")}
+        parts |= {"variables": frozenset(report["variables"].items())}
         parts |= {"user": User(**report["user"]), "models": _models(report["models"])}
         return Trial(**{key: report[key] for key in TRIAL} | parts)
     except (ValueError, KeyError, TypeError):
@@ -126,6 +128,16 @@ def parse_trial(line: str) -> Trial | Problem:
 
 def _models(told: Mapping[str, Any]) -> Models:
     return Models(**{**told, "mount": Mounted(told["mount"])})
+
+
+def parse_variables(stdout: str) -> frozenset[tuple[str, int]] | None:
+    """An environment, each variable with a sum of its value; None where the program has not told of it."""
+    for line in filter(is_answer, stdout.splitlines()):
+        try:
+            return frozenset(json.loads(line)["variables"].items())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return None
 
 
 def parse_links(source: str, asked: Mapping[str, str], stdout: str) -> tuple[Link, ...]:

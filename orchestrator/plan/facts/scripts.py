@@ -191,6 +191,7 @@ section room room
 section place place
 section hardware hardware
 section neighbours neighbours
+section entrypoint ask image inspect --format '{{json .Config.Entrypoint}}' "$image"
 [ -z "$ask_registry" ] || section registry ask manifest inspect "$image"
 """
 )

@@ -14,6 +14,7 @@ from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker, engine
 from orchestrator.plan.checks import Evidence
 from orchestrator.plan.checks.docker_engine import is_fit
+from orchestrator.plan.checks.entrypoint import is_to_be_tried
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import inspection, probe
 from orchestrator.plan.facts.address import NodeAddress, places
@@ -62,11 +63,13 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     inspections = check.each(hosts, check.inspect)
     with check.trials() as tried:
         links = check.each(tried, lambda host: check.links(host, tried))
+    prepared = check.prepared(inspections, tried)
     return Evidence(
         logins={host: fleet[host].login for host in hosts},
         inspections={host: each for host, each in inspections.items() if isinstance(each, Inspection)},
         clocks={host: each for host, each in clocks.items() if each},
         trials=tried,
+        prepared=prepared,
         links=tuple(link for found in links.values() if not isinstance(found, HostProblem) for link in found),
         gaps=tuple(
             each for each in (*inspections.values(), *links.values()) if isinstance(each, HostProblem)
@@ -104,6 +107,22 @@ class _Check:
         got = self.fleet[host].run(command, timeout=self.fleet.timeouts.inspect, cancel=self.cancel)
         found = None if isinstance(got, Failure) else inspection.parse_inspection(got.stdout)
         return found or _gap(host, "a closer look at it", got)
+
+    def prepared(
+        self, inspections: Mapping[str, Inspection | HostProblem], tried: Mapping[str, Trial | Problem]
+    ) -> frozenset[tuple[str, int]] | None:
+        """The environment behind the image's own entrypoint, on the head, where one is skipped that may set it up."""
+        head = self.cluster.head
+        found = inspections.get(head.name)
+        if not isinstance(found, Inspection) or not isinstance(tried.get(head.name), Trial):
+            return None
+        if self.cancel.is_set() or not is_to_be_tried(head, found):
+            return None
+        command = docker.try_entrypoint(self.cluster, head, self.places[head.name])
+        got = self.fleet[head.name].run(command, timeout=self.fleet.timeouts.trial_start, cancel=self.cancel)
+        if isinstance(got, Failure) or got.exit_code:
+            return None  # it runs no command that is given to it: nothing is lost
+        return probe.parse_variables(got.stdout)
 
     @contextmanager
     def trials(self) -> "Iterator[dict[str, Trial | Problem]]":

@@ -5,7 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Node, Ports, Ray, Rdma, Role
+from orchestrator.model.cluster import (
+    Accelerator,
+    Auth,
+    Cluster,
+    Docker,
+    Entrypoint,
+    Node,
+    Ports,
+    Ray,
+    Rdma,
+    Role,
+)
 from orchestrator.model.secret import Secret
 from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker
@@ -264,3 +275,19 @@ def test_ray_install_derives_an_image_named_by_its_recipe() -> None:
         *("-m", "pip", "install", "--no-cache-dir", "ray[default]==2.56.*"),
     ]
     assert f" {name} -c 'exec ray start" in line(cluster, WORKER)
+
+
+def test_a_kept_entrypoint_runs_first_and_what_comes_later_has_its_environment() -> None:
+    kept = replace(HEAD, docker=Docker(entrypoint=Entrypoint.KEEP))
+    shown = line(SMALLEST, kept)
+    assert "--entrypoint" not in shown
+    assert f"{SMALLEST.image} /bin/bash -c 'RAYCLUSTER_HOLDS=environment sleep infinity " in shown
+    by_bash = replace(HEAD, env=(("BASH_ENV", "/setvars.sh"),))
+    assert "--entrypoint /bin/bash" in line(SMALLEST, by_bash)
+    for node in (kept, by_bash, replace(HEAD, docker=Docker(args=("-e", "BASH_ENV=/setvars.sh")))):
+        argv = docker.execute(SMALLEST, node, ("nvidia-smi",), "MARK=1", stdin=False).argv
+        assert (argv[5:7], argv[-2:]) == (("sh", "-c"), ("enter", "nvidia-smi"))
+    assert docker.execute(SMALLEST, HEAD, ("nvidia-smi",), "MARK=1", stdin=False).argv[4:] == (
+        "raycluster-demo-gpu1",
+        "nvidia-smi",
+    )

@@ -1,0 +1,50 @@
+"""What is said of an image's own entrypoint."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.model.cluster import Docker, Entrypoint
+from orchestrator.plan.checks.entrypoint import KEEP, SKIP, check_entrypoint, is_to_be_tried
+from orchestrator.plan.checks.finding import Evidence
+from tests.plan.checks.samples import ALONE, INSPECTION, TRIAL, brief
+
+VLLM = (
+    ("vllm", "serve"),
+    ("/opt/venv/bin/vllm", "serve"),
+    ("python3", "-m", "vllm.entrypoints.openai.api_server"),
+    ("/bin/bash",),
+)
+
+
+def told(
+    entrypoint: tuple[str, ...], what: Entrypoint = Entrypoint.SKIP, prepared: dict[str, int] | None = None
+) -> list[tuple[str, str, str, str]]:
+    head = replace(ALONE.head, docker=Docker(entrypoint=what))
+    found = {head.name: replace(INSPECTION, entrypoint=entrypoint)}
+    trial = replace(TRIAL, variables=frozenset({("PATH", 1), ("SAME", 2)}))
+    behind = None if prepared is None else frozenset(prepared.items())
+    evidence = Evidence(inspections=found, trials={head.name: trial}, prepared=behind)
+    return brief([*check_entrypoint(replace(ALONE, head=head), head, evidence)])
+
+
+@pytest.mark.parametrize("entrypoint", VLLM)
+def test_one_that_runs_no_command_is_rightly_skipped_and_cannot_be_kept(entrypoint: tuple[str, ...]) -> None:
+    assert not is_to_be_tried(ALONE.head, replace(INSPECTION, entrypoint=entrypoint))
+    assert told(entrypoint) == []
+    ((host, level, text, fix),) = told(entrypoint, Entrypoint.KEEP)
+    assert (host, level, fix) == ("gpu1", "failure", SKIP)
+    assert text.endswith("passes no command on, so it cannot be kept")
+
+
+def test_one_that_is_skipped_is_told_with_what_is_missing_or_other_without_it() -> None:
+    entry = ("/entry.sh",)
+    assert is_to_be_tried(ALONE.head, replace(INSPECTION, entrypoint=entry))
+    assert told(entry, prepared={"PATH": 9, "SAME": 2, "ACCEL_HOME": 3}) == [
+        ("gpu1", "warning", "the image's entrypoint, /entry.sh, sets ACCEL_HOME, PATH and is skipped", KEEP)
+    ]
+
+
+def test_one_that_sets_nothing_or_runs_no_command_when_tried_is_passed_over() -> None:
+    assert told(("tini", "--"), prepared={"PATH": 1, "SAME": 2}) == []
+    assert told(("/serve.sh",), prepared=None) == []

@@ -1,0 +1,95 @@
+"""An environment that an entrypoint or BASH_ENV sets up: the same in every life of a container, and for all in it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.lab import living, variants
+from tests.lab.host import Host
+from tests.lab.lab import Lab
+from tests.lab.processes import wait_until
+from tests.lab.seeing import bad, brought_up, findings, good, is_served, two_hosts
+from tests.lab.variants import ENTRYPOINT, SERVES_ITSELF
+
+BY_SHELLS = {"SHLVL", "_", "OLDPWD", "RAYCLUSTER_HOLDS"}
+KEPT = {"docker": {"entrypoint": "keep", **living.SERVING["docker"]}}
+BASH_ENV = {"env": {"BASH_ENV": "/setvars.sh"}, **living.SERVING}
+INIT = {"docker": {"entrypoint": "keep", "args": ["--init", *living.SERVING["docker"]["args"]]}}
+
+
+def served(lab: Lab) -> dict[str, str]:
+    """The environment of what is served, on the head."""
+    head = lab.hosts["gpu1"]
+    pids = head.run("pgrep", "--full", "vllm serve").stdout.split()
+    told = head.run("cat", f"/proc/{pids[0]}/environ").stdout.split("\0")
+    return {name: value for name, _, value in (each.partition("=") for each in told) if name not in BY_SHELLS}
+
+
+def again(lab: Lab, what: Callable[[], Any]) -> dict[str, str]:
+    """The same once the head's container has begun another life."""
+    before = lab.hosts["gpu1"].run("pgrep", "--full", "vllm serve").stdout
+    what()
+    head = lab.hosts["gpu1"]
+    wait_until(
+        "it is served again",
+        lambda: (
+            head.run("pgrep", "--full", "vllm serve", check=False).stdout not in {"", before}
+            and is_served(lab)
+        ),
+        120,
+    )
+    return served(lab)
+
+
+def reboot(lab: Lab, host: Host) -> None:
+    """As after a power cut; what stands in for vLLM lies in /run, which a boot empties."""
+    host.power_off()
+    host.power_on()
+    living.lend_vllm(lab)
+    host.start_services()
+
+
+@pytest.mark.parametrize("engine", ["mp", "ray"])
+@pytest.mark.parametrize("changes", [KEPT, BASH_ENV, INIT], ids=["entrypoint", "BASH_ENV", "behind-init"])
+def test_what_is_served_has_the_same_environment_in_every_life(
+    lab: Lab, engine: str, changes: dict[str, Any]
+) -> None:
+    living.lend_vllm(lab)
+    image = variants.make(lab, ENTRYPOINT)
+    inventory = lab.inventory(workers=[], engine=engine, image=image, **changes)
+    assert good(findings(lab, inventory))
+    brought_up(lab, inventory)
+    serve = lab.raycluster("serve", "-i", inventory, "-y", "alphabet")
+    assert serve.returncode == 0, serve.stderr
+    first, head = served(lab), lab.hosts["gpu1"]
+    assert (first["ACCEL_HOME"], first["ACCEL_NOTE"]) == ("/opt/accel", "a b\nc")
+    assert first["LD_LIBRARY_PATH"] == "/opt/accel/lib"
+    shown = lab.raycluster("exec", "-i", inventory, "--", "sh", "-c", 'echo "$ACCEL_HOME"')
+    assert "/opt/accel" in shown.stdout, shown.stderr
+    assert again(lab, lambda: head.docker("restart", "raycluster-lab-gpu1")) == first
+    assert again(lab, lambda: reboot(lab, head)) == first
+
+
+def test_an_entrypoint_that_is_skipped_though_it_sets_something_up_is_told_and_kept_as_the_remedy_says(
+    lab: Lab,
+) -> None:
+    image = variants.make(lab, ENTRYPOINT)
+    text, fix = bad(lab, two_hosts(lab, image=image), "gpu1", "entrypoint")
+    assert text == (
+        "the image's entrypoint, /setup.sh, sets ACCEL_HOME, ACCEL_NOTE, LD_LIBRARY_PATH and is skipped"
+    )
+    assert "docker" in fix
+    assert "entrypoint" in fix
+    found = findings(lab, two_hosts(lab, image=image, docker={"entrypoint": "keep"}))
+    assert good(found)
+    assert not [each for each in found if each["topic"] == "entrypoint"]
+    assert lab.hosts["gpu1"].docker("ps", "--all", "--quiet") == ""
+
+
+def test_an_entrypoint_that_runs_no_command_cannot_be_kept(lab: Lab) -> None:
+    image = variants.make(lab, SERVES_ITSELF)
+    assert good(findings(lab, two_hosts(lab, image=image)))
+    found = findings(lab, two_hosts(lab, image=image, docker={"entrypoint": "keep"}))
+    told = [each["text"] for each in found if each["topic"] == "entrypoint"]
+    assert set(told) == {"the image's entrypoint, vllm serve, passes no command on, so it cannot be kept"}
