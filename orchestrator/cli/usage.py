@@ -197,6 +197,8 @@ def _after_the_command(root: Any, name: str, args: Sequence[str]) -> str:
     at = next((i for i, word in enumerate(args) if word in root.commands), None)
     if at is not None and name in habits.JSON:
         return shlex.join((PROGRAM, *args[at:], *("-o", "json")))
+    if at is not None and habits.OPTIONS.get(name, "-")[0] != "-":
+        return habits.OPTIONS[name].replace("{command}", shlex.join((PROGRAM, *args[at:])))
     if at is None:
         known = habits.OPTIONS.get(name, "")
         return known if known.startswith(PROGRAM) else f"options go after a command; {PROGRAM} -h lists those"

@@ -76,6 +76,7 @@ def test_a_command_of_another_tool_is_answered_with_ours(
         ("serve Qwen/Qwen3-32B --json", "raycluster serve Qwen/Qwen3-32B -o jsonl"),
         ("-l gpu2 down", "options go after the command: raycluster down -l gpu2"),
         ("--json status", "raycluster status -o json"),
+        ("--no-color status", "NO_COLOR=1 raycluster status"),
         ("up -i", "raycluster up -h"),
     ],
 )
