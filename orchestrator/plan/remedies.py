@@ -147,6 +147,18 @@ TIMED_OUT = 124
 """The exit code of coreutils' `timeout`."""
 
 
+def not_whole(image: str) -> str:
+    """What to do about an image that a host can run but not give on.
+
+    Docker's containerd store fetches no layer of which it has the contents from another image. To remove this one and
+    pull it again is of no use: it takes the other with it. Tried with 26.1.5 and 28.5.2.
+    """
+    return (
+        "say who has all of it: --from HOST; or remove it there with every image that shares its layers "
+        f"(docker image ls), then {there(f'docker pull {image}')}"
+    )
+
+
 def hint(text: str) -> str:
     """The remedy for a failure, from the words of whoever reports it; empty where none is known."""
     known = ((fix, re.search(pattern, text, re.IGNORECASE)) for pattern, fix in HINTS.items())

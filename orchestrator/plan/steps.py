@@ -116,7 +116,8 @@ class Watch:
 class Feed:
     """A command whose output all steps of its phase read, each on its standard input, as it comes.
 
-    `size`: about how many bytes that will be, 0 if untold; `within`: seconds.
+    `size`: about how many bytes that will be, 0 if untold; `within`: seconds. `if_hollow`: what to do where next to
+    nothing of it came, though the command succeeded.
     """
 
     host: str
@@ -124,6 +125,7 @@ class Feed:
     command: Command
     size: int
     within: float
+    if_hollow: str = ""
 
 
 class OnFailure(StrEnum):

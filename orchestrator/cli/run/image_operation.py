@@ -21,6 +21,8 @@ from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Report
 from orchestrator.remote.observe.hosts import inspect_images
 
+SHA256 = "sha256:"
+
 
 @dataclass(frozen=True, slots=True)
 class Copies:
@@ -94,7 +96,16 @@ def _message(copies: Copies, how: str, unlike: tuple[Failed, ...]) -> str:
         return f"{name} is not {'on' if copies.lacking else 'the same on'} all hosts"
     if not done.plan.phases:
         return f"{name} is the same on all hosts already, nothing to do"
-    return f"{_whose(copies)} {name}, {next(iter(copies.there.values())).name} ({how})"
+    return f"{_whose(copies)} {', '.join((name, *_shared_name(copies)))} ({how})"
+
+
+def _shared_name(copies: Copies) -> tuple[str, ...]:
+    """What all hosts call it: a registry's digest, else the ID, which is another one in each kind of store."""
+    called = [
+        [*image.digests, f"{SHA256}{image.id.removeprefix(SHA256)}"]  # Podman leaves that out
+        for image in copies.there.values()
+    ]
+    return next(((name,) for name in called[0] if all(name in names for names in called)), ())
 
 
 def _whose(copies: Copies) -> str:

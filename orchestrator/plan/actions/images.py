@@ -7,6 +7,7 @@ from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Facts, HostFacts, ImageLookup, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.remedies import not_whole
 from orchestrator.plan.steps import Change, Feed, OnFailure, Phase, Plan, Run, Step, StepKind
 from orchestrator.plan.typed import there
 
@@ -112,7 +113,7 @@ def pull(cluster: Cluster, node: Node) -> Run:
 
 def copy(name: str, source: Node, targets: tuple[Node, ...], size: int) -> Phase:
     """Gives the image of `source` to the others, all at once. `size`: its bytes, 0 if untold."""
-    feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS)
+    feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS, not_whole(name))
     title = f"load {name} from {source.name}"
     loads = tuple(
         Run(node.name, title, docker.load(node, name), timeout=COPY_SECONDS, kind=StepKind.GET_IMAGE)
@@ -171,8 +172,7 @@ def _none(name: str, holding: ImageLookup) -> Problem:
         return Problem(
             f"has no image {name}", f"{there(f'docker pull {name}')}; or say who has it: --from HOST"
         )
-    text = f"knows {name} by name, but has none of its layers"
-    return Problem(text, there(f"docker image rm {name} && docker pull {name}"))
+    return Problem(f"knows {name} by name, but has none of its layers", not_whole(name))
 
 
 def _has(holding: ImageLookup, wanted: ImageInfo) -> bool:

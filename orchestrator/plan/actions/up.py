@@ -20,7 +20,7 @@ from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
-from orchestrator.plan.typed import ours
+from orchestrator.plan.typed import ours, there
 
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
@@ -127,7 +127,7 @@ class _Up:
         if self.token:
             yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, node, self.token))
         if folder := missing_folder(self.facts[node.name]):
-            fix = f"let this user make it, or make it there for it: sudo mkdir -p {shlex.quote(folder)}"
+            fix = there(f"sudo mkdir -p {shlex.quote(folder)}")
             yield Run(node.name, f"make {folder}", make_folder(folder), fix=fix)
         yield Run(node.name, "start its container", start.spec.run, kind=StepKind.START_CONTAINER)
 

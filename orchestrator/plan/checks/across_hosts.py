@@ -74,6 +74,8 @@ def check_differences(cluster: Cluster, facts: Facts) -> Findings:
         for name, here in inventory_hosts(cluster, facts).items()
         if (each := _image(cluster, here))
     }
+    # A host with Docker's containerd store may run an image and not know its contents.
+    images = {name: each for name, each in images.items() if isinstance(each[0], tuple)} or images
     below = f"{cluster.image} below Ray: " if install else ""
     shown = {name: f"{below}image {short}" for name, (_, short) in images.items()}
     mtus = {name: f"MTU {each.mtu}" for name, each in _data_addresses(cluster, facts).items() if each.mtu}

@@ -3,13 +3,14 @@
 from orchestrator.plan.facts.host import Container, HostFacts
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import format_duration
-from orchestrator.plan.typed import change, ours
+from orchestrator.plan.typed import ours
 
 RESTORED_WITHIN = 120.0
 """Seconds in which a Docker that was started anew has seen to the containers that it found running."""
 
 COMES_BACK = ours("up")
-ALWAYS = f"{COMES_BACK}; with {change('docker.restart', 'always')}, Docker brings it back by itself"
+SURVIVES = f'{COMES_BACK}; "live-restore": true in /etc/docker/daemon.json there lets containers outlive that'
+"""Tried with 26.1.5: https://docs.docker.com/engine/daemon/live-restore/"""
 
 
 def how_it_ended(here: HostFacts, container: Container) -> Problem:
@@ -23,7 +24,7 @@ def how_it_ended(here: HostFacts, container: Container) -> Problem:
     ago = f", {since(here.now - container.finished)} ago" if container.finished else ""
     if _ended_by_its_docker(here, container):
         why = "Docker had been killed or had crashed: `unless-stopped` containers stay down then"
-        return Problem(f"its container {container.ended}{ago}, as Docker was started anew. {why}", ALWAYS)
+        return Problem(f"its container {container.ended}{ago}, as Docker was started anew. {why}", SURVIVES)
     return Problem(f"its container {container.ended}{ago}")
 
 

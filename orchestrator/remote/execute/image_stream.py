@@ -17,7 +17,9 @@ from orchestrator.remote.execute.events import StepWaits, Tell
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
-MB, GB = 1e6, 1e9
+KB, MB, GB = 1e3, 1e6, 1e9
+LEAST = 0.01
+"""An archive that has less of the image's size is hollow: no image is compressed so much."""
 
 
 class ImageStream:
@@ -30,6 +32,7 @@ class ImageStream:
         self._stop = _Also(cancel)
         self._taps = {host: _Receiver(_Also(cancel), timeouts) for host in hosts}
         self._trouble: Failure | None = None
+        self._poured = 0
         self._thread = Thread(target=self._flow, name="feed", daemon=True)
 
     def __enter__(self) -> Self:
@@ -59,14 +62,22 @@ class ImageStream:
                 command, nothing.fileno(), self._pour, _ignore, timeout=seconds, cancel=self._stop
             )
         end = check_exit_code(got, self._feed.within)
-        self._trouble = _why_dry(self._feed, end)
+        self._trouble = _why_dry(self._feed, end) or self._why_hollow(end)
         for tap in self._taps.values():
             if tap.step and tap.is_open and isinstance(end, Output):
                 self._tell(StepWaits(tap.step, f"all {_bytes(tap.sent)} are there, and Docker takes them in"))
-            tap.end(cut=isinstance(end, Failure))
+            tap.end(cut=bool(self._trouble) or isinstance(end, Failure))
+
+    def _why_hollow(self, end: Output | Failure) -> Failure | None:
+        """Docker saves an image of which it has no layer, and calls that a success."""
+        if not isinstance(end, Output) or self._poured >= self._feed.size * LEAST:
+            return None
+        came = f"{self._feed.host} sent {_bytes(self._poured)} of {_bytes(self._feed.size)}"
+        return Failure(FailureKind.EXIT, f"{came}: it lacks layers of the image", fix=self._feed.if_hollow)
 
     def _pour(self, piece: bytes) -> None:
         """Hands the piece to every tap that is open; comes back when all have taken it."""
+        self._poured += len(piece)
         for tap in self._taps.values():
             tap.rest = memoryview(piece)
         until = monotonic() + self._timeouts.image_piece
@@ -185,5 +196,6 @@ def _ignore(_: bytes) -> None:
 
 
 def _bytes(count: float) -> str:
-    """`340 MB`, `1.2 GB`."""
-    return f"{count / GB:.1f} GB" if count >= GB else f"{count / MB:.0f} MB"
+    """`7 kB`, `340 MB`, `1.2 GB`."""
+    unit, name = next(((unit, name) for unit, name in ((GB, "GB"), (MB, "MB")) if count >= unit), (KB, "kB"))
+    return f"{count / unit:{'.1f' if unit == GB else '.0f'}} {name}"

@@ -9,8 +9,8 @@ from orchestrator.plan import docker
 from orchestrator.plan.actions.images import plan_copy
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.image import ImageInfo
+from orchestrator.plan.remedies import not_whole
 from orchestrator.plan.steps import Plan
-from orchestrator.plan.typed import there
 from tests.plan.worlds import cluster, outline
 
 DEMO = cluster()
@@ -74,7 +74,8 @@ def test_an_image_that_a_host_knows_by_its_name_alone_is_not_given_to_others() -
     refused = plan_copy("x:1", DEMO.nodes[:1], DEMO.nodes, {"gpu1": hollow, "gpu2": None, "gpu3": None})
     (refusal,) = refused.refusals
     assert refusal.problem.text == "knows x:1 by name, but has none of its layers"
-    assert refusal.problem.fix == there("docker image rm x:1 && docker pull x:1")
+    assert refusal.problem.fix == not_whole("x:1")
+    assert "--from HOST" in refusal.problem.fix
 
 
 LOADS = """#!/bin/sh

@@ -13,6 +13,7 @@ from orchestrator.plan.facts.host import Address, Facts, Folder, Machine, RayTro
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.steps import OnFailure, Plan, Run, Wait
+from orchestrator.plan.typed import there
 from tests.plan.worlds import (
     NOW,
     SEALED,
@@ -326,7 +327,7 @@ def test_a_folder_that_podman_would_not_make_is_made_before_the_container(
     if makes:
         made = lines.index("mkdir -p '/data/my hf'")
         assert " run --detach " in lines[made + 1]
-        assert "sudo mkdir -p '/data/my hf'" in steps[made].fix
+        assert steps[made].fix == there("sudo mkdir -p '/data/my hf'")
 
 
 def test_secrets_of_the_user_reach_docker_run_alone() -> None:

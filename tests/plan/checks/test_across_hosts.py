@@ -145,6 +145,14 @@ def test_an_image_of_the_same_contents_is_the_same_whatever_a_store_or_an_engine
     ]
 
 
+def test_an_image_of_whose_contents_a_host_knows_nothing_is_not_compared() -> None:
+    """Docker's containerd store may run one like that."""
+    made = good(DEMO)
+    for host, layers in (("gpu1", ("sha256:a",)), ("gpu2", ()), ("gpu3", ("sha256:a",))):
+        made = with_host(made, host, image_id=f"sha256:{host}", image_layers=layers)
+    assert list(check_differences(DEMO, made)) == []
+
+
 def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_do() -> None:
     of = replace(DEMO, ray=Ray(install="ray[default]==2.56.*"))
     made = good(of)

@@ -2,9 +2,8 @@
 
 import pytest
 
-from orchestrator.plan.facts.endings import COMES_BACK, how_it_ended
+from orchestrator.plan.facts.endings import COMES_BACK, SURVIVES, how_it_ended
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.typed import change, ours
 from tests.plan.worlds import bare_host, cluster, container
 
 OF = cluster(workers=1)
@@ -38,8 +37,7 @@ def test_of_one_whose_end_nobody_saw_on_a_host_that_runs_since_before_no_code_is
 def test_one_that_docker_ended_at_its_start_is_told_with_what_would_bring_it_back() -> None:
     told = ended(exit_code=1, finished=NOW - 20, engine_started=NOW - 22)
     assert told.text == f"its container exited with code 1, 20 s ago, as Docker was started anew. {KILLED}"
-    assert ours("up") in told.fix
-    assert change("docker.restart", "always") in told.fix
+    assert told.fix == SURVIVES
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.remote.fakes import SOON, Answer, FakeFleet, FakeHost, reached
 PIECE = bytes(range(256)) * 4096
 COUNT = 20
 LOST = Failure(FailureKind.UNREACHABLE, "the connection was lost")
-FEED = Feed("source", "save it", Command(("save",)), size=COUNT * len(PIECE), within=60)
+FEED = Feed("source", "save it", Command(("save",)), size=COUNT * len(PIECE), within=60, if_hollow="mend it")
 
 Piping = Callable[[int, Receive, Event], Answer]
 
@@ -151,6 +151,18 @@ def test_a_source_that_fails_says_why() -> None:
     report = fed(lambda *_: Output(1, stderr="no such image"), one=Takes())
     assert failures(report) == {"one": "source stopped sending it: no such image (exit code 1)"}
     assert [result.failure.detail for result in report.failed if result.failure] == ["no such image"]
+
+
+def test_an_archive_with_next_to_nothing_in_it_is_no_image_though_it_came_to_its_end() -> None:
+    """Docker's containerd store saves so, with exit code 0, an image of whose layers it has only the files."""
+
+    def hollow(_stdin: int, hear: Receive, _cancel: Event) -> Answer:
+        hear(PIECE[:6656])
+        return Output(0)
+
+    report = fed(hollow, one=Takes())
+    assert failures(report) == {"one": "source sent 7 kB of 21 MB: it lacks layers of the image"}
+    assert [result.failure.fix for result in report.failed if result.failure] == ["mend it"]
 
 
 def test_ctrl_c_ends_all_of_them() -> None:
