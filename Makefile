@@ -46,8 +46,8 @@ test: setup packages check ## the above, and on real hosts all that a user may d
 test-lab: setup packages ## the lab itself: that its hosts are real, that labs keep apart, that the screens can be recorded
 	$(AS_ROOT) $(BIN)/pytest $(OF_THE_LAB_ITSELF)
 
-test-worlds: setup packages ## hosts of other kinds: login shells, greetings, accounts, keys, a newer OpenSSH; a quarter of an hour
-	$(AS_ROOT) $(BIN)/pytest -n 2 tests/worlds
+test-worlds: setup packages ## hosts of other kinds: login shells, greetings, accounts, keys, engines, a newer OpenSSH; half an hour
+	$(AS_ROOT) $(if $(RECORD),RAYCLUSTER_RECORD=1) $(BIN)/pytest -n 2 tests/worlds
 
 test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a model answers (3 GB, once)
 	$(AS_ROOT) $(BIN)/pytest tests/vllm
@@ -61,8 +61,9 @@ bench: setup packages ## measure it beside other tools, on the lab and on 200 ho
 demo: setup packages ## a cluster comes up before your eyes, on real hosts made for it
 	tests/lab/demo
 
-docs: setup ## make what is generated in docs/ anew: the keys of the inventory
+docs: setup ## make what is generated in docs/ anew: the keys of the inventory, the versions that were tried
 	$(BIN)/python -m tests.docs.configuration
+	$(BIN)/python -m tests.docs.compatibility
 
 screens: setup packages ## record the screens of the README and docs/ anew, on the lab's hosts
 	$(AS_ROOT) $(BIN)/python -m tests.lab.screens

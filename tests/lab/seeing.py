@@ -70,7 +70,13 @@ def containers(lab: Lab, label: str = "raycluster.cluster") -> dict[str, str]:
     """The state of each container of ours, by name, as Docker on its host has it."""
     shown = ("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}} {{.State}}")
     lines = (line for host in lab.hosts.values() for line in host.docker(*shown).splitlines())
-    return dict(line.split() for line in lines)
+    states = dict(line.split(maxsplit=1) for line in lines)
+    return {name: _state(told) for name, told in states.items()}
+
+
+def _state(told: str) -> str:
+    """Podman 4.3 tells `Up 5 seconds ago`, and `Exited (1) 2 seconds ago`."""
+    return "running" if told.startswith("Up ") else told.partition(" ")[0].lower()
 
 
 def has_started(host: Host, cluster: str = "lab") -> None:

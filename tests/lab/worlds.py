@@ -231,21 +231,24 @@ TRIXIE = World("trixie", system="trixie")
 SID = World("sid", system="sid")
 CONTAINERD = World("containerd-trixie", system="trixie", engine=Engine.CONTAINERD)
 PODMAN = World("podman-trixie", system="trixie", engine=Engine.PODMAN)
+PODMAN_SID = World("podman-sid", system="sid", engine=Engine.PODMAN)
+SUDO_TRIXIE = World("sudo-trixie", system="trixie", sudoers=MAY_USE_DOCKER, inventory=ORDINARY)
 ENGINES = (
     SID,
     CONTAINERD,
     World("containerd-sid", system="sid", engine=Engine.CONTAINERD),
     World("podman-bookworm", system="bookworm", engine=Engine.PODMAN),
     PODMAN,
-    World("podman-sid", system="sid", engine=Engine.PODMAN),
+    PODMAN_SID,
     World("podman-rootless", system="trixie", engine=Engine.ROOTLESS),
-    World("sudo-trixie", system="trixie", sudoers=MAY_USE_DOCKER, inventory=ORDINARY),
+    SUDO_TRIXIE,
 )
 ALL_ENGINES = World(
     "all-engines",
+    system="bookworm",
     others={"gpu2": Installed("trixie", Engine.CONTAINERD), "gpu3": Installed("trixie", Engine.PODMAN)},
 )
-"""A classic host, one with the containerd image store, and one with Podman."""
+"""Docker 20.10, a newer one with the containerd image store, and Podman."""
 SHARED_HOME = World("shared-home", arrange=share_home)
 CERTIFIED = ("TrustedUserCAKeys /etc/ssh/user_ca.pub",)
 

@@ -1,6 +1,6 @@
 """The lab, its hosts of another kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -10,9 +10,23 @@ from tests.lab.lab import Lab
 from tests.lab.processes import UnavailableError
 from tests.lab.worlds import World
 
+from . import record
+
 __all__ = ["lab", "say", "standing_lab"]
 
 Enter = Callable[[World], None]
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets fixtures know, as they end, whether the test itself has passed."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture
@@ -30,8 +44,13 @@ def enter(lab: Lab, say: lifecycle.Say) -> Enter:
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest, enter: Enter) -> World:
-    """Entered; a test names it, or several, by `pytest.mark.parametrize(..., indirect=True)`."""
+def world(request: pytest.FixtureRequest, enter: Enter, lab: Lab) -> Iterator[World]:
+    """Entered; a test names it, or several, by `pytest.mark.parametrize(..., indirect=True)`.
+
+    That the test has passed in it is recorded, where it is wanted.
+    """
     chosen: World = request.param
     enter(chosen)
-    return chosen
+    yield chosen
+    if record.IS_WANTED and request.node.stash.get(PASSED, False):
+        record.keep(lab, chosen, request.node.originalname)

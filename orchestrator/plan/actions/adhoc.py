@@ -4,6 +4,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.command import Command, Script
+from orchestrator.plan.facts.host import runs
 from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import docker_problem
@@ -64,7 +65,7 @@ def refusal(exit_code: int, stdout: str, stderr: str) -> Problem | None:
     state = stdout.partition(RECORD)[2].strip()
     if not state:
         return Problem("no container of this cluster is there", ours("up"))
-    if state != "running":
+    if not runs(state):
         return Problem(f"its container is not running: {state}", ours("up"))
     return None
 

@@ -17,7 +17,7 @@ from orchestrator.plan.checks.across_hosts import (
     inventory_hosts,
 )
 from orchestrator.plan.checks.container import check_container
-from orchestrator.plan.checks.docker_engine import check_engine, check_place, is_fit
+from orchestrator.plan.checks.docker_engine import check_engine, check_place, check_restarter, is_fit
 from orchestrator.plan.checks.entrypoint import check_entrypoint
 from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Level, failure, ok, warning
 from orchestrator.plan.checks.firewall import check_connections
@@ -124,6 +124,7 @@ def _docker(
     if not here.engine:  # where a container of ours runs
         yield from check_engine(node, here, engine)
     if is_fit(node, here, engine):
+        yield from check_restarter(node, engine, found.restarter)
         if isinstance(trial, Trial):
             yield from check_place(node, found, trial, engine)
         yield from check_hardware(cluster, node, here, found, trial)

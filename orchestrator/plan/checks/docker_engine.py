@@ -6,15 +6,18 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.docker import endpoint
 from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.host import HostFacts
-from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.inspection import Inspection, Restarter
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.remedies import HOSTS_RUNTIME, READABLE_LOGS, USERS_AS_THEY_ARE
-from orchestrator.plan.typed import add, change, host_command, where
+from orchestrator.plan.typed import add, change, host_command, ours, there, where
 
 SYSTEMS_DOCKER = f"use the system's Docker: {change('docker.command', 'sudo -n docker')}"
 
 ON_THE_HOST = ("runc", "crun", "nvidia", "io.containerd.runc.v2")
 """The runtimes that are known to isolate by namespaces alone, and so leave out the network's."""
+
+COME_BACK = ("always", "unless-stopped")
+ALWAYS_ALONE = "restart-policy=always"
 
 HAVE_LOGS = ("json-file", "local", "journald", "k8s-file", "")
 FIRST_TO_CACHE_LOGS = (20, 10)
@@ -41,6 +44,34 @@ def check_engine(node: Node, here: HostFacts, engine: Engine | None) -> Findings
     if driver == "none" or not (cached or driver in HAVE_LOGS):
         text = f"its Docker keeps no logs to read (log driver {driver}), so a container's end would have no reason"
         yield warning(node.name, "docker", text, add("docker.args", READABLE_LOGS))
+
+
+def check_restarter(node: Node, engine: Engine | None, found: Restarter | None) -> Findings:
+    """Whether Podman's containers come back after a reboot, which no daemon sees to, as `docker.restart` promises.
+
+    https://docs.podman.io/en/latest/markdown/podman-run.1.html, of --restart; the unit's filter is that of 4.3.1 and
+    5.4.2, 5.8.6 has should-start-on-boot.
+    """
+    policy = node.docker.restart
+    if found is None or engine is None or engine.maker is not Maker.PODMAN or policy not in COME_BACK:
+        return
+    user = "" if found.lingers is None else "--user "
+    enable = there(f"{'' if user else 'sudo '}systemctl {user}enable podman-restart.service")
+    if found.lingers is False and found.state:  # else there is no systemd, which would end them
+        text = (
+            "its containers end when this user logs out, and do not come back after a reboot: nothing lingers"
+        )
+        yield warning(node.name, "docker", text, there('sudo loginctl enable-linger "$(id -un)"'))
+    if not found.state:
+        text = "its containers do not come back after a reboot: there is no podman-restart.service"
+        yield warning(node.name, "docker", text, f"{ours('up')} after each reboot of it")
+    elif policy != "always" and found.starts == ALWAYS_ALONE:
+        text = f"its containers do not come back after a reboot: podman-restart.service starts no `{policy}` ones"
+        also = "" if found.state == "enabled" else f"; {enable}"
+        yield warning(node.name, "docker", text, f"{change('docker.restart', 'always')}{also}")
+    elif found.state != "enabled":
+        text = f"its containers do not come back after a reboot: podman-restart.service is {found.state}"
+        yield warning(node.name, "docker", text, enable)
 
 
 def is_fit(node: Node, here: HostFacts, engine: Engine | None) -> bool:

@@ -256,6 +256,11 @@ class HostFacts:
         return () if isinstance(self.docker, Problem) else self.docker
 
 
+def runs(state: str) -> bool:
+    """Whether a container runs whose `State` in a list this is. Podman 4.3 tells `Up 5 seconds ago` there."""
+    return state == "running" or (state.startswith("Up ") and "(Paused)" not in state)
+
+
 def answered(here: HostFacts | Unreachable) -> HostFacts | Problem:
     """The facts of a host whose Docker has answered; else what is wrong with the host, or with its Docker."""
     return here.docker if isinstance(here, HostFacts) and isinstance(here.docker, Problem) else here

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.facts.docker_engine import Engine, parse_engine
+from orchestrator.plan.facts.host import runs
 from orchestrator.plan.facts.sections import KIB, Section, sections
 
 COUNTS = ("nvidia_cards", "nvidia_usable")
@@ -54,6 +55,19 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Restarter:
+    """What starts Podman's containers after a reboot: a unit of systemd. `state`: as systemd has it, empty for none.
+
+    `starts`: its filter. `lingers`: whether anything of a user who is not root is started before he logs in, and stays
+    when he has logged out; None for root.
+    """
+
+    state: str
+    starts: str
+    lingers: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """What was found; unknown parts are None. `pullable`: the registry's refusal, empty for its yes.
 
@@ -69,6 +83,7 @@ class Inspection:
     boot: str = ""
     network: str = ""
     entrypoint: tuple[str, ...] = ()
+    restarter: Restarter | None = None
 
 
 def parse_inspection(stdout: str) -> Inspection | None:
@@ -88,6 +103,7 @@ def parse_inspection(stdout: str) -> Inspection | None:
             boot=place.get("boot", ""),
             network=place.get("network", ""),
             entrypoint=_words(found.get("entrypoint")),
+            restarter=_restarter(found.get("restarter")),
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
@@ -104,6 +120,14 @@ def _engine(info: Section, room: Section) -> Engine | None:
     return replace(engine, free=int(free) * KIB) if engine and free.isdecimal() else engine
 
 
+def _restarter(section: Section | None) -> Restarter | None:
+    told = section.pairs if section else {}
+    if "state" not in told:
+        return None
+    lingers = told["lingers"] == "yes" if "lingers" in told else None
+    return Restarter(told["state"], told.get("starts", ""), lingers)
+
+
 def _hardware(found: Mapping[str, str]) -> Hardware:
     values: dict[str, Any] = {key: int(found.get(key) or 0) for key in COUNTS}
     values |= {key: found.get(key, "") for key in TEXTS}
@@ -113,4 +137,4 @@ def _hardware(found: Mapping[str, str]) -> Hardware:
 
 def _neighbour(line: str) -> Neighbour:
     name, cluster, state, command = line.split("\t", COLUMNS - 1)
-    return Neighbour(name, cluster, state == "running", command)
+    return Neighbour(name, cluster, runs(state), command)

@@ -81,7 +81,7 @@ since() {
     set -- ${first##*") "}
     echo "up $up"
     echo "first ${20}"
-    [ ! -e /run/docker.pid ] || echo "engine $(date -r /run/docker.pid +%s)"
+    [ ! -e /run/docker.pid ] || echo "engine $(date -r /run/docker.pid +%s.%N)"
 }
 ray() { ask exec "$container" sh -c "$python" python3 -c "$nodes" "$gcs"; }
 rest() {
@@ -186,8 +186,17 @@ place() {
     echo "boot $boot"
     echo "network $(readlink /proc/self/ns/net)"
 }
+restarter() {
+    case $docker in *podman*) ;; *) return ;; esac
+    unit=podman-restart.service whose=
+    case $docker in sudo*) ;; *) [ "$(id -u)" = 0 ] || whose=--user ;; esac
+    echo "state $(systemctl $whose is-enabled $unit 2>/dev/null)"
+    echo "starts $(systemctl $whose cat $unit 2>/dev/null | sed -n 's/^ExecStart=.* --filter[ =]\([^ ]*\).*/\1/p')"
+    [ -z "$whose" ] || echo "lingers $(loginctl show-user "$(id -un)" --property=Linger --value 2>/dev/null)"
+}
 section engine engine || section sudo timeout 5 sudo -n docker version --format .
 section room room
+section restarter restarter
 section place place
 section hardware hardware
 section neighbours neighbours

@@ -63,6 +63,11 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
     ("answer", "why"),
     [
         ((0, "\x1erunning\n", ""), None),
+        ((0, "\x1eUp 4 seconds ago\n", ""), None),  # Podman 4.3
+        (
+            (0, "\x1eExited (1) 4 seconds ago\n", ""),
+            Problem("its container is not running: Exited (1) 4 seconds ago", ours("up")),
+        ),
         ((0, "Welcome to gpu2!\n\x1erunning\n", ""), None),
         ((0, "", ""), Problem("no container of this cluster is there", ours("up"))),
         (

@@ -8,7 +8,14 @@ import pytest
 from orchestrator.model.cluster import Docker
 from orchestrator.plan import docker
 from orchestrator.plan.facts.docker_engine import Engine
-from orchestrator.plan.facts.inspection import OTHERS, Hardware, Inspection, Neighbour, parse_inspection
+from orchestrator.plan.facts.inspection import (
+    OTHERS,
+    Hardware,
+    Inspection,
+    Neighbour,
+    Restarter,
+    parse_inspection,
+)
 from tests.plan.machines import NOTE, Machine
 from tests.plan.worlds import cluster, node
 
@@ -242,3 +249,30 @@ def test_half_an_answer_is_none(stdout: str) -> None:
 def test_what_a_host_says_to_whoever_logs_in_is_left_out(machine: Machine) -> None:
     ran = machine.run(docker.inspect(ALONE, ALONE.head, ask_registry=False))
     assert parse_inspection(f"Welcome!\n{ran.stdout}") == inspected(machine)
+
+
+SYSTEMCTL = """#!/bin/sh
+case $* in
+    "is-enabled podman-restart.service") echo disabled; exit 1 ;;
+    "cat podman-restart.service") echo 'ExecStart=/usr/bin/podman $LOGGING start --all --filter $F' ;;
+    *) exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("starts", ["restart-policy=always", "should-start-on-boot=true"])
+def test_podmans_restarter_is_told_as_systemd_has_it(machine: Machine, starts: str) -> None:
+    machine.program("podman", DOCKER)
+    machine.program("id", "#!/bin/sh\necho 0\n")
+    machine.program("systemctl", SYSTEMCTL.replace("$F", starts))
+    machine.program("sed", '#!/bin/sh\nexec /bin/sed "$@"\n')
+    assert inspected(machine, command="podman").restarter == Restarter("disabled", starts)
+    assert inspected(machine).restarter is None
+
+
+def test_an_answer_of_servers_that_docker_did_not_reach_is_no_engine(machine: Machine) -> None:
+    """A client before 28 ends with 0 then."""
+    machine.answers("info", '{"ID":"","ServerErrors":["permission denied"],"ClientInfo":{}}\n')
+    machine.program("sudo", "#!/bin/sh\nexit 0\n")
+    found = inspected(machine)
+    assert (found.engine, found.sudo_docker) == (None, True)
