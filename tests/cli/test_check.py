@@ -21,7 +21,7 @@ GOOD = """\
 ✓ address    all hosts  ip on eth0
 ✓ network    gpu1  1 worker reaches it
 ✓ network    gpu1  Ray's ports between the hosts: 6379,10002:19999,32768:60999
-               → on gpu1: sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2\
+               → on each host whose firewall is closed: sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2\
  -m multiport --dports 6379,10002:19999,32768:60999 -j ACCEPT
 ✓ network    gpu2  the head reaches it
 ✓ ports      gpu1  port 6379 free

@@ -16,7 +16,7 @@ def check_connections(cluster: Cluster, ips: Mapping[str, str], links: tuple[Lin
     """What came of the connections, told of the host that should have been reached."""
     rule = firewall_rule(cluster, ips)
     closed = {(link.source, link.target): link for link in links if link.outcome is not Outcome.OPEN}
-    yield from (_closed(link, rule) for link in closed.values())
+    yield from (_closed(link, there(rule)) for link in closed.values())
     for target in dict.fromkeys(link.target for link in links):
         sources = dict.fromkeys(link.source for link in links if link.target == target)
         reaching = [source for source in sources if (source, target) not in closed]
@@ -27,7 +27,7 @@ def check_connections(cluster: Cluster, ips: Mapping[str, str], links: tuple[Lin
             yield ok(target, "network", f"{workers} it")
     if links:
         text = f"{engine.of(cluster).port_owner} ports between the hosts: {_ports(cluster)}"
-        yield ok(cluster.head.name, "network", text, rule)
+        yield ok(cluster.head.name, "network", text, f"on each host whose firewall is closed: {rule}")
 
 
 def _closed(link: Link, rule: str) -> Finding:
@@ -53,7 +53,7 @@ def accept_rule(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> st
     tool = "ip6tables" if any(":" in ip for ip in ips.values()) else "iptables"
     networks = {node.network for node in cluster.nodes}
     peers = (networks.pop() if len(networks) == 1 else "") or ",".join(ips.values())
-    return there(f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT")
+    return f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT"
 
 
 def _ports(cluster: Cluster) -> str:

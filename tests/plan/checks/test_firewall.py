@@ -13,7 +13,7 @@ from tests.plan.worlds import cluster, node
 
 DEMO = cluster()
 IPS = {"gpu1": "10.0.0.1", "gpu2": "10.0.0.2", "gpu3": "10.0.0.3"}
-RULE = there(
+RULE = (
     "sudo iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2,10.0.0.3"
     " -m multiport --dports 6379,10002:19999,32768:60999 -j ACCEPT"
 )
@@ -29,7 +29,7 @@ def test_where_all_reach_each_other_it_is_told_of_each_and_the_rule_is_shown() -
         ("gpu1", "network", "2 workers reach it"),
         ("gpu1", "network", "Ray's ports between the hosts: 6379,10002:19999,32768:60999"),
     ]
-    assert found[-1].fix == RULE
+    assert found[-1].fix == f"on each host whose firewall is closed: {RULE}"
 
 
 def test_where_nothing_was_tried_nothing_is_told() -> None:
@@ -43,7 +43,7 @@ def test_where_nothing_was_tried_nothing_is_told() -> None:
 def test_a_host_that_answers_elsewhere_stands_behind_a_firewall(outcome: Outcome, what: str) -> None:
     told = "gpu1 does not reach it at 10.0.0.2:6380: a firewall, for the host answers, but this port is "
     found = brief(check_connections(DEMO, IPS, (link("gpu1", "gpu2", outcome),)))
-    assert found == [("gpu2", "failure", told + what, RULE)]
+    assert found == [("gpu2", "failure", told + what, there(RULE))]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SILENT, Outcome.UNREACHABLE])
@@ -83,7 +83,7 @@ def test_of_several_workers_those_that_reach_the_head_are_counted() -> None:
 )
 def test_the_rule_opens_the_ports_that_ray_uses(ray: Ray, ports: str) -> None:
     rule = firewall_rule(replace(DEMO, ray=ray), {"gpu1": "10.0.0.1"})
-    assert rule == there(f"sudo iptables -I INPUT -p tcp -s 10.0.0.1 -m multiport --dports {ports} -j ACCEPT")
+    assert rule == (f"sudo iptables -I INPUT -p tcp -s 10.0.0.1 -m multiport --dports {ports} -j ACCEPT")
 
 
 def test_the_rule_lets_in_the_network_where_all_hosts_are_in_one() -> None:
