@@ -76,7 +76,7 @@ class Ports(StrEnum):
     PINNED = "pinned"
 
 
-PINNED_PORTS = 10
+PINNED_PORTS = 11
 """How many fixed ports there are, `ray.port` included."""
 
 WORKER_PORTS = range(10002, 20000)

@@ -17,6 +17,7 @@ import concurrent.futures
 import functools
 import json
 import os
+import platform
 import socket
 import sys
 import threading
@@ -78,6 +79,18 @@ def gcs(address):
     return GcsClient(address=address)
 
 
+def listens(address):
+    """False where nobody does. What a firewall keeps from us may answer others."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def row(node, free=None):
     """A node; with `free`, also how much of each resource is free, and how much there is."""
     resources = dict(node.resources_total)
@@ -118,7 +131,7 @@ def table(address, resources=False):
     reached.start(nodes)
     free = free_resources(address) if resources else {}
     rows = sorted((row(node, free.get(node.node_id)) for node in nodes), key=lambda node: node["started"])
-    return {"ray": version, "nodes": rows}
+    return {"ray": version, "python": platform.python_version(), "nodes": rows}
 
 
 def services(address):
@@ -135,8 +148,20 @@ def services(address):
 
 
 def everything(address):
+    """Ray up to 2.52 tells the ports of agents which it does not have, so it is tried who listens there."""
     found = table(address)
-    return found if "too_old" in found else {**found, **services(address)}
+    if "too_old" in found:
+        return found
+    served = services(address)
+    tried = {
+        f"{node['ip']}:{node['metrics']}": node
+        for node in found["nodes"]
+        if node["alive"] and node["metrics"] > 0
+    }
+    for node, answers in zip(tried.values(), reached.pool.map(listens, tried), strict=True):
+        node["exports"] = answers
+    served["metrics"] = [each for each in served["metrics"] if listens(each)]
+    return {**found, **served}
 
 
 def inspect(address, ask=table, **options):

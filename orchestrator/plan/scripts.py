@@ -91,6 +91,18 @@ $docker container inspect --format '{"state":{{json .State}},"restarts":{{.Resta
 exit 1
 """)
 
+STARTED = for_docker(r"""
+container=$2 words=$3
+state=$($docker container inspect --format '"state":{{json .State}},"restarts":{{.RestartCount}}' "$container") || exit
+said=$($docker logs "$container" 2>&1) && case $said in
+    *"$words"*) started=true ;;
+    *) started=false ;;
+esac || started=null
+printf '{%s,"started":%s,"now":%s}\n' "$state" "$started" "$(date +%s)"
+[ "$started" != false ]
+""")
+"""Succeeds once the words are in the container's log, or where its Docker keeps no logs to read."""
+
 STAY = r"""
 exec cat >/dev/null
 """

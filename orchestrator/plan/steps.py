@@ -18,9 +18,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Not so far; `why` is what to say if time runs out now."""
+    """Not so far; `why` is what to say if time runs out now. `soon`: it will be a moment, so ask again at once."""
 
     why: str
+    soon: bool = False
 
 
 WaitResult = Ready | NotYet | Problem

@@ -49,7 +49,7 @@ WORKER_LINKS = ("10.0.0.2:60999", "10.0.0.2:19999")
 
 
 def asks_state(command: Command) -> bool:
-    return "inspect" in command.argv
+    return command.script == "started" or "inspect" in command.argv
 
 
 def sent(name: str) -> Callable[[Command], bool]:

@@ -24,6 +24,7 @@ def building(hosts: FakeFleet, folder: Path) -> FakeFleet:
     hosts.on("gpu2", sent("build"), NO_WAY_OUT)
     hosts.on("gpu1", sent("save"), Output(0, "an image"))
     hosts.on("gpu2", sent("load"), Output(0))
+    hosts.on("gpu2", sent("trial"), Output(0, '{"ray": "2.56.0", "python": "3.11.2"}'))
     return hosts
 
 

@@ -27,6 +27,19 @@ def test_two_clusters_share_hosts_and_the_end_of_one_leaves_the_other_healthy(la
     assert verdict(lab, two) == "healthy"
 
 
+def test_two_heads_have_a_port_of_ray_clients_each(lab: Lab) -> None:
+    """Both would listen on 10001 without a word, and a client would reach either."""
+    for name, port in (("one", 6379), ("two", 6390)):
+        written = another(lab, name, port).read_text()
+        inventory = lab.folder / f"{name}.yaml"
+        inventory.write_text(written.replace("raylab:latest", "raylab:dashboard"))
+        brought_up(lab, inventory)
+    listening = lab.hosts["gpu1"].run("ss", "-Hltn").stdout
+    assert ":6389 " in listening
+    assert ":6400 " in listening
+    assert ":10001 " not in listening
+
+
 def test_a_port_of_another_cluster_is_held_and_said_to_be(lab: Lab) -> None:
     brought_up(lab, another(lab, "one", 6379))
     up = lab.raycluster("up", another(lab, "two", 6380))

@@ -1,11 +1,24 @@
-"""Images of other kinds, each made of the lab's own by a script that runs in it."""
+"""Images besides the lab's own: each made once on this machine, and lent to the hosts of the test that wants it.
+
+What is kept beside the lab's image is only what a variant adds to it, for every host has the rest already.
+"""
 
 import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+from . import image
+from .build import python_with_pip
+from .files import locked
 from .host import Host
 from .lab import Lab
+from .processes import run
 
 UID = 2000
 SITE = "/usr/local/lib/python3.11/dist-packages"
@@ -21,23 +34,37 @@ chmod +x /opt/venv/bin/ray
 rm /usr/local/bin/ray
 """
 """Ray, moved into a venv; Debian's python3 has none then."""
+OURS = (
+    "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()), sep='\\n')"
+)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is done to the lab's image, and what `docker commit` changes of its settings."""
+    """What is done to the lab's image, and what `docker commit` changes of its settings.
+
+    The script finds `packages` in /layer, as pip gets them for that `python`.
+    """
 
     name: str
     script: str
     changes: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    python: str = "3.11"
 
     @property
     def tag(self) -> str:
-        """Another one for another recipe: a host that has it need not make it again."""
-        digest = hashlib.sha256(repr((self.script, self.changes)).encode()).hexdigest()
-        return f"raylab:{self.name}-{digest[:8]}"
+        """Another one for another recipe, and for another image below it: what has it need not make it again."""
+        recipe = repr((image.template().name, self.script, self.changes, self.packages, self.python))
+        return f"raylab:{self.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
+
+    @property
+    def archive(self) -> Path:
+        """Where it is kept, or will be."""
+        return image.cache() / f"variant-{self.tag.partition(':')[2]}.tar"
 
 
+UID = 2000
 OTHER_USER = Variant(
     "user",
     f"useradd --uid {UID} --gid 0 --create-home vllm",
@@ -79,12 +106,72 @@ ENTRYPOINT = Variant("entrypoint", SETS_UP, ('ENTRYPOINT ["/setup.sh"]',))
 SERVES_ITSELF = Variant("serves", "", ('ENTRYPOINT ["vllm", "serve"]',))
 
 
-def make(lab: Lab, variant: Variant) -> str:
-    """The variant's tag, once all hosts have it."""
-    lab.on_each(partial(_make, variant=variant))
+def of_ray(version: str) -> Variant:
+    """The lab's image with another Ray; `pip install ray`, so that it has no dashboard."""
+    return Variant(f"ray-{version}", image.LAYER_RECIPE.read_text(), packages=(f"ray=={version}",))
+
+
+def make(lab: Lab, variant: Variant, *names: str) -> str:
+    """The variant's tag, once those hosts, or all, have it: the very same image."""
+    hosts = [lab.hosts[name] for name in names or lab.hosts]
+    lacking = [host for host in hosts if not host.docker("images", "--quiet", variant.tag)]
+    if lacking:
+        with locked(variant.archive.with_suffix(".lock")):
+            if not variant.archive.exists():
+                _make(variant, lacking[0])
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(partial(_load, variant.archive), lacking))
     return variant.tag
 
 
-def _make(host: Host, variant: Variant) -> None:
-    if not host.docker("images", "--quiet", variant.tag):
-        host.variant(variant.tag, variant.script, changes=variant.changes)
+def _load(archive: Path, host: Host) -> None:
+    with archive.open("rb") as file:
+        load = host.command(("docker", "load", "--quiet"))
+        subprocess.run(load, stdin=file, stdout=subprocess.DEVNULL, check=True, timeout=300)
+
+
+def _make(variant: Variant, host: Host) -> None:
+    """Made on a host, which forgets it: it is lent it as the others are."""
+    work = host.folder / "tmp/variant"
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        (work / "layer").mkdir(parents=True)
+        _install(variant, host, work)
+        host.variant(
+            variant.tag,
+            variant.script,
+            *("--volume", "/tmp/variant/layer:/layer:ro"),
+            changes=variant.changes,
+        )
+        host.docker("save", "--output", "/tmp/variant/whole.tar", variant.tag, timeout=300)
+        host.docker("rmi", "--force", variant.tag)
+        below = host.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image.TAG)
+        _keep(work / "whole.tar", len(json.loads(below)), variant.archive)
+    finally:
+        shutil.rmtree(work)
+
+
+def _install(variant: Variant, host: Host, work: Path) -> None:
+    """Of what the image has, pip takes the same: its own versions of that would never be seen."""
+    if not variant.packages:
+        return
+    has = host.docker("run", "--rm", "--network", "none", image.TAG, "python3", "-c", OURS).splitlines()
+    (work / "has").write_text("\n".join(each for each in has if not each.startswith("ray==")))
+    options = ("--quiet", "--no-compile", "--python-version", variant.python, "--only-binary=:all:")
+    known = ("--constraint", work / "has") if variant.python == "3.11" else ()
+    pip = (python_with_pip(work / "venv"), "-m", "pip", "install", *options, *known)
+    run(*pip, "--target", work / "layer", *variant.packages, timeout=600)
+
+
+def _keep(whole: Path, below: int, archive: Path) -> None:
+    """The saved image without the files of the first layers; Docker asks for no file of a layer that it has."""
+    half = archive.with_suffix(".new")
+    with tarfile.open(whole) as source, tarfile.open(half, "w") as target:
+        manifest = source.extractfile("manifest.json")
+        assert manifest
+        (told,) = json.load(manifest)
+        left_out = set(told["Layers"][:below]) - set(told["Layers"][below:])
+        for member in source:
+            if member.name not in left_out:
+                target.addfile(member, source.extractfile(member) if member.isfile() else None)
+    half.rename(archive)

@@ -252,6 +252,11 @@ ALL_ENGINES = World(
 SHARED_HOME = World("shared-home", arrange=share_home)
 CERTIFIED = ("TrustedUserCAKeys /etc/ssh/user_ca.pub",)
 
+OTHER_RAYS = tuple(
+    World(f"ray-{version}", image=variants.of_ray(version), inventory={"engine": "ray"})
+    for version in ("2.31.0", "2.44.1", "2.52.1", "2.54.1")
+)
+
 REACHED = (
     World("bash"),
     World("dash", shell="/usr/bin/dash"),
@@ -274,6 +279,7 @@ REACHED = (
     World("host-certificates", arrange=vouched),
     SHARED_HOME,
     TRIXIE,
+    *OTHER_RAYS,
     *ENGINES,
     World("other-user", image=variants.OTHER_USER, arrange=give_models, inventory=OTHER_HOME),
     World("other-user-ray", image=variants.OTHER_USER, arrange=give_models, inventory=OTHER_HOME | RAY),

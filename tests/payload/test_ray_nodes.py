@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -49,7 +50,11 @@ class GcsClient:
         ]
         return SimpleNamespace(resource_usage_data=SimpleNamespace(batch=batch))
     def internal_kv_get(self, key, namespace):
-        told = {b"dashboard": b"127.0.0.1:8265", b"DashboardMetricsAddress": b"127.0.0.1:44227"}
+        told = {
+            b"dashboard": b"127.0.0.1:8265",
+            b"AutoscalerMetricsAddress": b"127.0.0.1:1",
+            b"DashboardMetricsAddress": f"127.0.0.1:{os.environ['PORT']}".encode(),
+        }
         return told.get(key)
 
 
@@ -150,7 +155,7 @@ def rest(process: subprocess.Popen[str]) -> list[list[tuple[str, bool]]]:
     return [[(node["ip"], node["alive"]) for node in told["nodes"]] for told in lines]
 
 
-def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
+def test_without_seconds_it_tells_the_table_once_and_where_nobody_exports_metrics(head: Head) -> None:
     head.tells(
         [
             row(),
@@ -179,6 +184,7 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
                 port=head.port,
                 reached=True,
                 metrics=44707,
+                exports=False,
             ),
             RayNode(
                 "127.0.0.2",
@@ -193,7 +199,8 @@ def test_without_seconds_it_tells_the_table_once(head: Head) -> None:
             ),
         ),
         dashboard="127.0.0.1:8265",
-        metrics=("127.0.0.1:44227",),
+        metrics=(f"127.0.0.1:{head.port}",),
+        python=platform.python_version(),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from orchestrator.model.accelerators import KINDS, listed
-from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Accelerator, Ports
+from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Accelerator, Auth, Ports
 from orchestrator.model.inventory import addresses, arguments
 from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
 from orchestrator.model.inventory.models import Host, Inventory, Machine
@@ -17,6 +17,7 @@ LONGEST = 100_000
 """sshd hands the line to a shell as one argument, for which Linux has 131,071 bytes; ours take the rest."""
 VLLM_HOST_IP = "VLLM_HOST_IP"
 ROCR = "ROCR_VISIBLE_DEVICES"
+TOKENS = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 _LABEL = "raycluster."
 _REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
 
@@ -36,6 +37,7 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
     yield from _check_local(hosts)
     yield from _check_ports(inventory)
     yield from _check_secrets(inventory, hosts)
+    yield from _check_token(inventory, hosts)
     yield from dict.fromkeys(
         chain.from_iterable(_check_devices(inventory, path, hosts[path]) for path in hosts)
     )
@@ -120,6 +122,25 @@ def _check_secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
         if name == VLLM_HOST_IP:
             yield Fault(("secrets", i), f"{name} is no secret; {_REMOVE_IT}")
         seen.add(name)
+
+
+def _check_token(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+    """Ray takes the first token that it finds, right or wrong, and these are found before the cluster's own.
+
+    https://docs.ray.io/en/latest/ray-security/token-auth.html
+    """
+    auth = inventory.ray.auth if inventory.ray else None
+    if auth is Auth.DISABLED:
+        return
+    message = "is not for the inventory: raycluster makes the token that all hosts have, and says so to Ray"
+    parts: Mapping[Path, Inventory | Host] = {(): inventory, **hosts}
+    for path, part in parts.items():
+        for name, (where, _) in _variables(path, part):
+            if name in TOKENS:
+                yield Fault(where, f"{name} {message}; remove it, or set ray.auth")
+    for i, name in enumerate(inventory.secrets or ()):
+        if name in TOKENS:
+            yield Fault(("secrets", i), f"{name} {message}; remove it")
 
 
 def _check_devices(inventory: Inventory, path: Path, host: Host) -> Iterator[Fault]:

@@ -8,9 +8,14 @@ from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.facts.host import RayNode, RayTable
 from orchestrator.plan.facts.parse import seconds
+from orchestrator.plan.facts.probe import parse_versions, unequal
 from orchestrator.plan.problem import Problem, plural
 from orchestrator.plan.ray.commands import few, parse_table
+from orchestrator.plan.remedies import SAME_IMAGE
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
+
+LASTS = 10.0
+"""Seconds after which a node that Ray lists is believed in, where nobody can read what `ray start` says."""
 
 UNKNOWN = Problem("Docker tells nothing of its container any more")
 
@@ -32,6 +37,8 @@ class Joined:
     """Until Ray lists the node, by IP and with its accelerators, in a life that began after its container's.
 
     `restarts`: how often Docker had restarted the container before; one more means that it crashed.
+
+    Of a container that was just started, `ray start` has to have said that it is done: Ray lists some that end at once.
     """
 
     ip: str
@@ -40,27 +47,56 @@ class Joined:
     accelerator: Accelerator = Accelerator.NVIDIA
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:
-        ended = _ended(stdout, self.restarts) if exit_code == 0 else UNKNOWN
-        return ended or self._listed(seconds(_state(stdout)["state"]["StartedAt"]), watched)
+        ended = _ended(stdout, self.restarts) if exit_code in (0, 1) else UNKNOWN
+        return ended or self._listed(_state(stdout), watched)
 
-    def _listed(self, since: float, watched: str) -> WaitResult:
+    def _listed(self, here: dict[str, Any], watched: str) -> WaitResult:
         table = parse_table(watched) if watched else None
         if not isinstance(table, RayTable):
             if table and table.final:
                 return Problem(table.text, table.fix)
             return NotYet(f"no word from Ray on the head yet{f' ({table.text})' if table else ''}")
-        node = table.alive(self.ip, since)
-        return self._equipped(node) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")
+        node = table.alive(self.ip, seconds(here["state"]["StartedAt"]))
+        return self._equipped(node, here) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")
 
-    def _equipped(self, node: RayNode) -> WaitResult:
+    def _equipped(self, node: RayNode, here: dict[str, Any]) -> WaitResult:
         if trouble := few(node, self.accelerator, self.gpus):
             return trouble
         if node.out_of_reach:
             return Problem(node.out_of_reach)
         if node.reached is None:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
+        started = here.get("started", True)  # of a container that was there before it was not asked
+        if started is None and here["now"] - node.started < LASTS:
+            return NotYet(f"Ray lists it; without a log to read, it is watched for {LASTS:g} s")
+        if started is False:
+            return NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
         of = KINDS[self.accelerator]
         return Ready(f"joined, {plural(node.count(of.resource), of.device)}")
+
+
+@dataclass(frozen=True, slots=True)
+class SameRay:
+    """Until Ray and Python in the image are known to be the `head`'s; hopeless once they are known not to be.
+
+    What could not be asked is not refused: the container's own end has better words for why.
+    """
+
+    head: str
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:
+        ours, table = parse_versions(stdout), parse_table(watched) if watched else None
+        if exit_code or ours is None:
+            return Ready("could not be asked")
+        if not isinstance(table, RayTable):
+            if table and table.final:
+                return Problem(table.text, table.fix)
+            return NotYet(
+                f"has {ours}; no word from Ray on {self.head} yet{f' ({table.text})' if table else ''}"
+            )
+        if table.python and ours != table.versions:
+            return Problem(unequal(ours, self.head, table.versions), SAME_IMAGE)
+        return Ready(ours)
 
 
 @dataclass(frozen=True, slots=True)

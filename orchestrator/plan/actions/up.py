@@ -17,6 +17,7 @@ from orchestrator.plan.checks import Level, obstacles, quick
 from orchestrator.plan.facts.host import Facts, HostFacts, missing_folder
 from orchestrator.plan.host_commands import check_tcp, keep_token, make_folder
 from orchestrator.plan.problem import HostProblem, Problem, plural
+from orchestrator.plan.ray.commands import STARTED
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
@@ -84,12 +85,14 @@ class _Up:
 
     def phases(self) -> Iterator[Phase]:
         starting = (node for node in self.cluster.nodes if isinstance(self.decided.get(node.name), Start))
-        yield from get_image(self.cluster, self.facts, tuple(starting))
+        getting = tuple(get_image(self.cluster, self.facts, tuple(starting)))
+        yield from getting
         head = self.decided[self.cluster.head.name]
         if isinstance(head, Start):
             yield Phase("Start the head", tuple(self._head(head)), OnFailure.STOP)
         title = "Join the workers" if self.cluster.workers else "Join"
-        yield Phase(title, tuple(self._joins()), OnFailure.DROP_HOST, self._watch())
+        changing = frozenset(step.host for phase in getting for step in phase.steps)
+        yield Phase(title, tuple(self._joins(changing)), OnFailure.DROP_HOST, self._watch())
 
     def _head(self, start: Start) -> Iterator[Step]:
         node, port = self.cluster.head, self.cluster.ray.port
@@ -99,8 +102,11 @@ class _Up:
             title, until = f"wait for its GCS on port {port}", conditions.Answers(port)
             yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
 
-    def _joins(self) -> Iterator[Step]:
-        """Where a model is served, a rank whose container is new is started in it: the others wait for it."""
+    def _joins(self, changing: frozenset[str]) -> Iterator[Step]:
+        """Where a model is served, a rank whose container is new is started in it: the others wait for it.
+
+        `changing`: the hosts that get an image in this run.
+        """
         anew = frozenset(name for name, each in self.decided.items() if isinstance(each, Start))
         resumed = {} if self.cluster.head.name in anew else resume(self.cluster, self.facts, anew)
         for node in self.cluster.nodes:
@@ -108,6 +114,8 @@ class _Up:
             if isinstance(decision, Start) and node is not self.cluster.head:
                 if engine.of(self.cluster).has_ray:
                     yield self._reach(node)
+                    if {node.name, self.cluster.head.name} & changing or not self._same_image(node):
+                        yield self._compare(node)
                 yield from self._start(node, decision)
             if isinstance(decision, Start | Keep):
                 yield self._join(node, decision)
@@ -119,6 +127,20 @@ class _Up:
         fix = f"let {node.name} reach TCP {ip}:{port} (a firewall, a route, or the head's `ip`?)"
         title = f"reach the head at {host_port(ip, port)}"
         return Run(node.name, title, check_tcp(ip, port), timeout=5, fix=fix)
+
+    def _same_image(self, node: Node) -> bool:
+        """Whether the node is known to have the head's image, and so its Ray and Python."""
+        here, head = self.facts[node.name], self.facts[self.cluster.head.name]
+        assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
+        assert isinstance(head, HostFacts)  # noqa: S101
+        contents = bool(here.image_layers) and here.image_layers == head.image_layers
+        return contents or (here.image_id != "" and here.image_id == head.image_id)
+
+    def _compare(self, node: Node) -> Wait:
+        """Ray before 2.56 lists a worker of another version for a moment, and the head may go down with it."""
+        head = self.cluster.head.name
+        title, until = f"compare its Ray and Python with {head}'s", conditions.SameRay(head)
+        return Wait(node.name, title, docker.versions(self.cluster, node), until, JOIN_SECONDS, JOIN_SECONDS)
 
     def _start(self, node: Node, start: Start) -> Iterator[Step]:
         if start.replaces:
@@ -135,6 +157,8 @@ class _Up:
         here, of = self.facts[node.name], engine.of(self.cluster)
         assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
         probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
+        if of.has_ray and isinstance(decision, Start):
+            probe = docker.started(self.cluster, node, STARTED)
         return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
 
     def _watch(self) -> Watch | None:

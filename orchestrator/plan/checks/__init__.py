@@ -19,7 +19,7 @@ from orchestrator.plan.checks.across_hosts import (
 from orchestrator.plan.checks.container import check_container
 from orchestrator.plan.checks.docker_engine import check_engine, check_place, check_restarter, is_fit
 from orchestrator.plan.checks.entrypoint import check_entrypoint
-from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Level, failure, ok, warning
+from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Level, failure, ok, release, warning
 from orchestrator.plan.checks.firewall import check_connections
 from orchestrator.plan.checks.hardware import check_hardware
 from orchestrator.plan.checks.host import (
@@ -112,7 +112,8 @@ def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings
         yield from check_versions(evidence.trials)
     # What a container tries from elsewhere says nothing of the hosts' network.
     links = (each for each in evidence.links if not {each.source, each.target} & elsewhere)
-    yield from check_connections(cluster, addresses(cluster, facts), tuple(links))
+    rays = [release(each.ray) for each in evidence.trials.values() if isinstance(each, Trial) and each.ray]
+    yield from check_connections(cluster, addresses(cluster, facts), tuple(links), min(rays, default=()))
     yield from _clocks(evidence)
 
 

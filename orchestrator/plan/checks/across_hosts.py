@@ -9,11 +9,10 @@ from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks.finding import Findings, failure, warning
 from orchestrator.plan.facts.address import places
 from orchestrator.plan.facts.host import Address, Facts, HostFacts
-from orchestrator.plan.facts.probe import Trial
+from orchestrator.plan.facts.probe import Trial, unequal
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.remedies import SAME_IMAGE
 from orchestrator.plan.typed import ours
-
-SAME_IMAGE = "let all hosts run the same image: pull it anew on all, or write it with its digest"
 
 
 def inventory_hosts(cluster: Cluster, facts: Facts) -> dict[str, HostFacts]:
@@ -118,8 +117,7 @@ def check_versions(trials: Mapping[str, Trial | Problem]) -> Findings:
     """Ray refuses to join nodes whose Ray or Python is another than the head's."""
     found = {name: each.versions for name, each in trials.items() if isinstance(each, Trial) and each.ray}
     for name, other in outliers(found):
-        text = f"has {found[name]}, {other} has {found[other]}: Ray joins only equals"
-        yield failure(name, "ray", text, SAME_IMAGE)
+        yield failure(name, "ray", unequal(found[name], other, found[other]), SAME_IMAGE)
 
 
 def outliers(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:

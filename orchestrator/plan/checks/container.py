@@ -32,7 +32,7 @@ def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial
         yield from _ray(cluster, node, trial)
     if node.accelerator is not Accelerator.NONE:
         yield from _gpus(node, facts, trial)
-    yield from _limits(node, facts, trial)
+    yield from _limits(cluster, node, facts, trial)
     yield from check_user(node, facts, trial)
 
 
@@ -91,8 +91,29 @@ def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
         yield ok(node.name, "gpus", f"containers see {found}: {', '.join(sorted(set(trial.gpus)))}")
 
 
-def _limits(node: Node, facts: HostFacts, trial: Trial) -> Findings:
-    yield ok(node.name, "memory", f"/dev/shm has {gib(trial.shm)}")
+OBJECT_STORE = "--object-store-memory"
+
+
+def object_store(memory: int, shm: int) -> float:
+    """The bytes that Ray takes for its object store, at most: `ray/_private/resource_and_label_spec.py` of Ray 2.54.
+
+    Ray asks for what is free of the memory, which cannot be more than there is.
+    """
+    return min(0.3 * memory, max(10e9, 0.95 * shm))
+
+
+def _limits(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial) -> Findings:
+    memory = facts.machine.memory if facts.machine else 0
+    wish = object_store(memory, trial.shm)
+    if (
+        engine.of(cluster).has_ray
+        and trial.shm < wish
+        and not any(OBJECT_STORE in each for each in node.ray_args)
+    ):
+        text = f"/dev/shm has {gib(trial.shm)}: Ray's object store, of up to {gib(wish)}, goes to the container's /tmp"
+        yield warning(node.name, "memory", text, change("docker.shm_size", "10.24g"))
+    else:
+        yield ok(node.name, "memory", f"/dev/shm has {gib(trial.shm)}")
     if gives_rdma(node, infiniband=facts.infiniband) and trial.memlock != -1:
         text = f"containers may lock only {gib(trial.memlock)} of memory, which RDMA needs all of"
         yield failure(node.name, "rdma", text, "let Docker's service have LimitMEMLOCK=infinity")

@@ -12,9 +12,14 @@ from orchestrator.plan.typed import ours, there
 REFUSALS = {Outcome.REFUSED: "refused", Outcome.SILENT: "dropped", Outcome.UNREACHABLE: "rejected"}
 
 
-def check_connections(cluster: Cluster, ips: Mapping[str, str], links: tuple[Link, ...]) -> Findings:
-    """What came of the connections, told of the host that should have been reached."""
-    rule = firewall_rule(cluster, ips)
+def check_connections(
+    cluster: Cluster, ips: Mapping[str, str], links: tuple[Link, ...], ray: tuple[int, ...] = ()
+) -> Findings:
+    """What came of the connections, told of the host that should have been reached.
+
+    `ray`: the oldest version in the hosts' images, as far as is known.
+    """
+    rule = firewall_rule(cluster, ips, ray)
     closed = {(link.source, link.target): link for link in links if link.outcome is not Outcome.OPEN}
     yield from (_closed(link, there(rule)) for link in closed.values())
     for target in dict.fromkeys(link.target for link in links):
@@ -26,7 +31,7 @@ def check_connections(cluster: Cluster, ips: Mapping[str, str], links: tuple[Lin
             workers = "1 worker reaches" if len(reaching) == 1 else f"{len(reaching)} workers reach"
             yield ok(target, "network", f"{workers} it")
     if links:
-        text = f"{engine.of(cluster).port_owner} ports between the hosts: {_ports(cluster)}"
+        text = f"{engine.of(cluster).port_owner} ports between the hosts: {_ports(cluster, ray)}"
         yield ok(cluster.head.name, "network", text, f"on each host whose firewall is closed: {rule}")
 
 
@@ -43,9 +48,9 @@ def _closed(link: Link, rule: str) -> Finding:
     return failure(link.target, "network", f"{text}, {why}", fix)
 
 
-def firewall_rule(cluster: Cluster, ips: Mapping[str, str]) -> str:
+def firewall_rule(cluster: Cluster, ips: Mapping[str, str], ray: tuple[int, ...] = ()) -> str:
     """The line that lets the hosts in at the engine's ports, for the host on which it is run."""
-    return accept_rule(cluster, ips, f" -m multiport --dports {_ports(cluster)}")
+    return accept_rule(cluster, ips, f" -m multiport --dports {_ports(cluster, ray)}")
 
 
 def accept_rule(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> str:
@@ -56,5 +61,5 @@ def accept_rule(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> st
     return f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT"
 
 
-def _ports(cluster: Cluster) -> str:
-    return ports.format_ports(engine.of(cluster).open_between_hosts(cluster), ":")
+def _ports(cluster: Cluster, ray: tuple[int, ...]) -> str:
+    return ports.format_ports(engine.of(cluster).open_between_hosts(cluster, ray), ":")

@@ -99,12 +99,20 @@ def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     held = {each.port: each.by for each in facts.listeners if each.port in needed}
     another = f", or choose another {where('ray.port')}" if engine.of(cluster).has_ray else ""
     for port, holder in held.items():
-        by = holder or f"another user's program (sudo ss -ltnp 'sport = :{port}' names it)"
-        text = f"port {port}, for {needed[port]}, is held by {by}"
+        text = f"port {port}, for {needed[port]}, is held by {_holder(port, holder)}"
         yield failure(node.name, "ports", text, f"stop it{another}")
+    shared = {} if runs or not engine.of(cluster).has_ray else ports.shared_ports(cluster, node)
+    for port, holder in {each.port: each.by for each in facts.listeners if each.port in shared}.items():
+        what, then = shared[port]
+        text = f"port {port}, for {what} where the image has it, is held by {_holder(port, holder)}, {then}"
+        yield warning(node.name, "ports", text, f"stop it; or {change('ray.ports', 'pinned')}")
     if needed and not held:
         free = ports.format_ports(tuple(range(n, n + 1) for n in needed), "-")
         yield ok(node.name, "ports", f"port{'s' if len(needed) > 1 else ''} {free} free")
+
+
+def _holder(port: int, by: str) -> str:
+    return by or f"another user's program (sudo ss -ltnp 'sport = :{port}' names it)"
 
 
 def _is_public(ip: str) -> bool:

@@ -20,6 +20,7 @@ from orchestrator.plan.docker.containers import (
     rename,
     shell,
     start_server,
+    started,
     state,
     stop_server,
     watch_nodes,
@@ -43,6 +44,7 @@ from orchestrator.plan.docker.probes import (
     run_network_test,
     run_probe,
     try_entrypoint,
+    versions,
     watch,
 )
 from orchestrator.plan.docker.run import STOP_SECONDS, ContainerSpec, container_spec

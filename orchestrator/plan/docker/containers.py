@@ -87,6 +87,11 @@ def state(cluster: Cluster, node: Node) -> Command:
     return Command((*node.docker.command, *argv))
 
 
+def started(cluster: Cluster, node: Node, words: str) -> Command:
+    """The same, and whether the words are in its log; succeeds once they are, or where no log can be read."""
+    return scripted(scripts.STARTED, "started", node, cluster.container(node), words)
+
+
 def listening(cluster: Cluster, node: Node, ip: str) -> Command:
     """Succeeds when `ip` answers on the GCS port; else prints the container's `State`, as `state` does."""
     return scripted(scripts.LISTENING, "listening", node, ip, str(cluster.ray.port), cluster.container(node))

@@ -3,7 +3,7 @@
 from orchestrator import payload
 from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import devices, engine, scripts
-from orchestrator.plan.command import Command
+from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.inside import BASH, FIND_PYTHON, entrypoint, find_python, first, inside, python
 from orchestrator.plan.docker.mounts import hf_home_target
@@ -68,6 +68,22 @@ def run_probe(
     given = (*mounts, *found_inside(cluster, node, place))
     words = (program("probe"), "look", node.accelerator, place.ip, target, *map(str, ports))
     return _container(cluster, node, _probe_name(cluster, node), given, words)
+
+
+VERSIONS = Script(
+    "versions",
+    """\
+import importlib.metadata, json, platform
+print(json.dumps({"ray": importlib.metadata.version("ray"), "python": platform.python_version()}))
+""",
+)
+
+
+def versions(cluster: Cluster, node: Node) -> Command:
+    """Which Ray and Python the node's container would have; `facts.probe.parse_versions` reads it."""
+    name = f"rayversions-{cluster.name}-{node.name}"
+    given = (*(part for name, value in node.env for part in ("-e", f"{name}={value}")), *node.docker.args)
+    return _container(cluster, node, name, given, (VERSIONS,))
 
 
 def run_network_test(cluster: Cluster, node: Node, place: NodeAddress, words: tuple[str, ...]) -> Command:

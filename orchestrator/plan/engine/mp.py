@@ -61,7 +61,7 @@ class MpEngine:
         ours = {master - SUPERVISORS_BELOW: "the supervisors of vLLM's ranks", master: "vLLM's ranks"}
         return ours if node.role is Role.HEAD and cluster.workers else {}
 
-    def open_between_hosts(self, cluster: Cluster) -> tuple[range, ...]:
+    def open_between_hosts(self, cluster: Cluster, _: tuple[int, ...] = ()) -> tuple[range, ...]:
         """Gloo, NCCL and vLLM's message queues take free ports."""
         master = _master_port(cluster.serve)
         return (range(master - SUPERVISORS_BELOW, master + 1), EPHEMERAL)

@@ -139,7 +139,8 @@ class RayNode:
     `accelerators`: how many it has, by Ray's name for them.
     `reached`: whether the head can connect to the node's `port`; None where it is not known yet.
     `resources`: none where they were not asked for, or are not told.
-    `metrics`: the port that exports them; none in an image whose Ray lacks its agent.
+    `metrics`: the port that exports them; none in an image whose Ray lacks its agent. `exports`: whether somebody
+    listens there, as far as it was tried.
     """
 
     ip: str
@@ -153,6 +154,7 @@ class RayNode:
     reached: bool | None = True
     resources: tuple[Resource, ...] = ()
     metrics: int = 0
+    exports: bool = True
 
     def count(self, resource: str) -> int:
         """How many accelerators of that name it has."""
@@ -167,18 +169,29 @@ class RayNode:
         return f"Ray lists it, but the head cannot reach it at {where}, and will soon give it up"
 
 
+def ray_and_python(ray: str | None, python: str) -> str:
+    """The versions that have to be the same on all hosts, or Ray does not join them."""
+    return f"Ray {ray}, Python {python}"
+
+
 @dataclass(frozen=True, slots=True)
 class RayTable:
     """Ray's node table as its GCS reports it.
 
     `dashboard`: its address as the head reaches it, empty until it has started; it is told also where Ray is
-    installed without one. `metrics`: the addresses that export those of no node.
+    installed without one. `metrics`: the addresses that export those of no node. `python`: the head's, empty if untold.
     """
 
     version: str
     nodes: tuple[RayNode, ...]
     dashboard: str = ""
     metrics: tuple[str, ...] = ()
+    python: str = ""
+
+    @property
+    def versions(self) -> str:
+        """What has to be the same on all hosts, or Ray does not join them."""
+        return ray_and_python(self.version, self.python)
 
     def alive(self, ip: str, since: float = 0.0) -> RayNode | None:
         """The living node at `ip` that started after `since`.

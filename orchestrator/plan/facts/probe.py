@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.facts.host import ray_and_python
 from orchestrator.plan.problem import Problem
 
 
@@ -83,7 +84,23 @@ class Trial:
     @property
     def versions(self) -> str:
         """What has to be the same on all hosts, or Ray does not join them."""
-        return f"Ray {self.ray}, Python {self.python}"
+        return ray_and_python(self.ray, self.python)
+
+
+def unequal(ours: str, other: str, theirs: str) -> str:
+    """What is wrong with a host whose versions are not those of the host `other`."""
+    return f"has {ours}, {other} has {theirs}: Ray joins only equals"
+
+
+def parse_versions(stdout: str) -> str | None:
+    """What `docker.versions` has told; None where it has told nothing."""
+    for line in filter(is_answer, stdout.splitlines()):
+        try:
+            told = json.loads(line)
+            return ray_and_python(told["ray"], told["python"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
 
 
 TRIAL = tuple(field.name for field in fields(Trial))

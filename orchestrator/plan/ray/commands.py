@@ -22,6 +22,13 @@ OLDEST_RAY = (2, 31)
 """Before it a node table was another."""
 
 
+STARTED = "Ray runtime started."
+"""What `ray start` prints once it has found the versions to be the head's: the same words in Ray 2.31 to 2.60.
+
+Ray before 2.56 has a worker join first, lists it, and then lets it end for having another version.
+"""
+
+
 def too_old(version: str) -> str:
     """What is said of a Ray before `OLDEST_RAY`."""
     return f"Ray {version} is too old: 2.31 is the first that works"
@@ -47,7 +54,7 @@ def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
     )
     words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *_told(node))
     resume = f"{payload.RESUME} " if node.role is Role.HEAD else ""
-    return f"{resume}exec {shlex.join(words)}"
+    return f"{resume}exec {shlex.join(words)}{ports.of_client(cluster, node)}"
 
 
 def _told(node: Node) -> tuple[str, ...]:
@@ -91,7 +98,8 @@ def parse_table(line: str) -> RayTable | RayTrouble:
         if "error" in table:
             return RayTrouble(table["error"], gone=table["gone"])
         nodes = tuple(map(_node, table["nodes"]))
-        return RayTable(table["ray"], nodes, table.get("dashboard", ""), tuple(table.get("metrics", ())))
+        served = table.get("dashboard", ""), tuple(table.get("metrics", ()))
+        return RayTable(table["ray"], nodes, *served, table.get("python", ""))
     except (ValueError, KeyError, TypeError):
         return RayTrouble(line.strip() or "what asks Ray for its nodes has said nothing", gone=False)
 
@@ -103,4 +111,5 @@ def _node(row: dict[str, Any]) -> RayNode:
         accelerators=tuple(row["accelerators"].items()),
         resources=tuple(Resource(name, *amounts) for name, amounts in row.get("resources", {}).items()),
         metrics=max(row["metrics"], 0),
+        exports=row.get("exports", True),
     )

@@ -1,9 +1,10 @@
 """Ray's ports: which each node listens on, how they are pinned, and the firewall's rule for them.
 
 From https://docs.ray.io/en/latest/ray-core/configure.html#ports-configurations, and as Ray 2.60 was seen to
-listen. Left to itself Ray takes free ports for most, from the system's ephemeral range. Ray's client server
-stays at 10001 in either case: an image without `ray[client]` refuses to be told of it.
+listen. Left to itself Ray takes free ports for most, from the system's ephemeral range.
 """
+
+from itertools import pairwise
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import WORKER_PORTS, Cluster, Node, Ports, Role
@@ -34,7 +35,19 @@ PORTS = (
     Port("Ray's dashboard", 7, "--dashboard-port", on_head_alone=True),
     Port("the autoscaler's metrics", 8, variable="AUTOSCALER_METRIC_PORT", on_head_alone=True),
     Port("the dashboard's metrics", 9, variable="DASHBOARD_METRIC_PORT", on_head_alone=True),
+    Port("Ray Client's server", 10, on_head_alone=True),
 )
+CLIENT = "--ray-client-server-port"
+"""Two servers share such a port, without a word of either, and a client reaches any of the two."""
+
+BY_DEFAULT = {
+    "--dashboard-port": (8265, "Ray's dashboard", "which will not start"),
+    CLIENT: (10001, "Ray Client's server", "and a client may reach either"),
+}
+"""Of an unpinned head: ports that are not free ones, what listens there, and what comes of it where one is held."""
+
+FIRST_WITHIN_EPHEMERAL = (2, 54)
+"""Ray before it takes ports above them, too, for its agents and metrics: 2.35 to 2.52 were seen to."""
 
 
 def flags(cluster: Cluster, node: Node) -> tuple[str, ...]:
@@ -49,6 +62,38 @@ def variables(cluster: Cluster, node: Node) -> dict[str, str]:
     return {port.variable: str(number) for port, number in pinned.items() if port.variable}
 
 
+def of_client(cluster: Cluster, node: Node) -> str:
+    """The end of the head's line that pins its client server, where the image has one: else Ray refuses to be told.
+
+    Ray asks the same: `check_ray_client_dependencies_installed` in its utils.py.
+    """
+    if node.role is not Role.HEAD or cluster.ray.ports is not Ports.PINNED or _told(node, CLIENT):
+        return ""
+    pinned = next(number for port, number in _numbers(cluster, node).items() if port is PORTS[-1])
+    return f' $(python3 -c "import grpc" 2>/dev/null && echo {CLIENT}={pinned})'
+
+
+def shared_ports(cluster: Cluster, node: Node) -> dict[int, tuple[str, str]]:
+    """Ports at which the head may listen, with what for, and what comes of it where another holds one."""
+    if node.role is not Role.HEAD:
+        return {}
+    told = {flag: _told(node, flag) for flag in BY_DEFAULT}
+    unpinned = cluster.ray.ports is not Ports.PINNED
+    return {
+        told[flag] or default: (what, then)
+        for flag, (default, what, then) in BY_DEFAULT.items()
+        if unpinned or told[flag]
+    }
+
+
+def _told(node: Node, flag: str) -> int | None:
+    """The number that `ray.args` give it; the last one counts."""
+    words = node.ray_args
+    apart = (value for option, value in pairwise(words) if option == flag)
+    joined = (word.partition("=")[2] for word in words if word.startswith(f"{flag}="))
+    return next((int(each) for each in reversed((*apart, *joined)) if each.isdecimal()), None)
+
+
 def required_ports(cluster: Cluster, node: Node) -> dict[int, str]:
     """The numbers that have to be free on the node's host, and what for."""
     if cluster.ray.ports is Ports.PINNED:
@@ -56,12 +101,14 @@ def required_ports(cluster: Cluster, node: Node) -> dict[int, str]:
     return {cluster.ray.port: PORTS[0].what} if node.role is Role.HEAD else {}
 
 
-def open_between_hosts(cluster: Cluster) -> tuple[range, ...]:
-    """The ports at which the hosts must reach each other."""
+def open_between_hosts(cluster: Cluster, version: tuple[int, ...] = ()) -> tuple[range, ...]:
+    """The ports at which the hosts must reach each other. `version`: of their oldest Ray, as far as is known."""
     port = cluster.ray.port
     if cluster.ray.ports is Ports.PINNED:
         return (range(port, port + len(PORTS)), WORKER_PORTS)
-    return (range(port, port + 1), WORKER_PORTS, EPHEMERAL)
+    above = version and version < FIRST_WITHIN_EPHEMERAL
+    free = range(EPHEMERAL.start, 65536) if above else EPHEMERAL
+    return (range(port, port + 1), WORKER_PORTS, free)
 
 
 def probe_ports(cluster: Cluster, node: Node, held: frozenset[int]) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ def dashboard(cluster: Cluster, facts: HostFacts | Unreachable) -> Dashboard | P
         return Problem("Ray runs, but its dashboard has not started", "try again in a moment")
     host, _, port = table.dashboard.rpartition(":")
     ended = f"did it end there? its log, in the head's container: {DASHBOARD_LOG}"
-    exports = any(node.is_head and node.alive and node.metrics for node in table.nodes)
+    exports = any(node.is_head and node.alive and node.metrics and node.exports for node in table.nodes)
     absent = ended if exports else _whole(table)
     return Dashboard(host.strip("[]"), int(port), _token(cluster, facts), absent)
 
@@ -87,6 +87,10 @@ def _exporters(
         return Problem(health.trouble or "is not in Ray: it has no container", health.fix or LOOK)
     if not listed.metrics:
         return Problem("its Ray exports no metrics: it is installed without its agent", _whole(table))
+    if not listed.exports:
+        where = host_port(listed.ip, listed.metrics)
+        text = f"nothing exports its metrics at {where}: its image has `ray` without [default], or the agent has ended"
+        return Problem(text, _whole(table))
     others = table.metrics if listed.is_head else ()
     return Exporters(node, (host_port(listed.ip, listed.metrics), *others))
 

@@ -19,6 +19,7 @@ from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
 PROBE_SECONDS = 20.0
+SOON = 0.2
 
 
 class Hosts(Protocol):
@@ -192,7 +193,7 @@ def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
 
 def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Failure | NotYet:
     """Judges the probe's answer anew each time the watch tells something, until it is time to probe again."""
-    again = time.monotonic() + step.every
+    asked = time.monotonic()
     while True:
         verdict = step.until(got.exit_code, got.stdout, lane.watching.line)
         match verdict:
@@ -200,10 +201,10 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
                 return Output(0, detail)
             case Problem():
                 return Failure.of(verdict)
-            case NotYet(why):
+            case NotYet(why, soon):
                 if over := _over(step, why, lane, deadline):
                     return over
-        left = again - time.monotonic()
+        left = asked + (SOON if soon else step.every) - time.monotonic()
         if left <= 0:
             return verdict
         lane.watching.wait(min(left, 0.5))

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan.actions.conditions import Answers, Joined
+from orchestrator.plan.actions.conditions import Answers, Joined, SameRay
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.remedies import SAME_IMAGE
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
 from tests.plan.recordings import STARTED, ray_line, ray_row, state
 
 ANSWERS = Answers(6379)
 JOINED = Joined("10.0.0.2", gpus=8)
+SECONDS = 1772366420
+"""The clock of a host, some seconds after its container was started."""
 GONE = Problem("Docker tells nothing of its container any more")
 
 
@@ -84,6 +87,63 @@ def test_what_ray_still_lists_does_not_count_once_the_container_has_ended(
     exit_code: int, stdout: str, verdict: WaitResult
 ) -> None:
     assert JOINED(exit_code, stdout, listed()) == verdict
+
+
+def fresh(**told: object) -> str:
+    """What is told of a container that this run has started."""
+    return json.dumps({"state": state(), "restarts": 0, "now": SECONDS, **told})
+
+
+def test_a_new_container_has_joined_once_ray_start_has_said_so_too() -> None:
+    """Ray up to 2.54 lists a worker of another version for a moment."""
+    waiting = JOINED(1, fresh(started=False), listed())
+    assert waiting == NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
+    assert JOINED(0, fresh(started=True), listed()) == Ready("joined, 8 GPUs")
+    assert JOINED(1, ended(started=False), listed()) == Problem(
+        "its container ended with exit code 137", exit_code=137
+    )
+
+
+def test_where_no_log_can_be_read_a_node_is_believed_in_once_it_has_lasted() -> None:
+    waiting = JOINED(0, fresh(started=None), listed(started=SECONDS - 9))
+    assert waiting == NotYet("Ray lists it; without a log to read, it is watched for 10 s")
+    assert JOINED(0, fresh(started=None), listed(started=SECONDS - 11)) == Ready("joined, 8 GPUs")
+
+
+OURS = '{"ray": "2.52.1", "python": "3.11.2"}\n'
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stdout", "watched", "verdict"),
+    [
+        (0, OURS, ray_line(ray="2.52.1", python="3.11.2"), Ready("Ray 2.52.1, Python 3.11.2")),
+        (
+            0,
+            OURS,
+            ray_line(ray="2.54.1", python="3.11.2"),
+            Problem(
+                "has Ray 2.52.1, Python 3.11.2, gpu1 has Ray 2.54.1, Python 3.11.2: Ray joins only equals",
+                SAME_IMAGE,
+            ),
+        ),
+        (
+            0,
+            OURS,
+            ray_line(ray="2.52.1", python="3.12.1"),
+            Problem(
+                "has Ray 2.52.1, Python 3.11.2, gpu1 has Ray 2.52.1, Python 3.12.1: Ray joins only equals",
+                SAME_IMAGE,
+            ),
+        ),
+        (0, OURS, "", NotYet("has Ray 2.52.1, Python 3.11.2; no word from Ray on gpu1 yet")),
+        (127, "python3: not found", ray_line(), Ready("could not be asked")),
+        (0, "Welcome", ray_line(), Ready("could not be asked")),
+    ],
+)
+def test_a_worker_whose_ray_or_python_is_another_than_the_heads_is_not_started(
+    exit_code: int, stdout: str, watched: str, verdict: WaitResult
+) -> None:
+    assert SameRay("gpu1")(exit_code, stdout, watched) == verdict
 
 
 def test_restarts_from_before_this_run_are_no_crash() -> None:

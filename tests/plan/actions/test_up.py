@@ -249,6 +249,26 @@ def test_an_absent_image_is_pulled_first_and_everywhere_side_by_side() -> None:
     )
 
 
+def test_a_worker_whose_image_is_not_known_to_be_the_heads_has_its_versions_compared_before_it_starts() -> (
+    None
+):
+    demo, compare = cluster(workers=2), "compare its Ray and Python with gpu1's"
+
+    def compared(facts: Facts) -> list[str]:
+        lanes = up(demo, facts).phases[-1].lanes()
+        titles = {host: [each.title for each in steps] for host, steps in lanes.items()}
+        told = {host: each for host, each in titles.items() if compare in each}
+        assert all(each.index(compare) < each.index("start its container") for each in told.values())
+        return [*told]
+
+    layers = {"image_layers": ("sha256:a", "sha256:b")}
+    same = with_host(with_host(bare(demo), "gpu1", **layers), "gpu2", image_id="sha256:two", **layers)
+    assert compared(bare(demo)) == []
+    assert compared(with_host(same, "gpu3", **layers)) == []
+    assert compared(with_host(same, "gpu3", image_id="sha256:3", image_layers=("sha256:a",))) == ["gpu3"]
+    assert compared(with_host(bare(demo), "gpu3", image_id="")) == ["gpu3"]
+
+
 def test_pull_always_pulls_where_a_container_is_started_and_never_refuses_an_absent_image() -> None:
     always = cluster(workers=1, head=node(1, docker=Docker(pull=Pull.ALWAYS)))
     assert outline(up(always, bare(always)))[0] == ("Get the image", ["gpu1: pull vllm/vllm-openai:v0.17.1"])

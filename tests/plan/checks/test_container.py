@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Ray, Rdma
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Engine, Ray, Rdma
 from orchestrator.plan.checks import Finding
 from orchestrator.plan.checks.across_hosts import check_versions
 from orchestrator.plan.checks.container import BY_HAND, check_container
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import NO_GPUS_OPTION, NO_RAY, NO_TOOLKIT, OLD_RAY, ON_PATH, OTHER_PYTHON
-from orchestrator.plan.typed import add, where
-from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, head, trial
+from orchestrator.plan.typed import add, change, where
+from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, head, machine, trial
 from tests.plan.worlds import bare_host
 
 INSTALL = NO_RAY
@@ -35,6 +35,19 @@ def test_a_good_container() -> None:
         ("gpu1", "memory", "/dev/shm has 10.0 GiB"),
     ]
     assert bad(trial(), of) == []
+
+
+def test_a_dev_shm_that_is_too_small_for_rays_object_store_is_told_with_its_size() -> None:
+    """Ray takes 0.3 of the memory, 10 GB at most here, and says in a log alone that it goes to /tmp."""
+    few = trial(shm=GIB // 16)
+    text = "/dev/shm has 0.1 GiB: Ray's object store, of up to 9.3 GiB, goes to the container's /tmp"
+    fix = change("docker.shm_size", "10.24g")
+    large = machine(memory=256 * GIB)
+    assert bad(few, machine=large) == [("warning", text, fix)]
+    assert bad(trial(shm=int(10.24 * GIB)), machine=large) == []
+    told = replace(ALONE, head=replace(ALONE.head, ray_args=("--object-store-memory=50000000",)))
+    assert bad(few, told, machine=large) == []
+    assert bad(few, replace(ALONE, engine=Engine.MP), machine=large) == []
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def test_of_several_workers_those_that_reach_the_head_are_counted() -> None:
     [
         (Ray(), "6379,10002:19999,32768:60999"),
         (Ray(port=7000), "7000,10002:19999,32768:60999"),
-        (Ray(ports=Ports.PINNED), "6379:6388,10002:19999"),
-        (Ray(port=7000, ports=Ports.PINNED), "7000:7009,10002:19999"),
+        (Ray(ports=Ports.PINNED), "6379:6389,10002:19999"),
+        (Ray(port=7000, ports=Ports.PINNED), "7000:7010,10002:19999"),
     ],
 )
 def test_the_rule_opens_the_ports_that_ray_uses(ray: Ray, ports: str) -> None:

@@ -186,7 +186,7 @@ def test_all_pinned_ports_are_told_as_free_on_the_head_and_fewer_on_a_worker() -
     of = cluster(workers=1, ray=PINNED)
     told = [(host, text) for host, topic, text in fine(quick(of, good(of))) if topic == "ports"]
     assert told == [
-        ("gpu1", "ports 6379,6380,6381,6382,6383,6384,6385,6386,6387,6388 free"),
+        ("gpu1", "ports 6379,6380,6381,6382,6383,6384,6385,6386,6387,6388,6389 free"),
         ("gpu2", "ports 6380,6381,6382,6383,6384,6385 free"),
     ]
 

@@ -36,6 +36,30 @@ def test_there_are_as_many_pinned_ports_as_the_inventory_is_checked_for() -> Non
     assert sorted(ports.required_ports(PINNED, PINNED.head)) == list(range(7000, 7000 + PINNED_PORTS))
 
 
+def test_the_heads_client_server_is_pinned_where_its_image_has_one() -> None:
+    """An image without is refused by Ray, if it is told of a port for it."""
+    pinned = ' $(python3 -c "import grpc" 2>/dev/null && echo --ray-client-server-port=7010)'
+    (worker,) = PINNED.workers
+    assert ports.of_client(PINNED, PINNED.head) == pinned
+    assert (ports.of_client(PINNED, worker), ports.of_client(RANDOM, RANDOM.head)) == ("", "")
+    told = replace(PINNED.head, ray_args=("--ray-client-server-port", "20001"))
+    assert ports.of_client(PINNED, told) == ""
+
+
+def test_the_ports_that_two_heads_would_share_are_those_that_are_not_pinned() -> None:
+    (worker,) = RANDOM.workers
+    assert sorted(ports.shared_ports(RANDOM, RANDOM.head)) == [8265, 10001]
+    assert ports.shared_ports(RANDOM, worker) == ports.shared_ports(PINNED, PINNED.head) == {}
+    told = replace(RANDOM.head, ray_args=("--dashboard-port=1", "--dashboard-port=8300"))
+    assert sorted(ports.shared_ports(RANDOM, told)) == [8300, 10001]
+
+
+def test_agents_of_ray_before_2_54_are_let_through_above_the_systems_own_ports() -> None:
+    assert ports.open_between_hosts(RANDOM, (2, 52, 1))[-1] == range(32768, 65536)
+    assert ports.open_between_hosts(RANDOM, (2, 54, 0))[-1] == range(32768, 61000)
+    assert ports.open_between_hosts(PINNED, (2, 52, 1)) == ports.open_between_hosts(PINNED)
+
+
 def test_the_numbers_that_must_be_free_are_told_with_what_for() -> None:
     (worker,) = PINNED.workers
     assert ports.required_ports(RANDOM, RANDOM.head) == {7000: "Ray's GCS"}
@@ -51,7 +75,7 @@ def test_the_numbers_that_must_be_free_are_told_with_what_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "opened"), [(RANDOM, "7000,10002:19999,32768:60999"), (PINNED, "7000:7009,10002:19999")]
+    ("of", "opened"), [(RANDOM, "7000,10002:19999,32768:60999"), (PINNED, "7000:7010,10002:19999")]
 )
 def test_the_ports_that_have_to_be_open_between_hosts(of: Cluster, opened: str) -> None:
     assert ports.format_ports(ports.open_between_hosts(of), ":") == opened

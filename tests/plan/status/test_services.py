@@ -116,6 +116,20 @@ def test_an_image_without_rays_agents_has_none_at_all() -> None:
     }
 
 
+def test_a_port_that_ray_tells_and_nobody_listens_on_is_no_target() -> None:
+    """Ray up to 2.52 tells one also where it is installed without its agent."""
+    facts = serving()
+    table = seen(facts, "gpu1").ray
+    assert isinstance(table, RayTable)
+    silent = tuple(replace(each, exports=False) for each in table.nodes)
+    facts = with_host(facts, "gpu1", ray=replace(table, nodes=silent))
+    exporters, without = metrics(DEMO, facts)
+    assert exporters == ()
+    assert {each.problem.fix for each in without} == {INSTALL}
+    assert "nothing exports its metrics at 10.0.0.2:50001" in missing(facts)["gpu2"]
+    assert where(facts).absent == INSTALL
+
+
 def test_without_the_head_nobody_knows_any() -> None:
     assert metrics(DEMO, serving() | {"gpu1": Unreachable("does not answer")}) == (
         (),

@@ -1,5 +1,6 @@
 """A plan carried out: in which order, what a failure means, and what is reported."""
 
+import time
 from collections.abc import Callable, Iterator
 from threading import Barrier, Event
 
@@ -297,6 +298,16 @@ def test_a_wait_asks_again_until_it_is_ready(fleet: FakeFleet) -> None:
     report = carried_out(fleet, phase("p", wait(says)))
     assert fleet.lines() == ["timeout -k 5 20 probe --all"] * 3
     assert report.results[0].output == Output(0, "it is there")
+
+
+def test_a_wait_for_what_comes_in_a_moment_asks_again_at_once(fleet: FakeFleet) -> None:
+    def nearly(exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG001
+        return Ready() if stdout == "ready" else NotYet("nearly", soon=True)
+
+    fleet.on("gpu1", "probe", Output(0, ""), Output(0, "ready"))
+    began = time.monotonic()
+    assert carried_out(fleet, phase("p", wait(nearly, within=60, every=60))).ok
+    assert time.monotonic() - began < 30
 
 
 def test_a_wait_gives_up_at_once_where_it_can_never_be(fleet: FakeFleet) -> None:
