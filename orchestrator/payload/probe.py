@@ -122,6 +122,7 @@ def look(accelerator, ip, hf_home, *ports):
         "python3": shutil.which("python3") or "",
         "path": os.environ.get("PATH", ""),
         "variables": variables(),
+        "bash_env": os.environ.get("BASH_ENV", ""),
         "ray_folder": elsewhere("ray"),
         "vllm_folder": elsewhere("vllm"),
         "gpus": gpus,

@@ -158,7 +158,7 @@ def everything(address):
         for node in found["nodes"]
         if node["alive"] and node["metrics"] > 0
     }
-    for node, answers in zip(tried.values(), reached.pool.map(listens, tried), strict=True):
+    for node, answers in zip(tried.values(), reached.pool.map(listens, tried)):
         node["exports"] = answers
     served["metrics"] = [each for each in served["metrics"] if listens(each)]
     return {**found, **served}

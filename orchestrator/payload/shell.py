@@ -9,8 +9,9 @@ of a venv that may be moved (uv's `--relocatable`) tells its Python by where the
 
 What an entrypoint or BASH_ENV sets, the first process has, and what `docker exec` begins has not. `/proc/1/environ`
 would tell only where the first process is process 1 and was begun with all of it: not with `docker run --init` or
-`--pid host`, not with an entrypoint such as tini, nor where bash itself stays. So a process is kept beside it that
-has the environment in its own, where whoever may read the container's may read it, and nobody else.
+`--pid host`, not with an entrypoint such as tini, nor where bash itself stays; and root there may not read it of
+another user. So each life of a container begins with writing its environment down, for its user alone: what
+Docker's own record on the host has anyway is now also in the container, and goes with it.
 """
 
 import shlex
@@ -39,34 +40,47 @@ echo "there is no python3 on its PATH, $PATH" >&2
 exit 127
 """
 
-HELD = "RAYCLUSTER_HOLDS=environment"
-HOLDER = "/var/tmp/raycluster.holder"  # noqa: S108 - every image lets everybody write to it
-HOLD = f"{HELD} sleep infinity </dev/null >/dev/null 2>&1 & echo $! >{HOLDER}; "
-"""For the shell that a container begins with: keeps its environment for those that come later."""
+ENVIRONMENT = "/var/tmp/raycluster.environment"  # noqa: S108 - every image lets everybody write to it
+USER = "RAYCLUSTER_USER"
+WRITE = (
+    f'(umask 077; {USER}="$EUID ${{GROUPS[*]}}" cat /proc/self/environ >{ENVIRONMENT}.new'
+    f" && mv -f {ENVIRONMENT}.new {ENVIRONMENT}); "
+)
+"""For the bash that a container begins with: writes its environment and user down, for what comes later."""
 
-_TAKE = rf"""unset BASH_ENV
-_held() {{
-    read -r _pid <{HOLDER} || return
-    while IFS= read -r -d '' _each; do
-        [ "$_each" != {HELD} ] || return 0
-    done <"/proc/$_pid/environ"
-    return 1
-}}
+_READ = rf"""unset BASH_ENV
 for ((_try = 0; ; _try++)); do
-    ! _held 2>/dev/null || break
-    [ "$_try" -lt 600 ] || {{ echo "the image's entrypoint has not begun our command within a minute" >&2; exit 125; }}
+    [ ! -e {ENVIRONMENT} ] || break
+    [ "$_try" -lt 600 ] || {{
+        echo "within a minute nothing has written {ENVIRONMENT}: does the image's entrypoint begin our command?" >&2
+        exit 125
+    }}
     sleep 0.1
 done
 while IFS= read -r -d '' _each; do
-    [ "$_each" = {HELD} ] || export "$_each"
-done 2>/dev/null <"/proc/$_pid/environ"
+    case $_each in
+        {USER}=*) _user=(${{_each#*=}}) ;;
+        *) export "$_each" ;;
+    esac
+done 2>/dev/null <{ENVIRONMENT}
+[ "$_user" ] || {{ echo "{ENVIRONMENT} cannot be read by user $EUID" >&2; exit 125; }}
 cd "$PWD" || exit
+set -- "$0" "$@"
+set -- sh -c "$_text" "$@"
+if [ "$EUID" != "$_user" ]; then
+    command -v setpriv >/dev/null || {{
+        echo "the image's entrypoint goes on as user $_user; what comes later cannot, without setpriv there" >&2
+        exit 125
+    }}
+    _groups="${{_user[*]:1}}"
+    set -- setpriv --reuid "$_user" --regid "${{_user[1]}}" --groups "${{_groups// /,}}" -- "$@"
+fi
+exec "$@"
 """
-"""For bash. A process by that number may be another, of a container that has just begun to start again: it is waited
-for the one that holds the environment."""
+"""For bash. An entrypoint may go on as another user (gosu, su-exec): what comes later does so too."""
 
 
 def entered(text: str) -> str:
-    """The shell text, run with the environment of the container's first process. BASH_ENV is not read once more."""
-    taken = f'{_TAKE}exec sh -c {shlex.quote(text)} "$0" "$@"'
-    return f'BASH_ENV= exec bash -c {shlex.quote(taken)} "$0" "$@"'
+    """The shell text, run with the environment and user of the container's first process; BASH_ENV is not read anew."""
+    code = f"_text={shlex.quote(text)}\n{_READ}"
+    return f'BASH_ENV= exec bash -c {shlex.quote(code)} "$0" "$@"'

@@ -66,7 +66,10 @@ NO_IMAGE = (
 )
 
 NO_PYTHON = "use an image that has Ray or vLLM, and so a Python"
-NO_PIP = "the image has no Python with pip to install Ray with: put Ray into the image in another way"
+NO_PIP = (
+    "the image's Python has no pip to install Ray with. In a Dockerfile of your own, FROM that image, give it pip, "
+    "`RUN python3 -m ensurepip`, or Ray, `RUN uv pip install 'ray[default]==2.56.*'`, each by the Python of its venv"
+)
 NO_INDEX = (
     f"check {where('ray.install')}, and that this host reaches a package index (a proxy? `proxies` in "
     "~/.docker/config.json); where only the head does: `image: {from: …, build_on: head}`"

@@ -103,6 +103,14 @@ printf '%s\n' 'export ACCEL_HOME=/opt/accel "ACCEL_NOTE=a b' 'c" LD_LIBRARY_PATH
 """
 ENTRYPOINT = Variant("entrypoint", SETS_UP, ('ENTRYPOINT ["/setup.sh"]',))
 """Sets a device's libraries up and runs what it is given, as the images of Intel and NVIDIA (NGC) do."""
+DROPS = Variant(
+    "drops",
+    SETS_UP + f"useradd --uid {UID} --gid 0 --create-home vllm\n"
+    f"sed -i 's/^exec /exec setpriv --reuid {UID} --regid 0 --clear-groups env HOME=\\/home\\/vllm /' /setup.sh\n",
+    ('ENTRYPOINT ["/setup.sh"]',),
+)
+"""The same, which then goes on as another user, as with gosu."""
+BASH_ENV = Variant("bash-env", SETS_UP, ("ENV BASH_ENV=/setvars.sh",))
 SERVES_ITSELF = Variant("serves", "", ('ENTRYPOINT ["vllm", "serve"]',))
 
 

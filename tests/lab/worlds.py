@@ -29,6 +29,7 @@ FORCED = f"""no-port-forwarding,command="echo '{PLEASE}';echo;sleep 1;exit 142" 
 ORDINARY = {"ssh": {"user": USER}, "docker": {"command": "sudo -n docker"}}
 OTHER_HOME = {"env": {"HF_HOME": "/home/vllm/huggingface"}}
 RAY = {"engine": "ray"}
+KEEP = {"docker": {"entrypoint": "keep"}}
 MAY_USE_DOCKER = f"{USER} ALL=(root) NOPASSWD: /usr/bin/docker, /usr/local/bin/docker"
 NEEDS_TTY = f"{MAY_USE_DOCKER}\nDefaults requiretty"
 
@@ -283,6 +284,9 @@ REACHED = (
     *ENGINES,
     World("other-user", image=variants.OTHER_USER, arrange=give_models, inventory=OTHER_HOME),
     World("other-user-ray", image=variants.OTHER_USER, arrange=give_models, inventory=OTHER_HOME | RAY),
+    World("linked-venv-ray", image=variants.VENV_BY_LINK, inventory=RAY),
+    World("entrypoint", image=variants.ENTRYPOINT, inventory=KEEP),
+    World("entrypoint-ray", image=variants.ENTRYPOINT, inventory=KEEP | RAY),
     World("few-tools", image=variants.FEW_TOOLS),
     World("few-tools-ray", image=variants.FEW_TOOLS, inventory=RAY),
 )

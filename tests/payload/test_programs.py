@@ -4,6 +4,7 @@ import ast
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +16,26 @@ FOLDER = Path(payload.__file__).parent
 FILES = sorted(path for path in FOLDER.rglob("*.py") if path.name != "__init__.py")
 BESIDE = {path.stem for path in FILES}
 IN_THE_IMAGE = {"ray", "torch"}
+NEWER = {
+    *("removeprefix", "removesuffix", "is_relative_to", "with_stem", "hardlink_to"),
+    *("to_thread", "randbytes", "lcm", "nextafter", "bit_count", "pairwise", "batched", "aclosing", "chdir"),
+    *("waitstatus_to_exitcode", "pidfd_open", "pidfd_send_signal", "send_fds", "recv_fds"),
+    *("add_note", "stdlib_module_names", "orig_argv", "UTC"),
+    *("packages_distributions", "file_digest", "unparse", "TaskGroup", "timeout_at", "StrEnum"),
+}
+"""Names of the standard library that Python 3.8 has not, wherever they are (docs.python.org, What's New)."""
+NEWER_WORDS = {
+    "zip": {"strict"},
+    "dataclass": {"slots", "kw_only"},
+    "Popen": {"user", "group", "extra_groups", "umask", "pipesize", "process_group"},
+    "run": {"user", "group", "extra_groups", "umask", "pipesize", "process_group"},
+    "glob": {"root_dir", "dir_fd", "include_hidden"},
+    "shutdown": {"cancel_futures"},
+    "rmtree": {"onexc"},
+    "bisect": {"key"},
+    "insort": {"key"},
+}
+NEWER_MODULES = {"tomllib", "zoneinfo", "graphlib"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -23,7 +44,42 @@ def test_a_program_is_python_3_8_and_imports_only_what_the_image_has(path: Path)
     nodes = list(ast.walk(tree))
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names | BESIDE | IN_THE_IMAGE
+    there = (sys.stdlib_module_names - NEWER_MODULES) | BESIDE | IN_THE_IMAGE
+    assert {name.partition(".")[0] for name in names} <= there
+    assert not [*_newer(tree)]
+
+
+def _newer(tree: ast.AST) -> Iterator[str]:
+    """What the program asks of the standard library that came after 3.8."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in NEWER:
+            yield f"{node.lineno}: .{node.attr}"
+        if isinstance(node, ast.ImportFrom):
+            yield from (
+                f"{node.lineno}: {node.module}.{each.name}"
+                for each in node.names
+                if each.name in NEWER or (node.module, each.name) == ("functools", "cache")
+            )
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "functools.cache":
+            yield f"{node.lineno}: functools.cache"
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            words = NEWER_WORDS.get(name, set()) & {each.arg for each in node.keywords}
+            yield from (f"{node.lineno}: {name}({each}=)" for each in words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zip(a, b, strict=True)",
+        "text.removeprefix('x')",
+        "from functools import cache",
+        "functools.cache(f)",
+        "subprocess.run(words, process_group=0)",
+    ],
+)
+def test_what_python_3_8_has_not_is_found(text: str) -> None:
+    assert [*_newer(ast.parse(text))]
 
 
 @pytest.mark.parametrize("name", get_args(payload.Name))

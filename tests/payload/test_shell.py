@@ -3,10 +3,9 @@
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,23 +125,55 @@ def test_no_process_is_between_and_the_environment_stays_as_it_was(container: Co
     assert ran.stdout == f"{os.getpid()} False kept\n", ran.stderr
 
 
+class Life:
+    """A container whose first process has begun, and what comes later there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.file = folder, folder / "environment"
+        self.env = {**os.environ, "SET_UP": "a b\n'c", "PWD": str(folder), "foo.bar": "1"}
+
+    def begins(self, *by: str) -> None:
+        line = [*by, "bash", "-c", f"{self.there(shell.WRITE)}:"]
+        subprocess.run(line, env=self.env, cwd=self.folder, check=True)
+
+    def later(self, text: str, *words: str) -> str:
+        """What it says that is begun with an environment of its own."""
+        env = {"PATH": os.environ["PATH"], "OWN": "kept"}
+        line = ["sh", "-c", self.there(shell.entered(text)), "enter", *words]
+        ran = subprocess.run(line, env=env, capture_output=True, text=True, check=False)
+        return ran.stdout + ran.stderr
+
+    def there(self, text: str) -> str:
+        return text.replace(shell.ENVIRONMENT, str(self.file))
+
+
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator[str]:
-    """The text for what comes later, and a first process that has kept its environment for it."""
-    place = str(tmp_path / "holder")
-    hold = shell.HOLD.replace(shell.HOLDER, place)
-    env = {**os.environ, "SET_UP": "a b\n'c", "PWD": str(tmp_path), "foo.bar": "1"}
-    first = subprocess.Popen(["bash", "-c", f"{hold} wait"], env=env, cwd=tmp_path)
-    yield shell.entered('printf "<%s>" "$SET_UP" "$PWD" "${BASH_ENV-none}" "$@"').replace(shell.HOLDER, place)
-    holding = Path(place)
-    if holding.exists():
-        os.kill(int(holding.read_text()), signal.SIGKILL)
-    first.wait()
+def life(tmp_path: Path) -> Life:
+    return Life(tmp_path)
 
 
-def test_what_comes_later_has_the_environment_of_the_first_process(tmp_path: Path, holder: str) -> None:
-    env = {"PATH": os.environ["PATH"]}
-    ran = subprocess.run(
-        ["sh", "-c", holder, "enter", "x y", "*"], env=env, capture_output=True, text=True, check=False
-    )
-    assert (ran.stdout, ran.stderr) == (f"<a b\n'c><{tmp_path}><none><x y><*>", "")
+SHOW = 'printf "<%s>" "$SET_UP" "$PWD" "${BASH_ENV-none}" "$OWN" "$@"'
+
+
+def test_what_comes_later_has_the_environment_of_the_first_process(life: Life) -> None:
+    life.begins()
+    assert life.later(SHOW, "x y", "*") == f"<a b\n'c><{life.folder}><none><kept><x y><*>"
+    assert life.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_comes_later_waits_for_an_entrypoint_that_is_slow(life: Life) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        later = pool.submit(life.later, SHOW)
+        assert not later.done()
+        life.begins()
+        assert later.result().startswith("<a b\n'c>")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
+def test_what_comes_later_runs_as_the_user_that_the_entrypoint_has_gone_on_as(life: Life) -> None:
+    life.folder.chmod(0o777)
+    for folder in life.folder.parents[:3]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    life.begins("setpriv", "--reuid", "2000", "--regid", "0", "--groups", "0,44", "--")
+    assert life.file.stat().st_uid == 2000
+    assert life.later('echo "$(id -u) $(id -G) $SET_UP $1"', "x y") == "2000 0 44 a b\n'c x y\n"

@@ -178,6 +178,7 @@ def trial_line(**changes: Any) -> str:
         "python3": "/usr/bin/python3",
         "path": "/usr/bin:/bin",
         "variables": {},
+        "bash_env": "",
     }
     told |= {"user": asdict(TRIAL.user), "models": asdict(TRIAL.models), "read_only": []}
     return json.dumps(told | {"listens": [6379, 60999, 19999]} | changes)

@@ -5,17 +5,27 @@ from typing import Any
 
 import pytest
 
-from tests.lab import living, variants
+from tests.lab import living, variants, worlds
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
 from tests.lab.seeing import bad, brought_up, findings, good, is_served, two_hosts
-from tests.lab.variants import ENTRYPOINT, SERVES_ITSELF
+from tests.lab.terminal import terminal
+from tests.lab.variants import BASH_ENV, DROPS, ENTRYPOINT, SERVES_ITSELF, Variant
 
-BY_SHELLS = {"SHLVL", "_", "OLDPWD", "RAYCLUSTER_HOLDS"}
+BY_SHELLS = {"SHLVL", "_", "OLDPWD"}
 KEPT = {"docker": {"entrypoint": "keep", **living.SERVING["docker"]}}
-BASH_ENV = {"env": {"BASH_ENV": "/setvars.sh"}, **living.SERVING}
+BY_BASH = {"env": {"BASH_ENV": "/setvars.sh"}, **living.SERVING}
 INIT = {"docker": {"entrypoint": "keep", "args": ["--init", *living.SERVING["docker"]["args"]]}}
+HOSTS_PIDS = {"docker": {"entrypoint": "keep", "args": ["--pid=host", *living.SERVING["docker"]["args"]]}}
+OTHER_USER = {**KEPT, **worlds.OTHER_HOME}
+KINDS = {
+    "entrypoint": (ENTRYPOINT, KEPT),
+    "BASH_ENV": (ENTRYPOINT, BY_BASH),
+    "behind-init": (ENTRYPOINT, INIT),
+    "pid-host": (ENTRYPOINT, HOSTS_PIDS),
+    "other-user": (DROPS, OTHER_USER),
+}
 
 
 def served(lab: Lab) -> dict[str, str]:
@@ -23,7 +33,9 @@ def served(lab: Lab) -> dict[str, str]:
     head = lab.hosts["gpu1"]
     pids = head.run("pgrep", "--full", "vllm serve").stdout.split()
     told = head.run("cat", f"/proc/{pids[0]}/environ").stdout.split("\0")
-    return {name: value for name, _, value in (each.partition("=") for each in told) if name not in BY_SHELLS}
+    given = {name: value for name, _, value in (each.partition("=") for each in told)}
+    user = head.run("stat", "--format", "%u", f"/proc/{pids[0]}").stdout.strip()
+    return {name: value for name, value in given.items() if name not in BY_SHELLS} | {"its user": user}
 
 
 def again(lab: Lab, what: Callable[[], Any]) -> dict[str, str]:
@@ -51,12 +63,13 @@ def reboot(lab: Lab, host: Host) -> None:
 
 
 @pytest.mark.parametrize("engine", ["mp", "ray"])
-@pytest.mark.parametrize("changes", [KEPT, BASH_ENV, INIT], ids=["entrypoint", "BASH_ENV", "behind-init"])
-def test_what_is_served_has_the_same_environment_in_every_life(
-    lab: Lab, engine: str, changes: dict[str, Any]
+@pytest.mark.parametrize(("variant", "changes"), KINDS.values(), ids=KINDS)
+def test_what_is_served_has_the_same_environment_and_user_in_every_life(
+    lab: Lab, engine: str, variant: Variant, changes: dict[str, Any]
 ) -> None:
     living.lend_vllm(lab)
-    image = variants.make(lab, ENTRYPOINT)
+    worlds.give_models(lab)
+    image = variants.make(lab, variant)
     inventory = lab.inventory(workers=[], engine=engine, image=image, **changes)
     assert good(findings(lab, inventory))
     brought_up(lab, inventory)
@@ -65,8 +78,10 @@ def test_what_is_served_has_the_same_environment_in_every_life(
     first, head = served(lab), lab.hosts["gpu1"]
     assert (first["ACCEL_HOME"], first["ACCEL_NOTE"]) == ("/opt/accel", "a b\nc")
     assert first["LD_LIBRARY_PATH"] == "/opt/accel/lib"
-    shown = lab.raycluster("exec", "-i", inventory, "--", "sh", "-c", 'echo "$ACCEL_HOME"')
-    assert "/opt/accel" in shown.stdout, shown.stderr
+    user = str(variants.UID) if variant is DROPS else "0"
+    assert first["its user"] == user
+    shown = lab.raycluster("exec", "-i", inventory, "--", "sh", "-c", 'echo "$ACCEL_HOME $(id -u)"')
+    assert f"/opt/accel {user}\n" in shown.stdout, shown.stderr
     assert again(lab, lambda: head.docker("restart", "raycluster-lab-gpu1")) == first
     assert again(lab, lambda: reboot(lab, head)) == first
 
@@ -93,3 +108,26 @@ def test_an_entrypoint_that_runs_no_command_cannot_be_kept(lab: Lab) -> None:
     found = findings(lab, two_hosts(lab, image=image, docker={"entrypoint": "keep"}))
     told = [each["text"] for each in found if each["topic"] == "entrypoint"]
     assert set(told) == {"the image's entrypoint, vllm serve, passes no command on, so it cannot be kept"}
+
+
+def test_an_image_that_sets_bash_env_is_told_until_the_inventory_sets_it_too(lab: Lab) -> None:
+    image = variants.make(lab, BASH_ENV)
+    _, fix = bad(lab, two_hosts(lab, image=image), "gpu1", "entrypoint")
+    assert "BASH_ENV: /setvars.sh" in fix
+    found = findings(lab, two_hosts(lab, image=image, env={"BASH_ENV": "/setvars.sh"}))
+    assert not [each for each in found if each["topic"] == "entrypoint"]
+
+
+def test_a_shell_and_the_deep_checks_ranks_have_the_environment_and_user_behind_the_entrypoint(
+    lab: Lab,
+) -> None:
+    """The image has no torch: that a rank says so shows that it was begun."""
+    image = variants.make(lab, DROPS)
+    inventory = two_hosts(lab, image=image, docker={"entrypoint": "keep"})
+    deep = lab.raycluster("check", "--deep", inventory)
+    assert "the image's torch cannot be used: ModuleNotFoundError: " in deep.stdout, deep.stdout + deep.stderr
+    brought_up(lab, inventory)
+    with terminal(lab) as desk:
+        desk.type(f"raycluster shell -i {inventory} gpu2")
+        desk.type('echo "<$ACCEL_HOME|$(id -u)>"')
+        desk.wait_for(f"</opt/accel|{variants.UID}>")

@@ -1,4 +1,4 @@
-"""The image's own entrypoint: whether it is skipped though it sets something up, or kept though it runs no command."""
+"""The image's own entrypoint, skipped though it sets something up, or kept though it runs no command; its BASH_ENV."""
 
 import re
 import shlex
@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from orchestrator.model.cluster import Cluster, Entrypoint, Node
 from orchestrator.plan.checks.finding import Evidence, Findings, failure, warning
+from orchestrator.plan.docker.inside import is_prepared
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.typed import change
@@ -40,6 +41,9 @@ def is_to_be_tried(node: Node, found: Inspection) -> bool:
 def check_entrypoint(cluster: Cluster, node: Node, evidence: Evidence) -> Findings:
     """Of each host where it is kept; of the head alone where it is skipped, for the others have the same image."""
     found, trial = evidence.inspections.get(node.name), evidence.trials.get(node.name)
+    if node is cluster.head and isinstance(trial, Trial) and trial.bash_env and not is_prepared(node):
+        text = "the image sets BASH_ENV: what that file sets, Ray has, and `exec` and what is served have not"
+        yield warning(node.name, "entrypoint", text, change("env.BASH_ENV", trial.bash_env))
     if not found:
         return
     shown = shlex.join(found.entrypoint)

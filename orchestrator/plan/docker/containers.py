@@ -8,7 +8,7 @@ from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.docker.inside import FIND_PYTHON, INSPECT, inside, python, shell_text
+from orchestrator.plan.docker.inside import FIND_PYTHON, INSPECT, SHELL, inside, python, text_inside
 from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.facts.sections import RECORD
@@ -150,10 +150,13 @@ def execute(cluster: Cluster, node: Node, words: tuple[str, ...], mark: str, *, 
 
 def end_marked(cluster: Cluster, node: Node, mark: str, grace: str) -> Command:
     """Ends what `execute` has started with that mark; fails where something is left. `grace`: as END_MARKED's."""
-    words = (cluster.container(node), scripts.END_MARKED, grace)
+    end = text_inside(node, Script("end-exec", scripts.END_MARKED))
+    words = (cluster.container(node), end, grace)
     return replace(scripted(scripts.END_IN_CONTAINER, "end-exec", node, *words), stdin=(f"{mark}\n",))
 
 
 def shell(cluster: Cluster, node: Node) -> Command:
     """A shell in the node's container, on the terminal that this runs on."""
-    return scripted(scripts.SHELL, "shell", node, cluster.name, cluster.container(node), shell_text(node))
+    return scripted(
+        scripts.SHELL, "shell", node, cluster.name, cluster.container(node), text_inside(node, SHELL)
+    )

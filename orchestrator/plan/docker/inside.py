@@ -3,16 +3,15 @@
 from orchestrator import payload
 from orchestrator.model.cluster import Entrypoint, Node
 from orchestrator.model.inventory.arguments import variables
-from orchestrator.payload.shell import HOLD, PYTHON, entered
+from orchestrator.payload.shell import PYTHON, WRITE, entered
 from orchestrator.plan.command import Command, Script
 
 BASH = "/bin/bash"
-SHELL = "command -v bash >/dev/null && exec bash; exec sh"
+SHELL = Script("shell", "command -v bash >/dev/null && exec bash; exec sh")
 FIND_PYTHON = Script("python", PYTHON)
 INSPECT = Script("inspect-server", payload.IF_SERVED + PYTHON)
 """The same for the supervisor of a model's server, if there is one."""
 ENTER = Script("enter", entered('exec "$@"'))
-FIND_PYTHON_THERE = Script("python", entered(PYTHON))
 
 
 def is_prepared(node: Node) -> bool:
@@ -34,15 +33,15 @@ def python(*words: str, by: Script = FIND_PYTHON) -> tuple[str, ...]:
     return ("sh", "-c", by, "python3", *words)
 
 
-def find_python(node: Node) -> Script:
+def text_inside(node: Node, text: Script) -> Script:
     """For a script that itself runs `docker exec`: the text for `sh` there."""
-    return FIND_PYTHON_THERE if is_prepared(node) else FIND_PYTHON
+    return Script(text.name, entered(text)) if is_prepared(node) else text
 
 
 def first(node: Node, image: str, text: str, *words: str) -> tuple[str, ...]:
     """The end of a `docker run` whose first process is bash with this text, the image's entrypoint before it or not."""
-    held = Script(text.name, HOLD + text) if isinstance(text, Script) else HOLD + text
-    code = held if is_prepared(node) else text
+    written = Script(text.name, WRITE + text) if isinstance(text, Script) else WRITE + text
+    code = written if is_prepared(node) else text
     if node.docker.entrypoint is Entrypoint.KEEP:
         return (image, BASH, "-c", code, *words)
     return (image, "-c", code, *words)
@@ -51,8 +50,3 @@ def first(node: Node, image: str, text: str, *words: str) -> tuple[str, ...]:
 def entrypoint(node: Node) -> tuple[str, ...]:
     """The option of `docker run` that puts bash in the place of the image's entrypoint; none where that is kept."""
     return () if node.docker.entrypoint is Entrypoint.KEEP else ("--entrypoint", BASH)
-
-
-def shell_text(node: Node) -> str:
-    """What becomes the shell of a person in a container."""
-    return entered(SHELL) if is_prepared(node) else SHELL

@@ -5,7 +5,7 @@ from orchestrator.model.cluster import Accelerator, Cluster, Node
 from orchestrator.plan import devices, engine, scripts
 from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.images import image
-from orchestrator.plan.docker.inside import BASH, FIND_PYTHON, entrypoint, find_python, first, inside, python
+from orchestrator.plan.docker.inside import BASH, FIND_PYTHON, entrypoint, first, inside, python, text_inside
 from orchestrator.plan.docker.mounts import hf_home_target
 from orchestrator.plan.docker.run import device_files, found_inside
 from orchestrator.plan.facts import scripts as look_scripts
@@ -29,14 +29,19 @@ def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
         payload.SUPERVISOR if keeps else "",
         cluster.image if cluster.ray.install and depth > Depth.CONTAINERS else "",
         " ".join(device_files((*devices.kind(node).docker, *node.docker.args))),
-        find_python(node) if gcs or keeps else "",
+        text_inside(node, FIND_PYTHON) if gcs or keeps else "",
     )
     return scripted(look_scripts.OBSERVE, "observe", node, *asked)
 
 
 def ask_ray(cluster: Cluster, gcs: str) -> Command:
     """Ray's node table alone, from inside the head's container; `facts.parse` reads it."""
-    asked = (cluster.container(cluster.head), program("ray_nodes"), gcs, find_python(cluster.head))
+    asked = (
+        cluster.container(cluster.head),
+        program("ray_nodes"),
+        gcs,
+        text_inside(cluster.head, FIND_PYTHON),
+    )
     return scripted(look_scripts.RAY, "ask-ray", cluster.head, *asked)
 
 

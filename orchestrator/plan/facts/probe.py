@@ -57,6 +57,7 @@ class Trial:
     `network`: as an `Inspection` has them of the host.
     `executable`: the Python that runs our programs, `python3`: the one of the PATH, `path`, empty where there is none;
     `ray_folder` and `vllm_folder`: where these commands are, if not on it. `variables`: as `parse_variables` has them.
+    `bash_env`: the file that a bash reads which runs a command.
     """
 
     python: str
@@ -80,6 +81,7 @@ class Trial:
     ray_folder: str = ""
     vllm_folder: str = ""
     variables: frozenset[tuple[str, int]] = frozenset()
+    bash_env: str = ""
 
     @property
     def versions(self) -> str:

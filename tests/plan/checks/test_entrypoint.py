@@ -7,6 +7,7 @@ import pytest
 from orchestrator.model.cluster import Docker, Entrypoint
 from orchestrator.plan.checks.entrypoint import KEEP, SKIP, check_entrypoint, is_to_be_tried
 from orchestrator.plan.checks.finding import Evidence
+from orchestrator.plan.typed import change
 from tests.plan.checks.samples import ALONE, INSPECTION, TRIAL, brief
 
 VLLM = (
@@ -48,3 +49,14 @@ def test_one_that_is_skipped_is_told_with_what_is_missing_or_other_without_it() 
 def test_one_that_sets_nothing_or_runs_no_command_when_tried_is_passed_over() -> None:
     assert told(("tini", "--"), prepared={"PATH": 1, "SAME": 2}) == []
     assert told(("/serve.sh",), prepared=None) == []
+
+
+def test_an_image_that_sets_bash_env_is_told_until_the_inventory_sets_it_too() -> None:
+    evidence = Evidence(
+        inspections={ALONE.head.name: INSPECTION},
+        trials={ALONE.head.name: replace(TRIAL, bash_env="/setvars.sh")},
+    )
+    ((_, level, _, fix),) = brief([*check_entrypoint(ALONE, ALONE.head, evidence)])
+    assert (level, fix) == ("warning", change("env.BASH_ENV", "/setvars.sh"))
+    head = replace(ALONE.head, env=(("BASH_ENV", "/setvars.sh"),))
+    assert not [*check_entrypoint(replace(ALONE, head=head), head, evidence)]

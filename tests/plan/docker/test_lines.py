@@ -282,7 +282,7 @@ def test_a_kept_entrypoint_runs_first_and_what_comes_later_has_its_environment()
     kept = replace(HEAD, docker=Docker(entrypoint=Entrypoint.KEEP))
     shown = line(SMALLEST, kept)
     assert "--entrypoint" not in shown
-    assert f"{SMALLEST.image} /bin/bash -c 'RAYCLUSTER_HOLDS=environment sleep infinity " in shown
+    assert f"{SMALLEST.image} /bin/bash -c '(umask 077; RAYCLUSTER_USER=" in shown
     by_bash = replace(HEAD, env=(("BASH_ENV", "/setvars.sh"),))
     assert "--entrypoint /bin/bash" in line(SMALLEST, by_bash)
     for node in (kept, by_bash, replace(HEAD, docker=Docker(args=("-e", "BASH_ENV=/setvars.sh")))):
