@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from orchestrator.model.inventory.fields import value
@@ -121,11 +122,23 @@ def _check_name(written: str) -> None:
 
 def _check_ip(written: str) -> None:
     if not is_ip(written):
-        bare = written.partition("/")[0]
-        hint = f"; write {quoted(bare)}" if is_ip(bare) else ""
-        raise ValueError(f'should be an IP address such as "10.0.0.2", not {quoted(written)}{hint}')
+        raise ValueError(
+            f'should be an IP address such as "10.0.0.2", not {quoted(written)}{_meant(written)}'
+        )
     if reason := _unusable(ip_address(written)):
         raise ValueError(f"{quoted(written)} {reason}")
+
+
+def _meant(written: str) -> str:
+    """What one may have wanted to write: an address without its network, or a network in which every host has one."""
+    bare, _, length = written.partition("/")
+    if not (is_ip(bare) and length):
+        return ""
+    with suppress(ValueError):
+        network = ip_network(written)
+        if network.num_addresses > 1:
+            return f"; for the address that each host has in it, write network: {network}"
+    return f"; write {quoted(bare)}"
 
 
 def _unusable(address: IPv4Address | IPv6Address) -> str:

@@ -168,6 +168,10 @@ VALUE_CASES = [
     (ip("gpu1"), f'{NO_IP} "gpu1"'),
     (ip("10.0.0.01"), f'{NO_IP} "10.0.0.01"'),
     (ip("10.0.0.1/24"), f'{NO_IP} "10.0.0.1/24"; write "10.0.0.1"'),
+    (
+        ip("10.0.0.0/24"),
+        f'{NO_IP} "10.0.0.0/24"; for the address that each host has in it, write network: 10.0.0.0/24',
+    ),
     (ip("0.0.0.0"), f'{IP} "0.0.0.0" stands for any address; write the host\'s own'),
     (ip("'::'"), f'{IP} "::" stands for any address; write the host\'s own'),
     (ip("127.0.1.1"), f'{IP} "127.0.1.1" is a loopback address, which other hosts cannot reach'),
