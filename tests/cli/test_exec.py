@@ -158,7 +158,7 @@ def test_a_shell_is_on_the_head_or_on_the_one_host_that_is_meant(
     raycluster("shell", *words)
     (command,) = became
     assert command.argv[-2] == host
-    assert f" raycluster-demo-{host}; " in command.argv[-1]
+    assert f" raycluster-demo-{host} " in command.argv[-1]
 
 
 @pytest.mark.parametrize(
