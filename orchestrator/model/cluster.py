@@ -30,6 +30,11 @@ class Engine(StrEnum):
     RAY = "ray"
     MP = "mp"
 
+    @property
+    def has_ray(self) -> bool:
+        """Whether what an inventory says of Ray matters."""
+        return self is Engine.RAY
+
 
 class Rdma(StrEnum):
     """Whether containers are given the host's InfiniBand devices; `auto`: where the host has them."""

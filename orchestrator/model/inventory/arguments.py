@@ -75,6 +75,14 @@ def variables(args: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     return _given(args, "e", "env")
 
 
+def values(args: tuple[str, ...], option: str) -> Iterator[tuple[int, str]]:
+    """Each value of an option that has but a long name, and the index of its argument."""
+    for i, (argument, following) in enumerate(pairwise((*args, ""))):
+        name, equals, joined = argument.partition("=")
+        if name == option:
+            yield i, joined if equals else following
+
+
 def _given(args: tuple[str, ...], short: str, long: str) -> Iterator[tuple[int, str]]:
     """The values of an option, in all spellings: `-e X`, `-eX`, `-ite X`, `--env X`, `--env=X`."""
     spelling = re.compile(rf"(?:-[{_SWITCHES}]*{short}=?|--{long}(?:=|\Z))(.*)", re.DOTALL)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from orchestrator.model.accelerators import KINDS, listed
-from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Accelerator, Auth, Ports
+from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Accelerator, Auth, Engine, Ports
 from orchestrator.model.inventory import addresses, arguments
 from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
 from orchestrator.model.inventory.models import Host, Inventory, Machine
@@ -17,7 +17,17 @@ LONGEST = 100_000
 """sshd hands the line to a shell as one argument, for which Linux has 131,071 bytes; ours take the rest."""
 VLLM_HOST_IP = "VLLM_HOST_IP"
 ROCR = "ROCR_VISIBLE_DEVICES"
-TOKENS = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+TOKENS = {
+    "RAY_AUTH_MODE": "use ray.auth",
+    "RAY_AUTH_TOKEN": "remove it",
+    "RAY_AUTH_TOKEN_PATH": "remove it",
+}
+"""How Ray is told of a token, and what to do instead."""
+HEAD: Path = ("head",)
+TEMP_DIR = "--temp-dir"
+LONGEST_TEMP_DIR = 49
+"""Linux has 107 bytes for a socket's path, and Ray 2.31 to 2.60 does not start where its own is longer: it adds
+`/session_2026-11-29_21-16-22_123456_7/sockets/plasma_store`, and more where its process has a higher number."""
 _LABEL = "raycluster."
 _REMOVE_IT = 'remove it: it is set from each host\'s "ip"'
 
@@ -37,7 +47,9 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
     yield from _check_local(hosts)
     yield from _check_ports(inventory)
     yield from _check_secrets(inventory, hosts)
-    yield from _check_token(inventory, hosts)
+    if (inventory.engine or Engine.RAY).has_ray:
+        yield from _check_token(inventory, hosts)
+        yield from _check_temp_dir(inventory, hosts)
     yield from dict.fromkeys(
         chain.from_iterable(_check_devices(inventory, path, hosts[path]) for path in hosts)
     )
@@ -48,7 +60,7 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
 
 def _check_ranges(path: Path, host: Host) -> Iterator[Fault]:
     """Ranges have to stand for equally many machines."""
-    if path == ("head",) and is_range(host.host):
+    if path == HEAD and is_range(host.host):
         yield Fault((*path, "host"), "the head is one host; a range stands for workers")
         return
     for key, written in (("ip", host.ip), ("name", host.name)):
@@ -73,7 +85,7 @@ def _check_names_and_ips(hosts: Hosts, machines: Machines) -> Iterator[Fault]:
     for path, found in machines.items():
         named = (*path, "name" if hosts[path].name else "host")
         for name, _, ip in found:
-            if name in RESERVED and (path, name) != (("head",), "head"):
+            if name in RESERVED and (path, name) != (HEAD, "head"):
                 message = f'{quoted(name)} means the {name} in --limit; give the host another "name"'
                 yield Fault(named, message)
             if name in names:
@@ -132,15 +144,30 @@ def _check_token(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
     auth = inventory.ray.auth if inventory.ray else None
     if auth is Auth.DISABLED:
         return
-    message = "is not for the inventory: raycluster makes the token that all hosts have, and says so to Ray"
     parts: Mapping[Path, Inventory | Host] = {(): inventory, **hosts}
-    for path, part in parts.items():
-        for name, (where, _) in _variables(path, part):
-            if name in TOKENS:
-                yield Fault(where, f"{name} {message}; remove it, or set ray.auth")
-    for i, name in enumerate(inventory.secrets or ()):
+    found = [(name, where) for path, part in parts.items() for name, (where, _) in _variables(path, part)]
+    found += ((name, ("secrets", i)) for i, name in enumerate(inventory.secrets or ()))
+    for name, where in found:
         if name in TOKENS:
-            yield Fault(("secrets", i), f"{name} {message}; remove it")
+            why = (
+                "is not for the inventory: raycluster makes the token that all hosts have, and says so to Ray"
+            )
+            yield Fault(where, f"{name} {why}; {TOKENS[name]}")
+
+
+def _check_temp_dir(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
+    """The head's is that of all; of several, the last counts."""
+    told: list[tuple[Path, str]] = []
+    parts: dict[Path, Inventory | Host | None] = {(): inventory, HEAD: hosts.get(HEAD)}
+    for path, part in parts.items():
+        args = (part and part.ray and part.ray.args) or ()
+        if any(arguments.values(args, "--plasma-store-socket-name")):
+            return
+        told += (((*path, "ray", "args", i), folder) for i, folder in arguments.values(args, TEMP_DIR))
+    for where, folder in told[-1:]:
+        if (length := len(folder.encode(errors="replace"))) > LONGEST_TEMP_DIR:
+            limit = f"{TEMP_DIR} of {length} bytes is too long for Ray's sockets, which are in it"
+            yield Fault(where, f"{limit}; write one of {LONGEST_TEMP_DIR - 3} at most")
 
 
 def _check_devices(inventory: Inventory, path: Path, host: Host) -> Iterator[Fault]:

@@ -551,6 +551,41 @@ VLLM_HOST_IP_CASES = [
     ),
 ]
 
+OUR_TOKEN = "is not for the inventory: raycluster makes the token that all hosts have, and says so to Ray"
+TOKEN_CASES = [
+    *(
+        case
+        for name, instead in (
+            ("RAY_AUTH_TOKEN", "remove it"),
+            ("RAY_AUTH_TOKEN_PATH", "remove it"),
+            ("RAY_AUTH_MODE", "use ray.auth"),
+        )
+        for case in (
+            (
+                LINE_4 + f"env: {{{name}: x}}",
+                f"f:4:{9 + len(name)}: env.{name}: {name} {OUR_TOKEN}; {instead}",
+            ),
+            (LINE_4 + f"secrets: [{name}]", f"f:4:11: secrets[0]: {name} {OUR_TOKEN}; {instead}"),
+            (docker_arg("-e", f"{name}=x"), f"{ARG} {name} {OUR_TOKEN}; {instead}"),
+            (
+                worker("host: a", "ip: 10.0.0.2", f"env: {{{name}: x}}"),
+                f"f:7:{13 + len(name)}: workers[0].env.{name}: {name} {OUR_TOKEN}; {instead}",
+            ),
+        )
+    )
+]
+
+SOCKETS = "bytes is too long for Ray's sockets, which are in it; write one of 46 at most"
+TEMP_DIR_CASES = [
+    (ray_arg(f"--temp-dir=/{'x' * 49}"), f"f:4:14: ray.args[0]: --temp-dir of 50 {SOCKETS}"),
+    (ray_arg("--verbose", "--temp-dir", f"/{'é' * 30}"), f"f:4:25: ray.args[1]: --temp-dir of 61 {SOCKETS}"),
+    (
+        head(f"host: a, ip: 10.0.0.1, ray: {{args: [--temp-dir=/{'x' * 60}]}}")
+        + "ray: {args: [--temp-dir=/a]}",
+        f"f:3:44: head.ray.args[0]: --temp-dir of 61 {SOCKETS}",
+    ),
+]
+
 
 LOCAL_CASES = [
     (
@@ -578,11 +613,37 @@ LOCAL_CASES = [
         *RANGE_CASES,
         *LENGTH_CASES,
         *VLLM_HOST_IP_CASES,
+        *TOKEN_CASES,
+        *TEMP_DIR_CASES,
         *LOCAL_CASES,
     ],
 )
 def test_a_broken_rule_is_one_line_with_its_place(text: str, expected: str) -> None:
     assert mistakes(text) == [expected]
+
+
+@pytest.mark.parametrize("without", ["engine: mp", "ray: {auth: disabled}"])
+def test_where_raycluster_makes_no_token_the_inventory_may_have_one(without: str) -> None:
+    tokens = (
+        "env: {RAY_AUTH_TOKEN_PATH: /x}\nsecrets: [RAY_AUTH_TOKEN]\ndocker: {args: [-e, RAY_AUTH_MODE=token]}"
+    )
+    assert mistakes(f"{LINE_4}{tokens}\n{without}") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ray_arg(f"--temp-dir=/{'x' * 48}"),
+        ray_arg(f"--temp-dir=/{'x' * 60}") + "\nengine: mp",
+        ray_arg(f"--temp-dir=/{'x' * 60}", "--temp-dir=/x"),
+        ray_arg(f"--temp-dir=/{'x' * 60}", "--plasma-store-socket-name=/x", "--raylet-socket-name=/y"),
+        worker(
+            "host: a", "ip: 10.0.0.2", f"ray: {{args: [--temp-dir=/{'x' * 60}]}}"
+        ),  # of old, Ray takes the head's
+    ],
+)
+def test_a_folder_for_rays_sockets_may_be_long_where_none_of_them_would_be(text: str) -> None:
+    assert mistakes(text) == []
 
 
 def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:
