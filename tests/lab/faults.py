@@ -25,6 +25,7 @@ MEND = f"""\
 kill -CONT $(cat /run/docker.pid /run/sshd.pid)
 {EMPTY_DISK}
 [ -w /root ] || mount -o remount,bind,rw /root
+ip -6 address flush dev eth0 scope global
 for daemon in docker sshd; do
   grep -q $daemon /proc/$(cat /run/$daemon.pid)/comm || echo $daemon lacks
 done

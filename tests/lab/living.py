@@ -1,6 +1,7 @@
 """A cluster's life in steps, each a command as a person types it and what must be true then."""
 
 import json
+import re
 import shlex
 import signal
 import sys
@@ -11,7 +12,7 @@ from tests.payload.serving.place import VLLM
 
 from .host import Host
 from .lab import Lab
-from .seeing import URL, containers, findings, finished, verdict, watched
+from .seeing import containers, findings, finished, verdict, watched
 
 RUNNING = {"raycluster-lab-gpu1": "running", "raycluster-lab-gpu2": "running"}
 STAND_IN = "run/vllm"
@@ -107,13 +108,21 @@ def lend_vllm(lab: Lab) -> None:
 def serves(lab: Lab, inventory: Path) -> None:
     served = lab.raycluster("serve", "-y", "-i", inventory, "alphabet")
     assert served.returncode == 0, served.stderr
-    assert f"alphabet answers at {URL}/v1 (" in served.stdout
-    get = f"import urllib.request as u; print(u.urlopen('{URL}/v1/models', timeout=5).read().decode())"
+    url = f"http://{_head(inventory)}:8000/v1"
+    assert f"alphabet answers at {url} (" in served.stdout
+    get = f"import urllib.request as u; print(u.urlopen('{url}/models', timeout=5).read().decode())"
     assert json.loads(lab.laptop([sys.executable, "-c", get]).stdout)["data"][0]["id"] == "alphabet"
     status = lab.raycluster("serve", "status", "-i", inventory)
     assert status.returncode == 0, status.stdout + status.stderr
     stop = lab.raycluster("serve", "stop", "-i", inventory)
     assert (stop.returncode, stop.stdout) == (0, "cluster lab serves nothing any more\n"), stop.stderr
+
+
+def _head(inventory: Path) -> str:
+    """The head's address, as a URL has it."""
+    found = re.search(r'^head: .*\bip: "?([\w.:]+)', inventory.read_text(), re.MULTILINE)
+    assert found
+    return f"[{found[1]}]" if ":" in found[1] else found[1]
 
 
 def is_free(lab: Lab, inventory: Path) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import accounts, debian, faults, stores, variants
+from . import accounts, debian, faults, laptop, network, stores, variants
 from .accounts import BASH, USER
 from .engines import Engine
 from .host import Host
@@ -31,6 +31,7 @@ OTHER_HOME = {"env": {"HF_HOME": "/home/vllm/huggingface"}}
 RAY = {"engine": "ray"}
 KEEP = {"docker": {"entrypoint": "keep"}}
 MAY_USE_DOCKER = f"{USER} ALL=(root) NOPASSWD: /usr/bin/docker, /usr/local/bin/docker"
+IPV6 = {"gpu1": "fd00:2::11", "gpu2": "fd00:2::12"}
 NEEDS_TTY = f"{MAY_USE_DOCKER}\nDefaults requiretty"
 
 
@@ -128,6 +129,13 @@ def inventory_of_all(lab: Lab, world: World, **changes: Any) -> Path:
         {**host.entry, **world.installed(name).engine.inventory} for name, host in lab.hosts.items()
     )
     return lab.inventory(**merged({"engine": "mp", "head": head, "workers": workers}, changes))
+
+
+def give_ipv6(_: Lab) -> None:
+    """The laptop too has an address there, so that it may ask what is served; it keeps it."""
+    network.add_ipv6(laptop.NAME, "fd00:2::1")
+    for name, ip in IPV6.items():
+        network.add_ipv6(name, ip)
 
 
 def give_models(lab: Lab) -> None:
@@ -251,6 +259,12 @@ ALL_ENGINES = World(
 )
 """Docker 20.10, a newer one with the containerd image store, and Podman."""
 SHARED_HOME = World("shared-home", arrange=share_home)
+BY_IPV6 = World(
+    "ipv6",
+    arrange=give_ipv6,
+    inventory=RAY | {"head": {"ip": IPV6["gpu1"]}, "worker": {"ip": IPV6["gpu2"]}},
+)
+"""The hosts reach each other so; SSH goes another way."""
 CERTIFIED = ("TrustedUserCAKeys /etc/ssh/user_ca.pub",)
 
 OTHER_RAYS = tuple(
@@ -280,6 +294,7 @@ REACHED = (
     World("host-certificates", arrange=vouched),
     SHARED_HOME,
     TRIXIE,
+    BY_IPV6,
     *OTHER_RAYS,
     *ENGINES,
     World("other-user", image=variants.OTHER_USER, arrange=give_models, inventory=OTHER_HOME),

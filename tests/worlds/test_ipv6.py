@@ -1,48 +1,54 @@
-"""Hosts that reach each other by IPv6: the cluster, and a model's server, which by itself would not listen there."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""Hosts that reach each other by IPv6: what Ray serves besides, and a model's server, which would not listen there."""
 
 import pytest
 
+from tests.lab import living, worlds
 from tests.lab.lab import Lab
-from tests.lab.seeing import brought_up, failed
-from tests.payload.serving.place import VLLM
+from tests.lab.processes import wait_until
+from tests.lab.seeing import brought_up, failed, findings
+from tests.lab.test_dashboard import ASKS, asked, opened
+from tests.lab.worlds import BY_IPV6, World
 
-PLACE = "/root/vllm"
-ADDRESSES = {"gpu1": "fd00:2::11", "gpu2": "fd00:2::12"}
-HEALTH = "import urllib.request as u; print(u.urlopen('http://[fd00:2::11]:8000/health', timeout=5).status)"
-
-
-@pytest.fixture(params=["ray", "mp"])
-def inventory(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Of two hosts by their IPv6 addresses, each with a `vllm`, and the cluster up."""
-    for name, ip in ADDRESSES.items():
-        lab.hosts[name].run("ip", "-6", "address", "replace", f"{ip}/64", "dev", "eth0", "nodad")
-        lab.hosts[name].run("sh", "-c", 'cat >"$0" && chmod +x "$0"', PLACE, stdin=VLLM.read_text())
-    head, worker = ({**lab.hosts[name].entry, "ip": ip} for name, ip in ADDRESSES.items())
-    mounted = {"args": ["-v", f"{PLACE}:/usr/local/bin/vllm:ro"]}
-    yield brought_up(lab, lab.inventory(engine=request.param, head=head, workers=[worker], docker=mounted))
-    lab.end_commands()
-    for name, ip in ADDRESSES.items():
-        lab.hosts[name].run("ip", "-6", "address", "delete", f"{ip}/64", "dev", "eth0")
+PINNED = {"image": "raylab:dashboard", "ray": {"ports": "pinned"}}
+RULE = (
+    "sudo ip6tables -I INPUT -p tcp -s fd00:2::11,fd00:2::12"
+    " -m multiport --dports 6379:6389,10002:19999 -j ACCEPT"
+)
 
 
-def test_a_model_answers_at_the_heads_ipv6_address_and_nowhere_else_is_asked(
-    lab: Lab, inventory: Path
-) -> None:
-    served = lab.raycluster("serve", "-i", inventory, "-y", "alphabet")
-    assert served.returncode == 0, served.stderr
-    assert "alphabet answers at http://[fd00:2::11]:8000/v1 (" in served.stdout
-    assert lab.hosts["gpu2"].run("python3", "-c", HEALTH).stdout == "200\n"
-    status = lab.raycluster("serve", "status", "-i", inventory)
-    assert (status.returncode, status.stdout[:48]) == (
-        0,
-        "model alphabet answers at http://[fd00:2::11]:8000/v1"[:48],
+def got(lab: Lab, target: str) -> str:
+    """What Prometheus would get, from another host."""
+    return lab.hosts["gpu2"].run("python3", "-c", ASKS, f"http://{target}/metrics").stdout
+
+
+@pytest.mark.parametrize("world", [BY_IPV6], ids=str, indirect=True)
+def test_addresses_have_brackets_where_a_port_follows(lab: Lab, world: World) -> None:
+    inventory = worlds.inventory(lab, world, **PINNED)
+    found = [each for each in findings(lab, inventory) if each["topic"] == "network"]
+    assert {each["level"] for each in found} == {"ok"}, found
+    assert any(RULE in each["fix"] for each in found), found
+    brought_up(lab, inventory)
+
+    metrics = lab.raycluster("metrics", inventory)
+    assert (metrics.returncode, metrics.stdout) == (1, "")
+    silent = (
+        "gpu1  nothing exports its metrics at [fd00:2::11]:6385: Ray's agents listen at IPv4 addresses alone"
     )
-    stop = lab.raycluster("serve", "stop", "-i", inventory)
-    assert stop.returncode == 0, stop.stderr
+    assert silent in metrics.stderr, metrics.stderr
+    assert "→ have Prometheus ask an IPv4 address of this host, at that port" in metrics.stderr
+    wait_until("an agent exports its metrics", lambda: "# TYPE" in got(lab, "192.0.2.11:6385"), seconds=60)
+    with opened(lab, inventory) as (link, _):
+        assert "401" in asked(lab, link.rpartition("/")[0] + "/nodes?view=summary")
 
+
+@pytest.mark.parametrize("world", [BY_IPV6], ids=str, indirect=True)
+@pytest.mark.parametrize("engine", ["ray", "mp"])
+def test_a_model_answers_at_the_heads_ipv6_address_and_nowhere_else_is_asked(
+    lab: Lab, world: World, engine: str
+) -> None:
+    living.lend_vllm(lab)
+    inventory = brought_up(lab, worlds.inventory(lab, world, engine=engine, **living.SERVING))
+    living.serves(lab, inventory)
     alone = lab.raycluster("serve", "-i", inventory, "-y", "alphabet", "--", "--host", "0.0.0.0")
     failed(
         alone,

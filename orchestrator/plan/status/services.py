@@ -7,13 +7,16 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.containers import container_of
-from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, Unreachable, answered
+from orchestrator.plan.facts.host import Facts, HostFacts, RayNode, RayTable, Unreachable, answered
 from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.status.health import HostHealth, assess
 from orchestrator.plan.typed import change, ours
 
 UP = ours("up")
 LOOK = ours("status")
+START_SECONDS = 60.0
+"""How long Ray's agents may take until they listen: seen, some 5 s, and 20 s on hosts that were busy."""
 DASHBOARD_LOG = "/tmp/ray/session_latest/logs/dashboard.log"  # noqa: S108 - Ray's, in the container
 
 
@@ -44,7 +47,8 @@ def dashboard(cluster: Cluster, facts: HostFacts | Unreachable) -> Dashboard | P
         return Problem("Ray runs, but its dashboard has not started", "try again in a moment")
     host, _, port = table.dashboard.rpartition(":")
     ended = f"did it end there? its log, in the head's container: {DASHBOARD_LOG}"
-    exports = any(node.is_head and node.alive and node.metrics and node.exports for node in table.nodes)
+    agents = (node for node in table.nodes if node.is_head and node.alive and node.metrics)
+    exports = any(node.exports or ":" in node.ip for node in agents)
     absent = ended if exports else _whole(table)
     return Dashboard(host.strip("[]"), int(port), _token(cluster, facts), absent)
 
@@ -88,11 +92,23 @@ def _exporters(
     if not listed.metrics:
         return Problem("its Ray exports no metrics: it is installed without its agent", _whole(table))
     if not listed.exports:
-        where = host_port(listed.ip, listed.metrics)
-        text = f"nothing exports its metrics at {where}: its image has `ray` without [default], or the agent has ended"
-        return Problem(text, _whole(table))
+        ran = facts.now - container.started if container and isinstance(facts, HostFacts) else START_SECONDS
+        return _silent(listed, table, ran)
     others = table.metrics if listed.is_head else ()
     return Exporters(node, (host_port(listed.ip, listed.metrics), *others))
+
+
+def _silent(listed: RayNode, table: RayTable, ran: float) -> Problem:
+    """Why nobody listens where metrics would be. `ran`: the seconds since the node's container was started."""
+    where = host_port(listed.ip, listed.metrics)
+    if ":" in listed.ip:
+        text = f"nothing exports its metrics at {where}: Ray's agents listen at IPv4 addresses alone"
+        return Problem(text, "have Prometheus ask an IPv4 address of this host, at that port")
+    if ran < START_SECONDS:
+        text = f"nothing exports its metrics at {where} yet: its container has run for {format_duration(ran)}"
+        return Problem(text, f"try again in a moment; if it stays so, {_whole(table)}")
+    text = f"nothing exports its metrics at {where}: its image has `ray` without [default], or the agent has ended"
+    return Problem(text, _whole(table))
 
 
 def _token(cluster: Cluster, facts: HostFacts | Unreachable) -> Secret | None:

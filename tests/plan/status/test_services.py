@@ -130,6 +130,34 @@ def test_a_port_that_ray_tells_and_nobody_listens_on_is_no_target() -> None:
     assert where(facts).absent == INSTALL
 
 
+def silent(ip: str = "10.0.0.2", ran: float = 3600) -> Problem:
+    """Why gpu2 has no metrics, where nobody listens at the port that Ray tells."""
+    of = cluster(workers=1)
+    of = replace(of, workers=(replace(of.workers[0], ip=ip),))
+    facts = serving(of)
+    table, here = seen(facts, "gpu1").ray, seen(facts, "gpu2")
+    assert isinstance(table, RayTable)
+    nodes = tuple(replace(each, started=here.now, exports=each.ip != ip) for each in table.nodes)
+    facts = with_host(facts, "gpu1", ray=replace(table, nodes=nodes))
+    facts = with_container(facts, "gpu2", started=here.now - ran)
+    (without,) = metrics(of, facts)[1]
+    return without.problem
+
+
+def test_a_port_on_which_nobody_listens_yet_is_no_reason_to_install_anything() -> None:
+    young = silent(ran=12)
+    assert young.text == "nothing exports its metrics at 10.0.0.2:50001 yet: its container has run for 12 s"
+    assert young.fix == f"try again in a moment; if it stays so, {INSTALL}"
+
+
+def test_rays_exporters_do_not_listen_at_ipv6_addresses() -> None:
+    found = silent("fd00::2")
+    assert found.text.startswith(
+        "nothing exports its metrics at [fd00::2]:50001: Ray's agents listen at IPv4"
+    )
+    assert "an IPv4 address of this host" in found.fix
+
+
 def test_without_the_head_nobody_knows_any() -> None:
     assert metrics(DEMO, serving() | {"gpu1": Unreachable("does not answer")}) == (
         (),
