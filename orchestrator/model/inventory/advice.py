@@ -62,6 +62,8 @@ class Written:
         if edit.key == ("image",) and isinstance(self.inventory.image, Image):
             return self.edit(replace(edit, key=("image", "from")), hosts)
         entries = {each.name: path for path, host in self.inventory.hosts() for each in host.machines()}
+        if hosts and not entries.keys() & set(hosts):
+            return edited(edit)  # one that is to join
         concerned = [host for host in hosts if host in entries] or list(entries)
         alone = edit.key[0] in OF_MACHINES or (len(concerned) < len(entries) and _is_of_hosts(edit.key))
         where: dict[Path, list[str]] = {}

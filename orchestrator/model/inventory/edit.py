@@ -30,6 +30,7 @@ class _Change:
     new: str
 
 
+_LONE_DASH = re.compile(r"^[ \t]*-[ \t]*(#.*)?\r?\n([ \t]*(#.*)?\r?\n)*[ \t]*\Z", re.MULTILINE)
 ELSEWHERE = "is written in another place and referred to here (&name, *name, <<)"
 
 
@@ -44,7 +45,9 @@ def with_workers(text: str, items: Sequence[str]) -> str | NotEditable:
         return _new_list(text, root, pairs, items)
     if not isinstance(workers, yaml.SequenceNode):  # nothing is written yet
         at, column = _end_of_line(text, _end(text, workers, key)), key.start_mark.column
-        return _changed(text, [_lines_after(text, at, (f"{' ' * (column + 2)}- {item}" for item in items))])
+        nothing = _Change(workers.start_mark.index, workers.end_mark.index, "")  # or `null`
+        lines = _lines_after(text, at, (f"{' ' * (column + 2)}- {item}" for item in items))
+        return _changed(text, [nothing, lines])
     if workers.flow_style:
         return _changed(text, _into_brackets(text, workers, items))
     last = workers.value[-1]
@@ -115,7 +118,7 @@ def _removals(text: str, key: Any, workers: Any, gone: Sequence[int]) -> Iterato
         return
     for index in gone:
         node = workers.value[index]
-        yield _whole_lines(text, text.rfind("\n", 0, node.start_mark.index) + 1, _end(text, node))
+        yield _whole_lines(text, _dash(text, node), _end(text, node))
     if every and gone:
         yield _whole_lines(text, key.start_mark.index, key.end_mark.index)
 
@@ -123,19 +126,25 @@ def _removals(text: str, key: Any, workers: Any, gone: Sequence[int]) -> Iterato
 def _out_of_brackets(text: str, workers: Any, gone: Sequence[int]) -> Iterator[_Change]:
     """Each with its line where it has one of its own, else with the comma that parts it from the one that stays."""
     nodes = workers.value
-    kept = [index for index in range(len(nodes)) if index not in gone]
-    for index in gone:
-        start, end = nodes[index].start_mark.index, nodes[index].end_mark.index
-        if _alone(text, nodes[index]):
+    for first, last in _runs(gone):
+        start, end = nodes[first].start_mark.index, nodes[last].end_mark.index
+        if all(_alone(text, node) for node in nodes[first : last + 1]):
             yield _whole_lines(text, start, end)
             continue
-        if any(each < index for each in kept):
-            start = nodes[index - 1].end_mark.index
-        elif index + 1 < len(nodes):
-            end = nodes[index + 1].start_mark.index
+        if first > 0:
+            start = nodes[first - 1].end_mark.index
+        elif last + 1 < len(nodes):
+            end = nodes[last + 1].start_mark.index
         elif comma := re.compile(r"\s*,").match(text, end):
             end = comma.end()
         yield _Change(start, end, "")
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last of those that follow each other without a gap."""
+    for _, each in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in each]
+        yield run[0], run[-1]
 
 
 def _alone(text: str, node: Any) -> tuple[str, str] | None:
@@ -157,13 +166,12 @@ def _narrowed(text: str, workers: Any, node: Any, kept: Sequence[int]) -> _Chang
         return None
     start, end = node.start_mark.index, _end(text, node)
     copies = list[str]()
-    for _, each in groupby(enumerate(kept), lambda pair: pair[1] - pair[0]):
-        run = [position for _, position in each]
+    for first, last in _runs(kept):
         inside = [
             _Change(
                 value.start_mark.index - start,
                 value.end_mark.index - start,
-                _as_written(value, narrowed(str(value.value), run[0], run[-1])),
+                _as_written(value, narrowed(str(value.value), first, last)),
             )
             for value in scalars
         ]
@@ -222,6 +230,12 @@ def _lines_after(text: str, at: int, lines: Iterable[str]) -> _Change:
         return _Change(at, at, "".join(f"{newline}{line}" for line in lines))
     at = min(at + 1, len(text))
     return _Change(at, at, "".join(f"{line}{newline}" for line in lines))
+
+
+def _dash(text: str, node: Any) -> int:
+    """Where the line of an item's dash begins, which may stand above it, alone but for comments."""
+    above = _LONE_DASH.search(text[: node.start_mark.index])
+    return above.start() if above else text.rfind("\n", 0, node.start_mark.index) + 1
 
 
 def _whole_lines(text: str, start: int, end: int) -> _Change:

@@ -89,7 +89,7 @@ class Ray(HostRay):
     port: int | None = entry(values.port, "The port of Ray's GCS on the head; 6379 if not given.")
     ports: Ports | None = entry(
         values.choice(Ports),
-        "random (the default): Ray takes free ports; pinned: the ten from ray.port on.",
+        "random (the default): Ray takes free ports; pinned: the eleven from ray.port on.",
     )
     auth: Auth | None = entry(
         values.choice(Auth),

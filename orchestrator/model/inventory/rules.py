@@ -172,6 +172,8 @@ def _check_temp_dir(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
 
 def _check_devices(inventory: Inventory, path: Path, host: Host) -> Iterator[Fault]:
     """Ray does not start where it is told of more devices than a variable leaves."""
+    if not (inventory.engine or Engine.RAY).has_ray:
+        return
     accelerator = host.accelerator or inventory.accelerator or Accelerator.NVIDIA
     kind, variables = KINDS[accelerator], dict(_variables((), inventory)) | dict(_variables(path, host))
     if accelerator is Accelerator.AMD and ROCR in variables and kind.visible not in variables:

@@ -10,7 +10,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.inventory.ranges import expand
 
 _COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
-_ODD = re.compile(r"(?m)<<[ \t]*:|(?:^|[-:,\[{])[ \t]*[&*!|>?%]|\t|^---")
+_ODD = re.compile(r"(?m)^ *-[ \r]*$|<<[ \t]*:|(?:^|[-:,\[{])[ \t]*[&*!|>?%]|\t|^---")
 _NESTED = re.compile(r":[ \t]*\{[^{}]*\}")
 _ITEM = re.compile(
     r"(?m)\{(?P<flow>[^{}]*)\}|^(?P<indent> *)-(?P<gap> +)(?P<first>\w.*)(?P<rest>(?:\n(?P=indent) +.*|\n *$)*)"

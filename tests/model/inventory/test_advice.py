@@ -53,6 +53,11 @@ CASES = [
 ]
 
 
+def test_of_a_machine_that_is_to_join_the_file_has_no_line() -> None:
+    change = Edit(("docker", "command"), ("sudo -n docker",))
+    assert written().edit(change, ("gpu9",)) == "in the inventory, write `docker: {command: sudo -n docker}`"
+
+
 @pytest.mark.parametrize(("change", "hosts", "told"), CASES)
 def test_a_change_names_its_line_and_the_key_above_it(
     change: tuple[str, str], hosts: tuple[str, ...], told: str

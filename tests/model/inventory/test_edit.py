@@ -29,6 +29,7 @@ accelerator: amd
 """
 AT_THE_MARGIN = "workers:\n- {host: gpu2, ip: 10.0.0.2}\n- {host: gpu3, ip: 10.0.0.3}"
 NOTHING_WRITTEN = "workers:   # none yet\nhf_home: /models\n"
+NULL = "workers: null   # none yet\n"
 EMPTY = "workers: []  # none yet\nhf_home: /models\n"
 BRACKETS = "workers: [{host: gpu2, ip: 10.0.0.2}, {host: gpu3, ip: 10.0.0.3}]  # all\n"
 BRACKETED_LINES = """\
@@ -45,6 +46,15 @@ workers:
     ip: 10.0.2.[1-12]
     name: node[01-12]  # zeros
 """
+BRACKET_LAST = """\
+workers:
+  [{host: gpu2, ip: 10.0.0.2},
+   {host: gpu3, ip: 10.0.0.3},
+   {host: gpu4, ip: 10.0.0.4}]  # all
+"""
+DASHES_APART = (
+    "workers:\n  -\n    host: gpu2\n    ip: 10.0.0.2\n  - # three\n\n    host: gpu3\n    ip: 10.0.0.3\n"
+)
 ANCHORED = """\
 docker: &docker {shm_size: 1g}
 workers:
@@ -57,6 +67,7 @@ LAST_OF_ALL = "workers:\n  - ip: 10.0.0.2\n    host: gpu2\n    env: &env\n      
 NODES = (("- host: n[01-", ""), ("  ip: 10.0.2.[1-", ""), ("  name: node[01-", "  # zeros"))
 LINES = (f"+  {NEW[0]},", f"+  {NEW[1]}")
 FORMS = [BLOCK, AT_THE_MARGIN, BRACKETS, BRACKETED_LINES, WITH_A_COMMA, RANGES, ANCHORED, LAST_OF_ALL]
+FORMS += [BRACKET_LAST, DASHES_APART]
 
 
 def read(text: str) -> Inventory:
@@ -90,7 +101,7 @@ def changed(before: str, after: str) -> list[str]:
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
-@pytest.mark.parametrize("form", [NONE.removeprefix(TOP), *FORMS, NOTHING_WRITTEN, EMPTY])
+@pytest.mark.parametrize("form", [NONE.removeprefix(TOP), *FORMS, NOTHING_WRITTEN, NULL, EMPTY])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_new_workers_come_after_the_others_whatever_the_form(form: str, newline: str) -> None:
     text = (TOP + form).replace("\n", newline)
@@ -123,6 +134,7 @@ def test_they_are_written_as_the_others_are(form: str, lines: list[str]) -> None
 def test_every_worker_can_go_alone_and_all_at_once(form: str) -> None:
     for name in names(TOP + form):
         removed(TOP + form, name)
+        removed(TOP + form, *(each for each in names(TOP + form) if each != name))
     removed(TOP + form, *names(TOP + form))
 
 

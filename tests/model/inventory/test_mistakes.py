@@ -646,6 +646,12 @@ def test_a_folder_for_rays_sockets_may_be_long_where_none_of_them_would_be(text:
     assert mistakes(text) == []
 
 
+def test_where_no_ray_is_started_none_of_its_rules_for_devices_is_broken() -> None:
+    text = "accelerator: amd\nenv: {ROCR_VISIBLE_DEVICES: '0'}\nray: {num_gpus: 8}\n"
+    assert mistakes(f"{LINE_4}{text}")
+    assert mistakes(f"{LINE_4}{text}engine: mp\n") == []
+
+
 def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:
     text = """\
 cluster: Demo
