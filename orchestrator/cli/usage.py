@@ -4,12 +4,16 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any, cast, get_args
+from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from typer._click import exceptions
 from typer._click.globals import get_current_context
 
 from orchestrator.cli import habits
+
+if TYPE_CHECKING:
+    from orchestrator.model.inventory.mistakes import Mistake
 
 SIMILAR = 0.7
 """How like a word has to be to be suggested: `--json` is less like `--jobs`."""
@@ -28,6 +32,8 @@ class CommandLineError(exceptions.UsageError):
 
         cut = self.message if len(self.message) <= SCREEN else f"{self.message[:SCREEN]}…"
         notice().print(cut, style="red")
+        if self.ctx:
+            show_to_programs(self.ctx, cut)
 
 
 def current() -> Any:
@@ -46,6 +52,17 @@ def typed() -> list[str]:
     """The words after the program's name."""
     ctx = current()
     return list(ctx.find_root().command.typed) if ctx else []
+
+
+def show_to_programs(ctx: Any, text: str, mistakes: "tuple[Mistake, ...]" = ()) -> None:
+    """Prints what is wrong as JSON, where the line asks for that, however far it was understood."""
+    line = list(takewhile("--".__ne__, ctx.find_root().command.typed))
+    for form in ("json", "jsonl"):
+        spellings = (f"-o{form}", f"--output={form}")
+        if any(word in spellings for word in line) or {("-o", form), ("--output", form)} & {*pairwise(line)}:
+            from orchestrator.cli.output import refusal
+
+            refusal.show(form, ctx.command_path, text, mistakes)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ NO_GPUS_OPTION = (
     + change("docker.gpus", f"'{gpu_request.CDI}'")
 )
 NO_CDI = (
-    "describe the GPUs to Docker there: "
+    "describe the GPUs by CDI there: "
     + there("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml")
     + f"; or set {where('docker.gpus')} or {where('docker.args')} to what it has"
 )

@@ -113,7 +113,7 @@ def test_a_machine_whose_address_is_not_to_be_told_is_not_written(
         (["remove", "gpu9"], 'HOST: no host matches "gpu9"; did you mean "gpu2"? the hosts are gpu1, gpu2'),
         (
             ["remove", "gpu2", "head"],
-            "gpu1 is the head, which the others join: take the cluster down (raycluster down)",
+            "gpu1 is the head, which the others join: take the cluster down (`raycluster down`)",
         ),
     ],
 )
@@ -141,9 +141,10 @@ def test_the_lines_to_type_name_the_file_where_it_would_not_be_found(
     machines: FakeFleet, raycluster: Raycluster, folder: Path
 ) -> None:
     (folder / "inventory.yaml").rename(folder / "my file.yaml")
-    assert "raycluster up 'my file.yaml'\n" in raycluster("add", "-i", "my file.yaml", "gpu3").stdout
+    assert "raycluster up -i 'my file.yaml'\n" in raycluster("add", "-i", "my file.yaml", "gpu3").stdout
     assert (
-        "raycluster up --prune 'my file.yaml'\n" in raycluster("remove", "-i", "my file.yaml", "gpu3").stdout
+        "raycluster up -i 'my file.yaml' --prune\n"
+        in raycluster("remove", "-i", "my file.yaml", "gpu3").stdout
     )
     assert machines.sent
 

@@ -193,6 +193,30 @@ def test_a_mistake_in_the_inventory_is_json_too(
     assert Draft202012Validator(answers.schema("refusal")).is_valid(told)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "-o", "json", "--nosuch"),
+        ("statsu", "-o", "json"),
+        ("check", "--output=json", "-j", "none"),
+        ("status", "gpu2", "-ojson"),
+        ("exec", "-o", "json"),
+    ],
+)
+def test_so_is_one_in_the_line_itself(
+    words: tuple[str, ...], hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster(*words)
+    told = json.loads(ran.stdout)
+    assert (ran.exit_code, hosts.sent) == (2, [])
+    assert (told["error"], told["mistakes"]) == (ran.stderr.rstrip(), [])
+
+
+def test_what_a_command_in_containers_is_to_print_is_not_for_us(raycluster: Raycluster) -> None:
+    ran = raycluster("exec", "--nosuch", "--", "kubectl", "get", "-o", "json")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+
+
 def test_so_is_it_as_the_last_event(hosts: FakeFleet, raycluster: Raycluster, folder: Path) -> None:
     (folder / "inventory.yaml").write_text("cluster: demo\n")
     ran = raycluster("up", "-o", "jsonl")

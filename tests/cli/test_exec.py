@@ -94,6 +94,16 @@ def test_json_has_a_result_for_each_host(
     }
 
 
+@pytest.mark.parametrize(
+    ("words", "host"), [(("gpu2", "bash"), "gpu2"), (("", "bash"), "bash"), ((), "HOST")]
+)
+def test_dockers_way_to_a_terminal_is_answered_with_ours(
+    words: tuple[str, ...], host: str, raycluster: Raycluster
+) -> None:
+    ran = raycluster("exec", "-it", *words)
+    assert (ran.exit_code, ran.stderr) == (2, f"no such option: -it → raycluster shell {host}\n")
+
+
 @pytest.mark.parametrize("code", [126, 127])
 def test_a_line_for_a_shell_in_one_word_gets_a_hint(
     code: int, answers: Answering, raycluster: Raycluster

@@ -1,9 +1,13 @@
 """The log of a run says what was run and how it ended; `ls` reads there which inventories were used."""
 
 import json
+import os
 from pathlib import Path
 
+import pytest
+
 from orchestrator import __version__
+from orchestrator.cli.run.run_log import Mask, RunLog
 from orchestrator.plan.lock import TAKEN
 from orchestrator.remote.transport import Output
 from tests.cli.conftest import INVENTORY, Raycluster, sent
@@ -42,6 +46,16 @@ def test_so_does_that_of_a_success_and_of_a_run_that_was_kept_out(
     hosts.streams("gpu1", sent("hold-lock"), *HOLDER, Output(TAKEN))
     assert raycluster("down").exit_code == 4
     assert log(folder, "down")[-1] == "# exit code: 4"
+
+
+def test_a_full_disk_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *_: full)
+        log = RunLog(tmp_path / "up.log", Mask())
+    log.fields(command="raycluster up")
+    log.write("started")
+    log.close()
 
 
 def test_its_name_can_be_pasted(hosts: FakeFleet, raycluster: Raycluster, folder: Path) -> None:

@@ -41,6 +41,7 @@ def add(
     """
     from orchestrator.cli.commands.init_draft import given, warn_of_docker
     from orchestrator.cli.output.console import answer
+    from orchestrator.cli.output.typed import line
     from orchestrator.cli.run import inventory_edit
     from orchestrator.model.inventory.edit import with_workers
     from orchestrator.plan.problem import plural
@@ -67,9 +68,7 @@ def add(
     answer().print(
         f"{inventory.name}: {plural(len(items), 'worker')} more, {plural(len(cluster.nodes), 'host')} now"
     )
-    answer().print(
-        f"Start {', '.join(names)}; what runs stays: raycluster up{inventory_edit.named(inventory)}"
-    )
+    answer().print(f"Start {', '.join(names)}; what runs stays: {line('up')}")
 
 
 def _nodes(file: "InventoryFile", targets: "tuple[Target, ...]") -> "tuple[Node, ...]":

@@ -25,7 +25,7 @@ class Exec(LeanCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] in TERMINAL and not ctx.resilient_parsing:
-            host = next((word for word in args[1:] if word[0] != "-"), "HOST")
+            host = next((word for word in args[1:] if word and word[0] != "-"), "HOST")
             inventory_file.refuse(f"no such option: {args[0]} → raycluster shell {shlex.quote(host)}")
         return super().parse_args(ctx, args)
 

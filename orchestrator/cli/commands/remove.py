@@ -29,6 +29,7 @@ def remove(
     that runs there goes on until `up --prune` or `down --prune` removes it.
     """
     from orchestrator.cli.output.console import answer
+    from orchestrator.cli.output.typed import line
     from orchestrator.cli.run import inventory_edit
     from orchestrator.model.inventory.edit import without_workers
     from orchestrator.plan.problem import plural
@@ -36,10 +37,10 @@ def remove(
     inventory_file.no_files(hosts)
     inventory = inventory_edit.opened(file)
     gone = inventory_file.only(inventory.cluster, ",".join(hosts), option="HOST") or frozenset()
-    head, argument = inventory.cluster.head.name, inventory_edit.named(inventory)
+    head = inventory.cluster.head.name
     if head in gone:
         inventory_file.refuse(
-            f"{head} is the head, which the others join: take the cluster down (raycluster down{argument}), "
+            f"{head} is the head, which the others join: take the cluster down (`{line('down')}`), "
             f"then write another `head:` into {inventory.name}"
         )
     names = [node.name for node in inventory.cluster.nodes if node.name in gone]
@@ -57,4 +58,4 @@ def remove(
         f"{inventory.name}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} out, "
         f"{plural(len(cluster.nodes), 'host')} now"
     )
-    answer().print(f"What still runs there goes with: raycluster up --prune{argument}")
+    answer().print(f"What still runs there goes with: {line('up', '--prune')}")

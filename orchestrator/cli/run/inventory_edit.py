@@ -6,13 +6,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from orchestrator.cli.run import atomic_file
-from orchestrator.cli.run.inventory_file import path, refuse, usual
+from orchestrator.cli.run.inventory_file import path, read, refuse
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.model.inventory.edit import NotEditable
 from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.models import Inventory
-from orchestrator.model.inventory.parse import load_written, parse
+from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
@@ -36,12 +36,10 @@ def opened(option: str | None) -> InventoryFile:
     name = path(None, option)
     if name == "-":
         refuse("standard input cannot be edited: name a file with -i")
-    written = load_written(name)
-    if isinstance(written, InventoryError):
-        refuse(written.text(), written.mistakes)
+    written, cluster = read(name, option or "")
     text = _text(name)
     return InventoryFile(
-        name, text.removeprefix(MARK), MARK * text.startswith(MARK), written[1], resolve(written[1])
+        name, text.removeprefix(MARK), MARK * text.startswith(MARK), written.inventory, cluster
     )
 
 
@@ -77,13 +75,6 @@ def write(file: InventoryFile, text: str) -> None:
     if _text(file.name) != file.mark + file.text:
         refuse(f"{file.name} was changed meanwhile, and nothing was written: once more, please")
     atomic_file.replace(target, file.mark + text, mode=target.stat().st_mode)
-
-
-def named(file: InventoryFile) -> str:
-    """The file as an argument of the next command: nothing where that would find it by itself."""
-    from orchestrator.plan.command import quoted
-
-    return "" if file.name == usual() else f" {quoted(file.name)}"
 
 
 def _text(name: str) -> str:

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.model.inventory.advice import Written
     from orchestrator.model.inventory.mistakes import Mistake
     from orchestrator.model.secret import Secret
     from orchestrator.plan.actions.up import Secrets
@@ -46,6 +47,11 @@ def demand_ray(cluster: "Cluster") -> None:
 
 def as_written(argument: str | None, option: str | None) -> "Cluster":
     """The cluster of the inventory, or every problem of the file and exit code 2."""
+    return read(path(argument, option), argument or option or "")[1]
+
+
+def read(file: str, given: str) -> "tuple[Written, Cluster]":
+    """The file and its cluster, or every problem of it and exit code 2. `given`: how it was named, if it was."""
     from orchestrator.cli.output import typed
     from orchestrator.model.inventory.advice import Written
     from orchestrator.model.inventory.mistakes import InventoryError
@@ -53,14 +59,13 @@ def as_written(argument: str | None, option: str | None) -> "Cluster":
     from orchestrator.model.inventory.resolve import resolve
     from orchestrator.plan.typed import Caller
 
-    written = load_written(path(argument, option))
-    if isinstance(written, InventoryError):
-        refuse(written.text(), written.mistakes)
-    cluster = resolve(written[1])
+    found = load_written(file)
+    if isinstance(found, InventoryError):
+        refuse(found.text(), found.mistakes)
+    written, cluster = Written(*found), resolve(found[1])
     hosts = {node.name: node.is_local for node in cluster.nodes}
-    file = Written(*written)
-    typed.called(Caller(argument or option or "", hosts, file.edit, file.where))
-    return cluster
+    typed.called(Caller(given, hosts, written.edit, written.where))
+    return written, cluster
 
 
 def path(argument: str | None, option: str | None) -> str:
@@ -224,9 +229,6 @@ def refuse(text: str, mistakes: "tuple[Mistake, ...]" = ()) -> NoReturn:
     from orchestrator.cli.output.console import notice
 
     notice().print(text, style="red")
-    ctx = usage.current()
-    if ctx and (form := ctx.params.get("output")) in ("json", "jsonl"):
-        from orchestrator.cli.output import refusal
-
-        refusal.show(form, ctx.command_path, text, mistakes)
+    if ctx := usage.current():
+        usage.show_to_programs(ctx, text, mistakes)
     raise typer.Exit(2)

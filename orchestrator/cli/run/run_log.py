@@ -59,7 +59,8 @@ class RunLog:
 
     def fields(self, **fields: str) -> None:
         """Lines that programs read, too."""
-        self._file.writelines(_field(name, self._mask(value)) for name, value in fields.items())
+        with self._lock, suppress(OSError):
+            self._file.writelines(_field(name, self._mask(value)) for name, value in fields.items())
 
     def close(self) -> None:
         with suppress(OSError):

@@ -1,6 +1,7 @@
 """What `check` alone inspects of a host: Docker's own report, GPUs, devices, disks, and who else is there."""
 
 import re
+from collections.abc import Iterator
 
 from orchestrator.model import gpu_request
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
@@ -11,7 +12,7 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Hardware, Inspection
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem, headline, plural
-from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
+from orchestrator.plan.remedies import NO_CDI, NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
 from orchestrator.plan.typed import add, change, ours, there
 
 OLDEST_ENGINE = (19, 3)
@@ -27,6 +28,9 @@ BY_RUNTIME = " and ".join(
         add("docker.args", "--runtime=nvidia", "-e", "NVIDIA_VISIBLE_DEVICES=all"),
     )
 )
+BY_DEVICE = f"{change('docker.gpus', 'none')} and {add('docker.args', '--device=nvidia.com/gpu=all')}"
+FIRST_PODMAN_WITH_GPUS = (5,)
+"""4.3 takes no notice of --gpus; from 5.0 on it is CDI's: pkg/specgenutil/specgen.go."""
 SET_CDI = change("docker.gpus", f"'{gpu_request.CDI}'")
 
 IMAGE_ROOM = 30 * GIB
@@ -132,6 +136,10 @@ def _toolkit(node: Node, hardware: Hardware, engine: Engine | None) -> Findings:
     """What gives containers the GPUs: --gpus wants a program of the toolkit; there are CDI and a runtime, too."""
     level, asks = failure if hardware.nvidia_driver else warning, node.docker.gpus
     version = release(engine.version) if engine else ()
+    if engine and engine.maker is Maker.PODMAN:
+        if asks != gpu_request.NONE:
+            yield from (level(node.name, "gpus", *each) for each in _without_gpus(hardware, version))
+        return
     by_cdi = bool(hardware.nvidia_cdi or (engine and any(map(GPU.match, engine.devices))))
     if not hardware.nvidia_toolkit and not by_cdi:
         yield level(node.name, "gpus", "the NVIDIA container toolkit is not there", NO_TOOLKIT)
@@ -148,6 +156,15 @@ def _toolkit(node: Node, hardware: Hardware, engine: Engine | None) -> Findings:
     elif not by_cdi:
         text = f"there is {hardware.nvidia_toolkit}, but not the hook that --gpus wants"
         yield level(node.name, "gpus", text, NO_TOOLKIT)
+
+
+def _without_gpus(hardware: Hardware, podman: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    """Why Podman's --gpus gives containers none, and what does."""
+    if not hardware.nvidia_cdi:
+        install = "" if hardware.nvidia_toolkit else "install the NVIDIA container toolkit there, then "
+        yield "no GPU is described there by CDI, which Podman's --gpus goes by", f"{install}{NO_CDI}"
+    elif () < podman < FIRST_PODMAN_WITH_GPUS:
+        yield "its Podman takes no notice of --gpus", BY_DEVICE
 
 
 def _neighbours(cluster: Cluster, node: Node, found: Inspection) -> Findings:

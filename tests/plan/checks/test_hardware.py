@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
-from orchestrator.plan.checks.hardware import BY_RUNTIME, SET_CDI, check_hardware
+from orchestrator.plan.checks.hardware import BY_DEVICE, BY_RUNTIME, SET_CDI, check_hardware
+from orchestrator.plan.facts.docker_engine import Maker
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
-from orchestrator.plan.remedies import NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER, docker_problem
+from orchestrator.plan.remedies import NO_CDI, NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER, docker_problem
 from orchestrator.plan.typed import change, ours, there
 from tests.plan.checks.samples import (
     ALONE,
@@ -285,6 +286,24 @@ def test_what_gives_containers_nvidias_gpus(
     told = replace(seen, engine=replace(seen.engine, **docker))  # type: ignore[arg-type]
     found = check_hardware(of, of.head, bare_host(of.head), told)
     assert [(each.text, each.fix) for each in found if each.topic == "gpus" and each.fix] == wanted
+
+
+@pytest.mark.parametrize(
+    ("version", "described", "wanted"),
+    [
+        ("5.4.2", "/etc/cdi/nvidia.yaml", []),
+        ("4.3.1", "/etc/cdi/nvidia.yaml", [("its Podman takes no notice of --gpus", BY_DEVICE)]),
+        ("5.4.2", "", [("no GPU is described there by CDI, which Podman's --gpus goes by", NO_CDI)]),
+    ],
+)
+def test_podman_gives_gpus_by_cdi_and_needs_no_hook(
+    version: str, described: str, wanted: list[tuple[str, str]]
+) -> None:
+    seen = hardware(**HOOKLESS, nvidia_cdi=described)
+    assert seen.engine
+    podman = replace(seen, engine=replace(seen.engine, maker=Maker.PODMAN, version=version))
+    assert [told[1:] for told in bad(podman)] == wanted
+    assert bad(podman, docker=Docker(gpus="none")) == []
 
 
 def test_who_asks_for_cdi_or_for_no_gpus_option_needs_no_hook() -> None:
