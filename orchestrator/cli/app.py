@@ -44,12 +44,12 @@ class Root(LazyGroup):
     table = COMMANDS
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        self.typed = list(args)
-        with usage.told_plainly(self, self.typed):
-            return super().make_context(info_name, self._in_order(self.typed), parent, **extra)
+        self.words = list(args)
+        with usage.told_plainly(self, self.words):
+            return super().make_context(info_name, self._in_order(self.words), parent, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        with usage.told_plainly(self, self.typed):
+        with usage.told_plainly(self, self.words):
             return super().invoke(ctx)
 
     def _in_order(self, args: list[str]) -> list[str]:

@@ -43,20 +43,20 @@ def current() -> Any:
 
 def meant(word: str, *words: str) -> str:
     """The line that was typed, with other words in the place of one."""
-    line = typed()
+    line = command_line()
     at = line.index(word) if word in line else len(line)
     return shlex.join((PROGRAM, *line[:at], *words, *line[at + 1 :]))
 
 
-def typed() -> list[str]:
+def command_line() -> list[str]:
     """The words after the program's name."""
     ctx = current()
-    return list(ctx.find_root().command.typed) if ctx else []
+    return list(ctx.find_root().command.words) if ctx else []
 
 
 def show_to_programs(ctx: Any, text: str, mistakes: "tuple[Mistake, ...]" = ()) -> None:
     """Prints what is wrong as JSON, where the line asks for that, however far it was understood."""
-    line = list(takewhile("--".__ne__, ctx.find_root().command.typed))
+    line = list(takewhile("--".__ne__, ctx.find_root().command.words))
     for form in ("json", "jsonl"):
         spellings = (f"-o{form}", f"--output={form}")
         if any(word in spellings for word in line) or {("-o", form), ("--output", form)} & {*pairwise(line)}:

@@ -187,10 +187,10 @@ def session(
 
 def _what_runs(cluster: Cluster) -> dict[str, str]:
     """What a log begins with."""
-    typed, inventory = usage.typed(), inventory_file.in_use()
+    words, inventory = usage.command_line(), inventory_file.in_use()
     return {
         "raycluster": __version__,
-        "command": shlex.join(("raycluster", *redact.arguments(tuple(typed)))),
+        "command": shlex.join(("raycluster", *redact.arguments(tuple(words)))),
         "inventory": inventory,
         "cluster": cluster.name,
         "began": time.strftime("%Y-%m-%dT%H:%M:%S"),
