@@ -80,6 +80,7 @@ def test_the_inventories_that_were_used_are_listed_with_their_last_run(
     assert raycluster("ls").stdout == ""
     raycluster("up")
     raycluster("down", "other.yaml")
+    raycluster("up", "-", stdin=INVENTORY)
     before = len(hosts.sent)
     listed = json.loads(raycluster("ls", "-o", "json").stdout)["inventories"]
     assert len(hosts.sent) == before

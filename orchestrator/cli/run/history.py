@@ -8,6 +8,8 @@ from orchestrator.frozen import dataclass
 
 HEADER = 4096  # bytes; the command line is in it
 LAST = 512
+STDIN = "-"
+"""No file that could be used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def _read(log: Path) -> Iterator[UsedInventory]:
     except OSError:
         return
     begun, ended = _fields(first), _fields(last)
-    if {"inventory", "cluster", "command", "began"} <= begun.keys():
+    if {"inventory", "cluster", "command", "began"} <= begun.keys() and begun["inventory"] != STDIN:
         code = ended.get("exit code", "")
         yield UsedInventory(
             inventory=begun["inventory"],
