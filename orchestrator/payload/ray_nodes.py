@@ -156,7 +156,7 @@ def everything(address):
     tried = {
         f"{node['ip']}:{node['metrics']}": node
         for node in found["nodes"]
-        if node["alive"] and node["metrics"] > 0
+        if node["alive"] and node["reached"] and node["metrics"] > 0
     }
     for node, answers in zip(tried.values(), reached.pool.map(listens, tried)):
         node["exports"] = answers

@@ -204,6 +204,15 @@ def test_without_seconds_it_tells_the_table_once_and_where_nobody_exports_metric
     )
 
 
+def test_who_exports_metrics_is_not_asked_of_a_node_that_cannot_be_reached(head: Head) -> None:
+    head.tells([row(), row("127.0.0.3")])
+    stdout, _ = head.run(head.address).communicate()
+    here, away = json.loads(stdout)["nodes"]
+    assert (here["reached"], here["exports"]) == (True, False)
+    assert away["reached"] is False
+    assert "exports" not in away
+
+
 @pytest.mark.parametrize(
     ("resources", "told"),
     [
