@@ -34,7 +34,7 @@ IF_SERVED = '[ -e "$1" ] || exit 0\n'
 RESUME = f"[ ! -e {SUPERVISOR} ] || python3 {SUPERVISOR} run &"
 """For the shell that a container begins with: what it served before, it serves again."""
 
-HF_HOME = "/run/raycluster/hf_home"
+TRIAL_HF_HOME = "/run/raycluster/hf_home"
 """Where a trial has the host's folder for Hugging Face a second time: its user may not enter the first place."""
 
 SERVING = ("supervisor.py", "rank_group.py", "server.py")

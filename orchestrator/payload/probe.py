@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from common import elsewhere, family, input_ended, listen
 
-HF_HOME = "/run/raycluster/hf_home"  # here a trial has that folder too, for a user who may not enter /root
+TRIAL_HF_HOME = "/run/raycluster/hf_home"  # that folder once more, for a user who may not enter /root
 OWN = ("HOME", "HOSTNAME", "OLDPWD", "PWD", "SHLVL", "_")  # a shell or Docker makes them anew
 PATIENCE = 3  # seconds for a connection
 ECHO_REQUEST = b"\x08\x00\xf7\xff\x00\x00\x00\x00"  # type, code, checksum, and zeros
@@ -167,10 +167,10 @@ def models(hf_home):
     mounts = [hf_home, *(line.split()[4] for line in read("/proc/self/mountinfo").splitlines())]
     mount = max((each for each in mounts if is_within(hub, each)), key=len)
     if mount == hf_home:
-        seen = os.path.join(HF_HOME, os.path.relpath(hub, hf_home))
+        seen = os.path.join(TRIAL_HF_HOME, os.path.relpath(hub, hf_home))
     else:
-        seen = os.path.join(HF_HOME, "hub") if mount == "/" else hub
-    given = HF_HOME if is_within(seen, HF_HOME) else seen
+        seen = os.path.join(TRIAL_HF_HOME, "hub") if mount == "/" else hub
+    given = TRIAL_HF_HOME if is_within(seen, TRIAL_HF_HOME) else seen
     there = os.path.isdir(given)
     unusable, readable = hindrance(given, seen) if there else ("", True)
     return {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.payload import HF_HOME, program
+from orchestrator.payload import TRIAL_HF_HOME, program
 from orchestrator.plan.facts import probe
 from orchestrator.plan.facts.probe import Trial
 from tests.plan.machines import Machine
@@ -66,7 +66,7 @@ def first(process: "subprocess.Popen[str]") -> Trial:
 
 
 def look(start: Start, accelerator: str = "none") -> Trial:
-    return first(start("look", accelerator, "127.0.0.1", HF_HOME))
+    return first(start("look", accelerator, "127.0.0.1", TRIAL_HF_HOME))
 
 
 def reached(start: Start, *addresses: str) -> dict[str, tuple[str, bool]]:
@@ -94,7 +94,7 @@ def test_an_image_without_ray_has_neither_the_package_nor_the_command(machine: M
 
 def test_limits_are_those_of_the_container(start: Start) -> None:
     few = ("/bin/sh", "-c", 'ulimit -S -n 256; ulimit -H -n 512; ulimit -S -l 64; exec "$@"', "sh")
-    found = first(start("look", "none", "127.0.0.1", HF_HOME, before=few))
+    found = first(start("look", "none", "127.0.0.1", TRIAL_HF_HOME, before=few))
     assert (found.nofile, found.most_files, found.memlock) == (256, 512, 64 * 1024)
 
 
@@ -129,7 +129,7 @@ def test_nvidias_gpus_are_those_that_nvidia_smi_lists(
 
 
 def test_it_answers_on_its_ports_until_standard_input_ends(start: Start, port: int) -> None:
-    process = start("look", "none", "127.0.0.1", HF_HOME, str(port))
+    process = start("look", "none", "127.0.0.1", TRIAL_HF_HOME, str(port))
     assert first(process).listens == (port,)
     for _ in range(2):
         with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -141,7 +141,7 @@ def test_it_answers_on_its_ports_until_standard_input_ends(start: Start, port: i
 
 
 def test_lines_on_standard_input_keep_it_alive(start: Start, port: int) -> None:
-    process = start("look", "none", "127.0.0.1", HF_HOME, str(port))
+    process = start("look", "none", "127.0.0.1", TRIAL_HF_HOME, str(port))
     first(process)
     assert process.stdin
     process.stdin.write("\n\n")
@@ -152,11 +152,13 @@ def test_lines_on_standard_input_keep_it_alive(start: Start, port: int) -> None:
 def test_a_port_that_another_program_holds_is_left_to_it(start: Start, port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         held = other.getsockname()[1]
-        assert first(start("look", "none", "127.0.0.1", HF_HOME, str(held), str(port))).listens == (port,)
+        assert first(start("look", "none", "127.0.0.1", TRIAL_HF_HOME, str(held), str(port))).listens == (
+            port,
+        )
 
 
 def test_it_listens_at_its_own_address_alone(start: Start, port: int) -> None:
-    first(start("look", "none", "127.0.0.2", HF_HOME, str(port)))
+    first(start("look", "none", "127.0.0.2", TRIAL_HF_HOME, str(port)))
     assert reached(start, f"127.0.0.2:{port}", f"127.0.0.1:{port}") == {
         f"127.0.0.2:{port}": ("open", True),
         f"127.0.0.1:{port}": ("refused", True),

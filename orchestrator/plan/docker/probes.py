@@ -69,7 +69,7 @@ def run_probe(
     `folder`: the one for Hugging Face, empty where it is not there: Docker would make it.
     """
     target = hf_home_target(node)
-    mounts = (part for to in (target, payload.HF_HOME) for part in ("-v", f"{folder}:{to}") if folder)
+    mounts = (part for to in (target, payload.TRIAL_HF_HOME) for part in ("-v", f"{folder}:{to}") if folder)
     given = (*mounts, *found_inside(cluster, node, place))
     words = (program("probe"), "look", node.accelerator, place.ip, target, *map(str, ports))
     return _container(cluster, node, _probe_name(cluster, node), given, words)
