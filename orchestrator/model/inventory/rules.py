@@ -50,9 +50,9 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
     if (inventory.engine or Engine.RAY).has_ray:
         yield from _check_token(inventory, hosts)
         yield from _check_temp_dir(inventory, hosts)
-    yield from dict.fromkeys(
-        chain.from_iterable(_check_devices(inventory, path, hosts[path]) for path in hosts)
-    )
+        yield from dict.fromkeys(
+            chain.from_iterable(_check_devices(inventory, path, hosts[path]) for path in hosts)
+        )
     yield from _check_labels({(): inventory, **hosts})
     yield from _check_lengths(inventory, hosts)
     yield from _check_host_ips({(): inventory} | {path: hosts[path] for path in machines}, machines)
@@ -172,8 +172,6 @@ def _check_temp_dir(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
 
 def _check_devices(inventory: Inventory, path: Path, host: Host) -> Iterator[Fault]:
     """Ray does not start where it is told of more devices than a variable leaves."""
-    if not (inventory.engine or Engine.RAY).has_ray:
-        return
     accelerator = host.accelerator or inventory.accelerator or Accelerator.NVIDIA
     kind, variables = KINDS[accelerator], dict(_variables((), inventory)) | dict(_variables(path, host))
     if accelerator is Accelerator.AMD and ROCR in variables and kind.visible not in variables:
