@@ -4,6 +4,7 @@ import re
 
 MOST = 1024  # machines in one cluster
 
+_IPV6 = re.compile(r"\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(?:%[\w.-]+)?\]")
 _RANGE = re.compile(r"\[([0-9]{1,9})-([0-9]{1,9})\]")
 
 
@@ -47,4 +48,6 @@ def _parts(text: str) -> tuple[str, str, str, str]:
         case [_, _, _, _, _, _, *_]:
             raise ValueError("has more than one range in brackets; write a host for each instead")
         case _:
+            if address := _IPV6.search(text):
+                raise ValueError(f"an IPv6 address stands here without brackets: {address[1]}")
             raise ValueError("has brackets that hold no range such as [2-9] or [01-16]")

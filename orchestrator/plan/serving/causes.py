@@ -38,7 +38,12 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
 }
 """What is called how with an accelerator."""
 
-ERROR = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit): .+|.* error: .+|Value error, .+")
+ERROR = re.compile(
+    r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit): .+|.* error: .+|Value error, .+"
+    r"|.+ \[type=\w+, input_value=.*"  # pydantic, whose own header stands above
+)
+BARE = re.compile(r"(?:[\w.]+\.)?\w+(?:Error|Exception):?")
+"""An error without a word, as of `assert` and `raise NotImplementedError`: its trace alone tells more."""
 SPEAKER = re.compile(  # vLLM's processes, Ray's, and PyTorch's
     r"\((?:(?P<who>[\w ][\w =-]*? )?pid=\w+|raylet)(?:, ip=(?P<ip>[0-9a-fA-F.:]+))?\)\s?|\[(?P<rank>rank\d+)\]:\s?"
 )
@@ -49,11 +54,12 @@ LEVEL = re.compile(
     r".{0,60}?\b(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) +\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \[?[\w./-]+:\d+\] ?"
 )
 ASIDE = re.compile(
-    r"(?:DEBUG|INFO|WARNING)\b"  # logging, uvicorn
-    r"|.*\bNCCL (?:INFO|WARN|TRACE)\b"
+    r"\[?(?:DEBUG|INFO|WARNING)\b"  # logging, uvicorn, transformers
+    r"|.*\bNCCL (?:INFO|WARN|TRACE)\b(?!.*No space left on device)"  # without /dev/shm it cannot go on
     r"|\[?[IW]\d{3,4} \d\d:\d\d"  # glog: PyTorch, JAX
     r"|\[\d{4}-[^\]]* [DIW] \d+ \d+\]"  # Ray
-    r"|\d{4}-\d\d-\d\d [\d:,.]+\s+(?:- )?(?:DEBUG|INFO|WARNING)\b"
+    r"|\d{4}-\d\d-\d\d [\d:,.]+\s+(?:[|-] )?(?:DEBUG|INFO|WARNING|[DIW](?= ))\b"  # loguru, XLA
+    r"|\[\d{4}-[^\]]*\] (?:DEBUG|INFO|WARNING)\b"
     r"|\S+:\d+: \w*Warning: "  # Python's warnings
     r"|.*(?:thrown while requesting |[Rr]etrying (?:in |\d+ of |\(Retry)|after connection broken by )"
 )
@@ -63,7 +69,12 @@ LONGEST = 400  # characters of a line that says why
 FAILED = {"ERROR", "CRITICAL"}
 CODE = "    "  # what stands so far in is a program, or more on what was said
 SOURCE = re.compile(r"raise |from |import |File ")  # a line of a trace that quotes a program
-PAINT = re.compile(r"\x1b\[[0-9;]*m")
+PAINT = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # whatever a terminal is told
+    r"| \[repeated \d+x across cluster\].*"  # by Ray, of what several workers say
+)
+FIELD = re.compile(r"[a-z_][\w.,\[\]-]*")
+"""`cache_dtype`: pydantic names in a line of its own what the next line is about."""
 FRAME = re.compile(r"File \".*\", line \d+, in ")
 TRACE = "Traceback (most recent call last)"
 
@@ -102,7 +113,9 @@ def _explain(line: _Line, called: Mapping[str, str]) -> tuple[Weight, Problem] |
         found = re.search(known.pattern, line.text)
         if found and re.search(known.frame, line.frames):
             return known.weight, _problem(known, line, {**called, **_groups(found)})
-    if ERROR.fullmatch(line.text) and not re.search(SECONDARY_ERRORS, line.text):
+    if (ERROR.fullmatch(line.text) or BARE.fullmatch(line.text)) and not re.search(
+        SECONDARY_ERRORS, line.text
+    ):
         return Weight.SYMPTOM, Problem("", detail=_short(line.text) + line.place)
     return None
 
@@ -113,8 +126,9 @@ def _groups(found: re.Match[str]) -> Mapping[str, str]:
 
 def _problem(known: Known, line: _Line, values: Mapping[str, str]) -> Problem:
     # Who tells of another's end is not where it happened.
-    place = line.place if known.weight < Weight.CONSEQUENCE else ""
-    return Problem(_filled(known.whys, values) + place, _filled(known.fixes, values), _short(line.text))
+    why, place = _filled(known.whys, values), line.place if known.weight < Weight.CONSEQUENCE else ""
+    named = bool(line.ip) and line.ip in why
+    return Problem(why if named else why + place, _filled(known.fixes, values), _short(line.text))
 
 
 def _filled(texts: Sequence[str], values: Mapping[str, str]) -> str:
@@ -125,19 +139,26 @@ def _filled(texts: Sequence[str], values: Mapping[str, str]) -> str:
 
 def _errors(lines: Sequence[str]) -> Iterator[_Line]:
     """What may be an error, in the order of the log. Processes speak at once: the trace of each is kept apart."""
-    frames, remote = defaultdict[str, list[str]](list), dict[str, str]()
+    frames, remote, fields = defaultdict[str, list[str]](list), dict[str, str](), dict[str, str]()
     for line in lines:
         process, who, ip, words = _speaker(PAINT.sub("", line))
         level = LEVEL.match(words)
         words = words[level.end() :] if level else words
         text, harmless = words.strip(), bool(level and level["level"] not in FAILED) or ASIDE.match(words)
+        field = fields.pop(process, "")
         if text.startswith(TRACE):
             frames[process].clear()
         elif FRAME.match(text):
             frames[process].append(text)
         elif header := REMOTE.search(text):
             remote[process] = header["ip"]
+        elif FIELD.fullmatch(text) and not BARE.fullmatch(text):
+            fields[process] = text
         elif not (harmless or SOURCE.match(text) or words.startswith(CODE)):
+            if BARE.fullmatch(text) and frames[process]:
+                text = f"{text.rstrip(':')}: {frames[process][-1]}"
+            elif field and ERROR.fullmatch(text):
+                text = f"{field}: {text}"
             yield _Line(text, who, ip or remote.get(process, ""), "\n".join(frames[process]))
             if ERROR.fullmatch(text):
                 frames[process].clear()

@@ -45,8 +45,9 @@ SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-l
 TOKEN = (
     f"accept its conditions at huggingface.co; {add('secrets', 'HF_TOKEN')}; export HF_TOKEN here; then {UP}"
 )
-FOLDER = "check the name; a folder has to be in all containers, for example: " + add(
-    "docker.args", "-v", "/data/models:/models:ro"
+FOLDER = (
+    f"check the name; if the model is private, {add('secrets', 'HF_TOKEN')}, export HF_TOKEN here, then {UP}; "
+    f"a folder has to be in all containers, for example: {add('docker.args', '-v', '/data/models:/models:ro')}"
 )
 DEEP = f"{ours('check', '--deep')} tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
 MEMORY = (
@@ -287,6 +288,12 @@ KNOWN: tuple[Known, ...] = (
         ("the image has no vLLM",),
         (change("image", LAST_WITH_RAY),),
         "raycluster, which starts vLLM",
+    ),
+    Known(
+        r"creating shared memory segment /dev/shm\S* .*No space left on device",
+        ("the container's /dev/shm is full: {network} has no room there",),
+        (f"{change('docker.shm_size', '32g')}, then {UP}",),
+        "NCCL, as in https://github.com/llm-d/llm-d/issues/352",
     ),
     Known(
         r"No space left on device(: '(?P<path>[^']+)')?",

@@ -52,7 +52,10 @@ def ranks(sizes: Mapping[Option, int]) -> int:
 
 
 def choose(gpus: Mapping[str, int], given: Given) -> Parallelism:
-    """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win."""
+    """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win.
+
+    Where a given one leaves no way to use all, fewer are used before a group would lie across hosts.
+    """
     sizes = {option: given.number(option) for option in KINDS}
     counts = [count for count in gpus.values() if count]
     total, within = sum(counts), reduce(gcd, counts, 0)
@@ -63,14 +66,33 @@ def choose(gpus: Mapping[str, int], given: Given) -> Parallelism:
     share = total // others
     if not sizes[TENSOR]:
         pipeline = sizes[PIPELINE]
-        sizes[TENSOR] = max(1, share // pipeline) if pipeline else gcd(within, share)
+        sizes[TENSOR] = _tensor(counts, share, pipeline, others) if pipeline else gcd(within, share)
         chosen.append(TENSOR)
     if not sizes[PIPELINE]:
-        sizes[PIPELINE] = max(1, share // sizes[TENSOR])
+        tensor = sizes[TENSOR]
+        sizes[PIPELINE] = max(
+            1, share // tensor if share % tensor == 0 else _groups(counts, tensor) // others
+        )
         chosen.append(PIPELINE)
     args = tuple(word for option in chosen for word in (option.name, str(sizes[option])))
     said = ", ".join(f"{KINDS[option]} parallel {sizes[option]}" for option in chosen)
-    return Parallelism(args, f"{said}, for {_describe(counts)}", sizes)
+    used = ranks(sizes)
+    few = f"; {used} of {total} are used" if used < total else ""
+    return Parallelism(args, f"{said}, for {_describe(counts)}{few}", sizes)
+
+
+def _tensor(counts: list[int], share: int, pipeline: int, others: int) -> int:
+    """The largest size for so many stages: all GPUs where that is a part of a host or whole hosts, or else a part."""
+    within = reduce(gcd, counts)
+    if share % pipeline == 0 and (within % (size := share // pipeline) == 0 or size % within == 0):
+        return size
+    fit = (n for n in range(within, 0, -1) if within % n == 0 and _groups(counts, n) >= pipeline * others)
+    return next(fit, 1)
+
+
+def _groups(counts: list[int], size: int) -> int:
+    """How many groups of that size there are, none of them on two hosts."""
+    return sum(count // size for count in counts)
 
 
 def _whole(counts: list[int], share: int) -> bool:

@@ -1,5 +1,7 @@
 """How a model is spread: all GPUs, and no tensor-parallel group over two hosts, unless a person says so."""
 
+from math import gcd
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,12 +72,29 @@ def test_without_a_gpu_nothing_is_chosen_and_nothing_claimed() -> None:
         ("--tensor-parallel-size 2 -tp 4", 4, 4),
         ("-tp 4 --tensor-parallel-size 2", 2, 8),
         ("-pp 4", 4, 4),
+        ("-pp 3", 4, 3),
+        ("-pp 5", 2, 5),
+        ("-pp 9", 1, 9),
+        ("-tp 3", 3, 4),
+        ("-tp 5", 5, 2),
+        ("-tp 9", 9, 1),
         ("--pipeline_parallel_size=1", 16, 1),
         ("-tp 2 -pp 2", 2, 2),
     ],
 )
 def test_what_a_person_says_wins_and_the_other_size_follows(told: str, tensor: int, pipeline: int) -> None:
     assert sizes(8, 8, told=told) == (tensor, pipeline)
+
+
+@given(st.lists(st.sampled_from([1, 2, 4, 6, 8]), min_size=1, max_size=5), st.integers(1, 12))
+def test_with_so_many_stages_a_group_is_a_part_of_a_host_or_whole_hosts(
+    counts: list[int], stages: int
+) -> None:
+    within = gcd(*counts)
+    tensor, pipeline = sizes(*counts, told=f"-pp {stages}")
+    assert pipeline == stages
+    assert within % tensor == 0 or tensor % within == 0
+    assert tensor * stages <= sum(counts) or tensor == 1
 
 
 @pytest.mark.parametrize("told", ["-tp two", "-tp", "-tp=", "-tp -1", "-tp 0"])
@@ -186,6 +205,8 @@ def test_whatever_sizes_are_chosen_beside_data_parallelism_use_every_gpu(
         ((8, 4), "", "tensor parallel 4, pipeline parallel 3, for 12 GPUs on 2 hosts (8, 4)"),
         ((8, 8), "-tp 4", "pipeline parallel 4, for 8 GPUs on each of 2 hosts"),
         ((8, 8), "-pp 1", "tensor parallel 16, for 8 GPUs on each of 2 hosts"),
+        ((8, 8, 8), "-pp 2", "tensor parallel 8, for 8 GPUs on each of 3 hosts; 16 of 24 are used"),
+        ((8, 8), "-tp 3", "pipeline parallel 4, for 8 GPUs on each of 2 hosts; 12 of 16 are used"),
     ],
 )
 def test_only_what_was_chosen_is_explained(counts: tuple[int, ...], told: str, why: str) -> None:

@@ -2,6 +2,21 @@
 
 WORDED = [
     (
+        "NCCL 2.27",
+        (
+            "n1:3663:4044 [0] misc/shmutils.cc:129 NCCL WARN Error while creating shared memory segment "
+            "/dev/shm/nccl-Ewjreo (size 33030528), error: No space left on device (28)"
+        ),
+        "the container's /dev/shm is full",
+        "shm_size: 32g",
+    ),
+    (
+        "transformers, of a model that is private or not there",
+        "OSError: a/b is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'",
+        "there is no model a/b",
+        "if the model is private, ",
+    ),
+    (
         "vLLM 0.8.5 to 0.20.2",
         (
             "ValueError: To serve at least one request with the models's max seq len (40960), (5.6 GiB KV cache "
