@@ -31,6 +31,7 @@ GOOD = """\
 ✓ disk       all hosts  /var/lib/docker has room
 ✓ hf_home    all hosts  /data/hf has room
 cluster demo: 0 failures, 0 warnings on 2 hosts
+Next: raycluster up
 """
 
 
@@ -73,7 +74,9 @@ def test_a_failure_is_told_with_its_last_words_and_a_line_that_mends_it(
     assert told[0] == "✗ image      gpu2  a container from it does not start: docker: ray: not found"
     assert told[1:6] == [f"               | line {number}" for number in range(5, 10)]
     assert told[6].startswith("               → stock vLLM images lost Ray after v0.17.1. ")
-    assert check.stdout.endswith("cluster demo: 1 failure, 0 warnings on 2 hosts\n")
+    assert check.stdout.endswith(
+        "cluster demo: 1 failure, 0 warnings on 2 hosts\nOnce this is mended: raycluster check\n"
+    )
 
 
 def test_within_a_topic_the_worst_stands_last(good: FakeFleet, raycluster: Raycluster) -> None:
@@ -82,13 +85,15 @@ def test_within_a_topic_the_worst_stands_last(good: FakeFleet, raycluster: Raycl
     assert marks == ["✓", "✓", "!", "✗"]
 
 
-def test_a_warning_alone_is_no_failure(good: FakeFleet, raycluster: Raycluster) -> None:
+def test_a_warning_is_no_failure_and_one_line_of_several_hosts_counts_once(
+    good: FakeFleet, raycluster: Raycluster
+) -> None:
     few = trial_line(nofile=1024)
     good.streams("*", script("trial"), few)
     check = raycluster("check")
     assert check.exit_code == 0
     assert "! memory     all hosts  containers may open only 1024 files\n" in check.stdout
-    assert check.stdout.endswith("cluster demo: 0 failures, 2 warnings on 2 hosts\n")
+    assert check.stdout.endswith("cluster demo: 0 failures, 1 warning on 2 hosts\nNext: raycluster up\n")
 
 
 def test_a_host_that_cannot_be_asked_is_a_failure_with_its_name_and_the_others_are_checked(

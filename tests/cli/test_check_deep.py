@@ -37,11 +37,12 @@ def measured(fleet: FakeFleet) -> bool:
 def test_a_line_sums_it_up_and_each_pair_has_a_row(raycluster: Raycluster) -> None:
     check = raycluster("check", "--deep")
     assert (check.exit_code, check.stderr) == (0, "")
-    assert [line.rstrip() for line in check.stdout.splitlines()][-4:] == [
+    assert [line.rstrip() for line in check.stdout.splitlines()][-5:] == [
         "✓ all-reduce all hosts  sum right; 5.4 Gb/s, latency 400 µs (gloo over TCP)",
         "FROM  TO        THERE      BACK  LATENCY  OVER",
         "gpu1  gpu2  10.0 Gb/s  8.0 Gb/s    30 µs  TCP",
         "cluster demo: 0 failures, 0 warnings on 2 hosts",
+        "Next: raycluster up",
     ]
 
 

@@ -19,7 +19,7 @@ def test_restart_ends_when_ray_lists_every_host(raycluster: Raycluster) -> None:
     restart = raycluster("restart")
     assert restart.exit_code == 0, restart.stderr
     assert restart.stdout.startswith("cluster demo is up: Ray 2.56.0 lists all 2 hosts, 16 GPUs")
-    assert "is started anew" in restart.stderr
+    assert "new container" in restart.stderr
 
 
 def test_a_head_that_does_not_stop_is_not_started_and_what_is_there_is_said(

@@ -113,7 +113,7 @@ def test_what_it_does_meanwhile_goes_to_standard_error(
     del hosts_serve
     serve = raycluster("serve", MODEL)
     why = "tensor parallel 8, pipeline parallel 2, for 8 GPUs on each of 2 hosts"
-    assert f"gpu1: serves {MODEL}: {why}" in serve.stderr
+    assert f"gpu1: serve {MODEL}: {why}" in serve.stderr
     for step in ("start vLLM: ok", "wait until it answers: ok", "ask it for a word: ok"):
         assert f"gpu1: {step}" in serve.stderr
         assert step not in serve.stdout
@@ -492,7 +492,7 @@ def test_stop_says_that_it_is_gone(hosts_serve: FakeFleet, raycluster: Raycluste
 def test_a_second_stop_has_nothing_to_do(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
     stop = raycluster("serve", "stop")
     assert (stop.exit_code, stop.stderr) == (0, "")
-    assert stop.stdout == "cluster demo serves nothing already, nothing to do\n"
+    assert stop.stdout == "cluster demo serves nothing: nothing to do\n"
     assert only_looked(hosts_serve)
 
 

@@ -32,7 +32,7 @@ def test_success_is_the_answer_and_everything_else_goes_to_standard_error(
     assert up.exit_code == 0, up.stderr
     assert up.stdout.startswith("cluster demo is up: Ray 2.56.0 lists all 2 hosts, 16 GPUs (")
     assert "\n  raycluster serve MODEL\n" in up.stdout
-    assert "gpu1, gpu2: has no container yet" in up.stderr
+    assert "gpu1, gpu2: no container yet" in up.stderr
     assert "gpu2: start its container: ok" in up.stderr
     assert "start its container" not in up.stdout
     assert hosts.closed == {"gpu1", "gpu2"}
@@ -150,6 +150,17 @@ def test_a_head_that_fails_starts_nothing_else_and_leaves_nothing_behind(
     assert "Nothing was done on gpu2." in up.stderr
     assert [line for line in changed(hosts) if "docker run" in line and "gpu2" in line] == []
     assert any("discard" in line for line in hosts.lines("gpu1"))
+
+
+def test_what_the_first_look_has_found_wrong_is_told_before_the_others_are_waited_for(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts.on("gpu2", sent("observe"), seen("10.0.0.7"))
+    up = raycluster("up")
+    assert up.exit_code == 1
+    early, _, late = up.stderr.partition("Start the head\n")
+    assert "✗ gpu2: ip 10.0.0.2 is on no interface of this host, which has 10.0.0.7 (eth0)" in early
+    assert "gpu2  ip 10.0.0.2 is on no interface of this host, which has 10.0.0.7 (eth0)\n      → " in late
 
 
 def test_what_a_host_says_cannot_steer_the_terminal(hosts: FakeFleet, raycluster: Raycluster) -> None:

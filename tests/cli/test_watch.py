@@ -17,7 +17,14 @@ from orchestrator.cli.output.console import Screen
 from orchestrator.cli.output.watch_page import TimedEvent, page
 from orchestrator.plan.facts.host import Facts, RayTable, Resource, Unreachable
 from orchestrator.plan.status.health import Verdict
-from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HealthEvent, HostPending, snapshot
+from orchestrator.plan.status.snapshot import (
+    ClusterSnapshot,
+    Gpu,
+    HealthEvent,
+    HostPending,
+    RayPending,
+    snapshot,
+)
 from tests.cli.conftest import Raycluster
 from tests.plan.worlds import bare, cluster, ray_node, standing, with_host
 
@@ -129,8 +136,43 @@ def test_the_newest_event_is_at_the_bottom() -> None:
 def test_no_verdict_is_shown_before_every_host_had_the_time_to_answer() -> None:
     of = cluster()
     shown = drawn(snapshot(of, standing(of) | {"gpu3": HostPending()}, {}, {}, {}))
-    assert shown[0].startswith("cluster demo: 1 host of 3 still asked")
-    assert "degraded" not in shown[0]
+    assert shown[0].startswith("cluster demo: asking 1 of 3 hosts")
+    assert shown[2].split() == [
+        "gpu1",
+        "head",
+        "10.0.0.1",
+        "healthy",
+        "running",
+        "yes",
+        "yes",
+        "8/8",
+        "60",
+        "s",
+    ]
+    assert shown[4].split() == ["gpu3", "worker", "10.0.0.3", "asking"]
+
+
+def test_a_host_about_which_ray_is_still_asked_is_not_called_degraded() -> None:
+    of = cluster()
+    asked = with_host(standing(of), "gpu1", ray=RayPending())
+    shown = drawn(snapshot(of, asked, {}, {}, {}))
+    assert shown[0].startswith("cluster demo: asking Ray on gpu1")
+    assert [line.split()[:5] for line in shown[2:5]] == [
+        ["gpu1", "head", "10.0.0.1", "asking", "running"],
+        ["gpu2", "worker", "10.0.0.2", "asking", "running"],
+        ["gpu3", "worker", "10.0.0.3", "asking", "running"],
+    ]
+    assert not lines_with(shown, "degraded")
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_of_many_hosts_that_are_still_asked_the_rest_is_counted_as_such(known: int) -> None:
+    of = cluster(59)
+    facts: Facts = {node.name: HostPending() for node in of.nodes}
+    facts |= {node.name: LOST for node in of.nodes[:known]}
+    shown = drawn(snapshot(of, facts, {}, {}, {}))
+    assert not lines_with(shown, "degraded")
+    assert lines_with(shown, "more asking")
 
 
 class Prepared:

@@ -41,6 +41,16 @@ def resume(host: Host, daemon: str) -> None:
     host.run("sh", "-c", f"kill -CONT $(cat /run/{daemon}.pid)", check=False)
 
 
+@contextmanager
+def hanging(host: Host, daemon: str) -> Iterator[None]:
+    """It does so for as long as this lasts."""
+    hang(host, daemon)
+    try:
+        yield
+    finally:
+        resume(host, daemon)
+
+
 def drop_connections(host: Host) -> None:
     """Every SSH session breaks, as when a router forgets it; what it had started runs on."""
     host.run("pkill", "-KILL", "-f", "^sshd: root", check=False)

@@ -65,7 +65,7 @@ def test_a_host_is_added_and_removed_while_the_cluster_runs(lab: Lab) -> None:
     assert add.returncode == 0, add.stderr
     assert f"raycluster up {inventory}\n" in add.stdout
     up = lab.raycluster("up", inventory)
-    assert "gpu3: has no container yet" in up.stderr
+    assert "gpu3: no container yet" in up.stderr
     assert verdict(lab, inventory) == "healthy"
 
     assert lab.raycluster("remove", "gpu3", "-i", inventory).returncode == 0

@@ -46,7 +46,7 @@ def test_a_worker_added_to_the_file_joins_the_cluster_that_runs_and_gets_its_tok
     hosts, before = cluster.hosts, ids(cluster)
     up = cluster.raycluster("up", cluster.inventory())
     assert up.returncode == 0, up.stderr
-    assert "gpu3: has no container yet" in up.stderr
+    assert "gpu3: no container yet" in up.stderr
     assert "gpu1: start" not in up.stderr
     assert before < ids(cluster)
     assert containers(cluster) == TWO | {"raycluster-lab-gpu3": "running"}

@@ -91,7 +91,7 @@ def test_the_page_shows_hosts_gpus_and_ray_and_leaves_nothing_behind(watched: La
         page = desk.wait_for("cluster lab is healthy: Ray 2.60.0 lists 3 of 3 hosts, 24 GPUs")
         assert page.count("healthy  running    yes  yes     8/8") == 3
         assert re.search(r"^all +0/\d+ +0/24 ", page, re.MULTILINE)
-        assert page.endswith("nothing has happened\n")
+        assert page.endswith("no events yet\n")
         with busy(watched.hosts["gpu1"]):
             desk.wait_for(" 5/24 ")
         assert not nothing_of_it_runs_on(watched.hosts["gpu2"])

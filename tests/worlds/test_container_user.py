@@ -61,13 +61,13 @@ def test_ray_reads_its_token_as_a_user_who_is_not_root_and_nobody_else_on_the_ho
 
 def test_where_the_images_user_looks_for_models_nothing_is_mounted_until_it_is_told_where(lab: Lab) -> None:
     text, nothing, cannot = of_gpu2(lab, with_image(lab, variants.OTHER_USER))
-    assert text[0] == f"{FOLDER} does not exist there; Docker will make it, as root's"
+    assert text[0] == f"{FOLDER} does not exist there; Docker will make it, owned by root"
     assert nothing[0] == (
         f"{VLLM} looks for models in /home/vllm/.cache/huggingface, where nothing is mounted: "
         "they would go with the container"
     )
     assert "HF_HOME: /home/vllm/huggingface" in nothing[1]
-    assert cannot[0] == f"{VLLM} cannot write {FOLDER}, which Docker would make as root's"
+    assert cannot[0] == f"{VLLM} cannot write {FOLDER}, which Docker would make, owned by root"
     lab.on_each(lambda host: host.run("sh", "-c", typed(cannot[1])))
     mended = with_image(lab, variants.OTHER_USER, env={"HF_HOME": "/home/vllm/huggingface"})
     assert of_gpu2(lab, mended) == []

@@ -98,7 +98,7 @@ def start(
     """Serve a model, and wait until it answers.
 
     Sizes are chosen to fit: tensor parallel within a host, pipeline parallel across, from the GPUs that Ray reports;
-    what you give after -- wins. Done means that the server says it is well and that the model has said a word. It
+    what you give after -- wins. Done means that the server says it is well and the model has answered a request. It
     then goes on without this machine: should it end, or its container, it is started again.
     """
     cluster = inventory_file.load(None, file)

@@ -1,6 +1,6 @@
 """Findings as people read them: by what they are about, the same on several hosts said once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.output.console import answer, gathered
-from orchestrator.cli.output.typed import shown
+from orchestrator.cli.output.typed import line, shown
 from orchestrator.plan.checks import Finding, Level
 from orchestrator.plan.checks.finding import bandwidth, delay
 from orchestrator.plan.facts.network_test import Network
@@ -48,13 +48,17 @@ STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
 
 
 def show(cluster: str, hosts: int, findings: tuple[Finding, ...], network: Network | None) -> None:
-    """Prints all findings, what was measured, and in the end how many of them are bad."""
-    for topic in TOPICS:
-        for finding, names in _grouped(each for each in findings if each.topic == topic).items():
-            _show(finding, names, hosts)
+    """Prints all findings, what was measured, how many lines of them are bad, and what comes next."""
+    lines = [
+        each for topic in TOPICS for each in _grouped(one for one in findings if one.topic == topic).items()
+    ]
+    for finding, names in lines:
+        _show(finding, names, hosts)
     if network:
         show_pairs(network, hosts)
-    answer().print(_summary(cluster, hosts, findings))
+    levels = [finding.level for finding, _ in lines]
+    answer().print(_summary(cluster, hosts, levels))
+    answer().print(Text(_next(levels)))
 
 
 def _grouped(findings: Iterable[Finding]) -> dict[Finding, list[str]]:
@@ -71,15 +75,19 @@ def _show(finding: Finding, hosts: list[str], everybody: int) -> None:
             (MARK[finding.level], style), f" {finding.topic:<10} ", (names, "bold"), f"  {finding.text}"
         )
     )
-    for line in finding.detail.splitlines()[-5:]:
-        answer().print(Text(f"               | {line}", "dim"))
+    for words in finding.detail.splitlines()[-5:]:
+        answer().print(Text(f"               | {words}", "dim"))
     if finding.fix:
         fix = shown(finding.fix, hosts)
         answer().print(Text(f"               → {fix}", "dim" if finding.level is Level.OK else style))
 
 
-def _summary(cluster: str, hosts: int, findings: tuple[Finding, ...]) -> Text:
-    count = {level: sum(1 for each in findings if each.level is level) for level in Level}
-    counts = f"{plural(count[Level.FAILURE], 'failure')}, {plural(count[Level.WARNING], 'warning')}"
-    worst = max((each.level for each in findings), key=list(Level).index, default=Level.OK)
+def _summary(cluster: str, hosts: int, levels: Sequence[Level]) -> Text:
+    """How many lines there are of what is bad, which several hosts may share."""
+    counts = ", ".join(plural(levels.count(each), each) for each in (Level.FAILURE, Level.WARNING))
+    worst = max(levels, key=list(Level).index, default=Level.OK)
     return Text(f"cluster {cluster}: {counts} on {plural(hosts, 'host')}", f"bold {STYLE[worst]}")
+
+
+def _next(levels: Sequence[Level]) -> str:
+    return f"Once this is mended: {line('check')}" if Level.FAILURE in levels else f"Next: {line('up')}"

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.output.console import notice
-from orchestrator.cli.run.run_log import Mask, changes, warnings
+from orchestrator.cli.run.keyboard import unechoed
+from orchestrator.cli.run.run_log import Mask, changes, refusals, warnings
 from orchestrator.plan.steps import Wait
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening, Status, Tell
@@ -25,7 +26,7 @@ MARK = {"ok": "✓", "failed": "✗"}
 def live_table(hosts: tuple[str, ...], mask: Mask) -> Iterator[Tell]:
     """A listener that redraws a table of the hosts on standard error, and removes it in the end."""
     table = LiveTable(hosts, mask)
-    with Live(table, console=notice(), transient=True, refresh_per_second=8):
+    with unechoed(), Live(table, console=notice(), transient=True, refresh_per_second=8):
         yield table
 
 
@@ -44,6 +45,8 @@ class LiveTable:
                 notice().print(change)  # outside the lock: Rich draws this table while it prints
             for warning in warnings(happening.plan):
                 notice().print(warning, style="yellow")
+            for refusal in refusals(happening.plan):
+                notice().print(self._mask(refusal), style="red")
         with self._lock:
             self._take(happening)
 

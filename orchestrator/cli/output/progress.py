@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.cli.output.console import notice
-from orchestrator.cli.run.run_log import Mask, changes, command_of, warnings
+from orchestrator.cli.run.run_log import Mask, changes, command_of, refusals, warnings
 from orchestrator.plan.steps import Step
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening, Tell
@@ -44,6 +44,8 @@ class _Lines:
                     self._say(change, "")
                 for warning in warnings(plan):
                     self._say(warning, "yellow")
+                for refusal in refusals(plan):
+                    self._say(refusal, "red")
             case events.PhaseBegan(phase):
                 self._say(phase.title, "bold")
             case events.StepBegan(step) if self._verbose:

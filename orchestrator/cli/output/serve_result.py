@@ -52,7 +52,7 @@ def conclude(model: Model, done: RunResult) -> None:
 def conclude_stop(done: RunResult) -> None:
     """Prints how `serve stop` ended."""
     cluster = f"cluster {done.run.cluster.name}"
-    good = f"{cluster} serves nothing {'any more' if done.plan.phases else 'already, nothing to do'}"
+    good = f"{cluster} serves nothing{' any more' if done.plan.phases else ': nothing to do'}"
     bad = f"the model on {cluster} may still be served"
     what_now = shown(f"Once this is mended: {ours('serve stop')}")
     if failures.conclude(done, bad if done.exit_code else good, what_now):

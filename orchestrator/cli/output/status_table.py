@@ -40,6 +40,8 @@ DISPENSABLE = ("image", "ip", "role", "up")
 """Columns that a narrow screen goes without, the first one first."""
 RIGHT = frozenset({"restarts", "up"})
 GAP = "  "
+ASKED = "asking"
+"""Instead of a verdict, on a host that cannot be judged yet."""
 Cells = dict[str, Text]
 
 
@@ -107,12 +109,16 @@ def as_told(health: ClusterHealth) -> ClusterHealth:
     return replace(health, hosts=hosts, model=model)
 
 
-def fitting(hosts: Collection[HostHealth], width: int, of: Engine) -> list[Text]:
+def fitting(
+    hosts: Collection[HostHealth], width: int, of: Engine, undecided: Collection[str] = ()
+) -> list[Text]:
     """The table with the columns that there is room for, line by line: Rich's own takes 0.6 ms for each.
+
+    `undecided`: the hosts of which nothing is told that an answer may still change.
 
     Where even the fewest are too many, names are cut; what is still too long is left to whoever shows it.
     """
-    cells = [_cells(host) for host in hosts]
+    cells = [_cells(host, undecided=host.name in undecided) for host in hosts]
     widths = {name: _width(name, cells) for name in _columns(hosts, of)}
     for name in DISPENSABLE:
         if _needed(widths) > width:
@@ -160,7 +166,7 @@ def _images(hosts: Iterable[HostHealth]) -> set[str]:
     return {host.image for host in hosts if host.image}
 
 
-def _cells(host: HostHealth) -> Cells:
+def _cells(host: HostHealth, *, undecided: bool) -> Cells:
     texts = {
         "host": host.name,
         "role": host.role,
@@ -175,6 +181,10 @@ def _cells(host: HostHealth) -> Cells:
         "image": host.image or "-",
     }
     styles = {"verdict": STYLE[host.verdict]}
+    if undecided:
+        texts |= dict.fromkeys(("ray", "joined", "gpus"), "") | {"verdict": ASKED}
+        texts |= {} if host.container else {"container": "", "up": ""}
+        styles = {"verdict": "dim"}
     return {name: _cell(text, styles.get(name, "")) for name, text in texts.items()}
 
 

@@ -1,5 +1,6 @@
 """The page of a watch: as much as the terminal has room for, what is in trouble first."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -7,15 +8,14 @@ from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output.status_table import STYLE, fitting, headline, model_state, what_to_do
+from orchestrator.cli.output.status_table import ASKED, STYLE, fitting, headline, model_state, what_to_do
 from orchestrator.frozen import dataclass
 from orchestrator.model.accelerators import RESOURCES
-from orchestrator.model.cluster import Engine
 from orchestrator.plan.facts.host import RayTable, Resource, Unreachable
 from orchestrator.plan.problem import plural
 from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.status.health import HostHealth, Verdict
-from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HealthEvent
+from orchestrator.plan.status.snapshot import ClusterSnapshot, Gpu, HealthEvent, HostPending
 
 GIB = 2**30
 FEWEST = 3
@@ -48,9 +48,7 @@ def page(
     """The page for a screen of that size."""
     room = size.height - 2 - FEWEST  # the verdict, and the events with their title
     words = _words(sight, room // 4)
-    hosts = _hosts(
-        sight.health.hosts, room - len(words) - 2, size.width, sight.health.engine
-    )  # two for Ray's resources in all
+    hosts = _hosts(sight, room - len(words) - 2, size.width)  # two for Ray's resources in all
     room -= len(words) + _height(hosts)
     numbers = _gpus(sight, room - 2, size.width)
     resources = _resources(sight, room - _height(numbers))
@@ -78,26 +76,31 @@ def _cut(text: Text) -> Text:
 
 def _top(sight: ClusterSnapshot, width: int) -> Text:
     clock = f"{datetime.now().astimezone():%H:%M:%S}"
-    pending = sight.pending
-    waits = f"cluster {sight.cluster.name}: {plural(len(pending), 'host')} of {len(sight.health.hosts)} still asked"
+    pending, every = sight.pending, sight.health.hosts
+    asked = [name for name in pending if isinstance(sight.facts[name], HostPending)]
+    whom = (
+        f"Ray on {pending[0]}" if pending and not asked else f"{len(asked)} of {plural(len(every), 'host')}"
+    )
+    waits = f"cluster {sight.cluster.name}: asking {whom}"
     text = _line(waits, "bold") if pending else _cut(headline(sight.health))
     text.truncate(width - len(clock) - 2, overflow="ellipsis", pad=True)
     return text.append(f"  {clock}", "dim")
 
 
-def _hosts(hosts: Sequence[HostHealth], room: int, width: int, of: Engine) -> list[RenderableType]:
+def _hosts(sight: ClusterSnapshot, room: int, width: int) -> list[RenderableType]:
     """The hosts that there is room for, and how many more there are."""
+    hosts, undecided, of = sight.health.hosts, sight.undecided, sight.health.engine
     room = max(FEWEST, room) - 1
     if len(hosts) <= room:
-        return [*map(_cut, fitting(hosts, width, of))]
-    first = sorted(hosts, key=lambda host: host.verdict is Verdict.HEALTHY)
+        return [*map(_cut, fitting(hosts, width, of, undecided))]
+    first = sorted(hosts, key=lambda host: host.verdict is Verdict.HEALTHY or host.name in undecided)
     shown, left = first[: room - 1], first[room - 1 :]
-    return [*map(_cut, fitting(shown, width, of)), _line(f"and {_more(left)}", "dim")]
+    return [*map(_cut, fitting(shown, width, of, undecided)), _line(f"and {_more(left, undecided)}", "dim")]
 
 
-def _more(left: Sequence[HostHealth]) -> str:
-    counts = {each: sum(host.verdict is each for host in left) for each in Verdict}
-    return ", ".join(f"{count} more {verdict}" for verdict, count in counts.items() if count)
+def _more(left: Sequence[HostHealth], undecided: frozenset[str]) -> str:
+    words = Counter(ASKED if host.name in undecided else host.verdict for host in left)
+    return ", ".join(f"{words[word]} more {word}" for word in (*Verdict, ASKED) if words[word])
 
 
 def _words(sight: ClusterSnapshot, room: int) -> list[Text]:
@@ -204,4 +207,4 @@ def _events(sight: ClusterSnapshot, log: Sequence[TimedEvent], since: datetime, 
     long = format_duration((datetime.now().astimezone() - since).total_seconds())
     title = _line(f"SINCE {since:%H:%M:%S}, {long}; q ends it", "dim")
     lines = [_cut(each.line(sight.cluster.name)) for each in log[-max(FEWEST, room) :]]
-    return [title, *(lines or [_line("nothing has happened", "dim")])]
+    return [title, *(lines or [_line("no events yet", "dim")])]

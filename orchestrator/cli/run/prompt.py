@@ -7,6 +7,7 @@ import typer
 
 from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output.console import notice
+from orchestrator.cli.run import keyboard
 from orchestrator.cli.run.inventory_file import refuse
 from orchestrator.model.cluster import Cluster, Role
 
@@ -31,7 +32,8 @@ def confirm(question: str, *, given: bool) -> None:
 
 
 def agreed(question: str) -> bool:
-    """Whether the answer is a yes."""
+    """Whether the answer is a yes. What was typed before the question is none."""
+    keyboard.forget_typed()
     return (reply(f"{question} [y/N] ") or "").lower() in {"y", "yes"}
 
 

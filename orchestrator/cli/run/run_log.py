@@ -114,6 +114,12 @@ def warnings(plan: Plan) -> Iterator[str]:
         yield f"! {', '.join(names)}: {why}{fix and ' → ' + shown(fix, names)}"
 
 
+def refusals(plan: Plan) -> Iterator[str]:
+    """What the plan goes on without, where it goes on: its end tells all of it, which may be minutes away."""
+    hosts = gathered((each.host, each.problem.text) for each in plan.refusals if plan.phases)
+    return (f"✗ {', '.join(names)}: {why}" for why, names in hosts.items())
+
+
 def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
     match happening:
         case events.LookBegan(hosts):

@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output.console import notice
+from orchestrator.cli.run import keyboard
 
 STOPPING = "interrupted: stopping in good order (Ctrl-C again leaves at once)"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -53,6 +54,7 @@ def _listen(reader: int, cancel: Event, message: str) -> None:
             _speak_to_nobody()
         if not first:
             notice().show_cursor()
+            keyboard.echo_again()
             os._exit(INTERRUPTED)
         first = False
         cancel.set()

@@ -13,7 +13,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOG = "vllm.log"
 LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
-BEGINS = "raycluster: vLLM begins its life number"
+BEGINS = "raycluster: vLLM start no."
 ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may stand far above
 LINE_BYTES = 400  # a generous guess at the mean
 GONE_SECONDS = 3

@@ -136,7 +136,7 @@ def plan_pull(cluster: Cluster, nodes: tuple[Node, ...], holdings: Holdings) -> 
 
 def _what(cluster: Cluster, node: Node) -> str:
     never = node.docker.pull is Pull.NEVER
-    return "is only looked at (docker.pull is never)" if never else f"pulls {cluster.image}"
+    return "only inspected, as docker.pull is never" if never else f"pull {cluster.image}"
 
 
 def _pull_and_build(cluster: Cluster, node: Node) -> Iterator[Step]:
@@ -162,7 +162,7 @@ def plan_copy(name: str, candidates: tuple[Node, ...], targets: tuple[Node, ...]
     lacking = tuple(node for node in going if not _has(holdings[node.name], wanted))
     asked = tuple(dict.fromkeys((source, *going)))
     phases = (copy(name, source, lacking, wanted.size), *_see(asked, name)) if lacking else ()
-    changes = tuple(Change(node.name, f"gets {name} from {source.name}") for node in lacking)
+    changes = tuple(Change(node.name, f"copy {name} from {source.name}") for node in lacking)
     return Plan(title, phases, changes, tuple(_unreached(targets, holdings)))
 
 

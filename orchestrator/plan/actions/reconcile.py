@@ -68,7 +68,7 @@ def reconcile(
     for host, worker in decided.items():
         # A worker of the old head would find nobody it knows: Ray ends it a minute later.
         if isinstance(worker, Keep) and engine.of(cluster).has_ray:
-            why = "its head is started anew"
+            why = "the head gets a new container"
             decided[host] = Start(worker.place, worker.gpus, worker.spec, why, replaces=True)
     return decided
 
@@ -89,7 +89,7 @@ def _decide(
     assert isinstance(place, NodeAddress)  # noqa: S101 - nor does one without a place get so far
     spec, gpus = docker.container_spec(cluster, node, place, head_ip, secrets), devices.expected(node, here)
     if container is None:
-        why: str | Problem = "has no container yet"
+        why: str | Problem = "no container yet"
     else:
         old = _outdated(here, container, spec) or outdated(cluster, node, facts)
         table = ray_table(cluster, facts)

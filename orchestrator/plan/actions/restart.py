@@ -45,7 +45,7 @@ def _changes(cluster: Cluster, facts: Facts, sealed: Secrets, anew: frozenset[st
     for node in cluster.nodes:
         if node.name in anew:
             why = whys.get(node.name, "")
-            yield Change(node.name, f"is started anew{why and ': ' + why}")
+            yield Change(node.name, f"new container{why and ': ' + why}")
 
 
 def _once_stopped(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> Facts:

@@ -58,7 +58,7 @@ def _folder(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     there = shlex.quote(path)
     if not models.given:
         if uid and folder and folder.exists is False:
-            text = f"{_who(node, trial)} cannot write {path}, which Docker would make as root's"
+            text = f"{_who(node, trial)} cannot write {path}, which Docker would make, owned by root"
             fix = typed.there(f"mkdir -p {there} && sudo chown {uid} {there}")
             yield warning(node.name, "hf_home", text, fix)
         return

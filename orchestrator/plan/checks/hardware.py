@@ -93,7 +93,7 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
         text = f"{image} is not there; `up` will {will}, and what is in it cannot be told before"
         yield warning(node.name, "image", text, f"after {ours('up')}, {ours('check')} tells more")
     elif node.docker.pull is not Pull.NEVER and found.pullable:
-        text = f"{image} is not there, and whether it can be pulled is in doubt: {headline(found.pullable)}"
+        text = f"{image} is not there, and pulling it may fail: {headline(found.pullable)}"
         yield warning(node.name, "image", text, NO_IMAGE)
     elif node.docker.pull is not Pull.NEVER:
         text = f"{image} is not there; `up` will pull it, and what is in it cannot be told before"

@@ -141,7 +141,7 @@ def _hf_home(node: Node, machine: Machine, *, ours: bool) -> Findings:
     elif not folder.exists and ours:
         yield ok(node.name, "hf_home", f"{folder.path} does not exist there yet; `up` will make it")
     elif not folder.exists:
-        text = f"{folder.path} does not exist there; Docker will make it, as root's"
+        text = f"{folder.path} does not exist there; Docker will make it, owned by root"
         yield warning(node.name, "hf_home", text, host_command("mkdir", "-p", folder.path))
     if folder.free is not None and folder.free < LITTLE_ROOM:
         text = f"only {gib(folder.free)} are free for {folder.path}"

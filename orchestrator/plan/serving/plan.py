@@ -56,9 +56,7 @@ def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Host
     for host in assess(cluster, facts).hosts:
         if not host.joined and host.name not in taking_part:
             fix = f"{ours('up')} completes the cluster; to use its GPUs, serve after that"
-            yield HostProblem(
-                host.name, Problem(f"is {host.verdict}, so the model is spread without it", fix)
-            )
+            yield HostProblem(host.name, Problem(f"left out of the model: {host.verdict}", fix))
 
 
 def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
@@ -66,7 +64,7 @@ def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
     title, nodes = "stop serving", engine.of(cluster).supervisors(cluster)
     refusals = _rejected(cluster, nodes, facts, why_unknown)
     serving = {node.name: now for node in nodes if (now := served_by(facts[node.name]))}
-    changes = tuple(Change(name, f"serves {now.model.name} no more") for name, now in serving.items())
+    changes = tuple(Change(name, f"stop serving {now.model.name}") for name, now in serving.items())
     phases = (_stop(cluster, frozenset(serving)),) if serving else ()
     return Plan(title, phases, changes, refusals)
 
@@ -112,9 +110,9 @@ def _is_supervised(facts: Facts, part: Part) -> bool:
 
 def _change(serving: Serving, part: Part) -> str:
     if part is not serving.parts[0]:
-        return f"has rank {serving.parts.index(part)} of it"
+        return f"rank {serving.parts.index(part)} of it"
     why = serving.why and f": {serving.why}"
-    return f"serves {' '.join((serving.model.name, *redacted(serving.model.args)))}{why}"
+    return f"serve {' '.join((serving.model.name, *redacted(serving.model.args)))}{why}"
 
 
 def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Iterator[Phase]:

@@ -72,6 +72,18 @@ class ClusterSnapshot:
         hosts = tuple(name for name, here in self.facts.items() if isinstance(here, HostPending))
         return hosts or ((self.cluster.head.name,) if isinstance(self.table, RayPending) else ())
 
+    @property
+    def undecided(self) -> frozenset[str]:
+        """The hosts that cannot be judged yet: they have not had the time to answer, or Ray about them has not."""
+        head = isinstance(self.facts[self.cluster.head.name], HostPending)
+        wait_for_ray = head or isinstance(self.table, RayPending)
+        return frozenset(
+            host.name
+            for host in self.health.hosts
+            if isinstance(self.facts[host.name], HostPending)
+            or (wait_for_ray and host.verdict is Verdict.DEGRADED)
+        )
+
     def alive(self, host: str) -> frozenset[RayNode]:
         """The living nodes that Ray lists at a host: two, where it has not yet missed the last one."""
         node = next(node for node in self.cluster.nodes if node.name == host)

@@ -23,7 +23,7 @@ class LookBegan:
 
     hosts: tuple[str, ...]
     title: str = "Look at the hosts"
-    what: str = "asked what is there"
+    what: str = "inspecting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class HostSeen:
 
     host: str
     trouble: str = ""
-    what: str = "seen"
+    what: str = "inspected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker, engine
 from orchestrator.plan.facts import parse
 from orchestrator.plan.facts.containers import container_of, orphan_containers
-from orchestrator.plan.facts.host import Depth, Facts, HostFacts, ImageLookup, Unreachable
+from orchestrator.plan.facts.host import Depth, Facts, HostFacts, ImageLookup, Unreachable, answered
 from orchestrator.plan.facts.image import parse_image
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import commands as ray
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def _seen(_node: Node, _answer: object) -> str:
-    return "seen"
+    return "inspected"
 
 
 def ask_all(
@@ -48,7 +48,7 @@ def ask_all(
 
 
 def _trouble(answer: object) -> str:
-    match answer:
+    match answered(answer) if isinstance(answer, HostFacts) else answer:
         case Problem(text=text):
             return text
         case Failure(message=message):
@@ -72,8 +72,6 @@ def observe(
         return inspect_host(cluster, node, fleet, cancel, depth, gcs)
 
     def shown(node: Node, here: HostFacts | Unreachable) -> str:
-        if isinstance(here, HostFacts) and isinstance(here.docker, Problem):
-            return here.docker.text
         container = container_of(cluster, node, here)
         if container:
             return f"container {container.status}"
@@ -83,7 +81,7 @@ def observe(
             else "no container"
         )
 
-    return ask_all(nodes, ask, tell, "Look at the hosts", "asked what is there", shown)
+    return ask_all(nodes, ask, tell, "Look at the hosts", "inspecting", shown)
 
 
 def inspect_host(
@@ -124,4 +122,4 @@ def inspect_images(
             return Unreachable(problem.text, problem.fix, problem.detail)
         return parse_image(got.stdout)
 
-    return ask_all(nodes, ask, tell, "Look at the images", "asked what it has")
+    return ask_all(nodes, ask, tell, "Look at the images", "inspecting")

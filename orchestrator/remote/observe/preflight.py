@@ -51,7 +51,7 @@ T = TypeVar("T")
 def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Event) -> Evidence:
     """Everything more that can be learned of the hosts that answered the first look."""
     hosts = {name: here for name, here in facts.items() if isinstance(here, HostFacts)}
-    tell(LookBegan(tuple(hosts), "Look closer", "tried"))
+    tell(LookBegan(tuple(hosts), "Test the image and the network", "testing"))
     fit = {
         node.name: hosts[node.name]
         for node in cluster.nodes

@@ -40,7 +40,7 @@ def test_all_that_happens_is_a_line_and_the_last_says_how_it_ended(
     plan = next(line for line in lines if line["event"] == "plan")
     assert plan["title"] == "bring up cluster demo"
     assert plan["phases"] == ["Start the head", "Join the workers"]
-    assert plan["changes"][1] == {"host": "gpu2", "what": "has no container yet", "fix": ""}
+    assert plan["changes"][1] == {"host": "gpu2", "what": "no container yet", "fix": ""}
     ended = [line["step"] for line in lines if line["event"] == "step-ended" and line["host"] == "gpu2"]
     assert ended[-1] == "wait until Ray lists it"
     last = lines[-1]

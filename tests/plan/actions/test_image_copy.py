@@ -33,7 +33,7 @@ def test_the_first_host_that_has_one_gives_it_to_those_that_lack_it() -> None:
     feed = plan.phases[0].feed
     assert feed
     assert (feed.host, feed.command.line(), feed.size) == ("gpu2", "docker save x:1", 10)
-    assert [change.what for change in plan.changes] == ["gets x:1 from gpu2"] * 2
+    assert [change.what for change in plan.changes] == ["copy x:1 from gpu2"] * 2
 
 
 def test_a_host_that_has_this_very_image_is_skipped() -> None:

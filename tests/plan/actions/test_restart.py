@@ -121,9 +121,9 @@ def test_what_up_would_change_is_said() -> None:
     edited = replace(demo, workers=(replace(node(2), env=(("NCCL_DEBUG", "INFO"),)), node(3)))
     whys = {change.host: change.what for change in plan_restart(edited, standing(demo), SEALED).changes}
     assert whys == {
-        "gpu1": "is started anew",
-        "gpu2": "is started anew: the inventory has changed: env NCCL_DEBUG",
-        "gpu3": "is started anew",
+        "gpu1": "new container",
+        "gpu2": "new container: the inventory has changed: env NCCL_DEBUG",
+        "gpu3": "new container",
     }
 
 
@@ -153,4 +153,4 @@ def test_an_ended_container_is_replaced_and_why_it_ended_is_said() -> None:
     demo = cluster()
     facts = with_container(standing(demo), "gpu2", running=False, status="exited", exit_code=137)
     changes = plan_restart(demo, facts, SEALED, GPU2).changes
-    assert [change.what for change in changes] == ["is started anew: its container exited with code 137"]
+    assert [change.what for change in changes] == ["new container: its container exited with code 137"]

@@ -80,7 +80,7 @@ def test_only_a_worker_added_to_the_file_is_started_and_all_are_waited_for() -> 
     demo = cluster(workers=2)
     facts = standing(cluster(workers=1)) | {"gpu3": bare_host(node(3))}
     plan = up(demo, facts)
-    assert reasons(plan) == {"gpu3": "has no container yet"}
+    assert reasons(plan) == {"gpu3": "no container yet"}
     assert {step.host for step in plan if isinstance(step, Run)} == {"gpu3"}
     assert [step.host for step in plan if isinstance(step, Wait)] == ["gpu1", "gpu2", "gpu3"]
 
@@ -176,7 +176,7 @@ def test_a_worker_with_too_few_gpus_is_started_anew() -> None:
 def test_with_a_new_head_every_worker_is_started_anew() -> None:
     demo = cluster()
     plan = up(demo, with_container(standing(demo), "gpu1", running=False, status="exited", exit_code=1))
-    assert reasons(plan)["gpu2"] == reasons(plan)["gpu3"] == "its head is started anew"
+    assert reasons(plan)["gpu2"] == reasons(plan)["gpu3"] == "the head gets a new container"
 
 
 def test_a_head_whose_gcs_refuses_is_replaced_but_one_that_is_only_slow_is_left_alone() -> None:
@@ -313,7 +313,7 @@ def test_limit_touches_only_the_named_hosts_and_needs_a_head_that_stands() -> No
     assert set(reasons(up(demo, facts, frozenset({"gpu4"})))) == {"gpu4"}
     headless = up(demo, bare(demo), frozenset({"gpu4"}))
     assert headless.phases == ()
-    assert headless.refusals[0].problem.text == "is left out, but is needed first: has no container yet"
+    assert headless.refusals[0].problem.text == "is left out, but is needed first: no container yet"
 
 
 def test_the_wait_for_a_host_knows_how_often_docker_had_restarted_it_before() -> None:

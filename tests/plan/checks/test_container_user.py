@@ -91,7 +91,7 @@ def test_a_folder_that_root_cannot_write_either(user: User, fixed: bool) -> None
 
 @pytest.mark.parametrize(("user", "told"), [(VLLM, True), (User(0, "root", "/root"), False)])
 def test_a_folder_that_docker_would_make_is_roots(user: User, told: bool) -> None:
-    text = f"{WHO} cannot write /hf, which Docker would make as root's"
+    text = f"{WHO} cannot write /hf, which Docker would make, owned by root"
     wanted = [("warning", text, there("mkdir -p /hf && sudo chown 2000 /hf"))] if told else []
     assert bad(user=user, exists=False, given=False) == wanted
 

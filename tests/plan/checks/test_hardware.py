@@ -116,7 +116,7 @@ def test_an_image_that_is_still_to_come_needs_more_room() -> None:
             [
                 (
                     "warning",
-                    f"{IMAGE} is not there, and whether it can be pulled is in doubt: manifest unknown",
+                    f"{IMAGE} is not there, and pulling it may fail: manifest unknown",
                     NO_IMAGE,
                 )
             ],

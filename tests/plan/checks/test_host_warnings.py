@@ -75,7 +75,7 @@ ROOM = f"free some room, or set {where('hf_home')} to a larger disk"
             [
                 (
                     "warning",
-                    "/data/two words does not exist there; Docker will make it, as root's",
+                    "/data/two words does not exist there; Docker will make it, owned by root",
                     host_command("mkdir", "-p", "/data/two words"),
                 )
             ],
@@ -85,7 +85,7 @@ ROOM = f"free some room, or set {where('hf_home')} to a larger disk"
             [
                 (
                     "warning",
-                    "/hf does not exist there; Docker will make it, as root's",
+                    "/hf does not exist there; Docker will make it, owned by root",
                     host_command("mkdir", "-p", "/hf"),
                 ),
                 ("warning", "only 0.0 GiB are free for /hf", ROOM),

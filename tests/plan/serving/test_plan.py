@@ -73,7 +73,7 @@ def test_it_is_started_waited_for_and_asked_for_a_word() -> None:
     (change,) = plan.changes
     assert (change.host, change.what) == (
         "gpu1",
-        "serves Qwen/Qwen3-32B: tensor parallel 8, pipeline parallel 3, for 8 GPUs on each of 3 hosts",
+        "serve Qwen/Qwen3-32B: tensor parallel 8, pipeline parallel 3, for 8 GPUs on each of 3 hosts",
     )
     assert {phase.on_failure for phase in plan.phases} == {OnFailure.STOP}
 
@@ -131,8 +131,8 @@ def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count
     assert chosen[-4:] == ["--tensor-parallel-size", "8", "--pipeline-parallel-size", "1"]
     plan = plan_serve(cluster(), facts | {"gpu3": Unreachable("does not answer")}, PLAIN)
     assert [(each.host, each.problem.text) for each in plan.warnings] == [
-        ("gpu2", "is degraded, so the model is spread without it"),
-        ("gpu3", "is unknown, so the model is spread without it"),
+        ("gpu2", "left out of the model: degraded"),
+        ("gpu3", "left out of the model: unknown"),
     ]
 
 
@@ -188,7 +188,7 @@ def test_more_gpus_than_ray_has_are_refused_before_vllm_waits_for_them() -> None
 def test_whatever_state_it_is_in_stop_ends_it(now: dict[str, Any]) -> None:
     plan = plan_stop(cluster(), serving(cluster(), **now))
     assert outline(plan) == [("Stop the server", ["gpu1: stop vLLM"])]
-    assert plan.changes[0].what == "serves Qwen/Qwen3-32B no more"
+    assert plan.changes[0].what == "stop serving Qwen/Qwen3-32B"
 
 
 def test_where_nothing_is_served_there_is_nothing_to_stop() -> None:

@@ -150,8 +150,8 @@ def test_people_see_meanwhile_how_each_host_is(fake: FakeFleet) -> None:
     )
     told: list[Happening] = []
     looked(fake, told)
-    assert {each.host: each.what for each in told if isinstance(each, HostSeen)} == {
-        "gpu1": "container running",
-        "gpu2": "Cannot connect to the Docker daemon",
-        "gpu3": "no container",
+    assert {each.host: (each.trouble, each.what) for each in told if isinstance(each, HostSeen)} == {
+        "gpu1": ("", "container running"),
+        "gpu2": ("Cannot connect to the Docker daemon", "no container"),
+        "gpu3": ("", "no container"),
     }

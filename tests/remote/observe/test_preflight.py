@@ -31,7 +31,7 @@ def test_of_good_hosts_everything_is_learned(hosts: Hosts) -> None:
     assert set(found.inspections) == set(found.clocks) == set(found.trials) == set(found.logins) == HOSTS
     assert all(isinstance(each, Trial) for each in found.trials.values())
     assert found.gaps == ()
-    assert hosts.heard == [LookBegan(("gpu1", "gpu2", "gpu3"), "Look closer", "tried")]
+    assert hosts.heard == [LookBegan(("gpu1", "gpu2", "gpu3"), "Test the image and the network", "testing")]
 
 
 def test_the_head_tries_every_worker_and_each_worker_the_head(hosts: Hosts) -> None:
