@@ -87,8 +87,12 @@ class Holder:
 
     def sentence(self, cluster: Cluster) -> str:
         """That the cluster is locked, and by whom."""
-        who = f"{self.by} has run `raycluster {self.command}` for {format_duration(self.seconds)}"
-        return f"cluster {cluster.name} is locked: {who}"
+        return f"cluster {cluster.name} is locked: {self.run}"
+
+    @property
+    def run(self) -> str:
+        """Who runs what since when."""
+        return f"{self.by} has run `raycluster {self.command}` for {format_duration(self.seconds)}"
 
 
 def hold(cluster: Cluster, by: str, command: str) -> Command:

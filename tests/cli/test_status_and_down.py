@@ -36,6 +36,25 @@ def test_an_exited_container_is_told_with_its_code(cluster_stands: FakeFleet, ra
     assert "→ raycluster up\n" in status.stdout
 
 
+def test_while_somebody_works_on_the_cluster_that_run_is_named_and_nothing_advised(
+    cluster_stands: FakeFleet, raycluster: Raycluster
+) -> None:
+    held = Said("4711\n1772366400\nana@desk\nup\n")
+    cluster_stands.on("gpu1", sent("observe"), seen("10.0.0.1", **standing(), lock=held))
+    cluster_stands.on("gpu2", sent("observe"), seen("10.0.0.2"))
+    status = raycluster("status")
+    assert status.exit_code == 3
+    assert status.stdout.endswith("ana@desk has run `raycluster up` for 61 s\n")
+    assert "→" not in status.stdout
+    run = json.loads(raycluster("status", "-o", "json").stdout)["run"]
+    assert (run["by"], run["command"]) == ("ana@desk", "up")
+
+
+def test_a_lock_that_nobody_holds_is_none(cluster_stands: FakeFleet, raycluster: Raycluster) -> None:
+    cluster_stands.on("gpu1", sent("observe"), seen("10.0.0.1", **standing(), lock=Said("", "", 1)))
+    assert "→ raycluster up\n" in raycluster("status").stdout
+
+
 def test_a_host_that_cannot_be_asked_is_unknown_and_its_remedy_said(
     cluster_stands: FakeFleet, raycluster: Raycluster
 ) -> None:

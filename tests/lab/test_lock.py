@@ -13,6 +13,10 @@ def test_of_two_ups_at_once_one_does_it_and_the_other_says_who(lab: Lab) -> None
     second = lab.raycluster("up", inventory)
     assert (second.returncode, second.stdout) == (4, "")
     assert "cluster lab is locked: root@laptop has run `raycluster up` for" in second.stderr
+    meanwhile = lab.raycluster("status", inventory).stdout
+    assert ("root@laptop has run `raycluster up` for " in meanwhile, "→" in meanwhile) == (True, False), (
+        meanwhile
+    )
     status = lab.raycluster("lock", "status", inventory)
     assert (status.returncode, "root@laptop has run `raycluster up`" in status.stdout) == (4, True)
     _, stderr = first.communicate(timeout=120)

@@ -60,6 +60,8 @@ def show_health(health: ClusterHealth) -> None:
         answer().print(model_state(health.model))
     for note in health.notes:
         answer().print(Text(note, "yellow"))
+    if health.run:
+        answer().print(Text(health.run.run, "yellow"))
     for fix in what_to_do(health):
         answer().print(Text(f"→ {fix}", "yellow"))
 
@@ -90,7 +92,7 @@ def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
     asked = gathered((host.name, host.fix) for host in health.hosts if host.fix)
     fixes = [_named(fix, names) for fix, names in asked.items()]
     mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
-    if mendable and health.verdict is Verdict.DEGRADED:
+    if mendable and health.verdict is Verdict.DEGRADED and not health.run:
         return (*fixes, typed.line("up"))
     model_fix = shown(health.model.fix, [health.hosts[0].name]) if health.model else ""
     return tuple(filter(None, (*fixes, model_fix)))

@@ -110,7 +110,8 @@ def _words(sight: ClusterSnapshot, room: int) -> list[Text]:
     model = [_cut(model_state(sight.health.model))] if sight.health.model else []
     room -= len(model)
     troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
-    fixes = (*sight.health.notes, *(f"→ {fix}" for fix in what_to_do(sight.health)))
+    run = (sight.health.run.run,) if sight.health.run else ()
+    fixes = (*sight.health.notes, *run, *(f"→ {fix}" for fix in what_to_do(sight.health)))
     shown = max(1, room - len(fixes[:room]))
     more = [_line(f"and {len(troubles) - shown} more in trouble", "dim")] if len(troubles) > shown else []
     return [*model, *troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]

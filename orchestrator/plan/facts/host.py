@@ -8,6 +8,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.image import ImageInfo
+from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.state import Served
 
@@ -224,6 +225,8 @@ class HostFacts:
     served there, where that could not be asked. `engine`: Docker's; asked where no container of ours runs yet.
     `interfaces`: those with any address, also one that is for a single wire.
 
+    `holder`: who has the cluster's lock, as its head tells.
+
     `booted`, and when Docker's daemon was started: seconds since the epoch, 0 if untold; asked where no container of
     ours runs.
 
@@ -254,6 +257,7 @@ class HostFacts:
     interfaces: tuple[str, ...] = ()
     booted: float = 0.0
     engine_started: float = 0.0
+    holder: Holder | None = None
 
     def within(self, network: str) -> tuple[Address, ...]:
         """The addresses that lie in the CIDR `network`."""

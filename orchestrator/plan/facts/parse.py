@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from orchestrator.model.secret import Secret
+from orchestrator.plan import lock
 from orchestrator.plan.facts.docker_engine import parse_engine
 from orchestrator.plan.facts.host import (
     Address,
@@ -23,6 +24,7 @@ from orchestrator.plan.facts.host import (
 from orchestrator.plan.facts.image import ImageInfo, parse_image
 from orchestrator.plan.facts.sections import KIB, Section, complaints, sections
 from orchestrator.plan.host_commands import TOKEN
+from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem, exited, headline
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import TIMED_OUT, docker_problem
@@ -94,8 +96,14 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         served=parse_served(served.text) if served else None,
         unheard=unheard,
         engine=parse_engine(found.get("engine")),
+        holder=_holder(found.get("lock"), now),
         **_since(float(now), found.get("since")),
     )
+
+
+def _holder(section: Section | None, now: str) -> Holder | None:
+    """Who has the cluster's lock, if this is its head."""
+    return lock.parse(f"{section.text}{now}") if section and section.exit_code == 0 else None
 
 
 def _since(now: float, section: Section | None) -> dict[str, float]:

@@ -74,6 +74,7 @@ containers() {
 }
 told_of_images='{"Id":"{{.Id}}","RootFS":{{json .RootFS}},"Config":{"Env":{{json .Config.Env}}}}'
 image() { [ -z "$image" ] || ask image inspect --format "$told_of_images" "$image"; }
+holder() { read -r pid <"$lock" && [ "/proc/$pid/fd/9" -ef "$lock" ] && cat "$lock"; }
 processes() { [ -z "$image" ] || ask top "$container" -eo pid,comm 2>/dev/null; }
 since() {
     read -r up _ </proc/uptime
@@ -95,6 +96,9 @@ rest() {
         [ -z "$hf_home" ] || section engine engine
     }
     section token cat "$HOME/.raycluster/$cluster/$node.token"
+    read -r name </proc/sys/kernel/hostname
+    lock=$HOME/.raycluster/$cluster/$name.lock
+    [ ! -s "$lock" ] || section lock holder
     if [ "$supervisor" ] && [ -z "$mute" ]; then
         section served ask exec "$container" sh -c '"""
     + payload.IF_SERVED
@@ -127,6 +131,8 @@ and when Docker was started, which may be why.
 
 Ray takes the longest to answer, so it is asked first, and all the rest is looked at meanwhile. All is sent at once, in
 the end: each piece would be a packet, and a packet of paramiko's is 0.2 ms of the laptop's CPU.
+
+Who has the cluster's lock is read without a try to take it, which could keep another from it (`plan.lock`).
 """
 
 RAY = (

@@ -18,6 +18,7 @@ from orchestrator.plan.facts.containers import (
 )
 from orchestrator.plan.facts.endings import how_it_ended
 from orchestrator.plan.facts.host import Facts, HostFacts, RayTable, Unreachable, answered
+from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
@@ -70,7 +71,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class ClusterHealth:
-    """The cluster: a verdict, its hosts, and what belongs to none of them."""
+    """The cluster: a verdict, its hosts, and what belongs to none of them. `run`: who works on it now."""
 
     cluster: str
     verdict: Verdict
@@ -80,10 +81,23 @@ class ClusterHealth:
     model: ModelHealth | None = None
     engine: Engine = Engine.RAY
     totals: Totals = Totals()
+    run: Holder | None = None
 
 
 def assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -> ClusterHealth:
-    """The health that the facts show; of some hosts only, what belongs to none of them is left out."""
+    """The health that the facts show; of some hosts only, what belongs to none of them is left out.
+
+    While a run works on the cluster, nothing is advised where it may be about to mend what is wrong.
+    """
+    health, head = _assess(cluster, facts, only), facts.get(cluster.head.name)
+    if not isinstance(head, HostFacts) or not head.holder:
+        return health
+    hosts = tuple(host if host.verdict is Verdict.UNKNOWN else replace(host, fix="") for host in health.hosts)
+    model = health.model and replace(health.model, fix="")
+    return replace(health, hosts=hosts, model=model, run=head.holder)
+
+
+def _assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None) -> ClusterHealth:
     table = ray_table(cluster, facts)
     nodes = [node for node in cluster.nodes if only is None or node.name in only]
     hosts = tuple(_host(cluster, node, facts[node.name], table) for node in nodes)
