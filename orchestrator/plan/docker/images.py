@@ -23,7 +23,9 @@ def image(cluster: Cluster) -> str:
     """The image that containers run: the user's, or the one derived from it that has Ray."""
     if cluster.ray.install is None:
         return cluster.image
-    return f"raycluster-ray:{hashlib.sha256(_dockerfile(cluster).encode()).hexdigest()[:12]}"
+    # Of what the user wrote: how it is built may change without any image having to be built anew.
+    made_of = f"{cluster.image} {cluster.ray.install}"
+    return f"raycluster-ray:{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
 
 
 def build(cluster: Cluster, node: Node) -> Command:

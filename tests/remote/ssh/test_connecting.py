@@ -121,7 +121,7 @@ def test_a_host_is_connected_to_while_fabric_is_imported(
         laptop.config.write_text(f"Host gpu1\n HostName 127.0.0.2\n Port {listener.getsockname()[1]}\n")
         accepted: list[socket.socket] = []
         monkeypatch.setattr(transport, "import_fabric", lambda: accepted.append(listener.accept()[0]))
-        refused = laptop.dial("gpu1", Ssh(connect_timeout=0.2)).open(cancel=Event())
+        refused = laptop.dial("gpu1", Ssh(connect_timeout=1)).open(cancel=Event())
         assert refused
         assert refused.message.endswith("takes the call, but says nothing")
         for each in accepted:
