@@ -12,13 +12,16 @@ from typing import Literal
 
 Name = Literal["ray_nodes", "probe", "network_test", "tail_files"]
 
+APART = 'import sys\nif sys.path[:1] == [""]:\n    del sys.path[0]\n'
+"""`python3 -c` looks for modules in the working folder first, and an image's may have a `json.py`."""
+
 
 @cache
 def program(name: Name) -> str:
     """The text of a program, for `python3 -c`."""
     lines = _read(f"{name}.py").splitlines(keepends=True)
     return "".join(
-        (_read("common.py"), *(line for line in lines if not line.startswith("from common import")))
+        (APART, _read("common.py"), *(line for line in lines if not line.startswith("from common import")))
     )
 
 

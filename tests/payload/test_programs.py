@@ -101,3 +101,10 @@ def test_a_program_runs_as_a_file_too(name: payload.Name) -> None:
     ran = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False,
                          env={"PYTHONPATH": str(FOLDER)})  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_working_folder_of_an_image_lends_no_modules(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')\n")
+    program = [sys.executable, "-c", payload.program("probe"), "where", "sh"]
+    ran = subprocess.run(program, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=20)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")

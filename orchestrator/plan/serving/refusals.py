@@ -62,6 +62,12 @@ REFUSED = (
         lambda value: value == REQUIRED,
     ),
     _Refused(
+        arguments.HOST,
+        "vLLM takes an IPv6 address without brackets",
+        "write it so, as in `-- --host ::`",
+        lambda value: value.startswith("["),
+    ),
+    _Refused(
         arguments.PORT,
         "vLLM would take any port, and nobody would know which",
         "name one: `-- --port 8001`",

@@ -323,6 +323,7 @@ def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
             "--ssl-certfile a --ssl-cert-reqs=2",
             "--ssl-cert-reqs 2: vLLM would answer only those with a certificate",
         ),
+        ("--host [::1]", "--host [::1]: vLLM takes an IPv6 address without brackets"),
         ("--port 0", "--port 0: vLLM would take any port"),
         ("--headless", "--headless: vLLM would have no server to ask"),
         ("-asc 0", "--api-server-count 0: vLLM would have no server to ask"),
