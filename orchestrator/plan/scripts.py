@@ -152,11 +152,12 @@ TRY_ENTRYPOINT = for_docker(r"""
 name=$2
 shift 2
 $docker rm --force "$name" >/dev/null 2>&1
-timeout 30 $docker run --name "$name" "$@" </dev/null
+timeout -s KILL 15 $docker run --name "$name" "$@" </dev/null
 code=$?
 $docker rm --force "$name" >/dev/null 2>&1
 exit "$code"
 """)
+"""Docker's client would hand TERM on to the first process, which may not listen to it, and wait."""
 
 RUN_MARKED = 'export "$1"; shift; (exec "$@"); exit "$?"'
 """Stays for as long as the command does, its mark to be seen even where the command becomes another user, by sudo."""

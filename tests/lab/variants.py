@@ -111,6 +111,12 @@ DROPS = Variant(
 )
 """The same, which then goes on as another user, as with gosu."""
 BASH_ENV = Variant("bash-env", SETS_UP, ("ENV BASH_ENV=/setvars.sh",))
+DEAF = Variant(
+    "deaf",
+    "printf '#!/bin/sh\\necho I serve alone\\nexec sleep 600\\n' >/alone.sh; chmod +x /alone.sh",
+    ('ENTRYPOINT ["/alone.sh"]',),
+)
+"""Runs no command that it is given, which its name does not tell."""
 SERVES_ITSELF = Variant("serves", "", ('ENTRYPOINT ["vllm", "serve"]',))
 
 

@@ -11,7 +11,7 @@ from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
 from tests.lab.seeing import bad, brought_up, findings, good, is_served, two_hosts
 from tests.lab.terminal import terminal
-from tests.lab.variants import BASH_ENV, DROPS, ENTRYPOINT, SERVES_ITSELF, Variant
+from tests.lab.variants import BASH_ENV, DEAF, DROPS, ENTRYPOINT, SERVES_ITSELF, Variant
 
 BY_SHELLS = {"SHLVL", "_", "OLDPWD"}
 KEPT = {"docker": {"entrypoint": "keep", **living.SERVING["docker"]}}
@@ -131,3 +131,20 @@ def test_a_shell_and_the_deep_checks_ranks_have_the_environment_and_user_behind_
         desk.type(f"raycluster shell -i {inventory} gpu2")
         desk.type('echo "<$ACCEL_HOME|$(id -u)>"')
         desk.wait_for(f"</opt/accel|{variants.UID}>")
+
+
+def test_an_entrypoint_that_waits_for_ever_is_passed_over_where_it_is_skipped_and_nothing_of_it_is_left(
+    lab: Lab,
+) -> None:
+    found = findings(lab, two_hosts(lab, image=variants.make(lab, DEAF)))
+    assert good(found)
+    assert not [each for each in found if each["topic"] == "entrypoint"]
+    assert lab.hosts["gpu1"].docker("ps", "--all", "--quiet") == ""
+
+
+def test_an_entrypoint_that_waits_for_ever_is_told_where_it_is_kept(lab: Lab) -> None:
+    inventory = two_hosts(lab, image=variants.make(lab, DEAF), docker={"entrypoint": "keep"})
+    text, fix = bad(lab, inventory, "gpu1", "image")
+    assert text == "a container from it does not start: it says nothing for 60 s"
+    assert "entrypoint: skip" in fix
+    assert lab.hosts["gpu1"].docker("ps", "--all", "--quiet") == ""

@@ -102,7 +102,7 @@ def run_network_test(cluster: Cluster, node: Node, place: NodeAddress, words: tu
 def try_entrypoint(cluster: Cluster, node: Node, place: NodeAddress) -> Command:
     """Runs the image once with its own entrypoint in front, cut off from all networks; `facts.probe` reads what is set.
 
-    Such an entrypoint may begin a server, whatever it is told: it is given half a minute, and removed.
+    Such an entrypoint may begin a server, whatever it is told: it is given a quarter of a minute, and removed.
     """
     options = ("--label", "raycluster.trial", "--network", "none", *found_inside(cluster, node, place))
     words = (image(cluster), BASH, "-c", FIND_PYTHON, "python3", "-c", program("probe"), "variables")
