@@ -148,6 +148,10 @@ exec $docker run --name "$name" "$@"
 """)
 """What a trial that was cut short has left makes room first."""
 
+END_TRIAL = for_docker(r"""
+$docker rm --force "$2" >/dev/null 2>&1 || true
+""")
+
 TRY_ENTRYPOINT = for_docker(r"""
 name=$2
 shift 2

@@ -39,6 +39,7 @@ from orchestrator.plan.docker.logs import (
 from orchestrator.plan.docker.probes import (
     ask_ray,
     check_tcp,
+    end_trial,
     inspect,
     observe,
     run_network_test,

@@ -110,6 +110,11 @@ def try_entrypoint(cluster: Cluster, node: Node, place: NodeAddress) -> Command:
     return scripted(scripts.TRY_ENTRYPOINT, "entrypoint", node, name, *options, *words)
 
 
+def end_trial(cluster: Cluster, node: Node) -> Command:
+    """Removes the node's probe, where its first process does not end with standard input."""
+    return scripted(scripts.END_TRIAL, "end-trial", node, _probe_name(cluster, node))
+
+
 def check_tcp(cluster: Cluster, node: Node, addresses: tuple[str, ...]) -> Command:
     """Tries connections from inside the node's probe; `facts.probe` reads it."""
     return inside(node, _probe_name(cluster, node), python("-c", program("probe"), "reach", *addresses))

@@ -132,7 +132,14 @@ class _Check:
             running = {
                 host: _Trial(brief, self.fleet[host], self.trial(host), self.fleet.timeouts) for host in hosts
             }
-            yield {host: each.result(self.cancel) for host, each in running.items()}
+            tried = {host: each.result(self.cancel) for host, each in running.items()}
+            yield tried
+        self.each((host for host, each in running.items() if each.stays), self.end_trial)
+
+    def end_trial(self, host: str) -> None:
+        """Of an entrypoint that runs something else, which hears nothing of the end of standard input."""
+        command = docker.end_trial(self.cluster, self._node(host))
+        self.fleet[host].run(command, timeout=self.fleet.timeouts.probe_parting, cancel=self.cancel)
 
     def trial(self, host: str) -> Command:
         facts = self.hosts[host]
@@ -190,6 +197,11 @@ class _Trial:
         self._line = ""
         self._ended: Output | Failure | None = None
         brief.start(via, command, self._receive, self._end, trial_seconds(timeouts))
+
+    @property
+    def stays(self) -> bool:
+        """Whether its container has said nothing, and was not heard to end either."""
+        return not self._line and not isinstance(self._ended, Output)
 
     def result(self, cancel: Event) -> Trial | Problem:
         while not (self._answered.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
