@@ -96,10 +96,9 @@ def test_a_firewall_in_one_direction_is_told_from_a_missing_route_and_its_rule_o
         text, fix = bad(lab, inventory, "gpu2", "network")
         assert text.startswith("gpu1 does not reach it at 192.0.2.12:")
         assert "a firewall, for the host answers, but this port is dropped" in text
-        assert fix.startswith(
-            "sudo iptables -I INPUT -p tcp -s 192.0.2.11,192.0.2.12 -m multiport --dports 6379,"
-        )
-        gpu2.run(*fix.removeprefix("sudo ").split())
+        rule = "-I INPUT -p tcp -s 192.0.2.11,192.0.2.12 -m multiport --dports 6379,"
+        assert fix.startswith(f"on gpu2: sudo iptables {rule}")
+        gpu2.run(*fix.removeprefix("on gpu2: sudo ").split())
         try:
             assert good(findings(lab, inventory))
         finally:
@@ -116,15 +115,15 @@ def test_a_firewall_that_refuses_is_one_too(lab: Lab) -> None:
 
 
 def test_a_missing_route(lab: Lab) -> None:
-    gpu1 = lab.hosts["gpu1"]
+    gpu1, inventory = lab.hosts["gpu1"], two_hosts(lab)
     gpu1.run("ip", "route", "add", "unreachable", "192.0.2.12/32")
     try:
-        text, fix = bad(lab, two_hosts(lab), "gpu2", "network")
+        text, fix = bad(lab, inventory, "gpu2", "network")
     finally:
         gpu1.run("ip", "route", "del", "unreachable", "192.0.2.12/32")
     assert "gpu1 does not reach it at 192.0.2.12:" in text
     assert "no route" in text
-    assert fix == "on gpu1: ip route get 192.0.2.12; ping 192.0.2.12"
+    assert fix == f"raycluster exec -i {inventory} -l gpu1 --on-host -- ip route get 192.0.2.12"
 
 
 def test_two_versions_of_ray(lab: Lab) -> None:
@@ -144,7 +143,7 @@ def test_an_image_without_ray_and_one_that_is_not_there(lab: Lab) -> None:
     for name in ("gpu1", "gpu2"):
         lab.hosts[name].variant("raylab:noray", "rm /usr/local/bin/ray")
     text, fix = bad(lab, two_hosts(lab, image="raylab:noray"), "gpu2", "ray")
-    assert text == "the image has no Ray"
+    assert text == "the image has Ray 2.60.0, but no command `ray`, nor do the places where it might be"
     assert "vllm/vllm-openai:v0.17.1" in fix
     text, _ = bad(lab, two_hosts(lab, image="raylab:absent"), "gpu2", "image")
     assert text == "image raylab:absent is not on this host, and `docker.pull` is never"

@@ -156,7 +156,12 @@ def with_docker_host(gpu2: Host, other: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("choose", "chosen", "fix", "mend"),
     [
-        (in_context, "context far", "docker context use default; or ", "docker context use default"),
+        (
+            in_context,
+            "context far",
+            "`raycluster exec -i {inventory} -l gpu2 --on-host -- docker context use default`; or ",
+            "docker context use default",
+        ),
         (
             with_docker_host,
             "DOCKER_HOST=tcp://192.0.2.13:2375",
@@ -177,7 +182,8 @@ def test_the_docker_of_another_machine_is_named_before_anything_starts_there(
     with choose(gpu2, far):
         text, told = bad(lab, inventory, "gpu2", "docker")
         assert text == f"its `docker` speaks to the Docker of gpu3 ({chosen}), not to one of this host"
-        assert told == fix + OWN
+        assert told.startswith(fix.format(inventory=inventory))
+        assert told.endswith(f": to the entry of gpu2, {OWN}")
         failed(lab.raycluster("up", inventory), f"gpu2  {text}", f"→ {told}")
         assert containers(lab) == {"raycluster-lab-gpu1": "running"}
         own = {"docker": {"command": "docker -H unix:///var/run/docker.sock"}}
@@ -295,12 +301,12 @@ def test_a_log_driver_or_runtime_that_does_not_start_is_told_with_the_argument_f
         (
             "Defaults requiretty\nana ALL=(root) NOPASSWD: ALL",
             "sudo: sorry, you must have a tty to run sudo",
-            "echo 'Defaults:USER !requiretty' | sudo tee /etc/sudoers.d/docker-tty",
+            'echo "Defaults:$USER !requiretty" | sudo tee /etc/sudoers.d/docker-tty',
         ),
         (
             "ana ALL=(root) ALL",
             "sudo: a password is required",
-            'echo "USER ALL=(root) NOPASSWD: $(command -v docker)" | sudo tee /etc/sudoers.d/docker',
+            'echo "$USER ALL=(root) NOPASSWD: $(command -v docker)" | sudo tee /etc/sudoers.d/docker',
         ),
     ],
 )
@@ -314,9 +320,9 @@ def test_sudo_that_refuses_is_told_in_its_words_with_the_rule_that_lets_docker_r
     with faults.user_ana(gpu2, sudoers):
         text, fix = bad(lab, inventory, "gpu2", "docker")
         assert text == said
-        assert fix.endswith(rule)
+        assert fix.endswith(f"on gpu2: `{rule}`")
         warned = "\n      | sudo: unable to resolve host gpu2"
         failed(lab.raycluster("up", inventory), f"gpu2  {said}{warned}", f"→ {fix}")
-        gpu2.run("script", "--quiet", "--return", "--command", rule.replace("USER", "ana"), "/dev/null")
+        gpu2.run("script", "--quiet", "--return", "--command", rule.replace("$USER", "ana"), "/dev/null")
         repaired(lab, inventory)
         assert lab.raycluster("down", inventory).returncode == 0

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestrator.cli.output.console import answer, gathered, notice, printable, troubles, write
+from orchestrator.cli.output.typed import line
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.command import Command
 from orchestrator.plan.problem import Problem
 from orchestrator.remote.execute.adhoc import Result
 
@@ -32,8 +32,8 @@ def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
     troubles(_troubles(results))
     one_word = len(words) == 1 and len(words[0].split()) > 1  # all of a command line: the name of no program
     if one_word and any(each.exit_code in CANNOT_RUN for each in results):
-        line = Command(("raycluster", "exec", "--", "bash", "-c", *words)).shown()
-        notice().print(f"→ no shell has read this. With one: {line}", style="yellow")
+        mended = line("exec", "--", "bash", "-c", *words)
+        notice().print(f"→ no shell has read this. With one: {mended}", style="yellow")
 
 
 def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
