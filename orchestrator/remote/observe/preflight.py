@@ -196,12 +196,9 @@ class _Trial:
         self._until = time.monotonic() + self._seconds
         self._line = ""
         self._ended: Output | Failure | None = None
-        brief.start(via, command, self._receive, self._end, trial_seconds(timeouts))
-
-    @property
-    def stays(self) -> bool:
+        self.stays = False
         """Whether its container has said nothing, and was not heard to end either."""
-        return not self._line and not isinstance(self._ended, Output)
+        brief.start(via, command, self._receive, self._end, trial_seconds(timeouts))
 
     def result(self, cancel: Event) -> Trial | Problem:
         while not (self._answered.wait(0.2) or cancel.is_set() or time.monotonic() > self._until):
@@ -213,6 +210,7 @@ class _Trial:
                 return Problem(output.stderr.strip() or f"exit code {output.exit_code}")
             case Failure() as failure:
                 return Problem(failure.message)
+        self.stays = True
         return Problem(f"it says nothing for {self._seconds:.0f} s")
 
     def _receive(self, line: str) -> None:

@@ -132,8 +132,10 @@ def test_a_host_that_greets_and_then_fails_is_told_with_the_failure(hosts: Hosts
 def test_a_trial_that_says_nothing_is_given_up_while_the_others_still_listen(hosts: Hosts) -> None:
     hosts.fake.timeouts = Timeouts(trial_start=0.3)
     hosts.trial("gpu2")
+    hosts.fake.on("gpu2", sent("end-trial"), Output(0))
     found = hosts.examine()
     assert found.trials["gpu2"] == Problem("it says nothing for 0 s")
+    assert hosts.sent("end-trial") == {"gpu2"}
     assert {link.target for link in found.links} == {"gpu1", "gpu3"}
     assert hosts.ended == HOSTS
 
