@@ -33,7 +33,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 packages: ## install the Debian packages that the lab needs
 	$(LAB) packages
 
-check: setup ## what a commit must pass, in under a minute: format, lint, types, layers, tests that need no lab
+check: setup ## what a commit must pass, in a good minute: format, lint, types, layers, tests that need no lab
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
