@@ -66,7 +66,7 @@ done 2>/dev/null <{ENVIRONMENT}
 [ "$_user" ] || {{ echo "{ENVIRONMENT} cannot be read by user $EUID" >&2; exit 125; }}
 cd "$PWD" || exit
 set -- "$0" "$@"
-set -- sh -c "$_text" "$@"
+set -- /bin/sh -c "$_text" "$@"
 if [ "$EUID" != "$_user" ]; then
     command -v setpriv >/dev/null || {{
         echo "the image's entrypoint goes on as user $_user; what comes later cannot, without setpriv there" >&2

@@ -192,7 +192,7 @@ container=$2 end_marked=$3 grace=$4
 read -r mark
 clients() { set +f && printf %s "$mark" | grep -lsF -f - /proc/[0-9]*/cmdline; }
 for try in 1 2 3; do
-    printf '%s\n' "$mark" | $docker exec --interactive "$container" sh -c "$end_marked" end-exec "$grace" || exit
+    printf '%s\n' "$mark" | $docker exec --interactive "$container" /bin/sh -c "$end_marked" end-exec "$grace" || exit
     [ "$(clients)" ] || exit 0
 done
 exit 1
@@ -206,6 +206,6 @@ runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter 
     echo "no container of cluster $cluster runs here; see: raycluster status" >&2
     exit 125
 }
-exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" sh -c "$4" shell
+exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" /bin/sh -c "$4" shell
 """)
 """125: Docker's own code for what it could not begin."""

@@ -7,7 +7,9 @@ from orchestrator.payload.shell import PYTHON, WRITE, entered
 from orchestrator.plan.command import Command, Script
 
 BASH = "/bin/bash"
-SHELL = Script("shell", "command -v bash >/dev/null && exec bash; exec sh")
+SH = "/bin/sh"
+"""By its path, as bash is: an image's PATH may be its venv's folder alone."""
+SHELL = Script("shell", "command -v bash >/dev/null && exec bash; exec /bin/sh")
 FIND_PYTHON = Script("python", PYTHON)
 INSPECT = Script("inspect-server", payload.IF_SERVED + PYTHON)
 """The same for the supervisor of a model's server, if there is one."""
@@ -24,13 +26,13 @@ def is_prepared(node: Node) -> bool:
 
 def inside(node: Node, container: str, words: tuple[str, ...], *options: str) -> Command:
     """Runs the words in a container, with the environment of its first process."""
-    before = ("sh", "-c", ENTER, "enter") if is_prepared(node) else ()
+    before = (SH, "-c", ENTER, "enter") if is_prepared(node) else ()
     return Command((*node.docker.command, "exec", *options, container, *before, *words))
 
 
 def python(*words: str, by: Script = FIND_PYTHON) -> tuple[str, ...]:
     """The words that run the container's Python with these."""
-    return ("sh", "-c", by, "python3", *words)
+    return (SH, "-c", by, "python3", *words)
 
 
 def text_inside(node: Node, text: Script) -> Script:

@@ -84,7 +84,7 @@ since() {
     echo "first ${20}"
     [ ! -e /run/docker.pid ] || echo "engine $(date -r /run/docker.pid +%s.%N)"
 }
-ray() { ask exec "$container" sh -c "$python" python3 -c "$nodes" "$gcs"; }
+ray() { ask exec "$container" /bin/sh -c "$python" python3 -c "$nodes" "$gcs"; }
 rest() {
     section image image
     if [ "$base" ]; then
@@ -100,7 +100,7 @@ rest() {
     lock=$HOME/.raycluster/$cluster/$name.lock
     [ ! -s "$lock" ] || section lock holder
     if [ "$supervisor" ] && [ -z "$mute" ]; then
-        section served ask exec "$container" sh -c '"""
+        section served ask exec "$container" /bin/sh -c '"""
     + payload.IF_SERVED
     + r"""'"$python" python3 "$supervisor" inspect 200
     fi
@@ -139,7 +139,7 @@ RAY = (
     _SECTION
     + r"""
 docker=$1
-section ray timeout 20 $docker exec "$2" sh -c "$5" python3 -c "$3" "$4" || true
+section ray timeout 20 $docker exec "$2" /bin/sh -c "$5" python3 -c "$3" "$4" || true
 """
 )
 """Succeeds also where nobody answers: to ask is no more than a try."""

@@ -272,7 +272,7 @@ def test_ray_install_derives_an_image_named_by_its_recipe() -> None:
     base, run = build.input().decode().splitlines()
     assert base == "FROM vllm/vllm-openai:v0.17.1"
     assert json.loads(run.removeprefix("RUN ")) == [
-        *("env", "PIP_BREAK_SYSTEM_PACKAGES=1", "sh", "-c", PYTHON, "python3"),
+        *("env", "PIP_BREAK_SYSTEM_PACKAGES=1", "/bin/sh", "-c", PYTHON, "python3"),
         *("-m", "pip", "install", "--no-cache-dir", "ray[default]==2.56.*"),
     ]
     assert f" {name} -c 'exec ray start" in line(cluster, WORKER)
@@ -287,7 +287,7 @@ def test_a_kept_entrypoint_runs_first_and_what_comes_later_has_its_environment()
     assert "--entrypoint /bin/bash" in line(SMALLEST, by_bash)
     for node in (kept, by_bash, replace(HEAD, docker=Docker(args=("-e", "BASH_ENV=/setvars.sh")))):
         argv = docker.execute(SMALLEST, node, ("nvidia-smi",), "MARK=1", stdin=False).argv
-        assert (argv[5:7], argv[-2:]) == (("sh", "-c"), ("enter", "nvidia-smi"))
+        assert (argv[5:7], argv[-2:]) == (("/bin/sh", "-c"), ("enter", "nvidia-smi"))
     assert docker.execute(SMALLEST, HEAD, ("nvidia-smi",), "MARK=1", stdin=False).argv[4:] == (
         "raycluster-demo-gpu1",
         "nvidia-smi",

@@ -40,7 +40,7 @@ def test_a_log_is_asked_for_with_its_times() -> None:
 
 
 def test_rays_files_are_read_by_the_containers_python() -> None:
-    before = ("sudo", "-n", "docker", "exec", "--interactive", "c1", "sh", "-c", PYTHON, "python3", "-c")
+    before = ("sudo", "-n", "docker", "exec", "--interactive", "c1", "/bin/sh", "-c", PYTHON, "python3", "-c")
     once, on = (
         docker.file_logs(HEAD, "c1", docker.RAY_LOGS, "100"),
         docker.follow_file_logs(HEAD, "c1", docker.SERVER_LOGS, "100", ("raylet.out 7:20",)),

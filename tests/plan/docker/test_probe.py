@@ -92,7 +92,7 @@ def test_a_trial_is_of_the_image_that_ray_was_added_to() -> None:
 def test_others_are_tried_from_inside_the_trial() -> None:
     command = docker.check_tcp(SMALLEST, HEAD, ("10.0.0.2:60999", "[fd00::2]:19999"))
     assert named(command.argv) == (
-        "docker exec raytrial-demo-gpu1 sh -c PYTHON python3 -c PROBE reach 10.0.0.2:60999 [fd00::2]:19999"
+        "docker exec raytrial-demo-gpu1 /bin/sh -c PYTHON python3 -c PROBE reach 10.0.0.2:60999 [fd00::2]:19999"
     )
 
 

@@ -131,7 +131,7 @@ def test_ray_asked_by_itself_tells_the_same_and_nothing_where_nobody_answers(mac
     demo = cluster()
     ask = docker.ask_ray(demo, "10.0.0.1:6379")
     assert parse_ray(f"Welcome!\n{machine.run(ask).stdout}") == look(machine, demo).ray
-    assert machine.calls[0][:4] == ["exec", "raycluster-demo-gpu1", "sh", "-c"]
+    assert machine.calls[0][:4] == ["exec", "raycluster-demo-gpu1", "/bin/sh", "-c"]
     machine.program("docker", "#!/bin/sh\necho 'No such container' >&2; exit 1\n")
     ran = machine.run(ask)
     assert ran.returncode == 0

@@ -401,14 +401,14 @@ def test_whatever_a_person_gives_reaches_vllm_as_data_and_no_shell_sees_it(
 
 def test_the_lines_for_docker() -> None:
     of, container = cluster(), "raycluster-demo-gpu1"
-    python = ("sh", "-c", PYTHON, "python3")
+    python = ("/bin/sh", "-c", PYTHON, "python3")
     start = docker.start_server(of, of.head, "{}").argv
     assert start[:9] == ("docker", "exec", "--interactive", container, *python, "-c")
     assert start[10:] == ("/var/tmp/raycluster",)
     here, supervisor = ("docker", "exec", container), "/var/tmp/raycluster/supervisor.py"
     assert docker.ask_server(of, of.head).argv == (*here, *python, supervisor, "ask")
     assert docker.stop_server(of, of.head).argv == (*here, *python, supervisor, "stop")
-    quietly = ("sh", "-c", f'[ -e "$1" ] || exit 0\n{PYTHON}', "python3")
+    quietly = ("/bin/sh", "-c", f'[ -e "$1" ] || exit 0\n{PYTHON}', "python3")
     assert docker.inspect_server(of, of.head, 400).argv == (*here, *quietly, supervisor, "inspect", "400")
 
 
