@@ -144,7 +144,7 @@ def test_an_image_without_ray_and_one_that_is_not_there(lab: Lab) -> None:
         lab.hosts[name].variant("raylab:noray", "rm /usr/local/bin/ray")
     text, fix = bad(lab, two_hosts(lab, image="raylab:noray"), "gpu2", "ray")
     assert text == "the image has Ray 2.60.0, but no command `ray`, nor do the places where it might be"
-    assert "vllm/vllm-openai:v0.17.1" in fix
+    assert fix == "install Ray there with pip, which makes the command"
     text, _ = bad(lab, two_hosts(lab, image="raylab:absent"), "gpu2", "image")
     assert text == "image raylab:absent is not on this host, and `docker.pull` is never"
     text, _ = bad(lab, two_hosts(lab, image="raylab:absent", docker={"pull": "missing"}), "gpu2", "image")
@@ -155,7 +155,7 @@ def test_a_deep_check_says_of_an_image_without_torch_that_it_has_none(lab: Lab) 
     answer = lab.raycluster("check", "--deep", two_hosts(lab))
     assert answer.returncode == 3
     assert "✗ torch      all hosts  the image's torch cannot be used: ModuleNotFoundError: " in answer.stdout
-    assert answer.stdout.splitlines()[-2].startswith("cluster lab: 2 failures, ")
+    assert answer.stdout.splitlines()[-2].startswith("cluster lab: 1 failure, ")
     assert containers(lab, "raycluster.trial") == {}
 
 

@@ -63,7 +63,7 @@ def test_a_host_is_added_and_removed_while_the_cluster_runs(lab: Lab) -> None:
     text = inventory.read_text()
     add = lab.raycluster("add", "gpu3", "-i", inventory)
     assert add.returncode == 0, add.stderr
-    assert f"raycluster up {inventory}\n" in add.stdout
+    assert f"raycluster up -i {inventory}\n" in add.stdout
     up = lab.raycluster("up", inventory)
     assert "gpu3: no container yet" in up.stderr
     assert verdict(lab, inventory) == "healthy"

@@ -66,7 +66,8 @@ def test_where_the_head_cannot_add_ray_nothing_is_started_and_pip_is_quoted(lab_
         "add ray==9.9.9 to the image: ERROR: ",
         "(exit code 1)\n",
         "ERROR: No matching distribution found for ray==9.9.9",
-        "→ check `ray.install`, and that this host reaches a package index",
+        "→ check `ray.install` (",
+        ", and that this host reaches a package index",
         "Nothing was started.",
     )
     assert containers(lab) == {}

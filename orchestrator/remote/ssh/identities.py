@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.frozen import dataclass
@@ -73,14 +72,23 @@ def offers(hop: Settings, held: Sequence[AgentKey]) -> Iterator[Offer]:
 def _identities(hop: Settings) -> tuple[Identity, ...]:
     """What the files are of, and FILE-cert.pub, which OpenSSH looks for unless some CertificateFile is named.
 
-    Read once a second for all hosts that have the same files: OpenSSH names seven by itself, and most are not there.
+    Read once for all hosts that have the same files: OpenSSH names seven by itself, and most are not there.
     """
+    as_of = tuple(file_version(place) for file in hop.identity_files for place in _places(file))
     with _loading:
-        return _read(hop.identity_files, bool(hop.certificate_files), int(monotonic()))
+        return _read(hop.identity_files, bool(hop.certificate_files), as_of)
+
+
+@lru_cache(maxsize=256)
+def _places(file: Path) -> tuple[Path, ...]:
+    """All that is read of a key."""
+    return file, file.with_name(f"{file.name}.pub"), file.with_name(f"{file.name}-cert.pub")
 
 
 @lru_cache(maxsize=64)
-def _read(files: tuple[Path, ...], certificates_named: bool, _second: int) -> tuple[Identity, ...]:
+def _read(
+    files: tuple[Path, ...], certificates_named: bool, _as_of: tuple[FileVersion, ...]
+) -> tuple[Identity, ...]:
     found = []
     for file in files:
         found.append(Identity(public_half(file), file, file))
