@@ -32,7 +32,7 @@ class Engine(StrEnum):
 
     @property
     def has_ray(self) -> bool:
-        """Whether what an inventory says of Ray matters."""
+        """Whether it is a Ray cluster, and what an inventory says of Ray matters."""
         return self is Engine.RAY
 
 

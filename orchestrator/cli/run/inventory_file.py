@@ -39,9 +39,7 @@ def load_with_ray(argument: str | None, option: str | None) -> "Cluster":
 
 def demand_ray(cluster: "Cluster") -> None:
     """Exit code 2 where there is no Ray."""
-    from orchestrator.plan import engine
-
-    if not engine.of(cluster).has_ray:
+    if not cluster.engine.has_ray:
         refuse(f"cluster {cluster.name} has no Ray: its `engine` is {cluster.engine}")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.plan import docker, engine
+from orchestrator.plan import docker
 from orchestrator.plan.actions.prune import left_outside, unsure
 from orchestrator.plan.checks import check_reachable
 from orchestrator.plan.command import Command
@@ -97,7 +97,7 @@ def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -
 def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     """Where the look has not asked Ray: it takes as long to answer as workers take to stop."""
     head, here = cluster.head, facts[cluster.head.name]
-    runs = engine.of(cluster).has_ray and running_container(cluster, head, here)
+    runs = cluster.engine.has_ray and running_container(cluster, head, here)
     if not runs or isinstance(here, Unreachable) or here.ray:
         return ()
     ask = docker.ask_ray(cluster, ray.local_gcs(head, cluster.ray.port))
@@ -108,7 +108,7 @@ def _stop(cluster: Cluster, node: Node, here: HostFacts | Unreachable, *, headle
     stop = docker.discard_all(cluster, node) if headless else docker.remove(cluster, node)
     title, kind = "stop and remove its container", StepKind.REMOVE_CONTAINER
     yield Run(node.name, title, stop, timeout=docker.REMOVE_SECONDS, kind=kind)
-    if engine.of(cluster).has_ray or (isinstance(here, HostFacts) and here.token):
+    if cluster.engine.has_ray or (isinstance(here, HostFacts) and here.token):
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
 
 

@@ -67,7 +67,7 @@ def reconcile(
         return decided | {name: Problem(why, ours("up"))}
     for host, worker in decided.items():
         # A worker of the old head would find nobody it knows: Ray ends it a minute later.
-        if isinstance(worker, Keep) and engine.of(cluster).has_ray:
+        if isinstance(worker, Keep) and cluster.engine.has_ray:
             why = "the head gets a new container"
             decided[host] = Start(worker.place, worker.gpus, worker.spec, why, replaces=True)
     return decided

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import docker, engine
+from orchestrator.plan import docker
 from orchestrator.plan.host_commands import forget_token
 from orchestrator.plan.steps import OnFailure, Phase, Plan, Run, Step, StepKind
 from orchestrator.plan.typed import ours
@@ -60,5 +60,5 @@ def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
     )
     discard, kind = docker.discard(cluster, node), StepKind.REMOVE_CONTAINER
     yield Run(node.name, "remove its container", discard, fix=fix, kind=kind)
-    if engine.of(cluster).has_ray:
+    if cluster.engine.has_ray:
         yield Run(node.name, "forget Ray's token", forget_token(cluster, node))

@@ -97,7 +97,7 @@ class _Up:
     def _head(self, start: Start) -> Iterator[Step]:
         node, port = self.cluster.head, self.cluster.ray.port
         yield from self._start(node, start)
-        if engine.of(self.cluster).has_ray:
+        if self.cluster.engine.has_ray:
             probe = docker.listening(self.cluster, node, start.place.ip)
             title, until = f"wait for its GCS on port {port}", conditions.Answers(port)
             yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
@@ -112,7 +112,7 @@ class _Up:
         for node in self.cluster.nodes:
             decision = self.decided.get(node.name)
             if isinstance(decision, Start) and node is not self.cluster.head:
-                if engine.of(self.cluster).has_ray:
+                if self.cluster.engine.has_ray:
                     yield self._reach(node)
                     if {node.name, self.cluster.head.name} & changing or not self._same_image(node):
                         yield self._compare(node)
@@ -157,12 +157,12 @@ class _Up:
         here, of = self.facts[node.name], engine.of(self.cluster)
         assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
         probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
-        if of.has_ray and isinstance(decision, Start):
+        if self.cluster.engine.has_ray and isinstance(decision, Start):
             probe = docker.started(self.cluster, node, STARTED)
         return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
 
     def _watch(self) -> Watch | None:
-        if not engine.of(self.cluster).has_ray:
+        if not self.cluster.engine.has_ray:
             return None
         expected = tuple(
             f"{decision.place.ip}={KINDS[node.accelerator].resource}={decision.gpus}"

@@ -8,7 +8,6 @@ and connections between the hosts. `check_network` judges what came of an all-re
 from collections.abc import Iterable, Mapping
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import engine
 from orchestrator.plan.checks.across_hosts import (
     check_built_images,
     check_differences,
@@ -108,7 +107,7 @@ def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings
         if trial:
             yield from check_container(cluster, node, here, trial)
         yield from check_entrypoint(cluster, node, evidence)
-    if engine.of(cluster).has_ray:
+    if cluster.engine.has_ray:
         yield from check_versions(evidence.trials)
     # What a container tries from elsewhere says nothing of the hosts' network.
     links = (each for each in evidence.links if not {each.source, each.target} & elsewhere)

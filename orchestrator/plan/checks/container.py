@@ -1,7 +1,7 @@
 """What a short-lived container from the image finds: Ray, Python, GPUs, limits."""
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Entrypoint, Node
-from orchestrator.plan import devices, engine
+from orchestrator.plan import devices
 from orchestrator.plan.checks.container_user import check_user
 from orchestrator.plan.checks.finding import Findings, failure, gib, ok, quoting, release, warning
 from orchestrator.plan.docker.run import gives_rdma
@@ -28,7 +28,7 @@ def check_container(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial
         yield quoting(node.name, "image", "a container from it does not start: ", trial.text, fix)
         return
     yield from _python(node, trial)
-    if engine.of(cluster).has_ray:
+    if cluster.engine.has_ray:
         yield from _ray(cluster, node, trial)
     if node.accelerator is not Accelerator.NONE:
         yield from _gpus(node, facts, trial)
@@ -106,7 +106,7 @@ def _limits(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial) -> Fin
     memory = facts.machine.memory if facts.machine else 0
     wish = object_store(memory, trial.shm)
     if (
-        engine.of(cluster).has_ray
+        cluster.engine.has_ray
         and trial.shm < wish
         and not any(OBJECT_STORE in each for each in node.ray_args)
     ):

@@ -97,11 +97,11 @@ def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
         yield warning(node.name, "ports", "which ports are in use cannot be told", "install iproute2 there")
         return
     held = {each.port: each.by for each in facts.listeners if each.port in needed}
-    another = f", or choose another {where('ray.port')}" if engine.of(cluster).has_ray else ""
+    another = f", or choose another {where('ray.port')}" if cluster.engine.has_ray else ""
     for port, holder in held.items():
         text = f"port {port}, for {needed[port]}, is held by {_holder(port, holder)}"
         yield failure(node.name, "ports", text, f"stop it{another}")
-    shared = {} if runs or not engine.of(cluster).has_ray else ports.shared_ports(cluster, node)
+    shared = {} if runs or not cluster.engine.has_ray else ports.shared_ports(cluster, node)
     for port, holder in {each.port: each.by for each in facts.listeners if each.port in shared}.items():
         what, then = shared[port]
         text = f"port {port}, for {what} where the image has it, is held by {_holder(port, holder)}, {then}"

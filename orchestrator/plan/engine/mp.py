@@ -35,7 +35,6 @@ SUPERVISORS_BELOW = 2
 class MpEngine:
     """Membership is that a container runs. Where its ranks are, only the supervisors know."""
 
-    has_ray = False
     hidden_columns = frozenset({"ray", "joined"})
     port_owner = "vLLM's"
     waits = "wait until it runs"

@@ -57,7 +57,6 @@ class RayEngine:
     between the hosts are; `waits`: the title of the wait for a host to join.
     """
 
-    has_ray = True
     hidden_columns = frozenset[str]()
     port_owner = "Ray's"
     waits = "wait until Ray lists it"

@@ -73,13 +73,12 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
             if served.exit_code == TIMED_OUT
             else headline(served.complaint) or "no answer"
         )
+    interfaces = json.loads(found["addresses"].text)
     return HostFacts(
         now=float(now),
         home=home,
-        addresses=_addresses(found["addresses"]),
-        interfaces=tuple(
-            each["ifname"] for each in json.loads(found["addresses"].text) if each.get("addr_info")
-        ),
+        addresses=_addresses(interfaces),
+        interfaces=tuple(each["ifname"] for each in interfaces if each.get("addr_info")),
         infiniband=infiniband != "none",
         gpus=int(gpus) or None,
         docker=_containers(found["containers"]),
@@ -115,8 +114,7 @@ def _since(now: float, section: Section | None) -> dict[str, float]:
     return times
 
 
-def _addresses(section: Section) -> tuple[Address, ...]:
-    interfaces = json.loads(section.text)
+def _addresses(interfaces: list[dict[str, Any]]) -> tuple[Address, ...]:
     return tuple(
         Address(
             interface["ifname"],

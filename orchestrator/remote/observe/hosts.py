@@ -6,7 +6,7 @@ from threading import Event
 from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Role
-from orchestrator.plan import docker, engine
+from orchestrator.plan import docker
 from orchestrator.plan.facts import parse
 from orchestrator.plan.facts.containers import container_of, orphan_containers
 from orchestrator.plan.facts.host import Depth, Facts, HostFacts, ImageLookup, Unreachable, answered
@@ -103,7 +103,7 @@ def unreachable(failure: Failure) -> Unreachable:
 
 def _gcs(cluster: Cluster, node: Node) -> str:
     """Where the head's container finds its own GCS, if there is one."""
-    has_one = engine.of(cluster).has_ray and node.role is Role.HEAD
+    has_one = cluster.engine.has_ray and node.role is Role.HEAD
     return ray.local_gcs(node, cluster.ray.port) if has_one else ""
 
 

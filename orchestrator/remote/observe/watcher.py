@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from orchestrator.model.cluster import Cluster, Node
-from orchestrator.plan import docker, engine
+from orchestrator.plan import docker
 from orchestrator.plan.facts.containers import container_of, ip_of
 from orchestrator.plan.facts.host import (
     Container,
@@ -79,7 +79,7 @@ class Watcher:
         self._table_received = 0.0
         self._pool = ThreadPoolExecutor(fleet.jobs)
         supervisors = [Thread(target=self._keep, args=(host,), daemon=True) for host in self._hosts.values()]
-        self._has_ray = engine.of(cluster).has_ray
+        self._has_ray = cluster.engine.has_ray
         followers = [Thread(target=self._follow_table, daemon=True)] if self._has_ray else []
         self._threads = [*supervisors, *followers]
 
