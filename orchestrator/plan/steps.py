@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 from orchestrator.frozen import dataclass
 from orchestrator.plan.command import Command
 from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Until(Protocol):
     def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult: ...
 
 
-HowFar = Callable[[Sequence[str]], str]
-"""What the lines that a command has printed so far tell of its progress."""
+HowFar = Callable[[Sequence[str]], Progress | None]
+"""What the lines that a command has printed so far tell of its progress; None as long as they tell nothing."""
 
 
 class StepKind(Enum):

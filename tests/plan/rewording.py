@@ -6,11 +6,12 @@ from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 from typing import Any, TypeVar
 
+from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import Feed, HowFar, Phase, Plan, Run, Step, Until, Wait, WaitResult, Watch
 from orchestrator.plan.typed import MARKED
 
 BETWEEN = "\N{MIDDLE DOT}"
-SENTENCES = ("title", "fix", "what", "why", "detail")
+SENTENCES = ("title", "fix", "what", "why", "detail", "note")
 
 Said = TypeVar("Said")
 
@@ -69,5 +70,6 @@ class _Until:
 class _HowFar:
     how_far: HowFar
 
-    def __call__(self, lines: Sequence[str]) -> str:
-        return other(self.how_far(lines))
+    def __call__(self, lines: Sequence[str]) -> Progress | None:
+        far = self.how_far(lines)
+        return _said(far) if far else None

@@ -11,13 +11,15 @@ from typing import Any, Literal
 
 from orchestrator.cli.exit_codes import LOCKED
 from orchestrator.cli.output.console import answer
+from orchestrator.cli.output.how_far import in_words
 from orchestrator.cli.output.typed import shown
 from orchestrator.cli.run.run_log import Mask
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
 from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.progress import Progress
 from orchestrator.plan.status.health import ClusterHealth, Verdict
-from orchestrator.plan.steps import Plan, Run
+from orchestrator.plan.steps import Plan, Step
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening
 
@@ -95,12 +97,20 @@ class StepBegan(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgress(Line):
-    """How far a step is, or what it waits for. At most one a second of each host where a command tells it."""
+    """How far a step is, or what it waits for. At most one a second of each host where a command tells it.
+
+    `done` of `total` in `unit`, `rate` a second, `seconds_left`: null where it has no size, or nobody knows.
+    """
 
     event: Literal["step-progress"] = "step-progress"
     host: str
     step: str
     progress: str
+    done: int | None = None
+    total: int | None = None
+    unit: Literal["bytes", "layers"] | None = None
+    rate: int | None = None
+    seconds_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +216,7 @@ def _is_chatter(happening: Happening, silent_until: dict[str, float]) -> bool:
     match happening:
         case events.StepWaits(still=True):
             return True
-        case events.StepWaits(Run() as step):
+        case events.StepAdvanced(step):
             now = time.monotonic()
             if now < silent_until.get(step.host, 0.0):
                 return True
@@ -232,8 +242,23 @@ def _event(command: str, cluster: Cluster, happening: Happening) -> Event:  # no
             return StepBegan(host=step.host, step=step.title)
         case events.StepWaits(step, why):
             return StepProgress(host=step.host, step=step.title, progress=why)
+        case events.StepAdvanced(step, far):
+            return _advanced(step, far)
         case events.StepEnded():
             return _ended(happening)
+
+
+def _advanced(step: Step, far: Progress) -> StepProgress:
+    return StepProgress(
+        host=step.host,
+        step=step.title,
+        progress=in_words(far),
+        done=far.done,
+        total=far.total or None,
+        unit=far.unit.value,
+        rate=round(far.rate) or None,
+        seconds_left=None if far.left is None else round(far.left),
+    )
 
 
 def _planned(plan: Plan) -> Planned:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
@@ -12,14 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.output.console import notice
+from orchestrator.cli.output.how_far import drawn
 from orchestrator.cli.run.keyboard import unechoed
 from orchestrator.cli.run.run_log import Mask, changes, refusals, warnings
+from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import Wait
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening, Status, Tell
 
 STYLE = {"ok": "green", "failed": "red", "busy": "cyan"}
 MARK = {"ok": "✓", "failed": "✗"}
+AROUND = 1 + 3 * 2 + 6
+"""Columns of a row beside the host's name and what it does: the mark, the gaps, the seconds."""
 
 
 @contextmanager
@@ -62,22 +67,30 @@ class LiveTable:
             case events.StepBegan(step):
                 self._rows[step.host] = _Row(step.title)
             case events.StepWaits(step, why):
-                self._rows[step.host].what = why
+                self._rows[step.host].tell(why)
+            case events.StepAdvanced(step, far):
+                self._rows[step.host].tell(step.title, far)
             case events.StepEnded():
                 self._rows[happening.step.host] = _row_at_end(happening)
 
     def __rich__(self) -> Group:
         with self._lock:
             title = Text.assemble((self._title, "bold"), (f"  {time.monotonic() - self._began:.0f} s", "dim"))
+            rows = self._fitting()
+            columns = max(20, notice().width - AROUND - max((cell_len(host) for host, _ in rows), default=0))
             table = Table(box=None, show_header=False, pad_edge=False)
             table.add_column(width=1)
             table.add_column(no_wrap=True)
-            table.add_column(overflow="ellipsis", no_wrap=True, max_width=max(20, notice().width - 40))
+            table.add_column(overflow="ellipsis", no_wrap=True, max_width=columns)
             table.add_column(justify="right", no_wrap=True)
-            for host, row in self._fitting():
+            for host, row in rows:
                 mark = self._spinner if row.state == "busy" else Text(MARK[row.state], STYLE[row.state])
-                table.add_row(mark, host, Text(self._mask(row.what), STYLE[row.state]), row.seconds())
+                what = drawn(row.far, columns, STYLE[row.state]) if row.far else self._said(row)
+                table.add_row(mark, host, what, row.seconds())
             return Group(title, table)
+
+    def _said(self, row: "_Row") -> Text:
+        return Text(self._mask(row.what), STYLE[row.state])
 
     def _fitting(self) -> list[tuple[str, "_Row"]]:
         """The rows that the screen has room for: those that failed or are busy first."""
@@ -93,6 +106,11 @@ class _Row:
 
     def __init__(self, what: str, state: str = "busy") -> None:
         self.what, self.state, self._since = what, state, time.monotonic()
+        self.far: Progress | None = None
+
+    def tell(self, what: str, far: Progress | None = None) -> None:
+        """Goes on, as the same."""
+        self.what, self.far = what, far
 
     def seconds(self) -> Text:
         return Text(f"{time.monotonic() - self._since:.0f} s" if self.state == "busy" else "", "dim")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.cli.output.console import notice
+from orchestrator.cli.output.how_far import in_words
 from orchestrator.cli.run.run_log import Mask, changes, command_of, refusals, warnings
-from orchestrator.plan.steps import Step
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening, Tell
 
@@ -50,14 +50,15 @@ class _Lines:
                 self._say(phase.title, "bold")
             case events.StepBegan(step) if self._verbose:
                 self._say(f"{step.host}: $ {command_of(step)}", "dim")
-            case events.StepWaits(step, why):
-                self._far(step, why)
+            case events.StepWaits() | events.StepAdvanced():
+                self._far(happening)
             case events.StepEnded():
                 self._ended(happening)
 
-    def _far(self, step: Step, why: str) -> None:
+    def _far(self, happening: events.StepWaits | events.StepAdvanced) -> None:
         """What tells how far it is may do so often, and what is soon over need not; none says the same twice."""
-        now = time.monotonic()
+        step, now = happening.step, time.monotonic()
+        why = happening.why if isinstance(happening, events.StepWaits) else in_words(happening.far)
         due = now >= self._silent_until.setdefault(step.host, now + PACE)
         if due and self._said_far.get(step.host) != why:
             self._silent_until[step.host], self._said_far[step.host] = now + PACE, why

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TextIO
 
 from orchestrator.cli.output.console import gathered, notice, printable
+from orchestrator.cli.output.how_far import in_words
 from orchestrator.cli.output.typed import shown
 from orchestrator.model.secret import Secret
 from orchestrator.plan.steps import Plan, Step, Wait
@@ -137,6 +138,8 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
             return f"{step.host}: {step.title}\n          $ {command_of(step)}"
         case events.StepWaits(step, why, still):
             return "" if still else f"{step.host}: {step.title}: {why}"
+        case events.StepAdvanced(step, far):
+            return f"{step.host}: {step.title}: {in_words(far)}"
         case events.StepEnded():
             return _ended(happening)
 

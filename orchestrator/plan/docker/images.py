@@ -9,6 +9,7 @@ from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.inside import python
 from orchestrator.plan.facts.image import BASE_LABEL
+from orchestrator.plan.progress import Progress, Unit
 from orchestrator.plan.scripts import scripted
 
 SILENCE_SECONDS = 300
@@ -38,14 +39,14 @@ def pull(cluster: Cluster, node: Node) -> Command:
     return Command((*node.docker.command, "pull", cluster.image))
 
 
-def pull_progress(lines: Sequence[str]) -> str:
+def pull_progress(lines: Sequence[str]) -> Progress | None:
     """How far a pull is. Docker tells no bytes where nobody looks, only what becomes of each layer."""
     layers = dict(line.split(": ", 1) for line in lines if ": " in line)
     states = [state for state in layers.values() if state.startswith((*DONE, *LOADED, *OTHERS))]
     done = sum(state.startswith(DONE) for state in states)
     loaded = sum(state.startswith(LOADED) for state in states)
-    unpacking = f", {loaded} more downloaded" if loaded else ""
-    return f"{done} of {len(states)} layers{unpacking}" if states else ""
+    note = f"{loaded} more downloaded" if loaded else ""
+    return Progress(done, len(states), unit=Unit.LAYERS, note=note) if states else None
 
 
 def inspect_image(node: Node, name: str) -> Command:

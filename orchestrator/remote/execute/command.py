@@ -6,7 +6,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.problem import exited
 from orchestrator.plan.remedies import TIMED_OUT
 from orchestrator.plan.steps import HowFar, Run
-from orchestrator.remote.execute.events import StepWaits, Tell
+from orchestrator.remote.execute.events import StepAdvanced, Tell
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
 
@@ -18,13 +18,14 @@ def run(step: Run, via: Transport, cancel: Event) -> Output | Failure:
 
 def follow(step: Run, how_far: HowFar, via: Transport, tell: Tell, cancel: Event) -> Output | Failure:
     """The same, telling of its progress."""
-    lines, told = list[str](), ""
+    lines, told = list[str](), how_far(())
 
     def hear(line: str) -> None:
         nonlocal told
         lines.append(line)
-        if (now := how_far(lines)) != told:
-            tell(StepWaits(step, told := now))
+        if (now := how_far(lines)) and now != told:
+            tell(StepAdvanced(step, now))
+            told = now
 
     command = with_timeout(step.command, step.timeout)
     got = via.stream(command, hear, timeout=step.timeout + 10, cancel=cancel)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import Phase, Plan, Run, Step
 from orchestrator.remote.transport import Failure, Output
 
@@ -65,11 +66,19 @@ class StepBegan:
 
 @dataclass(frozen=True, slots=True)
 class StepWaits:
-    """A step is not over; what it waits for, or how far it is, has changed. `still`: it is what was told before."""
+    """A step is not over, and what it waits for has changed. `still`: it is what was told before."""
 
     step: Step
     why: str
     still: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepAdvanced:
+    """A step is not over, and so far by now."""
+
+    step: Step
+    far: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,9 @@ class StepEnded:
     failure: Failure | None = None
 
 
-Happening = LookBegan | HostSeen | LockHeld | Planned | PhaseBegan | StepBegan | StepWaits | StepEnded
+Happening = (
+    LookBegan | HostSeen | LockHeld | Planned | PhaseBegan | StepBegan | StepWaits | StepAdvanced | StepEnded
+)
 Tell = Callable[[Happening], None]
 
 

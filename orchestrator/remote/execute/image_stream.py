@@ -11,13 +11,14 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Self
 
+from orchestrator.plan.progress import Progress, size
 from orchestrator.plan.steps import Feed, Run
 from orchestrator.remote.execute.command import check_exit_code, with_timeout
-from orchestrator.remote.execute.events import StepWaits, Tell
+from orchestrator.remote.execute.events import StepAdvanced, StepWaits, Tell
+from orchestrator.remote.execute.rate import Rate
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
-KB, MB, GB = 1e3, 1e6, 1e9
 LEAST = 0.01
 """An archive that has less of the image's size is hollow: no image is compressed so much."""
 
@@ -49,6 +50,8 @@ class ImageStream:
     def run(self, step: Run, via: Transport) -> Output | Failure:
         """The step's command, reading what is fed."""
         tap = self._taps[step.host]
+        if self._feed.size:  # its source may take its time before the first piece comes
+            self._tell(StepAdvanced(step, Progress(0, self._feed.size)))
         tap.step = step
         command, seconds = with_timeout(step.command, step.timeout), step.timeout + 10
         got = via.pipe(command, tap.read, _ignore, _ignore, timeout=seconds, cancel=tap.cancel)
@@ -65,14 +68,14 @@ class ImageStream:
         self._trouble = _why_dry(self._feed, end) or self._why_hollow(end)
         for tap in self._taps.values():
             if tap.step and tap.is_open and isinstance(end, Output):
-                self._tell(StepWaits(tap.step, f"all {_bytes(tap.sent)} are there, and Docker takes them in"))
+                self._tell(StepWaits(tap.step, f"all {size(tap.sent)} are there, and Docker takes them in"))
             tap.end(cut=bool(self._trouble) or isinstance(end, Failure))
 
     def _why_hollow(self, end: Output | Failure) -> Failure | None:
         """Docker saves an image of which it has no layer, and calls that a success."""
         if not isinstance(end, Output) or self._poured >= self._feed.size * LEAST:
             return None
-        came = f"{self._feed.host} sent {_bytes(self._poured)} of {_bytes(self._feed.size)}"
+        came = f"{self._feed.host} sent {size(self._poured)} of {size(self._feed.size)}"
         return Failure(FailureKind.EXIT, f"{came}: it lacks layers of the image", fix=self._feed.if_hollow)
 
     def _pour(self, piece: bytes) -> None:
@@ -94,8 +97,8 @@ class ImageStream:
     def _report(self) -> None:
         taps = [tap for tap in self._taps.values() if tap.is_open]
         for tap in taps:
-            if tap.step and (why := tap.how_far(self._feed.size)):
-                self._tell(StepWaits(tap.step, why))
+            if tap.step and (far := tap.how_far(self._feed.size)):
+                self._tell(StepAdvanced(tap.step, far))
         if not taps:
             self._stop.set()
 
@@ -113,7 +116,7 @@ class _Receiver:
     write: int = field(init=False)
     is_open: bool = True
     sent: int = 0
-    _began: float = field(default_factory=monotonic)
+    _rate: Rate = field(default_factory=Rate)
     _reported: float = field(default_factory=monotonic)
     _left: bool = False
 
@@ -154,14 +157,13 @@ class _Receiver:
             self._left = True
             os.close(self.read)
 
-    def how_far(self, size: int) -> str:
-        """What has gone to the host, now and then; empty in between."""
+    def how_far(self, total: int) -> Progress | None:
+        """What has gone to the host, now and then; None in between."""
         now = monotonic()
         if now < self._reported + self.timeouts.image_report:
-            return ""
+            return None
         self._reported = now
-        whole = f" of {_bytes(size)}" if size else ""
-        return f"{_bytes(self.sent)}{whole}, {_bytes(self.sent / (now - self._began))}/s"
+        return Progress(self.sent, total, self._rate.at(self.sent, now))
 
 
 class _Also(Event):
@@ -193,9 +195,3 @@ def _why_dry(feed: Feed, end: Output | Failure) -> Failure | None:
 
 def _ignore(_: bytes) -> None:
     """A command's last words come with its end."""
-
-
-def _bytes(count: float) -> str:
-    """`7 kB`, `340 MB`, `1.2 GB`."""
-    unit, name = next(((unit, name) for unit, name in ((GB, "GB"), (MB, "MB")) if count >= unit), (KB, "kB"))
-    return f"{count / unit:{'.1f' if unit == GB else '.0f'}} {name}"

@@ -9,8 +9,15 @@ from jsonschema import Draft202012Validator
 from typer.testing import Result
 
 from orchestrator.cli.output import json as answers
+from orchestrator.cli.output.jsonl import as_events
+from orchestrator.cli.run.run_log import Mask
+from orchestrator.plan.command import Command
+from orchestrator.plan.progress import Progress
+from orchestrator.plan.steps import Run
+from orchestrator.remote.execute.events import StepAdvanced
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, sent
+from tests.plan.worlds import cluster
 from tests.remote.fakes import FakeFleet
 
 PUBLISHED = Draft202012Validator(answers.schema("events"))
@@ -125,6 +132,28 @@ def test_progress_of_a_pull_is_told(hosts: FakeFleet, raycluster: Raycluster) ->
     hosts.streams("*", sent("pull"), "aa: Pulling fs layer", "bb: Pulling fs layer", Output(0))
     pull = raycluster("pull", "-o", "jsonl")
     assert pull.exit_code == 0
-    far = [line["progress"] for line in events(pull) if line["event"] == "step-progress"]
-    assert far == ["0 of 1 layers", "0 of 1 layers"]  # one a second of each host
+    far = [line for line in events(pull) if line["event"] == "step-progress"]
+    assert [line["progress"] for line in far] == [
+        "0 of 1 layers",
+        "0 of 1 layers",
+    ]  # one a second of each host
+    assert (far[0]["done"], far[0]["total"], far[0]["unit"], far[0]["rate"]) == (0, 1, "layers", None)
     assert events(pull)[-1]["message"].startswith("all 2 hosts have vllm/vllm-openai:v0.17.1, sha256:one")
+
+
+def test_what_has_a_size_is_told_in_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    step = Run("gpu2", "load it", Command(("load",)))
+    tell = as_events("copy", cluster(), Mask())
+    tell(StepAdvanced(step, Progress(done=30_000_000, total=90_000_000, rate=2e6)))
+    line = json.loads(capsys.readouterr().out)
+    assert [error.message for error in PUBLISHED.iter_errors(line)] == []
+    assert (line["host"], line["step"]) == ("gpu2", "load it")
+    assert line["progress"] == "30 MB of 90 MB (33 %), 2 MB/s, 30 s left"
+    numbers = {
+        "done": 30_000_000,
+        "total": 90_000_000,
+        "unit": "bytes",
+        "rate": 2_000_000,
+        "seconds_left": 30,
+    }
+    assert line.items() >= numbers.items()

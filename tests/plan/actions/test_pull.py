@@ -12,6 +12,7 @@ from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.images import plan_pull
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
+from orchestrator.plan.progress import Progress, Unit
 from tests.plan.worlds import arguments, cluster, node, outline
 
 IMAGE = "vllm/vllm-openai:v0.17.1"
@@ -45,9 +46,9 @@ def test_the_lines_that_docker_is_told() -> None:
 
 
 def test_how_far_a_pull_is() -> None:
-    assert docker.pull_progress(PULLING[:1]) == ""
-    assert docker.pull_progress(PULLING[:5]) == "1 of 4 layers"
-    assert docker.pull_progress(PULLING) == "2 of 4 layers, 1 more downloaded"
+    assert docker.pull_progress(PULLING[:1]) is None
+    assert docker.pull_progress(PULLING[:5]) == Progress(1, 4, unit=Unit.LAYERS)
+    assert docker.pull_progress(PULLING) == Progress(2, 4, unit=Unit.LAYERS, note="1 more downloaded")
 
 
 def test_what_a_host_has_is_read_from_either_store_of_docker() -> None:

@@ -3,13 +3,19 @@
 from threading import Event
 
 from orchestrator.plan.command import Command
+from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import OnFailure, Phase, Plan, Run
-from orchestrator.remote.execute.events import Happening, StepWaits
+from orchestrator.remote.execute.events import Happening, StepAdvanced
 from orchestrator.remote.execute.runner import execute
 from orchestrator.remote.transport import Output
 from tests.remote.fakes import FakeFleet
 
-PULL = Run("gpu1", "pull it", Command(("pull",)), how_far=lambda lines: f"{len(set(lines))} seen")
+PULL = Run(
+    "gpu1",
+    "pull it",
+    Command(("pull",)),
+    how_far=lambda lines: Progress(len(set(lines)) - 1) if len(set(lines)) > 1 else None,
+)
 
 
 def carried_out(fleet: FakeFleet, told: list[Happening]) -> str:
@@ -20,9 +26,9 @@ def carried_out(fleet: FakeFleet, told: list[Happening]) -> str:
 
 def test_its_progress_is_told_whenever_it_changes() -> None:
     fleet, told = FakeFleet(), list[Happening]()
-    fleet.streams("gpu1", "pull", "a", "a", "b", Output(0))
+    fleet.streams("gpu1", "pull", "a", "a", "b", "b", "c", Output(0))
     assert carried_out(fleet, told) == "ok"
-    assert [each.why for each in told if isinstance(each, StepWaits)] == ["1 seen", "2 seen"]
+    assert [each.far for each in told if isinstance(each, StepAdvanced)] == [Progress(1), Progress(2)]
 
 
 def test_its_end_is_judged_as_that_of_any_other() -> None:

@@ -8,7 +8,7 @@ from threading import Event, Timer
 
 from orchestrator.plan.command import Command
 from orchestrator.plan.steps import Feed, OnFailure, Phase, Plan, Run
-from orchestrator.remote.execute.events import Happening, Report, StepWaits
+from orchestrator.remote.execute.events import Happening, Report, StepAdvanced, StepWaits
 from orchestrator.remote.execute.runner import execute
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Receive
@@ -186,6 +186,9 @@ def test_ctrl_c_ends_all_of_them() -> None:
 def test_how_much_has_gone_to_each_host_is_told() -> None:
     told = list[Happening]()
     fed(pours, told, timeouts=Timeouts(image_report=0.0), one=Takes())
-    far = [each.why for each in told if isinstance(each, StepWaits)]
-    assert far[0].startswith("1 MB of 21 MB, ")
-    assert far[-1] == "all 21 MB are there, and Docker takes them in"
+    far = [each.far for each in told if isinstance(each, StepAdvanced)]
+    assert [each.done // len(PIECE) for each in far] == [0, *range(1, COUNT + 1)]
+    assert {each.total for each in far} == {COUNT * len(PIECE)}
+    assert far[-1].rate > 0
+    (last,) = (each.why for each in told if isinstance(each, StepWaits))
+    assert last == "all 21 MB are there, and Docker takes them in"
