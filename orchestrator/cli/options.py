@@ -142,15 +142,15 @@ Verbose = Annotated[
     ),
 ]
 OnHost = Annotated[
-    bool, typer.Option("--on-host", help="Outside of the container: on the host, as the SSH user.")
+    bool, typer.Option("--on-host", help="Outside the container: on the host, as the SSH user.")
 ]
 Deep = Annotated[
     bool,
-    typer.Option("--deep", help="Then measure the network between the hosts, by the image's own torch."),
+    typer.Option("--deep", help="Also run an all-reduce and measure the network, with the image's torch."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the hosts, show the plan, change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Inspect the hosts, show the plan, change nothing.")]
 Offline = Annotated[
-    bool, typer.Option("--offline", help="With --dry-run: plan without looking at the hosts.")
+    bool, typer.Option("--offline", help="With --dry-run: plan without contacting the hosts.")
 ]
 PlanOutput = Annotated[
     PlanForm,
@@ -174,16 +174,16 @@ ActOutput = Annotated[
     Literal["text", "jsonl"],
     typer.Option("-o", "--output", metavar="text|jsonl", help="jsonl: an event a line, as JSON."),
 ]
-Watch = Annotated[bool, typer.Option("-w", "--watch", help="Stay, and show what happens; q ends it.")]
+Watch = Annotated[bool, typer.Option("-w", "--watch", help="A live page, updated until q or Ctrl-C.")]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Also remove this cluster's containers that the inventory lacks.")
 ]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Rollback = Annotated[
-    bool, typer.Option("--rollback", help="Should anything fail, remove all that this run has started.")
+    bool, typer.Option("--rollback", help="If anything fails, remove all that this run started.")
 ]
 Keep = Annotated[
-    bool, typer.Option("--keep", help="Should anything fail, remove nothing, so that one can look at it.")
+    bool, typer.Option("--keep", help="If anything fails, remove nothing, so that you can inspect it.")
 ]
 
 Serve = Annotated[

@@ -60,7 +60,7 @@ def parse(text: str) -> GpuRequest | None:
         if not equals:
             key, value = "count", field
         elif key not in _KEYS:
-            raise ValueError(f"Docker's --gpus knows no {quoted(key)}; it knows {', '.join(_KEYS)}")
+            raise ValueError(f"Docker's --gpus has no {quoted(key)}; it has {', '.join(_KEYS)}")
         if key in found:
             raise ValueError(f"Docker takes one {key} in --gpus, and here are two")
         found[key] = value

@@ -106,9 +106,9 @@ NO_CREDENTIALS = (
 )
 NOT_AUTHORIZED = "let that plugin (`authorization-plugins` in /etc/docker/daemon.json there) allow it"
 HANGS = f"does Docker hang there? {there('docker ps')}; if it does, {there('sudo systemctl restart docker')}"
-NO_DOCKER = f"install Docker there, or say how it is called: {where('docker.command')}"
+NO_DOCKER = f"install Docker there, or say what it is called: {where('docker.command')}"
 
-SAME_IMAGE = "let all hosts run the same image: pull it anew on all, or write it with its digest"
+SAME_IMAGE = "let all hosts run the same image: pull it again on all hosts, or write it with its digest"
 
 PRUNE = f"{ours('up', '--prune')}, or {ours('down', '--prune')}, removes it"
 FIREWALL = f"let the hosts reach each other at Ray's ports: {ours('check')} shows the firewall's rule"

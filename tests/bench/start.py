@@ -30,7 +30,7 @@ MAIN = "from orchestrator.cli.app import main; main()"
 TOLD = f"import sys\ntry:\n    {MAIN}\nfinally:\n    print('modules:', *sys.modules)"
 LIMITED = {
     "--help": (("--help",), "Turn a YAML list"),
-    "up --help": (("up", "--help"), "Bring the cluster up"),
+    "up --help": (("up", "--help"), "Start the cluster"),
 }
 COMPLETED = {
     "completion of a command": ("raycluster u", "up"),

@@ -41,7 +41,7 @@ def test_a_machine_is_looked_at_and_becomes_a_worker(
     assert (ran.exit_code, ran.stdout) == (
         0,
         f"{three}  8 NVIDIA GPUs\n{four}  8 NVIDIA GPUs\n"
-        "inventory.yaml: 2 workers more, 4 hosts now\n"
+        "inventory.yaml: 2 workers added, 4 hosts now\n"
         "Start gpu3, gpu4; what runs stays: raycluster up\n",
     )
     worker = "  - {host: gpu2, ip: 10.0.0.2}\n"
@@ -107,13 +107,16 @@ def test_a_machine_whose_address_is_not_to_be_told_is_not_written(
         (["add", "gpu2"], "gpu2: in inventory.yaml already. Nothing was done."),
         (["add", "gpu3:x"], "from 1 to 65535"),
         (["add"], "raycluster add: HOST is missing → raycluster add -h"),
-        (["add", "other.yaml", "gpu3"], '"other.yaml" is no host. Name the inventory with -i: -i other.yaml'),
+        (
+            ["add", "other.yaml", "gpu3"],
+            '"other.yaml" is not a host. Name the inventory with -i: -i other.yaml',
+        ),
         (["add", "gpu3", "-i", "-"], "standard input cannot be edited: name a file with -i"),
         (["add", "gpu3", "-i", "no.yaml"], "no.yaml: there is no such file"),
         (["remove", "gpu9"], 'HOST: no host matches "gpu9"; did you mean "gpu2"? the hosts are gpu1, gpu2'),
         (
             ["remove", "gpu2", "head"],
-            "gpu1 is the head, which the others join: take the cluster down (`raycluster down`)",
+            "gpu1 is the head, which the others join: stop the cluster (`raycluster down`)",
         ),
     ],
 )
@@ -131,7 +134,7 @@ def test_a_worker_is_taken_out_and_nobody_contacted(
     ran = raycluster("remove", "gpu2")
     assert (ran.exit_code, ran.stdout, machines.sent) == (
         0,
-        "inventory.yaml: gpu2 is out, 1 host now\nWhat still runs there goes with: raycluster up --prune\n",
+        "inventory.yaml: gpu2 removed, 1 host now\nTo remove what still runs there: raycluster up --prune\n",
         [],
     )
     assert inventory(folder) == COMMENTED.replace("workers:\n  - {host: gpu2, ip: 10.0.0.2}\n", "")

@@ -75,7 +75,7 @@ def test_a_failure_is_told_with_its_last_words_and_a_line_that_mends_it(
     assert told[1:6] == [f"               | line {number}" for number in range(5, 10)]
     assert told[6].startswith("               → stock vLLM images lost Ray after v0.17.1. ")
     assert check.stdout.endswith(
-        "cluster demo: 1 failure, 0 warnings on 2 hosts\nOnce this is mended: raycluster check\n"
+        "cluster demo: 1 failure, 0 warnings on 2 hosts\nOnce this is fixed: raycluster check\n"
     )
 
 
@@ -113,7 +113,7 @@ def test_a_closer_look_that_came_to_nothing_is_a_failure(good: FakeFleet, rayclu
     good.on("gpu2", script("inspect"), Failure(FailureKind.TIMEOUT, "no answer within 150 s"))
     check = raycluster("check")
     assert check.exit_code == 3
-    assert "✗ ssh        gpu2  a closer look at it failed: no answer within 150 s\n" in check.stdout
+    assert "✗ ssh        gpu2  the second look at it failed: no answer within 150 s\n" in check.stdout
 
 
 def test_programs_are_told_every_finding_with_a_version(good: FakeFleet, raycluster: Raycluster) -> None:

@@ -102,7 +102,7 @@ def test_where_a_host_cannot_be_used_nothing_is_measured(deep: FakeFleet, rayclu
     check = raycluster("check", "--deep")
     assert (check.exit_code, measured(deep)) == (3, False)
     assert "! all-reduce gpu1  not measured, for it needs all hosts\n" in check.stdout
-    assert "→ mend gpu2 first" in check.stdout
+    assert "→ fix gpu2 first" in check.stdout
 
 
 def test_what_has_nothing_to_do_with_the_network_does_not_stand_in_the_way(

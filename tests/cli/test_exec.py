@@ -111,7 +111,9 @@ def test_a_line_for_a_shell_in_one_word_gets_a_hint(
     answers("gpu1", Output(code, stderr="no such program\n"))
     ran = raycluster("exec", "-l", "head", "--", "nvidia-smi | head")
     assert ran.exit_code == code
-    assert "→ no shell has read this. With one: raycluster exec -- bash -c 'nvidia-smi | head'" in ran.stderr
+    assert (
+        "→ this ran without a shell. With one: raycluster exec -- bash -c 'nvidia-smi | head'" in ran.stderr
+    )
     assert "bash -c" not in raycluster("exec", "-l", "head", "--", "nvidia-smi").stderr
 
 
@@ -173,7 +175,7 @@ def test_a_shell_is_on_the_head_or_on_the_one_host_that_is_meant(
 
 @pytest.mark.parametrize(
     ("host", "said"),
-    [("gpu*", '"gpu*" fits 2 hosts, and one is wanted: gpu1, gpu2'), ("gpu3", 'no host matches "gpu3"')],
+    [("gpu*", '"gpu*" fits 2 hosts, and one is needed: gpu1, gpu2'), ("gpu3", 'no host matches "gpu3"')],
 )
 def test_a_shell_on_several_hosts_or_on_none_is_no_shell(
     host: str, said: str, became: list[Command], raycluster: Raycluster

@@ -100,13 +100,16 @@ def test_on_a_terminal_a_host_has_its_colour_whichever_are_shown(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("inventory.yaml",), '"inventory.yaml" is no host. Name the inventory with -i: -i inventory.yaml'),
+        (
+            ("inventory.yaml",),
+            '"inventory.yaml" is not a host. Name the inventory with -i: -i inventory.yaml',
+        ),
         (("gpu3",), 'HOST: no host matches "gpu3"'),
         (("-l", "gpu3"), '--limit: no host matches "gpu3"'),
         (("gpu1", "-l", "gpu2"), "HOST and --limit have no host in common"),
         (("-n", "few"), '"few" is neither a number of lines nor all'),
         (("-n", "-1"), '"-1" is neither a number of lines nor all'),
-        (("--since", "yesterday"), '"yesterday" is no time'),
+        (("--since", "yesterday"), '"yesterday" is not a time'),
         (("--ray", "--since", "10m"), "does not go with --ray"),
     ],
 )

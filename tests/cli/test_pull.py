@@ -28,7 +28,7 @@ def test_one_image_on_all_hosts_is_named_by_its_digest(hosts: FakeFleet, rayclus
     pull = raycluster("pull")
     assert pull.exit_code == 0, pull.stderr
     assert pull.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:d1 (new on gpu1, ")
-    assert pull.stderr.endswith("What runs keeps its image; `raycluster up` puts this one to use.\n")
+    assert pull.stderr.endswith("Containers that run keep their image; `raycluster up` replaces them.\n")
     assert not [each for each in hosts.sent if each.command.script == "hold-lock"]
 
 

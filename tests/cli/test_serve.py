@@ -114,7 +114,7 @@ def test_what_it_does_meanwhile_goes_to_standard_error(
     serve = raycluster("serve", MODEL)
     why = "tensor parallel 8, pipeline parallel 2, for 8 GPUs on each of 2 hosts"
     assert f"gpu1: serve {MODEL}: {why}" in serve.stderr
-    for step in ("start vLLM: ok", "wait until it answers: ok", "ask it for a word: ok"):
+    for step in ("start vLLM: ok", "wait until it answers: ok", "send it a request: ok"):
         assert f"gpu1: {step}" in serve.stderr
         assert step not in serve.stdout
 
@@ -229,7 +229,7 @@ def test_a_model_that_fails_at_its_first_word_is_not_served(
     hosts_serve.on("gpu1", supervisor("ask"), Output(1, "", "HTTP status 500: boom"))
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
-    assert "gpu1  ask it for a word: HTTP status 500: boom (exit code 1)\n" in serve.stderr
+    assert "gpu1  send it a request: HTTP status 500: boom (exit code 1)\n" in serve.stderr
     assert told(hosts_serve)[-1] == "stop"
 
 
@@ -526,7 +526,7 @@ def test_all_that_happens_is_an_event_and_the_last_says_how_it_ended(
     assert [each["step"] for each in lines if each["event"] == "step-ended"] == [
         "start vLLM",
         "wait until it answers",
-        "ask it for a word",
+        "send it a request",
     ]
     assert lines[-1]["message"].startswith(f"{MODEL} answers at http://10.0.0.1:8000/v1 (")
     ready(hosts_serve, line())

@@ -132,7 +132,9 @@ def test_a_container_that_remains_is_a_failure_by_name(
     cluster_stands.on("gpu2", sent("absent"), Output(1, "", "raycluster-demo-gpu2 (Up 2 minutes)"))
     down = raycluster("down")
     assert (down.exit_code, down.stdout) == (1, "")
-    assert "gpu2  see that nothing is left: raycluster-demo-gpu2 (Up 2 minutes) (exit code 1)" in down.stderr
+    assert (
+        "gpu2  verify that nothing is left: raycluster-demo-gpu2 (Up 2 minutes) (exit code 1)" in down.stderr
+    )
 
 
 def test_a_host_that_could_not_be_asked_is_never_called_down(

@@ -45,4 +45,4 @@ def test_commands_files_options_and_hosts_are_completed(lab: Lab, shell: str) ->
             terminal.press("Tab")
             terminal.wait_for(completed)
         terminal.press("Enter")
-        terminal.wait_for("gpu3  see that nothing is left")
+        terminal.wait_for("gpu3  verify that nothing is left")

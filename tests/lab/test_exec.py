@@ -86,7 +86,7 @@ def test_a_program_that_is_not_there(cluster: Lab) -> None:
     inside = executed(cluster, "-l", "gpu2", "--", "echo one | cat")
     assert inside.returncode in {126, 127}  # which of them, depends on the Docker there
     with_one = f"raycluster exec -i {inventory(cluster)} -- bash -c 'echo one | cat'"
-    assert f"→ no shell has read this. With one: {with_one}" in inside.stderr
+    assert f"→ this ran without a shell. With one: {with_one}" in inside.stderr
     outside = executed(cluster, "-l", "gpu2", "--on-host", "--", "none-such")
     assert outside.returncode == 127
     assert "none-such: not found" in outside.stderr

@@ -23,7 +23,7 @@ from .seeing import (
 STEERING = r"\033]0;owned\007\033[2J"
 """A terminal would take another title from it, and clear its screen."""
 
-HANGS = "Docker gives no answer"
+HANGS = "Docker does not answer"
 
 
 def test_docker_that_hangs_is_told_by_every_command_and_holds_none_up_for_long(lab: Lab) -> None:

@@ -106,7 +106,7 @@ def test_a_key_with_a_passphrase_until_an_agent_has_it(lab: Lab) -> None:
     failed(
         down,
         "2 hosts failed",
-        "gpu1  no key to show to root@192.0.2.11:22",
+        "gpu1  no key to offer to root@192.0.2.11:22",
         f"| {key}: needs its passphrase",
         f"→ ssh-add {key}",
     )
@@ -122,7 +122,7 @@ def test_no_key_at_all_because_the_agent_is_not_there(lab: Lab) -> None:
     config.write_text(f"IdentityAgent /nowhere/agent\n{config.read_text()}")
     failed(
         lab.raycluster("down", two_hosts(lab)),
-        "gpu2  no key to show to root@192.0.2.12:22",
+        "gpu2  no key to offer to root@192.0.2.12:22",
         "| the agent at /nowhere/agent: cannot be asked: No such file or directory",
         "→ start the agent",
     )
@@ -134,7 +134,7 @@ def test_an_ssh_server_that_takes_calls_and_says_nothing(lab: Lab) -> None:
     failed(
         lab.raycluster("up", inventory, timeout=20),
         "its head failed",
-        "gpu1  192.0.2.11:22 takes the call, but says nothing",
+        "gpu1  192.0.2.11:22 accepts connections, but says nothing",
         "→ is its sshd stuck, or the host? try: ssh -p 22 root@192.0.2.11",
         "Nothing was started.",
     )

@@ -121,7 +121,7 @@ def test_no_remedy_is_given_on_an_exit_code_alone(exit_code: int) -> None:
     ("trouble", "fix"),
     [
         (docker_problem(1, "Cannot connect to the Docker daemon"), remedies.NO_DAEMON),
-        (docker_problem(124, "Docker gives no answer"), remedies.HANGS),
+        (docker_problem(124, "Docker does not answer"), remedies.HANGS),
         (docker_problem(125, "the moon is full"), there("docker info")),
     ],
 )

@@ -28,16 +28,16 @@ def add(
     hosts: Hosts,
     file: options.OnlyFile = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look at the machines, show the change, write nothing.")
+        bool, typer.Option("--dry-run", help="Inspect the machines, show the change, write nothing.")
     ] = False,
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
     """Add machines to the inventory.
 
-    Looks at them as `init` does: unknown host keys are shown and recorded after a yes, and the address is found at
-    which the others reach them. The file is edited in place; all else in it stays as it is. Should one not answer,
-    nothing is written. Then `up` starts them.
+    Inspects them as `init` does: unknown host keys are shown and recorded after a yes, and the addresses are found at
+    which the others reach them. The file is edited in place; all else in it stays as it is. If one does not answer,
+    nothing is written. `up` then starts them.
     """
     from orchestrator.cli.commands.init_draft import given, warn_of_docker
     from orchestrator.cli.output.console import answer
@@ -66,7 +66,7 @@ def add(
         return
     inventory_edit.write(inventory, text)
     answer().print(
-        f"{inventory.name}: {plural(len(items), 'worker')} more, {plural(len(cluster.nodes), 'host')} now"
+        f"{inventory.name}: {plural(len(items), 'worker')} added, {plural(len(cluster.nodes), 'host')} now"
     )
     answer().print(f"Start {', '.join(names)}; what runs stays: {line('up')}")
 

@@ -18,14 +18,14 @@ def check(
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Find beforehand what could make `up` or vLLM fail.
+    """Find what could make `up` or vLLM fail.
 
-    Looks at each host: SSH, Docker, the image and the Ray in it, GPUs, addresses, ports, room; and whether
-    the hosts reach each other. For that it runs a container from the image for a moment, and changes nothing.
-    With --deep the hosts then sum a buffer by the image's own torch, with NCCL on the first GPU of each, or gloo
-    where there is none; and pairs of them measure bandwidth, latency, and whether they go over RDMA or TCP.
-    Each failure and warning comes with a line that mends it. Exit code 0: no failure; 3: at least one; 4: another
-    run works on the cluster. With -l these hosts are checked, together with the head.
+    Inspects each host: SSH, Docker, the image and the Ray in it, GPUs, addresses, ports, disk space; and whether
+    the hosts reach each other. It runs a short-lived container from the image for that, and changes nothing.
+    --deep then runs an all-reduce across all hosts with the image's own torch (NCCL on the first GPU of each, or
+    gloo where there is none), and measures pairs of hosts: bandwidth, latency, RDMA or TCP.
+    Each failure and warning comes with its fix. Exit code 0: no failure; 3: at least one; 4: another run works on
+    the cluster. With -l these hosts are checked, together with the head.
     """
     from orchestrator.cli.output import json
     from orchestrator.cli.output.check_report import show

@@ -13,7 +13,7 @@ from orchestrator.plan.problem import plural
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Node
 
-app = group(help="Look at an inventory; nobody is contacted.")
+app = group(help="Show and check an inventory; contacts nobody.")
 
 
 @app.command(cls=LeanCommand)
@@ -23,7 +23,7 @@ def show(
     limit: options.Limit = None,
     output: options.AnswerOutput = "text",
 ) -> None:
-    """Show every value of every host, and where it comes from.
+    """Show every value of every host and where it comes from.
 
     The line of the file that says so, `default`, or `ssh -G`: what your SSH configuration makes of what the
     inventory leaves open. Contacts nobody. Values of `secrets` are never read, and variables of `env` that
@@ -55,7 +55,7 @@ def show(
 
 @app.command(cls=LeanCommand)
 def check(inventory: options.Inventory = None, file: options.InventoryOption = None) -> None:
-    """Read the inventory and say what is wrong with it, as `up` would.
+    """Read the inventory and list its mistakes, as `up` would.
 
     Contacts nobody: `raycluster check` looks at the hosts. Exit code 0: the file is good; 2: it is not, and
     every problem is printed with its line.

@@ -21,11 +21,11 @@ def down(
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Take the cluster down, and see that it is gone.
+    """Stop the cluster and verify that its containers are gone.
 
-    Workers are stopped first, then the head, in good order; then all are looked at again. Only containers
-    that carry this cluster's label are touched. A host that could not be asked is a failure, never a
-    success. A second `down` changes nothing and says so. On a terminal it asks first.
+    Stops the workers, then the head, then inspects all hosts again. Only containers with this cluster's label
+    are touched. A host that could not be asked is a failure, never a success. A second `down` changes nothing
+    and says so. On a terminal it asks first.
     """
     from orchestrator.cli.output.cluster_result import conclude_down
     from orchestrator.cli.run.operation import execute, looking, plan_for_now, preview

@@ -44,17 +44,17 @@ def exec_(
 ) -> None:
     """Run a command in the containers.
 
-    On all hosts, or those of -l, side by side; what several say alike is shown once, under their names. On one host
-    alone, the command reads standard input, and what it says comes through as it comes, untouched.
+    On all hosts, or those of -l, in parallel; equal output is shown once, under the hosts' names. On a single host
+    the command reads standard input, and its output comes through as it is, at once.
 
     \b
       raycluster exec -- nvidia-smi -L
       raycluster exec -- bash -c 'nvidia-smi | head -4'
       raycluster exec -l head -- tar c -C /root/results . | tar x
 
-    The words arrive as they are: no shell reads them, unless one is asked for as in the second line. Ctrl-C ends
-    the command on the hosts too. The exit code is the command's own, of several the largest; 125 where no
-    container runs, 255 where SSH failed.
+    The arguments are passed on as they are, without a shell; for pipes and variables, call one, as in the second
+    line. Ctrl-C ends the command on the hosts too. The exit code is the command's own, of several the largest; 125
+    where no container runs, 255 where SSH failed.
     """  # noqa: D301 - the help needs the real character
     from secrets import token_hex
 

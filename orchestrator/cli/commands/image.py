@@ -23,7 +23,7 @@ app = group()
 
 @app.callback()
 def root() -> None:
-    """Bring an image to hosts that no registry serves."""
+    """Copy an image to hosts without a registry."""
 
 
 @app.command(cls=LeanCommand)

@@ -46,11 +46,11 @@ def init(
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Look at the machines, and write an inventory of them.
+    """Inspect machines over SSH and write an inventory of them.
 
-    Asks for them where none is named. Finds the addresses at which they reach each other, their GPUs, and how
-    Docker answers; unknown host keys are shown and recorded after a yes, as `trust` does. Changes nothing on the
-    machines. Should one of them not answer, nothing is written.
+    Asks for their names if none is given. Finds the addresses at which they reach each other, their GPUs, and
+    whether Docker works; unknown host keys are shown and recorded after a yes, as by `trust`. Changes nothing on
+    the machines. If one of them does not answer, nothing is written.
     """
     from orchestrator.cli.commands.init_draft import STDOUT, asked_for, drafted, given, keep, make_way, report
     from orchestrator.cli.output import typed

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.plan.lock import Holder
 
 
-app = group(help="See who works on the cluster; end a run that is stuck.")
+app = group(help="Show which run holds the lock, or end one that is stuck.")
 
 
 @app.command(cls=LeanCommand)
@@ -47,13 +47,14 @@ def release(
 ) -> None:
     """End the run that holds the lock.
 
-    For a run that is stuck, or whose machine nobody can find. It stops where it is and cleans up nothing; the
-    next `up` or `down` sees to what it left. The lock of a run that has died needs no release.
+    For a run that is stuck, or on a machine that is out of reach. It stops at once and cleans up nothing; the next
+    `up` or `down` goes on from there. A run that has died holds no lock, and needs no release.
     """
     from orchestrator.cli.output.console import answer, failed
     from orchestrator.cli.run.prompt import consent
     from orchestrator.plan import lock
     from orchestrator.plan.problem import Problem
+    from orchestrator.plan.typed import there
 
     cluster = inventory_file.load(inventory, file)
     holder = _ask(cluster)
@@ -64,8 +65,10 @@ def release(
     _on_head(cluster, lock.release(cluster, holder))
     left = _ask(cluster)
     if left and left.pid == holder.pid:
-        fix = f"end it there by hand: fuser -k ~/.raycluster/{cluster.name}/$(uname -n).lock"
-        failed(cluster.head.name, Problem("the lock is still held, by a process that cannot be ended", fix))
+        failed(
+            cluster.head.name,
+            Problem("the process that holds the lock does not end", there(f"kill -9 {left.pid}")),
+        )
     answer().print(f"the lock of cluster {cluster.name} is free: the run of {holder.by} was ended")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RAY_TAIL = "100"
 """Lines of each of Ray's files, which may have a hundred megabytes."""
 
-Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on as they grow, until Ctrl-C.")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Follow the logs until Ctrl-C.")]
 Tail = Annotated[
     str | None,
     typer.Option(
@@ -32,12 +32,12 @@ Since = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Only what is newer: 10m, 1h30m, 2026-03-01T12:00:00Z, or seconds since 1970.",
+        help="Only lines newer than this: 10m, 1h30m, 2026-03-01T12:00:00Z, or seconds since 1970.",
         show_default=False,
     ),
 ]
 RayFiles = Annotated[
-    bool, typer.Option("--ray", help="Instead: the logs of Ray's own daemons, from files in the containers.")
+    bool, typer.Option("--ray", help="Instead, the logs of Ray's own daemons, from files in the containers.")
 ]
 
 
@@ -51,13 +51,12 @@ def logs(
     ray: RayFiles = False,
     jobs: options.Jobs = options.JOBS,
 ) -> None:
-    """Show what the containers of all hosts say, merged.
+    """Show the logs of all containers, merged by time.
 
-    Without -f: in the order of time, by the hosts' own clocks. With -f: what was said before in that order, then each
-    line as it comes; a host that is lost and comes back goes on where it stopped, and so does a new container.
-    --ray shows the files of raylet, GCS, autoscaler monitor and dashboard; a line without a time stands with the one
-    before it in its file. Exit code 1: the log of some host could not be read; 130:
-    Ctrl-C.
+    Lines are in order of time, by the hosts' own clocks. With -f new lines follow as they come; a host that is lost
+    and comes back goes on where it stopped, and so does a new container. --ray shows the files of raylet, GCS,
+    autoscaler monitor and dashboard; a line without a time stays below the one before it in its file. Exit code 1:
+    the log of some host could not be read; 130: Ctrl-C.
     """
     from orchestrator.plan.logs.lines import ContainerLog, FileLog
 
@@ -95,7 +94,7 @@ def _since(written: str | None, *, ray: bool) -> str:
         )
     if (time := parse_since(written)) is None:
         known = "10m, 1h30m, 2026-03-01T12:00:00Z, or seconds since 1970"
-        raise typer.BadParameter(f'"{written}" is no time. Write {known}', param_hint="--since")
+        raise typer.BadParameter(f'"{written}" is not a time. Write {known}', param_hint="--since")
     return time
 
 

@@ -8,8 +8,8 @@ from orchestrator.cli import options
 def ls(output: options.AnswerOutput = "text") -> None:
     """List the inventories that were used here.
 
-    Each with its cluster and the last run that changed something, as the logs of those runs tell. Contacts nobody:
-    `raycluster status` says how a cluster is.
+    Each with its cluster and the last run that changed something, from the logs of those runs. Contacts nobody:
+    for the state of a cluster, see `raycluster status`.
     """
     from rich.table import Table
     from rich.text import Text

@@ -17,17 +17,17 @@ def metrics(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write them there, at once and whole, not to standard output.",
+            help="Write to this file, atomically, not to standard output.",
             show_default=False,
         ),
     ] = None,
     jobs: options.Jobs = options.JOBS,
 ) -> None:
-    """Print where Prometheus finds the metrics of Ray.
+    """Print Ray's scrape targets for Prometheus.
 
-    In the form of its file_sd_configs. The ports are those that Ray itself tells; they change with each `up`
-    unless `ray.ports` is pinned. A host that Ray does not list, or whose Ray exports none, is left out and named,
-    and the exit code is 1. Where there would be no target at all, nothing is printed, and FILE stays as it is.
+    In the format of file_sd_configs. Ray itself tells the ports; they change with each `up` unless `ray.ports` is
+    pinned. A host that Ray does not list, or whose Ray exports no metrics, is left out and named, and the exit code
+    is 1. Without any target nothing is printed, and FILE stays as it is.
     """
     import json
 

@@ -10,12 +10,12 @@ from orchestrator.cli.run import inventory_file
 from orchestrator.plan.typed import ours
 
 BUILT = {
-    "each": f"Each host has built its own; whether pip chose the same Ray, {ours('check')} tells.",
+    "each": f"Each host has built its own; {ours('check')} tells whether pip chose the same Ray.",
     "head": f"{ours('up')} gives it to the hosts that lack it; {ours('image copy')} does no more than that.",
 }
 UNLIKE = (
-    "pull again, should its tag just have been moved; "
-    f"a digest in the inventory (`image: name@sha256:…`) cannot be; {ours('image copy')} brings one host's to all"
+    "pull again, if its tag has just been moved; "
+    f"a digest in the inventory (`image: name@sha256:…`) cannot move; {ours('image copy')} brings one host's to all"
 )
 
 
@@ -27,11 +27,11 @@ def pull(
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Pull the image on all hosts, and see that it is the same one.
+    """Pull the image on all hosts and verify that it is the same.
 
-    It touches nothing that runs: `up` or `restart` puts a new image to use. Hosts with `docker: {pull: never}`
-    are only looked at. With `ray.install` the image that has Ray is built there, too; where `build_on` is head,
-    on the head alone: `up` brings it to the others.
+    Containers that run keep their image: `up` or `restart` replaces them. Hosts with `docker: {pull: never}` are only
+    inspected. With `ray.install` the image with Ray is built on them, too; with `build_on: head` on the head alone,
+    and `up` copies it to the others.
     """
     from orchestrator.cli.output.console import answer, notice
     from orchestrator.cli.run.image_operation import conclude, execute
@@ -58,4 +58,4 @@ def pull(
         answer().print(f"and {docker.image(cluster)}, built from it with {installed}")
         notice().print(shown(BUILT[cluster.build_on]))
     if copies.new:
-        notice().print(shown(f"What runs keeps its image; {ours('up')} puts this one to use."))
+        notice().print(shown(f"Containers that run keep their image; {ours('up')} replaces them."))

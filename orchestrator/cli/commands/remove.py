@@ -40,7 +40,7 @@ def remove(
     head = inventory.cluster.head.name
     if head in gone:
         inventory_file.refuse(
-            f"{head} is the head, which the others join: take the cluster down (`{line('down')}`), "
+            f"{head} is the head, which the others join: stop the cluster (`{line('down')}`), "
             f"then write another `head:` into {inventory.name}"
         )
     names = [node.name for node in inventory.cluster.nodes if node.name in gone]
@@ -54,8 +54,5 @@ def remove(
         answer().print(inventory_edit.diff(inventory, text), end="")
         return
     inventory_edit.write(inventory, text)
-    answer().print(
-        f"{inventory.name}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} out, "
-        f"{plural(len(cluster.nodes), 'host')} now"
-    )
-    answer().print(f"What still runs there goes with: {line('up', '--prune')}")
+    answer().print(f"{inventory.name}: {', '.join(names)} removed, {plural(len(cluster.nodes), 'host')} now")
+    answer().print(f"To remove what still runs there: {line('up', '--prune')}")

@@ -22,12 +22,11 @@ def restart(
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Restart the cluster, or some of it, until Ray lists all.
+    """Restart all or some hosts and wait until Ray lists them.
 
-    As `down` and then `up` would, in one: workers are stopped, then the head; the head starts, then the
-    workers, each in a new container as the inventory has it now. What image is missing is fetched before
-    anything stops. No worker outlives its head, so to restart the head is to restart them all.
-    On a terminal it asks first.
+    Does what `down` and then `up` would: stops the workers, then the head; starts the head, then the workers, each
+    in a new container as the inventory has it now. A missing image is fetched before anything stops. Workers cannot
+    outlive their head, so restarting the head restarts them all. On a terminal it asks first.
     """
     from orchestrator.cli.output.cluster_result import conclude_up
     from orchestrator.cli.run.operation import execute, looking, preview

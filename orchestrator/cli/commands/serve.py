@@ -69,7 +69,7 @@ def root() -> None:
     raycluster serve Qwen/Qwen3-32B -- --max-model-len 32768
     raycluster serve                     the model of the inventory
 
-    That is short for `serve start`, which has the options: raycluster serve start -h
+    This is short for `serve start`; its options: raycluster serve start -h
     """  # noqa: D301 - the help needs the real character
 
 
@@ -90,16 +90,16 @@ def start(
     ] = None,
     file: options.OnlyInventory = None,
     yes: Annotated[
-        bool, typer.Option("-y", "--yes", help="MODEL is one, though it looks like none.")
+        bool, typer.Option("-y", "--yes", help="Serve MODEL although it does not look like a model's name.")
     ] = False,
     output: options.ActOutput = "text",
     verbose: options.Verbose = 0,
 ) -> None:
-    """Serve a model, and wait until it answers.
+    """Serve a model and wait until it answers.
 
-    Sizes are chosen to fit: tensor parallel within a host, pipeline parallel across, from the GPUs that Ray reports;
-    what you give after -- wins. Done means that the server says it is well and the model has answered a request. It
-    then goes on without this machine: should it end, or its container, it is started again.
+    Sizes are chosen from the GPUs that Ray reports: tensor parallel within a host, pipeline parallel across hosts;
+    what you give after -- wins. Done means that the server is healthy and the model has answered a request. It then
+    runs without this machine; if it or its container ends, it is started again.
     """
     cluster = inventory_file.load(None, file)
     wanted = _model(cluster, model, tuple(args or ()), yes=yes)
@@ -129,13 +129,13 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = "t
 @app.command(cls=LeanCommand)
 def logs(
     file: options.OnlyInventory = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow the log until Ctrl-C.")] = False,
     limit: options.Limit = None,
     tail: Annotated[
         str, typer.Option("-n", "--tail", metavar="N", help="Only the last N lines, or all.")
     ] = "all",
 ) -> None:
-    """Show what vLLM has said since it was last told to serve."""
+    """Show vLLM's log since the last `serve`."""
     from orchestrator.cli.commands.logs import show, tail_of
     from orchestrator.plan import docker, engine
     from orchestrator.plan.logs.lines import FileLog

@@ -13,7 +13,7 @@ Host = Annotated[
     typer.Argument(
         metavar="HOST",
         autocompletion=options.complete_hosts,
-        help="The host: a name, or a glob that one host fits. Default: the head.",
+        help="The host: a name, or a glob that matches one. Default: the head.",
     ),
 ]
 
@@ -40,7 +40,7 @@ def shell(
         )
     cluster = inventory_file.load(None, file)
     if host and limit:
-        inventory_file.refuse("HOST and -l say the same: one of them will do")
+        inventory_file.refuse("HOST and -l both name the host: give one of them")
     node = inventory_file.one(cluster, host or limit or "head")
     command = plan_shell(cluster, node, on_host=on_host)
     try:

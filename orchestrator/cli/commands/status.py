@@ -16,14 +16,14 @@ def status(
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Show the state of every host, and one verdict.
+    """Show the state of every host and one verdict.
 
     For each host: its container, whether Ray runs in it, whether it has joined, and its GPUs. Exit code 0
     means healthy: every host of the inventory is in Ray, with its GPUs. Else it is 3.
 
-    With --watch the page stays, also shows what the GPUs do and what happens meanwhile, and ends with q or
-    Ctrl-C; the exit code is that of the state at the end. In a pipe it is a line for each thing that
-    happens, after the state at the beginning; with -o jsonl a JSON object for each.
+    With --watch the page is kept up to date, with the use of the GPUs and what happens meanwhile, until q or Ctrl-C;
+    the exit code is that of the last state. In a pipe it prints the state, then a line for each event; with
+    -o jsonl a JSON object for each.
     """
     from orchestrator.cli.run.session import look
     from orchestrator.plan.facts.host import Depth

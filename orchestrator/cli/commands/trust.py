@@ -25,11 +25,11 @@ def trust(
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Record them without asking.")] = False,
     jobs: options.Jobs = options.JOBS,
 ) -> None:
-    """Show unknown host keys, and record them after a yes.
+    """Show unknown host keys and record them after a yes.
 
-    They go to your known_hosts file, as ssh would put them. Jump hosts come first: what stands behind one
-    is shown once the jump host is trusted. A key that has changed is never recorded. With -y nobody compares:
-    whoever answers first is believed.
+    They are written to your known_hosts file, as ssh would do it. Jump hosts come first: hosts behind one are shown
+    once it is trusted. A key that has changed is never recorded. With -y nobody compares the fingerprints: whoever
+    answers first is believed.
     """
     from orchestrator.cli.output.console import answer, troubles
     from orchestrator.remote.ssh.host_keys import Known

@@ -23,7 +23,7 @@ def up(
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Bring the cluster up, until Ray lists every host.
+    """Start the cluster and wait until Ray lists every host.
 
     The head is started first, then the workers; done means that Ray itself lists every host of the
     inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,

@@ -90,4 +90,4 @@ def _summary(cluster: str, hosts: int, levels: Sequence[Level]) -> Text:
 
 
 def _next(levels: Sequence[Level]) -> str:
-    return f"Once this is mended: {line('check')}" if Level.FAILURE in levels else f"Next: {line('up')}"
+    return f"Once this is fixed: {line('check')}" if Level.FAILURE in levels else f"Next: {line('up')}"

@@ -46,7 +46,7 @@ def conclude_down(done: RunResult, only: frozenset[str] | None, limit: str | Non
     message = _down_message(f"cluster {done.run.cluster.name}{on}", done)
     again = done.interrupted or any(node.name in done.failed for node in nodes)
     line = ours("down", *limited(limit))
-    what_now = shown(f"Once this is mended, {line} takes down what remains.") if again else ""
+    what_now = shown(f"Once this is fixed, {line} takes down what remains.") if again else ""
     if failures.conclude(done, message, what_now):
         answer().print(message)
 
@@ -127,9 +127,9 @@ def _what_now(done: RunResult, limit: str | None) -> str:
     if done.interrupted:
         return _undone(done)
     if _headless(done):
-        return shown(f"{_undone(done)} Once this is mended: {again}")
+        return shown(f"{_undone(done)} Once this is fixed: {again}")
     rest = "The other hosts stay as they are." if done.removed < done.report.started else _undone(done)
-    return shown(f"{rest} Once this is mended: {again}")
+    return shown(f"{rest} Once this is fixed: {again}")
 
 
 def _undone(done: RunResult) -> str:
@@ -137,7 +137,7 @@ def _undone(done: RunResult) -> str:
         return f"Nothing was started.{_replaced(done)}"
     if not done.removed:
         return f"What this run had started stays, on {', '.join(sorted(done.report.started))}."
-    but = ", but for what is said above" if done.left else ""
+    but = ", except for what is said above" if done.left else ""
     return f"What this run had started was removed again{but}.{_replaced(done)}"
 
 

@@ -33,7 +33,7 @@ def show_troubles(results: tuple[Result, ...], words: list[str]) -> None:
     one_word = len(words) == 1 and len(words[0].split()) > 1  # all of a command line: the name of no program
     if one_word and any(each.exit_code in CANNOT_RUN for each in results):
         mended = line("exec", "--", "bash", "-c", *words)
-        notice().print(f"→ no shell has read this. With one: {mended}", style="yellow")
+        notice().print(f"→ this ran without a shell. With one: {mended}", style="yellow")
 
 
 def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
@@ -45,7 +45,7 @@ def show_json(cluster: Cluster, results: tuple[Result, ...]) -> None:
 
 def _remark(result: Result) -> str:
     if result.failure:
-        return ": not all of it"
+        return ": incomplete"
     return f": exit code {result.exit_code}" if result.exit_code else ""
 
 

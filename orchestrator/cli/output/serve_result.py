@@ -54,7 +54,7 @@ def conclude_stop(done: RunResult) -> None:
     cluster = f"cluster {done.run.cluster.name}"
     good = f"{cluster} serves nothing{' any more' if done.plan.phases else ': nothing to do'}"
     bad = f"the model on {cluster} may still be served"
-    what_now = shown(f"Once this is mended: {ours('serve stop')}")
+    what_now = shown(f"Once this is fixed: {ours('serve stop')}")
     if failures.conclude(done, bad if done.exit_code else good, what_now):
         answer().print(good)
 

@@ -81,7 +81,7 @@ def conclude(copies: Copies, how: str, fix: str, again: tuple[str, ...]) -> int:
     done, unlike = copies.done, () if copies.done.exit_code else tuple(_unlike(copies, fix))
     message = _message(copies, how, unlike)
     line = ours(done.run.command, *again)
-    what_now = shown(f"Once this is mended, {line} sees to those that lack it.")
+    what_now = shown(f"Once this is fixed, {line} goes on with the hosts that lack it.")
     if failures.conclude(done, message, what_now, unlike):
         answer().print(message)
     return done.exit_code or (1 if unlike else 0)

@@ -73,7 +73,7 @@ def write(file: InventoryFile, text: str) -> None:
     """Puts the text in the file's place, with its mode; exit code 2 where somebody has changed it meanwhile."""
     target = Path(os.path.realpath(file.name))
     if _text(file.name) != file.mark + file.text:
-        refuse(f"{file.name} was changed meanwhile, and nothing was written: once more, please")
+        refuse(f"{file.name} was changed meanwhile, and nothing was written: try again")
     atomic_file.replace(target, file.mark + text, mode=target.stat().st_mode)
 
 

@@ -127,7 +127,7 @@ def load_for_hosts(
 def no_files(hosts: list[str]) -> None:
     """Exit code 2 for an inventory among the hosts."""
     if file := next((word for word in hosts if _is_file(word)), None):
-        refuse(f'"{file}" is no host. Name the inventory with -i: -i {file}')
+        refuse(f'"{file}" is not a host. Name the inventory with -i: -i {file}')
 
 
 def shortened(word: str) -> str:
@@ -174,7 +174,7 @@ def one(cluster: "Cluster", host: str) -> "Node":
         refuse(str(nodes))
     if len(nodes) > 1:
         refuse(
-            f'"{host}" fits {len(nodes)} hosts, and one is wanted: {", ".join(node.name for node in nodes)}'
+            f'"{host}" fits {len(nodes)} hosts, and one is needed: {", ".join(node.name for node in nodes)}'
         )
     return nodes[0]
 

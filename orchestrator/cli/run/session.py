@@ -112,7 +112,7 @@ class Session:
                 self.tell(LockHeld(why))
                 notice().print(f"✗ {why}", style="bold red")
                 release = line("lock release")
-                notice().print(f"Nothing was done. Wait until it has ended; should it be stuck: {release}")
+                notice().print(f"Nothing was done. Wait until it has ended; if it is stuck: {release}")
                 raise typer.Exit(LOCKED)
             case Failure():
                 yield {head.name: unreachable(taken)}

@@ -75,7 +75,7 @@ class InventoryError:
         """All of them as people read them, without a newline at the end."""
         shown = [mistake.text() for mistake in self.mistakes[:_MOST_SHOWN]]
         more = len(self.mistakes) > len(shown)
-        return "\n".join([*shown, "There is more; this much first."] if more else shown)
+        return "\n".join([*shown, "There are more mistakes; these first."] if more else shown)
 
 
 def dotted(path: Path) -> str:

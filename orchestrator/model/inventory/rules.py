@@ -132,7 +132,7 @@ def _check_secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
         if name in plain:
             yield Fault(("secrets", i), f'{quoted(name)} is also in "env"; a secret belongs here alone')
         if name == VLLM_HOST_IP:
-            yield Fault(("secrets", i), f"{name} is no secret; {_REMOVE_IT}")
+            yield Fault(("secrets", i), f"{name} is not a secret; {_REMOVE_IT}")
         seen.add(name)
 
 

@@ -228,7 +228,7 @@ def image(written: object) -> str:
     if colon and not re.fullmatch(_TAG, tag):
         raise ValueError(f"has a tag that no image can have: {quoted(tag)}")
     if at and not re.fullmatch(_DIGEST, digest):
-        raise ValueError(f"has a digest that is none: {quoted(digest)}; expected sha256: and 64 hex digits")
+        raise ValueError(f"has a malformed digest: {quoted(digest)}; expected sha256: and 64 hex digits")
     algorithm, _, digits = digest.partition(":")
     if algorithm == "sha256" and len(digits) != 64:  # noqa: PLR2004
         raise ValueError(f"has an incomplete digest: sha256 has 64 hex digits, not {len(digits)}")
@@ -241,7 +241,7 @@ def _check_path(path: str, written: str) -> None:
     first, slash, rest = path.partition("/")
     has_registry = slash and (re.search("[.:]", first) or first == "localhost")
     if has_registry and not re.fullmatch(_REGISTRY, first):
-        raise ValueError(f"has a registry that is no host name: {quoted(first)}")
+        raise ValueError(f"has a registry that is not a host name: {quoted(first)}")
     repository = rest if has_registry else path
     if re.fullmatch(_REPOSITORY, repository):
         return

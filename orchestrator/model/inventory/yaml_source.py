@@ -25,7 +25,7 @@ LARGEST = 1_000_000  # bytes; a thousand hosts written one by one take a tenth o
 MOST_VALUES = 100_000
 DEEPEST = 30
 
-_TOO_MANY = f"the file stands for more than {MOST_VALUES:,} values, aliases included; this is no inventory"
+_TOO_MANY = f"the file stands for more than {MOST_VALUES:,} values, aliases included; is this an inventory?"
 _TOO_DEEP = "is nested too deeply"
 _EMPTY = "the file is empty; an inventory needs at least cluster, image and head"
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -241,7 +241,7 @@ def _content(path: str) -> bytes:
         with FilePath(path).open("rb") as file:
             raw = file.read(LARGEST + 1)
     if len(raw) > LARGEST:
-        raise _NoTextError(f"is larger than {LARGEST // 1_000_000} MB; this is no inventory")
+        raise _NoTextError(f"is larger than {LARGEST // 1_000_000} MB; is this an inventory?")
     if b"\0" in raw or raw.startswith(_BYTE_ORDER_MARKS):
         raise _NoTextError("is a binary file, or UTF-16; an inventory is YAML text in UTF-8")
     return raw

@@ -161,7 +161,7 @@ class Supervisor:
     def deaf(self):
         """Why the server that says it is ready does not answer, as far as it is known."""
         says = f"says that it listens at {self.listens}" if self.listens else "has started"
-        return f"vLLM {says}, and {self.spec['url']} gives no answer: {server.health(self.spec)}"
+        return f"vLLM {says}, and {self.spec['url']} does not answer: {server.health(self.spec)}"
 
     def copy(self, pipe):
         """Logs what the server says, and hears where it listens."""

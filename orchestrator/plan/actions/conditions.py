@@ -55,7 +55,7 @@ class Joined:
         if not isinstance(table, RayTable):
             if table and table.final:
                 return Problem(table.text, table.fix)
-            return NotYet(f"no word from Ray on the head yet{f' ({table.text})' if table else ''}")
+            return NotYet(f"no answer from Ray on the head yet{f' ({table.text})' if table else ''}")
         node = table.alive(self.ip, seconds(here["state"]["StartedAt"]))
         return self._equipped(node, here) if node else NotYet(f"runs, but Ray does not list {self.ip} yet")
 
@@ -92,7 +92,7 @@ class SameRay:
             if table and table.final:
                 return Problem(table.text, table.fix)
             return NotYet(
-                f"has {ours}; no word from Ray on {self.head} yet{f' ({table.text})' if table else ''}"
+                f"has {ours}; no answer from Ray on {self.head} yet{f' ({table.text})' if table else ''}"
             )
         if table.python and ours != table.versions:
             return Problem(unequal(ours, self.head, table.versions), SAME_IMAGE)

@@ -85,7 +85,7 @@ def _phases(cluster: Cluster, nodes: list[Node], facts: Facts, *, whole: bool) -
         for role in (Role.WORKER, Role.HEAD)
     )
     again = tuple(
-        Run(node.name, "see that nothing is left", docker.absent(cluster, node), kind=StepKind.VERIFY)
+        Run(node.name, "verify that nothing is left", docker.absent(cluster, node), kind=StepKind.VERIFY)
         for node in nodes
     )
     title = "Stop the workers" if workers else "Ask Ray"
@@ -101,7 +101,7 @@ def _ask(cluster: Cluster, facts: Facts) -> tuple[Run, ...]:
     if not runs or isinstance(here, Unreachable) or here.ray:
         return ()
     ask = docker.ask_ray(cluster, ray.local_gcs(head, cluster.ray.port))
-    return (Run(head.name, "ask Ray who else is in it", ask, kind=StepKind.ASK_RAY),)
+    return (Run(head.name, "ask Ray for other nodes", ask, kind=StepKind.ASK_RAY),)
 
 
 def _stop(cluster: Cluster, node: Node, here: HostFacts | Unreachable, *, headless: bool) -> Iterator[Step]:
@@ -109,7 +109,7 @@ def _stop(cluster: Cluster, node: Node, here: HostFacts | Unreachable, *, headle
     title, kind = "stop and remove its container", StepKind.REMOVE_CONTAINER
     yield Run(node.name, title, stop, timeout=docker.REMOVE_SECONDS, kind=kind)
     if cluster.engine.has_ray or (isinstance(here, HostFacts) and here.token):
-        yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
+        yield Run(node.name, "remove Ray's token", forget_token(cluster, node))
 
 
 def _ours(cluster: Cluster, facts: HostFacts | Unreachable) -> tuple[Container, ...]:

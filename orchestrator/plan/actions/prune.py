@@ -33,7 +33,7 @@ def _remove(cluster: Cluster, node: Node, container: Container) -> Iterator[Step
     title = f"stop and remove {container.name}"
     yield Run(node.name, title, docker.remove_one(node, container), timeout=docker.REMOVE_SECONDS)
     former = replace(node, name=container.name.removeprefix(cluster.container(replace(node, name=""))))
-    yield Run(node.name, "forget Ray's token", forget_token(cluster, former))
+    yield Run(node.name, "remove Ray's token", forget_token(cluster, former))
 
 
 def left_outside(cluster: Cluster, facts: Facts) -> Iterator[HostProblem]:

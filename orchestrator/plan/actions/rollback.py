@@ -55,10 +55,8 @@ def _read_log(cluster: Cluster, node: Node) -> Run:
 
 
 def _undo(cluster: Cluster, node: Node) -> Iterator[Step]:
-    fix = (
-        f"its container may still be there: once the host answers, {ours('up')} or {ours('down')} sees to it"
-    )
+    fix = f"its container may still be there: once the host answers, {ours('up')} or {ours('down')} deals with it"
     discard, kind = docker.discard(cluster, node), StepKind.REMOVE_CONTAINER
     yield Run(node.name, "remove its container", discard, fix=fix, kind=kind)
     if cluster.engine.has_ray:
-        yield Run(node.name, "forget Ray's token", forget_token(cluster, node))
+        yield Run(node.name, "remove Ray's token", forget_token(cluster, node))

@@ -147,7 +147,7 @@ class _Up:
             discard, kind = docker.discard(self.cluster, node), StepKind.REMOVE_CONTAINER
             yield Run(node.name, "remove its old container", discard, kind=kind)
         if self.token:
-            yield Run(node.name, "keep Ray's token there", keep_token(self.cluster, node, self.token))
+            yield Run(node.name, "write Ray's token", keep_token(self.cluster, node, self.token))
         if folder := missing_folder(self.facts[node.name]):
             fix = there(f"sudo mkdir -p {shlex.quote(folder)}")
             yield Run(node.name, f"make {folder}", make_folder(folder), fix=fix)

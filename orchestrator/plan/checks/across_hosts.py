@@ -67,7 +67,7 @@ def _is_made_up(card: str) -> bool:
 def check_differences(cluster: Cluster, facts: Facts) -> Findings:
     """What should be the same on all hosts and is not: the image, or what it was built from, and the MTU."""
     install = cluster.ray.install
-    again = f"pull it anew on all: {ours('pull')}"
+    again = f"pull it again on all hosts: {ours('pull')}"
     images = {
         name: each
         for name, here in inventory_hosts(cluster, facts).items()

@@ -70,7 +70,7 @@ def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
         return
     yield ok(node.name, "ray", trial.versions)
     if cluster.ray.auth is not Auth.DISABLED and release(trial.ray) < FIRST_WITH_TOKENS:
-        text = f"Ray {trial.ray} knows no token: whoever reaches its ports runs code there"
+        text = f"Ray {trial.ray} has no token authentication: whoever reaches its ports can run code there"
         level = failure if cluster.ray.auth is Auth.TOKEN else warning
         yield level(node.name, "ray", text, "use an image with Ray 2.52 or later")
 

@@ -38,7 +38,7 @@ def _own_ip(node: Node, facts: HostFacts) -> str:
 
 
 def contact_topic(node: Node) -> str:
-    """The topic of a host that gives no answer."""
+    """The topic of a host that does not answer."""
     return "host" if node.is_local else "ssh"
 
 
@@ -84,7 +84,7 @@ def check_settings(node: Node, facts: HostFacts) -> Findings:
     if facts.machine:
         wanted = size(node.docker.shm_size)
         if facts.machine.memory and wanted > facts.machine.memory:
-            text = f"/dev/shm is to have {gib(wanted)} of the host's {gib(facts.machine.memory)} of memory"
+            text = f"/dev/shm gets {gib(wanted)} of the host's {gib(facts.machine.memory)} of memory"
             yield warning(node.name, "memory", text, "set a smaller `docker: {shm_size: …}`")
         yield from _hf_home(node, facts.machine, ours=bool(missing_folder(facts)))
 
@@ -94,7 +94,7 @@ def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
     runs = running_container(cluster, node, facts)
     needed = {} if runs else engine.of(cluster).required_ports(cluster, node)
     if facts.listeners is None:
-        yield warning(node.name, "ports", "which ports are in use cannot be told", "install iproute2 there")
+        yield warning(node.name, "ports", "which ports are in use is not known", "install iproute2 there")
         return
     held = {each.port: each.by for each in facts.listeners if each.port in needed}
     another = f", or choose another {where('ray.port')}" if cluster.engine.has_ray else ""

@@ -47,7 +47,7 @@ DOING = {
 LATE = {
     Stage.STARTING: "its torch was not imported in time",
     Stage.READY: "its rank found no way to the head's",
-    Stage.JOINED: "its rank waited in vain for the others",
+    Stage.JOINED: "its rank waited for the others, and they did not come",
     Stage.REACHED: "its all-reduce did not end in time",
     Stage.REDUCED: "its pairs were not measured in time",
 }
@@ -65,7 +65,7 @@ def not_measurable(cluster: Cluster, findings: Iterable[Finding], evidence: Evid
         return ok(head, TOPIC, "not measured: a single host has no network to another")
     bad = {each.host: None for each in findings if each.level is Level.FAILURE and each.topic in GROUND}
     if bad:
-        return warning(head, TOPIC, "not measured, for it needs all hosts", f"mend {', '.join(bad)} first")
+        return warning(head, TOPIC, "not measured, for it needs all hosts", f"fix {', '.join(bad)} first")
     trials = evidence.trials
     if absent := [node.name for node in cluster.nodes if not isinstance(trials.get(node.name), Trial)]:
         told = f"not measured, for it needs the image on all hosts, and {', '.join(absent)} lack it"

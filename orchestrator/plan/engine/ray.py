@@ -153,7 +153,7 @@ class RayEngine:
         if why := why_not_ready(cluster, head, facts[head.name]):
             return (HostProblem(head.name, why),)
         if not isinstance(table, RayTable):
-            mute = Problem("the cluster is not up: Ray on its head gives no answer", UP_FIRST)
+            mute = Problem("the cluster is not up: Ray on its head does not answer", UP_FIRST)
             return (HostProblem(head.name, mute),)
         ip, given = ip_of(head, facts[head.name]) or "", arguments.read(model.args)
         of = devices.kind(head)  # vLLM wants of all hosts what it finds where it runs
@@ -196,7 +196,7 @@ def _mute_head(trouble: RayTrouble) -> str | Problem:
     if trouble.final:
         return Problem(trouble.text, trouble.fix)
     fix = f"try again; if it stays so: {ours('down')}, then {ours('up')}"
-    return Problem(f"Ray on the head gives no answer: {trouble.text}", fix)
+    return Problem(f"Ray on the head does not answer: {trouble.text}", fix)
 
 
 def _trouble(node: Node, here: HostFacts, container: Container, table: Table, listed: RayNode | None) -> str:
@@ -206,7 +206,7 @@ def _trouble(node: Node, here: HostFacts, container: Container, table: Table, li
     if listed:
         return listed.out_of_reach or _few(node, here, listed).text
     if isinstance(table, RayTrouble):
-        return "Ray on the head gives no answer: " + table.text
+        return "Ray on the head does not answer: " + table.text
     if table is None:
         return "its container runs, but there is no head to ask whether it has joined"
     death = table.death(ip_of(node, here) or "")

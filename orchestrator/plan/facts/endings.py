@@ -18,13 +18,13 @@ def how_it_ended(here: HostFacts, container: Container) -> Problem:
     since = format_duration
     if container.end_is_unknown and container.started < here.booted:
         return Problem(
-            f"its container ended with the host, which was started anew {since(here.now - here.booted)} ago",
+            f"its container ended with the host, which was rebooted {since(here.now - here.booted)} ago",
             COMES_BACK,
         )
     ago = f", {since(here.now - container.finished)} ago" if container.finished else ""
     if _ended_by_its_docker(here, container):
         why = "Docker had been killed or had crashed: `unless-stopped` containers stay down then"
-        return Problem(f"its container {container.ended}{ago}, as Docker was started anew. {why}", SURVIVES)
+        return Problem(f"its container {container.ended}{ago}, when Docker was restarted. {why}", SURVIVES)
     return Problem(f"its container {container.ended}{ago}")
 
 

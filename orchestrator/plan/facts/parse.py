@@ -163,7 +163,7 @@ def _image(section: Section | None) -> ImageInfo | None:
 
 def _containers(section: Section) -> tuple[Container, ...] | Problem:
     if code := section.exit_code:
-        silent = "Docker gives no answer" if code == TIMED_OUT else f"docker ps: exit code {code}"
+        silent = "Docker does not answer" if code == TIMED_OUT else f"docker ps: exit code {code}"
         return docker_problem(code, section.complaint or silent)
     if not section.text.strip():
         return docker_problem(1, section.complaint or "docker tells nothing of its containers")

@@ -74,7 +74,7 @@ NUMBERS = (
 )
 DMESG = ours("exec", "--on-host", "--", "sh", "-c", "dmesg | tail")
 KILLED = f"is the host out of memory? {DMESG}"
-HELD = f"end what holds them ({ours('dashboard')} shows it), or start anew: {ours('restart')}"
+HELD = f"end what holds them ({ours('dashboard')} shows it), or restart everything: {ours('restart')}"
 LISTENERS = f"end it: {ours('exec', '--on-host', '--', 'ss', '-Hltnp')} shows who listens"
 OTHER_PORT = f"another one: {ours('serve', 'MODEL', '--', '--port', '8001')}"
 GONE = (
@@ -182,7 +182,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         r"[Pp]ipeline parallelism is not supported for this model",
-        ("this model knows no pipeline parallelism",),
+        ("this model does not support pipeline parallelism",),
         (
             ours("serve", "MODEL", "--", "--pipeline-parallel-size", "1", "--tensor-parallel-size", "N")
             + ", over all {device}s",
@@ -191,13 +191,13 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         r"error: unrecognized arguments:.*--nnodes",
-        ("the image's vLLM is older than 0.11.1, and knows no ranks on several hosts",),
+        ("the image's vLLM is older than 0.11.1, and cannot run ranks on several hosts",),
         (f"set {where('image')} to one with vLLM 0.11.1 or later; or {change('engine', 'ray')}",),
         "vLLM to 0.11.0",
     ),
     Known(
         r"error: .*(argument|invalid choice)",
-        ("vLLM does not take its arguments",),
+        ("vLLM refuses its arguments",),
         ("it lists them: " + ours("exec", "-l", "head", "--", "vllm", "serve", "--help"),),
         "argparse",
     ),
@@ -228,7 +228,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         r"Cannot provide a placement group|number of required \w+s exceeds the total number of available",
-        ("Ray has not the {device}s that are asked for",),
+        ("Ray does not have the {device}s that are asked for",),
         (HELD,),
         "vLLM 0.6.6 to 0.33.0",
     ),
@@ -333,7 +333,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         r"Watchdog caught collective operation timeout",
-        ("a rank waited in vain for the others",),
+        ("a rank waited for the others, and they did not come",),
         (GONE,),
         "PyTorch to 2.9",
         Weight.CONSEQUENCE,

@@ -121,7 +121,7 @@ def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Itera
         yield Phase("Start the server", starts, OnFailure.STOP)
     waits, head = tuple(_wait(cluster, part) for part in serving.parts), cluster.head
     asking = docker.ask_server(cluster, head)
-    ask = Run(head.name, "ask it for a word", asking, timeout=ASK_SECONDS, kind=StepKind.ASK_MODEL)
+    ask = Run(head.name, "send it a request", asking, timeout=ASK_SECONDS, kind=StepKind.ASK_MODEL)
     yield Phase("Wait for the model", (waits[0], ask, *waits[1:]), OnFailure.STOP)
 
 

@@ -79,7 +79,7 @@ def head_table(cluster: Cluster, facts: HostFacts | Unreachable) -> RayTable | P
         return Problem(f"its container {container.ended}", UP)
     if isinstance(found.ray, RayTable):
         return found.ray
-    return Problem(f"Ray gives no answer: {found.ray.text if found.ray else 'nobody asked it'}", LOOK)
+    return Problem(f"Ray does not answer: {found.ray.text if found.ray else 'nobody asked it'}", LOOK)
 
 
 def _exporters(

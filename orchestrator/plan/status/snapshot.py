@@ -156,7 +156,7 @@ def events(before: ClusterSnapshot, after: ClusterSnapshot) -> tuple[HealthEvent
 
 def _model(was: ModelHealth | None, now: ModelHealth | None) -> Iterator[str]:
     if was and not now:
-        yield f"model {was.model} is served no more"
+        yield f"model {was.model} is no longer served"
     elif now and (was is None or (was.model, was.answers, was.lives) != (now.model, now.answers, now.lives)):
         yield f"model {now.model} {'answers' if now.answers else f'does not answer: {now.trouble}'}"
 
@@ -205,6 +205,6 @@ def _ray(host: HostHealth, before: ClusterSnapshot, after: ClusterSnapshot) -> I
             death = table.death(host.ip or "")
             yield f"Ray has lost it{': ' + repr(death) if death else ''}"
     elif is_head and isinstance(before.table, RayTable) and isinstance(table, RayTrouble):
-        yield f"Ray on it gives no answer: {table.text}"
+        yield f"Ray on it does not answer: {table.text}"
     elif is_head and isinstance(table, RayTable):
         yield "Ray on it answers"

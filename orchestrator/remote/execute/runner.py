@@ -149,7 +149,7 @@ class _Lane:
         )
         if isinstance(got, Output) or got.kind is FailureKind.CANCELLED:
             return result
-        failure = replace(got, message=f"was so, but is no more: {got.message}")
+        failure = replace(got, message=f"was so, but is no longer: {got.message}")
         failed = replace(result, status=Status.FAILED, output=None, failure=failure)
         self.tell(failed)
         return failed

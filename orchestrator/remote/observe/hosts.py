@@ -118,7 +118,7 @@ def inspect_images(
         if isinstance(got, Failure):
             return unreachable(got)
         if got.exit_code:
-            problem = docker_problem(got.exit_code, got.stderr.strip() or "Docker gives no answer")
+            problem = docker_problem(got.exit_code, got.stderr.strip() or "Docker does not answer")
             return Unreachable(problem.text, problem.fix, problem.detail)
         return parse_image(got.stdout)
 

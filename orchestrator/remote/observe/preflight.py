@@ -106,7 +106,7 @@ class _Check:
         command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
         got = self.fleet[host].run(command, timeout=self.fleet.timeouts.inspect, cancel=self.cancel)
         found = None if isinstance(got, Failure) else inspection.parse_inspection(got.stdout)
-        return found or _gap(host, "a closer look at it", got)
+        return found or _gap(host, "the second look at it", got)
 
     def prepared(
         self, inspections: Mapping[str, Inspection | HostProblem], tried: Mapping[str, Trial | Problem]

@@ -89,7 +89,7 @@ class Agent:
         while len(received) < size:
             part = self._connection.recv(size - len(received))
             if not part:
-                raise AgentError("it hangs up")
+                raise AgentError("it closes the connection")
             received += part
         return received
 

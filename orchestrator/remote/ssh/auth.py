@@ -124,13 +124,14 @@ class Keys:
         if self.accepted:
             return self._not_enough()
         if not left:
-            return self._refused("It hung up after that.")
+            return self._refused("It closed the connection after that.")
         count = len(self.refused)
         file = next((short(offer.file) for offer in left if offer.file), "")
         of_agent = "put the right one's line of `ssh-add -L` into a file FILE.pub, and "
         return Failure(
             FailureKind.AUTH,
-            f"{self.hop.login} hung up after {count} {'key' if count == 1 else 'keys'}{said and f', saying: {said}'}",
+            f"{self.hop.login} closed the connection after {count} {'key' if count == 1 else 'keys'}"
+            f"{said and f', saying: {said}'}",
             detail=self._told(*(f"{offer.label}: not tried any more" for offer in left)),
             fix=f"{'' if file else of_agent}name the right key: ssh: {{key: {file or 'FILE.pub'}}} in the inventory, "
             f"or IdentityFile and IdentitiesOnly yes for {self.hop.name} in ~/.ssh/config",
@@ -142,7 +143,7 @@ class Keys:
         if self.hop.keys_off:
             return Failure(
                 FailureKind.AUTH,
-                f"no key to show to {self.hop.login}: ~/.ssh/config sets {self.hop.keys_off}",
+                f"no key to offer to {self.hop.login}: ~/.ssh/config sets {self.hop.keys_off}",
                 fix=f"set PubkeyAuthentication yes and PreferredAuthentications publickey for {self.hop.name} "
                 "there; raycluster logs in by keys alone",
             )
@@ -176,7 +177,7 @@ class Keys:
         every = f"{self.hop.login} refuses every key"
         return Failure(
             FailureKind.AUTH,
-            every if self.refused else f"no key to show to {self.hop.login}",
+            every if self.refused else f"no key to offer to {self.hop.login}",
             detail=self._told(last, self._token(), self._user() if self.refused else ""),
             fix=self._fix(),
         )

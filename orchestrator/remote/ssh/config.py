@@ -164,7 +164,9 @@ def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:
     """A ProxyJump's `[ssh://][user@]host[:port]`, as what `settings` takes."""
     found = split(spec.strip().removeprefix("ssh://").rstrip("/"))
     if not found or not (found[2] or "1").isdigit():
-        raise unusable(f'"{spec}" is no jump host', fix="write it as [user@]host[:port], several with commas")
+        raise unusable(
+            f'"{spec}" is not a jump host', fix="write it as [user@]host[:port], several with commas"
+        )
     user, host, port = found
     jump = ssh.jump if ssh.jump == "none" else None
     return host, replace(ssh, user=user, port=int(port) if port else None, key=None, jump=jump)

@@ -154,7 +154,7 @@ class Connection:
         return self.transport.is_active()
 
     def reach(self, hop: Settings, login: MakeLogin) -> None:
-        """One hop further. A server that hangs up before the login is tried again."""
+        """One hop further. A server that closes the connection before the login is tried again."""
         for pause in (*self.timeouts.reconnect, None):
             problem = self._attempt(hop, login)
             if problem is None:

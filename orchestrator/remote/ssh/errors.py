@@ -123,7 +123,7 @@ def _from_source(error: Exception, hop: Settings) -> Told:
         return None
     keyword = "BindAddress" if hop.bind_address else "BindInterface"
     written = f"{keyword} {hop.bind_address or hop.bind_interface}"
-    return f"cannot be called from {written}: {error.strerror}", f"check {keyword} in ~/.ssh/config"
+    return f"cannot be connected to from {written}: {error.strerror}", f"check {keyword} in ~/.ssh/config"
 
 
 def _from_lookup(error: Exception, hop: Settings) -> Told:
@@ -146,7 +146,10 @@ def _from_network(error: Exception, hop: Settings, around: Circumstances) -> Tol
         case _ if isinstance(error, TimeoutError) or (around.via and late):
             return "does not answer", "is the host up, and the port open in its firewall?"
         case _ if late and not around.heard.words:
-            return "takes the call, but says nothing", f"is its sshd stuck, or the host? try: {hop.by_hand()}"
+            return (
+                "accepts connections, but says nothing",
+                f"is its sshd stuck, or the host? try: {hop.by_hand()}",
+            )
         case OSError() if error.strerror and not hung_up(error):
             return f"cannot be reached: {error.strerror}", ""
     return None
@@ -175,7 +178,9 @@ def _from_ssh(error: Exception, hop: Settings, heard: Heard) -> tuple[str, ...]:
         busy = (
             f"is its sshd busy (MaxStartups), or does its hosts.deny name this machine? try: {hop.by_hand()}"
         )
-        return f"hangs up before the login{said and f', saying: {said}'}", fix or ("" if said else busy)
+        return f"closes the connection before the login{said and f', saying: {said}'}", fix or (
+            "" if said else busy
+        )
     if words:
         return f"does not speak SSH, it says: {said}", fix or "is that its SSH port?"
     return f"does not speak SSH as it should: {error or type(error).__name__}", ""

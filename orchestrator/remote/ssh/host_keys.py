@@ -279,7 +279,7 @@ def _explained(verdict: Verdict, hop: Settings, told: str) -> tuple[str, str, st
             detail = (
                 f"shown    {shown}\n"
                 f"on file  {expected.key.kind} {expected.key.fingerprint}  ({expected.place})\n"
-                "Either the host was installed anew, or somebody is listening in."
+                "Either the host was reinstalled, or somebody is listening in."
             )
             forget = f"ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(expected.file))}"
             fix = f"if the change is right: {forget if expected.file else 'let KnownHostsCommand tell the new key'}"

@@ -110,7 +110,7 @@ def _certified(identity: Identity, usable: Mapping[bytes, AgentKey], hop: Settin
     if not identity.place.exists():
         return Offer(label, problem="does not exist")
     if shown is None or shown.kind != Kind.USER:
-        return Offer(label, problem="is no certificate of a user")
+        return Offer(label, problem="is not a user's certificate")
     if key := usable.get(shown.key):
         return Offer(f"{label} (agent)", replace(key, shown=identity.blob), certificate=shown)
     for file in hop.identity_files:
@@ -153,7 +153,9 @@ def _load(file: Path, _as_of: FileVersion) -> Offer | None:
         if type_of(public_half(file)).startswith("sk-"):
             hardware = "is on a hardware key, which only an agent can use"
             return Offer(str(file), problem=hardware, needs_agent=True, file=file)
-        return Offer(str(file), problem=f"is no private key we can use ({type(error).__name__})")
+        return Offer(
+            str(file), problem=f"is not a private key that can be used here ({type(error).__name__})"
+        )
 
 
 def _private_key(file: Path) -> "paramiko.PKey":

@@ -23,7 +23,7 @@ class KnownHostsCommand:
     def __init__(self, hop: Settings, deadline: float) -> None:
         self.hop = hop
         self.deadline = deadline
-        self.told = "KnownHostsCommand tells no key of it." if hop.known_hosts_command else ""
+        self.told = "KnownHostsCommand prints no key for it." if hop.known_hosts_command else ""
         self._answers: dict[tuple[str, ...], str] = {}
 
     def before(self) -> list[Entry]:
@@ -55,7 +55,7 @@ class KnownHostsCommand:
     def _run(self, argv: tuple[str, ...]) -> str:
         by_hand = f"try: {shlex.join(argv)}"
         if not argv or not Path(argv[0]).is_absolute():
-            return self._nothing("it is no absolute path")
+            return self._nothing("it is not an absolute path")
         try:
             # A session of its own, so that what it has started ends with it.
             process = subprocess.Popen(

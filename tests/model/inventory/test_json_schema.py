@@ -21,9 +21,15 @@ VALID = Draft202012Validator(of_inventory())
 UNSAYABLE = (  # what JSON Schema cannot say of a value, or an editor's YAML has hidden from it
     *("is not a complete IPv4 address", "cannot be in a container's name", "has brackets that hold no range"),
     "stands here without brackets",
-    *("a registry that is no host name", "image's name is lower case", "tag that no image can", "10.0.0.01"),
+    *("a registry that is not a", "image's name is lower case", "tag that no image can", "10.0.0.01"),
     *("an incomplete digest", "names an interface", "is an address in a network", "should be one line"),
-    *("which ends what a host tells of it", "cannot be sent", "is also in", "is no secret", "duplicate key"),
+    *(
+        "which ends what a host tells of it",
+        "cannot be sent",
+        "is also in",
+        "is not a secret",
+        "duplicate key",
+    ),
     *('"22.0"', '"0x16"', '"1e3"', "quotes that are never closed", "labels that start with"),
 )
 SAYABLE = [

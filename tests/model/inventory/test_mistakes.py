@@ -141,13 +141,13 @@ VALUE_CASES = [
     (image("-a"), f'{IMAGE} "-a"'),
     (image("''"), f'{IMAGE} ""'),
     (image("a//b"), f'{IMAGE} "a//b"'),
-    (image("https://a/b"), 'f:2:8: image: has a registry that is no host name: "https:"'),
+    (image("https://a/b"), 'f:2:8: image: has a registry that is not a host name: "https:"'),
     (
         image("VLLM/vllm:v1"),
         'f:2:8: image: an image\'s name is lower case: write "vllm/vllm", not "VLLM/vllm"',
     ),
     (image("a:-x"), 'f:2:8: image: has a tag that no image can have: "-x"'),
-    (image("a@md5"), 'f:2:8: image: has a digest that is none: "md5"; expected sha256: and 64 hex digits'),
+    (image("a@md5"), 'f:2:8: image: has a malformed digest: "md5"; expected sha256: and 64 hex digits'),
     (
         image("a@sha256:" + "0" * 60),
         "f:2:8: image: has an incomplete digest: sha256 has 64 hex digits, not 60",
@@ -237,7 +237,7 @@ VALUE_CASES = [
         LINE_4 + "env: {A: 1}\nsecrets: [A]",
         'f:5:11: secrets[0]: "A" is also in "env"; a secret belongs here alone',
     ),
-    (LINE_4 + "secrets: [VLLM_HOST_IP]", f"f:4:11: secrets[0]: VLLM_HOST_IP is no secret; {REMOVE_IT}"),
+    (LINE_4 + "secrets: [VLLM_HOST_IP]", f"f:4:11: secrets[0]: VLLM_HOST_IP is not a secret; {REMOVE_IT}"),
     *(
         (
             LINE_4 + f"ssh: {{port: {port}}}",
@@ -319,8 +319,8 @@ VALUE_CASES = [
     ),
     (
         LINE_4 + "docker: {gpus: 'devices=0'}",
-        'f:4:16: docker.gpus: Docker\'s --gpus knows no "devices"; '
-        "it knows driver, count, device, capabilities, options",
+        'f:4:16: docker.gpus: Docker\'s --gpus has no "devices"; '
+        "it has driver, count, device, capabilities, options",
     ),
     (
         LINE_4 + "docker: {gpus: 'device=\"0,1\"'}",
@@ -708,4 +708,4 @@ def test_more_problems_than_anyone_reads_are_cut() -> None:
     found = parse(source)
     assert isinstance(found, InventoryError)
     assert len(found.text().splitlines()) == 301
-    assert found.text().endswith("\nThere is more; this much first.")
+    assert found.text().endswith("\nThere are more mistakes; these first.")

@@ -110,7 +110,7 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
 
 
 EMPTY = "f:1:1: the file is empty; an inventory needs at least cluster, image and head"
-TOO_MANY = "the file stands for more than 100,000 values, aliases included; this is no inventory"
+TOO_MANY = "the file stands for more than 100,000 values, aliases included; is this an inventory?"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_is_no_text(content: bytes, expected: str, tmp_path: Path) -> None:
 def test_a_huge_file_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"a: b\n" * (LARGEST * 2))
     start = time.monotonic()
-    assert file_mistake(tmp_path / "f") == ": is larger than 1 MB; this is no inventory"
+    assert file_mistake(tmp_path / "f") == ": is larger than 1 MB; is this an inventory?"
     assert time.monotonic() - start < 1
 
 

@@ -142,7 +142,7 @@ def test_one_that_says_it_is_ready_and_does_not_answer_is_told_with_where_it_lis
     place.start("alphabet", url=elsewhere)
     until("it is told", lambda: "why" in place.state())
     listens = f"http://127.0.0.1:{place.port}"
-    why = f"vLLM says that it listens at {listens}, and {elsewhere} gives no answer: [Errno 111] Connection refused"
+    why = f"vLLM says that it listens at {listens}, and {elsewhere} does not answer: [Errno 111] Connection refused"
     told = place.look()
     assert (told["state"]["is"], told["state"]["why"], told["supervised"]) == ("starting", why, True)
 

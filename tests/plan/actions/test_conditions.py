@@ -63,9 +63,9 @@ def test_the_head_answers_or_its_container_has_ended(
         (ray_line(ray_row("10.0.0.1")), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
         (listed(alive=False), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
         (listed(started=1772366399.0), NotYet("runs, but Ray does not list 10.0.0.2 yet")),
-        ("", NotYet("no word from Ray on the head yet")),
-        ('{"error": "nothing listens", "gone": true}', NotYet("no word from Ray on the head yet (nothing listens)")),
-        ("Traceback", NotYet("no word from Ray on the head yet (Traceback)")),
+        ("", NotYet("no answer from Ray on the head yet")),
+        ('{"error": "nothing listens", "gone": true}', NotYet("no answer from Ray on the head yet (nothing listens)")),
+        ("Traceback", NotYet("no answer from Ray on the head yet (Traceback)")),
     ],
 )  # fmt: skip
 def test_a_node_has_joined_when_ray_lists_its_present_life_with_all_gpus(
@@ -135,7 +135,7 @@ OURS = '{"ray": "2.52.1", "python": "3.11.2"}\n'
                 SAME_IMAGE,
             ),
         ),
-        (0, OURS, "", NotYet("has Ray 2.52.1, Python 3.11.2; no word from Ray on gpu1 yet")),
+        (0, OURS, "", NotYet("has Ray 2.52.1, Python 3.11.2; no answer from Ray on gpu1 yet")),
         (127, "python3: not found", ray_line(), Ready("could not be asked")),
         (0, "Welcome", ray_line(), Ready("could not be asked")),
     ],

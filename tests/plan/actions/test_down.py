@@ -26,9 +26,9 @@ from tests.plan.worlds import (
 def test_workers_go_before_the_head_and_then_all_are_looked_at_again() -> None:
     demo = cluster(workers=1)
     assert outline(plan_down(demo, standing(demo))) == [
-        ("Stop the workers", ["gpu2: stop and remove its container", "gpu2: forget Ray's token"]),
-        ("Stop the head", ["gpu1: stop and remove its container", "gpu1: forget Ray's token"]),
-        ("Look again", ["gpu1: see that nothing is left", "gpu2: see that nothing is left"]),
+        ("Stop the workers", ["gpu2: stop and remove its container", "gpu2: remove Ray's token"]),
+        ("Stop the head", ["gpu1: stop and remove its container", "gpu1: remove Ray's token"]),
+        ("Look again", ["gpu1: verify that nothing is left", "gpu2: verify that nothing is left"]),
     ]
 
 
@@ -42,14 +42,14 @@ def test_ray_is_asked_who_else_is_in_it_while_the_workers_stop_and_before_the_he
     assert outline(plan_down(demo, not_asked(demo)))[0] == (
         "Stop the workers",
         [
-            "gpu1: ask Ray who else is in it",
+            "gpu1: ask Ray for other nodes",
             "gpu2: stop and remove its container",
-            "gpu2: forget Ray's token",
+            "gpu2: remove Ray's token",
         ],
     )
     assert outline(plan_down(alone, not_asked(alone)))[:2] == [
-        ("Ask Ray", ["gpu1: ask Ray who else is in it"]),
-        ("Stop the head", ["gpu1: stop and remove its container", "gpu1: forget Ray's token"]),
+        ("Ask Ray", ["gpu1: ask Ray for other nodes"]),
+        ("Stop the head", ["gpu1: stop and remove its container", "gpu1: remove Ray's token"]),
     ]
 
 
@@ -140,7 +140,7 @@ def test_offline_supposes_a_container_on_every_host() -> None:
 
 def scripts(plan: Plan) -> dict[str, str]:
     """For each host, the script that removes its container."""
-    steps = (step for step in plan if isinstance(step, Run) and "remove" in step.title)
+    steps = (step for step in plan if isinstance(step, Run) and "its container" in step.title)
     return {step.host: step.command.script for step in steps}
 
 

@@ -56,7 +56,7 @@ def test_dead_nodes_and_those_of_the_inventory_are_no_outsiders() -> None:
 
 def test_prune_removes_the_container_and_its_token_from_the_host_that_left() -> None:
     plan = plan_prune(TWO, (*TWO.nodes, *unknown_hosts(TWO, edited())), edited())
-    steps = [f"{GONE}: stop and remove raycluster-demo-gpu3", f"{GONE}: forget Ray's token"]
+    steps = [f"{GONE}: stop and remove raycluster-demo-gpu3", f"{GONE}: remove Ray's token"]
     assert outline(plan) == [("Remove what the inventory no longer has", steps)]
     assert [each.what for each in plan.changes] == ["raycluster-demo-gpu3 is not in the inventory"]
     assert [step.command.argv[-1] for step in plan if hasattr(step, "command")] == ["id-of-gpu3", "gpu3"]

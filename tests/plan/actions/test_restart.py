@@ -22,7 +22,7 @@ GPU2 = frozenset({"gpu2"})
 
 def tokens(plan: Plan) -> dict[str, object]:
     """The token that each host is given."""
-    steps = (step for step in plan if isinstance(step, Run) and step.title == "keep Ray's token there")
+    steps = (step for step in plan if isinstance(step, Run) and step.title == "write Ray's token")
     return {step.host: step.command.stdin[0] for step in steps}
 
 
@@ -33,13 +33,13 @@ def on_failure(plan: Plan) -> list[tuple[str, OnFailure]]:
 def test_all_is_stopped_before_anything_is_started_and_in_the_order_of_down_and_up() -> None:
     demo = cluster(workers=1)
     assert outline(plan_restart(demo, standing(demo), SEALED)) == [
-        ("Stop the workers", ["gpu2: stop and remove its container", "gpu2: forget Ray's token"]),
-        ("Stop the head", ["gpu1: stop and remove its container", "gpu1: forget Ray's token"]),
-        ("Look again", ["gpu1: see that nothing is left", "gpu2: see that nothing is left"]),
+        ("Stop the workers", ["gpu2: stop and remove its container", "gpu2: remove Ray's token"]),
+        ("Stop the head", ["gpu1: stop and remove its container", "gpu1: remove Ray's token"]),
+        ("Look again", ["gpu1: verify that nothing is left", "gpu2: verify that nothing is left"]),
         (
             "Start the head",
             [
-                "gpu1: keep Ray's token there",
+                "gpu1: write Ray's token",
                 "gpu1: start its container",
                 "gpu1: wait for its GCS on port 6379",
             ],
@@ -49,7 +49,7 @@ def test_all_is_stopped_before_anything_is_started_and_in_the_order_of_down_and_
             [
                 "gpu1: wait until Ray lists it",
                 "gpu2: reach the head at 10.0.0.1:6379",
-                "gpu2: keep Ray's token there",
+                "gpu2: write Ray's token",
                 "gpu2: start its container",
                 "gpu2: wait until Ray lists it",
             ],

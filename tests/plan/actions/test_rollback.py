@@ -14,7 +14,7 @@ def test_after_a_workers_failure_its_log_is_read_and_its_own_container_removed()
     plan = plan_rollback(demo, FailedRun(frozenset({"gpu1", "gpu2", "gpu3"}), frozenset({"gpu3"})))
     assert outline(plan) == [
         ("Read logs", ["gpu3: read its container's log"]),
-        ("Clean up", ["gpu3: remove its container", "gpu3: forget Ray's token"]),
+        ("Clean up", ["gpu3: remove its container", "gpu3: remove Ray's token"]),
     ]
 
 

@@ -45,7 +45,7 @@ def test_from_nothing_the_head_is_started_and_answers_before_any_worker_starts()
         (
             "Start the head",
             [
-                "gpu1: keep Ray's token there",
+                "gpu1: write Ray's token",
                 "gpu1: start its container",
                 "gpu1: wait for its GCS on port 6379",
             ],
@@ -55,7 +55,7 @@ def test_from_nothing_the_head_is_started_and_answers_before_any_worker_starts()
             [
                 "gpu1: wait until Ray lists it",
                 "gpu2: reach the head at 10.0.0.1:6379",
-                "gpu2: keep Ray's token there",
+                "gpu2: write Ray's token",
                 "gpu2: start its container",
                 "gpu2: wait until Ray lists it",
             ],
@@ -190,7 +190,7 @@ def test_a_head_whose_gcs_refuses_is_replaced_but_one_that_is_only_slow_is_left_
     )
     assert up(demo, slow).phases == ()
     assert (
-        up(demo, slow).refusals[0].problem.text == "Ray on the head gives no answer: 10.0.0.1:6379: timed out"
+        up(demo, slow).refusals[0].problem.text == "Ray on the head does not answer: 10.0.0.1:6379: timed out"
     )
 
 

@@ -127,7 +127,7 @@ def test_what_is_not_known_is_not_compared(unknown: Unreachable | None) -> None:
 
 def test_an_image_that_is_not_as_on_most() -> None:
     made = with_host(good(DEMO), "gpu3", image_id="sha256:0123456789abcdef")
-    fix = f"pull it anew on all: {ours('pull')}; or write the image with its digest"
+    fix = f"pull it again on all hosts: {ours('pull')}; or write the image with its digest"
     assert brief(check_differences(DEMO, made)) == [
         ("gpu3", "warning", "has image 0123456789ab, gpu1 has image one", fix)
     ]
@@ -162,7 +162,7 @@ def test_images_that_each_host_derives_for_itself_differ_where_those_below_them_
     assert list(check_differences(of, made)) == []
     made = with_host(made, "gpu3", derived=ImageInfo("sha256:x", built_from="sha256:0123456789abcdef"))
     below = "vllm/vllm-openai:v0.17.1 below Ray: image"
-    fix = f"pull it anew on all: {ours('pull')}; or write the image with its digest"
+    fix = f"pull it again on all hosts: {ours('pull')}; or write the image with its digest"
     assert brief(check_differences(of, made)) == [
         ("gpu3", "warning", f"has {below} 0123456789ab, gpu1 has {below} base", fix)
     ]

@@ -58,12 +58,12 @@ def test_logins_are_told_where_there_was_one() -> None:
 
 def test_what_could_not_be_learned_is_a_failure_of_that_host() -> None:
     gaps = (
-        HostProblem("gpu2", quoted("a closer look at it failed: ", "timed out\nafter 9 s")),
+        HostProblem("gpu2", quoted("the second look at it failed: ", "timed out\nafter 9 s")),
         HostProblem("gpu3", Problem("x failed: y", "plug it in")),
     )
     again = f"{ours('check', '-v')} again, once the host is at rest"
     assert brief(thorough(DEMO, good(DEMO), Evidence(gaps=gaps))) == [
-        ("gpu2", "failure", "a closer look at it failed: timed out", again),
+        ("gpu2", "failure", "the second look at it failed: timed out", again),
         ("gpu3", "failure", "x failed: y", "plug it in"),
     ]
 
@@ -160,7 +160,7 @@ def test_a_warning_is_no_obstacle() -> None:
 
 def test_up_warns_of_those_hosts_alone_that_get_a_container() -> None:
     facts = with_container(standing(DEMO), "gpu2", running=False, status="exited")
-    told = "which ports are in use cannot be told"
+    told = "which ports are in use is not known"
     assert {each.host for each in quick(DEMO, facts) if each.text == told} == {"gpu1", "gpu2", "gpu3"}
     assert plan_up(DEMO, facts, SEALED).warnings == (
         HostProblem("gpu2", Problem(told, "install iproute2 there")),

@@ -16,7 +16,7 @@ from tests.plan.checks.samples import ALONE, GIB, Told, brief, fine, head, machi
 from tests.plan.worlds import bare_host
 
 INSTALL = NO_RAY
-SAME = "let all hosts run the same image: pull it anew on all, or write it with its digest"
+SAME = "let all hosts run the same image: pull it again on all hosts, or write it with its digest"
 
 
 def findings(told: Trial | Problem, of: Cluster = ALONE, **facts: object) -> list[Finding]:
@@ -139,7 +139,7 @@ def test_a_ray_too_old_to_be_asked_for_its_nodes(version: str) -> None:
     ],
 )
 def test_a_ray_too_old_for_tokens(version: str, auth: Auth, level: str | None) -> None:
-    told = f"Ray {version} knows no token: whoever reaches its ports runs code there"
+    told = f"Ray {version} has no token authentication: whoever reaches its ports can run code there"
     wanted = [(level, told, "use an image with Ray 2.52 or later")] if level else []
     assert bad(trial(ray=version), replace(ALONE, ray=Ray(auth=auth))) == wanted
 

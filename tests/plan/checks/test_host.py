@@ -63,7 +63,7 @@ def test_a_silent_host_is_told_in_its_own_words_and_no_more() -> None:
 @pytest.mark.parametrize(
     ("trouble", "told", "fix"),
     [
-        (docker_problem(124, "Docker gives no answer"), "Docker gives no answer", HANGS),
+        (docker_problem(124, "Docker does not answer"), "Docker does not answer", HANGS),
         (
             docker_problem(1, "Cannot connect to the Docker daemon"),
             "Cannot connect to the Docker daemon",
@@ -201,6 +201,6 @@ def test_a_container_of_ours_that_stands_holds_its_ports_by_right() -> None:
 def test_ports_that_cannot_be_told_are_no_good_news() -> None:
     facts = head_with(ALONE, listeners=None)
     assert brief(quick(ALONE, facts)) == [
-        ("gpu1", "warning", "which ports are in use cannot be told", "install iproute2 there")
+        ("gpu1", "warning", "which ports are in use is not known", "install iproute2 there")
     ]
     assert "ports" not in {topic for _, topic, _ in fine(quick(ALONE, facts))}

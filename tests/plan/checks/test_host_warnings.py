@@ -50,9 +50,9 @@ def test_a_name_of_its_own_on_loopback_is_no_matter_for_up() -> None:
 @pytest.mark.parametrize(
     ("shm_size", "memory", "told"),
     [
-        ("16g", 8 * GIB, "/dev/shm is to have 16.0 GiB of the host's 8.0 GiB of memory"),
+        ("16g", 8 * GIB, "/dev/shm gets 16.0 GiB of the host's 8.0 GiB of memory"),
         ("8g", 8 * GIB, None),
-        ("900m", GIB // 2, "/dev/shm is to have 0.9 GiB of the host's 0.5 GiB of memory"),
+        ("900m", GIB // 2, "/dev/shm gets 0.9 GiB of the host's 0.5 GiB of memory"),
         ("1tb", 0, None),
     ],
 )

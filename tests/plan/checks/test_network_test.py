@@ -244,7 +244,7 @@ def test_a_single_host_has_nothing_to_measure() -> None:
 def test_a_host_that_cannot_be_used_is_to_be_mended_first() -> None:
     broken = (failure("gpu2", "ssh", "refused"), failure("gpu3", "ports", "held"))
     assert not_measurable(DEMO, broken, TRIED) == warning(
-        "gpu1", "all-reduce", "not measured, for it needs all hosts", "mend gpu2 first"
+        "gpu1", "all-reduce", "not measured, for it needs all hosts", "fix gpu2 first"
     )
 
 

@@ -266,7 +266,7 @@ def test_serving_waits_for_every_rank_and_asks_the_first() -> None:
             "Wait for the model",
             [
                 "gpu1: wait until it answers",
-                "gpu1: ask it for a word",
+                "gpu1: send it a request",
                 "gpu2: wait for its part",
                 "gpu3: wait for its part",
             ],
@@ -341,9 +341,9 @@ def test_stop_ends_every_rank_and_names_the_host_that_cannot_be_asked() -> None:
 
 def test_down_has_no_token_to_forget_unless_ray_left_one() -> None:
     titles = [step.title for step in plan_down(mp(), standing(mp()))]
-    assert "forget Ray's token" not in titles
+    assert "remove Ray's token" not in titles
     left = with_host(standing(mp()), "gpu2", token=SEALED.token)
-    assert [step.host for step in plan_down(mp(), left) if step.title == "forget Ray's token"] == ["gpu2"]
+    assert [step.host for step in plan_down(mp(), left) if step.title == "remove Ray's token"] == ["gpu2"]
 
 
 def test_restart_gives_every_host_a_new_container() -> None:

@@ -25,7 +25,7 @@ def test_one_that_ended_by_itself_is_told_with_its_code_and_when() -> None:
 
 def test_one_whose_end_nobody_saw_ended_with_its_host() -> None:
     """Podman tells code 0 and the year 1 of what a power cut has ended."""
-    told = "its container ended with the host, which was started anew 60 s ago"
+    told = "its container ended with the host, which was rebooted 60 s ago"
     assert ended(booted=NOW - 60) == Problem(told, COMES_BACK)
 
 
@@ -36,7 +36,7 @@ def test_of_one_whose_end_nobody_saw_on_a_host_that_runs_since_before_no_code_is
 
 def test_one_that_docker_ended_at_its_start_is_told_with_what_would_bring_it_back() -> None:
     told = ended(exit_code=1, finished=NOW - 20, engine_started=NOW - 22)
-    assert told.text == f"its container exited with code 1, 20 s ago, as Docker was started anew. {KILLED}"
+    assert told.text == f"its container exited with code 1, 20 s ago, when Docker was restarted. {KILLED}"
     assert told.fix == SURVIVES
 
 

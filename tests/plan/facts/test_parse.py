@@ -169,7 +169,7 @@ def test_docker_that_does_not_answer_is_kept_apart_with_its_words(exit_code: int
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "said"), [(124, "Docker gives no answer"), (2, "docker ps: exit code 2")]
+    ("exit_code", "said"), [(124, "Docker does not answer"), (2, "docker ps: exit code 2")]
 )
 def test_docker_that_says_nothing_is_told_by_its_exit_code(exit_code: int, said: str) -> None:
     assert facts(containers=Said("", "", exit_code)).docker == docker_problem(exit_code, said)

@@ -162,7 +162,7 @@ def test_docker_that_fails_is_told_with_its_code_and_words(
 def test_docker_that_fails_once_is_asked_no_more(machine: Machine) -> None:
     """One that hangs would hang for each question anew."""
     machine.program("docker", STUB.replace("ps | top", "ps) exit 124 ;;\n        top"))
-    assert look(machine, cluster()).docker == docker_problem(124, "Docker gives no answer")
+    assert look(machine, cluster()).docker == docker_problem(124, "Docker does not answer")
     assert sorted(call[0] for call in machine.calls) == ["exec", "ps"]  # Ray was asked at the same time
 
 

@@ -39,7 +39,7 @@ def test_a_model_with_code_of_its_own_is_told_how_to_run_it() -> None:
         ("OSError: [Errno 98] Address already in use", "another program holds a port that vLLM wants"),
         (
             "vllm serve: error: unrecognized arguments: --trust-remote-codes",
-            "vLLM does not take its arguments",
+            "vLLM refuses its arguments",
         ),
         ("ValueError: nobody knows this one", ""),
     ],
@@ -56,7 +56,7 @@ def test_a_line_of_any_length_does_not_hold_up_the_search(piece: str) -> None:
 
 
 LOGGED = [
-    ("bad-argument.log", "vLLM does not take its arguments"),
+    ("bad-argument.log", "vLLM refuses its arguments"),
     ("cuda-out-of-memory.source", "GPU 0 has not enough memory for the model"),
     ("engine-core-killed-ray.log", "a process of vLLM was killed"),
     ("gated-model.source", "the model is gated, and its host gave no token that may read it"),

@@ -29,7 +29,7 @@ def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:
 
 
 def test_one_that_is_ready_and_answers_elsewhere_is_hopeless() -> None:
-    why = f"vLLM says that it listens at http://0.0.0.0:9000, and {URL} gives no answer: Connection refused"
+    why = f"vLLM says that it listens at http://0.0.0.0:9000, and {URL} does not answer: Connection refused"
     assert judged(line(**starting("INFO: Application startup complete.", why=why))) == Problem(why, ELSEWHERE)
 
 

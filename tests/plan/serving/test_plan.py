@@ -38,7 +38,7 @@ from .worlds import QWEN, ended, serving, starting
 PLAIN = Model("Qwen/Qwen3-32B")
 SERVES = [
     ("Start the server", ["gpu1: start vLLM"]),
-    ("Wait for the model", ["gpu1: wait until it answers", "gpu1: ask it for a word"]),
+    ("Wait for the model", ["gpu1: wait until it answers", "gpu1: send it a request"]),
 ]
 WAITS = SERVES[1:]
 BY_RAY = ["--distributed-executor-backend", "ray"]
@@ -170,7 +170,7 @@ def test_where_docker_does_not_answer_nothing_is_served() -> None:
 def test_where_ray_does_not_answer_nothing_is_served(ray: RayTrouble | None) -> None:
     why, fix = why_not(plan_serve(cluster(), with_host(standing(cluster()), "gpu1", ray=ray), PLAIN))
     assert (why, fix) == (
-        "the cluster is not up: Ray on its head gives no answer",
+        "the cluster is not up: Ray on its head does not answer",
         ours("up"),
     )
 

@@ -115,7 +115,7 @@ WORDED = [
     (
         "argparse",
         "vllm serve: error: argument --max-num-seqs: invalid int value: 'many'",
-        "vLLM does not take its arguments",
+        "vLLM refuses its arguments",
         "vllm serve --help",
     ),
     (
@@ -151,7 +151,7 @@ WORDED = [
             "ValueError: Cannot provide a placement group of placement_group_specs=[{'GPU': 1.0}] within 1800 "
             "seconds."
         ),
-        "Ray has not the GPUs that are asked for",
+        "Ray does not have the GPUs that are asked for",
         "raycluster restart",
     ),
     (
@@ -169,7 +169,7 @@ WORDED = [
     (
         "vLLM 0.6.6 to 0.33.0",
         "NotImplementedError: Pipeline parallelism is not supported for this model. Supported models",
-        "this model knows no pipeline parallelism",
+        "this model does not support pipeline parallelism",
         "--pipeline-parallel-size 1",
     ),
     (

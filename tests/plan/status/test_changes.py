@@ -112,7 +112,7 @@ def test_a_new_node_beside_the_one_that_ray_has_not_missed_yet_has_joined() -> N
 
 def test_a_head_that_does_not_answer_is_told_once_and_not_again_for_each_worker() -> None:
     silent = with_host(ALL, "gpu1", ray=GONE)
-    assert told(ALL, silent) == [f"gpu1 Ray on it gives no answer: {GONE.text}", "is degraded"]
+    assert told(ALL, silent) == [f"gpu1 Ray on it does not answer: {GONE.text}", "is degraded"]
     assert told(silent, ALL) == ["gpu1 Ray on it answers", "is healthy"]
 
 

@@ -146,7 +146,7 @@ def test_a_head_that_gives_no_answer_leaves_joining_unknown() -> None:
     health = assess(DEMO, facts)
     assert health.verdict is Verdict.DEGRADED
     assert host(health, "gpu2").joined is None
-    assert host(health, "gpu2").trouble == "Ray on the head gives no answer: timed out"
+    assert host(health, "gpu2").trouble == "Ray on the head does not answer: timed out"
 
 
 def test_a_container_of_that_name_that_is_not_ours_is_said() -> None:

@@ -59,7 +59,7 @@ def test_its_token_is_the_heads_where_the_container_was_started_to_ask_for_one()
         ),
         (
             with_host(serving(), "gpu1", ray=RayTrouble("nothing listens on 10.0.0.1:6379", gone=True)),
-            "Ray gives no answer: nothing listens on 10.0.0.1:6379",
+            "Ray does not answer: nothing listens on 10.0.0.1:6379",
             ours("status"),
         ),
         (serving(address=""), "Ray runs, but its dashboard has not started", "try again in a moment"),

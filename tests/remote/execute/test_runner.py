@@ -461,7 +461,7 @@ def test_who_was_ready_while_others_were_waited_for_has_to_be_so_in_the_end(flee
         ("gpu1", Status.FAILED),
         ("gpu2", Status.OK),
     ]
-    assert only_failure(report).message == "was so, but is no more: gpu1 is not listed, after 0 s"
+    assert only_failure(report).message == "was so, but is no longer: gpu1 is not listed, after 0 s"
 
 
 def test_what_was_so_of_one_host_has_to_be_so_of_all_in_the_end(fleet: FakeFleet) -> None:
@@ -471,7 +471,7 @@ def test_what_was_so_of_one_host_has_to_be_so_of_all_in_the_end(fleet: FakeFleet
     told: list[Happening] = []
     phases = (watching(wait(says), wait(says, host="gpu2")),)
     report = execute(Plan("test", phases), fleet, told.append, Event())
-    assert only_failure(report).message == "was so, but is no more: it ended"
+    assert only_failure(report).message == "was so, but is no longer: it ended"
     assert statuses(report) == {"gpu1 wait": Status.FAILED, "gpu2 wait": Status.OK}
     assert told[-1] == report.failed[0]
 

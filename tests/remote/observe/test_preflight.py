@@ -192,7 +192,7 @@ def test_connections_that_could_not_be_tried_are_a_gap(hosts: Hosts, end: Answer
 def test_a_closer_look_that_failed_is_a_gap(hosts: Hosts, end: Answer, why: str, fix: str) -> None:
     hosts.fake.on("gpu2", sent("inspect"), end)
     found = hosts.examine()
-    assert found.gaps == (HostProblem("gpu2", Problem(f"a closer look at it failed: {why}", fix)),)
+    assert found.gaps == (HostProblem("gpu2", Problem(f"the second look at it failed: {why}", fix)),)
     assert set(found.inspections) == {"gpu1", "gpu3"}
 
 

@@ -191,7 +191,7 @@ def test_the_gpus_are_those_of_the_last_whole_answer(hosts: FakeFleet) -> None:
 def test_a_node_table_that_nobody_tells_is_a_trouble_in_the_words_that_were_said(hosts: FakeFleet) -> None:
     hosts.streams("gpu1", asks_ray, Output(1, stderr="python3: not found"))
     sight = watched(hosts, lambda sight: not sight.pending)
-    told = "Ray on the head gives no answer: the look at its node table: python3: not found (exit code 1)"
+    told = "Ray on the head does not answer: the look at its node table: python3: not found (exit code 1)"
     assert sight.health.hosts[1].trouble == told
 
 
@@ -199,5 +199,5 @@ def test_a_node_table_of_which_no_word_comes_is_not_believed_any_more(hosts: Fak
     """As of a GCS that hangs: its table would stay for ever as it was."""
     hosts.timeouts = replace(HURRIED, table_quiet=0.3)
     hosts.streams("gpu1", asks_ray, BOTH, "")
-    mute = "Ray on the head gives no answer: nothing has been told of its node table for 0 s"
+    mute = "Ray on the head does not answer: nothing has been told of its node table for 0 s"
     watched(hosts, healthy, lambda sight: sight.health.hosts[1].trouble == mute)

@@ -123,7 +123,7 @@ def test_a_host_is_connected_to_while_fabric_is_imported(
         monkeypatch.setattr(transport, "import_fabric", lambda: accepted.append(listener.accept()[0]))
         refused = laptop.dial("gpu1", Ssh(connect_timeout=1)).open(cancel=Event())
         assert refused
-        assert refused.message.endswith("takes the call, but says nothing")
+        assert refused.message.endswith("accepts connections, but says nothing")
         for each in accepted:
             each.close()
         assert len(accepted) == 1

@@ -80,7 +80,7 @@ def test_a_host_is_called_from_the_interface_that_the_config_names(
 def test_what_cannot_be_called_from_is_named(server: Sshd, laptop: Laptop, keyword: str, why: str) -> None:
     laptop.host("from", server, keyword)
     failure = failed(run(laptop.dial("from"), sh("true")), FailureKind.UNREACHABLE)
-    assert failure.message == f"{server.address}:{server.port} cannot be called from {keyword}: {why}"
+    assert failure.message == f"{server.address}:{server.port} cannot be connected to from {keyword}: {why}"
     assert failure.fix == f"check {keyword.split(maxsplit=1)[0]} in ~/.ssh/config"
 
 
@@ -144,7 +144,7 @@ def test_a_server_that_hangs_up_behind_a_proxy_command_is_not_the_commands_failu
 ) -> None:
     laptop.host("quiet", server, "ProxyCommand sh -c 'echo by the way >&2'")
     failure = failed(run(laptop.dial("quiet"), sh("true")), FailureKind.UNREACHABLE)
-    assert failure.message == f"{server.address}:{server.port} hangs up before the login"
+    assert failure.message == f"{server.address}:{server.port} closes the connection before the login"
     assert failure.detail == "ProxyCommand sh -c 'echo by the way >&2'\nby the way"
 
 

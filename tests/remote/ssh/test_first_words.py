@@ -60,22 +60,26 @@ def refused(laptop: Laptop, port: int, timeout: float = 10) -> Failure:
     [
         (
             b"Not allowed at this time\r\n",
-            "hangs up before the login, saying: Not allowed at this time",
+            "closes the connection before the login, saying: Not allowed at this time",
             "PerSource",
         ),
         (
             b"Exceeded MaxStartups\r\n",
-            "hangs up before the login, saying: Exceeded MaxStartups",
+            "closes the connection before the login, saying: Exceeded MaxStartups",
             "MaxStartups in its",
         ),
-        (b"twist: not from there", "hangs up before the login, saying: twist: not from there", "try: ssh -p"),
+        (
+            b"twist: not from there",
+            "closes the connection before the login, saying: twist: not from there",
+            "try: ssh -p",
+        ),
         (
             b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n<html>\r\n",
-            "hangs up before the login, saying: HTTP/1.1 400 Bad Request",
+            "closes the connection before the login, saying: HTTP/1.1 400 Bad Request",
             "that is a web server",
         ),
-        (b"", "hangs up before the login", "hosts.deny"),
-        (b"SSH-2.0-busy\r\n", "hangs up before the login", "MaxStartups"),
+        (b"", "closes the connection before the login", "hosts.deny"),
+        (b"SSH-2.0-busy\r\n", "closes the connection before the login", "MaxStartups"),
     ],
 )
 def test_a_server_that_hangs_up_is_told_in_its_own_words(
@@ -112,7 +116,7 @@ def test_a_goodbye_is_told(laptop: Laptop) -> None:
     packet = (1 + len(payload) + padding).to_bytes(4) + bytes([padding]) + payload + bytes(padding)
     with says(b"SSH-2.0-guard\r\n" + packet) as port:
         failure = refused(laptop, port)
-    assert failure.message == f"127.0.0.3:{port} hangs up before the login, saying: Go awaaay"
+    assert failure.message == f"127.0.0.3:{port} closes the connection before the login, saying: Go awaaay"
 
 
 def test_an_sshd_that_punishes_this_machine_is_told_by_its_words(start: Start, laptop: Laptop) -> None:
@@ -136,5 +140,7 @@ def test_an_sshd_that_punishes_this_machine_is_told_by_its_words(start: Start, l
     until("the failed login counts", refusal)
     failure = refusal()
     assert failure
-    assert failure.message.endswith("hangs up before the login, saying: Not allowed at this time")
+    assert failure.message.endswith(
+        "closes the connection before the login, saying: Not allowed at this time"
+    )
     assert "PerSourcePenalties" in failure.fix

@@ -84,7 +84,7 @@ def test_a_host_that_the_command_does_not_know_may_be_trusted(laptop: Laptop, st
     server = start()
     laptop.host("gpu1", server, "KnownHostsCommand /bin/true")
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.HOST_KEY)
-    assert (failure.detail, failure.fix) == ("KnownHostsCommand tells no key of it.", ours("trust"))
+    assert (failure.detail, failure.fix) == ("KnownHostsCommand prints no key for it.", ours("trust"))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_command_that_fails_is_told_in_its_own_words(
 
 
 @pytest.mark.parametrize(
-    ("command", "says"), [("cat x", "it is no absolute path"), ("/no/such", "No such file or directory")]
+    ("command", "says"), [("cat x", "it is not an absolute path"), ("/no/such", "No such file or directory")]
 )
 def test_a_command_that_cannot_be_run_tells_nothing_and_that_is_said_where_it_was_needed(
     laptop: Laptop, start: Start, command: str, says: str

@@ -86,7 +86,7 @@ def test_a_server_that_hangs_up_during_the_login_is_a_refusal(
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
     login, said = f"{ME}@{server.address}:{server.port}", "Too many authentication failures"
-    assert failure.message == f"{login} hung up after 1 key, saying: {said}"
+    assert failure.message == f"{login} closed the connection after 1 key, saying: {said}"
     assert failure.detail.splitlines() == [f"{wrong}: refused", f"{laptop.key}: not tried any more"]
 
 
@@ -129,7 +129,7 @@ def test_keys_that_the_ssh_config_keeps_back_are_kept_back(
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
     assert (
         failure.message
-        == f"no key to show to {ME}@{server.address}:{server.port}: ~/.ssh/config sets {keyword}"
+        == f"no key to offer to {ME}@{server.address}:{server.port}: ~/.ssh/config sets {keyword}"
     )
     assert failure.fix.startswith(
         "set PubkeyAuthentication yes and PreferredAuthentications publickey for gpu1 there"
@@ -159,7 +159,7 @@ def test_a_key_with_a_passphrase_needs_an_agent(
     laptop.host("gpu1", server)
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1", Ssh(key=str(locked))), sh("true")), FailureKind.AUTH)
-    assert failure.message.startswith("no key to show to")
+    assert failure.message.startswith("no key to offer to")
     assert failure.detail == f"{locked}: needs its passphrase"
     assert failure.fix == (f"ssh-add {locked}" if agent_runs else f'eval "$(ssh-agent)" && ssh-add {locked}')
 
@@ -233,7 +233,7 @@ def test_a_missing_agent_is_named_where_there_is_no_other_key(
     laptop.host("gpu1", server, f"IdentityAgent {place}")
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-    assert failure.message.startswith("no key to show to ")
+    assert failure.message.startswith("no key to offer to ")
     assert failure.detail == f"the agent at {place}: cannot be asked: No such file or directory"
     assert failure.fix.startswith(
         "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or ssh-keygen -t ed25519, then"

@@ -148,7 +148,7 @@ def test_a_host_that_never_speaks_is_given_up_in_time(laptop: Laptop, silence: i
     began = monotonic()
     failure = failed(run(laptop.dial("gpu1", Ssh(connect_timeout=1)), sh("true")), FailureKind.UNREACHABLE)
     assert monotonic() - began < 2
-    assert failure.message == f"127.0.0.2:{silence} takes the call, but says nothing"
+    assert failure.message == f"127.0.0.2:{silence} accepts connections, but says nothing"
 
 
 def test_a_name_that_does_not_resolve_is_unreachable(laptop: Laptop) -> None:

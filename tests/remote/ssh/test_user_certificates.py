@@ -228,7 +228,7 @@ def test_a_host_that_hangs_up_before_the_right_key_gets_in_with_either_line_that
         failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
         said = "Too many authentication failures"
         login = f"{ME}@{server.address}:{server.port}"
-        assert failure.message == f"{login} hung up after 2 keys, saying: {said}"
+        assert failure.message == f"{login} closed the connection after 2 keys, saying: {said}"
         assert failure.detail.splitlines() == [
             "agent key other0: refused",
             "agent key other1: refused",
