@@ -92,16 +92,20 @@ exit 1
 """)
 
 STARTED = for_docker(r"""
-container=$2 words=$3
+container=$2 begins=$3 words=$4
 state=$($docker container inspect --format '"state":{{json .State}},"restarts":{{.RestartCount}}' "$container") || exit
-said=$($docker logs "$container" 2>&1) && case $said in
+said=$($docker logs "$container" 2>&1) || said=
+case $said in
     *"$words"*) started=true ;;
-    *) started=false ;;
-esac || started=null
+    *"$begins"*) started=false ;;
+    *) started=null ;;
+esac
 printf '{%s,"started":%s,"now":%s}\n' "$state" "$started" "$(date +%s)"
-[ "$started" != false ]
 """)
-"""Succeeds once the words are in the container's log, or where its Docker keeps no logs to read."""
+"""Whether the words are in the container's log; null where not even those are with which it begins.
+
+Its Docker keeps no logs, then, or the image's entrypoint sends elsewhere what comes after it.
+"""
 
 STAY = r"""
 exec cat >/dev/null

@@ -15,7 +15,7 @@ from orchestrator.plan.remedies import SAME_IMAGE
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
 
 LASTS = 10.0
-"""Seconds after which a node that Ray lists is believed in, where nobody can read what `ray start` says."""
+"""Seconds after which a node that Ray lists is believed in, where no log has what `ray start` says."""
 
 UNKNOWN = Problem("Docker tells nothing of its container any more")
 
@@ -68,7 +68,7 @@ class Joined:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
         started = here.get("started", True)  # of a container that was there before it was not asked
         if started is None and here["now"] - node.started < LASTS:
-            return NotYet(f"Ray lists it; without a log to read, it is watched for {LASTS:g} s")
+            return NotYet(f"Ray lists it; its log has nothing of `ray start`, so it is watched for {LASTS:g} s")
         if started is False:
             return NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
         of = KINDS[self.accelerator]

@@ -17,7 +17,7 @@ from orchestrator.plan.checks import Level, obstacles, quick
 from orchestrator.plan.facts.host import Facts, HostFacts, missing_folder
 from orchestrator.plan.host_commands import check_tcp, keep_token, make_folder
 from orchestrator.plan.problem import HostProblem, Problem, plural
-from orchestrator.plan.ray.commands import STARTED
+from orchestrator.plan.ray.commands import STARTED, STARTS
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
@@ -158,7 +158,7 @@ class _Up:
         assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
         probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
         if self.cluster.engine.has_ray and isinstance(decision, Start):
-            probe = docker.started(self.cluster, node, STARTED)
+            probe = docker.started(self.cluster, node, STARTS, STARTED)
         return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
 
     def _watch(self) -> Watch | None:

@@ -87,9 +87,9 @@ def state(cluster: Cluster, node: Node) -> Command:
     return Command((*node.docker.command, *argv))
 
 
-def started(cluster: Cluster, node: Node, words: str) -> Command:
-    """The same, and whether the words are in its log; succeeds once they are, or where no log can be read."""
-    return scripted(scripts.STARTED, "started", node, cluster.container(node), words)
+def started(cluster: Cluster, node: Node, begins: str, words: str) -> Command:
+    """The same, and whether the words are in its log. `begins`: what stands in it before, where it has anything."""
+    return scripted(scripts.STARTED, "started", node, cluster.container(node), begins, words)
 
 
 def listening(cluster: Cluster, node: Node, ip: str) -> Command:

@@ -22,6 +22,8 @@ OLDEST_RAY = (2, 31)
 """Before it a node table was another."""
 
 
+STARTS = "Local node IP"
+"""What `ray start` prints before it starts anything."""
 STARTED = "Ray runtime started."
 """What `ray start` prints once it has found the versions to be the head's: the same words in Ray 2.31 to 2.60.
 

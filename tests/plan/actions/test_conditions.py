@@ -104,9 +104,9 @@ def test_a_new_container_has_joined_once_ray_start_has_said_so_too() -> None:
     )
 
 
-def test_where_no_log_can_be_read_a_node_is_believed_in_once_it_has_lasted() -> None:
+def test_where_no_log_tells_a_node_is_believed_in_once_it_has_lasted() -> None:
     waiting = JOINED(0, fresh(started=None), listed(started=SECONDS - 9))
-    assert waiting == NotYet("Ray lists it; without a log to read, it is watched for 10 s")
+    assert waiting == NotYet("Ray lists it; its log has nothing of `ray start`, so it is watched for 10 s")
     assert JOINED(0, fresh(started=None), listed(started=SECONDS - 11)) == Ready("joined, 8 GPUs")
 
 
