@@ -122,7 +122,7 @@ def look(accelerator, ip, hf_home, *ports):
         "python3": shutil.which("python3") or "",
         "path": os.environ.get("PATH", ""),
         "variables": variables(),
-        "bash_env": os.environ.get("BASH_ENV", ""),
+        "bash_env": bash_env(),
         "ray_folder": elsewhere("ray"),
         "vllm_folder": elsewhere("vllm"),
         "gpus": gpus,
@@ -140,6 +140,25 @@ def look(accelerator, ip, hf_home, *ports):
     }
     print(json.dumps(report), flush=True)
     input_ended().wait()
+
+
+def bash_env():
+    """The file that a bash reads which runs a command, where it changes what that has; else empty."""
+    file = os.environ.get("BASH_ENV", "")
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return file if file and exported({**bare, "BASH_ENV": file}) != exported(bare) else ""
+
+
+def exported(env):
+    """What a bash begun with that environment would hand on, as it says it."""
+    words = ["bash", "-c", "unset BASH_ENV; export -p; ulimit -a"]
+    try:
+        ran = subprocess.run(
+            words, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return ran.stdout
 
 
 def user():

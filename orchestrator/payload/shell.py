@@ -44,9 +44,12 @@ ENVIRONMENT = "/var/tmp/raycluster.environment"  # noqa: S108 - every image lets
 USER = "RAYCLUSTER_USER"
 WRITE = (
     f'(umask 077; {USER}="$EUID ${{GROUPS[*]}}" cat /proc/self/environ >{ENVIRONMENT}.new'
-    f" && mv -f {ENVIRONMENT}.new {ENVIRONMENT}); "
+    f" && mv -f {ENVIRONMENT}.new {ENVIRONMENT}) || [ -e {ENVIRONMENT} ] || exit; "
 )
-"""For the bash that a container begins with: writes its environment and user down, for what comes later."""
+"""For the bash that a container begins with: writes its environment and user down, for what comes later.
+
+A first life that cannot ends: nothing else could ever be begun there.
+"""
 
 _READ = rf"""unset BASH_ENV
 for ((_try = 0; ; _try++)); do

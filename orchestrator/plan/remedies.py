@@ -101,6 +101,8 @@ NO_RUNTIME = f"install that runtime there, or {add('docker.args', HOSTS_RUNTIME)
 NO_BASH = (
     "the image has no bash, which its container begins with: put it in (FROM it, RUN apt-get install -y bash)"
 )
+NOT_PASSED_ON = f'if its entrypoint passes no command on (`exec "$@"`): {change("docker.entrypoint", "skip")}'
+WRITABLE = add("docker.args", "--tmpfs=/tmp:exec", "--tmpfs=/var/tmp")
 NO_CREDENTIALS = (
     "take `credsStore` and `credHelpers` out of ~/.docker/config.json there, or install that program"
 )
@@ -146,6 +148,7 @@ HINTS = {
     r"RAY_AUTH_TOKEN_PATH is set but file cannot be opened": CLOSED_FILE,
     r"InvalidAuthToken": OTHER_TOKEN,
     r'exec: "/bin/bash": .*no such file': NO_BASH,
+    r"raycluster\.environment\S*: (Read-only file system|Permission denied)": WRITABLE,
 }
 
 TIMED_OUT = 124

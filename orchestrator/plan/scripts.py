@@ -91,6 +91,12 @@ $docker container inspect --format '{"state":{{json .State}},"restarts":{{.Resta
 exit 1
 """)
 
+BEGUN = for_docker(r"""
+$docker exec "$2" /bin/sh -c '[ -e "$1" ]' begun "$3" 2>/dev/null && exit
+$docker container inspect --format '{"state":{{json .State}},"restarts":{{.RestartCount}}}' "$2"
+exit 1
+""")
+
 STARTED = for_docker(r"""
 container=$2 begins=$3 words=$4
 state=$($docker container inspect --format '"state":{{json .State}},"restarts":{{.RestartCount}}' "$container") || exit

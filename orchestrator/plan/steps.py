@@ -86,7 +86,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Asks `probe` again and again until `until` is satisfied, or gives up. Times are seconds."""
+    """Asks `probe` again and again until `until` is satisfied, or gives up. Times are seconds.
+
+    `fix`: what to do should it fail for no known cause.
+    """
 
     host: str
     title: str
@@ -94,6 +97,7 @@ class Wait:
     until: Until
     within: float
     every: float = 1.0
+    fix: str = ""
     kind: ClassVar[StepKind] = StepKind.WAIT
 
 

@@ -1,6 +1,7 @@
 """The parts of the program that runs in a trial which loopback alone cannot make to happen."""
 
 import errno
+import shutil
 import socket
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from orchestrator.plan.facts.probe import Outcome
 from tests.payload.programs import loaded
 
+BASH = shutil.which("bash")
 PING = "nobody may send an echo request here (it takes root, or CAP_NET_RAW, as containers have it)"
 
 program = loaded("probe")
@@ -19,6 +21,29 @@ def test_devices_are_counted_by_their_numbers(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert program.devices(str(tmp_path), "renderD") == (["renderD128", "renderD129"], "")
     assert program.devices(str(tmp_path / "nowhere"), "renderD") == ([], "")
+
+
+@pytest.mark.skipif(not BASH, reason="needs bash")
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("export ACCEL_HOME=/opt/accel\n", True),
+        ("export PATH=/opt/accel/bin:$PATH\n", True),
+        ("ulimit -n 64\n", True),
+        ("# nothing yet\n", False),
+        ("shopt -s expand_aliases\nalias ll='ls -l'\nnot_exported=1\n", False),
+        (None, False),
+    ],
+)
+def test_a_bash_env_counts_where_its_file_changes_what_a_command_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, counts: bool
+) -> None:
+    file = tmp_path / "setvars.sh"
+    monkeypatch.setenv("BASH_ENV", str(file))
+    monkeypatch.setenv("ACCEL_HOME", "/opt/accel")  # as where the file was read already
+    if text is not None:
+        file.write_text(text)
+    assert program.bash_env() == (str(file) if counts else "")
 
 
 @pytest.mark.parametrize(

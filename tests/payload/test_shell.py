@@ -169,6 +169,17 @@ def test_what_comes_later_waits_for_an_entrypoint_that_is_slow(life: Life) -> No
         assert later.result().startswith("<a b\n'c>")
 
 
+def test_a_first_life_that_cannot_write_its_environment_down_ends_and_a_later_one_goes_on(life: Life) -> None:
+    where, line = life.file, ["bash", "-c", f"{life.there(shell.WRITE)}echo goes on"]
+    where.with_name("environment.new").mkdir()
+    first = subprocess.run(line, env=life.env, capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stdout) == (1, "")
+    assert "environment.new: " in first.stderr
+    where.write_text("")
+    later = subprocess.run(line, env=life.env, capture_output=True, text=True, check=False)
+    assert later.stdout == "goes on\n"
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
 def test_what_comes_later_runs_as_the_user_that_the_entrypoint_has_gone_on_as(life: Life) -> None:
     life.folder.chmod(0o777)

@@ -32,6 +32,10 @@ SAID = [
     ),
     ("Got permission denied while trying to connect to the Docker daemon socket", remedies.NO_RIGHT),
     ("dial unix /var/run/docker.sock: connect: permission denied", remedies.NO_RIGHT),
+    (
+        "/bin/bash: line 1: /var/tmp/raycluster.environment.new: Read-only file system",
+        remedies.WRITABLE,
+    ),
     ("sudo: a password is required", remedies.SUDO_ASKS),
     ("Sorry, user ana is not allowed to execute '/usr/bin/docker ps' as root on gpu2.", remedies.SUDO_ASKS),
     ("sudo: sorry, you must have a tty to run sudo", remedies.NO_TTY),

@@ -107,7 +107,11 @@ def test_an_entrypoint_that_runs_no_command_cannot_be_kept(lab: Lab) -> None:
     assert good(findings(lab, two_hosts(lab, image=image)))
     found = findings(lab, two_hosts(lab, image=image, docker={"entrypoint": "keep"}))
     told = [each["text"] for each in found if each["topic"] == "entrypoint"]
-    assert set(told) == {"the image's entrypoint, vllm serve, passes no command on, so it cannot be kept"}
+    assert told == ["the image's entrypoint, vllm serve, passes no command on, so it cannot be kept"] * 2
+    up = lab.raycluster("up", two_hosts(lab, image=image, docker={"entrypoint": "keep"}))
+    assert (up.returncode, lab.hosts["gpu1"].docker("ps", "--all", "--quiet")) == (1, "")
+    assert told[0] in up.stderr
+    assert "entrypoint: skip" in up.stderr
 
 
 def test_an_image_that_sets_bash_env_is_told_until_the_inventory_sets_it_too(lab: Lab) -> None:
@@ -133,6 +137,17 @@ def test_a_shell_and_the_deep_checks_ranks_have_the_environment_and_user_behind_
         desk.wait_for(f"</opt/accel|{variants.UID}>")
 
 
+def test_a_container_that_cannot_write_its_environment_down_is_told_with_the_folders_for_it(lab: Lab) -> None:
+    docker = {"entrypoint": "keep", "args": ["--read-only"]}
+    inventory = two_hosts(lab, image=variants.make(lab, ENTRYPOINT), docker=docker)
+    _, fix = bad(lab, inventory, "gpu1", "image")
+    assert "--tmpfs=/var/tmp" in fix
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 1
+    assert "/var/tmp/raycluster.environment.new: Read-only file system" in up.stderr
+    assert "--tmpfs=/var/tmp" in up.stderr
+
+
 def test_an_entrypoint_that_waits_for_ever_is_passed_over_where_it_is_skipped_and_nothing_of_it_is_left(
     lab: Lab,
 ) -> None:
@@ -147,4 +162,12 @@ def test_an_entrypoint_that_waits_for_ever_is_told_where_it_is_kept(lab: Lab) ->
     text, fix = bad(lab, inventory, "gpu1", "image")
     assert text == "a container from it does not start: it says nothing for 60 s"
     assert "entrypoint: skip" in fix
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 1
+    assert (
+        "gpu1  wait for its entrypoint: the image's entrypoint has not begun our command, after 60 s"
+        in up.stderr
+    )
+    assert "I serve alone" in up.stderr
+    assert "entrypoint: skip" in up.stderr
     assert lab.hosts["gpu1"].docker("ps", "--all", "--quiet") == ""

@@ -101,7 +101,7 @@ def _problem(result: StepEnded, last_words: str = "", fix: str = "") -> Problem:
     failure, step = result.failure, result.step
     assert failure  # noqa: S101 - a failed step has one
     words = "\n".join(filter(None, (failure.detail.strip(), last_words.strip())))
-    fix = fix or failure.fix or _remedy(failure, step) or hint(f"{failure.message}\n{words}")
+    fix = fix or failure.fix or _remedy(failure, step) or hint(f"{failure.message}\n{words}") or step.fix
     return Problem(f"{step.title}: {failure.message}", fix, words)
 
 

@@ -21,6 +21,16 @@ UNKNOWN = Problem("Docker tells nothing of its container any more")
 
 
 @dataclass(frozen=True, slots=True)
+class Begins:
+    """Until the image's entrypoint has begun what is ours; hopeless once the container has ended."""
+
+    def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG002
+        if exit_code == 0:
+            return Ready("it has")
+        return _ended(stdout, restarts=0) or NotYet("the image's entrypoint has not begun our command")
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """Until the GCS port answers; hopeless once the container has ended."""
 
@@ -68,7 +78,9 @@ class Joined:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
         started = here.get("started", True)  # of a container that was there before it was not asked
         if started is None and here["now"] - node.started < LASTS:
-            return NotYet(f"Ray lists it; its log has nothing of `ray start`, so it is watched for {LASTS:g} s")
+            return NotYet(
+                f"Ray lists it; its log has nothing of `ray start`, so it is watched for {LASTS:g} s"
+            )
         if started is False:
             return NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
         of = KINDS[self.accelerator]

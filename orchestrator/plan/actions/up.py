@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.accelerators import KINDS
-from orchestrator.model.cluster import Auth, Cluster, Node
+from orchestrator.model.cluster import Auth, Cluster, Entrypoint, Node
 from orchestrator.model.secret import Secret
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan import docker, engine
@@ -18,11 +18,13 @@ from orchestrator.plan.facts.host import Facts, HostFacts, missing_folder
 from orchestrator.plan.host_commands import check_tcp, keep_token, make_folder
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.ray.commands import STARTED, STARTS
+from orchestrator.plan.remedies import NOT_PASSED_ON
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
 from orchestrator.plan.typed import ours, there
 
+BEGIN_SECONDS = 60.0  # as long as whatever comes later in the container waits for its environment
 HEAD_SECONDS = 120.0
 JOIN_SECONDS = 180.0
 LOOK_EVERY = 2.0  # at a container while Ray starts in it, and needs the CPU that a look takes
@@ -152,6 +154,9 @@ class _Up:
             fix = there(f"sudo mkdir -p {shlex.quote(folder)}")
             yield Run(node.name, f"make {folder}", make_folder(folder), fix=fix)
         yield Run(node.name, "start its container", start.spec.run, kind=StepKind.START_CONTAINER)
+        if node.docker.entrypoint is Entrypoint.KEEP:
+            title, begun = "wait for its entrypoint", docker.begun(self.cluster, node)
+            yield Wait(node.name, title, begun, conditions.Begins(), BEGIN_SECONDS, 0.5, NOT_PASSED_ON)
 
     def _join(self, node: Node, decision: Start | Keep) -> Wait:
         here, of = self.facts[node.name], engine.of(self.cluster)

@@ -17,7 +17,7 @@ from orchestrator.plan.checks.across_hosts import (
 )
 from orchestrator.plan.checks.container import check_container
 from orchestrator.plan.checks.docker_engine import check_engine, check_place, check_restarter, is_fit
-from orchestrator.plan.checks.entrypoint import check_entrypoint
+from orchestrator.plan.checks.entrypoint import check_environment, check_kept
 from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Level, failure, ok, release, warning
 from orchestrator.plan.checks.firewall import check_connections
 from orchestrator.plan.checks.hardware import check_hardware
@@ -51,6 +51,7 @@ def quick(cluster: Cluster, facts: Facts) -> tuple[Finding, ...]:
             found += check_engine(node, here, here.engine)
             if is_fit(node, here, here.engine):
                 found += check_startable(cluster, node, here)
+                found += check_kept(node, here)
             found += check_settings(node, here)
     return (*found, *check_duplicates(cluster, facts), *check_differences(cluster, facts))
 
@@ -106,7 +107,8 @@ def _by_evidence(cluster: Cluster, facts: Facts, evidence: Evidence) -> Findings
                 elsewhere.add(node.name)
         if trial:
             yield from check_container(cluster, node, here, trial)
-        yield from check_entrypoint(cluster, node, evidence)
+        if node is cluster.head and isinstance(trial, Trial):  # the others have the same image
+            yield from check_environment(node, here, trial, evidence.prepared)
     if cluster.engine.has_ray:
         yield from check_versions(evidence.trials)
     # What a container tries from elsewhere says nothing of the hosts' network.

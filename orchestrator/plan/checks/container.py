@@ -9,14 +9,13 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import OLDEST_RAY, no_package, too_old
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, OLD_RAY, ON_PATH, OTHER_PYTHON, hint
+from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, NOT_PASSED_ON, OLD_RAY, ON_PATH, OTHER_PYTHON, hint
 from orchestrator.plan.typed import add, change, ours, where
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
 
 FIRST_WITH_TOKENS = (2, 52)
-NOT_PASSED_ON = f'if its entrypoint passes no command on (`exec "$@"`): {change("docker.entrypoint", "skip")}'
 BY_HAND = f"run the line by hand that this shows: {ours('up', '--dry-run')}"
 
 

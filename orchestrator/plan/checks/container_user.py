@@ -9,10 +9,10 @@ from orchestrator.plan.docker import endpoint
 from orchestrator.plan.docker.mounts import hf_home_target, mounted_at
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Models, Mounted, Trial
+from orchestrator.plan.remedies import WRITABLE
 from orchestrator.plan.typed import add, change, where
 
 TEMPORARY = ("/tmp", "/var/tmp")
-FOR_TEMPORARY = ("--tmpfs=/tmp:exec", "--tmpfs=/var/tmp")
 NO_SQUASH = f"let root write there (NFS: no_root_squash), or set {where('hf_home')} to another folder"
 
 
@@ -20,7 +20,7 @@ def check_user(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     """Everything that the trial's user is kept from."""
     if temporary := [path for path in trial.read_only if path in TEMPORARY]:
         text = f"its container cannot write {' and '.join(temporary)}, as Ray and vLLM have to"
-        yield failure(node.name, "image", text, add("docker.args", *FOR_TEMPORARY))
+        yield failure(node.name, "image", text, WRITABLE)
     for cache in (path for path in trial.read_only if path not in TEMPORARY):
         text = f"{_who(node, trial)} cannot write {cache}, where vLLM keeps what it compiles"
         elsewhere = (

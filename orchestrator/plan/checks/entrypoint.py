@@ -4,10 +4,10 @@ import re
 import shlex
 from enum import Enum, auto
 
-from orchestrator.model.cluster import Cluster, Entrypoint, Node
-from orchestrator.plan.checks.finding import Evidence, Findings, failure, warning
+from orchestrator.model.cluster import Entrypoint, Node
+from orchestrator.plan.checks.finding import Findings, failure, warning
 from orchestrator.plan.docker.inside import is_prepared
-from orchestrator.plan.facts.inspection import Inspection
+from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.typed import change
 
@@ -33,29 +33,26 @@ def kind(entrypoint: tuple[str, ...]) -> Kind:
     return Kind.NO_COMMAND if program in SHELLS or serves else Kind.OTHER
 
 
-def is_to_be_tried(node: Node, found: Inspection) -> bool:
+def is_to_be_tried(node: Node, facts: HostFacts) -> bool:
     """Whether only a try tells what is lost by skipping it."""
-    return node.docker.entrypoint is Entrypoint.SKIP and kind(found.entrypoint) is Kind.OTHER
+    return node.docker.entrypoint is Entrypoint.SKIP and kind(facts.image_entrypoint) is Kind.OTHER
 
 
-def check_entrypoint(cluster: Cluster, node: Node, evidence: Evidence) -> Findings:
-    """Of each host where it is kept; of the head alone where it is skipped, for the others have the same image."""
-    found, trial = evidence.inspections.get(node.name), evidence.trials.get(node.name)
-    if node is cluster.head and isinstance(trial, Trial) and trial.bash_env and not is_prepared(node):
+def check_kept(node: Node, facts: HostFacts) -> Findings:
+    """Whether it can be kept, as far as its words tell."""
+    if node.docker.entrypoint is Entrypoint.KEEP and kind(facts.image_entrypoint) is Kind.NO_COMMAND:
+        text = f"the image's entrypoint, {shlex.join(facts.image_entrypoint)}, passes no command on"
+        yield failure(node.name, "entrypoint", f"{text}, so it cannot be kept", SKIP)
+
+
+def check_environment(
+    node: Node, facts: HostFacts, trial: Trial, prepared: frozenset[tuple[str, int]] | None
+) -> Findings:
+    """What of the image's own environment is missing. `prepared`: all of it, where the entrypoint was tried."""
+    if trial.bash_env and not is_prepared(node):
         text = "the image sets BASH_ENV: what that file sets, Ray has, and `exec` and what is served have not"
         yield warning(node.name, "entrypoint", text, change("env.BASH_ENV", trial.bash_env))
-    if not found:
-        return
-    shown = shlex.join(found.entrypoint)
-    if node.docker.entrypoint is Entrypoint.KEEP:
-        if kind(found.entrypoint) is Kind.NO_COMMAND:
-            text = f"the image's entrypoint, {shown}, passes no command on, so it cannot be kept"
-            yield failure(node.name, "entrypoint", text, SKIP)
-    elif node is cluster.head and evidence.prepared is not None and isinstance(trial, Trial):
-        names = sorted({name for name, _ in evidence.prepared - trial.variables})
-        if names:
-            more = ", …" if len(names) > MOST_NAMES else ""
-            text = (
-                f"the image's entrypoint, {shown}, sets {', '.join(names[:MOST_NAMES])}{more} and is skipped"
-            )
-            yield warning(node.name, "entrypoint", text, KEEP)
+    if names := sorted({name for name, _ in (prepared or frozenset()) - trial.variables}):
+        shown, more = shlex.join(facts.image_entrypoint), ", …" if len(names) > MOST_NAMES else ""
+        text = f"the image's entrypoint, {shown}, sets {', '.join(names[:MOST_NAMES])}{more} and is skipped"
+        yield warning(node.name, "entrypoint", text, KEEP)

@@ -4,6 +4,7 @@ from orchestrator.plan.docker.containers import (
     REMOVE_SECONDS,
     absent,
     ask_server,
+    begun,
     container_state,
     discard,
     discard_all,

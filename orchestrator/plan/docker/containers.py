@@ -5,6 +5,7 @@ from dataclasses import replace
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.ssh_target import host_port
+from orchestrator.payload.shell import ENVIRONMENT
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.images import image
@@ -85,6 +86,11 @@ def state(cluster: Cluster, node: Node) -> Command:
     shown = '{"state":{{json .State}},"restarts":{{.RestartCount}}}'
     argv = ("container", "inspect", "--format", shown, cluster.container(node))
     return Command((*node.docker.command, *argv))
+
+
+def begun(cluster: Cluster, node: Node) -> Command:
+    """Succeeds when the image's entrypoint has begun what is ours; else prints the same."""
+    return scripted(scripts.BEGUN, "begun", node, cluster.container(node), ENVIRONMENT)
 
 
 def started(cluster: Cluster, node: Node, begins: str, words: str) -> Command:

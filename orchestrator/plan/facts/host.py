@@ -232,7 +232,7 @@ class HostFacts:
 
     `image_id`: of the image that containers run, empty if it is not there; `image_layers`: its contents, which other
     hosts know by the same names. Where that is one with `ray.install`, `derived` is all of it, and `base` is the
-    inventory's image, below it. `image_env`: the variables that it gives its containers.
+    inventory's image, below it. `image_env`: the variables that it gives its containers; `image_entrypoint`: its own.
     """
 
     now: float
@@ -254,6 +254,7 @@ class HostFacts:
     unheard: str = ""
     engine: Engine | None = None
     image_env: tuple[tuple[str, str], ...] = ()
+    image_entrypoint: tuple[str, ...] = ()
     interfaces: tuple[str, ...] = ()
     booted: float = 0.0
     engine_started: float = 0.0

@@ -44,8 +44,16 @@ class ImageInfo:
     @property
     def env(self) -> tuple[tuple[str, str], ...]:
         """The variables that it gives its containers."""
-        told = (each.removeprefix("Env ").partition("=") for each in self.settings if each.startswith("Env "))
+        told = (each.partition("=") for each in self._set("Env"))
         return tuple((name, value) for name, _, value in told)
+
+    @property
+    def entrypoint(self) -> tuple[str, ...]:
+        """What it runs by itself."""
+        return self._set("Entrypoint")
+
+    def _set(self, name: str) -> tuple[str, ...]:
+        return tuple(each.removeprefix(f"{name} ") for each in self.settings if each.startswith(f"{name} "))
 
     @property
     def is_whole(self) -> bool:
@@ -74,9 +82,14 @@ def parse_image(stdout: str) -> ImageInfo | None:
         layers=tuple((image.get("RootFS") or {}).get("Layers") or ()),
         platform=f"{image.get('Os', '')}/{image.get('Architecture', '')}",
         size=image.get("Size", 0),
-        settings=tuple(f"{name} {each}" for name in SETTINGS for each in config.get(name) or ()),
+        settings=tuple(f"{name} {each}" for name in SETTINGS for each in _words(config.get(name))),
         built_from=(config.get("Labels") or {}).get(BASE_LABEL, ""),
     )
+
+
+def _words(told: object) -> tuple[str, ...]:
+    """A list as Docker has it, null for an empty one; Podman may have a word."""
+    return (told,) if isinstance(told, str) else tuple(told) if isinstance(told, list) else ()
 
 
 def group_identical(images: Mapping[str, ImageInfo]) -> tuple[tuple[str, ...], ...]:

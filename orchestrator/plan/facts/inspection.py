@@ -1,6 +1,5 @@
 """What `check` and `init` alone inspect of a host: Docker's own report, the hardware, what else is there."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -72,7 +71,6 @@ class Inspection:
     """What was found; unknown parts are None. `pullable`: the registry's refusal, empty for its yes.
 
     `boot` tells the running kernel from any other, `network` its network namespace, which is the host's.
-    `entrypoint`: the image's own.
     """
 
     engine: Engine | None
@@ -82,7 +80,6 @@ class Inspection:
     sudo_docker: bool
     boot: str = ""
     network: str = ""
-    entrypoint: tuple[str, ...] = ()
     restarter: Restarter | None = None
 
 
@@ -102,17 +99,10 @@ def parse_inspection(stdout: str) -> Inspection | None:
             sudo_docker="sudo" in found and found["sudo"].exit_code == 0,
             boot=place.get("boot", ""),
             network=place.get("network", ""),
-            entrypoint=_words(found.get("entrypoint")),
             restarter=_restarter(found.get("restarter")),
         )
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
-
-
-def _words(told: Section | None) -> tuple[str, ...]:
-    """A list as Docker prints it, null for an empty one; Podman may print a word."""
-    words = json.loads(told.text) if told and told.exit_code == 0 and told.text.strip() else None
-    return (words,) if isinstance(words, str) else tuple(words or ())
 
 
 def _engine(info: Section, room: Section) -> Engine | None:

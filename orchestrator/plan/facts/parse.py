@@ -85,6 +85,7 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         image_id=image.id if image else "",
         image_layers=image.layers if image else (),
         image_env=image.env if image else (),
+        image_entrypoint=image.entrypoint if image else (),
         processes=frozenset(line.split()[-1] for line in found["processes"].lines if line.split()),
         token=Secret(TOKEN, token.text.strip()) if token.exit_code == 0 and token.text.strip() else None,
         ray=_ray(found.get("ray")),

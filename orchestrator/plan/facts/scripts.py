@@ -72,7 +72,8 @@ containers() {
         told=$(ask container inspect $ids) || return
     printf '%s\n' "$told"
 }
-told_of_images='{"Id":"{{.Id}}","RootFS":{{json .RootFS}},"Config":{"Env":{{json .Config.Env}}}}'
+config='"Env":{{json .Config.Env}},"Entrypoint":{{json .Config.Entrypoint}}'
+told_of_images='{"Id":"{{.Id}}","RootFS":{{json .RootFS}},"Config":{'$config'}}'
 image() { [ -z "$image" ] || ask image inspect --format "$told_of_images" "$image"; }
 holder() { read -r pid <"$lock" && [ "/proc/$pid/fd/9" -ef "$lock" ] && cat "$lock"; }
 processes() { [ -z "$image" ] || ask top "$container" -eo pid,comm 2>/dev/null; }
@@ -206,7 +207,6 @@ section restarter restarter
 section place place
 section hardware hardware
 section neighbours neighbours
-section entrypoint ask image inspect --format '{{json .Config.Entrypoint}}' "$image"
 [ -z "$ask_registry" ] || section registry ask manifest inspect "$image"
 """
 )

@@ -63,7 +63,7 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     inspections = check.each(hosts, check.inspect)
     with check.trials() as tried:
         links = check.each(tried, lambda host: check.links(host, tried))
-    prepared = check.prepared(inspections, tried)
+    prepared = check.prepared(tried)
     return Evidence(
         logins={host: fleet[host].login for host in hosts},
         inspections={host: each for host, each in inspections.items() if isinstance(each, Inspection)},
@@ -108,15 +108,12 @@ class _Check:
         found = None if isinstance(got, Failure) else inspection.parse_inspection(got.stdout)
         return found or _gap(host, "the second look at it", got)
 
-    def prepared(
-        self, inspections: Mapping[str, Inspection | HostProblem], tried: Mapping[str, Trial | Problem]
-    ) -> frozenset[tuple[str, int]] | None:
+    def prepared(self, tried: Mapping[str, Trial | Problem]) -> frozenset[tuple[str, int]] | None:
         """The environment behind the image's own entrypoint, on the head, where one is skipped that may set it up."""
         head = self.cluster.head
-        found = inspections.get(head.name)
-        if not isinstance(found, Inspection) or not isinstance(tried.get(head.name), Trial):
+        if self.cancel.is_set() or not isinstance(tried.get(head.name), Trial):
             return None
-        if self.cancel.is_set() or not is_to_be_tried(head, found):
+        if not is_to_be_tried(head, self.hosts[head.name]):
             return None
         command = docker.try_entrypoint(self.cluster, head, self.places[head.name])
         got = self.fleet[head.name].run(command, timeout=self.fleet.timeouts.trial_start, cancel=self.cancel)

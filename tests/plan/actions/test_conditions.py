@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan.actions.conditions import Answers, Joined, SameRay
+from orchestrator.plan.actions.conditions import Answers, Begins, Joined, SameRay
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import SAME_IMAGE
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
@@ -52,6 +52,21 @@ def test_the_head_answers_or_its_container_has_ended(
     exit_code: int, stdout: str, verdict: WaitResult
 ) -> None:
     assert ANSWERS(exit_code, stdout, "") == verdict
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stdout", "verdict"),
+    [
+        (0, "", Ready("it has")),
+        (1, container(), NotYet("the image's entrypoint has not begun our command")),
+        (1, ended(), Problem("its container ended with exit code 137", exit_code=137)),
+        (1, "", GONE),
+    ],
+)
+def test_the_entrypoint_has_begun_our_command_or_its_container_has_ended(
+    exit_code: int, stdout: str, verdict: WaitResult
+) -> None:
+    assert Begins()(exit_code, stdout, "") == verdict
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Pull, Ray
+from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Entrypoint, Pull, Ray
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.actions.up import Secrets, plan_up
@@ -13,7 +13,7 @@ from orchestrator.plan.facts.host import Address, Facts, Folder, Machine, RayTro
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.steps import OnFailure, Plan, Run, Wait
-from orchestrator.plan.typed import there
+from orchestrator.plan.typed import change, there
 from tests.plan.worlds import (
     NOW,
     SEALED,
@@ -61,6 +61,15 @@ def test_from_nothing_the_head_is_started_and_answers_before_any_worker_starts()
             ],
         ),
     ]
+
+
+def test_an_entrypoint_that_is_kept_has_to_begin_what_is_ours_or_the_remedy_is_to_skip_it() -> None:
+    demo = cluster(workers=0, head=node(1, docker=Docker(entrypoint=Entrypoint.KEEP)))
+    start, begin, answer = [*up(demo, bare(demo))][1:4]
+    assert [start.title, begin.title] == ["start its container", "wait for its entrypoint"]
+    assert isinstance(begin, Wait)
+    assert begin.within < answer.within if isinstance(answer, Wait) else False
+    assert change("docker.entrypoint", "skip") in begin.fix
 
 
 def test_a_failure_of_the_head_stops_everything_and_one_of_a_worker_only_drops_it() -> None:

@@ -23,7 +23,13 @@ esac
 
 @pytest.mark.parametrize(
     ("log", "started"),
-    [(AT_WORK, False), (DONE, True), ("", None), ("entry.sh: sends all else to a file\n", None), (None, None)],
+    [
+        (AT_WORK, False),
+        (DONE, True),
+        ("", None),
+        ("entry.sh: sends all else to a file\n", None),
+        (None, None),
+    ],
     ids=["at work", "done", "nothing yet", "sent elsewhere", "no logs kept"],
 )
 def test_a_log_tells_that_ray_has_started_or_not_yet_or_tells_nothing(

@@ -109,7 +109,7 @@ def test_a_host_with_nothing_but_docker(machine: Machine) -> None:
 
 def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None:
     inspected(machine, ask_registry=True)
-    assert [call[0] for call in machine.calls] == ["info", "info", "ps", "image", "manifest"]
+    assert [call[0] for call in machine.calls] == ["info", "info", "ps", "manifest"]
 
 
 def test_docker_that_fails_describes_no_engine_and_names_no_containers(machine: Machine) -> None:

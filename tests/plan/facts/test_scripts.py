@@ -20,6 +20,8 @@ from tests.plan.machines import NOTE, Machine
 from tests.plan.recordings import addresses, inspected, ray_line, ray_row
 from tests.plan.worlds import cluster, node
 
+CONFIG = {"Env": ["PATH=/bin"], "Entrypoint": ["/setup.sh", "two words"]}
+IMAGE = json.dumps({"Id": "sha256:one", "RootFS": {"Layers": ["sha256:a"]}, "Config": CONFIG})
 STUB = f"""\
 {NOTE}
 for word; do
@@ -55,7 +57,7 @@ def machine(tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
     machine.answers("addresses", addresses(("eth0", "10.0.0.1")).text)
     machine.answers("ps", "id-of-raycluster-demo-gpu1\n")
     machine.answers("container", json.dumps([inspected()]))
-    machine.answers("image", '{"Id":"sha256:one","RootFS":{"Layers":["sha256:a"]}}\n')
+    machine.answers("image", f"{IMAGE}\n")
     machine.answers("top", "PID COMMAND\n1 ray\n2 raylet\n")
     machine.answers("exec", ray_line(ray_row()))
     machine.file("home/.raycluster/demo/gpu1.token", "c0ffee\n")
@@ -69,6 +71,7 @@ def test_what_the_script_prints_the_parser_reads(machine: Machine) -> None:
     assert isinstance(found.docker, tuple)
     assert [each.name for each in found.docker] == ["raycluster-demo-gpu1"]
     assert (found.image_id, found.token) == ("sha256:one", Secret("ray-token", "c0ffee"))
+    assert (found.image_env, found.image_entrypoint) == ((("PATH", "/bin"),), ("/setup.sh", "two words"))
     assert {"ray", "raylet"} <= found.processes
     assert isinstance(found.ray, RayTable)
 
