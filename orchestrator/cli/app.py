@@ -11,6 +11,7 @@ import typer
 from orchestrator import __version__
 from orchestrator.cli import usage
 from orchestrator.cli.lazy import LazyGroup
+from orchestrator.cli.output import readers
 
 COMMANDS = {
     "init": ("init:init", "Inspect machines over SSH and write an inventory of them."),
@@ -114,13 +115,18 @@ def root(
 def main() -> None:
     """Run the command line. Output that cannot be written, as on a full disk, is told in a line."""
     _reopen_closed()
+    readers.install()
     try:
         app(prog_name="raycluster")
+    except BrokenPipeError:
+        pass
     except OSError as error:
         from orchestrator.cli.output.console import printable
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what waits there would fail once more, at the very end
         sys.exit(printable(f"raycluster: {error}"))
+    finally:
+        readers.end()
 
 
 def _reopen_closed() -> None:

@@ -71,8 +71,7 @@ def script(name: str) -> Callable[[Command], bool]:
     return lambda command: command.script == name
 
 
-@pytest.fixture
-def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
+def two_hosts(monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
     """Two hosts on which nothing runs yet and everything works."""
     fleet = FakeFleet()
     fleet.on("gpu1", sent("observe"), seen("10.0.0.1"))
@@ -97,6 +96,12 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
         return fleet[host]
 
     monkeypatch.setattr("orchestrator.remote.ssh.transport.SshTransport", open_)
+    return fleet
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
+    fleet = two_hosts(monkeypatch)
     yield fleet
     fleet.check()
 
@@ -104,6 +109,10 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFleet]:
 @pytest.fixture
 def cluster_stands(hosts: FakeFleet) -> FakeFleet:
     """The same hosts with the cluster on them, though not as this inventory would start it."""
+    return with_cluster(hosts)
+
+
+def with_cluster(hosts: FakeFleet) -> FakeFleet:
     table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
     hosts.on("gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1"), ray=table))
     hosts.on("gpu2", sent("observe"), seen("10.0.0.2", **standing("raycluster-demo-gpu2")))

@@ -128,7 +128,7 @@ def _follow(cluster: "Cluster", wanted: "Wanted", jobs: int) -> int:
     cancel, printer = Event(), Printer(cluster, wanted)
     with (
         Fleet(cluster, connect_to, jobs) as fleet,
-        stopped_by_signals(cancel, message=""),
+        stopped_by_signals(cancel, message="", unread=True),
         closing(follow(cluster, wanted, fleet, cancel)) as batches,
     ):
         for each in batches:

@@ -26,6 +26,10 @@ class Screen(Console):
     is drawn, for whatever came ready-made.
     """
 
+    def on_broken_pipe(self) -> None:
+        """Rich would leave with exit code 1 here; what it means, `readers` knows."""
+        raise  # noqa: PLE0704 - what Rich has caught
+
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
 

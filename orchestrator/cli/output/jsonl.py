@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, field
 from datetime import UTC, datetime
 from threading import Lock
@@ -170,9 +169,8 @@ Event = Look | Host | Planned | Phase | StepBegan | StepProgress | StepEnded | R
 
 
 def emit(event: Event, mask: Mask) -> None:
-    """Prints the line. Who stops listening does not stop what is being done."""
-    with suppress(OSError, SystemExit):  # Rich leaves by the latter where a pipe is closed
-        answer().print(json.dumps(_masked(asdict(event), mask)))
+    """Prints the line."""
+    answer().print(json.dumps(_masked(asdict(event), mask)))
 
 
 def failed(hosts: Sequence[str], problem: Problem) -> Failed:

@@ -34,7 +34,7 @@ def watch(cluster: Cluster, jobs: int, *, as_json: bool) -> ClusterHealth | None
     cancel = Event()
     with (
         Fleet(cluster, connect_to, jobs) as fleet,
-        stopped_by_signals(cancel, "ending the watch"),
+        stopped_by_signals(cancel, "ending the watch", unread=True),
         Watcher(cluster, fleet, cancel) as watching,
         _shown(cancel, as_json=as_json) as show,
     ):

@@ -14,6 +14,7 @@ from orchestrator import __version__
 from orchestrator.cli import usage
 from orchestrator.cli.exit_codes import INTERRUPTED, LOCKED
 from orchestrator.cli.options import RunOptions
+from orchestrator.cli.output import readers
 from orchestrator.cli.output.console import failed, notice
 from orchestrator.cli.output.progress import display
 from orchestrator.cli.output.typed import line
@@ -157,7 +158,10 @@ def session(
     secrets: tuple[Secret, ...] = (),
     shown: bool = True,
 ) -> Iterator[Session]:
-    """A session whose end closes its connections, its display and its log. `shown`: with a display."""
+    """A session whose end closes its connections, its display and its log. `shown`: with a display.
+
+    `logged`: it acts, so it keeps a log, and goes on when nobody reads what it says.
+    """
     with ExitStack() as stack:
         mask = Mask(secrets)
         listeners: list[Tell] = []
@@ -168,7 +172,10 @@ def session(
         elif shown:
             hosts = tuple(node.name for node in cluster.nodes)
             listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
-        run_log = keep_run_log(command, mask) if logged else None
+        run_log = None
+        if logged:
+            readers.act()
+            run_log = keep_run_log(command, mask)
         if run_log:
             stack.callback(run_log.close)
             run_log.fields(**_what_runs(cluster))

@@ -7,12 +7,14 @@ https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
 """
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
 from orchestrator.cli.exit_codes import INTERRUPTED
+from orchestrator.cli.output import readers
 from orchestrator.cli.output.console import notice
 from orchestrator.cli.run import keyboard
 
@@ -21,14 +23,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stopped_by_signals(cancel: Event, message: str = STOPPING) -> Iterator[None]:
+def stopped_by_signals(cancel: Event, message: str = STOPPING, *, unread: bool = False) -> Iterator[None]:
     """The first Ctrl-C asks the run to stop in good order, which is `message` unless empty; the second leaves at once.
 
-    A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish.
+    A closed terminal (SIGHUP) and a shutdown (SIGTERM) are no other wish. `unread`: nor is a reader who goes, of what
+    may have nothing to say for hours.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    listener = Thread(target=_listen, args=(reader, cancel, message), name="signals", daemon=True)
+    listener = Thread(target=_listen, args=(reader, cancel, message, unread), name="signals", daemon=True)
     listener.start()
     before = {number: signal.signal(number, _pass_on) for number in _SIGNALS}
     wakeup = signal.set_wakeup_fd(writer)
@@ -47,7 +50,10 @@ def _pass_on(_number: int, _frame: object) -> None:
     """Without a handler of Python's own a signal would not reach the pipe."""
 
 
-def _listen(reader: int, cancel: Event, message: str) -> None:
+def _listen(reader: int, cancel: Event, message: str, unread: bool) -> None:
+    if unread and (output := readers.pipe_to_reader()) is not None and _goes_first(output, reader):
+        readers.leave(output)
+        cancel.set()
     first = True
     for number in _numbers(reader):
         if number == signal.SIGHUP:
@@ -69,8 +75,16 @@ def _numbers(reader: int) -> Iterator[int]:
             yield number[0]
 
 
+def _goes_first(output: int, signals: int) -> bool:
+    """Waits until whoever reads our output has gone, or a signal has come: whether it was the former."""
+    waiting = select.poll()
+    waiting.register(output, 0)  # an error is always told, and nothing else is asked for
+    waiting.register(signals, select.POLLIN)
+    return {descriptor for descriptor, _ in waiting.poll()} == {output}
+
+
 def _speak_to_nobody() -> None:
     """The terminal is gone, and a write to it would end us before we are done."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        os.dup2(nowhere, descriptor)
+    readers.act()
+    for descriptor in (readers.OUTPUT, readers.ERRORS):
+        readers.leave(descriptor)
