@@ -1,7 +1,7 @@
 """Rules between the parts of an inventory: between a host's keys, and between hosts."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 
 from orchestrator.model.accelerators import KINDS, listed
@@ -16,7 +16,7 @@ from orchestrator.model.select import RESERVED
 LONGEST = 100_000
 """sshd hands the line to a shell as one argument, for which Linux has 131,071 bytes; ours take the rest."""
 VLLM_HOST_IP = "VLLM_HOST_IP"
-ROCR = "ROCR_VISIBLE_DEVICES"
+ROCR, CUDA = "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"
 TOKENS = {
     "RAY_AUTH_MODE": "use ray.auth",
     "RAY_AUTH_TOKEN": "remove it",
@@ -47,15 +47,21 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
     yield from _check_local(hosts)
     yield from _check_ports(inventory)
     yield from _check_secrets(inventory, hosts)
+    yield from _of_each(_check_interfaces, inventory, hosts)
     if (inventory.engine or Engine.RAY).has_ray:
         yield from _check_token(inventory, hosts)
         yield from _check_temp_dir(inventory, hosts)
-        yield from dict.fromkeys(
-            chain.from_iterable(_check_devices(inventory, path, hosts[path]) for path in hosts)
-        )
+        yield from _of_each(_check_devices, inventory, hosts)
     yield from _check_labels({(): inventory, **hosts})
     yield from _check_lengths(inventory, hosts)
     yield from _check_host_ips({(): inventory} | {path: hosts[path] for path in machines}, machines)
+
+
+def _of_each(
+    check: Callable[[Inventory, Path, Host], Iterator[Fault]], inventory: Inventory, hosts: Hosts
+) -> Iterable[Fault]:
+    """The faults of all hosts; what is written for all of them is one."""
+    return dict.fromkeys(chain.from_iterable(check(inventory, path, host) for path, host in hosts.items()))
 
 
 def _check_ranges(path: Path, host: Host) -> Iterator[Fault]:
@@ -176,12 +182,27 @@ def _check_devices(inventory: Inventory, path: Path, host: Host) -> Iterator[Fau
     kind, variables = KINDS[accelerator], dict(_variables((), inventory)) | dict(_variables(path, host))
     if accelerator is Accelerator.AMD and ROCR in variables and kind.visible not in variables:
         yield Fault(variables[ROCR][0], f"Ray does not start with {ROCR}; write {kind.visible} instead")
+    if accelerator is Accelerator.AMD and variables.get(CUDA, ((), ""))[1]:
+        why = f"Ray gives its workers {kind.visible}, and vLLM ends where {CUDA} is another"
+        yield Fault(variables[CUDA][0], f"{why}; write {kind.visible} instead")
     told = [part.ray.num_gpus for part in (inventory, host) if part.ray and part.ray.num_gpus is not None]
     if told and kind.visible in variables:
         where, value = variables[kind.visible]
         if (left := listed(value)) < told[-1]:
             leaves = f"leaves {_many(left, kind.device)}, but ray.num_gpus is {told[-1]}"
             yield Fault(where, f"{kind.visible} {leaves}, so Ray would not start")
+
+
+def _check_interfaces(inventory: Inventory, path: Path, host: Host) -> Iterator[Fault]:
+    """Some libraries take an interface's name as it is, where others take it for a beginning."""
+    kind = KINDS[host.accelerator or inventory.accelerator or Accelerator.NVIDIA]
+    variables = dict(_variables((), inventory)) | dict(_variables(path, host))
+    for name in kind.exact:
+        where, value = variables.get(name, ((), ""))
+        if value[:1] in ("=", "^"):
+            write = f"; write {value[1:]}" if value[0] == "=" else "; write the one to use"
+            others = f", {quoted(value[0])} is for {kind.prefix} alone" if kind.prefix else ""
+            yield Fault(where, f"{name} takes an interface's name as it is{others}{write}")
 
 
 def _variables(path: Path, part: Inventory | Host) -> Iterator[tuple[str, tuple[Path, str]]]:

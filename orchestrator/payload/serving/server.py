@@ -100,8 +100,10 @@ def told_by_file(spec):
             said = dict(KEY.findall(file.read()))
     except (OSError, ValueError):
         return ""  # vLLM will say so
-    known = {key.replace("_", "-"): value for key, value in said.items() if value != "false"}
-    told = {key: value for key, value in known.items() if key in spec["not_in_file"]}
+    known = {meant(key.replace("_", "-"), spec): value for key, value in said.items() if value != "false"}
+    told = {
+        key: value for key, value in known.items() if key in spec["deciding"] and key not in spec["given"]
+    }
     if not told:
         return ""
     words = {"api-key": "KEY"}  # no secret is told
@@ -110,6 +112,12 @@ def told_by_file(spec):
     )
     why = f"{spec['file']} has {', '.join(told)}, which raycluster has to know"
     return f"{why}: give it on the command line as well, as in `-- --config {spec['file']} {given}`"
+
+
+def meant(key, spec):
+    """The one option that decides and begins so: vLLM takes a beginning for the whole in a file, too."""
+    begin = [name for name in spec["deciding"] if name.startswith(key)]
+    return begin[0] if len(begin) == 1 else key
 
 
 def quiet():

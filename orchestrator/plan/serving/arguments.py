@@ -24,6 +24,7 @@ class Option:
     since: str = OLDEST
 
 
+HELP = Option("--help", "-h", flag=True)
 HOST, PORT, UDS = Option("--host"), Option("--port"), Option("--uds")
 GRPC = Option("--grpc", flag=True, since="0.18.0")
 CERTIFICATE = Option("--ssl-certfile")
@@ -57,6 +58,7 @@ DECIDING: tuple[Option, ...] = (
 )
 OPTIONS: tuple[Option, ...] = (
     *DECIDING,
+    HELP,
     # These decide nothing here; an abbreviation may mean them.
     Option("--data-parallel-address", "-dpa"),
     Option("--data-parallel-rpc-port", "-dpp"),

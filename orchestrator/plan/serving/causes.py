@@ -102,9 +102,17 @@ class _Line:
 
 def root_cause(lines: Sequence[str], accelerator: Accelerator = Accelerator.NVIDIA) -> Problem | None:
     """The best explanation that the lines have: a known one, or the first error; None where there is none."""
+    weighed = weighed_cause(lines, accelerator)
+    return weighed and weighed[1]
+
+
+def weighed_cause(
+    lines: Sequence[str], accelerator: Accelerator = Accelerator.NVIDIA
+) -> tuple[Weight, Problem] | None:
+    """The same, with what it is worth against that of another rank's log."""
     explained = [each for line in _errors(lines) if (each := _explain(line, CALLED[accelerator]))]
     # The first of those that weigh most.
-    return min(explained, key=lambda each: each[0])[1] if explained else None
+    return min(explained, key=lambda each: each[0], default=None)
 
 
 def _explain(line: _Line, called: Mapping[str, str]) -> tuple[Weight, Problem] | None:

@@ -55,7 +55,7 @@ def assess(
     alone = {host for host in hosts if _has_no_supervisor(facts.get(host))}
     missing = tuple(host for host in hosts if host in served.missing or host in alone)
     answers = served.answers and not missing
-    trouble, fix = ("", "") if answers else _trouble(served, accelerator)
+    trouble, fix = ("", "") if answers else _trouble(served, accelerator, facts)
     if missing:
         trouble = f"it waits for {', '.join(missing)}"
         fix = _again(served.model) if alone else ""  # else it comes back by itself
@@ -88,10 +88,22 @@ def _again(model: Model) -> str:
     return ours("serve", model.name, *(("--", *model.args) if model.args and shows else ()))
 
 
-def _trouble(served: Served, accelerator: Accelerator) -> tuple[str, str]:
+def _cause(served: Served, accelerator: Accelerator, facts: Facts) -> Problem | None:
+    """The best explanation that the logs of all ranks have, the head's before others of the same weight."""
+    best = causes.weighed_cause(served.lines, accelerator)
+    for host in served.hosts[1:]:
+        rank = served_by(facts.get(host))
+        told = causes.weighed_cause(rank.lines, accelerator) if rank and rank.run == served.run else None
+        if told and (best is None or told[0] < best[0]):
+            weight, cause = told
+            best = weight, replace(cause, text=f"{cause.text or cause.detail}, on {host}")
+    return best and best[1]
+
+
+def _trouble(served: Served, accelerator: Accelerator, facts: Facts) -> tuple[str, str]:
     if served.abandoned:
         return ABANDONED, _again(served.model)
-    cause = causes.root_cause(served.lines, accelerator)
+    cause = _cause(served, accelerator, facts)
     why = f": {cause.text or cause.detail}" if cause else ""
     fix = (cause.fix if cause else "") or ours("serve logs")
     if not served.supervised:

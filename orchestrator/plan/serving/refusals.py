@@ -46,6 +46,11 @@ REFUSED = (
         )
     ),
     *(_Refused(option, PLACES, SIZES) for option in (arguments.NODES, arguments.NODE_RANK)),
+    _Refused(
+        arguments.HELP,
+        "vLLM would print its options, and end",
+        f"see them: {ours('exec', '-l', 'head', '--', 'vllm', 'serve', '--help')}",
+    ),
     _Refused(arguments.HEADLESS, NO_SERVER, OUT),
     _Refused(arguments.API_SERVERS, NO_SERVER, OUT, lambda value: value == "0"),
     _Refused(

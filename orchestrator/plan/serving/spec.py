@@ -107,7 +107,8 @@ def newer(words: tuple[str, ...]) -> tuple[Option, ...]:
 def spec(serving: Serving, part: Part) -> str:
     """The JSON for a part's supervisor.
 
-    `needs`: what an older vLLM may not know; `not_in_file`: what only the command line may tell.
+    `needs`: what an older vLLM may not know; `deciding`: what its file of arguments may not tell unless the command
+    line does, as it did of those that are `given`.
     """
     # What a person gave comes last, so that it wins.
     words = (*serving.words, *part.words, *serving.model.args)
@@ -122,7 +123,8 @@ def spec(serving: Serving, part: Part) -> str:
             "key": serving.given.value(API_KEY),
             "needs": {**part.needs, **{option.name: option.since for option in newer(words)}},
             "file": serving.given.value(CONFIG),
-            "not_in_file": [option.name[2:] for option in DECIDING if option not in serving.given],
+            "deciding": [option.name[2:] for option in DECIDING],
+            "given": [option.name[2:] for option in DECIDING if option in serving.given],
             "group": asdict(part.group) if part.group else None,
         }
     )

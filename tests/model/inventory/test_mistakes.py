@@ -429,6 +429,21 @@ NEIGHBOUR_CASES = [
         "write HIP_VISIBLE_DEVICES instead",
     ),
     (
+        LINE_4 + "accelerator: amd\nenv: {CUDA_VISIBLE_DEVICES: '0,1'}",
+        "f:5:29: env.CUDA_VISIBLE_DEVICES: Ray gives its workers HIP_VISIBLE_DEVICES, and vLLM ends where "
+        "CUDA_VISIBLE_DEVICES is another; write HIP_VISIBLE_DEVICES instead",
+    ),
+    (
+        LINE_4 + "env: {GLOO_SOCKET_IFNAME: =eth1}",
+        "f:4:27: env.GLOO_SOCKET_IFNAME: GLOO_SOCKET_IFNAME takes an interface's name as it is, "
+        '"=" is for NCCL_SOCKET_IFNAME alone; write eth1',
+    ),
+    (
+        LINE_4 + "docker: {args: [-e, GLOO_SOCKET_IFNAME=^docker0]}",
+        "f:4:17: docker.args[0]: GLOO_SOCKET_IFNAME takes an interface's name as it is, "
+        '"^" is for NCCL_SOCKET_IFNAME alone; write the one to use',
+    ),
+    (
         LINE_4 + "docker: {gpus: 'all,device=0'}",
         "f:4:16: docker.gpus: Docker takes either a count or devices in --gpus, and here are both",
     ),

@@ -10,9 +10,9 @@ from orchestrator.plan.serving.health import ELSEWHERE, ModelHealth, assess
 from orchestrator.plan.status import health as of_cluster
 from orchestrator.plan.status.health import Verdict
 from orchestrator.plan.typed import ours
-from tests.plan.worlds import NOW, cluster, standing, with_container
+from tests.plan.worlds import NOW, cluster, standing, with_container, with_host
 
-from .worlds import QWEN, URL, ended, seen, serving, starting
+from .worlds import QWEN, URL, ended, seen, serving, starting, told
 
 LOGS = ours("serve logs")
 AGAIN = ours("serve", "Qwen/Qwen3-32B", "--", "--max-model-len", "4096")
@@ -100,6 +100,29 @@ def test_a_model_that_answers_heals_no_cluster() -> None:
         serving(cluster()), "gpu2", running=False, status="exited", finished=NOW - 1
     )
     assert of_cluster.assess(cluster(), ended_worker).verdict is Verdict.DEGRADED
+
+
+GROUP = {"hosts": ["gpu1", "gpu2"], "run": "the run"}
+LEFT = "RuntimeError: gloo/transport/tcp/pair.cc:534: Connection closed by peer [10.0.0.2]:1234"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "cause"),
+    [
+        (LEFT, OOM, "a GPU has not enough memory for the model, on gpu2"),
+        ("", OOM, "a GPU has not enough memory for the model, on gpu2"),
+        (OOM, LEFT, "a GPU has not enough memory for the model"),
+        (LEFT, LEFT, "a worker on 10.0.0.2 has gone"),
+    ],
+)
+def test_the_cause_is_that_of_the_rank_whose_log_has_it(first: str, second: str, cause: str) -> None:
+    ranks = [
+        seen(spec=told()["spec"] | {"group": GROUP | {"rank": rank}}, **ended(line) | {"supervised": True})
+        for rank, line in enumerate((first, second))
+    ]
+    judged = assess(ranks[0], with_host(standing(cluster()), "gpu2", served=ranks[1]))
+    assert judged
+    assert judged.trouble == f"vLLM ended with exit code 1 and will be started again: {cause}"
 
 
 def test_its_trouble_fits_the_heads_accelerator() -> None:
