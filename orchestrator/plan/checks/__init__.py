@@ -16,7 +16,13 @@ from orchestrator.plan.checks.across_hosts import (
     inventory_hosts,
 )
 from orchestrator.plan.checks.container import check_container
-from orchestrator.plan.checks.docker_engine import check_engine, check_place, check_restarter, is_fit
+from orchestrator.plan.checks.docker_engine import (
+    check_engine,
+    check_gpus,
+    check_place,
+    check_restarter,
+    is_fit,
+)
 from orchestrator.plan.checks.entrypoint import check_environment, check_kept
 from orchestrator.plan.checks.finding import Evidence, Finding, Findings, Level, failure, ok, release, warning
 from orchestrator.plan.checks.firewall import check_connections
@@ -51,7 +57,7 @@ def quick(cluster: Cluster, facts: Facts) -> tuple[Finding, ...]:
             found += check_engine(node, here, here.engine)
             if is_fit(node, here, here.engine):
                 found += check_startable(cluster, node, here)
-                found += check_kept(node, here)
+                found += (*check_kept(node, here), *check_gpus(node, here.engine))
             found += check_settings(node, here)
     return (*found, *check_duplicates(cluster, facts), *check_differences(cluster, facts))
 

@@ -1,6 +1,7 @@
 """Docker's engine: whether it is the host's own, and whether its settings let our containers work and be heard."""
 
-from orchestrator.model.cluster import Node
+from orchestrator.model import gpu_request
+from orchestrator.model.cluster import Accelerator, Node
 from orchestrator.plan.checks.finding import Findings, Level, failure, release, warning
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker import endpoint
@@ -44,6 +45,24 @@ def check_engine(node: Node, here: HostFacts, engine: Engine | None) -> Findings
     if driver == "none" or not (cached or driver in HAVE_LOGS):
         text = f"its Docker keeps no logs to read (log driver {driver}), so a container's end would have no reason"
         yield warning(node.name, "docker", text, add("docker.args", READABLE_LOGS))
+
+
+def check_gpus(node: Node, engine: Engine | None) -> Findings:
+    """Whether Podman makes of `docker.gpus` what Docker does: it takes each word for a name of CDI, a number, too.
+
+    From 5.0 on: pkg/specgenutil/specgen.go there. An older one takes no notice of it, as `hardware` says.
+    """
+    asks = node.docker.gpus
+    podman = engine is not None and engine.maker is Maker.PODMAN
+    if not podman or node.accelerator is not Accelerator.NVIDIA or asks in ("all", gpu_request.NONE):
+        return
+    wanted = gpu_request.parse(gpu_request.as_docker_takes_it(asks)) or gpu_request.GpuRequest()
+    numbers = ("all",) if wanted.count is None else map(str, range(wanted.count))
+    names = [each.rpartition("=")[2] for each in wanted.devices or numbers]
+    devices = (f"--device=nvidia.com/gpu={name}" for name in names)
+    text = f"its Podman would look for GPUs of other names than {asks} means to Docker"
+    fix = f"{change('docker.gpus', gpu_request.NONE)} and {add('docker.args', *devices)}"
+    yield failure(node.name, "gpus", text, fix)
 
 
 def check_restarter(node: Node, engine: Engine | None, found: Restarter | None) -> Findings:

@@ -9,7 +9,7 @@ from orchestrator.plan.checks.hardware import BY_DEVICE, BY_RUNTIME, SET_CDI, ch
 from orchestrator.plan.facts.docker_engine import Maker
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
 from orchestrator.plan.remedies import NO_CDI, NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER, docker_problem
-from orchestrator.plan.typed import change, ours, there
+from orchestrator.plan.typed import add, change, ours, there
 from tests.plan.checks.samples import (
     ALONE,
     ENGINE,
@@ -17,6 +17,7 @@ from tests.plan.checks.samples import (
     Told,
     brief,
     fine,
+    found,
     hardware,
     head,
     inspection,
@@ -304,6 +305,30 @@ def test_podman_gives_gpus_by_cdi_and_needs_no_hook(
     podman = replace(seen, engine=replace(seen.engine, maker=Maker.PODMAN, version=version))
     assert [told[1:] for told in bad(podman)] == wanted
     assert bad(podman, docker=Docker(gpus="none")) == []
+
+
+@pytest.mark.parametrize(
+    ("gpus", "named"),
+    [
+        ("2", ["0", "1"]),
+        ("device=0,2", ["0", "2"]),
+        ('"device=0:1"', ["0:1"]),
+        ("device=GPU-3a23c669", ["GPU-3a23c669"]),
+        ("driver=cdi,device=nvidia.com/gpu=all", ["all"]),
+    ],
+)
+def test_podman_is_given_gpus_by_their_names_of_cdi(gpus: str, named: list[str]) -> None:
+    """To its --gpus, `2` is the third one."""
+    of = head(accelerator=Accelerator.NVIDIA, num_gpus=None, docker=Docker(gpus=gpus))
+    podman = replace(ENGINE, maker=Maker.PODMAN, version="5.4.2")
+    ((level, text, fix),) = found(of, gpus=4, engine=podman)
+    assert (level, text) == (
+        "failure",
+        f"its Podman would look for GPUs of other names than {gpus} means to Docker",
+    )
+    devices = (f"--device=nvidia.com/gpu={name}" for name in named)
+    assert fix == f"{change('docker.gpus', 'none')} and {add('docker.args', *devices)}"
+    assert found(of, gpus=4, engine=ENGINE) == []
 
 
 def test_who_asks_for_cdi_or_for_no_gpus_option_needs_no_hook() -> None:
