@@ -40,6 +40,9 @@ PORTS = (
 CLIENT = "--ray-client-server-port"
 """Two servers share such a port, without a word of either, and a client reaches any of the two."""
 
+OF_RAY = r'by=$(sed -n "s/^#! *\(.*python.*\)/\1/p; q" "$(command -v ray)")'
+"""For the shell: the Python that the first line of `ray` names, and what else stands there."""
+
 BY_DEFAULT = {
     "--dashboard-port": (8265, "Ray's dashboard", "which will not start"),
     CLIENT: (10001, "Ray Client's server", "and a client may reach either"),
@@ -65,12 +68,13 @@ def variables(cluster: Cluster, node: Node) -> dict[str, str]:
 def of_client(cluster: Cluster, node: Node) -> str:
     """The end of the head's line that pins its client server, where the image has one: else Ray refuses to be told.
 
-    Ray asks the same: `check_ray_client_dependencies_installed` in its utils.py.
+    Ray asks the same: `get_ray_client_dependency_error` in its utils.py. Its Python is the one of the first line of
+    `ray`; where that tells none, as of a path too long for it, `python3` is asked.
     """
     if node.role is not Role.HEAD or cluster.ray.ports is not Ports.PINNED or _told(node, CLIENT):
         return ""
     pinned = next(number for port, number in _numbers(cluster, node).items() if port is PORTS[-1])
-    return f' $(python3 -c "import grpc" 2>/dev/null && echo {CLIENT}={pinned})'
+    return f' $({OF_RAY}; ${{by:-python3}} -c "import grpc" 2>/dev/null && echo {CLIENT}={pinned})'
 
 
 def shared_ports(cluster: Cluster, node: Node) -> dict[int, tuple[str, str]]:

@@ -75,7 +75,8 @@ def test_pinned_ports_of_the_head() -> None:
         " --node-manager-port=7001 --object-manager-port=7002 --runtime-env-agent-port=7003"
         " --dashboard-agent-grpc-port=7004 --dashboard-agent-listen-port=7005"
         " --metrics-export-port=7006 --dashboard-port=7007"
-        ' $(python3 -c "import grpc" 2>/dev/null && echo --ray-client-server-port=7010)\''
+        ' $(by=$(sed -n "s/^#! *\\(.*python.*\\)/\\1/p; q" "$(command -v ray)"); ${by:-python3} -c "import grpc"'
+        " 2>/dev/null && echo --ray-client-server-port=7010)'"
     )
 
 

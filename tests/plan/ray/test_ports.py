@@ -1,6 +1,9 @@
 """Ray's ports: pinned, needed, opened between hosts, tried, and spelled."""
 
+import os
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -38,12 +41,44 @@ def test_there_are_as_many_pinned_ports_as_the_inventory_is_checked_for() -> Non
 
 def test_the_heads_client_server_is_pinned_where_its_image_has_one() -> None:
     """An image without is refused by Ray, if it is told of a port for it."""
-    pinned = ' $(python3 -c "import grpc" 2>/dev/null && echo --ray-client-server-port=7010)'
+    asks = f'{ports.OF_RAY}; ${{by:-python3}} -c "import grpc" 2>/dev/null'
+    pinned = f" $({asks} && echo --ray-client-server-port=7010)"
     (worker,) = PINNED.workers
     assert ports.of_client(PINNED, PINNED.head) == pinned
     assert (ports.of_client(PINNED, worker), ports.of_client(RANDOM, RANDOM.head)) == ("", "")
     told = replace(PINNED.head, ray_args=("--ray-client-server-port", "20001"))
     assert ports.of_client(PINNED, told) == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "asked"),
+    [
+        ("#!{0}/venv/bin/python3", "the venv's"),
+        ("#! {0}/venv/bin/python3 -s", "the venv's"),
+        ("#!/usr/bin/env of_env_python3", "env's"),
+        ("#!/bin/sh\n'''exec' {0}/too/long/python3 \"$0\" \"$@\"", "the first of the PATH"),
+        ("#!/bin/bash\nexec /opt/venv/bin/ray", "the first of the PATH"),
+        ("", "the first of the PATH"),
+    ],
+)
+def test_whether_there_is_a_client_server_is_asked_of_the_python_that_ray_runs_on(
+    tmp_path: Path, script: str, asked: str
+) -> None:
+    notes = f'case "$*" in *\'-c import grpc\') echo "$name" >{tmp_path}/asked ;; esac\n'
+    for path, text in (
+        ("venv/bin/python3", f'#!/bin/sh\nname="the venv\'s"\n{notes}'),
+        ("bin/of_env_python3", f'#!/bin/sh\nname="env\'s"\n{notes}'),
+        ("bin/python3", f'#!/bin/sh\nname="the first of the PATH"\n{notes}'),
+        ("bin/ray", script.format(tmp_path)),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        (tmp_path / path).chmod(0o755)
+    line = f"echo{ports.of_client(PINNED, PINNED.head)}"
+    env = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    ran = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=True)
+    assert ran.stdout == "--ray-client-server-port=7010\n"
+    assert (tmp_path / "asked").read_text() == f"{asked}\n"
 
 
 def test_the_ports_that_two_heads_would_share_are_those_that_are_not_pinned() -> None:
