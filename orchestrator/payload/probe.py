@@ -150,15 +150,15 @@ def bash_env():
 
 
 def exported(env):
-    """What a bash begun with that environment would hand on, as it says it."""
-    words = ["bash", "-c", "unset BASH_ENV; export -p; ulimit -a"]
+    """What a bash begun with that environment would hand on, as it says it, after whatever else was said."""
+    words = ["bash", "-c", "printf '\\036'; unset BASH_ENV; export -p; ulimit -a"]
     try:
         ran = subprocess.run(
             words, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return ran.stdout
+    return ran.stdout.rpartition(b"\x1e")[2]
 
 
 def user():

@@ -31,6 +31,7 @@ def test_devices_are_counted_by_their_numbers(tmp_path: Path) -> None:
         ("export PATH=/opt/accel/bin:$PATH\n", True),
         ("ulimit -n 64\n", True),
         ("# nothing yet\n", False),
+        ("echo Welcome\n", False),
         ("shopt -s expand_aliases\nalias ll='ls -l'\nnot_exported=1\n", False),
         (None, False),
     ],
