@@ -10,7 +10,7 @@ import pytest
 from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import Raycluster, only_looked, seen, sent
-from tests.plan.recordings import Said, ray_line, ray_row, ray_told, standing, state
+from tests.plan.recordings import ORDERLY, Said, ray_line, ray_row, ray_told, standing, state
 from tests.remote.fakes import FakeFleet, reached
 
 
@@ -226,3 +226,38 @@ def test_what_a_limit_leaves_standing_is_not_called_down(
     assert not [
         each for each in cluster_stands.sent if each.host == "gpu1" and each.command.script == "remove"
     ]
+
+
+OTHERS = (
+    "\035id-of-y\ty\traycluster-y-gpu1\tUp 3 hours\t\"bash -c 'exec ray start --block --head --port=6379'\"\n"
+    'id-of-z\tz\traycluster-z-gpu1\tExited (0) 2 days ago\t"bash"\n'
+)
+
+
+def test_who_takes_down_with_the_wrong_file_hears_of_the_cluster_that_stands_there(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    others = Said(f"[]\n{OTHERS}")
+    hosts.on("gpu1", sent("observe"), seen("10.0.0.1", containers=others))
+    down = raycluster("down")
+    assert (down.exit_code, down.stderr) == (0, "")
+    assert down.stdout == (
+        "cluster demo is down already: none of its hosts has a container of it; cluster y runs on gpu1\n"
+    )
+    assert only_looked(hosts)
+
+
+def test_up_names_the_cluster_that_holds_a_port(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    listeners = Said('LISTEN 0 128 *:6379 *:* users:(("gcs_server",pid=812,fd=3))\n')
+    there = {**ORDERLY, "listeners": listeners, "containers": Said(f"[]\n{OTHERS}")}
+    hosts.on("gpu1", sent("observe"), seen("10.0.0.1", **there))
+    up = raycluster("up")
+    assert up.exit_code == 1
+    assert (
+        "gpu1  port 6379, for Ray's GCS, is held by cluster y's head (container raycluster-y-gpu1)"
+        in up.stderr
+    )
+    assert (
+        "      → take cluster y down, with its own inventory (`raycluster ls` lists those used here),"
+        " or choose another `ray.port`\n" in up.stderr
+    )

@@ -45,7 +45,13 @@ def test_a_port_of_another_cluster_is_held_and_said_to_be(lab: Lab) -> None:
     up = lab.raycluster("up", another(lab, "two", 6380))
     assert up.returncode == 1
     assert "gpu1  port 638" in up.stderr
-    assert ", is held by ray" in up.stderr
+    assert ", is held by cluster one's head (container raycluster-one-gpu1)" in up.stderr
+    assert (
+        "→ take cluster one down, with its own inventory (`raycluster ls` lists those used here), or"
+        in up.stderr
+    )
+    wrong = lab.raycluster("down", another(lab, "two", 6380))
+    assert wrong.stdout.endswith("has a container of it; cluster one runs on gpu1, gpu2\n")
     assert "choose another `ray.port`" in up.stderr
 
 

@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from orchestrator.cli.output import failures
-from orchestrator.cli.output.console import answer, notice
+from orchestrator.cli.output.console import answer, gathered, notice
 from orchestrator.cli.output.jsonl import Member
 from orchestrator.cli.output.status_table import in_all
 from orchestrator.cli.output.typed import limited, line, shown
@@ -12,6 +12,7 @@ from orchestrator.model.accelerators import KINDS
 from orchestrator.plan import engine
 from orchestrator.plan.engine.ray import Roster
 from orchestrator.plan.facts.address import addresses
+from orchestrator.plan.facts.containers import neighbours
 from orchestrator.plan.problem import plural
 from orchestrator.plan.serving.health import served_by
 from orchestrator.plan.steps import StepKind
@@ -60,7 +61,9 @@ def _down_message(what: str, done: RunResult) -> str:
     if done.plan.phases:
         hosts = plural(len(done.plan.changes), "host")
         return f"{what} is down: its containers are gone from {hosts} ({done.seconds:.1f} s)"
-    return f"{what} is down already: none of its hosts has a container of it"
+    others = gathered((host, other.cluster) for host, other in neighbours(done.facts) if other.running)
+    stand = (f"cluster {name} runs on {', '.join(dict.fromkeys(hosts))}" for name, hosts in others.items())
+    return "; ".join((f"{what} is down already: none of its hosts has a container of it", *stand))
 
 
 def _joined(done: RunResult, roster: Roster) -> tuple[str, str]:

@@ -97,22 +97,30 @@ def _ports(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
         yield warning(node.name, "ports", "which ports are in use is not known", "install iproute2 there")
         return
     held = {each.port: each.by for each in facts.listeners if each.port in needed}
-    another = f", or choose another {where('ray.port')}" if cluster.engine.has_ray else ""
-    for port, holder in held.items():
-        text = f"port {port}, for {needed[port]}, is held by {_holder(port, holder)}"
-        yield failure(node.name, "ports", text, f"stop it{another}")
+    for port, by in held.items():
+        holder, end = _holder(facts, port, by)
+        another = f", or choose another {where('ray.port')}" if cluster.engine.has_ray else ""
+        yield failure(
+            node.name, "ports", f"port {port}, for {needed[port]}, is held by {holder}", f"{end}{another}"
+        )
     shared = {} if runs or not cluster.engine.has_ray else ports.shared_ports(cluster, node)
-    for port, holder in {each.port: each.by for each in facts.listeners if each.port in shared}.items():
-        what, then = shared[port]
-        text = f"port {port}, for {what} where the image has it, is held by {_holder(port, holder)}, {then}"
-        yield warning(node.name, "ports", text, f"stop it; or {change('ray.ports', 'pinned')}")
+    for port, by in {each.port: each.by for each in facts.listeners if each.port in shared}.items():
+        (what, then), (holder, end) = shared[port], _holder(facts, port, by)
+        text = f"port {port}, for {what} where the image has it, is held by {holder}, {then}"
+        yield warning(node.name, "ports", text, f"{end}; or {change('ray.ports', 'pinned')}")
     if needed and not held:
         free = ports.format_ports(tuple(range(n, n + 1) for n in needed), "-")
         yield ok(node.name, "ports", f"port{'s' if len(needed) > 1 else ''} {free} free")
 
 
-def _holder(port: int, by: str) -> str:
-    return by or f"another user's program (sudo ss -ltnp 'sport = :{port}' names it)"
+def _holder(facts: HostFacts, port: int, by: str) -> tuple[str, str]:
+    """Who holds a port, and how to end it. A program of a container's is started again by itself."""
+    for other in facts.neighbours:
+        if other.running and ports.held_by(other.command, port):
+            whose = f"cluster {other.cluster}'s {'head' if '--head' in other.command else 'worker'}"
+            end = f"take cluster {other.cluster} down, with its own inventory (`raycluster ls` lists those used here)"
+            return f"{whose} (container {other.name})", end
+    return by or f"another user's program (sudo ss -ltnp 'sport = :{port}' names it)", "stop it"
 
 
 def _is_public(ip: str) -> bool:

@@ -10,6 +10,7 @@ from orchestrator.plan.facts.host import (
     Container,
     Facts,
     HostFacts,
+    Neighbour,
     RayTable,
     RayTrouble,
     Unreachable,
@@ -67,6 +68,12 @@ def ip_of(node: Node, facts: HostFacts | Unreachable) -> str | None:
         return node.ip
     settled = node_address(node, facts)
     return node.ip if isinstance(settled, str) else settled.ip
+
+
+def neighbours(facts: Facts) -> Iterator[tuple[str, Neighbour]]:
+    """Containers of other clusters, each with the host that it is on."""
+    for host, here in facts.items():
+        yield from ((host, each) for each in (here.neighbours if isinstance(here, HostFacts) else ()))
 
 
 STRAY = "of this cluster is there, which is not in the inventory"

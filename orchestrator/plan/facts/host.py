@@ -125,6 +125,16 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another container on the host, as the list of all tells. `cluster`: of raycluster's, else empty."""
+
+    name: str
+    cluster: str
+    running: bool
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """What a node offers to Ray, as its scheduler counts it: CPUs and GPUs, memory in bytes."""
 
@@ -225,7 +235,7 @@ class HostFacts:
     served there, where that could not be asked. `engine`: Docker's; asked where no container of ours runs yet.
     `interfaces`: those with any address, also one that is for a single wire.
 
-    `holder`: who has the cluster's lock, as its head tells.
+    `neighbours`: containers of other clusters. `holder`: who has the cluster's lock, as its head tells.
 
     `booted`, and when Docker's daemon was started: seconds since the epoch, 0 if untold; asked where no container of
     ours runs.
@@ -259,6 +269,7 @@ class HostFacts:
     booted: float = 0.0
     engine_started: float = 0.0
     holder: Holder | None = None
+    neighbours: tuple[Neighbour, ...] = ()
 
     def within(self, network: str) -> tuple[Address, ...]:
         """The addresses that lie in the CIDR `network`."""

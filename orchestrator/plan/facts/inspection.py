@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.facts.docker_engine import Engine, parse_engine
-from orchestrator.plan.facts.host import runs
+from orchestrator.plan.facts.host import Neighbour, runs
 from orchestrator.plan.facts.sections import KIB, Section, sections
 
 COUNTS = ("nvidia_cards", "nvidia_usable")
@@ -41,16 +41,6 @@ class Hardware:
         if accelerator is Accelerator.NVIDIA:
             return self.nvidia_usable or self.nvidia_cards
         return dict(self.others).get(accelerator, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """Any container on the host. `cluster`: of raycluster's, else empty."""
-
-    name: str
-    cluster: str
-    running: bool
-    command: str
 
 
 @dataclass(frozen=True, slots=True)

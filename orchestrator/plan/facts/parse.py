@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
@@ -17,9 +17,11 @@ from orchestrator.plan.facts.host import (
     HostFacts,
     Listener,
     Machine,
+    Neighbour,
     RayTable,
     RayTrouble,
     Unreachable,
+    runs,
 )
 from orchestrator.plan.facts.image import ImageInfo, parse_image
 from orchestrator.plan.facts.sections import KIB, Section, complaints, sections
@@ -34,6 +36,8 @@ NO_TERMINAL = (
     "let commands run there without a terminal: what gives them one may be a forced command that records sessions, "
     "such as ForceCommand script …"
 )
+ROWS, COLUMNS = "\035", 5
+"""What stands before the list of containers, and how many columns each has."""
 TICKS = 100
 """A second, in the unit of /proc/PID/stat: proc_pid_stat(5), and USER_HZ of every Linux there is."""
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - as `ss` writes it
@@ -82,6 +86,7 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         infiniband=infiniband != "none",
         gpus=int(gpus) or None,
         docker=_containers(found["containers"]),
+        neighbours=tuple(_neighbours(found["containers"])),
         image_id=image.id if image else "",
         image_layers=image.layers if image else (),
         image_env=image.env if image else (),
@@ -168,8 +173,18 @@ def _containers(section: Section) -> tuple[Container, ...] | Problem:
         return docker_problem(code, section.complaint or silent)
     if not section.text.strip():
         return docker_problem(1, section.complaint or "docker tells nothing of its containers")
-    found = json.loads(section.text)
+    found = json.loads(section.text.partition(ROWS)[0])
     return tuple({each["Id"]: _container(each) for each in found}.values())
+
+
+def _neighbours(section: Section) -> Iterator[Neighbour]:
+    """Of the list of all clusters' containers those that are not among the ones described before it."""
+    described, _, rows = section.text.partition(ROWS)
+    for row in rows.splitlines():
+        columns = row.split("\t", COLUMNS - 1)
+        if len(columns) == COLUMNS and columns[0] not in described:
+            _, cluster, name, state, command = columns
+            yield Neighbour(name, cluster, runs(state), command)
 
 
 def _container(inspected: dict[str, Any]) -> Container:

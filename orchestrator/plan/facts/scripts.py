@@ -1,7 +1,7 @@
 """The shell programs that look at a host, each probe in a section of its own; `sections` takes them apart.
 
 As in `scripts`, what varies reaches them as arguments, and `$docker` stands unquoted. Records are set apart by the
-ASCII separators 30 and 31, which no answer of Docker's contains.
+ASCII separators 29 to 31, which no answer of Docker's contains.
 """
 
 from orchestrator import payload
@@ -65,12 +65,18 @@ folder='
     while [ ! -e "$1" ]; do set -- "$(dirname "$1")"; done
     echo "free $(df -Pk "$1" | sed -n "2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p")"
 ' # in a shell of its own, that can be given up: a network share that is gone answers nobody
+row='{{.ID}}\t{{.Label "raycluster.cluster"}}\t{{.Names}}\t{{.Status}}\t{{.Command}}'
 containers() {
-    mine="label=raycluster.cluster=$cluster"
-    ids=$(ask ps --all --quiet --no-trunc --filter "$mine") || return
+    rows=$(ask ps --all --no-trunc --filter label=raycluster.cluster --format "$row") || return
+    ids=
+    while read -r id whose _; do
+        [ "$whose" != "$cluster" ] || ids="$ids $id"
+    done <<END
+$rows
+END
     told=$(ask container inspect "$container" $ids 2>/dev/null) || [ -z "$ids" ] ||
         told=$(ask container inspect $ids) || return
-    printf '%s\n' "$told"
+    printf '%s\n\035%s\n' "$told" "$rows"
 }
 config='"Env":{{json .Config.Env}},"Entrypoint":{{json .Config.Entrypoint}}'
 told_of_images='{"Id":"{{.Id}}","RootFS":{{json .RootFS}},"Config":{'$config'}}'
@@ -124,7 +130,9 @@ fi
 printf '%s\n' "$told"
 """
 )
-"""Podman calls an ID `.ID`, and knows Docker's name for it as `{{.Id}}` alone.
+"""Podman calls an image's ID `.ID`, and knows Docker's name for it as `{{.Id}}` alone.
+
+Of other clusters' containers the list is all that is told: they may go while we look, which is no trouble of ours.
 
 A Docker that does not tell of its containers is asked no more: one that hangs would hang each time. It tells of
 itself before the first container of ours, and while one of them runs no more; so does the host, of when it was booted

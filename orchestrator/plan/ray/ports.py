@@ -4,6 +4,7 @@ From https://docs.ray.io/en/latest/ray-core/configure.html#ports-configurations,
 listen. Left to itself Ray takes free ports for most, from the system's ephemeral range.
 """
 
+import re
 from itertools import pairwise
 
 from orchestrator.frozen import dataclass
@@ -96,6 +97,18 @@ def _told(node: Node, flag: str) -> int | None:
     apart = (value for option, value in pairwise(words) if option == flag)
     joined = (word.partition("=")[2] for word in words if word.startswith(f"{flag}="))
     return next((int(each) for each in reversed((*apart, *joined)) if each.isdecimal()), None)
+
+
+def held_by(command: str, port: int) -> bool:
+    """Whether a container of Ray's with this command listens at the port, as far as the command tells."""
+    if "ray start " not in command:
+        return False
+    told = {flag: int(number) for flag, number in re.findall(r"(--[a-z-]*port)[= ](\d+)", command)}
+    if "--head" in command and PORTS[1].flag not in told:
+        told = {flag: number for flag, (number, *_) in BY_DEFAULT.items()} | told
+    elif "--head" in command:  # pinned; not all have a flag
+        told |= {port.what: told.get("--port", 0) + port.offset for port in PORTS}
+    return port in told.values()
 
 
 def required_ports(cluster: Cluster, node: Node) -> dict[int, str]:

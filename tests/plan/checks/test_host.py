@@ -7,7 +7,7 @@ import pytest
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
 from orchestrator.plan.checks.host import check_reachable, check_startable
-from orchestrator.plan.facts.host import Address, Listener, Unreachable
+from orchestrator.plan.facts.host import Address, Listener, Neighbour, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import (
@@ -180,6 +180,34 @@ def test_a_port_that_ray_needs_and_another_program_holds(
 ) -> None:
     wanted = [("failure", told, HELD)] if told else []
     assert found(replace(ALONE, ray=ray), listeners=(listener,)) == wanted
+
+
+Y = Neighbour(
+    "raycluster-y-gpu1", "y", running=True, command="\"bash -c 'exec ray start --block --head --port=6379'\""
+)
+END_Y = "take cluster y down, with its own inventory (`raycluster ls` lists those used here)"
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "holder", "end"),
+    [
+        (Y, "cluster y's head (container raycluster-y-gpu1)", END_Y),
+        (replace(Y, running=False), "gcs_server (pid 9)", "stop it"),
+        (replace(Y, command=Y.command.replace("6379", "6380")), "gcs_server (pid 9)", "stop it"),
+        (replace(Y, command="\"bash -c 'sleep infinity'\""), "gcs_server (pid 9)", "stop it"),
+    ],
+)
+def test_a_port_that_another_cluster_of_ours_holds(neighbour: Neighbour, holder: str, end: str) -> None:
+    """A program of its container's that one ended would be started again."""
+    held = (Listener("*", 6379, "gcs_server (pid 9)"),)
+    wanted = f"port 6379, for Ray's GCS, is held by {holder}", f"{end}, or choose another {where('ray.port')}"
+    assert found(listeners=held, neighbours=(neighbour,)) == [("failure", *wanted)]
+
+
+def test_the_dashboards_port_is_the_other_clusters_head_s_too() -> None:
+    held = (Listener("*", 8265, "raylet (pid 9)"),)
+    (told,) = found(listeners=held, neighbours=(Y,))
+    assert "is held by cluster y's head (container raycluster-y-gpu1), which will not start" in told[1]
 
 
 def test_all_pinned_ports_are_told_as_free_on_the_head_and_fewer_on_a_worker() -> None:

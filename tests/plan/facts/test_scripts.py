@@ -11,7 +11,7 @@ import pytest
 from orchestrator.model.cluster import Cluster, Docker
 from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
-from orchestrator.plan.facts.host import Address, Depth, HostFacts, RayTable, RayTrouble
+from orchestrator.plan.facts.host import Address, Depth, HostFacts, Neighbour, RayTable, RayTrouble
 from orchestrator.plan.facts.parse import parse_host_facts, parse_ray
 from orchestrator.plan.host_commands import TOKEN
 from orchestrator.plan.problem import Problem
@@ -30,6 +30,11 @@ for word; do
         inspect) exec cat "$ANSWERS/container" ;;
     esac
 done
+"""
+ROW = "id-of-raycluster-demo-gpu1\tdemo\traycluster-demo-gpu1\tUp 2 hours\t\"bash -c 'exec ray start'\"\n"
+OTHERS = """\
+id-of-y\ty\traycluster-y-gpu1\tUp 3 weeks\t"bash -c 'exec ray\tstart --port=6379'"
+id-of-demo2\tdemo2\traycluster-demo2-gpu1\tExited (0) 3 days ago\t"bash"
 """
 IP = """\
 #!/bin/sh
@@ -55,7 +60,7 @@ def machine(tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
     machine.program("docker", STUB)
     machine.program("ip", IP)
     machine.answers("addresses", addresses(("eth0", "10.0.0.1")).text)
-    machine.answers("ps", "id-of-raycluster-demo-gpu1\n")
+    machine.answers("ps", f"{ROW}{OTHERS}")
     machine.answers("container", json.dumps([inspected()]))
     machine.answers("image", f"{IMAGE}\n")
     machine.answers("top", "PID COMMAND\n1 ray\n2 raylet\n")
@@ -83,12 +88,30 @@ def test_the_hosts_clock_is_the_present(machine: Machine) -> None:
 
 def test_docker_is_asked_for_the_clusters_containers_and_for_the_name(machine: Machine) -> None:
     look(machine, cluster(), gcs="")
-    assert machine.calls[0] == [
-        *("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=raycluster.cluster=demo")
-    ]
+    assert machine.calls[0][:5] == ["ps", "--all", "--no-trunc", "--filter", "label=raycluster.cluster"]
     assert machine.calls[1] == [
         *("container", "inspect", "raycluster-demo-gpu1", "id-of-raycluster-demo-gpu1")
     ]
+
+
+def test_containers_of_other_clusters_are_known_without_a_further_question(machine: Machine) -> None:
+    found = look(machine, cluster(), "", Depth.CONTAINERS)
+    assert found.neighbours == (
+        Neighbour(
+            "raycluster-y-gpu1", "y", running=True, command="\"bash -c 'exec ray\tstart --port=6379'\""
+        ),
+        Neighbour("raycluster-demo2-gpu1", "demo2", running=False, command='"bash"'),
+    )
+    assert [call[:2] for call in machine.calls] == [["ps", "--all"], ["container", "inspect"]]
+
+
+def test_where_the_cluster_has_no_container_those_of_others_are_told(machine: Machine) -> None:
+    machine.answers("ps", OTHERS)
+    machine.answers("container", "[]\n")
+    found = look(machine, cluster(), "", Depth.CONTAINERS)
+    assert [each.cluster for each in found.neighbours] == ["y", "demo2"]
+    assert found.containers == ()
+    assert machine.calls[1] == ["container", "inspect", "raycluster-demo-gpu1"]
 
 
 def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None:
@@ -207,7 +230,6 @@ def test_whatever_the_inventory_says_arrives_as_data(machine: Machine, value: st
     of = replace(cluster(), name=value, image=value)
     look(machine, of, gcs=value)
     calls = {call[0]: call for call in machine.calls}
-    assert calls["ps"][-1] == f"label=raycluster.cluster={value}"
     assert calls["container"][2] == of.container(of.head)
     assert calls["image"][-1] == value
     assert value in {call[-1] for call in machine.calls if call[0] == "exec"}

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.model.cluster import PINNED_PORTS, WORKER_PORTS, Cluster, Ports, Ray
 from orchestrator.plan.ray import ports
+from orchestrator.plan.ray.commands import start
 from tests.plan.worlds import cluster
 
 RANDOM = cluster(workers=1, ray=Ray(port=7000))
@@ -149,3 +150,17 @@ def test_of_ports_that_ray_would_choose_a_free_one_is_tried_but_no_other_of_thos
 )
 def test_a_range_of_one_is_a_port(ranges: tuple[range, ...], between: str, spelled: str) -> None:
     assert ports.format_ports(ranges, between) == spelled
+
+
+def test_the_ports_that_a_container_of_ours_holds_can_be_read_off_its_command() -> None:
+    of = cluster(workers=1)
+    pinned = replace(of, ray=replace(of.ray, port=7000, ports=Ports.PINNED))
+    for each, node, wanted in (
+        (of, of.head, {6379, 8265, 10001}),
+        (of, of.workers[0], set()),
+        (pinned, pinned.head, set(range(7000, 7011))),
+        (pinned, pinned.workers[0], set(range(7001, 7007))),
+    ):
+        command = f'"bash -c {start(each, node, "10.0.0.1", "10.0.0.1")!r}"'
+        assert {port for port in range(6300, 10100) if ports.held_by(command, port)} == wanted
+    assert not ports.held_by('"redis-server --port=6379"', 6379)
