@@ -36,12 +36,12 @@ SAME_AS = {"HostRay": "Ray"}
 DEFAULTS = {
     ("Host", "ip"): "its one address in `network`",
     ("Host", "name"): "`host`",
-    ("Ssh", "user"): "SSH's own",
-    ("Ssh", "port"): "SSH's own",
-    ("Ssh", "key"): "your agent and SSH's own",
+    ("Ssh", "user"): "`~/.ssh/config`, else your name here",
+    ("Ssh", "port"): "`~/.ssh/config`, else 22",
+    ("Ssh", "key"): "your agent, and the keys of `~/.ssh/config`",
     ("Ssh", "host_keys"): "`StrictHostKeyChecking`, or `strict`",
-    ("Ssh", "jump"): "SSH's own",
-    ("Ssh", "connect_timeout"): "SSH's own, else 10",
+    ("Ssh", "jump"): "`~/.ssh/config`",
+    ("Ssh", "connect_timeout"): "`~/.ssh/config`, else 10",
     ("Ray", "num_gpus"): "as many as Ray finds",
 }
 """Defaults that are no fixed value."""

@@ -26,7 +26,9 @@ class Ssh(Section):
     example = "{user: ubuntu}"
     user: str | None = entry(values.user, "The user to log in as.")
     port: int | None = entry(values.port, "The port of the SSH server.")
-    key: str | None = entry(values.text, "A private key's file on this machine; ~ is your home.")
+    key: str | None = entry(
+        values.text, "The private key to log in with: a file on this machine, such as ~/.ssh/id_ed25519."
+    )
     jump: str | None = entry(addresses.jump, "A host to go through, [user@]host[:port], as in ProxyJump.")
     host_keys: HostKeys | None = entry(
         values.choice(HostKeys),
@@ -48,7 +50,9 @@ class Docker(Section):
         values.gpu_request,
         "Docker's --gpus, such as all (the default), 4 or device=0,1; none for no --gpus; for accelerator nvidia.",
     )
-    shm_size: str | None = entry(values.size, "The size of /dev/shm; 10.24g if not given.")
+    shm_size: str | None = entry(
+        values.size, "The size of /dev/shm in containers, which Ray and NCCL need; 10.24g if not given."
+    )
     restart: str | None = entry(
         values.restart, "no, always, unless-stopped (the default), on-failure or on-failure:N."
     )
@@ -119,8 +123,8 @@ class Image(Section):
     from_: str = entry(values.image, "The Docker image, with tag or digest.", required=True)
     build_on: BuildOn | None = entry(
         values.choice(BuildOn),
-        "Where ray.install is added to it: on each host (the default), or on the head, "
-        "which gives it to the others.",
+        "Who builds the image with ray.install: each host its own (the default), or the head alone, "
+        "and up copies it to the others.",
     )
 
 
