@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.inventory.advice import Edit, edited, named
+from orchestrator.model.inventory.advice import Advice, advised, named
 from orchestrator.plan.command import quoted
 
 START, BETWEEN, END = "\x02", "\x1f", "\x03"
@@ -64,13 +64,13 @@ def _marked(kind: str, *words: str) -> str:
 class Caller:
     """How the program was called. `inventory`: as it was given, empty where the usual one was found.
 
-    `hosts`: those of the inventory, and whether each is this very machine. `edit` tells a change of the inventory,
+    `hosts`: those of the inventory, and whether each is this very machine. `advise` tells a change of the inventory,
     `where` a key of it.
     """
 
     inventory: str = ""
     hosts: Mapping[str, bool] = field(default_factory=dict)
-    edit: Callable[[Edit, tuple[str, ...]], str] = edited
+    advise: Callable[[Advice, tuple[str, ...]], str] = advised
     where: Callable[[tuple[str, ...], tuple[str, ...]], str] = named
 
 
@@ -104,7 +104,7 @@ def _line(found: re.Match[str], among: bool, hosts: tuple[str, ...], caller: Cal
             return f"{_on(hosts, caller)}{quote}{parts[0]}{quote}"
         case "change" | "add" as kind:
             key, *values = parts
-            return caller.edit(Edit(tuple(key.split(".")), tuple(values), kind == "add"), hosts)
+            return caller.advise(Advice(tuple(key.split(".")), tuple(values), kind == "add"), hosts)
         case "where":
             return caller.where(tuple(parts[0].split(".")), hosts)
     return found[0]

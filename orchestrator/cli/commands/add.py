@@ -9,7 +9,7 @@ from orchestrator.cli import options
 from orchestrator.cli.run.inventory_file import no_files, refuse
 
 if TYPE_CHECKING:
-    from orchestrator.cli.run.inventory_edit import InventoryFile
+    from orchestrator.cli.run.edit_in_place import InventoryFile
     from orchestrator.model.cluster import Node
     from orchestrator.model.ssh_target import Target
     from orchestrator.plan.actions.init import Seen
@@ -42,17 +42,17 @@ def add(
     from orchestrator.cli.commands.init_draft import given, warn_of_docker
     from orchestrator.cli.output.console import answer
     from orchestrator.cli.output.typed import line
-    from orchestrator.cli.run import inventory_edit
-    from orchestrator.model.inventory.edit import with_workers
+    from orchestrator.cli.run import edit_in_place
+    from orchestrator.model.inventory.workers_text import with_workers
     from orchestrator.plan.problem import plural
 
     no_files(hosts)
-    targets, inventory = given(hosts), inventory_edit.opened(file)
+    targets, inventory = given(hosts), edit_in_place.opened(file)
     nodes = _nodes(inventory, targets)
     seen = _seen(inventory, nodes, targets, options.RunOptions(jobs, verbose))
     items = _items(inventory, nodes, seen)
     names = [node.name for node in nodes]
-    text, cluster = inventory_edit.edited(
+    text, cluster = edit_in_place.edited(
         inventory,
         with_workers(inventory.text, items),
         {*names, *(node.name for node in inventory.cluster.nodes)},
@@ -61,14 +61,14 @@ def add(
     for host, item in zip(seen, items, strict=True):
         answer().print(f"{item}  {host.hardware}")
     warn_of_docker(seen)
-    if dry_run:
-        answer().print(inventory_edit.diff(inventory, text), end="")
-        return
-    inventory_edit.write(inventory, text)
-    answer().print(
-        f"{inventory.name}: {plural(len(items), 'worker')} added, {plural(len(cluster.nodes), 'host')} now"
+    edit_in_place.conclude(
+        inventory,
+        text,
+        cluster,
+        done=f"{plural(len(items), 'worker')} added",
+        then=f"Start {', '.join(names)}; what runs stays: {line('up')}",
+        dry_run=dry_run,
     )
-    answer().print(f"Start {', '.join(names)}; what runs stays: {line('up')}")
 
 
 def _nodes(file: "InventoryFile", targets: "tuple[Target, ...]") -> "tuple[Node, ...]":

@@ -28,14 +28,12 @@ def remove(
     The file is edited in place; all else in it stays as it is, and a range is narrowed. Contacts nobody: a container
     that runs there goes on until `up --prune` or `down --prune` removes it.
     """
-    from orchestrator.cli.output.console import answer
     from orchestrator.cli.output.typed import line
-    from orchestrator.cli.run import inventory_edit
-    from orchestrator.model.inventory.edit import without_workers
-    from orchestrator.plan.problem import plural
+    from orchestrator.cli.run import edit_in_place
+    from orchestrator.model.inventory.workers_text import without_workers
 
     inventory_file.no_files(hosts)
-    inventory = inventory_edit.opened(file)
+    inventory = edit_in_place.opened(file)
     gone = inventory_file.only(inventory.cluster, ",".join(hosts), option="HOST") or frozenset()
     head = inventory.cluster.head.name
     if head in gone:
@@ -44,15 +42,17 @@ def remove(
             f"then write another `head:` into {inventory.name}"
         )
     names = [node.name for node in inventory.cluster.nodes if node.name in gone]
-    text, cluster = inventory_edit.edited(
+    text, cluster = edit_in_place.edited(
         inventory,
         without_workers(inventory.text, inventory.inventory, gone),
         {node.name for node in inventory.cluster.nodes} - gone,
         f"take {', '.join(names)} out of `workers:`",
     )
-    if dry_run:
-        answer().print(inventory_edit.diff(inventory, text), end="")
-        return
-    inventory_edit.write(inventory, text)
-    answer().print(f"{inventory.name}: {', '.join(names)} removed, {plural(len(cluster.nodes), 'host')} now")
-    answer().print(f"To remove what still runs there: {line('up', '--prune')}")
+    edit_in_place.conclude(
+        inventory,
+        text,
+        cluster,
+        done=f"{', '.join(names)} removed",
+        then=f"To remove what still runs there: {line('up', '--prune')}",
+        dry_run=dry_run,
+    )

@@ -1,4 +1,4 @@
-"""An inventory file that is edited in place: all or nothing, and only into one that loads."""
+"""An inventory file is edited in place by `add` and `remove`: all or nothing, and only into one that loads."""
 
 import difflib
 import os
@@ -9,12 +9,13 @@ from orchestrator.cli.run import atomic_file
 from orchestrator.cli.run.inventory_file import path, read, refuse
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
-from orchestrator.model.inventory.edit import NotEditable
 from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.models import Inventory
 from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.resolve import resolve
+from orchestrator.model.inventory.workers_text import NotEditable
 from orchestrator.model.inventory.yaml_source import Source, from_text
+from orchestrator.plan.problem import plural
 
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """What some editors put before a file in UTF-8."""
@@ -61,7 +62,21 @@ def edited(
     return text, cluster
 
 
-def diff(file: InventoryFile, text: str) -> str:
+def conclude(
+    file: InventoryFile, text: str, cluster: Cluster, *, done: str, then: str, dry_run: bool
+) -> None:
+    """Shows the change, or writes it and says what was done and what comes then."""
+    from orchestrator.cli.output.console import answer
+
+    if dry_run:
+        answer().print(_diff(file, text), end="")
+        return
+    _write(file, text)
+    answer().print(f"{file.name}: {done}, {plural(len(cluster.nodes), 'host')} now")
+    answer().print(then)
+
+
+def _diff(file: InventoryFile, text: str) -> str:
     """What changes in the file, as `diff -u` has it."""
     lines = difflib.unified_diff(
         file.text.splitlines(), text.splitlines(), file.name, f"{file.name} (new)", lineterm=""
@@ -69,7 +84,7 @@ def diff(file: InventoryFile, text: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def write(file: InventoryFile, text: str) -> None:
+def _write(file: InventoryFile, text: str) -> None:
     """Puts the text in the file's place, with its mode; exit code 2 where somebody has changed it meanwhile."""
     target = Path(os.path.realpath(file.name))
     if _text(file.name) != file.mark + file.text:

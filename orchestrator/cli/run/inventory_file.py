@@ -62,7 +62,7 @@ def read(file: str, given: str) -> "tuple[Written, Cluster]":
         refuse(found.text(), found.mistakes)
     written, cluster = Written(*found), resolve(found[1])
     hosts = {node.name: node.is_local for node in cluster.nodes}
-    typed.called(Caller(given, hosts, written.edit, written.where))
+    typed.called(Caller(given, hosts, written.advise, written.where))
     return written, cluster
 
 

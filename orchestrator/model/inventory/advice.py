@@ -14,7 +14,7 @@ OF_MACHINES = {"host", "ip", "name"}
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class Advice:
     """A change for some hosts. `values`: as YAML has them; `adds`: they are further items of a list."""
 
     key: tuple[str, ...]
@@ -40,9 +40,9 @@ def _is_of_hosts(key: tuple[str, ...]) -> bool:
     return own is not None and (section is None or not key[1:] or key[1] in section.entries())
 
 
-def edited(edit: Edit, _hosts: tuple[str, ...] = ()) -> str:
+def advised(advice: Advice, _hosts: tuple[str, ...] = ()) -> str:
     """The change where there is no file yet."""
-    return f"in the inventory, write `{edit.whole}`"
+    return f"in the inventory, write `{advice.whole}`"
 
 
 def named(key: tuple[str, ...], _hosts: tuple[str, ...] = ()) -> str:
@@ -57,21 +57,21 @@ class Written:
     source: Source
     inventory: Inventory
 
-    def edit(self, edit: Edit, hosts: tuple[str, ...] = ()) -> str:
+    def advise(self, advice: Advice, hosts: tuple[str, ...] = ()) -> str:
         """Where and how to make the change, for these hosts or, where none is named, for all."""
-        if edit.key == ("image",) and isinstance(self.inventory.image, Image):
-            return self.edit(replace(edit, key=("image", "from")), hosts)
+        if advice.key == ("image",) and isinstance(self.inventory.image, Image):
+            return self.advise(replace(advice, key=("image", "from")), hosts)
         entries = {each.name: path for path, host in self.inventory.hosts() for each in host.machines()}
         if hosts and not entries.keys() & set(hosts):
-            return edited(edit)  # one that is to join
+            return advised(advice)  # one that is to join
         concerned = [host for host in hosts if host in entries] or list(entries)
-        alone = edit.key[0] in OF_MACHINES or (len(concerned) < len(entries) and _is_of_hosts(edit.key))
+        alone = advice.key[0] in OF_MACHINES or (len(concerned) < len(entries) and _is_of_hosts(advice.key))
         where: dict[Path, list[str]] = {}
         for host in concerned:
             path = entries[host]
-            own = alone or (not edit.adds and (*path, *edit.key) in self.source.keys)  # lists append
+            own = alone or (not advice.adds and (*path, *advice.key) in self.source.keys)  # lists append
             where.setdefault(path if own else (), []).append(host)
-        return "; ".join(self._edit(edit, path, names, entries) for path, names in where.items())
+        return "; ".join(self._advise(advice, path, names, entries) for path, names in where.items())
 
     def where(self, key: tuple[str, ...], hosts: tuple[str, ...] = ()) -> str:
         """The key, and the lines on which these hosts have it."""
@@ -83,21 +83,21 @@ class Written:
         places = ", ".join(self._place(path) for path in paths if path)
         return named(key) + (f" ({places})" if places else "")
 
-    def _edit(self, edit: Edit, path: Path, hosts: Sequence[str], entries: dict[str, Path]) -> str:
+    def _advise(self, advice: Advice, path: Path, hosts: Sequence[str], entries: dict[str, Path]) -> str:
         names = ", ".join(hosts)
         if path and sum(place == path for place in entries.values()) > len(hosts):  # a range
             apart = "entries of their own" if hosts[1:] else "an entry of its own"
-            return f"{self._place(path)}: give {names} {apart}, with `{edit.whole}`"
-        key, section = (*path, *edit.key), (*path, *edit.key[:-1])
-        if key in self.source.keys and edit.adds:
-            return f"{self._place(key)}: add `{', '.join(edit.values)}` to `{'.'.join(edit.key)}`"
+            return f"{self._place(path)}: give {names} {apart}, with `{advice.whole}`"
+        key, section = (*path, *advice.key), (*path, *advice.key[:-1])
+        if key in self.source.keys and advice.adds:
+            return f"{self._place(key)}: add `{', '.join(advice.values)}` to `{'.'.join(advice.key)}`"
         if key in self.source.keys:
-            return f"{self._place(key)}: write `{edit.pair}`"
-        if edit.key[1:] and section in self.source.keys:
-            return f"{self._place(section)}: under `{edit.key[0]}`, add `{edit.pair}`"
+            return f"{self._place(key)}: write `{advice.pair}`"
+        if advice.key[1:] and section in self.source.keys:
+            return f"{self._place(section)}: under `{advice.key[0]}`, add `{advice.pair}`"
         if path:
-            return f"{self._place(path)}: to the entry of {names}, add `{edit.whole}`"
-        return f"{self.source.file}: add `{edit.whole}`"
+            return f"{self._place(path)}: to the entry of {names}, add `{advice.whole}`"
+        return f"{self.source.file}: add `{advice.whole}`"
 
     def _place(self, path: Path) -> str:
         """`inventory.yaml:4`."""

@@ -1,4 +1,4 @@
-"""Edits an inventory's text in place: all that is not concerned, comments and blanks included, stays as it is."""
+"""The text of an inventory with workers more or fewer; all else, comments and blanks included, stays as it is."""
 
 import json
 import re

@@ -5,12 +5,12 @@ from dataclasses import replace
 from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.ssh_target import host_port
-from orchestrator.payload.shell import ENVIRONMENT
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command, Script
 from orchestrator.plan.docker.images import image
 from orchestrator.plan.docker.inside import FIND_PYTHON, INSPECT, SHELL, inside, python, text_inside
 from orchestrator.plan.docker.run import STOP_SECONDS
+from orchestrator.plan.docker.shell_texts import ENVIRONMENT
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.scripts import program, scripted

@@ -3,8 +3,8 @@
 from orchestrator import payload
 from orchestrator.model.cluster import Entrypoint, Node
 from orchestrator.model.inventory.arguments import variables
-from orchestrator.payload.shell import PYTHON, WRITE, entered
 from orchestrator.plan.command import Command, Script
+from orchestrator.plan.docker.shell_texts import PYTHON, WRITE, entered
 
 BASH = "/bin/bash"
 SH = "/bin/sh"

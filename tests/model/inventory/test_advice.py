@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.model.inventory.advice import Edit, Written
+from orchestrator.model.inventory.advice import Advice, Written
 from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
@@ -54,32 +54,34 @@ CASES = [
 
 
 def test_of_a_machine_that_is_to_join_the_file_has_no_line() -> None:
-    change = Edit(("docker", "command"), ("sudo -n docker",))
-    assert written().edit(change, ("gpu9",)) == "in the inventory, write `docker: {command: sudo -n docker}`"
+    change = Advice(("docker", "command"), ("sudo -n docker",))
+    assert (
+        written().advise(change, ("gpu9",)) == "in the inventory, write `docker: {command: sudo -n docker}`"
+    )
 
 
 @pytest.mark.parametrize(("change", "hosts", "told"), CASES)
 def test_a_change_names_its_line_and_the_key_above_it(
     change: tuple[str, str], hosts: tuple[str, ...], told: str
 ) -> None:
-    assert written().edit(Edit(tuple(change[0].split(".")), (change[1],)), hosts) == told
+    assert written().advise(Advice(tuple(change[0].split(".")), (change[1],)), hosts) == told
 
 
 def test_a_list_that_is_there_gets_further_items() -> None:
-    edit = Edit(("docker", "args"), ("--userns=host",), adds=True)
-    assert written().edit(edit, ("gpu2",)) == "m/ok.yaml:7: add `--userns=host` to `docker.args`"
-    assert written().edit(edit, ALL) == "m/ok.yaml:9: add `--userns=host` to `docker.args`"
+    advice = Advice(("docker", "args"), ("--userns=host",), adds=True)
+    assert written().advise(advice, ("gpu2",)) == "m/ok.yaml:7: add `--userns=host` to `docker.args`"
+    assert written().advise(advice, ALL) == "m/ok.yaml:9: add `--userns=host` to `docker.args`"
 
 
 def test_the_image_is_changed_where_its_map_has_it() -> None:
     text = FILE.replace("image: vllm/vllm-openai:v0.17.1", "image:\n  from: x:1")
-    assert written(text).edit(Edit(("image",), ("y:2",))) == "m/ok.yaml:3: write `from: y:2`"
+    assert written(text).advise(Advice(("image",), ("y:2",))) == "m/ok.yaml:3: write `from: y:2`"
 
 
 def test_what_is_there_once_is_never_advised_twice() -> None:
     """Followed to the letter, the file reads well."""
     line, _, change = (
-        written().edit(Edit(("ray", "install"), ("ray==2.56.*",))).partition(": under `ray`, add ")
+        written().advise(Advice(("ray", "install"), ("ray==2.56.*",))).partition(": under `ray`, add ")
     )
     number = int(line.removeprefix("m/ok.yaml:"))
     lines = FILE.splitlines()

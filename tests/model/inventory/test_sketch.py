@@ -12,7 +12,7 @@ from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.resolve import resolve
 from orchestrator.model.inventory.sketch import Sketch, sketch
 from orchestrator.model.inventory.yaml_source import Source, from_text
-from tests.model.inventory.test_edit import DASHES_APART, FORMS, NONE, TOP
+from tests.model.inventory.test_workers_text import DASHES_APART, FORMS, NONE, TOP
 from tests.test_architecture import ROOT
 
 

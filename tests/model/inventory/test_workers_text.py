@@ -4,11 +4,11 @@ import difflib
 
 import pytest
 
-from orchestrator.model.inventory.edit import NotEditable, with_workers, without_workers
 from orchestrator.model.inventory.mistakes import InventoryError
 from orchestrator.model.inventory.models import Inventory
 from orchestrator.model.inventory.parse import parse
 from orchestrator.model.inventory.resolve import resolve
+from orchestrator.model.inventory.workers_text import NotEditable, with_workers, without_workers
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
 TOP = "# our cluster\ncluster: demo\nimage:   x  # the image\nhead: {host: gpu1, ip: 10.0.0.1}  # the head\n"

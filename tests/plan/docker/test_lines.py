@@ -18,8 +18,8 @@ from orchestrator.model.cluster import (
     Role,
 )
 from orchestrator.model.secret import Secret
-from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker
+from orchestrator.plan.docker.shell_texts import PYTHON
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.host import Address
 from orchestrator.plan.ray import commands as ray

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.cluster import Cluster, Docker, Node, Role
-from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker
 from orchestrator.plan.command import Command
 from orchestrator.plan.docker.logs import FOLLOW_LOGS
+from orchestrator.plan.docker.shell_texts import PYTHON
 
 HEAD = Node(
     "gpu1", "gpu1.example.com", Role.HEAD, "10.0.0.1", docker=Docker(command=("sudo", "-n", "docker"))

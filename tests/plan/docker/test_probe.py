@@ -8,9 +8,9 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Cluster, Docker, Node, Ports, Ray, Rdma, Role
 from orchestrator.payload import program
-from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker.shell_texts import PYTHON
 from orchestrator.plan.facts.address import NodeAddress
 from tests.plan.machines import NOTE, Machine
 

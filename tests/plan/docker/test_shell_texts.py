@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.payload import shell
-from orchestrator.payload.shell import PYTHON
+from orchestrator.plan.docker import shell_texts as shell
+from orchestrator.plan.docker.shell_texts import PYTHON
 
 SHELLS = ("dash", "bash", "busybox")
 SAYS = '#!/bin/sh\necho "{}" "$@"\n'

@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Cluster, Model, Ray
-from orchestrator.payload.shell import PYTHON
 from orchestrator.plan import docker
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.actions.up import plan_up
+from orchestrator.plan.docker.shell_texts import PYTHON
 from orchestrator.plan.facts.host import Address, Facts, HostFacts, RayTrouble, Unreachable
 from orchestrator.plan.problem import HostProblem
 from orchestrator.plan.remedies import docker_problem
