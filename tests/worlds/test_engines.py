@@ -141,7 +141,7 @@ def test_an_image_that_a_host_runs_and_has_no_layers_of_is_not_copied_and_its_ho
     for target in (gpu1, gpu3):
         copy = lab.raycluster("image", "copy", "-i", inventory, name, "--from", "gpu2", "-l", target.name)
         assert copy.returncode == 1, copy.stdout
-        assert "gpu2 sent 7 kB of 169 MB: it lacks layers of the image" in copy.stderr
+        assert re.search(r"gpu2 sent \d kB of \d+ MB: it lacks layers of the image", copy.stderr)
         assert any("--from HOST" in each for each in remedies(copy)), copy.stderr
         assert not target.docker("images", "--quiet", name)
     assert gpu2.docker("run", "--rm", "--network", "host", name, "echo", "runs") == "runs"
