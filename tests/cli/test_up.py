@@ -233,8 +233,44 @@ def test_ctrl_c_removes_what_was_started_and_ends_with_130(hosts: FakeFleet, ray
     hosts.on("gpu1", sent("listening"), interrupted)
     up = raycluster("up")
     assert (up.exit_code, up.stdout) == (130, "")
+    assert "  gpu1  wait for its GCS on port 6379: interrupted\n" in up.stderr
+    assert "      |" not in up.stderr
+    assert not [each for each in hosts.sent if each.command.script == "last-words"]
     assert any("discard" in line for line in hosts.lines("gpu1"))
     assert "What this run had started was removed again." in up.stderr
+
+
+TRACE = """\
+  File "/usr/lib/python3/dist-packages/click/core.py", line 1130, in __call__
+    return self.main(*args, **kwargs)
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/usr/local/lib/python3/dist-packages/ray/scripts/scripts.py", line 939, in start
+    node = ray._private.node.Node(
+ConnectionError: Ray is not at 10.0.0.1:6379
+    (a line of its own that is set back)
+"""
+
+
+def test_of_a_traceback_only_what_went_wrong_is_shown_and_the_log_has_all_of_it(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    hosts.on("gpu1", sent("run"), Output(125, stderr="no such image"))
+    hosts.on("gpu1", sent("last-words"), Output(0, f"before it\nTraceback (most recent call last):\n{TRACE}"))
+    up = raycluster("up")
+    quoted = [line[8:] for line in up.stderr.splitlines() if line.startswith("      | ")]
+    assert quoted == [
+        *("no such image", "before it", "ConnectionError: Ray is not at 10.0.0.1:6379"),
+        "    (a line of its own that is set back)",
+    ]
+    (log,) = (folder / "state").rglob("*.log")
+    assert 'core.py", line 1130, in __call__' in log.read_text()
+
+
+def test_words_that_are_nothing_but_a_traceback_s_middle_are_shown_as_they_are(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts.on("gpu1", sent("run"), Output(125, stderr=TRACE.partition("ConnectionError")[0].rstrip()))
+    assert "core.py" in raycluster("up").stderr
 
 
 def test_limit_that_matches_nobody_is_usage(hosts: FakeFleet, raycluster: Raycluster) -> None:

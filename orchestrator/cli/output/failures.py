@@ -1,5 +1,6 @@
 """A failed run as people read it: what, where, the last words, what to do, what was not attempted."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -16,6 +17,8 @@ from orchestrator.remote.execute.events import Status, StepEnded
 from orchestrator.remote.transport import Failure, FailureKind
 
 LAST_LINES = 12
+FRAME = re.compile(r'  File ".*", line \d+')
+AROUND_FRAMES = re.compile(r"Traceback \(most recent call last\):|  \[Previous line repeated")
 
 
 def conclude(
@@ -116,8 +119,20 @@ def _remedy(failure: Failure, step: Step) -> str:
 def _show(failure: Failed, mask: Mask) -> None:
     notice().print(Text.assemble("  ", (", ".join(failure.hosts), "bold"), f"  {_clean(failure.what, mask)}"))
     more = _clean(Problem(failure.what, detail=failure.detail).more, mask)
-    last = _told_once(more.splitlines())[-LAST_LINES:]
+    last = _told_once(_untraced(more.splitlines()))[-LAST_LINES:]
     explain("\n".join(last), _clean(failure.fix, mask))
+
+
+def _untraced(lines: list[str]) -> list[str]:
+    """Without the frames of Python's tracebacks, of which the last line says all; the run's log has them."""
+    left, in_frame = list[str](), False
+    for line in lines:
+        if FRAME.match(line):
+            in_frame = True
+        elif not (in_frame and line[:4].isspace()):  # the frame's own code, and marks under it
+            in_frame = False
+            left.append(line)
+    return [line for line in left if not AROUND_FRAMES.match(line)] or lines
 
 
 def _told_once(lines: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from orchestrator.plan.facts.host import Depth, Facts
 from orchestrator.plan.problem import HostProblem
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.remote.execute.events import Planned, Report, StepEnded
+from orchestrator.remote.transport import FailureKind
 
 Planner = Callable[[Facts], Plan]
 Look = Callable[[Session, Facts], tuple[Facts, Report]]
@@ -130,11 +131,18 @@ def execute(
         plan = replace(plan, refusals=(*plan.refusals, *_left_behind(run, facts, report)))
         lost = run.why_lost(report) if lock else ""
         interrupted = run.cancel.is_set() and not lost
-        failed = (*(result.step.host for result in report.failed), *(each.host for each in plan.refusals))
-        wreck = FailedRun(report.started, frozenset(failed), interrupted)
+        failed = (result.step.host for result in report.failed if not _is_cut_short(result))
+        wreck = FailedRun(
+            report.started, frozenset((*failed, *(each.host for each in plan.refusals))), interrupted
+        )
         undone = run.clean_up(NO_PLAN if lost else aftermath(wreck))
         seconds = time.monotonic() - began
     return RunResult(run, facts, plan, report, undone, interrupted, lost, seconds)
+
+
+def _is_cut_short(result: StepEnded) -> bool:
+    """Whether it was ended by the run's own end: nothing failed, so no log tells why."""
+    return result.failure is not None and result.failure.kind is FailureKind.CANCELLED
 
 
 def looking(depth: Depth, *, whole: bool = False, prune: bool = False) -> Look:
