@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from orchestrator import __version__
 from orchestrator.cli import usage
@@ -38,6 +39,26 @@ COMMANDS = {
 """In the order in which one uses them."""
 
 
+FIRST_LINES = """\
+Turn a YAML list of GPU machines into a running Ray cluster for vLLM, over SSH.
+Start here: raycluster init HOST HOST…       More: raycluster [COMMAND] -h
+
+"""
+
+EXIT_CODES = """
+Exit codes:
+  0    done; or healthy
+  1    something failed on at least one host
+  2    usage or inventory; nothing was contacted
+  3    status, check: not healthy; serve status: no answer
+  4    another run holds the cluster's lock
+  130  interrupted
+  141  nobody reads on, as in `raycluster status | head`
+
+exec and shell pass on the command's own; 125: no container runs, 255: SSH failed.
+"""
+
+
 class Root(LazyGroup):
     """`raycluster` itself."""
 
@@ -52,6 +73,24 @@ class Root(LazyGroup):
     def invoke(self, ctx: Any) -> Any:
         with usage.told_plainly(self, self.words):
             return super().invoke(ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """All of it; of `raycluster` alone so much as a terminal of 24 lines has room for."""
+        if self.words:
+            super().format_help(ctx, formatter)
+            return
+        formatter.write(FIRST_LINES)
+        self.list_table(formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """As it stands, for most know it."""
+        if self.words:
+            formatter.write(EXIT_CODES)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """After the commands, which most look for."""
+        self.format_commands(ctx, formatter)
+        TyperCommand.format_options(self, ctx, formatter)  # type: ignore[arg-type]
 
     def _in_order(self, args: list[str]) -> list[str]:
         """`help up` as `up --help`, `version` as `--version`, and `-i FILE`, `-v` after the command."""
@@ -98,18 +137,7 @@ def root(
 
     What it says is true: `up` succeeds only when Ray itself lists every host, `down` only when the
     containers are seen to be gone.
-
-    \b
-    Exit codes:
-      0    done; or healthy
-      1    something failed on at least one host
-      2    usage or inventory; nothing was contacted
-      3    status, check: not healthy; serve status: no answer
-      4    another run holds the cluster's lock
-      130  interrupted
-
-    exec and shell pass the command's own on; 125 where no container runs, 255 where SSH failed.
-    """  # noqa: D301 - the help needs the real character
+    """
 
 
 def main() -> None:

@@ -91,4 +91,8 @@ class LazyGroup(LeanGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
+            self.list_table(formatter)
+
+    def list_table(self, formatter: Any) -> None:
+        """A line for each."""
+        formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])

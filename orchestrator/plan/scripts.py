@@ -210,10 +210,10 @@ exit 1
 """Docker's client lasts for as long as its command, so one that is still there has one, or is about to begin it."""
 
 SHELL = for_docker(r"""
-cluster=$2 container=$3
+cluster=$2 container=$3 up=$5
 runs=$($docker ps --quiet --filter "label=raycluster.cluster=$cluster" --filter "name=^$container\$") || exit 125
 [ "$runs" ] || {
-    echo "no container of cluster $cluster runs here; see: raycluster status" >&2
+    printf '%s\n' "no container of cluster $cluster runs here; to start one: $up" >&2
     exit 125
 }
 exec $docker exec --interactive --tty --env "TERM=$TERM" "$container" /bin/sh -c "$4" shell

@@ -173,6 +173,16 @@ def test_a_shell_is_on_the_head_or_on_the_one_host_that_is_meant(
     assert f" raycluster-demo-{host} " in command.argv[-1]
 
 
+def test_a_shell_where_nothing_runs_names_the_inventory_it_was_called_with(
+    became: list[Command], raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").rename(folder / "my own.yaml")
+    raycluster("shell", "-i", "my own.yaml")
+    (command,) = became
+    assert "raycluster up -i" in command.argv[-1]
+    assert "my own.yaml" in command.argv[-1]
+
+
 @pytest.mark.parametrize(
     ("host", "said"),
     [("gpu*", '"gpu*" fits 2 hosts, and one is needed: gpu1, gpu2'), ("gpu3", 'no host matches "gpu3"')],

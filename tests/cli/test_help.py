@@ -25,20 +25,38 @@ def told(*path: str) -> str:
     return CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).stdout
 
 
+def listed_commands() -> list[str]:
+    return told().partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+
+
 def options() -> Iterator[tuple[tuple[str, ...], list[str]]]:
     return ((path, each.opts) for path, command in ALL.items() for each in getattr(command, "params", ()))
 
 
 def test_the_commands_stand_in_the_order_in_which_they_are_used() -> None:
-    listed = told().partition("Commands:\n")[2].splitlines()
+    listed = listed_commands()
     assert [line.split()[0] for line in listed] == [
         *("init", "trust", "check", "up", "status", "logs", "serve", "exec", "shell", "dashboard", "metrics"),
         *("restart", "down", "pull", "image", "ls", "add", "remove", "lock", "config"),
     ]
 
 
+def test_the_program_alone_says_where_to_start_on_one_screen() -> None:
+    ran = CliRunner().invoke(app, [], env={"COLUMNS": "80"})
+    lines = ran.output.splitlines()
+    assert lines[1].startswith("Start here: raycluster init HOST")
+    assert [line.split()[0] for line in lines[3:]] == list(COMMANDS)
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_help_has_the_commands_first_and_the_exit_codes_last() -> None:
+    titles = [line for line in told().splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["Commands:", "Options:", "Exit codes:"]
+
+
 def test_the_list_says_of_each_command_what_its_own_help_begins_with() -> None:
-    listed = [" ".join(line.split()) for line in told().partition("Commands:\n")[2].splitlines()]
+    listed = [" ".join(line.split()) for line in listed_commands()]
     assert listed == [f"{name} {ALL[name,].get_short_help_str(80)}" for name in COMMANDS]
 
 

@@ -35,9 +35,3 @@ def test_check_finds_what_is_wrong_with_these_hosts(good: FakeFleet, raycluster:
 
 def test_the_configuration_is_shown_of_these_hosts(raycluster: Raycluster) -> None:
     assert names(raycluster, "config", "show", "-l", "workers") == ["gpu2"]
-
-
-def test_the_page_that_stays_is_for_all(hosts: FakeFleet, raycluster: Raycluster) -> None:
-    ran = raycluster("status", "--watch", "-l", "gpu2")
-    assert (ran.exit_code, hosts.sent) == (2, [])
-    assert ran.stderr == "-l: does not go with --watch, which shows all hosts\n"

@@ -180,8 +180,12 @@ class Prepared:
 
     sights_to_come: tuple[ClusterSnapshot, ...] = ()
 
-    def __init__(self, *_: object) -> None:
-        pass
+    only: frozenset[str] | None = None
+
+    def __init__(
+        self, _cluster: object, _fleet: object, _cancel: object, only: frozenset[str] | None
+    ) -> None:
+        Prepared.only = only
 
     def __enter__(self) -> Self:
         return self
@@ -221,6 +225,24 @@ def test_in_a_pipe_the_state_comes_first_and_then_a_line_for_each_event(
         "cluster demo is degraded",
     ]
     assert all(re.match(r"\d\d:\d\d:\d\d  ", line) for line in events)
+
+
+def test_it_may_be_of_some_hosts_alone(raycluster: Raycluster, seen: Callable[..., None]) -> None:
+    seen(world(1))
+    assert raycluster("status", "--watch", "-l", "gpu2").exit_code == 0
+    assert Prepared.only == frozenset({"gpu2"})
+    assert raycluster("status", "--watch").exit_code == 0
+    assert Prepared.only is None
+
+
+def test_the_page_of_some_hosts_asks_the_head_as_well_and_does_not_show_it() -> None:
+    of = cluster(1)
+    facts: Facts = dict.fromkeys((node.name for node in of.nodes), HostPending())
+    sight = snapshot(of, facts, {"gpu1": GPUS, "gpu2": GPUS}, {}, {}, frozenset({"gpu2"}))
+    shown = drawn(sight)
+    assert shown[0].startswith("cluster demo: asking 2 of 2 hosts")
+    assert not lines_with(shown, "gpu1")
+    assert lines_with(shown, "gpu2")
 
 
 def test_as_json_each_line_is_an_object_with_version_and_time(

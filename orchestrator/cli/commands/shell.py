@@ -30,6 +30,7 @@ def shell(
     has it, else sh. The exit code is the shell's; 125 where no container runs, 255 where SSH failed.
     """
     from orchestrator.cli.output.console import failed
+    from orchestrator.cli.output.typed import line
     from orchestrator.plan.actions.adhoc import plan_shell
     from orchestrator.plan.problem import Problem
     from orchestrator.remote.execute.adhoc import become
@@ -42,7 +43,7 @@ def shell(
     if host and limit:
         inventory_file.refuse("HOST and -l both name the host: give one of them")
     node = inventory_file.one(cluster, host or limit or "head")
-    command = plan_shell(cluster, node, on_host=on_host)
+    command = plan_shell(cluster, node, line("up"), on_host=on_host)
     try:
         become(command)
     except OSError as error:

@@ -33,14 +33,12 @@ def status(
         raise typer.BadParameter("jsonl goes with --watch, and json does not", param_hint="-o")
     if watch and inventory and inventory.replace(".", "").isdigit():
         raise typer.BadParameter("takes no number: the page shows what happens at once", param_hint="--watch")
-    if watch and limit:
-        raise typer.BadParameter("does not go with --watch, which shows all hosts", param_hint="-l")
     cluster = inventory_file.load(inventory, file)
     only = inventory_file.only(cluster, limit)
     if watch:
         from orchestrator.cli.output.watch import watch as follow
 
-        health = follow(cluster, jobs, as_json=output == "jsonl")
+        health = follow(cluster, only, jobs, as_json=output == "jsonl")
     else:
         nodes = inventory_file.with_head(cluster, only)
         facts = look(cluster, "status", Depth.RAY, options.RunOptions(jobs, verbose), nodes)

@@ -29,13 +29,13 @@ KEPT = 200
 Show = Callable[[ClusterSnapshot, list[TimedEvent]], None]
 
 
-def watch(cluster: Cluster, jobs: int, *, as_json: bool) -> ClusterHealth | None:
+def watch(cluster: Cluster, only: frozenset[str] | None, jobs: int, *, as_json: bool) -> ClusterHealth | None:
     """Watches until somebody ends it; what was seen last, None where not all were seen even once."""
     cancel = Event()
     with (
         Fleet(cluster, connect_to, jobs) as fleet,
         stopped_by_signals(cancel, "ending the watch", unread=True),
-        Watcher(cluster, fleet, cancel) as watching,
+        Watcher(cluster, fleet, cancel, only) as watching,
         _shown(cancel, as_json=as_json) as show,
     ):
         seen = _follow(watching.sights(), show)

@@ -76,7 +76,7 @@ def _cut(text: Text) -> Text:
 
 def _top(sight: ClusterSnapshot, width: int) -> Text:
     clock = f"{datetime.now().astimezone():%H:%M:%S}"
-    pending, every = sight.pending, sight.health.hosts
+    pending, every = sight.pending, sight.facts
     asked = [name for name in pending if isinstance(sight.facts[name], HostPending)]
     whom = (
         f"Ray on {pending[0]}" if pending and not asked else f"{len(asked)} of {plural(len(every), 'host')}"

@@ -70,9 +70,9 @@ def refusal(exit_code: int, stdout: str, stderr: str) -> Problem | None:
     return None
 
 
-def plan_shell(cluster: Cluster, node: Node, *, on_host: bool) -> Command:
-    """What is run on the laptop, in our place, to have a shell on the node."""
-    inside = None if on_host else docker.shell(cluster, node)
+def plan_shell(cluster: Cluster, node: Node, up: str, *, on_host: bool) -> Command:
+    """What is run on the laptop, in our place, to have a shell on the node. `up`: the line that starts a container."""
+    inside = None if on_host else docker.shell(cluster, node, up)
     if node.is_local:
         return inside or LOGIN
     return ssh(node, "-t", remote=inside)

@@ -161,8 +161,7 @@ def end_marked(cluster: Cluster, node: Node, mark: str, grace: str) -> Command:
     return replace(scripted(scripts.END_IN_CONTAINER, "end-exec", node, *words), stdin=(f"{mark}\n",))
 
 
-def shell(cluster: Cluster, node: Node) -> Command:
-    """A shell in the node's container, on the terminal that this runs on."""
-    return scripted(
-        scripts.SHELL, "shell", node, cluster.name, cluster.container(node), text_inside(node, SHELL)
-    )
+def shell(cluster: Cluster, node: Node, up: str) -> Command:
+    """A shell in the node's container, on the terminal that this runs on. `up`: what is typed to start a container."""
+    container, inside = cluster.container(node), text_inside(node, SHELL)
+    return scripted(scripts.SHELL, "shell", node, cluster.name, container, inside, up)

@@ -98,9 +98,13 @@ def snapshot(
     gpus: Mapping[str, tuple[Gpu, ...] | str],
     lost: Mapping[str, float],
     containers: Mapping[str, Container | None],
+    only: frozenset[str] | None = None,
 ) -> ClusterSnapshot:
-    """A snapshot, judged as `status` judges."""
-    return ClusterSnapshot(cluster, facts, assess(cluster, facts), gpus, lost, containers)
+    """A snapshot, judged as `status` judges, of `only` these hosts where it is given."""
+    health = assess(cluster, facts, only)
+    judged = {host.name for host in health.hosts}
+    theirs = {name: each for name, each in gpus.items() if name in judged}
+    return ClusterSnapshot(cluster, facts, health, theirs, lost, containers)
 
 
 def changes_container(line: str) -> bool:

@@ -67,12 +67,20 @@ class _Host:
 
 
 class Watcher:
-    """The watch of a cluster, from `with` to its end, or until `cancel` is set."""
+    """The watch of a cluster, from `with` to its end, or until `cancel` is set.
 
-    def __init__(self, cluster: Cluster, fleet: Fleet, cancel: Event) -> None:
-        self._cluster, self._fleet, self._cancel = cluster, fleet, cancel
+    `only`: the hosts that are judged; beside them only the head is asked, which alone knows what Ray does.
+    """
+
+    def __init__(
+        self, cluster: Cluster, fleet: Fleet, cancel: Event, only: frozenset[str] | None = None
+    ) -> None:
+        self._cluster, self._fleet, self._cancel, self._only = cluster, fleet, cancel, only
         self._timeouts = fleet.timeouts
-        self._hosts = {node.name: _Host(node) for node in cluster.nodes}
+        watched = (
+            node for node in cluster.nodes if only is None or node.name in only or node is cluster.head
+        )
+        self._hosts = {node.name: _Host(node) for node in watched}
         self._head = self._hosts[cluster.head.name]
         self._containers: dict[str, Container | None] = {}
         self._table: RayTable | RayTrouble = snapshot.RayPending()
@@ -119,7 +127,7 @@ class Watcher:
             facts[self._cluster.head.name] = replace(head, ray=self._fresh_table)
         gpus = {name: host.gpus for name, host in self._hosts.items() if host.gpus}
         lost = {name: host.lost for name, host in self._hosts.items() if host.lost}
-        return snapshot.snapshot(self._cluster, facts, gpus, lost, dict(self._containers))
+        return snapshot.snapshot(self._cluster, facts, gpus, lost, dict(self._containers), self._only)
 
     @property
     def _fresh_table(self) -> RayTable | RayTrouble:

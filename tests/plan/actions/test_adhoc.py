@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,11 +18,13 @@ from orchestrator.plan.actions.adhoc import plan_exec, plan_shell, refusal
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ssh_command import ssh
 from orchestrator.plan.typed import ours, there
+from tests.plan.machines import Machine
 
 NODE = Node("gpu2", "gpu2.example.com", Role.WORKER, "10.0.0.2")
 DEMO = Cluster("demo", "vllm/vllm-openai:v0.17.1", replace(NODE, name="gpu1", role=Role.HEAD), (NODE,))
 MARK = "RAYCLUSTER_EXEC=4711"
 SSH = "ssh -t"
+UP = "raycluster up -i 'my own.yaml'"
 
 
 def test_in_the_container_its_state_is_asked_for_first() -> None:
@@ -142,20 +145,30 @@ def test_while_something_is_left_that_cannot_be_ended_it_is_not_over(mark: str) 
 
 
 def test_a_shell_on_the_host_is_sshs_own() -> None:
-    assert plan_shell(DEMO, NODE, on_host=True).line() == f"{SSH} -- gpu2.example.com"
+    assert plan_shell(DEMO, NODE, UP, on_host=True).line() == f"{SSH} -- gpu2.example.com"
 
 
 def test_a_shell_in_the_container_is_a_script_on_the_host() -> None:
-    *before, script = plan_shell(DEMO, NODE, on_host=False).argv
+    *before, script = plan_shell(DEMO, NODE, UP, on_host=False).argv
     assert before == [*SSH.split(), "--", "gpu2.example.com"]
-    assert script == docker.shell(DEMO, NODE).login_shell_line()
+    assert script == docker.shell(DEMO, NODE, UP).login_shell_line()
+
+
+def test_where_no_container_runs_the_shell_is_refused_with_the_line_that_starts_one(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.program("docker", "#!/bin/sh\n")
+    ran = machine.run(docker.shell(DEMO, NODE, UP))
+    assert (ran.returncode, ran.stdout) == (125, "")
+    assert (
+        ran.stderr == "no container of cluster demo runs here; to start one: raycluster up -i 'my own.yaml'\n"
+    )
 
 
 def test_on_this_machine_a_shell_needs_no_ssh() -> None:
     local = replace(NODE, host="local")
-    assert plan_shell(DEMO, local, on_host=True).argv[0] == "sh"
-    inside = plan_shell(DEMO, local, on_host=False)
-    assert inside == docker.shell(DEMO, local)
+    assert plan_shell(DEMO, local, UP, on_host=True).argv[0] == "sh"
+    inside = plan_shell(DEMO, local, UP, on_host=False)
+    assert inside == docker.shell(DEMO, local, UP)
 
 
 def test_ssh_is_told_what_the_inventory_says() -> None:

@@ -60,12 +60,14 @@ def hosts() -> Iterator[FakeFleet]:
     fleet.check()
 
 
-def watched(hosts: FakeFleet, *steps: Callable[[ClusterSnapshot], bool]) -> ClusterSnapshot:
+def watched(
+    hosts: FakeFleet, *steps: Callable[[ClusterSnapshot], bool], only: frozenset[str] | None = None
+) -> ClusterSnapshot:
     """The sight that fulfils the last of the steps, each after the one before."""
     cancel, waiting = Event(), list(steps)
     with (
         Fleet(DEMO, lambda node, _: hosts[node.name], 4, hosts.timeouts) as fleet,
-        Watcher(DEMO, fleet, cancel) as watch,
+        Watcher(DEMO, fleet, cancel, only) as watch,
     ):
         for number, sight in enumerate(watch.sights()):
             if waiting[0](sight):
@@ -97,6 +99,16 @@ def test_who_has_not_answered_yet_is_pending_and_then_the_cluster_is_judged(host
 
     hosts.on("gpu2", looks, slow)
     assert watched(hosts, asked, healthy).pending == ()
+
+
+def test_of_some_hosts_the_others_are_not_asked_but_for_the_head_which_is_not_judged(
+    hosts: FakeFleet,
+) -> None:
+    sight = watched(hosts, healthy, only=frozenset({"gpu2"}))
+    assert [(host.name, host.joined) for host in sight.health.hosts] == [("gpu2", True)]
+    hosts.sent.clear()
+    assert watched(hosts, healthy, only=frozenset({"gpu1"})).health.hosts[0].name == "gpu1"
+    assert {each.host for each in hosts.sent} == {"gpu1"}
 
 
 def test_a_host_to_which_nothing_happens_is_looked_at_once_and_listened_to_on_one_line(
