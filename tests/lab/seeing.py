@@ -11,6 +11,7 @@ from typing import Any
 
 from .host import Host
 from .lab import Lab
+from .processes import wait_until
 
 Answer = subprocess.CompletedProcess[str]
 
@@ -27,11 +28,29 @@ read -r _ <&"${COPROC[0]}"
 kill $COPROC_PID
 """
 
+LISTEN = """
+import socket, sys
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+while True:
+    server.accept()[0].close()
+"""
+
 URL = "http://192.0.2.11:8000"
 """Where vLLM answers, on the head."""
 
 SUCCESS = ("is up", "is down", "healthy")
 """The words that may never be said when something failed."""
+
+
+@contextmanager
+def listening(host: Host, port: int) -> Iterator[None]:
+    """Another program that holds a port of the host."""
+    host.run("bash", "-c", f"setsid --fork python3 -c '{LISTEN}' {host.address} {port} >/run/listen.log 2>&1")
+    wait_until(f"port {port} is held", lambda: f":{port} " in host.run("ss", "-Hltn").stdout)
+    try:
+        yield
+    finally:
+        host.run("pkill", "-f", "server = socket.create_server")
 
 
 def health(lab: Lab, inventory: Path) -> dict[str, Any]:

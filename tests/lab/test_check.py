@@ -8,16 +8,9 @@ import pytest
 
 from .host import Host
 from .lab import Lab
-from .processes import wait_until
-from .seeing import bad, brought_up, containers, findings, good, two_hosts
+from .seeing import bad, brought_up, containers, findings, good, listening, two_hosts
 
 DROP = ("INPUT", "-p", "tcp", "--syn", "-s", "192.0.2.11", "-j", "DROP")
-LISTEN = """
-import socket, sys
-server = socket.create_server((sys.argv[1], int(sys.argv[2])))
-while True:
-    server.accept()[0].close()
-"""
 
 
 @contextmanager
@@ -27,17 +20,6 @@ def iptables(host: Host, *rule: str) -> Iterator[None]:
         yield
     finally:
         host.run("iptables", "-D", *rule)
-
-
-@contextmanager
-def listening(host: Host, port: int) -> Iterator[None]:
-    """Another program that holds a port of the host."""
-    host.run("bash", "-c", f"setsid --fork python3 -c '{LISTEN}' {host.address} {port} >/run/listen.log 2>&1")
-    wait_until(f"port {port} is held", lambda: f":{port} " in host.run("ss", "-Hltn").stdout)
-    try:
-        yield
-    finally:
-        host.run("pkill", "-f", "server = socket.create_server")
 
 
 def test_hosts_in_good_order_have_no_failure_and_nothing_is_left_there(lab: Lab) -> None:

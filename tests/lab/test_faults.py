@@ -193,6 +193,11 @@ def test_ctrl_c_removes_what_the_run_had_started(lab: Lab) -> None:
     assert containers(lab) == {}
 
 
+def test_a_model_is_not_served_before_the_cluster_is_up(lab: Lab) -> None:
+    serve = lab.raycluster("serve", "-y", "-i", two_hosts(lab), "alphabet")
+    failed(serve, "gpu1  the cluster is not up: no container of its head runs", "→ raycluster up")
+
+
 def test_an_unknown_host_key_is_refused_until_trusted(lab: Lab) -> None:
     (lab.home / ".ssh/known_hosts").unlink()
     inventory = two_hosts(lab, engine="mp")

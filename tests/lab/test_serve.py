@@ -12,7 +12,7 @@ from tests.payload.serving.place import VLLM
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import URL, Answer, failed, is_served, two_hosts
+from .seeing import URL, Answer, failed, is_served, listening, two_hosts
 
 CONTAINER = "raycluster-lab-gpu1"
 OURS = "/usr/local/bin/vllm serv[e]|supervisor.p[y]"
@@ -103,6 +103,35 @@ def test_a_model_that_cannot_be_served_is_told_with_its_cause_and_leaves_nothing
     assert not served.hosts["gpu1"].runs(OURS)
     logs = served.raycluster("serve", "logs", "-i", two_hosts(served))
     assert "See root cause above" in logs.stdout
+
+
+def test_what_nobody_could_ask_is_refused_before_anything_starts(served: Lab) -> None:
+    for words, said, fix in (
+        (["--headless"], "--headless: vLLM would have no server to ask", "→ leave it out"),
+        (["-h"], "--help: vLLM would print its options, and end", "-- vllm serve --help"),
+        (["-tp", "8", "-pp", "4"], "needs 32 GPUs, and Ray lists 16", "→ ask for fewer"),
+    ):
+        failed(serve(served, "alphabet", "--", *words), said, fix, "Nothing was started.")
+    assert not served.hosts["gpu1"].runs(OURS)
+
+
+def test_a_second_model_is_refused_until_the_first_is_ended(served: Lab) -> None:
+    assert serve(served, "alphabet").returncode == 0
+    failed(serve(served, "numbers"), "gpu1  alphabet is served there", "serve stop")
+    assert is_served(served)
+
+
+def test_a_port_that_another_program_holds_is_told_with_the_argument_for_another(served: Lab) -> None:
+    with listening(served.hosts["gpu1"], 8000):
+        held = serve(served, "alphabet")
+    failed(held, "another program holds the server's port on the head", "-- --port 8001")
+    assert not served.hosts["gpu1"].runs(OURS)
+
+
+def test_an_image_without_vllm_is_told_when_it_is_to_serve(served: Lab) -> None:
+    inside(served, "rm", "/usr/local/bin/vllm")
+    failed(serve(served, "alphabet"), "the image has no vLLM", "image: vllm/vllm-openai:")
+    assert not served.hosts["gpu1"].runs(OURS)
 
 
 def test_ctrl_c_while_it_loads_leaves_nothing(served: Lab) -> None:

@@ -117,6 +117,12 @@ DEAF = Variant(
     ('ENTRYPOINT ["/alone.sh"]',),
 )
 """Runs no command that it is given, which its name does not tell."""
+QUIET = Variant(
+    "quiet",
+    "printf '#!/bin/sh\\nexec \"$@\" >/tmp/said 2>&1\\n' >/quiet.sh; chmod +x /quiet.sh",
+    ('ENTRYPOINT ["/quiet.sh"]',),
+)
+"""Keeps what is said from the container's log."""
 SERVES_ITSELF = Variant("serves", "", ('ENTRYPOINT ["vllm", "serve"]',))
 
 

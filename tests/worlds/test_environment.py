@@ -11,7 +11,7 @@ from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
 from tests.lab.seeing import bad, brought_up, findings, good, is_served, two_hosts
 from tests.lab.terminal import terminal
-from tests.lab.variants import BASH_ENV, DEAF, DROPS, ENTRYPOINT, SERVES_ITSELF, Variant
+from tests.lab.variants import BASH_ENV, DEAF, DROPS, ENTRYPOINT, QUIET, SERVES_ITSELF, Variant
 
 BY_SHELLS = {"SHLVL", "_", "OLDPWD"}
 KEPT = {"docker": {"entrypoint": "keep", **living.SERVING["docker"]}}
@@ -146,6 +146,14 @@ def test_a_container_that_cannot_write_its_environment_down_is_told_with_the_fol
     assert up.returncode == 1
     assert "/var/tmp/raycluster.environment.new: Read-only file system" in up.stderr
     assert "--tmpfs=/var/tmp" in up.stderr
+
+
+def test_hosts_whose_entrypoint_keeps_what_ray_says_from_the_log_join_all_the_same(lab: Lab) -> None:
+    inventory = two_hosts(lab, image=variants.make(lab, QUIET), docker={"entrypoint": "keep"})
+    up = lab.raycluster("up", inventory)
+    assert up.returncode == 0, up.stderr
+    assert "its log has nothing of `ray start`, so it is watched for 10 s" in up.stderr
+    assert lab.hosts["gpu2"].docker("logs", "raycluster-lab-gpu2") == ""
 
 
 def test_an_entrypoint_that_waits_for_ever_is_passed_over_where_it_is_skipped_and_nothing_of_it_is_left(
