@@ -20,7 +20,7 @@ ALONE = re.compile(
 PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 NO_LINES = re.compile(r"^Usage: |\"\$schema\": ", re.MULTILINE)  # pages on the program itself
 MARK = re.compile(r"(\x02|\\x02|\\u0002)(ours|limited|exec|there|change|add|where)")
-ABOUT_NO_INVENTORY = ("init", "config")
+ABOUT_NO_INVENTORY = ("init", "config", "ls")
 
 
 def assert_typeable(output: str, called_with: Iterable[str | Path]) -> None:
