@@ -13,6 +13,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.cli import usage
 
+LIMIT = "limit"
+"""The option that may be repeated: `-l gpu1 -l gpu2` is `-l gpu1,gpu2`."""
+
 
 class _QuickValues:
     """A command that has Typer read only values that need it: its reader imports pydantic, a third of a start."""
@@ -28,6 +31,8 @@ class _QuickValues:
 def _value(param: Any, ctx: typer.Context, value: Any) -> Any:
     if ctx.resilient_parsing:
         return value
+    if isinstance(value, list) and param.name == LIMIT:
+        value = ",".join(value)
     if not _is_read(value, param.type_descriptor.annotation) or (param.required and value in (None, ())):
         return type(param).process_value(param, ctx, value)
     return param.callback(ctx, param, value) if param.callback else value
@@ -42,6 +47,13 @@ def _is_read(value: Any, annotation: Any) -> bool:
 
 class LeanCommand(_QuickValues, TyperCommand):  # type: ignore[misc]
     """A command. What it has no use for is refused in our words."""
+
+    def make_parser(self, ctx: Any) -> Any:
+        """Each -l adds to those before it."""
+        parser = super().make_parser(ctx)
+        if limit := parser._long_opt.get(f"--{LIMIT}"):  # noqa: SLF001 - an option that may be repeated is a list
+            limit.action = "append"
+        return parser
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True

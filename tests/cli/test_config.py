@@ -69,6 +69,10 @@ def test_many_hosts_that_differ_from_few_are_told_by_the_few(raycluster: Rayclus
     assert "line 8, [3-9]" in shown
 
 
+def test_show_leaves_no_blanks_at_the_ends_of_lines(raycluster: Raycluster) -> None:
+    assert not [line for line in raycluster("config", "show").stdout.splitlines() if line != line.rstrip()]
+
+
 def test_show_hides_what_looks_like_a_secret_and_says_where_it_belongs(
     raycluster: Raycluster, folder: Path
 ) -> None:

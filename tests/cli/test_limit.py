@@ -2,7 +2,8 @@
 
 import json
 
-from tests.cli.conftest import Raycluster
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.cli.conftest import Raycluster, sent
 from tests.remote.fakes import FakeFleet
 
 
@@ -35,3 +36,19 @@ def test_check_finds_what_is_wrong_with_these_hosts(good: FakeFleet, raycluster:
 
 def test_the_configuration_is_shown_of_these_hosts(raycluster: Raycluster) -> None:
     assert names(raycluster, "config", "show", "-l", "workers") == ["gpu2"]
+
+
+def test_hosts_that_are_given_one_by_one_are_all_meant(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    assert names(raycluster, "config", "show", "-l", "gpu2", "-l", "gpu1") == ["gpu1", "gpu2"]
+    assert names(raycluster, "config", "show", "-l", "gpu*", "--limit", "!gpu1") == ["gpu2"]
+    assert hosts.sent == []
+
+
+def test_what_to_type_next_is_for_the_same_hosts(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.on("gpu2", sent("run"), Output(125, stderr="no such image"))
+    up = raycluster("up", "-l", "gpu1", "-l", "gpu2")
+    assert up.exit_code == 1
+    assert "`raycluster up -l gpu1,gpu2`" in up.stderr
+    hosts.on("gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "does not answer"))
+    down = raycluster("down", "-l", "gpu2")
+    assert "`raycluster down -l gpu2` takes down what remains." in down.stderr

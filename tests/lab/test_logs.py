@@ -158,3 +158,11 @@ def test_a_log_of_a_hundred_thousand_lines_takes_seconds_and_may_be_left_half_re
     argv, env = cluster.raycluster_command("logs", "-i", two_hosts(cluster))
     left = cluster.laptop(["sh", "-c", '"$@" | head -1', "sh", *argv], env=env)
     assert (left.stdout.count("\n"), left.stderr) == (1, "")
+
+
+def test_a_reader_that_has_enough_ends_it_here_and_on_the_hosts(cluster: Lab) -> None:
+    argv, env = cluster.raycluster_command("logs", "-i", two_hosts(cluster), "-f")
+    left = cluster.laptop(["bash", "-c", '"$@" | head -1; echo ${PIPESTATUS[0]}', "bash", *argv], env=env)
+    assert (left.stdout.splitlines()[1:], left.stderr) == (["141"], "")
+    for host in ("gpu1", "gpu2"):
+        wait_until("nobody follows", lambda host=host: not cluster.hosts[host].runs(FOLLOWERS), 10)  # type: ignore[misc]

@@ -63,18 +63,19 @@ def exec_(
     from orchestrator.cli.run.session import session
     from orchestrator.cli.run.stdin import standard_input
     from orchestrator.plan.actions.adhoc import plan_exec
-    from orchestrator.plan.command import Command
     from orchestrator.remote.execute.adhoc import execute, execute_all
     from orchestrator.remote.execute.events import LookBegan
 
-    # `exec inventory.yaml …`, as with the other commands
-    if words[1:2] == ["--"] or words[0].endswith((".yaml", ".yml")):
-        what = f"{words[0]}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
-        raise typer.BadParameter(what, param_hint="COMMAND")
+    first, behind = words[0], words[2:] if words[1:2] == ["--"] else words[1:]
+    if first.endswith((".yaml", ".yml")):  # `exec inventory.yaml …`, as with the other commands
+        inventory_file.refuse(f'"{first}" goes with -i: {_meant("-i", first, behind)}')
     cluster = inventory_file.load(None, file)
-    if words[0] in {node.name for node in cluster.nodes}:  # `exec gpu1 nvidia-smi`, as `docker exec` has it
-        meant = Command(("raycluster", "exec", "-l", words[0], "--", *(words[1:] or ["COMMAND"]))).shown()
-        inventory_file.refuse(f'"{words[0]}" is a host, no command: {meant}')
+    if first in {node.name for node in cluster.nodes}:  # `exec gpu1 nvidia-smi`, as `docker exec` has it
+        given = f"{limit},{first}" if limit else first
+        inventory_file.refuse(f'"{first}" is a host, no command: {_meant("-l", given, behind)}')
+    if words[1:2] == ["--"]:
+        what = f"{first}: before the command stand only options, such as -i INVENTORY and -l HOSTS"
+        raise typer.BadParameter(what, param_hint="COMMAND")
     nodes = inventory_file.selected(cluster, limit)
     alone = len(nodes) == 1
     live = alone and output == "text"
@@ -97,3 +98,13 @@ def exec_(
         show(results)
     show_troubles(results, words)
     raise typer.Exit(INTERRUPTED if run.cancel.is_set() else max(each.exit_code for each in results))
+
+
+def _meant(option: str, value: str, command: list[str]) -> str:
+    """The line with what belongs before the command, as an option."""
+    from orchestrator.plan.command import Command
+
+    at = command.index("--") if "--" in command else 0
+    options = command[:at] if all(word.startswith("-") for word in command[:at]) else []
+    own = command[at + 1 :] if options else command
+    return Command(("raycluster", "exec", option, value, *options, "--", *(own or ["COMMAND"]))).shown()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output.console import answer
+from orchestrator.cli.output.console import answer, print_table
 from orchestrator.cli.output.json import ConfigAnswer
 from orchestrator.model import redact
 from orchestrator.model.inventory.provenance import HostSettings, Origin, Setting, SettingSource, Value
@@ -22,12 +22,12 @@ def show_settings(config: ConfigAnswer) -> None:
     answer().print(
         Text(f"cluster {config.cluster}: {plural(len(config.hosts), 'host')}, from {config.file}", "bold")
     )
-    answer().print(_hosts(config))
+    print_table(_hosts(config))
     blocks = {"the cluster": config.settings, **_shared(config.hosts)}
     widest = max(len(each.key) for settings in blocks.values() for each in settings)
     for title, settings in blocks.items():
         answer().print(Text(f"\n{title}", "bold"))
-        answer().print(_block(settings, widest))
+        print_table(_block(settings, widest))
     if any(redact.HIDDEN in str(each.value) for settings in blocks.values() for each in settings):
         why = f"{redact.HIDDEN}: looks like a secret; `secrets:` keeps one out of the file and off command lines"
         answer().print(Text(f"\n{why}", "yellow"))

@@ -64,6 +64,13 @@ def painted(text: str, style: str) -> str:
     return drawn.get()
 
 
+def print_table(table: RenderableType) -> None:
+    """A table without the blanks that fill its last column."""
+    with answer().capture() as drawn:
+        answer().print(table)
+    write_lines("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+
+
 def write_lines(text: str) -> None:
     """Text that is `printable` and `painted` already, all at once: Rich takes 0.2 ms for a line."""
     answer().file.write(text)

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.model.inventory.mistakes import InventoryError
-from orchestrator.model.inventory.parse import parse
+from orchestrator.model.inventory.parse import FOREIGN, parse
 from orchestrator.model.inventory.yaml_source import Source, from_text
 
 TOP = "cluster: demo\nimage: vllm\n"
@@ -724,3 +724,19 @@ def test_more_problems_than_anyone_reads_are_cut() -> None:
     assert isinstance(found, InventoryError)
     assert len(found.text().splitlines()) == 301
     assert found.text().endswith("\nThere are more mistakes; these first.")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "key"),
+    [
+        ("services:\n  web: {image: x}\nvolumes: {}\n", "f:1:1", "services"),
+        ("docker: {image: x}\nprovider: {type: local}\nmax_workers: 2\n", "f:2:1", "provider"),
+        ("all:\n  hosts: {gpu1: {}}\n", "f:1:1", "all"),
+    ],
+)
+def test_a_file_of_another_tool_is_told_in_one_mistake(text: str, place: str, key: str) -> None:
+    assert mistakes(text) == [f"{place}: {key}: {FOREIGN}"]
+
+
+def test_a_file_with_a_word_of_ours_mistyped_is_an_inventory() -> None:
+    assert any('did you mean "cluster"' in each for each in mistakes("clutser: x\nservices: {}\n"))
