@@ -52,5 +52,5 @@ def test_where_the_head_cannot_add_ray_nothing_is_copied_or_started(
     up = raycluster("up")
     assert (up.exit_code, up.stdout) == (1, "")
     said = f"gpu1, gpu2  {TITLE}: ERROR: No matching distribution found for ray==2.56.0 (exit code 1)\n"
-    assert f"✗ cluster demo is not up: its head failed\n  {said}" in up.stderr
+    assert f"✗ cluster demo is not up: all 2 hosts failed\n  {said}" in up.stderr
     assert not {"save", "run", "load"} & {word for each in building.sent for word in each.command.argv}

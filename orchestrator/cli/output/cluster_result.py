@@ -112,7 +112,9 @@ def _headline(done: RunResult) -> str:
     if done.interrupted or done.lost:
         return f"{done.run.command} of cluster {cluster.name} was interrupted{done.lost and ': ' + done.lost}"
     if _headless(done):
-        return f"cluster {cluster.name} is not up: its head failed"
+        every = len(cluster.nodes) > 1 and done.failed >= {node.name for node in cluster.nodes}
+        why = f"all {len(cluster.nodes)} hosts failed" if every else "its head failed"
+        return f"cluster {cluster.name} is not up: {why}"
     return f"cluster {cluster.name} is not complete: {len(done.failed)} of {len(cluster.nodes)} hosts failed"
 
 
