@@ -72,6 +72,7 @@ class Root(LazyGroup):
 
     def invoke(self, ctx: Any) -> Any:
         with usage.told_plainly(self, self.words):
+            usage.refuse_pasted_dashes(ctx, self.words)
             return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -104,7 +105,7 @@ class Root(LazyGroup):
             moved.append(words.pop(0))
             if moved[-1] in ("-i", "--inventory") and words:
                 moved.append(words.pop(0))
-        if not moved or not words or words[0] not in self.commands:
+        if not moved or not words or words[0][:1] == "-":
             return list(args)
         group = getattr(self.get_command(None, words[0]), "commands", {})
         at = 2 if words[1:2] and words[1] in group else 1

@@ -1,17 +1,21 @@
 """What one types by habit → what it is called here: the words of Docker, Kubernetes, SSH, Ansible and Ray."""
 
 COMMANDS = {
-    **dict.fromkeys(("ps", "stat", "state", "info", "get", "describe", "nodes", "hosts"), "status"),
+    **dict.fromkeys(
+        ("ps", "stat", "state", "info", "get", "describe", "nodes", "hosts", "sinfo", "details"), "status"
+    ),
     **dict.fromkeys(("top", "htop", "watch", "monitor"), "status --watch"),
     **dict.fromkeys(("start", "create", "deploy", "launch", "apply", "run-cluster"), "up"),
-    **dict.fromkeys(("stop", "kill", "destroy", "delete", "teardown", "terminate", "shutdown"), "down"),
+    **dict.fromkeys(
+        ("stop", "kill", "destroy", "delete", "teardown", "terminate", "shutdown", "drain"), "down"
+    ),
     **dict.fromkeys(("reboot", "reload"), "restart"),
     **dict.fromkeys(("doctor", "preflight", "ping", "test", "verify"), "check"),
     **dict.fromkeys(("validate", "lint"), "config check"),
     **dict.fromkeys(("inspect", "show"), "config show"),
     **dict.fromkeys(("log", "tail"), "logs"),
     **dict.fromkeys(("ssh", "attach", "bash", "sh", "connect", "login", "enter"), "shell"),
-    **dict.fromkeys(("run", "submit", "command", "cmd"), "exec --"),
+    **dict.fromkeys(("run", "submit", "command", "cmd", "srun"), "exec --"),
     "nvidia-smi": "exec -- nvidia-smi",
     **dict.fromkeys(("list", "clusters", "history"), "ls"),
     **dict.fromkeys(("rm", "del"), "remove"),
@@ -24,8 +28,28 @@ COMMANDS = {
     "schema": "config schema",
     "example": "config example",
     "prune": "down --prune",
+    "port-forward": "dashboard",
 }
 """The word after `raycluster` → the words it stands for; what follows it is carried over where it can stand there."""
+
+NOUNS = {
+    *(
+        "pod",
+        "pods",
+        "po",
+        "node",
+        "nodes",
+        "no",
+        "container",
+        "containers",
+        "service",
+        "services",
+        "svc",
+        "all",
+    ),
+    *("deployment", "deployments", "deploy", "job", "jobs", "cluster", "logs"),
+}
+"""What other tools have between a command and a name, as in `kubectl get pods`; it says nothing here."""
 
 IN_GROUPS = {
     "config": {
@@ -48,6 +72,9 @@ IN_GROUPS = {
 }
 """The same for the word after a group of commands."""
 
+TIMEOUTS = (
+    "of connections: `ssh: {connect_timeout: 10}` in the inventory; of a whole run: timeout 10m {command}"
+)
 OPTIONS = {
     **dict.fromkeys(("-V", "--ver"), "raycluster --version"),
     "--version": "raycluster --version",
@@ -67,12 +94,9 @@ OPTIONS = {
         ("--wait", "--no-detach", "--foreground"), "not needed: `up` and `serve` wait until all is up"
     ),
     **dict.fromkeys(("--no-wait", "--async"), "a command ends when its work is done; for the shell, add &"),
-    **dict.fromkeys(
-        ("--timeout", "--wait-timeout", "--connect-timeout"),
-        "of connections: `ssh: {connect_timeout: 10}` in the inventory; of a whole run: timeout 10m {command}",
-    ),
+    **dict.fromkeys(("--timeout", "--wait-timeout", "--connect-timeout"), TIMEOUTS),
     **dict.fromkeys(("--no-color", "--no-colour", "--color", "--no-ansi"), "NO_COLOR=1 {command}"),
-    **dict.fromkeys(("-n", "--tail", "--lines"), "raycluster logs -n N"),
+    **dict.fromkeys(("--tail", "--lines"), "raycluster logs -n N"),
     **dict.fromkeys(("--follow",), "raycluster logs -f"),
     **dict.fromkeys(("-w", "--watch"), "raycluster status --watch"),
     **dict.fromkeys(("--force", "--assume-yes", "--auto-approve", "--no-input", "--batch"), "-y"),
@@ -85,10 +109,24 @@ OPTIONS = {
     **dict.fromkeys(("-e", "--env"), "`env: {NAME: value}` in the inventory"),
     "--env-file": "`secrets: [NAME]` in the inventory takes it from this shell's environment",
     "--gpus": "`docker: {gpus: all}` in the inventory",
+    "--pull": "`docker: {pull: always}` in the inventory",
+    **dict.fromkeys(("--volume", "--mount"), "`docker: {args: [-v, /data:/data]}` in the inventory"),
+    **dict.fromkeys(("-p", "--publish"), "not needed: containers are in the host's network"),
+    **dict.fromkeys(("-b", "--become", "--sudo"), "`docker: {command: sudo -n docker}` in the inventory"),
+    **dict.fromkeys(("-k", "-K", "--ask-pass", "--password"), "logins are by key or agent, not by password"),
     **dict.fromkeys(("--all", "-a", "-A"), "not needed: a command is for all hosts, unless -l names some"),
     "--profile": "an inventory for each: -i FILE",
 }
 """An option that a command lacks → what does it here. `{command}` is the command as it was typed, without options."""
+
+BY_COMMAND = {
+    "exec": dict.fromkeys(("-w", "-u", "--user"), ""),
+    "dashboard": {"-p": "--port PORT"},
+    "shell": {"-c": "for a command there is: raycluster exec -- COMMAND"},
+    "logs": {"-t": "", "-c": ""},
+    **{command: {"-t": TIMEOUTS} for command in ("up", "down", "restart")},
+}
+"""The same for one command, where its users mean something else by the option; empty where that is not here."""
 
 JSON = ("--json", "--as-json", "--format", "--yaml", "-J")
 HOSTS = ("--host", "--hosts", "--node", "--nodes", "-H", "-l", "--limit", "--only", "--target")

@@ -19,6 +19,8 @@ SIMILAR = 0.7
 """How like a word has to be to be suggested: `--json` is less like `--jobs`."""
 PROGRAM = "raycluster"
 LONGEST = 60
+DASHES = "".join(map(chr, (*range(0x2010, 0x2016), 0x2212)))
+"""Those of Unicode that look like one of the keyboard."""
 SCREEN = 1200
 """Characters that are shown of a mistake, whatever was typed."""
 VALUE = {int: "a whole number", float: "a number"}
@@ -100,7 +102,7 @@ def unknown_command(ctx: Any, word: str, rest: Sequence[str]) -> CommandLineErro
         carried = list(_carried(ctx, meant, rest))
         line = " ".join((group, meant, *carried, *_needed(ctx, meant, carried))).rstrip()
         return CommandLineError(f"no such command: {word} → {line}", ctx)
-    near = get_close_matches(word, ctx.command.commands, 1, SIMILAR)
+    near = get_close_matches(word.lower(), ctx.command.commands, 1, SIMILAR)
     line = shlex.join((*group.split(), near[0], *rest)) if near else f"{group} -h lists them"
     command: Any = _command(ctx, near[0]) if near else None
     if near and not rest and (hasattr(command, "commands") or any(each.required for each in command.params)):
@@ -116,10 +118,24 @@ def too_many(ctx: Any, words: Sequence[str]) -> CommandLineError:
     if named and "limit" in ctx.params and not any("/" in each or "." in each for each in (named, *words)):
         hosts = shlex.quote(",".join((named, *words)))
         return CommandLineError(f"hosts go with -l: {ctx.command_path} -l {hosts}", ctx)
-    than = f"one {takes}" if takes else "options only"
-    return CommandLineError(
-        f"{ctx.command_path} takes {than}: {what} is too much → {ctx.command_path} -h", ctx
-    )
+    if ctx.info_name == "shell":
+        line = shlex.join((PROGRAM, "exec", "-l", ctx.params["host"], "--", *words))
+        return CommandLineError(f"{ctx.command_path} takes no command → {line}", ctx)
+    than = f"one {takes}, not also" if takes else "options only, not"
+    return CommandLineError(f"{ctx.command_path} takes {than} {what} → {ctx.command_path} -h", ctx)
+
+
+def refuse_pasted_dashes(ctx: Any, args: Sequence[str]) -> None:
+    """An option that begins with another dash, as web pages and documents have them, would be taken for a word."""
+    words = list(takewhile("--".__ne__, args))
+    own = words[:2] if words[:1] == ["exec"] else words  # what follows may be the command's
+    word = next((each for each in own if set(each[:2]) & set(DASHES)), "")
+    name = word.lstrip(f"-{DASHES}")
+    if not word or word[0] not in f"-{DASHES}" or not name:
+        return
+    dashes = "-" if len(name.partition("=")[0]) == 1 else "--"
+    line = shlex.join((PROGRAM, *(dashes + name if each == word else each for each in args)))
+    raise CommandLineError(f'{_short(word)}: this dash is not "-" → {line}', ctx)
 
 
 def _carried(ctx: Any, meant: str, rest: Sequence[str]) -> Iterator[str]:
@@ -128,23 +144,31 @@ def _carried(ctx: Any, meant: str, rest: Sequence[str]) -> Iterator[str]:
     if not all(word.isprintable() and len(word) <= LONGEST for word in rest):
         return
     if first == "exec":
-        yield from map(shlex.quote, rest or (["COMMAND"] if more == ["--"] else []))
+        known = [] if rest and rest[0][:1] == "-" else rest
+        yield from map(shlex.quote, known or (["COMMAND"] if more == ["--"] else []))
         return
     command = _command(ctx, meant)
     if command is None or hasattr(command, "commands"):
         return
     options = {name: each for each in command.params for name in each.opts if name[:1] == "-"}
-    takes_file = any(each.name == "inventory" for each in command.params)
-    words, carried = iter(rest), list[str]()
+    arguments = {each.name for each in command.params if each.param_type_name == "argument"}
+    words, carried, hosts = iter(rest), list[str](), list[str]()
     for word in words:
-        option = options.get(word.partition("=")[0])
+        given = "-i" if habits.OPTIONS.get(word) == "-i FILE" else word
+        option = options.get(given.partition("=")[0])
         if word[:1] == "-" and option is None:
             return
-        host = option is None and takes_file and "/" not in word and not word.endswith((".yaml", ".yml"))
-        carried += ["-l", word] if host and "-l" in options else [word]
-        if option and not (option.is_flag or option.count or "=" in word):
-            carried.append(next(words, "VALUE"))
-    yield from map(shlex.quote, carried)
+        if option:
+            takes_next = not (option.is_flag or option.count or "=" in word)
+            value = [next(words, "VALUE")] if takes_next else []
+            forms = get_args(option.type_descriptor.annotation)
+            carried += [given, *value] if not (forms and value) or value[0] in forms else []
+        elif "inventory" in arguments and "/" not in word and not word.endswith((".yaml", ".yml")):
+            hosts += [] if word in habits.NOUNS else [word]
+        elif arguments:
+            carried.append(word)
+    limit = ["-l", ",".join(hosts)] if hosts and "-l" in options else []
+    yield from map(shlex.quote, [*limit, *carried])
 
 
 def _command(ctx: Any, meant: str) -> Any:
@@ -178,12 +202,31 @@ def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]
         return _instead(args, name, "-o", form) if form else f"it has no JSON; {command} -h"
     if name in habits.HOSTS:
         if "limit" not in params:
-            return f"not here: {command} is for the whole cluster"
+            return f"not here: {command} takes no hosts; {command} -h"
         return _instead(args, name, "-l", "HOSTS")
-    near = get_close_matches(name, [each for param in params.values() for each in param.opts], 1, SIMILAR)
-    if name in habits.OPTIONS and not (near and near[0][:-1] == name[:-1]):
-        return _known(habits.OPTIONS[name], name, args, command, params)
+    known = [each for param in params.values() for each in param.opts]
+    whole = next((each for each in args if each.startswith(name)), name)
+    if f"-{whole}" in known:  # one dash for two
+        return _instead(args, whole, f"-{whole}")
+    return _known_or_near(name, args, command, params, known)
+
+
+def _known_or_near(
+    name: str, args: Sequence[str], command: str, params: dict[str, Any], known: Sequence[str]
+) -> str:
+    near = get_close_matches(name, known, 1, SIMILAR)
+    habit = habits.BY_COMMAND.get(command.rsplit(maxsplit=1)[-1], {}).get(name, habits.OPTIONS.get(name, ""))
+    if name == "-c" and habit == "-i FILE" and not _names_file(args, name):
+        habit = ""
+    if habit and not (near and near[0][:-1] == name[:-1]):
+        return _known(habit, name, args, command, params)
     return _instead(args, name, near[0]) if near else f"{command} -h lists them"
+
+
+def _names_file(args: Sequence[str], option: str) -> bool:
+    """Whether the word after an option may be a file, or is not there."""
+    word = next(iter(args[args.index(option) + 1 :]), "") if option in args else ""
+    return not word or "." in word or "/" in word
 
 
 def _known(meant: str, name: str, args: Sequence[str], command: str, params: dict[str, Any]) -> str:
@@ -244,6 +287,8 @@ def _value(error: exceptions.BadParameter) -> str:
 def _number(param: Any) -> str:
     low, high = param.type_descriptor.parameter_info.min, param.type_descriptor.parameter_info.max
     what = next((words for kind, words in VALUE.items() if kind in _kinds(param)), "something else")
+    if high is None and low is not None:
+        return f"{what}, at least {low}"
     return what + (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
 
 

@@ -44,8 +44,10 @@ def parse(written: str) -> tuple[Target, ...]:
     if addresses.is_ip(written):
         return (Target(written),)
     found = split(written)
-    if not found:
-        raise ValueError(f'should be [user@]host[:port], such as "ubuntu@gpu1:2222", not {quoted(written)}')
+    if "," in written:
+        raise ValueError("separate machines by blanks, not by commas")
+    if not found or found[0] == "" or not ("1" if found[2] is None else found[2]).isdecimal():
+        raise ValueError('should be [user@]host[:port], such as "ubuntu@gpu1:2222"')
     user = None if found[0] is None else values.user(found[0])
     port = None if found[2] is None else values.port(found[2])
     host = found[1]

@@ -105,7 +105,7 @@ def test_a_machine_whose_address_is_not_to_be_told_is_not_written(
     ("words", "why"),
     [
         (["add", "gpu2"], "gpu2: in inventory.yaml already. Nothing was done."),
-        (["add", "gpu3:x"], "from 1 to 65535"),
+        (["add", "gpu3:x"], "should be [user@]host[:port]"),
         (["add"], "raycluster add: HOST is missing → raycluster add -h"),
         (
             ["add", "other.yaml", "gpu3"],

@@ -106,7 +106,7 @@ def test_the_schema_of_the_inventory_is_the_default(raycluster: Raycluster) -> N
 def test_an_unknown_schema_is_a_usage_error_that_names_those_there_are(raycluster: Raycluster) -> None:
     ran = raycluster("config", "schema", "stauts")
     assert ran.exit_code == 2
-    assert "there are schemas of inventory, status, check, lock" in " ".join(ran.stderr.split())
+    assert "should be one of inventory, status, check, lock" in " ".join(ran.stderr.split())
 
 
 def printed(raycluster: Raycluster, what: str, *words: str) -> list[str]:

@@ -43,6 +43,13 @@ def meant(raycluster: Raycluster, hosts: FakeFleet, *words: str) -> str:
         ("statsu", "raycluster status"),
         ("config validate", "raycluster config check"),
         ("lock break -y", "raycluster lock release -y"),
+        ("apply -f my.yaml", "raycluster up -i my.yaml"),
+        ("get pods -o wide", "raycluster status"),
+        ("delete pod gpu2 gpu3", "raycluster down -l gpu2,gpu3"),
+        ("run --rm gpu2 bash", "raycluster exec -- COMMAND"),
+        ("UP", "raycluster up"),
+        ("-i my.yaml ps", "raycluster status -i my.yaml"),
+        ("-i my.yaml all -m ping", "raycluster -h lists them"),
         ("sudo", "raycluster -h lists them"),
         ("join", "raycluster add HOST"),
         ("confi", "raycluster config -h"),
@@ -74,6 +81,14 @@ def test_a_command_of_another_tool_is_answered_with_ours(
         ("up --lmit gpu2", "raycluster up --limit gpu2"),
         ("up --nonsense", "raycluster up -h lists them"),
         ("serve Qwen/Qwen3-32B --json", "raycluster serve Qwen/Qwen3-32B -o jsonl"),
+        ("up -dry-run", "raycluster up --dry-run"),
+        ("down -t 30", habits.TIMEOUTS.replace("{command}", "raycluster down")),
+        ("logs -t", "raycluster logs -h lists them"),
+        ("logs -c vllm gpu2", "raycluster logs -h lists them"),
+        ("exec -u root -- ls", "raycluster exec -h lists them"),
+        ("dashboard -p 8265", "raycluster dashboard --port 8265"),
+        ("shell -c ls", "for a command there is: raycluster exec -- COMMAND"),
+        ("serve --model Qwen/Qwen3-32B", "raycluster serve Qwen/Qwen3-32B"),
         ("-l gpu2 down", "options go after the command: raycluster down -l gpu2"),
         ("--json status", "raycluster status -o json"),
         ("--no-color status", "NO_COLOR=1 raycluster status"),
@@ -84,6 +99,47 @@ def test_an_option_of_another_tool_is_answered_with_ours(
     typed: str, line: str, hosts: FakeFleet, raycluster: Raycluster
 ) -> None:
     assert meant(raycluster, hosts, *shlex.split(typed)) == line
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("up \N{EN DASH}-dry-run", "raycluster up --dry-run"),
+        ("up \N{EM DASH}dry-run", "raycluster up --dry-run"),
+        ("status \N{MINUS SIGN}l gpu2", "raycluster status -l gpu2"),
+        ("down -\N{HYPHEN}yes", "raycluster down --yes"),
+        ("exec \N{EN DASH}l gpu2 -- echo \N{EN DASH}", "raycluster exec -l gpu2 -- echo '\N{EN DASH}'"),
+    ],
+)
+def test_a_dash_of_a_web_page_is_told(
+    typed: str, line: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    assert meant(raycluster, hosts, *shlex.split(typed)) == line
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        (
+            "https://huggingface.co/Qwen/Qwen3-32B",
+            "a model is named ORG/NAME, without an address: raycluster serve Qwen/Qwen3-32B\n",
+        ),
+        (
+            "hf://Qwen/Qwen3-32B",
+            "a model is named ORG/NAME, without an address: raycluster serve Qwen/Qwen3-32B\n",
+        ),
+        ("https://example.com", "a model is named ORG/NAME, without an address: raycluster serve MODEL\n"),
+        (
+            "Qwen/Qwen3-32B extra",
+            '"extra" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768\n',
+        ),
+    ],
+)
+def test_what_no_model_is_called_is_not_served(
+    typed: str, line: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster("serve", *typed.split())
+    assert (ran.exit_code, ran.stdout, ran.stderr, hosts.sent) == (2, "", line, [])
 
 
 @pytest.mark.parametrize("option", ["-t", "-q", "-d", "--wait", "--timeout", "--profile", "--image"])
@@ -190,8 +246,8 @@ def test_the_word_of_the_help_is_answered_with_a_name(hosts: FakeFleet, rayclust
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("up -j x", '--jobs: should be a whole number from 1, not "x"'),
-        ("up -j 0", '--jobs: should be a whole number from 1, not "0"'),
+        ("up -j x", '--jobs: should be a whole number, at least 1, not "x"'),
+        ("up -j 0", '--jobs: should be a whole number, at least 1, not "0"'),
         ("dashboard --port 99999", '--port: should be a whole number from 1 to 65535, not "99999"'),
         ("status -o wide", '--output: should be one of text, json, jsonl, not "wide"'),
         (
@@ -199,7 +255,7 @@ def test_the_word_of_the_help_is_answered_with_a_name(hosts: FakeFleet, rayclust
             '--output: should be one of text, json, jsonl, not "jason"; did you mean "json"?',
         ),
         ("exec", "raycluster exec: COMMAND is missing → raycluster exec -h"),
-        ("shell a b", "raycluster shell takes one HOST: b is too much → raycluster shell -h"),
+        ("shell a b", "raycluster shell takes no command → raycluster exec -l a -- b"),
         ("logs -n x", '-n: "x" is neither a number of lines nor all'),
     ],
 )

@@ -53,7 +53,7 @@ def test_an_image_that_came_as_another_is_no_success(one_has_it: FakeFleet, rayc
     ("words", "told"),
     [
         (("x@sha256:" + "0" * 64,), "is named by its digest, which a copy does not carry"),
-        (("UPPER",), "IMAGE an image's name is lower case"),
+        (("UPPER",), "IMAGE: an image's name is lower case"),
         (("--from", "gpu9"), "--from: no host matches"),
         (("--from", "*"), "--from: one host, not 2"),
         (("-o", "sh"), "--output: should be one of text, jsonl, not"),

@@ -97,7 +97,7 @@ def test_a_file_that_is_there_is_never_replaced_without_a_yes(
     [
         ([], "no machine is named: raycluster init gpu1 gpu2 gpu3, the head first. Nothing was done."),
         (["gpu1", "gpu1"], '"gpu1" is there twice'),
-        (["gpu1:x"], "from 1 to 65535"),
+        (["gpu1:x"], "should be [user@]host[:port]"),
         (["gpu1", "--image", "A B"], "should be a Docker image"),
         (
             ["gpu1", "-i", "none/inventory.yaml"],

@@ -103,6 +103,41 @@ def noise(chance: random.Random) -> list[str]:
     )
 
 
+def pasted_from_a_page(chance: random.Random) -> list[str]:
+    """Typography in the place of an option's dashes."""
+    path = leaf(chance, "--inventory")
+    option = chance.choice([name for name in options(path) if name.startswith("--")])
+    dashes = chance.choice(("\N{EN DASH}", "\N{EM DASH}", "\N{EN DASH}-", "\N{MINUS SIGN}", "-\N{HYPHEN}"))
+    return [*started(path), dashes + option[2:]]
+
+
+def line_of_another_tool(chance: random.Random) -> list[str]:
+    line = chance.choice(
+        (
+            *(
+                "compose up -d",
+                "kubectl get pods -A",
+                "get nodes -o wide",
+                "describe node gpu2",
+                "apply -f my.yaml",
+            ),
+            *("delete pod gpu2", "rollout restart", "port-forward 8265", "scale --replicas=3", "app exec ls"),
+            *(
+                "all -m ping",
+                "playbook site.yml",
+                "-N 2 up",
+                "srun -N 2 hostname",
+                "squeue",
+                "up --scale worker=3",
+            ),
+            *("down --volumes", "down -t 30", "logs -t", "run --rm gpu2 bash", "up --become", "up -dry-run"),
+            *("serve --model org/model", "serve https://huggingface.co/org/model", "serve org/model extra"),
+            *("init gpu1,gpu2", "init http://gpu1", "init gpu1:ssh", "shell gpu1 ls", "UP", "restart --hard"),
+        )
+    )
+    return line.split()
+
+
 def lines(make: Make) -> Iterator[list[str]]:
     chance = random.Random(make.__name__)
     while True:
@@ -119,6 +154,8 @@ def lines(make: Make) -> Iterator[list[str]]:
         wrong_value,
         word_too_many,
         host_where_the_inventory_belongs,
+        pasted_from_a_page,
+        line_of_another_tool,
         noise,
     ],
 )

@@ -29,14 +29,16 @@ def test_a_range_stands_for_several() -> None:
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ("gpu1:ssh", 'should be a whole number from 1 to 65535, not "ssh"'),
-        ("gpu1:", 'should be a whole number from 1 to 65535, not ""'),
-        ("@gpu1", "should not be empty"),
+        ("gpu1:ssh", "should be [user@]host[:port]"),
+        ("gpu1:", "should be [user@]host[:port]"),
+        ("@gpu1", "should be [user@]host[:port]"),
+        ("http://gpu1", "should be [user@]host[:port]"),
+        ("gpu1,gpu2", "separate machines by blanks, not by commas"),
         ("gpu;1", "should be a host name"),
         ("-oProxyCommand=x", 'should not start with "-"'),
         ("gpu[3-1]", "runs backwards"),
         ("me@local", '"local" is this machine, reached without SSH: write it alone'),
-        ("a:b:c", 'should be [user@]host[:port], such as "ubuntu@gpu1:2222", not "a:b:c"'),
+        ("a:b:c", 'should be [user@]host[:port], such as "ubuntu@gpu1:2222"'),
     ],
 )
 def test_what_is_no_host_is_told(written: str, why: str) -> None:
@@ -49,7 +51,7 @@ def test_what_is_no_host_is_told(written: str, why: str) -> None:
     ("words", "why"),
     [
         ([], "name at least one machine"),
-        (["gpu1", "gpu2:x"], '"gpu2:x": should be a whole number from 1 to 65535, not "x"'),
+        (["gpu1", "gpu2:70000"], '"gpu2:70000": should be a whole number from 1 to 65535, not "70000"'),
         (["gpu[1-1024]", "gpu0"], "these are 1,025 hosts; a cluster has at most 1,024"),
         (["gpu[1-3]", "gpu2"], '"gpu2" is there twice'),
     ],

@@ -109,10 +109,11 @@ def schema(
     from orchestrator.cli.output import json as answers
     from orchestrator.cli.output.console import answer
     from orchestrator.model.inventory.json_schema import of_inventory
+    from orchestrator.model.inventory.mistakes import quoted
 
     if what not in ("inventory", *answers.SCHEMAS):
         known = ", ".join(("inventory", *answers.SCHEMAS))
-        raise typer.BadParameter(f"there are schemas of {known}", param_hint="WHAT")
+        raise typer.BadParameter(f"should be one of {known}, not {quoted(what)}", param_hint="WHAT")
     made = of_inventory() if what == "inventory" else answers.schema(what)
     answer().print(json.dumps(made, indent=2))
 

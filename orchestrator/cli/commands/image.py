@@ -80,7 +80,7 @@ def _checked(image: str) -> str:
     try:
         return values.image(image)
     except ValueError as why:
-        inventory_file.refuse(f"IMAGE {why}")
+        inventory_file.refuse(f"IMAGE: {why}")
 
 
 def _node(cluster: "Cluster", name: str) -> "Node":

@@ -46,6 +46,10 @@ class ModelFirst(LeanGroup):
                 theirs.append(word)
             else:
                 mine.append(word)
+        if theirs and theirs[0].partition("=")[0] in ("-m", "--model"):
+            name, _, model = theirs[0].partition("=")
+            line = Command(("raycluster", "serve", model or next(iter(theirs[1:]), METAVAR), *mine)).shown()
+            inventory_file.refuse(f"no such option: {name} → {line}")
         if theirs:
             meant = Command(("raycluster", "serve", *mine, "--", *theirs, *rest)).shown()
             name = theirs[0].partition("=")[0]
@@ -194,9 +198,14 @@ def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...], *, yes: 
     if name in COMMANDS:
         inventory_file.refuse(f'"{name}" goes first: {typed.line(f"serve {name}")}')
     if name and not name.startswith("-"):
+        _refuse_address(name)
         own = cluster.serve and cluster.serve.name
         if not (yes or "/" in name or name[0] in ".~" or name == own):
             _make_sure(name, own or "Qwen/Qwen3-32B")
+        if args and args[0][:1] != "-":
+            inventory_file.refuse(
+                f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768'
+            )
         return Model(name, args)
     args = (name, *args) if name else args
     if cluster.serve is None:
@@ -204,6 +213,17 @@ def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...], *, yes: 
             "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"
         )
     return Model(cluster.serve.name, (*cluster.serve.args, *args))
+
+
+def _refuse_address(name: str) -> None:
+    """Exit code 2 for the address of a model's page."""
+    from orchestrator.cli import usage
+
+    scheme, _, page = name.partition("://")
+    if scheme in ("http", "https", "hf"):
+        parts = page.split("/") if scheme == "hf" else page.split("/")[1:]
+        model = "/".join(parts[:2]) if parts[1:] else METAVAR
+        inventory_file.refuse(f"a model is named ORG/NAME, without an address: {usage.meant(name, model)}")
 
 
 def _make_sure(word: str, model: str) -> None:

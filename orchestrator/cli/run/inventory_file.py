@@ -108,9 +108,16 @@ def _refuse_argument(argument: str, option: str | None) -> NoReturn:
         refuse(
             f"{shortened(argument)}: there is no such file. The argument is the inventory; hosts go with -l"
         )
+    named = f'"{argument}" {_is_or_names(cluster, argument)} of {file}'
     if ctx and "limit" not in ctx.params:
-        refuse(f'"{argument}" is a host of {file}; {ctx.command_path} is for the whole cluster')
-    refuse(f'"{argument}" is a host of {file}, and hosts go with -l: {usage.meant(argument, "-l", argument)}')
+        refuse(f"{named}; {ctx.command_path} is for the whole cluster")
+    limit = ctx.params["limit"] if ctx else None
+    both = usage.meant(limit, f"{limit},{argument}").removesuffix(f" {argument}") if limit else ""
+    refuse(f"{named}, and hosts go with -l: {both or usage.meant(argument, '-l', argument)}")
+
+
+def _is_or_names(cluster: "Cluster", argument: str) -> str:
+    return "is a host" if any(node.name == argument for node in cluster.nodes) else "names hosts"
 
 
 def load_for_hosts(

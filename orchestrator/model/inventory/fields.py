@@ -3,6 +3,7 @@
 Each reads what is written, notes every fault with its path, and describes itself as JSON Schema.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -85,7 +86,7 @@ class MapOf:
 
     def read(self, written: object, path: Path, faults: list[Fault]) -> dict[str, str] | None:
         if not isinstance(written, dict):
-            faults.append(Fault(path, _no_map("", written)))
+            faults.append(Fault(path, _no_map(_as_map(written), written)))
             return None
         named: list[Fault] = []
         read = {
@@ -145,9 +146,14 @@ class Section:
             return None
         known = cls.entries()
         unknown = [each for each in written if each not in known][:_MOST]
+        told = {each: _unknown_key(each, known, cls.elsewhere()) for each in unknown}
+        strange = [each for each in unknown if not told[each]]
         for each in unknown:
             if len(faults) < _MOST:
-                faults.append(Fault((*path, each), _unknown_key(each, known, cls.elsewhere()), at_key=True))
+                keys = f"; the keys here are {', '.join(known)}" if each in strange[:1] else ""
+                faults.append(
+                    Fault((*path, each), told[each] or f"unknown key {quoted(each)}{keys}", at_key=True)
+                )
         read = {}
         for name, each in known.items():
             if each.required and name not in written:
@@ -206,14 +212,25 @@ def kind_of(written: object) -> str:
 
 
 def _unknown_key(key: str, known: Mapping[str, Key], elsewhere: Mapping[str, str]) -> str:
+    """What is wrong with it, where it is known what was meant."""
     if home := elsewhere.get(key):
         return f"{quoted(key)} {home}"
-    hint = did_you_mean(key, known) or f"; the keys here are {', '.join(known)}"
-    return f"unknown key {quoted(key)}{hint}"
+    hint = did_you_mean(key, known)
+    return hint and f"unknown key {quoted(key)}{hint}"
 
 
 def _no_map(example: str, written: object) -> str:
     return f"should be a map{f' such as {example}' if example else ''}, not {kind_of(written)}"
+
+
+def _as_map(written: object) -> str:
+    """How to write `[NAME=value]` as the map it was meant to be."""
+    pairs = [str(each).partition("=") for each in (written if isinstance(written, list) else [written])]
+    if not 0 < len(pairs) <= _MOST_WORDS or not all(
+        re.fullmatch(r"\w+", name) and sign for name, sign, _ in pairs
+    ):
+        return ""
+    return "{" + ", ".join(f"{name}: {quoted(value)}" for name, _, value in pairs) + "}"
 
 
 def _no_list(written: object) -> str:

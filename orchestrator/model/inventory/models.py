@@ -19,6 +19,16 @@ from orchestrator.model.inventory import addresses, arguments, ranges, values
 from orchestrator.model.inventory.fields import ListOf, MapOf, Schema, Section, entry
 from orchestrator.model.inventory.mistakes import Fault, Path, quoted
 
+OTHER_NAMES = {
+    **dict.fromkeys(("cuda", "gpu", "gpus"), "nvidia"),
+    **dict.fromkeys(("rocm", "hip"), "amd"),
+    **dict.fromkeys(("xpu", "oneapi"), "intel"),
+    **dict.fromkeys(("npu", "cann"), "ascend"),
+    **dict.fromkeys(("hpu", "habana"), "gaudi"),
+    "cpu": "none",
+}
+"""What kinds of devices are also called."""
+
 
 class Ssh(Section):
     """How to reach a host; what is not written is as `~/.ssh/config` has it."""
@@ -152,7 +162,7 @@ class _Shared(Section):
         "The folder on the host for Hugging Face downloads; ~/.cache/huggingface if not given.",
     )
     accelerator: Accelerator | None = entry(
-        values.choice(Accelerator),
+        values.choice(Accelerator, meant=OTHER_NAMES),
         "The kind of device: nvidia (the default), amd, intel, ascend, gaudi, tpu or none.",
     )
     rdma: Rdma | None = entry(
@@ -274,8 +284,8 @@ class Inventory(_Shared):
     @classmethod
     def elsewhere(cls) -> Mapping[str, str]:
         host = 'belongs to a host; write it under "head" or in "workers"'
-        image = {"build_on": 'goes under "image"'}
-        return {**super().elsewhere(), **dict.fromkeys(Host.entries(), host), **image}
+        others = {"build_on": 'goes under "image"', "model": 'goes under "serve"'}
+        return {**super().elsewhere(), **dict.fromkeys(Host.entries(), host), **others}
 
     def hosts(self) -> Iterator[tuple[Path, Host]]:
         """Every host that could be read, and where it is written."""

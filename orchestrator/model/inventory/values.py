@@ -3,7 +3,9 @@
 import math
 import re
 import shlex
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TypeVar
 
 from orchestrator.model import gpu_request as docker
@@ -19,6 +21,8 @@ _LONGEST_CLUSTER = 40
 _LONGEST_TIMEOUT = 3600
 _VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 _SIZE = r"(?=.*[1-9])[0-9]+(\.[0-9]+)? ?[kKmMgGtTpP]?[iI]?[bB]?"
+_LEAST_SIZE = 1 << 20
+"""Fewer bytes than any /dev/shm can be meant to have."""
 _RESTART_POLICIES = ("no", "always", "unless-stopped", "on-failure")
 _RETRIES = "on-failure:[0-9]{1,9}"
 _END_OF_RECORD = "\x1f"
@@ -76,10 +80,12 @@ def user(written: object) -> str:
     return name
 
 
-def choice(options: type[Choice]) -> Value[Choice]:
-    """One of a few words."""
+def choice(options: type[Choice], meant: Mapping[str, str] | None = None) -> Value[Choice]:
+    """One of a few words. `meant`: those that others say for them."""
     words = tuple(map(str, options))
-    return Value(lambda written: options(_one_of(scalar(written), words)), enum=list(words))
+    return Value(
+        lambda written: options(_one_of(scalar(written), words, meant=meant or {})), enum=list(words)
+    )
 
 
 @value(type=SCALAR, pattern="^[a-z0-9][a-z0-9-]*$", maxLength=_LONGEST_CLUSTER, minimum=0)
@@ -194,11 +200,13 @@ def command(written: object) -> str:
     return line
 
 
-@value(type=["string", "number"], pattern=f"^{_SIZE}$", exclusiveMinimum=0, examples=["10.24g", "64g"])
+@value(type=["string", "number"], pattern=f"^{_SIZE}$", minimum=_LEAST_SIZE, examples=["10.24g", "64g"])
 def size(written: object) -> str:
     plain = scalar(written)
     if not re.fullmatch(_SIZE, plain):
         raise ValueError(f'should be a size such as "10.24g" or "512m", not {quoted(plain)}')
+    if re.fullmatch(r"[0-9.]+", plain) and float(plain) < _LEAST_SIZE:
+        raise ValueError(f"is {plain} bytes; write the unit, as in {plain}g")
     return plain
 
 
@@ -252,10 +260,12 @@ def _check_path(path: str, written: str) -> None:
     raise ValueError(_NO_IMAGE + quoted(written))
 
 
-def _one_of(written: str, known: tuple[str, ...], more: str = "") -> str:
+def _one_of(
+    written: str, known: tuple[str, ...], more: str = "", meant: Mapping[str, str] = MappingProxyType({})
+) -> str:
     if written in known:
         return written
-    hint = did_you_mean(written.lower(), known)
+    hint = did_you_mean(meant.get(written.lower(), written.lower()), known)
     raise ValueError(
         f"should be one of {', '.join(known)}{more if not hint else ''}, not {quoted(written)}{hint}"
     )

@@ -42,10 +42,15 @@ _YAML_ERRORS = {
     "<block end>": "the indentation does not fit the lines above",
     "could not find expected ':'": 'expected "key: value"',
     "another document": 'an inventory is one YAML document; remove the "---" and what follows',
+    "<document start>": 'expected "key: value"',
     "undefined alias": 'no anchor (&name) of this name above; a text that starts with "*" needs quotes',
     "but got '['": 'inside { } and [ ], a text with brackets needs quotes: "gpu[2-9]"',
     "scanning a quoted scalar": "the quotes opened here are never closed",
 }
+
+_FLOW = ("while parsing a flow mapping", "while parsing a flow sequence")
+_BEGUN = ("while scanning a quoted scalar", "while scanning a simple key")
+"""Whose fault is where they begin: of a key without a colon it is found a line later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,20 +281,44 @@ def _explain(
     if isinstance(error, yaml.reader.ReaderError):
         message = f"the character {quoted(text[error.position])} is not allowed in YAML"
         return _end_of(text[: error.position], file), message
+    return _explain_syntax(error, text, file)
+
+
+def _explain_syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Position, str]:
     words = f"{error.context} {error.problem}"
-    opened = error.context_mark if error.context == "while scanning a quoted scalar" else None
-    if (
-        error.context == "while scanning a simple key"
-    ):  # whose colon is missing; the problem is found a line later
-        opened = error.context_mark
-    mark = opened or error.problem_mark or error.context_mark
+    begun, mark = error.context_mark, error.problem_mark or error.context_mark
+    last = mark.line + 1 if mark else 1
+    unclosed = error.context in _FLOW and begun and begun.line + 1 < last and "but got '['" not in words
+    if begun and (unclosed or error.context in _BEGUN):
+        mark = begun
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
+    if odd := _odd_character(text, position.line):
+        return Position(file, *odd[:2]), odd[2]
     if "mapping values are not allowed" in words and (above := _without_colon(text, position.line - 1)):
         return Position(file, position.line - 1, above), _YAML_ERRORS["could not find expected ':'"]
     if first := re.search(r"character '([^\\])' that cannot start any token", words):
         return position, f"a text that starts with {quoted(first[1])} needs quotes"
+    if unclosed:
+        return position, f"the bracket opened here is never closed, or a comma is missing before line {last}"
     known = (message for part, message in _YAML_ERRORS.items() if part in words)
     return position, next(known, f"is not valid YAML: {error.problem}")
+
+
+def _odd_character(text: str, number: int) -> tuple[int, int, str] | None:
+    """Line, column and fault of a character, on this line or the one above, that only looks as it should.
+
+    Web pages and documents have such spaces and dashes; a colon needs a space after it.
+    """
+    lines = text.splitlines()
+    for at in (number, number - 1):
+        line = lines[at - 1] if 0 < at <= len(lines) else ""
+        if space := re.search(r"[^\S \t\r\n\f\v]", line):
+            return at, space.start() + 1, "this is not a plain space, but looks like one; type it again"
+        if dash := re.match(r"\s*([\u2010-\u2015\u2212\u2022])\s", line):
+            return at, dash.start(1) + 1, f'an item of a list begins with "-", not with {quoted(dash[1])}'
+        if (key := re.match(r"\s*[a-z_]+:(?=[^\s:/])", line)) and ": " not in line[: key.end() + 1]:
+            return at, key.end() + 1, 'a ":" after a key needs a space'
+    return None
 
 
 def _without_colon(text: str, number: int) -> int:

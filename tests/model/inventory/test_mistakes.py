@@ -55,6 +55,7 @@ CLUSTER = (
     'f:1:10: cluster: should be lower-case letters, digits and "-", starting with a letter or digit, not'
 )
 KEYS = "the keys here are ssh, docker, env, hf_home, accelerator, rdma"
+TOP_KEYS = f"{KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve"
 IMAGE = 'f:2:8: image: should be a Docker image such as "vllm/vllm-openai:v0.17.1", not'
 HOST = "f:3:28: head.host:"
 HOST_NAME = f"{HOST} should be a host name, an address or a name from ~/.ssh/config, not"
@@ -70,14 +71,15 @@ ARG = "f:4:17: docker.args[0]:"
 RAY_ARG = "f:4:14: ray.args[0]:"
 
 KEY_CASES = [
+    (LINE_4 + "model: x", 'f:4:1: model: "model" goes under "serve"'),
     (LINE_4 + "netwrok: 1", 'f:4:1: netwrok: unknown key "netwrok"; did you mean "network"?'),
     (
         LINE_4 + "zzz: 1",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
+        f'f:4:1: zzz: unknown key "zzz"; {TOP_KEYS}',
     ),
     (
         LINE_4 + "zzz:",
-        f'f:4:1: zzz: unknown key "zzz"; {KEYS}, cluster, image, head, workers, network, secrets, engine, ray, serve',
+        f'f:4:1: zzz: unknown key "zzz"; {TOP_KEYS}',
     ),
     (image("{form: vllm}"), 'f:2:9: image.form: unknown key "form"; did you mean "from"?'),
     (image("{build_on: head}"), 'f:2:8: image.from: required key "from" is missing'),
@@ -121,7 +123,9 @@ KEY_CASES = [
         "f:5:4: workers[0]: should be a map such as {host: gpu1.example.com, ip: 10.0.0.1}, not nothing",
     ),
     (LINE_4 + "ssh: me", 'f:4:6: ssh: should be a map such as {user: ubuntu}, not "me"'),
-    (LINE_4 + "env: [A=1]", "f:4:6: env: should be a map, not a list"),
+    (LINE_4 + "env: [A=1]", 'f:4:6: env: should be a map such as {A: "1"}, not a list'),
+    (LINE_4 + "env: A=1", 'f:4:6: env: should be a map such as {A: "1"}, not "A=1"'),
+    (LINE_4 + "env: [A]", "f:4:6: env: should be a map, not a list"),
     (WORKER + "  host: a", 'f:5:3: workers: should be a list, not a map; start each item with "- "'),
     (LINE_4 + "secrets: HF_TOKEN", 'f:4:10: secrets: should be a list such as ["HF_TOKEN"], not "HF_TOKEN"'),
     (
@@ -203,6 +207,11 @@ VALUE_CASES = [
         LINE_4 + "accelerator: nvida",
         "f:4:14: accelerator: should be one of nvidia, amd, intel, ascend, gaudi, tpu, none, "
         'not "nvida"; did you mean "nvidia"?',
+    ),
+    (
+        LINE_4 + "accelerator: cuda",
+        "f:4:14: accelerator: should be one of nvidia, amd, intel, ascend, gaudi, tpu, none, "
+        'not "cuda"; did you mean "nvidia"?',
     ),
     (LINE_4 + "rdma: yes", 'f:4:7: rdma: should be one of auto, on, off, not "yes"'),
     (
@@ -335,6 +344,7 @@ VALUE_CASES = [
         )
         for size in ("big", "-1g", "0", "10gg", "1e3", "10\N{KELVIN SIGN}")
     ),
+    (LINE_4 + "docker: {shm_size: 32}", "f:4:20: docker.shm_size: is 32 bytes; write the unit, as in 32g"),
     (
         LINE_4 + "docker: {restart: allways}",
         "f:4:19: docker.restart: should be one of no, always, unless-stopped, on-failure, "
@@ -637,6 +647,13 @@ LOCAL_CASES = [
 )
 def test_a_broken_rule_is_one_line_with_its_place(text: str, expected: str) -> None:
     assert mistakes(text) == [expected]
+
+
+def test_the_keys_that_there_are_are_listed_once() -> None:
+    assert mistakes(LINE_4 + "zzz: 1\nqqq: 1") == [
+        f'f:4:1: zzz: unknown key "zzz"; {TOP_KEYS}',
+        'f:5:1: qqq: unknown key "qqq"',
+    ]
 
 
 @pytest.mark.parametrize("without", ["engine: mp", "ray: {auth: disabled}"])
