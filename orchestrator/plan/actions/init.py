@@ -138,7 +138,7 @@ def _ssh(user: str | None, port: int | None) -> str:
 
 
 def _shared(draft: Draft) -> Iterator[str]:
-    yield _line(f"accelerator: {draft.accelerator}", "nvidia, amd, intel, ascend, none")
+    yield _line(f"accelerator: {draft.accelerator}", "nvidia, amd, intel, ascend, gaudi, tpu, none")
     yield _line("hf_home: ~/.cache/huggingface", _room(draft))
     if ssh := _ssh(draft.common.user, draft.common.port):
         yield _line(f"ssh: {ssh}", "what is not written here is as ~/.ssh/config has it")

@@ -69,7 +69,7 @@ workers:
   - {host: gpu2, ip: 10.0.0.2}         # 8 NVIDIA GPUs
   - {host: gpu3, ip: 10.0.0.3, ssh: {user: root}} # 8 NVIDIA GPUs
 
-accelerator: nvidia                    # nvidia, amd, intel, ascend, none
+accelerator: nvidia                    # nvidia, amd, intel, ascend, gaudi, tpu, none
 hf_home: ~/.cache/huggingface          # Hugging Face downloads, on each host; 470.2 GiB free on gpu1, the least
 ssh: {port: 2222}                      # what is not written here is as ~/.ssh/config has it
 
