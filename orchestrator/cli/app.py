@@ -30,6 +30,7 @@ COMMANDS = {
     "down": ("down:down", "Stop the cluster and verify that its containers are gone."),
     "pull": ("pull:pull", "Pull the image on all hosts and verify that it is the same."),
     "image": ("image:app", "Copy an image to hosts without a registry."),
+    "model": ("model:app", "See which host has which model, whole or not."),
     "ls": ("ls:ls", "List the inventories that were used here."),
     "add": ("add:add", "Add machines to the inventory."),
     "remove": ("remove:remove", "Remove workers from the inventory."),
@@ -50,7 +51,7 @@ Exit codes:
   0    done; or healthy
   1    something failed on at least one host
   2    usage or inventory; nothing was contacted
-  3    status, check: not healthy; serve status: no answer
+  3    status, check: not healthy; serve status: no answer; model verify: damage
   4    another run holds the cluster's lock
   130  interrupted
   141  nobody reads on, as in `raycluster status | head`

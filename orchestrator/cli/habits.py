@@ -24,7 +24,7 @@ COMMANDS = {
     **dict.fromkeys(("update", "upgrade"), "pull"),
     **dict.fromkeys(("new", "setup", "generate"), "init"),
     **dict.fromkeys(("unlock", "release"), "lock release"),
-    **dict.fromkeys(("model", "models"), "serve status"),
+    **dict.fromkeys(("models", "cache"), "model ls"),
     "schema": "config schema",
     "example": "config example",
     "prune": "down --prune",
@@ -62,6 +62,11 @@ IN_GROUPS = {
         **dict.fromkeys(("rm", "remove", "break", "unlock", "free", "delete"), "release"),
     },
     "image": dict.fromkeys(("push", "load", "save", "cp", "send", "sync"), "copy"),
+    "model": {
+        **dict.fromkeys(("list", "show", "status", "get", "ps", "info", "scan"), "ls"),
+        **dict.fromkeys(("delete", "remove", "del", "prune"), "rm"),
+        **dict.fromkeys(("check", "test", "validate"), "verify"),
+    },
     "serve": {
         **dict.fromkeys(("ps", "ls", "list", "show", "get", "info", "state", "health"), "status"),
         **dict.fromkeys(("rm", "down", "kill", "remove", "delete", "end", "unload"), "stop"),

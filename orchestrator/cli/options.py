@@ -13,7 +13,21 @@ if TYPE_CHECKING:
     from orchestrator.model.inventory.sketch import Sketch
 
 SCHEMAS = (
-    *("inventory", "status", "check", "lock", "config", "exec", "serve", "ls", "refusal", "events", "watch"),
+    *(
+        "inventory",
+        "status",
+        "check",
+        "lock",
+        "config",
+        "exec",
+        "serve",
+        "models",
+        "verify",
+        "ls",
+        "refusal",
+        "events",
+        "watch",
+    ),
 )
 """What `config schema` knows, for the shell, which does not wait until all answers are imported."""
 
@@ -47,6 +61,13 @@ def complete_models(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]
     seen = _sketched(_inventory(ctx))
     words = {"status": "whether it answers", "logs": "what vLLM says", "stop": "stop serving"}
     offered = ({seen.model: "the inventory's model"} if seen and seen.model else {}) | words
+    return [(name, what) for name, what in offered.items() if name.startswith(incomplete)]
+
+
+def complete_model_names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """What the shell offers where a model is named: the inventory's. The hosts are not asked."""
+    seen = _sketched(_inventory(ctx))
+    offered = {seen.model: "the inventory's model"} if seen and seen.model else {}
     return [(name, what) for name, what in offered.items() if name.startswith(incomplete)]
 
 

@@ -6,11 +6,17 @@ imports this package, for the text of the programs.
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-Name = Literal["ray_nodes", "probe", "network_test", "tail_files"]
+Name = Literal["ray_nodes", "probe", "network_test", "tail_files", "models"]
+
+MODELS = ("model_cache.py", "model_snapshots.py")
+BEFORE = {"models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py")}
+"""What stands before a program's own text, where that is more than `common`."""
+BESIDE = re.compile(r"^from (common|model_\w+) import (\([^)]*\)|.*)\n", re.MULTILINE)
 
 APART = 'import sys\nif sys.path[:1] == [""]:\n    del sys.path[0]\n'
 """`python3 -c` looks for modules in the working folder first, and an image's may have a `json.py`."""
@@ -19,10 +25,8 @@ APART = 'import sys\nif sys.path[:1] == [""]:\n    del sys.path[0]\n'
 @cache
 def program(name: Name) -> str:
     """The text of a program, for `python3 -c`."""
-    lines = _read(f"{name}.py").splitlines(keepends=True)
-    return "".join(
-        (APART, _read("common.py"), *(line for line in lines if not line.startswith("from common import")))
-    )
+    texts = map(_read, (*BEFORE.get(name, ("common.py",)), f"{name}.py"))
+    return BESIDE.sub("", "".join((APART, *texts)))
 
 
 def _read(file: str) -> str:

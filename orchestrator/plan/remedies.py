@@ -147,6 +147,7 @@ HINTS = {
     r"the head cannot reach it": FIREWALL,
     r"RAY_AUTH_TOKEN_PATH is set but file cannot be opened": CLOSED_FILE,
     r"InvalidAuthToken": OTHER_TOKEN,
+    r"is served at this moment": ours("serve stop"),
     r'exec: "/bin/bash": .*no such file': NO_BASH,
     r"raycluster\.environment\S*: (Read-only file system|Permission denied)": WRITABLE,
 }

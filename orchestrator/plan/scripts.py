@@ -113,6 +113,24 @@ printf '{%s,"started":%s,"now":%s}\n' "$state" "$started" "$(date +%s)"
 Its Docker keeps no logs, then, or the image's entrypoint sends elsewhere what comes after it.
 """
 
+MODELS = for_docker(r"""
+container=$2 hf_home=$3 target=$4 python=$5 program=$6 act=$7 told=$8
+shift 8
+set -- "$@" python3 -c "$program" "$act" "$told"
+state=$($docker container inspect --format '{{.State.Running}}' "$container" 2>/dev/null)
+if [ "$state" = true ]; then
+    exec $docker exec --interactive "$container" /bin/sh -c "$python" python3 -c "$program" "$act" "$told"
+fi
+case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
+if [ -d "$hf_home" ]; then
+    set -- --volume "$hf_home:$target" "$@"
+else
+    set -- --env "RAYCLUSTER_HF_HOME_ABSENT=$hf_home" "$@"
+fi
+exec $docker run --rm --interactive "$@"
+""")
+"""In the node's container, where it runs: it has what is mounted there. Else in one that is gone afterwards."""
+
 STAY = r"""
 exec cat >/dev/null
 """

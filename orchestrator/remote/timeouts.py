@@ -32,6 +32,7 @@ class Timeouts:
     # Looks at hosts
     look: float = 90.0  # longer than the probes' own limits together
     image_look: float = 60.0  # longer than Docker is given there
+    model_look: float = 150.0  # for a container, and for a share of the network with many files
     clock: float = 20.0
     inspect: float = 150.0
     trial_start: float = 60.0

@@ -12,6 +12,8 @@ from orchestrator.cli.output import json as answers
 from orchestrator.model.inventory.json_schema import of_inventory
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, sent
+from tests.cli.test_model import VERIFIED
+from tests.plan.facts.test_models import LOOK
 from tests.remote.fakes import FakeFleet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +127,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "config": ("config", "show", "-o", "json"),
     "exec": ("exec", "-o", "json", "--", "nvidia-smi"),
     "serve": ("serve", "status", "-o", "json"),
+    "models": ("model", "ls", "-o", "json"),
+    "verify": ("model", "verify", "-o", "json"),
     "ls": ("ls", "-o", "json"),
 }
 READING = [what for what in COMMANDS if what != "ls"]
@@ -141,6 +145,10 @@ def test_what_a_command_prints_is_what_its_schema_says(
     cluster_stands.on("*", "docker ps --all", Output(0, "running\n"))
     cluster_stands.on("*", sent("nvidia-smi"), Output(0, "Tue Nov 24\n"))
     cluster_stands.streams("*", sent("trial"), Output(1, stderr="no"))
+    cluster_stands.on("*", sent("look-models"), Output(0, f"\x1e{json.dumps(LOOK)}"))
+    cluster_stands.streams(
+        "*", sent("verify-models"), f"\x1e{json.dumps({'verified': [VERIFIED]})}", Output(0)
+    )
     assert printed(raycluster, what, *COMMANDS[what]) == []
 
 

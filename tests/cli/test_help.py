@@ -37,7 +37,7 @@ def test_the_commands_stand_in_the_order_in_which_they_are_used() -> None:
     listed = listed_commands()
     assert [line.split()[0] for line in listed] == [
         *("init", "trust", "check", "up", "status", "logs", "serve", "exec", "shell", "dashboard", "metrics"),
-        *("restart", "down", "pull", "image", "ls", "add", "remove", "lock", "config"),
+        *("restart", "down", "pull", "image", "model", "ls", "add", "remove", "lock", "config"),
     ]
 
 

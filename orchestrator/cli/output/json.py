@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from orchestrator.cli.run.history import UsedInventory
 from orchestrator.frozen import dataclass
 from orchestrator.model.inventory.provenance import HostSettings, Setting
 from orchestrator.plan.checks import Finding, Level
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.models import HeldModel, Lookup, ModelCache, Verified
 from orchestrator.plan.facts.network_test import Network
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.serving.health import ModelHealth
@@ -91,6 +94,44 @@ class ServeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class HostModels:
+    """The models of one host, in bytes; `trouble`: why it could not be asked, empty if it could."""
+
+    host: str
+    trouble: str
+    hub: str
+    free: int
+    unused: int
+    models: tuple[HeldModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsAnswer:
+    """Which host has which model, as `model ls` tells it."""
+
+    cluster: str
+    hosts: tuple[HostModels, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostVerified:
+    """The models of one host whose every byte was read; `trouble`: why that could not be, empty if it could."""
+
+    host: str
+    trouble: str
+    verified: tuple[Verified, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAnswer:
+    """What `model verify` has found. `verdict`: damaged with at least one file, which is exit code 3."""
+
+    cluster: str
+    verdict: Literal["sound", "damaged"]
+    hosts: tuple[HostVerified, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryAnswer:
     """The inventories that were used on this machine, the last one first."""
 
@@ -125,6 +166,33 @@ def check_answer(
     return CheckAnswer(cluster, "failed" if counts.failure else "passed", counts, findings, network)
 
 
+def models_answer(cluster: str, caches: Mapping[str, Lookup]) -> ModelsAnswer:
+    """What the hosts have."""
+    there = {
+        host: each if isinstance(each, ModelCache) else ModelCache("", 0, 0, ())
+        for host, each in caches.items()
+    }
+    hosts = (
+        HostModels(host, _trouble(caches[host]), each.hub, each.free, each.unused, each.models)
+        for host, each in there.items()
+    )
+    return ModelsAnswer(cluster, tuple(hosts))
+
+
+def verify_answer(cluster: str, found: Mapping[str, tuple[Verified, ...] | Unreachable]) -> VerifyAnswer:
+    """What was found in every byte."""
+    hosts = tuple(
+        HostVerified(host, _trouble(each), () if isinstance(each, Unreachable) else each)
+        for host, each in found.items()
+    )
+    damaged = any(each.damage for host in hosts for each in host.verified)
+    return VerifyAnswer(cluster, "damaged" if damaged else "sound", hosts)
+
+
+def _trouble(answered: object) -> str:
+    return answered.text if isinstance(answered, Unreachable) else ""
+
+
 SCHEMAS: dict[str, Any] = {
     "status": ClusterHealth,
     "check": CheckAnswer,
@@ -132,6 +200,8 @@ SCHEMAS: dict[str, Any] = {
     "config": ConfigAnswer,
     "exec": ExecAnswer,
     "serve": ServeAnswer,
+    "models": ModelsAnswer,
+    "verify": VerifyAnswer,
     "ls": HistoryAnswer,
     "refusal": Refusal,  # of any of these, with exit code 2
     "events": Event,  # each line of -o jsonl

@@ -1,0 +1,195 @@
+"""`raycluster model`: which host has which model, whether all of it is right, and removing one."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import options
+from orchestrator.cli.exit_codes import NOT_HEALTHY
+from orchestrator.cli.lazy import LeanCommand, group
+from orchestrator.cli.run import inventory_file
+
+if TYPE_CHECKING:
+    from orchestrator.cli.run.session import Session
+    from orchestrator.model.cluster import Cluster, Node
+    from orchestrator.plan.actions.models import Caches
+    from orchestrator.plan.facts.host import Facts
+    from orchestrator.plan.facts.models import Lookup
+    from orchestrator.remote.execute.events import Report
+
+app = group()
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        autocompletion=options.complete_model_names,
+        help="ORG/NAME, or a folder as the container has it.",
+        show_default=False,
+    ),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL",
+        autocompletion=options.complete_model_names,
+        help="ORG/NAME, or a folder as the container has it. Default: all in the cache.",
+        show_default=False,
+    ),
+]
+
+
+@app.callback()
+def root() -> None:
+    """See which host has which model, whole or not."""
+
+
+@app.command(cls=LeanCommand)
+def ls(
+    names: Names = None,
+    file: options.OnlyInventory = None,
+    limit: options.Limit = None,
+    output: options.AnswerOutput = "text",
+    jobs: options.Jobs = options.JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """List the models that the hosts have.
+
+    Each revision with its size, whether all of its files are there with their full length, and on which hosts. This
+    looks at Hugging Face's cache as the containers see it: in the node's own, or in one of the same image that is
+    removed afterwards. What a model consists of is told by the hub's list where there is one, else by the index of its
+    weights. `model verify` reads every byte.
+    """
+    from orchestrator.cli.output import json
+    from orchestrator.cli.output.console import troubles
+    from orchestrator.cli.output.models_table import show_caches
+    from orchestrator.plan.actions.models import unasked
+
+    cluster = inventory_file.load(None, file)
+    nodes = inventory_file.selected(cluster, limit)
+    checked = _checked(names)
+    caches = _look(cluster, nodes, checked, options.RunOptions(jobs, verbose))
+    problems = tuple(unasked(nodes, caches))
+    if output == "json":
+        json.show(json.models_answer(cluster.name, caches))
+    else:
+        show_caches(caches, checked)
+    troubles((each.host, each.problem) for each in problems)
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command(cls=LeanCommand)
+def verify(
+    names: Names = None,
+    file: options.OnlyInventory = None,
+    limit: options.Limit = None,
+    drop: Annotated[
+        bool,
+        typer.Option("--drop", help="Remove the files that are damaged, so that they are downloaded again."),
+    ] = False,
+    output: options.AnswerOutput = "text",
+    jobs: options.Jobs = options.JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Read every byte of models, and compare the hashes.
+
+    In the cache a file is called by its hash, and the hub's list has one, too; neither Hugging Face nor vLLM ever
+    compares them. Asks no hub. Exit code 0: all is as it should be; 3: something is damaged or missing; 1: a host
+    could not be asked.
+    """
+    from orchestrator.cli.output import json
+    from orchestrator.cli.output.console import troubles
+    from orchestrator.cli.output.models_table import show_verified
+    from orchestrator.cli.run.session import session
+    from orchestrator.plan.facts.host import Unreachable
+    from orchestrator.remote.observe.models import verify_models
+
+    cluster = inventory_file.load(None, file)
+    nodes, pace = inventory_file.selected(cluster, limit), options.RunOptions(jobs, verbose)
+    checked = _checked(names)
+    with session(cluster, "model verify", pace, logged=False) as run:
+        found = verify_models(cluster, nodes, checked, run.fleet, run.tell, run.cancel, drop=drop)
+    run.stop_if_interrupted()
+    problems = {host: each for host, each in found.items() if isinstance(each, Unreachable)}
+    verified = {host: each for host, each in found.items() if not isinstance(each, Unreachable)}
+    bad = any(each.damage for held in verified.values() for each in held)
+    if output == "json":
+        json.show(json.verify_answer(cluster.name, found))
+    else:
+        show_verified(verified, checked, dropped=drop)
+    troubles(problems.items())
+    raise typer.Exit(1 if problems else NOT_HEALTHY if bad else 0)
+
+
+@app.command(cls=LeanCommand)
+def rm(
+    name: Name,
+    file: options.OnlyInventory = None,
+    limit: options.Limit = None,
+    output: options.ActOutput = "text",
+    yes: options.Yes = False,
+    jobs: options.Jobs = options.JOBS,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Remove a model from the hosts.
+
+    All of its revisions, and what of the blobs that models share no other has a link to. One that is served, open or
+    being downloaded there is left alone, and named. On a terminal it asks first.
+    """
+    from orchestrator.cli.output.models_table import conclude_removal
+    from orchestrator.cli.run.operation import NOTHING, execute
+    from orchestrator.cli.run.prompt import confirm, named, somebody_there
+    from orchestrator.plan.actions.models import held, plan_remove
+    from orchestrator.plan.facts.host import Unreachable
+    from orchestrator.plan.progress import size
+    from orchestrator.remote.observe.models import look_at_models
+
+    cluster = inventory_file.load(None, file)
+    nodes = inventory_file.selected(cluster, limit)
+    pace = options.RunOptions(jobs, verbose, output == "jsonl")
+    (checked,) = _checked([name])
+    if checked.startswith("/"):
+        inventory_file.refuse(f"{checked} is in no cache, and is yours to remove")
+    if somebody_there() and not yes:
+        there = _look(cluster, nodes, (checked,), options.RunOptions(jobs, verbose))
+        having = {host: each.bytes for host, cache in there.items() if (each := held(cache, checked))}
+        if having:
+            largest = size(max(having.values()))
+            confirm(f"Remove {checked} ({largest}) from {named(cluster, having)}?", given=False)
+    caches: dict[str, Lookup] = {}
+
+    def look(run: "Session", known: "Facts") -> "tuple[Facts, Report]":
+        caches.update({name: each for name, each in known.items() if isinstance(each, Unreachable)})
+        asked = tuple(node for node in nodes if node.name not in caches)
+        caches.update(look_at_models(cluster, asked, (checked,), run.fleet, run.tell, run.cancel))
+        return {}, NOTHING
+
+    done = execute("model rm", cluster, look, lambda _: plan_remove(cluster, nodes, checked, caches), pace)
+    conclude_removal(done, checked)
+    raise typer.Exit(done.exit_code)
+
+
+def _look(
+    cluster: "Cluster", nodes: "tuple[Node, ...]", names: tuple[str, ...], pace: options.RunOptions
+) -> "Caches":
+    """What the hosts have; exit code 130 after Ctrl-C."""
+    from orchestrator.cli.run.session import session
+    from orchestrator.remote.observe.models import look_at_models
+
+    with session(cluster, "model", pace, logged=False) as run:
+        caches = look_at_models(cluster, nodes, names, run.fleet, run.tell, run.cancel)
+    run.stop_if_interrupted()
+    return caches
+
+
+def _checked(names: list[str] | None) -> tuple[str, ...]:
+    """The models as they were named; exit code 2 where one cannot be."""
+    from orchestrator.plan.facts.models import is_name
+
+    for name in names or ():
+        if name.startswith("/"):
+            if ".." in name.split("/"):
+                inventory_file.refuse(f"{name}: name the folder without `..`")
+        elif not is_name(name):
+            inventory_file.refuse(f'"{name}" is neither ORG/NAME nor the whole path of a folder')
+    return tuple(dict.fromkeys(each.rstrip("/") or each for each in names or ()))

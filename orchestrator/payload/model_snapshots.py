@@ -1,0 +1,155 @@
+"""Snapshots of models: the files that are there, those that should be, and those that vLLM needs."""
+
+import fnmatch
+import os
+
+from model_cache import (
+    INDEX,
+    SINGLE,
+    TOKENIZERS,
+    UNFINISHED,
+    File,
+    entries,
+    is_plain,
+    listed,
+    name_of,
+    read_json,
+    refs_of,
+    shards_of,
+    size_of,
+    walked,
+)
+
+
+class Snapshot:
+    """A folder of a model's files, those that are there and those that it should have.
+
+    `listed`: whether anybody has told what it consists of; without that, an index of weights does as far as it goes.
+    """
+
+    def __init__(self, top, roots, wanted=None):
+        self.top, self.listed = top, wanted is not None
+        there = [each for each in walked(top) if not UNFINISHED.search(each)]
+        indexed = [shard for each in there if each.endswith(".index.json") for shard in shards_of(top, each)]
+        if wanted is None:
+            wanted = dict.fromkeys((*there, *self.fitting(indexed, there)), (None, ""))
+        self.files = {}
+        for name in sorted({*there, *wanted}):
+            size = wanted.get(name, (None,))[0]
+            if is_plain(name):
+                self.files[name] = File(os.path.join(top, name), roots, size)
+        self.wanted = [name for name in self.files if name in wanted]
+        self.digests = {name: each[1] for name, each in wanted.items()}
+
+    @staticmethod
+    def fitting(indexed, there):
+        """The shards of the formats that are there at all: an index of another says nothing of this one."""
+        endings = {os.path.splitext(each)[1] for each in indexed if each in there}
+        return [each for each in indexed if os.path.splitext(each)[1] in endings] if endings else indexed
+
+    @property
+    def bad(self):
+        return [name for name in self.wanted if self.files[name].state != "there"]
+
+    @property
+    def is_known(self):
+        """Whether it can be told that it is whole: by a list, or by its weights and configuration."""
+        weights = INDEX in self.files or SINGLE in self.files
+        return self.listed or ("config.json" in self.files and weights)
+
+    @property
+    def state(self):
+        return "partial" if self.bad else "whole" if self.is_known else "unknown"
+
+    def lacks(self):
+        """What vLLM needs and is not there, read as vLLM reads a folder."""
+        good = {name for name, each in self.files.items() if each.state == "there"}
+        needed = ["config.json", *self.weights(good)]
+        if not good & set(TOKENIZERS):
+            there = [each for each in TOKENIZERS if each in self.files]
+            needed.append(there[0] if there else TOKENIZERS[0])
+        if "vocab.json" in good and not good & set(TOKENIZERS[:3]):
+            needed.append("merges.txt")
+        config = read_json(os.path.join(self.top, "config.json"), {})
+        code = config.get("auto_map") if isinstance(config, dict) else None
+        modules = [each for each in code.values() if isinstance(each, str)] if isinstance(code, dict) else []
+        needed += [
+            each.split(".")[0] + ".py" for each in modules if "--" not in each
+        ]  # no other repository's
+        if "params.json" in good and "config.json" not in self.files:  # Mistral's own format
+            needed.remove("config.json")
+        return [each for each in dict.fromkeys(needed) if each not in good]
+
+    def weights(self, good):
+        top = [each for each in self.files if "/" not in each]
+        for index in (INDEX, "consolidated.safetensors.index.json", "pytorch_model.bin.index.json"):
+            if index in good:
+                return [index, *shards_of(self.top, index)]
+        for pattern in (SINGLE, "consolidated*.safetensors", "*.safetensors", "*.bin", "*.pt"):
+            if found := fnmatch.filter(top, pattern):
+                return found
+        return [SINGLE]
+
+
+class Model:
+    """A model's folder in the cache, with its revisions."""
+
+    def __init__(self, hub, folder):
+        self.folder, self.name = os.path.join(hub, folder), name_of(folder)
+        self.roots = (os.path.realpath(hub), os.path.realpath(self.folder))
+        self.refs = refs_of(self.folder)
+        commits = entries(os.path.join(self.folder, "snapshots"))
+        self.snapshots = {commit: self.snapshot(commit) for commit in commits}
+
+    def snapshot(self, commit):
+        return Snapshot(
+            os.path.join(self.folder, "snapshots", commit), self.roots, listed(self.folder, commit)
+        )
+
+    def names_of(self, commit):
+        return sorted(name for name, each in self.refs.items() if each == commit)
+
+    def unfinished(self):
+        """The sizes of what downloads and copies have begun here and not ended."""
+        blobs = os.path.join(self.folder, "blobs")
+        return [size_of(os.path.join(blobs, each)) for each in entries(blobs) if UNFINISHED.search(each)]
+
+    def unused(self):
+        """The sizes of what no revision has a link to."""
+        blobs = os.path.join(self.folder, "blobs")
+        used = {each.blob for one in self.snapshots.values() for each in one.files.values()}
+        there = [each for each in entries(blobs) if each not in used and not UNFINISHED.search(each)]
+        return [size_of(os.path.join(blobs, each)) for each in there]
+
+    def bytes(self):
+        files = [each for one in self.snapshots.values() for each in one.files.values() if each.inode]
+        return sum({each.inode: each.size for each in files}.values())
+
+
+def models_in(hub):
+    """The models of a cache; a folder that has no snapshots is what a refused download has left."""
+    there = [each for each in entries(hub) if each.startswith("models--")]
+    found = [Model(hub, each) for each in there if os.path.isdir(os.path.join(hub, each))]
+    return [each for each in found if each.snapshots]
+
+
+class Folder:
+    """A folder of files that is in no cache, told of as a model with one revision."""
+
+    def __init__(self, path):
+        self.name, self.folder, self.refs = path, path, {}
+        there = os.path.isdir(path)
+        self.snapshots = {"": Snapshot(path, (os.path.realpath(path),))} if there else {}
+
+    def names_of(self, _commit):
+        return []
+
+    def unfinished(self):
+        paths = [os.path.join(at, each) for at, _, names in os.walk(self.folder) for each in names]
+        return [size_of(each) for each in paths if UNFINISHED.search(each)]
+
+    def unused(self):
+        return []
+
+    def bytes(self):
+        return sum(each.size for one in self.snapshots.values() for each in one.files.values())

@@ -1,0 +1,110 @@
+"""Models in the cache of a container's user, sent as text: told of, verified by their hashes, removed.
+
+python3 -c TEXT look MODELS      a line of JSON: the cache, and all models in it or those that are named
+python3 -c TEXT verify MODELS    reads every byte, with a line of JSON each second and one at the end; ends with
+                                 standard input
+python3 -c TEXT drop MODELS      the same, and removes what is damaged, to be brought anew
+python3 -c TEXT remove MODELS    removes them, with what nobody else has a link to
+
+MODELS: a list as JSON; one with a slash in front is a folder of any kind. Why it cannot be is on standard error, too.
+"""
+
+import json
+import os
+import sys
+import threading
+
+from common import input_ended
+from model_cache import Trouble, checked_hub, folder_of, hub_folder, mount_points, say
+from model_hashes import judge
+from model_removal import remove, unshared
+from model_snapshots import Folder, Model, models_in
+
+MOST = 20  # names of files that are told
+
+
+def main(act, words):
+    models = json.loads(words)
+    if act in ("verify", "drop"):
+        ended = input_ended()
+        threading.Thread(target=lambda: ended.wait() and os._exit(1), daemon=True).start()
+    try:
+        if act == "look":
+            look(models)
+        elif act == "remove":
+            remove(cache(), models)
+        else:
+            judge(found(models), dropping=act == "drop")
+    except Trouble as trouble:
+        fail(trouble.code, str(trouble))
+    except OSError as error:
+        fail("os-error", f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+
+
+def fail(code, words):
+    say(trouble=code, words=words)
+    sys.exit(words)
+
+
+def cache():
+    """The folder of this user's models, which the host has."""
+    absent = os.environ.get("RAYCLUSTER_HF_HOME_ABSENT", "")
+    return checked_hub(hub_folder(os.environ), mount_points(), absent)
+
+
+def found(words):
+    """The models of these names, or all; of a name that is not there, nothing."""
+    folders = [Folder(each) for each in words if each.startswith("/")]
+    if words and len(folders) == len(words):
+        return [each for each in folders if each.snapshots]
+    hub = cache()
+    if not words:
+        return models_in(hub)
+    named = [Model(hub, folder_of(each)) for each in words if not each.startswith("/")]
+    return [each for each in (*folders, *named) if each.snapshots]
+
+
+def look(words):
+    models = found(words)
+    place = next((each for each in words if each.startswith("/")), "") or cache()
+    disk = os.statvfs(place if os.path.exists(place) else "/")
+    say(
+        hub=place,
+        user=os.getuid(),
+        free=disk.f_bavail * disk.f_frsize,
+        models=[told(each) for each in models],
+        unused=sum(size for _, size in unshared(place)) if not words else 0,
+    )
+
+
+def told(model):
+    revisions = [told_of(model, commit, each) for commit, each in sorted(model.snapshots.items())]
+    astray = [name for name, commit in model.refs.items() if commit not in model.snapshots]
+    return {
+        "name": model.name,
+        "bytes": model.bytes(),
+        "unfinished": sum(model.unfinished()),
+        "unused": sum(model.unused()),
+        "astray": sorted(astray)[:MOST],  # names whose text is no commit that is there
+        "revisions": revisions,
+    }
+
+
+def told_of(model, commit, snapshot):
+    files = snapshot.files
+    expected = [files[name].expected or 0 for name in snapshot.bad]
+    return {
+        "commit": commit,
+        "names": model.names_of(commit),
+        "state": snapshot.state,
+        "files": len(snapshot.wanted) - len(snapshot.bad),
+        "of": len(snapshot.wanted),
+        "bytes": sum({each.inode: each.size for each in files.values() if each.inode}.values()),
+        "missing": sum(expected),
+        "bad": {name: files[name].state for name in snapshot.bad[:MOST]},
+        "lacks": snapshot.lacks()[:MOST],
+    }
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,43 @@
+"""What is done to models in the hosts' caches: removed here, and only there where one is."""
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import docker
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.models import HeldModel, Lookup
+from orchestrator.plan.problem import HostProblem
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run
+
+REMOVE_SECONDS = 1800.0
+"""A share of the network takes its time with a thousand files."""
+
+Caches = Mapping[str, Lookup]
+
+
+def held(cache: Lookup, model: str) -> HeldModel | None:
+    """The model in a host's cache."""
+    models = () if isinstance(cache, Unreachable) else cache.models
+    return next((each for each in models if each.name == model), None)
+
+
+def unasked(nodes: tuple[Node, ...], caches: Caches) -> Iterator[HostProblem]:
+    """The hosts whose caches are not known, and why."""
+    for node in nodes:
+        if isinstance(here := caches[node.name], Unreachable):
+            yield HostProblem(node.name, here)
+
+
+def plan_remove(cluster: Cluster, nodes: tuple[Node, ...], model: str, caches: Caches) -> Plan:
+    """Removes a model where it is. A host that serves or downloads it refuses by itself."""
+    having = tuple(node for node in nodes if held(caches[node.name], model))
+    steps = tuple(
+        Run(node.name, f"remove {model}", docker.models(cluster, node, "remove", (model,)), REMOVE_SECONDS)
+        for node in having
+    )
+    return Plan(
+        f"remove {model}",
+        (Phase("Remove the model", steps, OnFailure.DROP_HOST),) if steps else (),
+        tuple(Change(node.name, f"remove {model}") for node in having),
+        tuple(unasked(nodes, caches)),
+    )

@@ -1,0 +1,219 @@
+"""Models that a host has in its cache, whole or not, and what a look at every byte of them has found."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.frozen import dataclass
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.sections import RECORD
+from orchestrator.plan.remedies import hint
+from orchestrator.plan.typed import ours, where
+
+NAMED = 3
+SHORT = 7
+"""Digits of a commit that people are shown, as git does."""
+
+NAME = re.compile(r"(?:[A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]*", re.ASCII)
+
+FIXES = {
+    "modelscope": "take it out of the container's environment, or bring the models there yourself",
+    "empty-variable": "give it a value, or take it out of the container's environment",
+    "leads-out": f"set {where('hf_home')} to a folder that has it, and no link to another disk",
+    "not-mounted": f"mount a folder there ({where('hf_home')}, {where('docker.args')})",
+}
+"""What to do about a cache that cannot be told of, by the program's word for it."""
+NO_FOLDER = "no-folder"
+NO_IMAGE = f"bring the image there: {ours('pull')}, or {ours('image copy')}"
+ABSENT = re.compile(r"No such image|image not known|Unable to find image")
+"""As Docker and Podman say of an image that they are not to pull."""
+
+
+class State(StrEnum):
+    """Whether a host has all files of a revision, by the hub's list or by the index of its weights."""
+
+    WHOLE = "whole"
+    PARTIAL = "partial"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """A file of a model, and what is wrong with it, such as missing or short."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A commit of a model on a host. `names`: what it is called, such as main; `files` of `of` are good.
+
+    `missing`: bytes that are known to be missing; `bad`: the first of the bad files; `lacks`: of what vLLM needs.
+    """
+
+    commit: str
+    names: tuple[str, ...]
+    state: State
+    files: int
+    of: int
+    bytes: int
+    missing: int
+    bad: tuple[BadFile, ...]
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldModel:
+    """A model on a host. In bytes: all of it, what was begun and not ended, and what no revision has a link to.
+
+    `astray`: names of revisions that lead to nothing that is there.
+    """
+
+    name: str
+    bytes: int
+    unfinished: int
+    unused: int
+    astray: tuple[str, ...]
+    revisions: tuple[Revision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCache:
+    """A host's cache of models, as its container sees it. `free`, `unused`: bytes on its disk, and of no model's."""
+
+    hub: str
+    free: int
+    unused: int
+    models: tuple[HeldModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A revision whose every byte was read. `unknown`: files that have no hash to be compared with.
+
+    `known`: whether anything tells what it consists of; `dropped`: how many damaged files were removed.
+    """
+
+    name: str
+    commit: str
+    names: tuple[str, ...]
+    files: int
+    bytes: int
+    damage: tuple[BadFile, ...]
+    unknown: int
+    known: bool
+    dropped: int
+
+
+def is_name(model: str) -> bool:
+    """Whether it can be the name of a model on the hub."""
+    return bool(NAME.fullmatch(model)) and ".." not in model and "--" not in model
+
+
+def title(name: str, names: tuple[str, ...], commit: str) -> str:
+    """What people call a revision: `org/name main 0a1b2c3`."""
+    return " ".join(filter(None, (name, ", ".join(names), commit[:SHORT])))
+
+
+def parse_cache(stdout: str, stderr: str) -> ModelCache | Unreachable:
+    """The answer of `look`."""
+    told = last_answer(stdout)
+    try:
+        if told is None or "trouble" in told:
+            return (
+                ModelCache("", 0, 0, ()) if told and told["trouble"] == NO_FOLDER else trouble(told, stderr)
+            )
+        return ModelCache(told["hub"], told["free"], told["unused"], tuple(map(_model, told["models"])))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Unreachable(f"its answer about models cannot be read: {error!r}", detail=stdout[-1000:])
+
+
+def parse_verified(stdout: str, stderr: str) -> tuple[Verified, ...] | Unreachable:
+    """The answer of `verify` or `drop`."""
+    told = last_answer(stdout)
+    try:
+        if told is None or "verified" not in told:
+            return () if told and told.get("trouble") == NO_FOLDER else trouble(told, stderr)
+        return tuple(
+            Verified(
+                **{
+                    name: each[name]
+                    for name in ("name", "commit", "files", "bytes", "unknown", "known", "dropped")
+                },
+                names=tuple(each["names"]),
+                damage=_bad(each["damage"]),
+            )
+            for each in told["verified"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Unreachable(f"its answer about models cannot be read: {error!r}", detail=stdout[-1000:])
+
+
+def last_answer(stdout: str) -> Mapping[str, Any] | None:
+    """The last line that is ours."""
+    return next(iter([*answers(stdout)][::-1]), None)
+
+
+def answers(stdout: str) -> Iterator[Mapping[str, Any]]:
+    """All lines that are ours."""
+    for line in stdout.split("\n"):
+        _, marked, text = line.rpartition(RECORD)
+        try:
+            told = json.loads(text) if marked else None
+        except ValueError:
+            continue
+        if isinstance(told, dict):
+            yield told
+
+
+def trouble(told: Mapping[str, Any] | None, stderr: str) -> Unreachable:
+    """Why nothing was told, in the program's words, or in Docker's."""
+    if told and "words" in told:
+        return Unreachable(str(told["words"]), FIXES.get(str(told["trouble"]), ""))
+    words = stderr.strip() or "it says nothing"
+    first = next((line for line in words.splitlines() if line.strip()), words)
+    fix = NO_IMAGE if ABSENT.search(words) else hint(words)
+    return Unreachable(first.removeprefix("docker: "), fix, "" if first == words else words)
+
+
+def _model(told: Mapping[str, Any]) -> HeldModel:
+    numbers = {name: int(told[name]) for name in ("bytes", "unfinished", "unused")}
+    revisions = tuple(map(_revision, told["revisions"]))
+    return HeldModel(str(told["name"]), **numbers, astray=tuple(told["astray"]), revisions=revisions)
+
+
+def _revision(told: Mapping[str, Any]) -> Revision:
+    numbers = {name: int(told[name]) for name in ("files", "of", "bytes", "missing")}
+    return Revision(
+        commit=str(told["commit"]),
+        names=tuple(told["names"]),
+        state=State(told["state"]),
+        **numbers,
+        bad=_bad(told["bad"]),
+        lacks=tuple(told["lacks"]),
+    )
+
+
+def _bad(told: Mapping[str, str]) -> tuple[BadFile, ...]:
+    return tuple(BadFile(str(path), str(what)) for path, what in told.items())
+
+
+def words_of(bad: tuple[BadFile, ...], count: int) -> str:
+    """`model-00002.safetensors is missing, config.json cannot be read, and 4 more`. `count`: how many there are."""
+    told = [f"{each.path} {WORDS.get(each.what, each.what)}" for each in bad[:NAMED]]
+    more = [f"and {count - len(told)} more"] if count > len(told) else []
+    return ", ".join([*told, *more])
+
+
+WORDS = {
+    "missing": "is missing",
+    "short": "has another length",
+    "differs": "is not what its hash says",
+    "outside": "leads out of the cache",
+    "unreadable": "cannot be read",
+}
+
+Lookup = ModelCache | Unreachable

@@ -1,0 +1,100 @@
+"""Models of hosts, looked at side by side: what is in their caches, and every byte of it."""
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+from orchestrator.model.cluster import Cluster, Node
+from orchestrator.plan import docker
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.models import Lookup, Verified, answers, parse_cache, parse_verified
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.progress import Progress
+from orchestrator.plan.steps import OnFailure, Phase, Run
+from orchestrator.remote.execute.command import with_timeout
+from orchestrator.remote.execute.events import PhaseBegan, Status, StepAdvanced, StepBegan, StepEnded, Tell
+from orchestrator.remote.fleet import Fleet
+from orchestrator.remote.observe.hosts import ask_all, unreachable
+from orchestrator.remote.transport import Failure
+
+PACE = 1.0
+"""Seconds between two words of a host's."""
+
+
+def look_at_models(
+    cluster: Cluster,
+    nodes: tuple[Node, ...],
+    names: tuple[str, ...],
+    fleet: Fleet,
+    tell: Tell,
+    cancel: Event,
+) -> dict[str, Lookup]:
+    """What each host has of these models, or of all."""
+
+    def ask(node: Node) -> Lookup:
+        seconds = fleet.timeouts.model_look
+        command = with_timeout(docker.models(cluster, node, "look", names), seconds)
+        got = fleet[node.name].run(command, timeout=seconds + 10, cancel=cancel)
+        return unreachable(got) if isinstance(got, Failure) else parse_cache(got.stdout, got.stderr)
+
+    return ask_all(nodes, ask, tell, "Look at the models", "inspecting")
+
+
+def verify_models(
+    cluster: Cluster,
+    nodes: tuple[Node, ...],
+    names: tuple[str, ...],
+    fleet: Fleet,
+    tell: Tell,
+    cancel: Event,
+    *,
+    drop: bool,
+) -> dict[str, tuple[Verified, ...] | Unreachable]:
+    """Has each host read every byte of these models, or of all. `drop`: and remove what is damaged."""
+    act = "drop" if drop else "verify"
+    steps = tuple(
+        Run(node.name, "read every byte", docker.models(cluster, node, act, names), math.inf)
+        for node in nodes
+    )
+    tell(PhaseBegan(Phase("Verify the models", steps, OnFailure.KEEP_GOING)))
+
+    def ask(step: Run) -> tuple[str, tuple[Verified, ...] | Unreachable]:
+        return step.host, _verify(step, fleet, tell, cancel)
+
+    with ThreadPoolExecutor(max(len(steps), 1)) as pool:
+        return dict(pool.map(ask, steps))
+
+
+def _verify(step: Run, fleet: Fleet, tell: Tell, cancel: Event) -> tuple[Verified, ...] | Unreachable:
+    lines = list[str]()
+    tell(StepBegan(step))
+    began = time.monotonic()
+    hear = _progress(step, tell, lines)
+    with fleet.at_work():
+        got = fleet[step.host].stream(step.command, hear, timeout=math.inf, cancel=cancel)
+    if isinstance(got, Failure):
+        found: tuple[Verified, ...] | Unreachable = unreachable(got)
+    else:
+        found = parse_verified("\n".join(lines[-1:]), got.stderr)
+    problem = found if isinstance(found, Problem) else None
+    status = Status.FAILED if problem else Status.OK
+    failure = Failure.of(problem) if problem else None
+    tell(StepEnded("Verify the models", step, status, time.monotonic() - began, failure=failure))
+    return found
+
+
+def _progress(step: Run, tell: Tell, lines: list[str]) -> Callable[[str], None]:
+    """Hears the lines of a host, and tells how far it is."""
+    began = time.monotonic()
+
+    def hear(line: str) -> None:
+        lines[:] = [line]
+        for told in answers(line):
+            done, of = told.get("done"), told.get("of")
+            if isinstance(done, int) and isinstance(of, int):
+                rate = done / max(time.monotonic() - began, PACE)
+                tell(StepAdvanced(step, Progress(done, of, rate)))
+
+    return hear

@@ -1,0 +1,177 @@
+"""`raycluster model`, as a person sees it."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.output.models_table import wrapped
+from orchestrator.remote.transport import Failure, FailureKind, Output
+from tests.cli.conftest import Raycluster, script
+from tests.plan.facts.test_models import COMMIT, LOOK, MODEL, REVISION
+from tests.remote.fakes import FakeFleet
+
+WHOLE = {**REVISION, "state": "whole", "files": 3, "missing": 0, "bad": {}, "lacks": []}
+SILENT = Failure(FailureKind.UNREACHABLE, "10.0.0.2:22 does not answer", fix="is the host up?")
+VERIFIED = {
+    "name": "org/tiny",
+    "commit": COMMIT,
+    "names": ["main"],
+    "files": 3,
+    "bytes": 1024,
+    "damage": {},
+    "unknown": 0,
+    "known": True,
+    "dropped": 0,
+}
+
+
+def said(told: Any) -> str:
+    return f"\x1e{json.dumps(told)}"
+
+
+def holding(*revisions: Any, **more: Any) -> Output:
+    model = {**MODEL, "unfinished": 0, "revisions": list(revisions), **more}
+    return Output(0, said({**LOOK, "models": [model] if revisions else []}) + "\n")
+
+
+@pytest.fixture
+def models(hosts: FakeFleet) -> FakeFleet:
+    """gpu1 has the model, gpu2 a part of it."""
+    hosts.on("gpu1", script("look-models"), holding(WHOLE))
+    hosts.on("gpu2", script("look-models"), holding(REVISION))
+    return hosts
+
+
+def test_a_model_is_listed_with_the_hosts_that_have_it_whole_or_not(
+    models: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster("model", "ls")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.stdout == (
+        "MODEL     REVISION      SIZE  STATE         HOSTS\n"
+        "org/tiny  main 9216db5  1 kB  whole         gpu1\n"
+        "          main 9216db5  1 kB  2 of 3 files  gpu2\n"
+        "gpu2: org/tiny main 9216db5: model.safetensors is missing (24 MB to bring)\n"
+    )
+    assert len(models.sent) == 2
+
+
+def test_what_all_have_is_said_once_and_who_has_none_is_named(
+    models: FakeFleet, raycluster: Raycluster
+) -> None:
+    models.on("gpu2", script("look-models"), holding(WHOLE))
+    assert "whole  all hosts\n" in raycluster("model", "ls").stdout
+    models.on("gpu2", script("look-models"), holding())
+    told = raycluster("model", "ls", "org/tiny").stdout
+    assert re.search(r"whole  gpu1\n +none   gpu2\n", told)
+
+
+def test_a_model_that_nobody_has_is_told_so(models: FakeFleet, raycluster: Raycluster) -> None:
+    models.on("*", script("look-models"), holding())
+    assert raycluster("model", "ls").stdout == "no host has a model\n"
+    assert "none   all hosts" in raycluster("model", "ls", "org/other").stdout
+
+
+def test_a_host_that_cannot_be_asked_is_a_failure_with_a_name(
+    models: FakeFleet, raycluster: Raycluster
+) -> None:
+    models.on("gpu2", script("look-models"), SILENT)
+    ran = raycluster("model", "ls")
+    assert ran.exit_code == 1
+    assert ran.stderr == "✗ gpu2  10.0.0.2:22 does not answer\n      → is the host up?\n"
+
+
+def test_what_takes_room_and_is_no_model_is_told(models: FakeFleet, raycluster: Raycluster) -> None:
+    more = {"unfinished": 3_000_000_000, "unused": 2048, "astray": ["main"]}
+    models.on("*", script("look-models"), holding(WHOLE, **more))
+    told = raycluster("model", "ls").stdout
+    assert "gpu1, gpu2: org/tiny: 3.0 GB of downloads that have not ended\n" in told
+    assert "gpu1, gpu2: org/tiny: its revision main leads to nothing that is there\n" in told
+    assert "gpu1, gpu2: org/tiny: 2 kB that no revision has a link to\n" in told
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "org/name/file", "./mine"])
+def test_what_is_no_name_contacts_nobody(name: str, hosts: FakeFleet, raycluster: Raycluster) -> None:
+    for command in ("ls", "verify", "rm"):
+        ran = raycluster("model", command, name)
+        assert ran.exit_code == 2
+        assert f'"{name}" is neither ORG/NAME nor the whole path of a folder' in ran.stderr
+    assert hosts.sent == []
+
+
+def test_every_byte_is_verified_with_progress(models: FakeFleet, raycluster: Raycluster) -> None:
+    models.streams("*", script("verify-models"), said({"done": 1, "of": 2}), said({"verified": [VERIFIED]}),
+                   Output(0))  # fmt: skip
+    ran = raycluster("model", "verify")
+    assert ran.exit_code == 0
+    assert ran.stdout == (
+        "✓ org/tiny main 9216db5  gpu1, gpu2  3 files, 1 kB: all are what their hashes say\n"
+    )
+    assert "gpu1: read every byte: ok" in ran.stderr
+
+
+def test_damage_is_named_with_what_removes_it(models: FakeFleet, raycluster: Raycluster) -> None:
+    damaged = {**VERIFIED, "damage": {"model.safetensors": "differs"}}
+    models.streams("gpu1", script("verify-models"), said({"verified": [VERIFIED]}), Output(0))
+    models.streams("gpu2", script("verify-models"), said({"verified": [damaged]}), Output(0))
+    ran = raycluster("model", "verify", "org/tiny")
+    assert ran.exit_code == 3
+    assert ran.stdout.splitlines()[1] == (
+        "✗ org/tiny main 9216db5  gpu2  model.safetensors is not what its hash says"
+    )
+    assert "→ remove what is damaged: raycluster model verify --drop org/tiny\n" in ran.stderr
+    told = json.loads(raycluster("model", "verify", "-o", "json").stdout)
+    assert told["verdict"] == "damaged"
+    dropped = {**damaged, "dropped": 1}
+    models.streams("*", script("drop-models"), said({"verified": [dropped]}), Output(0))
+    assert "hash says; 1 file removed\n" in raycluster("model", "verify", "--drop").stdout
+
+
+def test_a_verification_that_breaks_off_is_no_success(models: FakeFleet, raycluster: Raycluster) -> None:
+    models.streams("gpu1", script("verify-models"), said({"verified": [VERIFIED]}), Output(0))
+    models.streams(
+        "gpu2", script("verify-models"), said({"done": 1, "of": 2}), Output(137, stderr="Killed\n")
+    )
+    ran = raycluster("model", "verify")
+    assert ran.exit_code == 1
+    assert "✗ gpu2  Killed\n" in ran.stderr
+
+
+def test_a_model_is_removed_where_it_is(models: FakeFleet, raycluster: Raycluster) -> None:
+    models.on("gpu2", script("look-models"), holding())
+    removed = said({"removed": "org/tiny", "there": True, "bytes": 1000})
+    models.on("gpu1", script("remove-models"), Output(0, removed))
+    ran = raycluster("model", "rm", "org/tiny", "-y")
+    assert (ran.exit_code, ran.stdout) == (0, "org/tiny is gone from gpu1: 1 kB freed\n")
+    assert not [
+        each for each in models.sent if each.host == "gpu2" and each.command.script == "remove-models"
+    ]
+
+
+def test_a_model_that_is_served_stays_and_is_named(models: FakeFleet, raycluster: Raycluster) -> None:
+    words = "org/tiny is served at this moment"
+    refused = Output(1, said({"trouble": "served", "words": words}), f"{words}\n")
+    models.on("*", script("remove-models"), refused)
+    ran = raycluster("model", "rm", "org/tiny", "-y")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert f"gpu1, gpu2  remove org/tiny: {words} (exit code 1)" in ran.stderr
+    assert "→ raycluster serve stop\n" in ran.stderr
+
+
+def test_a_model_that_is_nowhere_is_nothing_to_do(models: FakeFleet, raycluster: Raycluster) -> None:
+    models.on("*", script("look-models"), holding())
+    ran = raycluster("model", "rm", "org/tiny")
+    assert (ran.exit_code, ran.stdout) == (0, "org/tiny is on none of these hosts, nothing to do\n")
+
+
+def test_a_folder_of_ones_own_is_not_removed(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    ran = raycluster("model", "rm", "/data/mine")
+    assert (ran.exit_code, hosts.sent) == (2, [])
+    assert "/data/mine is in no cache, and is yours to remove" in ran.stderr
+
+
+def test_a_long_list_of_hosts_goes_on_below() -> None:
+    assert wrapped("gpu1, gpu2, gpu3", 11) == ["gpu1, gpu2,", "gpu3"]
+    assert wrapped("a-name-that-is-too-long, b", 5) == ["a-name-that-is-too-long,", "b"]
