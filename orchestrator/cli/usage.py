@@ -199,6 +199,8 @@ def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]
     if name in habits.JSON:
         forms = get_args(params["output"].type_descriptor.annotation) if "output" in params else ()
         form = next((each for each in ("json", "jsonl") if each in forms), "")
+        if not any(each.param_type_name == "argument" for each in all_params):
+            args = _without_value(args, name)
         return _instead(args, name, "-o", form) if form else f"it has no JSON; {command} -h"
     if name in habits.HOSTS:
         if "limit" not in params:
@@ -239,12 +241,26 @@ def _known(meant: str, name: str, args: Sequence[str], command: str, params: dic
     return _instead(args, name, *meant.split()) if has else f"{command} has nothing like it; {command} -h"
 
 
+def _without_value(args: Sequence[str], option: str) -> list[str]:
+    """The line without the word after an option, which a command that takes no arguments has no use for."""
+    at = next((i for i, word in enumerate(args) if word == option), len(args))
+    follows = args[at + 1 : at + 2]
+    return [*args[: at + 1], *(follows if follows and follows[0][:1] == "-" else ()), *args[at + 2 :]]
+
+
+FOR_EXAMPLE = "8"
+"""Where a number was not given."""
+
+
 def _instead(args: Sequence[str], option: str, *words: str) -> str:
     """The line that was typed with other words for an option; the last, a value's name, where no value was given."""
     at = next((i for i, word in enumerate(args) if word.partition("=")[0] == option), len(args))
     before, after = list(args[:at]), list(args[at + 1 :])
     attached = args[at].partition("=")[2] if at < len(args) else ""
     follows = after[:1] and after[0][:1] != "-"
+    if words[-1:] == ("N",):
+        follows = follows and after[0].isdigit()
+        words = words if attached.isdigit() or follows else (*words[:-1], FOR_EXAMPLE)
     if words[1:] and words[-1].isupper() and (attached or follows):
         words = (*words[:-1], *([attached] if attached else []))
     elif not words and follows and after[0][:1].isdigit():
