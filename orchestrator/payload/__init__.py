@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-Name = Literal["ray_nodes", "probe", "network_test", "tail_files", "models"]
+Name = Literal["ray_nodes", "probe", "network_test", "tail_files", "models", "model_pull"]
 
 MODELS = ("model_cache.py", "model_snapshots.py")
-BEFORE = {"models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py")}
+BEFORE = {
+    "models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
+    "model_pull": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
+}
 """What stands before a program's own text, where that is more than `common`."""
 BESIDE = re.compile(r"^from (common|model_\w+) import (\([^)]*\)|.*)\n", re.MULTILINE)
 

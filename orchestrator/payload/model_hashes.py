@@ -22,8 +22,10 @@ STALL = 120  # seconds without a byte: a share of the network whose server is go
 class Progress:
     """How much was read, told at a pace."""
 
-    def __init__(self, total):
-        self.total, self.done, self.next = total, 0, time.monotonic() + PACE
+    def __init__(self, total, note=""):
+        self.note, self.total = note, total
+        self.began = time.monotonic()
+        self.done, self.next = 0, self.began + PACE
         self.lock = threading.Lock()
 
     def add(self, count):
@@ -31,7 +33,8 @@ class Progress:
             self.done += count
             if time.monotonic() > self.next:
                 self.next = time.monotonic() + PACE
-                say(done=self.done, of=self.total)
+                rate = self.done / (time.monotonic() - self.began)
+                say(done=self.done, of=self.total, rate=rate, note=self.note)
 
 
 def watch(progress, over):

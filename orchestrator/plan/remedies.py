@@ -17,6 +17,11 @@ def format_duration(seconds: float) -> str:
 
 
 UP = ours("up")
+TOKEN = f"export HF_TOKEN=… here, and {add('secrets', 'HF_TOKEN')}"
+NO_HUB = (
+    "let that host reach it: a proxy is env.HTTPS_PROXY in the inventory, a mirror env.HF_ENDPOINT; "
+    "or download on another: --on HOST"
+)
 LAST_WITH_RAY = "vllm/vllm-openai:v0.17.1"
 INSTALL_RAY = change("ray.install", "'ray[default]==2.56.*'")
 NO_RAY = (
@@ -148,6 +153,11 @@ HINTS = {
     r"RAY_AUTH_TOKEN_PATH is set but file cannot be opened": CLOSED_FILE,
     r"InvalidAuthToken": OTHER_TOKEN,
     r"is served at this moment": ours("serve stop"),
+    r"(gated|private), and no token was given": TOKEN,
+    r"this token (has no access to it|may not see it)": "ask for access on its page, or take another HF_TOKEN",
+    r"the hub does not know this token": "check HF_TOKEN; with a wrong one not even public models come",
+    r"the hub cannot be reached": NO_HUB,
+    r"are to come, and \S+ has": f"free disk space there ({ours('model ls')} tells of it), or set {where('hf_home')}",
     r'exec: "/bin/bash": .*no such file': NO_BASH,
     r"raycluster\.environment\S*: (Read-only file system|Permission denied)": WRITABLE,
 }

@@ -122,14 +122,17 @@ if [ "$state" = true ]; then
     exec $docker exec --interactive "$container" /bin/sh -c "$python" python3 -c "$program" "$act" "$told"
 fi
 case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
-if [ -d "$hf_home" ]; then
+if [ -d "$hf_home" ] || [ "$act" = pull ]; then
     set -- --volume "$hf_home:$target" "$@"
 else
     set -- --env "RAYCLUSTER_HF_HOME_ABSENT=$hf_home" "$@"
 fi
 exec $docker run --rm --interactive "$@"
 """)
-"""In the node's container, where it runs: it has what is mounted there. Else in one that is gone afterwards."""
+"""In the node's container, where it runs: it has what is mounted there. Else in one that is gone afterwards.
+
+For a download Docker makes the folder where there is none, as it would for the node's own container.
+"""
 
 STAY = r"""
 exec cat >/dev/null

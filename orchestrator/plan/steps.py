@@ -49,6 +49,8 @@ class StepKind(Enum):
     WAIT = auto()
     GET_IMAGE = auto()
     INSPECT_IMAGE = auto()
+    GET_MODEL = auto()
+    INSPECT_MODEL = auto()
     START_CONTAINER = auto()
     REMOVE_CONTAINER = auto()
     READ_LOG = auto()  # of a container that failed

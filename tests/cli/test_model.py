@@ -2,13 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.cli.output.models_table import wrapped
 from orchestrator.remote.transport import Failure, FailureKind, Output
-from tests.cli.conftest import Raycluster, script
+from tests.cli.conftest import INVENTORY, Raycluster, script
 from tests.plan.facts.test_models import COMMIT, LOOK, MODEL, REVISION
 from tests.remote.fakes import FakeFleet
 
@@ -137,6 +138,74 @@ def test_a_verification_that_breaks_off_is_no_success(models: FakeFleet, rayclus
     ran = raycluster("model", "verify")
     assert ran.exit_code == 1
     assert "✗ gpu2  Killed\n" in ran.stderr
+
+
+def test_a_model_is_downloaded_on_the_head_alone_and_looked_at(
+    models: FakeFleet, raycluster: Raycluster
+) -> None:
+    far = said({"done": 1, "of": 2, "rate": 1.5, "note": "comparing hashes"})
+    models.streams("gpu1", script("pull-models"), far, said({"pulled": {"commit": COMMIT}}), Output(0))
+    ran = raycluster("model", "pull", "org/tiny")
+    assert ran.exit_code == 0, ran.stderr
+    assert re.fullmatch(r"gpu1 has org/tiny main 9216db5, 1 kB \([\d.]+ s\)\n", ran.stdout)
+    assert {each.host for each in models.sent} == {"gpu1"}
+
+
+def test_the_token_travels_on_standard_input(
+    models: FakeFleet, raycluster: Raycluster, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
+    (folder / "inventory.yaml").write_text(INVENTORY + "secrets: [HF_TOKEN]\n")
+    models.streams("gpu2", script("pull-models"), said({"pulled": {"commit": COMMIT}}), Output(0))
+    models.on("gpu2", script("look-models"), holding(WHOLE))
+    ran = raycluster("model", "pull", "org/tiny", "--on", "gpu2", "--revision", "v1", "--all")
+    assert ran.exit_code == 0, ran.stderr
+    (sent,) = (each.command for each in models.sent if each.command.script == "pull-models")
+    assert sent.input() == b"hf_very_secret\n"
+    assert '{"model": "org/tiny", "revision": "v1", "all": true}' in sent.argv
+    assert "hf_very_secret" not in sent.line() + ran.output
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (
+            "org/tiny is gated, and no token was given",
+            "→ export HF_TOKEN=… here, and ",
+        ),
+        ("org/tiny is gated, and this token has no access to it", "ask for access on its page"),
+        ("the hub does not know this token: Invalid username or password", "check HF_TOKEN"),
+        ("the hub cannot be reached: https://huggingface.co: Network is unreachable", "env.HTTPS_PROXY"),
+        ("61.0 GB are to come, and /root/.cache/huggingface/hub has 3.0 GB free", "free disk space there"),
+    ],
+)
+def test_why_a_download_fails_is_told_with_what_to_do(
+    words: str, fix: str, models: FakeFleet, raycluster: Raycluster
+) -> None:
+    models.streams(
+        "gpu1", script("pull-models"), said({"trouble": "x", "words": words}), Output(1, stderr=words)
+    )
+    ran = raycluster("model", "pull", "org/tiny")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert f"gpu1  download org/tiny: {words} (exit code 1)\n" in ran.stderr
+    assert fix in ran.stderr
+    assert "Files that are whole are kept: `raycluster model pull org/tiny` goes on.\n" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("/data/mine",), "/data/mine is a folder; the hub has ORG/NAME"),
+        (("org/tiny", "--revision", "../x"), "is neither a branch, a tag nor a commit"),
+        (("org/tiny", "--on", "gpu9"), 'no host matches "gpu9"'),
+    ],
+)
+def test_what_cannot_be_downloaded_contacts_nobody(
+    words: tuple[str, ...], why: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster("model", "pull", *words)
+    assert (ran.exit_code, hosts.sent) == (2, [])
+    assert why in ran.stderr
 
 
 def test_a_model_is_removed_where_it_is(models: FakeFleet, raycluster: Raycluster) -> None:

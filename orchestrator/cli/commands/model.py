@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.plan.actions.models import Caches
     from orchestrator.plan.facts.host import Facts
     from orchestrator.plan.facts.models import Lookup
+    from orchestrator.plan.problem import Problem
     from orchestrator.remote.execute.events import Report
 
 app = group()
@@ -119,6 +120,70 @@ def verify(
         show_verified(verified, checked, dropped=drop)
     troubles(problems.items())
     raise typer.Exit(1 if problems else NOT_HEALTHY if bad else 0)
+
+
+@app.command(cls=LeanCommand)
+def pull(
+    name: Name,
+    revision: Annotated[
+        str, typer.Option("--revision", metavar="R", help="A branch, a tag or a commit.", show_default=True)
+    ] = "main",
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="All of its files, also weights in other formats than safetensors."),
+    ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="HOST",
+            autocompletion=options.complete_hosts,
+            help="Who downloads it. Default: the head.",
+            show_default=False,
+        ),
+    ] = None,
+    file: options.OnlyInventory = None,
+    output: options.ActOutput = "text",
+    verbose: options.Verbose = 0,
+) -> None:
+    """Download a model from the hub on one host.
+
+    By the library of the cluster's image, into the cache that its containers have, with HF_TOKEN from the inventory's
+    `secrets`. Files that are whole are kept when it is interrupted; in the end the hashes of all that has come are
+    compared. What the model consists of is kept beside it, for `model ls` and `verify`.
+    """
+    from orchestrator.cli.output.models_table import conclude_pull
+    from orchestrator.cli.run.operation import NOTHING, execute
+    from orchestrator.plan.actions.models import plan_pull
+    from orchestrator.plan.facts.host import Unreachable
+    from orchestrator.plan.facts.models import is_revision
+
+    cluster = inventory_file.load(None, file)
+    (checked,) = _checked([name])
+    if checked.startswith("/"):
+        inventory_file.refuse(f"{checked} is a folder; the hub has ORG/NAME")
+    if not is_revision(revision):
+        inventory_file.refuse(f'--revision: "{revision}" is neither a branch, a tag nor a commit')
+    source = inventory_file.one(cluster, on) if on else cluster.head
+    secrets = inventory_file.secrets(cluster)
+    token = next((each for each in secrets if each.name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")), None)
+    lost: dict[str, Problem] = {}
+
+    def look(_: "Session", known: "Facts") -> "tuple[Facts, Report]":
+        lost.update({host: each for host, each in known.items() if isinstance(each, Unreachable)})
+        return {}, NOTHING
+
+    done = execute(
+        "model pull",
+        cluster,
+        look,
+        lambda _: plan_pull(cluster, source, checked, revision, token, lost, everything=everything),
+        options.RunOptions(options.JOBS, verbose, output == "jsonl"),
+        secrets,
+    )
+    words = (*(("--revision", revision) if revision != "main" else ()), *(("--all",) if everything else ()))
+    conclude_pull(done, source.name, checked, (*words, *(("--on", on) if on else ())))
+    raise typer.Exit(done.exit_code)
 
 
 @app.command(cls=LeanCommand)

@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Unreachable
-from orchestrator.plan.facts.models import HeldModel, Lookup
-from orchestrator.plan.problem import HostProblem
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run
+from orchestrator.plan.facts.models import HeldModel, Lookup, how_far
+from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind
 
+NO_LIMIT = 30 * 86400.0
+"""As long as something comes: the program ends by itself where nothing does."""
+LOOK_SECONDS = 150.0
 REMOVE_SECONDS = 1800.0
 """A share of the network takes its time with a thousand files."""
 
@@ -26,6 +30,43 @@ def unasked(nodes: tuple[Node, ...], caches: Caches) -> Iterator[HostProblem]:
     for node in nodes:
         if isinstance(here := caches[node.name], Unreachable):
             yield HostProblem(node.name, here)
+
+
+def download(
+    cluster: Cluster, node: Node, model: str, revision: str, token: Secret | None, *, everything: bool
+) -> Run:
+    """Has a node download a model; what is there already is not downloaded again."""
+    command = docker.pull_model(cluster, node, model, revision, token, everything=everything)
+    title, kind = f"download {model}", StepKind.GET_MODEL
+    return Run(node.name, title, command, NO_LIMIT, how_far=how_far, kind=kind)
+
+
+def look(cluster: Cluster, node: Node, model: str) -> Run:
+    """What a node has of a model."""
+    command = docker.models(cluster, node, "look", (model,))
+    return Run(node.name, "see what it has", command, LOOK_SECONDS, kind=StepKind.INSPECT_MODEL)
+
+
+def plan_pull(
+    cluster: Cluster,
+    source: Node,
+    model: str,
+    revision: str,
+    token: Secret | None,
+    unreached: Mapping[str, Problem],
+    *,
+    everything: bool,
+) -> Plan:
+    """Downloads on one node, and looks at what it has then. `unreached`: the nodes that cannot be asked, and why."""
+    if source.name in unreached:
+        return Plan(f"pull {model}", refusals=(HostProblem(source.name, unreached[source.name]),))
+    get = Phase(
+        "Download the model",
+        (download(cluster, source, model, revision, token, everything=everything),),
+        OnFailure.STOP,
+    )
+    see = Phase("Look at it", (look(cluster, source, model),), OnFailure.STOP)
+    return Plan(f"pull {model}", (get, see), (Change(source.name, f"download {model}"),))
 
 
 def plan_remove(cluster: Cluster, nodes: tuple[Node, ...], model: str, caches: Caches) -> Plan:

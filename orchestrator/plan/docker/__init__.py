@@ -37,7 +37,7 @@ from orchestrator.plan.docker.logs import (
     follow_logs,
     logs,
 )
-from orchestrator.plan.docker.models import models
+from orchestrator.plan.docker.models import models, pull_model
 from orchestrator.plan.docker.probes import (
     ask_ray,
     check_tcp,

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.sections import RECORD
+from orchestrator.plan.progress import Progress
 from orchestrator.plan.remedies import hint
 from orchestrator.plan.typed import ours, where
 
@@ -17,6 +18,8 @@ SHORT = 7
 """Digits of a commit that people are shown, as git does."""
 
 NAME = re.compile(r"(?:[A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]*", re.ASCII)
+
+REVISION = re.compile(r"[A-Za-z0-9_][\w./-]*", re.ASCII)
 
 FIXES = {
     "modelscope": "take it out of the container's environment, or bring the models there yourself",
@@ -113,6 +116,11 @@ def is_name(model: str) -> bool:
     return bool(NAME.fullmatch(model)) and ".." not in model and "--" not in model
 
 
+def is_revision(revision: str) -> bool:
+    """Whether it can be the name of a branch, a tag or a commit."""
+    return bool(REVISION.fullmatch(revision)) and ".." not in revision
+
+
 def title(name: str, names: tuple[str, ...], commit: str) -> str:
     """What people call a revision: `org/name main 0a1b2c3`."""
     return " ".join(filter(None, (name, ", ".join(names), commit[:SHORT])))
@@ -167,6 +175,18 @@ def answers(stdout: str) -> Iterator[Mapping[str, Any]]:
             continue
         if isinstance(told, dict):
             yield told
+
+
+def how_far(lines: Sequence[str]) -> Progress | None:
+    """What the last line says of how far it is."""
+    told = last_answer(lines[-1]) if lines else None
+    try:
+        if told is None or "done" not in told:
+            return None
+        note = str(told.get("note") or "")
+        return Progress(int(told["done"]), int(told["of"]), float(told.get("rate") or 0), note=note)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def trouble(told: Mapping[str, Any] | None, stderr: str) -> Unreachable:

@@ -2,25 +2,20 @@
 
 import math
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Unreachable
-from orchestrator.plan.facts.models import Lookup, Verified, answers, parse_cache, parse_verified
+from orchestrator.plan.facts.models import Lookup, Verified, how_far, parse_cache, parse_verified
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import OnFailure, Phase, Run
 from orchestrator.remote.execute.command import with_timeout
 from orchestrator.remote.execute.events import PhaseBegan, Status, StepAdvanced, StepBegan, StepEnded, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all, unreachable
 from orchestrator.remote.transport import Failure
-
-PACE = 1.0
-"""Seconds between two words of a host's."""
 
 
 def look_at_models(
@@ -68,33 +63,20 @@ def verify_models(
 
 
 def _verify(step: Run, fleet: Fleet, tell: Tell, cancel: Event) -> tuple[Verified, ...] | Unreachable:
-    lines = list[str]()
+    last = [""]
     tell(StepBegan(step))
     began = time.monotonic()
-    hear = _progress(step, tell, lines)
+
+    def hear(line: str) -> None:
+        last[:] = [line]
+        if far := how_far(last):
+            tell(StepAdvanced(step, far))
+
     with fleet.at_work():
         got = fleet[step.host].stream(step.command, hear, timeout=math.inf, cancel=cancel)
-    if isinstance(got, Failure):
-        found: tuple[Verified, ...] | Unreachable = unreachable(got)
-    else:
-        found = parse_verified("\n".join(lines[-1:]), got.stderr)
+    found = unreachable(got) if isinstance(got, Failure) else parse_verified(last[0], got.stderr)
     problem = found if isinstance(found, Problem) else None
     status = Status.FAILED if problem else Status.OK
     failure = Failure.of(problem) if problem else None
     tell(StepEnded("Verify the models", step, status, time.monotonic() - began, failure=failure))
     return found
-
-
-def _progress(step: Run, tell: Tell, lines: list[str]) -> Callable[[str], None]:
-    """Hears the lines of a host, and tells how far it is."""
-    began = time.monotonic()
-
-    def hear(line: str) -> None:
-        lines[:] = [line]
-        for told in answers(line):
-            done, of = told.get("done"), told.get("of")
-            if isinstance(done, int) and isinstance(of, int):
-                rate = done / max(time.monotonic() - began, PACE)
-                tell(StepAdvanced(step, Progress(done, of, rate)))
-
-    return hear
