@@ -58,7 +58,7 @@ def git_sha1(data: bytes) -> str:
 class Hub:
     """Serves repositories by their names, large files at the next port. `asked` has the requests.
 
-    `tokens`: the names that each may have; `store`: another name of this address, for the library follows a redirect
+    `tokens`: the names that each may have; `store`: another name of this machine, for the library follows a redirect
     to the same name by itself.
     """
 
@@ -66,7 +66,8 @@ class Hub:
         self.repositories: dict[str, Repository] = {}
         self.tokens: dict[str, tuple[str, ...]] = {}
         self.asked: list[str] = []
-        self._servers = [Server((address, port + more if port else 0), self) for more in (0, 1)]
+        places = (address, port), (store, port + 1 if port else 0)
+        self._servers = [Server(place, self) for place in places]
         ports = [each.server_address[1] for each in self._servers]
         self.url, self.store = f"http://{address}:{ports[0]}", f"http://{store}:{ports[1]}"
 

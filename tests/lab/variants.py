@@ -131,6 +131,12 @@ def of_ray(version: str) -> Variant:
     return Variant(f"ray-{version}", image.LAYER_RECIPE.read_text(), packages=(f"ray=={version}",))
 
 
+def of_hub(version: str) -> Variant:
+    """The lab's image with Hugging Face's library; before 1.0 it needs `requests`, and does not always say so."""
+    wanted = (f"huggingface_hub=={version}", *(("requests",) if version.startswith("0.") else ()))
+    return Variant(f"hub-{version}", f"cp --archive --no-clobber /layer/. {SITE}", packages=wanted)
+
+
 def make(lab: Lab, variant: Variant, *names: str) -> str:
     """The variant's tag, once those hosts, or all, have it: the very same image."""
     hosts = [lab.hosts[name] for name in names or lab.hosts]

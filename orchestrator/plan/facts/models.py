@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.sections import RECORD
+from orchestrator.plan.problem import quoted
 from orchestrator.plan.progress import Progress
 from orchestrator.plan.remedies import hint
 from orchestrator.plan.typed import ours, where
@@ -193,10 +194,9 @@ def trouble(told: Mapping[str, Any] | None, stderr: str) -> Unreachable:
     """Why nothing was told, in the program's words, or in Docker's."""
     if told and "words" in told:
         return Unreachable(str(told["words"]), FIXES.get(str(told["trouble"]), ""))
-    words = stderr.strip() or "it says nothing"
-    first = next((line for line in words.splitlines() if line.strip()), words)
-    fix = NO_IMAGE if ABSENT.search(words) else hint(words)
-    return Unreachable(first.removeprefix("docker: "), fix, "" if first == words else words)
+    words = "\n".join(line.removeprefix("docker: ") for line in stderr.strip().splitlines())
+    problem = quoted("", words, NO_IMAGE if ABSENT.search(words) else hint(words))
+    return Unreachable(problem.text, problem.fix, problem.detail)
 
 
 def _model(told: Mapping[str, Any]) -> HeldModel:

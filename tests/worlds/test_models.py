@@ -1,0 +1,147 @@
+"""Models on real hosts, downloaded by several versions of Hugging Face's library from a small hub on the laptop."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import hub, variants
+from tests.lab.lab import Lab
+from tests.lab.network import LAPTOP, NETWORK
+from tests.lab.processes import wait_until
+
+VERSIONS = ("0.23.5", "0.36.2", "1.20.1", "2.4.0")
+STORE = f"{NETWORK}.9"
+PORT = 8800
+URL = f"http://{LAPTOP}:{PORT}"
+MB = 1_000_000
+FILES: dict[str, str | int] = {
+    "config.json": '{"model_type": "llama"}',
+    "tokenizer.json": "{}",
+    "README.md": "# tiny",
+    "weights/part-00001.bin": 3 * MB,
+    "part-00002.bin": 2 * MB,
+}
+OFFLINE = (
+    "import os; os.environ['HF_HUB_OFFLINE'] = '1'; import huggingface_hub as h; "
+    "print(h.snapshot_download('org/tiny', allow_patterns='*.json'))"
+)
+Hub = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def serves(lab: Lab) -> Hub:
+    """Starts the hub with these repositories; what an inventory has to have to ask it, with this library."""
+
+    def start(
+        version: str, repositories: Mapping[str, Any], tokens: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        told = lab.folder / "hub.json"
+        told.write_text(json.dumps({"repositories": repositories, "tokens": tokens or {}}))
+        lab.laptop(["ip", "address", "replace", f"{STORE}/24", "dev", "eth0"])
+        lab.laptop_popen([sys.executable, hub.__file__, LAPTOP, str(PORT), STORE, told])
+        host = lab.hosts["gpu1"]
+        probe = f"</dev/tcp/{STORE}/{PORT + 1}"
+        wait_until("the hub answers", lambda: host.run("bash", "-c", probe, check=False).returncode == 0)
+        image = variants.make(lab, variants.of_hub(version), "gpu1", "gpu2")
+        return {"image": image, "env": {"HF_ENDPOINT": URL}}
+
+    return start
+
+
+def cache(lab: Lab, name: str = "gpu1") -> Path:
+    return lab.hosts[name].folder / "root/.cache/huggingface/hub"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_model_is_downloaded_verified_mended_and_removed(version: str, lab: Lab, serves: Hub) -> None:
+    settings = serves(version, {"org/tiny": {"files": FILES}})
+    inventory = ("-i", lab.inventory(**settings))
+
+    pulled = lab.raycluster("model", "pull", *inventory, "org/tiny", timeout=300)
+    assert pulled.returncode == 0, pulled.stderr
+    assert pulled.stdout.startswith("gpu1 has org/tiny main "), pulled.stdout
+    top = cache(lab) / "models--org--tiny"
+    commit = (top / "refs/main").read_text()
+    assert len(commit) == 40
+
+    host = lab.hosts["gpu1"]
+    mount = ("--volume", "/root/.cache/huggingface:/root/.cache/huggingface", "--network", "none")
+    found = host.docker("run", "--rm", *mount, settings["image"], "python3", "-c", OFFLINE)
+    assert found.strip().endswith(f"/snapshots/{commit}")
+
+    listed = lab.raycluster("model", "ls", *inventory, "-l", "gpu1,gpu2", "org/tiny", timeout=300)
+    assert listed.returncode == 0, listed.stderr
+    assert f"main {commit[:7]}  5 MB  whole  gpu1\n" in listed.stdout
+    assert "none   gpu2\n" in listed.stdout
+    absent = lab.raycluster("model", "ls", *inventory, "-l", "gpu3", timeout=300)
+    assert absent.returncode == 1
+    assert (
+        f"gpu3  Error response from daemon: No such image: {settings['image']}\n      → bring"
+        in absent.stderr
+    )
+
+    blob = (top / "snapshots" / commit / "part-00002.bin").readlink().name
+    data = bytearray((top / "blobs" / blob).read_bytes())
+    data[MB] ^= 1
+    (top / "blobs" / blob).write_bytes(data)
+    again = lab.raycluster("model", "pull", *inventory, "org/tiny", timeout=300)
+    assert again.returncode == 0  # nobody looks at what is there
+    bad = lab.raycluster("model", "verify", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
+    assert (bad.returncode, "part-00002.bin is not what its hash says" in bad.stdout) == (3, True), bad.stderr
+    dropped = lab.raycluster("model", "verify", "--drop", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
+    assert "1 file removed" in dropped.stdout
+    assert lab.raycluster("model", "pull", *inventory, "org/tiny", timeout=300).returncode == 0
+    good = lab.raycluster("model", "verify", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
+    assert (good.returncode, "all are what their hashes say" in good.stdout) == (0, True), good.stdout
+
+    gone = lab.raycluster("model", "rm", *inventory, "-l", "gpu1,gpu2", "org/tiny", timeout=300)
+    assert gone.returncode == 0, gone.stderr
+    assert "org/tiny is gone from gpu1: 5 MB freed\n" in gone.stdout
+    assert not top.exists()
+
+
+def test_a_gated_model_comes_with_the_token_of_the_inventorys_secrets(lab: Lab, serves: Hub) -> None:
+    gated = {"org/tiny": {"files": FILES, "gated": True}}
+    settings = serves("0.36.2", gated, {"hf_good": ["org/tiny"], "hf_other": []})
+    without = lab.raycluster("model", "pull", "-i", lab.inventory(**settings), "org/tiny", timeout=300)
+    assert without.returncode == 1
+    assert "gpu1  download org/tiny: org/tiny is gated, and no token was given" in without.stderr
+    inventory = lab.inventory(**settings, secrets=["HF_TOKEN"])
+    for token, words in (
+        ("hf_wrong", "the hub does not know this token"),
+        ("hf_other", "this token has no access to it"),
+        ("hf_good", ""),
+    ):
+        ran = lab.raycluster(
+            "model", "pull", "-i", inventory, "org/tiny", env={"HF_TOKEN": token}, timeout=300
+        )
+        assert words in ran.stderr
+        assert token not in ran.stderr + ran.stdout
+        assert ran.returncode == (1 if words else 0), ran.stderr
+
+
+@pytest.mark.parametrize("version", ["0.36.2", "2.4.0"])
+def test_an_interrupted_download_ends_at_once_and_keeps_whole_files(
+    version: str, lab: Lab, serves: Hub
+) -> None:
+    files = {**FILES, "large.bin": 30 * MB}
+    settings = serves(version, {"org/tiny": {"files": files, "rate": 2 * MB}})
+    running = lab.raycluster_popen("model", "pull", "-i", lab.inventory(**settings), "org/tiny")
+    blobs = cache(lab) / "models--org--tiny/blobs"
+    wait_until(
+        "the large file is on its way",
+        lambda: any(each.stat().st_size > 4 * MB for each in blobs.glob("*.incomplete")),
+        seconds=120,
+    )
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=20)
+    assert running.returncode == 130, stderr
+    assert "is not known to be whole on gpu1: interrupted" in stderr
+    host = lab.hosts["gpu1"]
+    wait_until("its container is gone", lambda: not host.docker("ps", "--all", "--quiet"))
+    assert sum(each.stat().st_size for each in blobs.iterdir() if "." not in each.name) >= 3 * MB
