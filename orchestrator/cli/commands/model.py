@@ -1,4 +1,4 @@
-"""`raycluster model`: which host has which model, whether all of it is right, and removing one."""
+"""`raycluster model`: which host has which model, whether all of it is right, downloading and removing one."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +42,7 @@ Names = Annotated[
 
 @app.callback()
 def root() -> None:
-    """See which host has which model, whole or not."""
+    """Show, verify, download and remove models on the hosts."""
 
 
 @app.command(cls=LeanCommand)
