@@ -205,7 +205,9 @@ def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]
     if name in habits.HOSTS:
         if "limit" not in params:
             return f"not here: {command} takes no hosts; {command} -h"
-        return _instead(args, name, "-l", "HOSTS")
+        needed = [each.metavar for each in all_params if each.param_type_name == "argument" and each.required]
+        lacking = needed if _has_no_words(args[len(command.split()) - 1 :], name) else []
+        return " ".join((_instead(args, name, "-l", "HOSTS"), *lacking))
     known = [each for param in params.values() for each in param.opts]
     whole = next((each for each in args if each.startswith(name)), name)
     if f"-{whole}" in known:  # one dash for two
@@ -239,6 +241,13 @@ def _known(meant: str, name: str, args: Sequence[str], command: str, params: dic
     flag = "-v" if word == "-vv" else word
     has = any(flag in param.opts for param in params.values())
     return _instead(args, name, *meant.split()) if has else f"{command} has nothing like it; {command} -h"
+
+
+def _has_no_words(args: Sequence[str], option: str) -> bool:
+    """Whether a command was given nothing but options, of which this one has a value."""
+    at = next((i for i, word in enumerate(args) if word.partition("=")[0] == option), len(args))
+    rest = args[at + (1 if "=" in args[at] else 2) :] if at < len(args) else ()
+    return not any(word[:1] != "-" for word in (*args[:at], *rest))
 
 
 def _without_value(args: Sequence[str], option: str) -> list[str]:
