@@ -32,6 +32,15 @@ def program(name: Name) -> str:
     return BESIDE.sub("", "".join((APART, *texts)))
 
 
+@cache
+def relay_program(*beside: str) -> str:
+    """The text of a chain's relay, for `python3 -c`. `beside`: files with further sources and sinks, by their paths."""
+    files = ("common.py", *(f"relay/{name}.py" for name in RELAY), *beside)
+    modules = "|".join(Path(file).stem for file in files)
+    ours = re.compile(rf"^from ({modules}) import .*\n", re.MULTILINE)
+    return "".join((APART, *(ours.sub("", _read(file)) for file in files), "\nrun()\n"))
+
+
 def _read(file: str) -> str:
     return (Path(__file__).parent / file).read_text(encoding="utf-8")
 
@@ -46,6 +55,8 @@ RESUME = f"[ ! -e {SUPERVISOR} ] || python3 {SUPERVISOR} run &"
 
 TRIAL_HF_HOME = "/run/raycluster/hf_home"
 """Where a trial has the host's folder for Hugging Face a second time: its user may not enter the first place."""
+
+RELAY = ("ends", "history", "links", "relay")
 
 SERVING = ("supervisor.py", "rank_group.py", "server.py")
 

@@ -66,6 +66,11 @@ class Timeouts:
     exec_look: float = 20.0
     exec_end: float = 40.0
 
+    # Chains of relays
+    relay_start: float = 60.0  # for a relay to listen: a container may have to be made for it
+    relay_link: float = 15.0  # for all to have reached the one before them
+    relay_parting: float = 3.0  # for a relay to end with its standard input
+
     # Logs
     find: float = 60.0
     read: float = 600.0
