@@ -5,8 +5,10 @@ They use the standard library (and torch or Ray where the image has it), and imp
 imports this package, for the text of the programs.
 """
 
+import base64
 import json
 import re
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -39,6 +41,12 @@ def relay_program(*beside: str) -> str:
     modules = "|".join(Path(file).stem for file in files)
     ours = re.compile(rf"^from ({modules}) import .*\n", re.MULTILINE)
     return "".join((APART, *(ours.sub("", _read(file)) for file in files), "\nrun()\n"))
+
+
+def packed(text: str) -> str:
+    """A program of the same effect in a quarter of the letters, for what many hosts are sent."""
+    letters = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{letters}")))'
 
 
 def _read(file: str) -> str:

@@ -55,6 +55,23 @@ Podman saves an image that has no registry in its name as `localhost/NAME`, and 
 """
 
 
+LOAD_RELAYED = for_docker(r"""
+name=$2
+loaded=$($docker load --quiet) || exit
+printf '%s\n' "$loaded"
+case $loaded in *" localhost/$name"*) $docker tag "localhost/$name" "$name" ;; esac
+""")
+"""The same where a relay gives the archive, which itself sees whether it stands still."""
+
+RELAY = Script(
+    "relay",
+    """
+command -v python3 >/dev/null || { echo "this host has no python3" >&2; exit 127; }
+exec python3 -c "$1"
+""",
+)
+
+
 def scripted(text: str, name: str, node: Node, *arguments: str, interpreter: str = "sh") -> Command:
     """A fixed script made by `for_docker`, and its further arguments."""
     return Script(name, text).command(" ".join(node.docker.command), *arguments, interpreter=interpreter)

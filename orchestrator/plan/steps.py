@@ -8,6 +8,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.plan.command import Command
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.progress import Progress
+from orchestrator.plan.transfer.hop import Hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Feed:
     """A command whose output all steps of its phase read, each on its standard input, as it comes.
 
     `size`: about how many bytes that will be, 0 if untold; `within`: seconds. `if_hollow`: what to do where next to
-    nothing of it came, though the command succeeded.
+    nothing of it came, though the command succeeded. `chain`: the host and those of the steps, to pass the bytes on
+    among themselves; without it, or where there is no way between two, they come through this machine.
     """
 
     host: str
@@ -134,6 +136,7 @@ class Feed:
     size: int
     within: float
     if_hollow: str = ""
+    chain: tuple[Hop, ...] = ()
 
 
 class OnFailure(StrEnum):

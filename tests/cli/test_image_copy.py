@@ -20,7 +20,7 @@ def one_has_it(hosts: FakeFleet) -> FakeFleet:
 
 
 def test_the_host_that_lacks_it_gets_all_of_it(one_has_it: FakeFleet, raycluster: Raycluster) -> None:
-    copy = raycluster("image", "copy")
+    copy = raycluster("image", "copy", "--via", "laptop")
     assert copy.exit_code == 0, copy.stderr
     assert copy.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:one (copied to gpu2 in ")
     loaded = [each for each in one_has_it.sent if each.command.script == "load"]
@@ -36,7 +36,7 @@ def test_where_all_have_it_nothing_is_done(one_has_it: FakeFleet, raycluster: Ra
 
 def test_a_source_that_fails_is_named(one_has_it: FakeFleet, raycluster: Raycluster) -> None:
     one_has_it.on("gpu1", sent("save"), Output(1, "", "Error: cannot read layer\n"))
-    copy = raycluster("image", "copy")
+    copy = raycluster("image", "copy", "--via", "laptop")
     assert (copy.exit_code, copy.stdout) == (1, "")
     told = f"gpu2  load {IMAGE} from gpu1: gpu1 stopped sending it: Error: cannot read layer (exit code 1)\n"
     assert told in copy.stderr
@@ -44,7 +44,7 @@ def test_a_source_that_fails_is_named(one_has_it: FakeFleet, raycluster: Rayclus
 
 def test_an_image_that_came_as_another_is_no_success(one_has_it: FakeFleet, raycluster: Raycluster) -> None:
     one_has_it.on("gpu2", sent("held"), Output(0), has("sha256:other"))
-    copy = raycluster("image", "copy")
+    copy = raycluster("image", "copy", "--via", "laptop")
     assert (copy.exit_code, copy.stdout) == (1, "")
     assert "is not the same on all hosts\n  gpu1  has sha256:one\n  gpu2  has sha256:other\n" in copy.stderr
 

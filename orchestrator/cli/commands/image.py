@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,6 +42,15 @@ def copy(
             show_default=False,
         ),
     ] = None,
+    via: Annotated[
+        Literal["laptop"] | None,
+        typer.Option(
+            "--via",
+            metavar="laptop",
+            help="Send every byte through this machine.",
+            show_default=False,
+        ),
+    ] = None,
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     output: options.ActOutput = "text",
@@ -49,9 +58,9 @@ def copy(
 ) -> None:
     """Copy an image from one host to those that lack it.
 
-    `docker save` there, through this machine, `docker load` on the others, side by side and at the pace of the
-    slowest. `--from laptop` is this machine's own Docker. A host that has this very image already is skipped.
-    In the end all are asked what they have.
+    `docker save` there, from host to host, `docker load` on each: all of them in the time of one copy. Hosts that do
+    not reach each other get it through this machine. `--from laptop` is this machine's own Docker. A host that has
+    this very image already is skipped. In the end all are asked what they have.
     """
     from orchestrator.cli.run.image_operation import conclude, execute
     from orchestrator.plan import docker
@@ -64,12 +73,17 @@ def copy(
         inventory_file.refuse(f"{name} is named by its digest, which a copy does not carry: name it by a tag")
     targets = inventory_file.selected(cluster, limit)
     candidates = (_node(cluster, source),) if source else cluster.nodes
-    planner = partial(plan_copy, name, candidates, targets)
+    planner = partial(plan_copy, name, candidates, targets, via_laptop=via is not None)
     asked = tuple(dict.fromkeys((*candidates, *targets)))
     copies = execute("image copy", cluster, asked, name, planner, pace)
     copied = ", ".join(change.host for change in copies.done.plan.changes)
     words = (image,) if image else ()
-    again = (*words, *(("--from", source) if source else ()), *limited(limit))
+    again = (
+        *words,
+        *(("--from", source) if source else ()),
+        *(("--via", via) if via else ()),
+        *limited(limit),
+    )
     how = f"copied to {copied} in {copies.done.seconds:.1f} s" if copied else "nothing to do"
     raise typer.Exit(conclude(copies, how, UNLIKE, again))
 
@@ -88,7 +102,7 @@ def _node(cluster: "Cluster", name: str) -> "Node":
     from orchestrator.model.cluster import LOCAL, Docker
 
     if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
-        return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker())
+        return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker(), ip=None, network=None)
     found = inventory_file.only(cluster, name, "--from") or ()
     if len(found) > 1:
         inventory_file.refuse(f"--from: one host, not {len(found)}")

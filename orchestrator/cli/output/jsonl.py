@@ -113,6 +113,16 @@ class StepProgress(Line):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Line):
+    """Something about a host that stops nothing, and what to do about it."""
+
+    event: Literal["note"] = "note"
+    host: str
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded(Line):
     """A step has ended, after `seconds`. `failure`, `detail`: what failed and the last words; empty where it is ok."""
 
@@ -164,7 +174,7 @@ class Result(Line):
     log: str = ""
 
 
-Event = Look | Host | Planned | Phase | StepBegan | StepProgress | StepEnded | Result
+Event = Look | Host | Planned | Phase | StepBegan | StepProgress | Note | StepEnded | Result
 """Every line that `-o jsonl` prints, told apart by `event`."""
 
 
@@ -222,7 +232,7 @@ def _is_chatter(happening: Happening, silent_until: dict[str, float]) -> bool:
     return False
 
 
-def _event(command: str, cluster: Cluster, happening: Happening) -> Event:  # noqa: PLR0911 - one for each kind
+def _event(command: str, cluster: Cluster, happening: Happening) -> Event:  # noqa: C901, PLR0911 - one for each kind
     match happening:
         case events.LookBegan(hosts):
             return Look(hosts=hosts)
@@ -242,6 +252,8 @@ def _event(command: str, cluster: Cluster, happening: Happening) -> Event:  # no
             return StepProgress(host=step.host, step=step.title, progress=why)
         case events.StepAdvanced(step, far):
             return _advanced(step, far)
+        case events.Noted(host, what, fix):
+            return Note(host=host, what=what, fix=shown(fix, [host]))
         case events.StepEnded():
             return _ended(happening)
 

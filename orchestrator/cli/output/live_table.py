@@ -15,7 +15,7 @@ from rich.text import Text
 from orchestrator.cli.output.console import notice
 from orchestrator.cli.output.how_far import drawn
 from orchestrator.cli.run.keyboard import unechoed
-from orchestrator.cli.run.run_log import Mask, changes, refusals, warnings
+from orchestrator.cli.run.run_log import Mask, changes, note, refusals, warnings
 from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import Wait
 from orchestrator.remote.execute import events
@@ -52,6 +52,8 @@ class LiveTable:
                 notice().print(warning, style="yellow")
             for refusal in refusals(happening.plan):
                 notice().print(self._mask(refusal), style="red")
+        if isinstance(happening, events.Noted):
+            notice().print(self._mask(note(happening)), style="yellow")
         with self._lock:
             self._take(happening)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from orchestrator.cli.output.console import notice
 from orchestrator.cli.output.how_far import in_words
-from orchestrator.cli.run.run_log import Mask, changes, command_of, refusals, warnings
+from orchestrator.cli.run.run_log import Mask, changes, command_of, note, refusals, warnings
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.events import Happening, Tell
 
@@ -35,7 +35,7 @@ class _Lines:
         self._began = time.monotonic()
         self._silent_until, self._said_far = dict[str, float](), dict[str, str]()
 
-    def __call__(self, happening: Happening) -> None:
+    def __call__(self, happening: Happening) -> None:  # noqa: C901 - one for each kind
         match happening:
             case events.HostSeen(host, trouble) if trouble and self._verbose:
                 self._say(f"{host}: {trouble}", "red")
@@ -52,6 +52,8 @@ class _Lines:
                 self._say(f"{step.host}: $ {command_of(step)}", "dim")
             case events.StepWaits() | events.StepAdvanced():
                 self._far(happening)
+            case events.Noted():
+                self._say(note(happening), "yellow")
             case events.StepEnded():
                 self._ended(happening)
 

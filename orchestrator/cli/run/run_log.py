@@ -115,13 +115,17 @@ def warnings(plan: Plan) -> Iterator[str]:
         yield f"! {', '.join(names)}: {why}{fix and ' → ' + shown(fix, names)}"
 
 
+def note(noted: events.Noted) -> str:
+    return f"! {noted.host}: {noted.what}{noted.fix and ' → ' + shown(noted.fix, [noted.host])}"
+
+
 def refusals(plan: Plan) -> Iterator[str]:
     """What the plan goes on without, where it goes on: its end tells all of it, which may be minutes away."""
     hosts = gathered((each.host, each.problem.text) for each in plan.refusals if plan.phases)
     return (f"✗ {', '.join(names)}: {why}" for why, names in hosts.items())
 
 
-def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
+def _told(happening: Happening) -> str:  # noqa: C901, PLR0911 - one for each kind
     match happening:
         case events.LookBegan(hosts):
             return f"look at {', '.join(hosts)}"
@@ -140,6 +144,8 @@ def _told(happening: Happening) -> str:  # noqa: PLR0911 - one for each kind
             return "" if still else f"{step.host}: {step.title}: {why}"
         case events.StepAdvanced(step, far):
             return f"{step.host}: {step.title}: {in_words(far)}"
+        case events.Noted():
+            return note(happening)
         case events.StepEnded():
             return _ended(happening)
 

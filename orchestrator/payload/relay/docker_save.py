@@ -13,7 +13,7 @@ def docker_save(config, _report):
     try:
         pipe = process.stdout.fileno()
         yield from (without(pipe, set(config["skip"])) if config.get("skip") else pieces(pipe))
-        judge(process, words, process.wait())
+        judge(words, process.wait())
     finally:
         end(process)
 

@@ -21,7 +21,11 @@ PIPE_SIZE = 1031  # F_SETPIPE_SZ
 
 
 class RelayError(Exception):
-    """What went wrong, in words for people."""
+    """What went wrong, in words for people; the exit code, where it is a command that told it."""
+
+    def __init__(self, words, code=None):
+        super().__init__(words)
+        self.code = code
 
 
 _saying = threading.Lock()
@@ -40,7 +44,7 @@ def report(**facts):
 
 def words_of(error):
     if isinstance(error, RelayError):
-        return str(error)
+        return str(error)  # empty, of a command that said nothing
     if isinstance(error, socket.timeout):  # noqa: UP041 - another type, up to Python 3.9
         return "nothing came in time"
     reason = (getattr(error, "reason", None) or "").replace("_", " ").lower()  # of TLS
@@ -62,7 +66,7 @@ class CommandSource:
                 if not piece:
                     break
                 yield piece
-            judge(process, words, process.wait())
+            judge(words, process.wait())
         finally:
             end(process)
 
@@ -80,12 +84,12 @@ class CommandSink:
             while rest:
                 rest = rest[os.write(self.process.stdin.fileno(), rest) :]
         except BrokenPipeError:
-            judge(self.process, self.words, self.process.wait())
+            judge(self.words, self.process.wait())
             raise RelayError(f"{self.process.args[0]} ended before it had all") from None
 
     def close(self):
         self.process.stdin.close()
-        judge(self.process, self.words, self.process.wait())
+        judge(self.words, self.process.wait())
         return {"said": self.said.text()}
 
     def abort(self):
@@ -126,9 +130,9 @@ def started(argv, **streams):
     return process, Tail(process.stderr)
 
 
-def judge(process, words, code):
+def judge(words, code):
     if code:
-        raise RelayError(words.text() or f"{process.args[0]}: exit code {code}")
+        raise RelayError(words.text(), code)
 
 
 def end(process):

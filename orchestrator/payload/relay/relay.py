@@ -85,7 +85,7 @@ class Relay:
                 self.gave, self.waits_for_source = time.monotonic(), True
             self.history.finish()
         except Exception as error:  # noqa: BLE001 - whatever it is, it has to be said
-            say("failed", side="source", why=words_of(error))
+            say("failed", side="source", why=words_of(error), code=getattr(error, "code", None))
         self.waits_for_source = False
 
     def store(self, config):
@@ -110,14 +110,14 @@ class Relay:
             if not self.failed:
                 say("done", bytes=offset, seconds=round(time.monotonic() - self.began, 3), result=result)
         except Exception as error:  # noqa: BLE001 - whatever it is, it has to be said
-            self.fail(words_of(error))
+            self.fail(words_of(error), code=getattr(error, "code", None))
 
-    def fail(self, why, stalled=False):
+    def fail(self, why, stalled=False, code=None):
         """Of the sink: what others want still passes through here."""
         if self.failed:
             return
         self.failed, self.busy = True, None
-        say("failed", side="sink", why=why, stalled=stalled)
+        say("failed", side="sink", why=why, stalled=stalled, code=code)
         self.history.store(None)
         self.abort()
 

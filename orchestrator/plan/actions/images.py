@@ -9,11 +9,13 @@ from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.remedies import not_whole
 from orchestrator.plan.steps import Change, Feed, OnFailure, Phase, Plan, Run, Step, StepKind
+from orchestrator.plan.transfer.hop import Hop
 from orchestrator.plan.typed import there
 
 GET_IMAGE = "Get the image"
 PULL_SECONDS = 3600.0
-COPY_SECONDS = 6 * 3600.0
+COPY_SECONDS = 7 * 86400.0
+"""A copy ends when it stands still, and not by this clock, which is for what nobody waits for any more."""
 
 Holdings = Mapping[str, ImageLookup]
 
@@ -111,15 +113,27 @@ def pull(cluster: Cluster, node: Node) -> Run:
     )
 
 
-def copy(name: str, source: Node, targets: tuple[Node, ...], size: int) -> Phase:
-    """Gives the image of `source` to the others, all at once. `size`: its bytes, 0 if untold."""
-    feed = Feed(source.name, f"save {name}", docker.save(source, name), size, COPY_SECONDS, not_whole(name))
+def copy(name: str, source: Node, targets: tuple[Node, ...], size: int, *, via_laptop: bool = False) -> Phase:
+    """Gives the image of `source` to the others, all at once: from host to host, or each by itself from here.
+
+    `size`: its bytes, 0 if untold.
+    """
+    save = docker.save(source, name)
+    chain = () if via_laptop else _chain(name, source, targets)
+    feed = Feed(source.name, f"save {name}", save, size, COPY_SECONDS, not_whole(name), chain)
     title = f"load {name} from {source.name}"
     loads = tuple(
         Run(node.name, title, docker.load(node, name), timeout=COPY_SECONDS, kind=StepKind.GET_IMAGE)
         for node in targets
     )
     return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)
+
+
+def _chain(name: str, source: Node, targets: tuple[Node, ...]) -> tuple[Hop, ...]:
+    """Where all are hosts of the inventory: nobody else has an address at which the others reach it."""
+    if any(not (node.ip or node.network) for node in (source, *targets)):
+        return ()
+    return (docker.save_relayed(source, name), *(docker.load_relayed(node, name) for node in targets))
 
 
 def plan_pull(cluster: Cluster, nodes: tuple[Node, ...], holdings: Holdings) -> Plan:
@@ -146,7 +160,14 @@ def _pull_and_build(cluster: Cluster, node: Node) -> Iterator[Step]:
         yield add_ray(cluster, node)
 
 
-def plan_copy(name: str, candidates: tuple[Node, ...], targets: tuple[Node, ...], holdings: Holdings) -> Plan:
+def plan_copy(
+    name: str,
+    candidates: tuple[Node, ...],
+    targets: tuple[Node, ...],
+    holdings: Holdings,
+    *,
+    via_laptop: bool = False,
+) -> Plan:
     """What brings the image of the first candidate that has one to those targets that have another, or none."""
     title = f"copy image {name}"
     for source in candidates:
@@ -161,7 +182,9 @@ def plan_copy(name: str, candidates: tuple[Node, ...], targets: tuple[Node, ...]
     going = _reached(targets, holdings)
     lacking = tuple(node for node in going if not _has(holdings[node.name], wanted))
     asked = tuple(dict.fromkeys((source, *going)))
-    phases = (copy(name, source, lacking, wanted.size), *_see(asked, name)) if lacking else ()
+    if lacking:
+        copied = copy(name, source, lacking, wanted.size, via_laptop=via_laptop)
+    phases = (copied, *_see(asked, name)) if lacking else ()
     changes = tuple(Change(node.name, f"copy {name} from {source.name}") for node in lacking)
     return Plan(title, phases, changes, tuple(_unreached(targets, holdings)))
 

@@ -26,7 +26,17 @@ from orchestrator.plan.docker.containers import (
     stop_server,
     watch_nodes,
 )
-from orchestrator.plan.docker.images import build, image, inspect_image, load, pull, pull_progress, save
+from orchestrator.plan.docker.images import (
+    build,
+    image,
+    inspect_image,
+    load,
+    load_relayed,
+    pull,
+    pull_progress,
+    save,
+    save_relayed,
+)
 from orchestrator.plan.docker.logs import (
     ALL,
     RAY_LOGS,

@@ -3,7 +3,9 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
+from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
@@ -11,6 +13,7 @@ from orchestrator.plan.docker.inside import python
 from orchestrator.plan.facts.image import BASE_LABEL
 from orchestrator.plan.progress import Progress, Unit
 from orchestrator.plan.scripts import scripted
+from orchestrator.plan.transfer.hop import Hop
 
 SILENCE_SECONDS = 300
 """Longer than the other hosts of a copy may keep this one waiting."""
@@ -62,6 +65,23 @@ def save(node: Node, name: str) -> Command:
 def load(node: Node, name: str) -> Command:
     """Takes in an archive of `save`, under the same name; gives up when nothing comes for a while."""
     return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS), name)
+
+
+def save_relayed(node: Node, name: str, skip: tuple[str, ...] = ()) -> Hop:
+    """The host whose image the others are to have. `skip`: the files of the archive that all of them have."""
+    source = {"kind": "docker save", "command": list(save(node, name).argv), "skip": list(skip)}
+    return replace(_hop(node), source=source)
+
+
+def load_relayed(node: Node, name: str) -> Hop:
+    """A host that is to have the image, and passes it on."""
+    command = scripted(scripts.LOAD_RELAYED, "load", node, name)
+    return replace(_hop(node), sink={"kind": "command", "command": list(command.argv)})
+
+
+def _hop(node: Node) -> Hop:
+    relay = scripts.RELAY.command(payload.packed(payload.relay_program("relay/docker_save.py")))
+    return Hop(node.name, relay, node.ip or "", node.network or "")
 
 
 def _dockerfile(cluster: Cluster) -> str:

@@ -1,12 +1,9 @@
 """Chains of hosts: their order, and what is to be done when one is not reached, stands still or is lost."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import field
 from itertools import pairwise
-from typing import Any
 
 from orchestrator.frozen import dataclass
-from orchestrator.plan.command import Command
 from orchestrator.plan.ray.ports import WORKER_PORTS
 
 PORTS = WORKER_PORTS
@@ -20,21 +17,6 @@ STUCK_SECONDS, SILENT_SECONDS = 30.0, 8.0
 
 Pair = tuple[str, str]
 """A host that serves the stream, and the one that is to come to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One host of a chain. `command` runs a relay's program there, with its standard input open.
-
-    `ip`: where it listens, or `network`, in which it finds its own. The first has a `source`, the others a `sink`.
-    """
-
-    host: str
-    command: Command
-    ip: str = ""
-    network: str = ""
-    source: Mapping[str, Any] = field(default_factory=dict)
-    sink: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

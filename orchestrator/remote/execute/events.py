@@ -82,6 +82,15 @@ class StepAdvanced:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about a host that people should know, though all goes on; and what to do about it."""
+
+    host: str
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepEnded:
     """A step and how it ended, after `seconds`."""
 
@@ -94,7 +103,16 @@ class StepEnded:
 
 
 Happening = (
-    LookBegan | HostSeen | LockHeld | Planned | PhaseBegan | StepBegan | StepWaits | StepAdvanced | StepEnded
+    LookBegan
+    | HostSeen
+    | LockHeld
+    | Planned
+    | PhaseBegan
+    | StepBegan
+    | StepWaits
+    | StepAdvanced
+    | Noted
+    | StepEnded
 )
 Tell = Callable[[Happening], None]
 

@@ -65,18 +65,13 @@ class ImageStream:
                 command, nothing.fileno(), self._pour, _ignore, timeout=seconds, cancel=self._stop
             )
         end = check_exit_code(got, self._feed.within)
-        self._trouble = _why_dry(self._feed, end) or self._why_hollow(end)
+        self._trouble = _why_dry(self._feed, end)
+        if not self._trouble and isinstance(end, Output):
+            self._trouble = why_hollow(self._feed, self._poured)
         for tap in self._taps.values():
             if tap.step and tap.is_open and isinstance(end, Output):
                 self._tell(StepWaits(tap.step, f"all {size(tap.sent)} are there, and Docker takes them in"))
             tap.end(cut=bool(self._trouble) or isinstance(end, Failure))
-
-    def _why_hollow(self, end: Output | Failure) -> Failure | None:
-        """Docker saves an image of which it has no layer, and calls that a success."""
-        if not isinstance(end, Output) or self._poured >= self._feed.size * LEAST:
-            return None
-        came = f"{self._feed.host} sent {size(self._poured)} of {size(self._feed.size)}"
-        return Failure(FailureKind.EXIT, f"{came}: it lacks layers of the image", fix=self._feed.if_hollow)
 
     def _pour(self, piece: bytes) -> None:
         """Hands the piece to every tap that is open; comes back when all have taken it."""
@@ -191,6 +186,14 @@ def _why_dry(feed: Feed, end: Output | Failure) -> Failure | None:
     if isinstance(end, Output) or end.kind is FailureKind.CANCELLED:
         return None
     return replace(end, message=f"{feed.host} stopped sending it: {end.message}")
+
+
+def why_hollow(feed: Feed, came: int) -> Failure | None:
+    """Docker saves an image of which it has no layer, and calls that a success."""
+    if came >= feed.size * LEAST:
+        return None
+    sent = f"{feed.host} sent {size(came)} of {size(feed.size)}"
+    return Failure(FailureKind.EXIT, f"{sent}: it lacks layers of the image", fix=feed.if_hollow)
 
 
 def _ignore(_: bytes) -> None:

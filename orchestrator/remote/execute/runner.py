@@ -14,6 +14,7 @@ from orchestrator.plan.steps import NotYet, OnFailure, Phase, Plan, Ready, Run, 
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.command import follow, run, with_timeout
 from orchestrator.remote.execute.events import Report, Status, StepEnded, Tell
+from orchestrator.remote.execute.image_chain import ImageChain
 from orchestrator.remote.execute.image_stream import ImageStream
 from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
@@ -60,8 +61,10 @@ def _carry_out(
     """How the phase's steps ended, and the last line of its watch."""
     tell(events.PhaseBegan(phase))
     going = {host: steps for host, steps in phase.lanes().items() if host not in out}
-    stream: AbstractContextManager[ImageStream | None] = nullcontext()
-    if phase.feed:
+    stream: AbstractContextManager[ImageStream | ImageChain | None] = nullcontext()
+    if phase.feed and phase.feed.chain:
+        stream = ImageChain(phase.feed, hosts, frozenset(going), tell, cancel)
+    elif phase.feed:
         source = hosts[phase.feed.host]
         stream = ImageStream(phase.feed, source, frozenset(going), tell, cancel, hosts.timeouts)
     with (
@@ -131,7 +134,7 @@ class _Lane:
     tell: Tell
     cancel: Event
     watching: _Watching
-    feeding: ImageStream | None = None
+    feeding: ImageStream | ImageChain | None = None
 
     def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
         results: list[StepEnded] = []

@@ -11,8 +11,9 @@ from threading import Event
 from typing import Any, Protocol, Self
 
 from orchestrator.frozen import dataclass
-from orchestrator.plan.problem import quoted
-from orchestrator.plan.transfer.chain import PORTS, STUCK_SECONDS, Hop, Order, Pair, arrange, who_stands_still
+from orchestrator.plan.problem import exited, quoted
+from orchestrator.plan.transfer.chain import PORTS, STUCK_SECONDS, Order, Pair, arrange, who_stands_still
+from orchestrator.plan.transfer.hop import Hop
 from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transfer.certificates import Authority
 from orchestrator.remote.transfer.relay_process import ENDED, RelayProcess, Said
@@ -284,17 +285,12 @@ class Chain:
             self._listener.moved(host, said["came"])
 
     def _fails(self, host: str, said: Said) -> None:
-        words = said["why"]
         if said["side"] == "relay":
-            self._ended(host, Failure(FailureKind.EXIT, words))
+            self._ended(host, Failure(FailureKind.EXIT, said["why"]))
         elif host == self._source:
-            self._lose_first(host, Failure(FailureKind.EXIT, words))
-        elif host not in self.outcomes:
-            kind = FailureKind.TIMEOUT if said.get("stalled") else FailureKind.EXIT
-            problem = quoted("", words)
-            self.outcomes[host] = Failure(
-                kind, words if said.get("stalled") else problem.text, detail=problem.more
-            )
+            self._lose_first(host, _failure(said))
+        else:
+            self.outcomes.setdefault(host, _failure(said))
 
     def _unreached(self, host: str, server: str, said: Said) -> None:
         if self._upstream.get(host) != server:
@@ -363,3 +359,10 @@ class Chain:
         else:
             self.outcomes.setdefault(host, Unlinked(why))
         self._relays[host].end()
+
+
+def _failure(said: Said) -> Failure:
+    """What a relay says of its source or sink."""
+    if said.get("stalled"):
+        return Failure(FailureKind.TIMEOUT, said["why"])
+    return Failure.of(exited(said["code"], said["why"]) if said.get("code") else quoted("", said["why"]))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from orchestrator.payload import relay_program
@@ -15,6 +16,18 @@ from orchestrator.remote.transfer.certificates import Authority
 
 HERE = "127.0.0.1"
 MB = 1 << 20
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends, within two seconds."""
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        try:
+            if not Path(f"/proc/{pid}/cmdline").read_bytes():  # what is left of it waits to be asked for
+                return True
+        except OSError:
+            return True
+    return False
 
 
 class RelayProcess:
