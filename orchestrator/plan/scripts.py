@@ -21,6 +21,14 @@ timeout 20 $docker version --format . >/dev/null
 """)
 """An image that is not there and a Docker that does not answer, or not in time, are two things."""
 
+LAYERS = for_docker(r"""
+ids=$(timeout 20 $docker image ls --all --quiet --no-trunc) || exit 0
+printf '\036'
+[ -z "$ids" ] || timeout 40 $docker image inspect --format '{{.Id}} {{.GraphDriver.Name}} {{json .RootFS.Layers}}' $ids
+exit 0
+""")
+"""Where it does not tell, an image is sent with all of its layers."""
+
 BUILD = for_docker(r"""
 base=$2 name=$3 label=$4
 id=$($docker image inspect --format '{{.Id}}' "$base") || exit

@@ -127,7 +127,8 @@ class Feed:
 
     `size`: about how many bytes that will be, 0 if untold; `within`: seconds. `if_hollow`: what to do where next to
     nothing of it came, though the command succeeded. `chain`: the host and those of the steps, to pass the bytes on
-    among themselves; without it, or where there is no way between two, they come through this machine.
+    among themselves; without it, or where there is no way between two, they come through this machine. `if_apart`:
+    what to do, then, on the one that is not reached. `partial`: what goes by the chain leaves out what all have.
     """
 
     host: str
@@ -137,6 +138,8 @@ class Feed:
     within: float
     if_hollow: str = ""
     chain: tuple[Hop, ...] = ()
+    if_apart: str = ""
+    partial: bool = False
 
 
 class OnFailure(StrEnum):

@@ -1,6 +1,7 @@
 """One switch, and a cable from it to each machine."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from .processes import LabError, find, pid_of, run, start, title
@@ -36,6 +37,23 @@ def plug(name: str, address: str) -> None:
 def add_ipv6(name: str, address: str) -> None:
     """Give the machine an IPv6 address beside its other one, at once: nobody is asked whether it has it, too."""
     _ip(name, "-6", "address", "replace", f"{address}/64", "dev", "eth0", "nodad")
+
+
+@contextlib.contextmanager
+def limited(rate: str, *names: str) -> Iterator[None]:
+    """Cables of these machines carry no more than that, such as `100mbit`, in each direction."""
+    ends = [end for name in names for end in ((SWITCH, name), (name, "eth0"))]
+    for machine, card in ends:
+        _tc(machine, "replace", "dev", card, "root", "tbf", "rate", rate, "burst", "128k", "latency", "100ms")
+    try:
+        yield
+    finally:
+        for machine, card in ends:
+            _tc(machine, "del", "dev", card, "root")
+
+
+def _tc(machine: str, *words: str) -> None:
+    run("nsenter", "--target", str(pid_of(machine)), "--net", "tc", "qdisc", *words, check=words[0] != "del")
 
 
 def cut(name: str) -> None:

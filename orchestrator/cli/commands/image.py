@@ -64,7 +64,7 @@ def copy(
     """
     from orchestrator.cli.run.image_operation import conclude, execute
     from orchestrator.plan import docker
-    from orchestrator.plan.actions.images import plan_copy
+    from orchestrator.plan.actions.images import lacking, plan_copy
 
     pace = options.RunOptions(JOBS, verbose, output == "jsonl")
     cluster = inventory_file.load(None, file)
@@ -75,7 +75,8 @@ def copy(
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets, via_laptop=via is not None)
     asked = tuple(dict.fromkeys((*candidates, *targets)))
-    copies = execute("image copy", cluster, asked, name, planner, pace)
+    getting = None if via or candidates[0] not in cluster.nodes else partial(lacking, candidates, targets)
+    copies = execute("image copy", cluster, asked, name, planner, pace, getting)
     copied = ", ".join(change.host for change in copies.done.plan.changes)
     words = (image,) if image else ()
     again = (

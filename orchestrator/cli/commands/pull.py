@@ -1,7 +1,5 @@
 """`raycluster pull`: the image on every host, and the proof that it is the same one."""
 
-from functools import partial
-
 import typer
 
 from orchestrator.cli import options
@@ -49,7 +47,9 @@ def pull(
                 f"with `build_on: head`, {cluster.head.name} alone pulls; {ours('up')} gives its image to the others"
             )
         )
-    copies = execute("pull", cluster, nodes, cluster.image, partial(plan_pull, cluster, nodes), pace)
+    copies = execute(
+        "pull", cluster, nodes, cluster.image, lambda holdings, _: plan_pull(cluster, nodes, holdings), pace
+    )
     new = f"new on {', '.join(copies.new)}" if copies.new else "nothing new"
     code = conclude(copies, f"{new}, {copies.done.seconds:.1f} s", UNLIKE, limited(limit))
     if code or pace.events:

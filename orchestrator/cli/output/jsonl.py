@@ -252,8 +252,8 @@ def _event(command: str, cluster: Cluster, happening: Happening) -> Event:  # no
             return StepProgress(host=step.host, step=step.title, progress=why)
         case events.StepAdvanced(step, far):
             return _advanced(step, far)
-        case events.Noted(host, what, fix):
-            return Note(host=host, what=what, fix=shown(fix, [host]))
+        case events.Noted(host, what, fix, at):
+            return Note(host=host, what=what, fix=shown(fix, [at or host]))
         case events.StepEnded():
             return _ended(happening)
 

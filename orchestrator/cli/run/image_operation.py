@@ -1,6 +1,6 @@
 """What `pull` and `image copy` share: look at the images, plan, carry it out, and compare what the hosts have then."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output import failures
@@ -15,13 +15,15 @@ from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.actions.images import Holdings
 from orchestrator.plan.facts.host import Facts, ImageLookup
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
+from orchestrator.plan.facts.layers import Stack
 from orchestrator.plan.problem import plural
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Report
-from orchestrator.remote.observe.hosts import inspect_images
+from orchestrator.remote.observe.hosts import inspect_images, inspect_layers
 
 SHA256 = "sha256:"
+Stacks = Mapping[str, tuple[Stack, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,23 @@ def execute(
     cluster: Cluster,
     nodes: tuple[Node, ...],
     name: str,
-    planner: Callable[[Holdings], Plan],
+    planner: Callable[[Holdings, Stacks], Plan],
     pace: RunOptions,
+    getting: Callable[[Holdings], tuple[Node, ...]] | None = None,
 ) -> Copies:
-    """Looks, plans and does it. Without the lock: nothing that runs is touched."""
-    before = dict[str, ImageLookup]()
+    """Looks, plans and does it. Without the lock: nothing that runs is touched.
+
+    `getting`: those that may have some of the image's layers, where no others need be sent.
+    """
+    before, stacks = dict[str, ImageLookup](), dict[str, tuple[Stack, ...]]()
 
     def look(run: Session, _: Facts) -> tuple[Facts, Report]:
         run.fleet.add(tuple(node for node in nodes if node not in cluster.nodes))
         before.update(inspect_images(nodes, name, run.fleet, run.tell, run.cancel))
+        stacks.update(inspect_layers(getting(before) if getting else (), run.fleet, run.tell, run.cancel))
         return {}, NOTHING
 
-    done = operation.execute(command, cluster, look, lambda _: planner(before), pace, lock=False)
+    done = operation.execute(command, cluster, look, lambda _: planner(before, stacks), pace, lock=False)
     return Copies(name, before, done)
 
 

@@ -116,7 +116,7 @@ def warnings(plan: Plan) -> Iterator[str]:
 
 
 def note(noted: events.Noted) -> str:
-    return f"! {noted.host}: {noted.what}{noted.fix and ' → ' + shown(noted.fix, [noted.host])}"
+    return f"! {noted.host}: {noted.what}{noted.fix and ' → ' + shown(noted.fix, [noted.at or noted.host])}"
 
 
 def refusals(plan: Plan) -> Iterator[str]:

@@ -25,11 +25,12 @@ from ends import CHILDREN, PIECE, SINKS, SOURCES, RelayError, end, report, say, 
 from history import History
 from links import Downstream, Upstream
 
-LIMITS = {"link": 8.0, "still": 30.0, "source": 300.0, "finish": 1800.0}
+LIMITS = {"link": 5.0, "still": 30.0, "source": 300.0, "finish": 1800.0}
 """Seconds: to reach the relay before, for a piece to be taken, for a source to give one, for a sink to end with all."""
 
 
 ALIVE_SECONDS = 2.0  # between signs of life
+STUCK_SECONDS = 2.0  # of the one behind, from which on it is told
 
 
 def address_in(network):
@@ -142,7 +143,7 @@ class Relay:
             "stored": stored,
             "all": history.ended,
         }
-        if stuck > self.limits["still"]:
+        if stuck > STUCK_SECONDS:
             facts["stuck"] = round(stuck, 1)
         if facts != self.told or now >= self.silent:
             self.told, self.silent = facts, now + ALIVE_SECONDS

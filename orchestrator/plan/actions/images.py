@@ -1,14 +1,19 @@
 """How hosts come by the image: they pull it, build it, or get it from another; for `up`, `pull` and `image copy`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from orchestrator.model.cluster import BuildOn, Cluster, Node, Pull
 from orchestrator.plan import docker
+from orchestrator.plan.checks.firewall import accept_rule
 from orchestrator.plan.facts.host import Facts, HostFacts, ImageLookup, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
+from orchestrator.plan.facts.layers import Stack, shared
 from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.ray.ports import format_ports
 from orchestrator.plan.remedies import not_whole
 from orchestrator.plan.steps import Change, Feed, OnFailure, Phase, Plan, Run, Step, StepKind
+from orchestrator.plan.transfer.chain import PORTS
 from orchestrator.plan.transfer.hop import Hop
 from orchestrator.plan.typed import there
 
@@ -113,14 +118,30 @@ def pull(cluster: Cluster, node: Node) -> Run:
     )
 
 
-def copy(name: str, source: Node, targets: tuple[Node, ...], size: int, *, via_laptop: bool = False) -> Phase:
+def copy(
+    name: str,
+    source: Node,
+    targets: tuple[Node, ...],
+    size: int,
+    skip: tuple[str, ...] = (),
+    *,
+    via_laptop: bool = False,
+) -> Phase:
     """Gives the image of `source` to the others, all at once: from host to host, or each by itself from here.
 
-    `size`: its bytes, 0 if untold.
+    `size`: its bytes, 0 if untold; `skip`: files of its archive that hosts which pass it on leave out.
     """
-    save = docker.save(source, name)
-    chain = () if via_laptop else _chain(name, source, targets)
-    feed = Feed(source.name, f"save {name}", save, size, COPY_SECONDS, not_whole(name), chain)
+    feed = Feed(
+        source.name,
+        f"save {name}",
+        docker.save(source, name),
+        size,
+        COPY_SECONDS,
+        not_whole(name),
+        () if via_laptop else _chain(name, source, targets, skip),
+        _rule((source, *targets)),
+        partial=bool(skip),
+    )
     title = f"load {name} from {source.name}"
     loads = tuple(
         Run(node.name, title, docker.load(node, name), timeout=COPY_SECONDS, kind=StepKind.GET_IMAGE)
@@ -129,11 +150,39 @@ def copy(name: str, source: Node, targets: tuple[Node, ...], size: int, *, via_l
     return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)
 
 
-def _chain(name: str, source: Node, targets: tuple[Node, ...]) -> tuple[Hop, ...]:
+def _chain(name: str, source: Node, targets: tuple[Node, ...], skip: tuple[str, ...]) -> tuple[Hop, ...]:
     """Where all are hosts of the inventory: nobody else has an address at which the others reach it."""
     if any(not (node.ip or node.network) for node in (source, *targets)):
         return ()
-    return (docker.save_relayed(source, name), *(docker.load_relayed(node, name) for node in targets))
+    return (docker.save_relayed(source, name, skip), *(docker.load_relayed(node, name) for node in targets))
+
+
+def _rule(nodes: tuple[Node, ...]) -> str:
+    """The firewall's, for hosts that pass an image on."""
+    ips = [node.ip or node.network or "" for node in nodes]
+    return there(accept_rule(nodes, ips, f" -m multiport --dports {format_ports((PORTS,), ':')}"))
+
+
+def skippable(wanted: ImageInfo, stacks: Iterable[tuple[Stack, ...]]) -> tuple[str, ...]:
+    """The files that an archive of the image needs not have, as all of these hosts have the layers in them."""
+    count = min((shared(wanted.layers, each) for each in stacks), default=0)
+    return docker.layer_files(wanted.layers, count)
+
+
+def lacking(candidates: tuple[Node, ...], targets: tuple[Node, ...], holdings: Holdings) -> tuple[Node, ...]:
+    """Those that are to get the image of the first candidate that has one."""
+    source = _source(candidates, holdings)
+    if source is None:
+        return ()
+    going = _reached(targets, holdings)
+    return tuple(node for node in going if not _has(holdings[node.name], source[1]))
+
+
+def _source(candidates: tuple[Node, ...], holdings: Holdings) -> tuple[Node, ImageInfo] | None:
+    for node in candidates:
+        if isinstance(wanted := holdings[node.name], ImageInfo) and wanted.is_whole:
+            return node, wanted
+    return None
 
 
 def plan_pull(cluster: Cluster, nodes: tuple[Node, ...], holdings: Holdings) -> Plan:
@@ -165,27 +214,31 @@ def plan_copy(
     candidates: tuple[Node, ...],
     targets: tuple[Node, ...],
     holdings: Holdings,
+    stacks: Mapping[str, tuple[Stack, ...]] = MappingProxyType({}),
     *,
     via_laptop: bool = False,
 ) -> Plan:
-    """What brings the image of the first candidate that has one to those targets that have another, or none."""
+    """What brings the image of the first candidate that has one to those targets that have another, or none.
+
+    `stacks`: the layers that each of these has anyway, where it takes an image without them.
+    """
     title = f"copy image {name}"
-    for source in candidates:
-        if isinstance(wanted := holdings[source.name], ImageInfo) and wanted.is_whole:
-            break
-    else:
+    found = _source(candidates, holdings)
+    if found is None:
         absent = (
             HostProblem(node.name, _none(name, holdings[node.name]))
             for node in _reached(candidates, holdings)
         )
         return Plan(title, refusals=(*absent, *_unreached(candidates, holdings)))
-    going = _reached(targets, holdings)
-    lacking = tuple(node for node in going if not _has(holdings[node.name], wanted))
-    asked = tuple(dict.fromkeys((source, *going)))
-    if lacking:
-        copied = copy(name, source, lacking, wanted.size, via_laptop=via_laptop)
-    phases = (copied, *_see(asked, name)) if lacking else ()
-    changes = tuple(Change(node.name, f"copy {name} from {source.name}") for node in lacking)
+    source, wanted = found
+    going = lacking(candidates, targets, holdings)
+    phases: tuple[Phase, ...] = ()
+    if going:
+        skip = skippable(wanted, [stacks.get(node.name, ()) for node in going])
+        asked = tuple(dict.fromkeys((source, *_reached(targets, holdings))))
+        copied = copy(name, source, going, wanted.size, skip, via_laptop=via_laptop)
+        phases = (copied, *_see(asked, name))
+    changes = tuple(Change(node.name, f"copy {name} from {source.name}") for node in going)
     return Plan(title, phases, changes, tuple(_unreached(targets, holdings)))
 
 

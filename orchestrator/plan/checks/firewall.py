@@ -1,8 +1,8 @@
 """Connections between the hosts at the engine's ports, and the firewall's rule for them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import engine
 from orchestrator.plan.checks.finding import Finding, Findings, failure, ok
 from orchestrator.plan.facts.probe import Link, Outcome
@@ -50,14 +50,14 @@ def _closed(link: Link, rule: str) -> Finding:
 
 def firewall_rule(cluster: Cluster, ips: Mapping[str, str], ray: tuple[int, ...] = ()) -> str:
     """The line that lets the hosts in at the engine's ports, for the host on which it is run."""
-    return accept_rule(cluster, ips, f" -m multiport --dports {_ports(cluster, ray)}")
+    return accept_rule(cluster.nodes, ips.values(), f" -m multiport --dports {_ports(cluster, ray)}")
 
 
-def accept_rule(cluster: Cluster, ips: Mapping[str, str], where: str = "") -> str:
+def accept_rule(nodes: Iterable[Node], ips: Collection[str], where: str = "") -> str:
     """The same at other ports, or at all. Hosts with an `ip` of their own may be in another network."""
-    tool = "ip6tables" if any(":" in ip for ip in ips.values()) else "iptables"
-    networks = {node.network for node in cluster.nodes}
-    peers = (networks.pop() if len(networks) == 1 else "") or ",".join(ips.values())
+    tool = "ip6tables" if any(":" in ip for ip in ips) else "iptables"
+    networks = {node.network for node in nodes}
+    peers = (networks.pop() if len(networks) == 1 else "") or ",".join(ips)
     return f"sudo {tool} -I INPUT -p tcp -s {peers}{where} -j ACCEPT"
 
 

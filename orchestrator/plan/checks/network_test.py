@@ -148,7 +148,7 @@ def _single(ranks: Mapping[str, Rank]) -> Findings:
 
 
 def _closed(cluster: Cluster, facts: Facts, ranks: Mapping[str, Rank]) -> Findings:
-    rule = there(accept_rule(cluster, addresses(cluster, facts)))
+    rule = there(accept_rule(cluster.nodes, addresses(cluster, facts).values()))
     for target, sources in _by_target({host: rank.closed for host, rank in ranks.items()}).items():
         why = "not reach it at a free port, as NCCL and gloo take one: a firewall, or no route"
         yield failure(target, "network", f"{_who(sources)} {why}", rule)

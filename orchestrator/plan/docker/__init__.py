@@ -1,5 +1,6 @@
 """Docker's command lines. Nothing else builds one; `plan` and `remote` call them as `docker.…`."""
 
+from orchestrator.plan.docker.archive import layer_files
 from orchestrator.plan.docker.containers import (
     REMOVE_SECONDS,
     absent,
@@ -30,6 +31,7 @@ from orchestrator.plan.docker.images import (
     build,
     image,
     inspect_image,
+    inspect_layers,
     load,
     load_relayed,
     pull,

@@ -57,6 +57,11 @@ def inspect_image(node: Node, name: str) -> Command:
     return scripted(scripts.HELD, "held", node, name)
 
 
+def inspect_layers(node: Node) -> Command:
+    """Tells which layers the host has, as `facts.layers` reads it."""
+    return scripted(scripts.LAYERS, "layers", node)
+
+
 def save(node: Node, name: str) -> Command:
     """Prints the image and its name as an archive."""
     return Command((*node.docker.command, "save", name))

@@ -83,11 +83,12 @@ class StepAdvanced:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something about a host that people should know, though all goes on; and what to do about it."""
+    """Something about a host that people should know, though all goes on. `fix`: what to do, there or `at` another."""
 
     host: str
     what: str
     fix: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

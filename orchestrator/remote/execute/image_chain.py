@@ -5,7 +5,6 @@ from typing import Any, Self
 
 from orchestrator.plan.progress import Progress, size
 from orchestrator.plan.steps import Feed, Run
-from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Noted, StepAdvanced, StepWaits, Tell
 from orchestrator.remote.execute.image_stream import ImageStream, why_hollow
 from orchestrator.remote.execute.rate import Rate
@@ -40,15 +39,15 @@ class ImageChain:
     def run(self, step: Run, via: Transport) -> Output | Failure:
         """What became of the step's host."""
         self._steps[step.host] = step
-        if self._feed.size:
-            self._tell(StepAdvanced(step, Progress(0, self._feed.size)))
+        if self._size:
+            self._tell(StepAdvanced(step, Progress(0, self._size)))
         self._decided.wait()
         match self._outcomes.get(step.host):
             case None:
                 return Failure(FailureKind.CANCELLED, "the chain broke down")
             case Arrived(came, result):
-                said = str((result or {}).get("said", ""))
-                return why_hollow(self._feed, came) or Output(0, said)
+                hollow = None if self._feed.partial else why_hollow(self._feed, came)
+                return hollow or Output(0, str((result or {}).get("said", "")))
             case Failure() as failure:
                 return failure
             case Unlinked():
@@ -65,18 +64,23 @@ class ImageChain:
             self._decided.set()
 
     def _leave_out(self) -> None:
-        left = {host: each.why for host, each in self._outcomes.items() if isinstance(each, Unlinked)}
-        for host, why in left.items():
-            self.noted(host, f"gets it through this machine: {why}", ours("check"))
+        left = {host: each for host, each in self._outcomes.items() if isinstance(each, Unlinked)}
+        for host, each in left.items():
+            self.noted(host, f"gets it through this machine: {each.why}", each.server)
         if left:
             via = self._hosts[self._feed.host]
             hosts = frozenset(left)
             self._stream = ImageStream(self._feed, via, hosts, self._tell, self._cancel, self._hosts.timeouts)
             self._stream.__enter__()
 
+    @property
+    def _size(self) -> int:
+        """Of all that is to come, 0 if untold."""
+        return 0 if self._feed.partial else self._feed.size
+
     def moved(self, host: str, came: int) -> None:
         if step := self._steps.get(host):
-            self._tell(StepAdvanced(step, Progress(came, self._feed.size, self._rates[host].at(came))))
+            self._tell(StepAdvanced(step, Progress(came, self._size, self._rates[host].at(came))))
 
     def stored(self, host: str, came: int) -> None:
         self.moved(host, came)
@@ -86,5 +90,5 @@ class ImageChain:
     def told(self, host: str, facts: dict[str, Any]) -> None:
         """Docker's commands report nothing."""
 
-    def noted(self, host: str, what: str, fix: str = "") -> None:
-        self._tell(Noted(host, what, fix))
+    def noted(self, host: str, what: str, server: str = "") -> None:
+        self._tell(Noted(host, what, self._feed.if_apart if server else "", server))

@@ -11,6 +11,7 @@ from orchestrator.plan.facts import parse
 from orchestrator.plan.facts.containers import container_of, orphan_containers
 from orchestrator.plan.facts.host import Depth, Facts, HostFacts, ImageLookup, Unreachable, answered
 from orchestrator.plan.facts.image import parse_image
+from orchestrator.plan.facts.layers import Stack, parse_stacks
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import docker_problem
@@ -123,3 +124,17 @@ def inspect_images(
         return parse_image(got.stdout)
 
     return ask_all(nodes, ask, tell, "Look at the images", "inspecting")
+
+
+def inspect_layers(
+    nodes: tuple[Node, ...], fleet: Fleet, tell: Tell, cancel: Event
+) -> dict[str, tuple[Stack, ...]]:
+    """The layers that each host has of any image, where its Docker takes one without them."""
+
+    def ask(node: Node) -> tuple[Stack, ...]:
+        got = fleet[node.name].run(
+            docker.inspect_layers(node), timeout=fleet.timeouts.image_look, cancel=cancel
+        )
+        return () if isinstance(got, Failure) else parse_stacks(got.stdout)
+
+    return ask_all(nodes, ask, tell, "Look at the layers", "inspecting") if nodes else {}

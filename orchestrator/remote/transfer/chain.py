@@ -36,9 +36,10 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Unlinked:
-    """The host can have no part in a chain, and why; nothing was sent to it."""
+    """The host can have no part in a chain, and why; nothing was sent to it. `server`: whom it does not reach."""
 
     why: str
+    server: str = ""
 
 
 Outcome = Arrived | Failure | Unlinked
@@ -56,8 +57,8 @@ class Listener(Protocol):
     def told(self, host: str, facts: Said) -> None:
         """What a source or a sink reports of itself."""
 
-    def noted(self, host: str, what: str) -> None:
-        """Something that people should know and that stops nothing."""
+    def noted(self, host: str, what: str, server: str = "") -> None:
+        """Something that people should know and that stops nothing. `server`: whom the host does not reach."""
 
 
 class Hosts(Protocol):
@@ -187,7 +188,8 @@ class Chain:
         while self._waiting() and not self._cancel.is_set():
             order = arrange(self._source, self._waiting(), self._failed)
             for host in order.left_out:
-                self._leave_out(host, self._why_unreached(host))
+                server = next((server for server, who in sorted(self._failed) if who == host), self._source)
+                self._leave_out(host, "does not reach {}:{} on {}".format(*self._at[server], server), server)
             if order.hosts != self._order.hosts:
                 self._lay(order)
             if set(order.pairs) <= self._linked:
@@ -196,15 +198,6 @@ class Chain:
             if time.monotonic() > until:
                 self._failed |= set(order.pairs) - self._linked
                 until = time.monotonic() + self._timeouts.relay_link
-
-    def _why_unreached(self, host: str) -> str:
-        places = ", ".join(
-            f"{server} at {ip}:{port}"
-            for server, who in sorted(self._failed)
-            if who == host
-            for ip, port in [self._at[server]]
-        )
-        return f"does not reach {places or 'a host that has it'}"
 
     def _lay(self, order: Order) -> None:
         """Tells each relay whom to expect, and where to go, if that is not so already."""
@@ -233,9 +226,14 @@ class Chain:
             now = time.monotonic()
             silent = {host: now - self._relays[host].heard_at for host in self._order.hosts}
             if still := who_stands_still(self._order, self._stuck, silent):
-                self._lose(
-                    still, Failure(FailureKind.TIMEOUT, f"took nothing for {max(self._stuck.values()):.0f} s")
-                )
+                self._lose(still, self._why_still(still))
+
+    def _why_still(self, host: str) -> Failure:
+        before = self._order.before(host)
+        seconds = self._stuck[before] if before else 0.0
+        less = ", and nothing was heard of it" if seconds < STUCK_SECONDS else ""
+        fix = "does Docker hang there, or its disk? is the network to it up?"
+        return Failure(FailureKind.TIMEOUT, f"took nothing for {seconds:.0f} s{less}", fix=fix)
 
     def _hear(self) -> None:
         """What has been said since, or after a moment."""
@@ -296,7 +294,9 @@ class Chain:
         if self._upstream.get(host) != server:
             return  # it has been told of another meanwhile
         self._failed.add((server, host))
-        self._listener.noted(host, f"does not reach {server} at {said['ip']}:{said['port']}: {said['why']}")
+        self._listener.noted(
+            host, f"does not reach {said['ip']}:{said['port']} on {server}: {said['why']}", server
+        )
         if not self._is_started:
             return
         if server == self._source:
@@ -351,13 +351,13 @@ class Chain:
         for each in self._waiting():
             self.outcomes[each] = replace(failure, message=told)
 
-    def _leave_out(self, host: str, why: str) -> None:
+    def _leave_out(self, host: str, why: str, server: str = "") -> None:
         """Nothing was sent to it yet, and nothing will be. Without the source, to nobody."""
         if host == self._source:
             for each in self._waiting():
                 self.outcomes[each] = Unlinked(f"{host} has no relay: {why}")
         else:
-            self.outcomes.setdefault(host, Unlinked(why))
+            self.outcomes.setdefault(host, Unlinked(why, server))
         self._relays[host].end()
 
 

@@ -37,7 +37,9 @@ class RelayProcess:
         me = authority.identity(name)
         self.name, self.said, self._changed = name, list[dict[str, Any]](), threading.Condition()
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen([sys.executable, "-c", relay_program()], stdin=pipe, stdout=pipe)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", relay_program("relay/docker_save.py")], stdin=pipe, stdout=pipe
+        )
         self.tell(
             cert=me.certificate,
             key=me.key,

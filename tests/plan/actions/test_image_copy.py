@@ -102,3 +102,35 @@ def test_what_is_loaded_has_the_name_it_was_saved_under(tmp_path: Path, loaded: 
     argv = docker.load(DEMO.head, "x:1").argv
     ran = subprocess.run(argv, input="archive", env=env, capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == said
+
+
+def test_layers_that_all_who_get_it_have_are_not_sent() -> None:
+    three = ImageInfo("sha256:three", layers=("sha256:a", "sha256:b", "sha256:c"), size=10)
+    holdings = {"gpu1": three, "gpu2": None, "gpu3": None}
+    stacks = {"gpu2": (("sha256:a", "sha256:b"),), "gpu3": (("sha256:a",), ("sha256:x",))}
+    plan = plan_copy("x:1", DEMO.nodes, DEMO.nodes, holdings, stacks)
+    feed = plan.phases[0].feed
+    assert feed
+    assert feed.partial
+    assert [name for name in feed.chain[0].source["skip"] if name.startswith("blobs/")] == ["blobs/sha256/a"]
+    one_has_none = plan_copy("x:1", DEMO.nodes, DEMO.nodes, holdings, {"gpu2": stacks["gpu2"]}).phases[0].feed
+    assert one_has_none
+    assert (one_has_none.partial, one_has_none.chain[0].source["skip"]) == (False, [])
+
+
+def test_it_goes_from_host_to_host_in_the_order_of_the_inventory_unless_the_laptop_is_wanted() -> None:
+    holdings = {"gpu1": ONE, "gpu2": None, "gpu3": None}
+    feed = plan_copy("x:1", DEMO.nodes, DEMO.nodes, holdings).phases[0].feed
+    assert feed
+    assert [(hop.host, hop.ip) for hop in feed.chain] == [
+        ("gpu1", "10.0.0.1"),
+        ("gpu2", "10.0.0.2"),
+        ("gpu3", "10.0.0.3"),
+    ]
+    assert (
+        "iptables -I INPUT -p tcp -s 10.0.0.1,10.0.0.2,10.0.0.3 -m multiport --dports 10002:19999"
+        in feed.if_apart
+    )
+    laptop = plan_copy("x:1", DEMO.nodes, DEMO.nodes, holdings, via_laptop=True).phases[0].feed
+    assert laptop
+    assert laptop.chain == ()

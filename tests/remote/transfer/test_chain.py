@@ -58,7 +58,7 @@ class Heard:
     def told(self, host: str, facts: dict[str, Any]) -> None:
         """Commands report nothing."""
 
-    def noted(self, host: str, what: str) -> None:
+    def noted(self, host: str, what: str, server: str = "") -> None:  # noqa: ARG002 - what says it
         self.notes.append((host, what))
 
 
@@ -157,7 +157,7 @@ def test_without_a_relay_at_the_source_there_is_no_chain(stream: Path, tmp_path:
 def test_a_source_that_nobody_reaches_is_named_with_its_port(stream: Path, tmp_path: Path) -> None:
     deaf = Command((sys.executable, "-c", DEAF))
     outcomes = go(gives(stream, deaf), keeps("b", tmp_path), keeps("c", tmp_path))
-    assert outcomes == dict.fromkeys("bc", Unlinked("does not reach a at 127.0.0.1:1"))
+    assert outcomes == dict.fromkeys("bc", Unlinked("does not reach 127.0.0.1:1 on a", "a"))
 
 
 def test_a_source_that_fails_is_named_to_all(tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+"""Images from host to host while something goes wrong: who leaves is named, the others get it, and nothing is left."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from tests.lab import network
+from tests.lab.host import Host
+from tests.lab.lab import Lab
+from tests.lab.processes import wait_until
+from tests.lab.seeing import failed, finished
+from tests.lab.test_check import iptables
+
+IMAGE = "fat:1"
+SIZE = 40_000_000
+MAKE = """
+cd "$(mktemp -d)"
+head -c "$1" /dev/urandom >fat
+tar c fat | docker import - "$2" >/dev/null
+rm fat
+"""
+PORTS = ("-p", "tcp", "--dport", "10002:19999", "-j", "DROP")
+RELAYS = "python[3] -c import base64,zlib"
+STRANGER = """
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+got = b""
+try:
+    with context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)) as wire:
+        wire.sendall(b'{"from": 0, "behind": [0]}\\n')
+        got = wire.recv(1000)
+except OSError:
+    pass
+print(len(got))
+"""
+
+
+@pytest.fixture
+def slow(lab: Lab) -> Iterator[Lab]:
+    """The first host has an image that takes some ten seconds over its cable."""
+    for host in lab.hosts.values():
+        host.docker("rmi", "--force", IMAGE, check=False)
+    lab.hosts["gpu1"].run("sh", "-ec", MAKE, "make", str(SIZE), IMAGE)
+    with network.limited("40mbit", *lab.hosts):
+        yield lab
+    lab.mend()
+    for host in lab.hosts.values():
+        host.docker("rmi", "--force", IMAGE, check=False)
+
+
+def copying(lab: Lab, *words: str | Path) -> Popen[str]:
+    """A copy that is under way: the last host has some of it."""
+    running = lab.raycluster_popen("image", "copy", IMAGE, "-i", lab.inventory(), "-o", "jsonl", *words)
+    assert running.stdout
+    for line in running.stdout:
+        if '"event": "step-progress", "host": "gpu3"' in line and '"done": 0' not in line:
+            return running
+    raise AssertionError(running.stderr.read() if running.stderr else "")
+
+
+def relays(lab: Lab) -> list[str]:
+    """The hosts on which something of a copy still runs."""
+    words = ("pgrep", "-f", f"{RELAYS}|docker (load|save)")
+    return [name for name, host in lab.hosts.items() if host.run(*words, check=False).stdout]
+
+
+def has(host: Host) -> bool:
+    return bool(host.docker("images", "--quiet", IMAGE))
+
+
+def test_a_host_that_is_lost_in_the_middle_leaves_by_name_and_those_behind_it_get_the_image(
+    slow: Lab,
+) -> None:
+    running = copying(slow)
+    slow.hosts["gpu2"].cut()
+    ended = finished(running)
+    assert ended.returncode == 1
+    result = ended.stdout.splitlines()[-1]
+    assert '"hosts": ["gpu2"]' in result
+    assert "took nothing for" in result
+    assert has(slow.hosts["gpu3"])
+    slow.hosts["gpu2"].mend()
+    again = slow.raycluster("image", "copy", IMAGE, "-i", slow.inventory())
+    assert again.returncode == 0, again.stderr
+    assert "(copied to gpu2 in " in again.stdout
+
+
+def test_a_relay_that_is_killed_is_gone_around(slow: Lab) -> None:
+    running = copying(slow)
+    slow.hosts["gpu2"].run("pkill", "-KILL", "-f", RELAYS)
+    ended = finished(running)
+    assert ended.returncode == 1
+    assert '"hosts": ["gpu2"], "what": "load fat:1 from gpu1: ' in ended.stdout.splitlines()[-1]
+    assert has(slow.hosts["gpu3"])
+    assert not has(slow.hosts["gpu2"])
+
+
+def test_an_interrupted_copy_ends_on_every_host_and_leaves_nothing_half_loaded(slow: Lab) -> None:
+    running = copying(slow)
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    wait_until("nothing of the copy runs", lambda: not relays(slow), 2)
+    assert time.monotonic() - began < 3
+    assert finished(running).returncode == 130
+    assert not has(slow.hosts["gpu2"])
+    assert not has(slow.hosts["gpu3"])
+    for host in slow.hosts.values():
+        assert not host.run(
+            "sh", "-c", "grep -rls 'PRIVATE KEY' /tmp /var/tmp /dev/shm /run/user", check=False
+        ).stdout
+        ports = host.run("ss", "-Hltn", "sport >= 10002 and sport <= 19999").stdout
+        assert not ports
+
+
+def test_hosts_that_do_not_reach_each_other_get_it_through_the_laptop_and_the_rule_is_told(slow: Lab) -> None:
+    with iptables(slow.hosts["gpu1"], "INPUT", *PORTS):
+        copy = slow.raycluster("image", "copy", IMAGE, "-i", slow.inventory())
+    assert copy.returncode == 0, copy.stderr
+    assert f"all 3 hosts have {IMAGE}, sha256:" in copy.stdout
+    for name in ("gpu2", "gpu3"):
+        assert f"! {name}: gets it through this machine: does not reach 192.0.2.11:1" in copy.stderr
+    assert "on gpu1: sudo iptables -I INPUT -p tcp -s " in copy.stderr
+
+
+def test_a_host_that_nobody_reaches_comes_last_in_the_chain(slow: Lab) -> None:
+    with iptables(slow.hosts["gpu2"], "INPUT", *PORTS):
+        copy = slow.raycluster("image", "copy", IMAGE, "-i", slow.inventory())
+    assert copy.returncode == 0, copy.stderr
+    assert "through this machine" not in copy.stderr
+    assert "! gpu3: does not reach 192.0.2.12:1" in copy.stderr
+
+
+def test_a_host_without_python_gets_it_through_the_laptop(slow: Lab) -> None:
+    gpu3 = slow.hosts["gpu3"]
+    gpu3.run("sh", "-c", "mount --bind /dev/null $(readlink -f /usr/bin/python3)")
+    try:
+        copy = slow.raycluster("image", "copy", IMAGE, "-i", slow.inventory())
+    finally:
+        gpu3.run("sh", "-c", "umount $(readlink -f /usr/bin/python3)")
+    assert copy.returncode == 0, copy.stderr
+    assert "! gpu3: gets it through this machine: this host has no python3" in copy.stderr
+    assert "! gpu2" not in copy.stderr
+
+
+def test_a_stranger_on_another_host_gets_nothing_and_people_are_told(slow: Lab) -> None:
+    running = copying(slow)
+    gpu1, gpu3 = slow.hosts["gpu1"], slow.hosts["gpu3"]
+    port = gpu1.run("ss", "-Hltn", "sport >= 10002 and sport <= 19999").stdout.split()[3].rpartition(":")[2]
+    assert gpu3.run("python3", "-c", STRANGER, gpu1.address, port).stdout == "0\n"
+    ended = finished(running)
+    assert ended.returncode == 0, ended.stderr
+    note = next(line for line in ended.stdout.splitlines() if '"event": "note"' in line)
+    assert "somebody at 192.0.2.13 spoke to its relay without this run's certificate, and got nothing" in note
+
+
+def test_a_full_disk_half_way_is_told_in_dockers_words_and_the_others_go_on(slow: Lab) -> None:
+    gpu2 = slow.hosts["gpu2"]
+    gpu2.run("mount", "-t", "tmpfs", "-o", "size=8m", "none", "/var/lib/docker/tmp")
+    copy = slow.raycluster("image", "copy", IMAGE, "-i", slow.inventory())
+    failed(copy, f"gpu2  load {IMAGE} from gpu1: ", "no space left on device (exit code 1)\n")
+    assert has(slow.hosts["gpu3"])
