@@ -14,6 +14,7 @@ ARCHIVE = Output(0, "all that is in it\n")
 def one_has_it(hosts: FakeFleet) -> FakeFleet:
     hosts.on("gpu1", sent("held"), has("sha256:one"))
     hosts.on("gpu2", sent("held"), Output(0), has("sha256:one"))
+    hosts.on("gpu2", sent("layers"), Output(0))
     hosts.on("gpu1", sent("save"), ARCHIVE)
     hosts.on("gpu2", sent("load"), Output(0, "Loaded image\n"))
     return hosts

@@ -180,7 +180,8 @@ class Chain:
 
     def _missing(self) -> tuple[str, ...]:
         """Those of whose relay nothing is known yet."""
-        return tuple(host for host in (self._source, *self._waiting()) if host not in self._at)
+        waiting = self._waiting()
+        return tuple(host for host in (self._source, *waiting) if host not in self._at) if waiting else ()
 
     def _link(self) -> None:
         """Tries orders until there is one in which all have reached the one before them."""

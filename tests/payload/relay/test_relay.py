@@ -38,7 +38,9 @@ def writes(path: Path) -> dict[str, Any]:
 
 def slowly(path: Path, at: Path) -> dict[str, Any]:
     """Takes six MB, and the rest when there is a file `at`."""
-    text = 'head -c 6291456 >"$0"; while ! [ -e "$1" ]; do sleep 0.05; done; exec cat >>"$0"'
+    text = (
+        'head -c 6291456 >"$0"; while kill -0 "$PPID" && ! [ -e "$1" ]; do sleep 0.05; done; exec cat >>"$0"'
+    )
     return {"sink": {"kind": "command", "command": ["sh", "-c", text, str(path), str(at)]}}
 
 

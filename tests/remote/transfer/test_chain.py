@@ -85,9 +85,8 @@ def keeps(host: str, folder: Path) -> Hop:
 
 def slow(host: str, folder: Path, at: str = "go") -> Hop:
     """Takes three MB, and the rest once the test says so."""
-    text = (
-        'head -c 3145728 >"$0"; echo "$PPID" >"$0.pid"; while ! [ -e "$1" ]; do sleep 0.02; done; cat >>"$0"'
-    )
+    begin, wait = 'echo "$PPID" >"$0.pid"; head -c 3145728 >"$0"', 'kill -0 "$PPID" && ! [ -e "$1" ]'
+    text = f'{begin}; while {wait}; do sleep 0.02; done; cat >>"$0"'
     return takes(host, "sh", "-c", text, str(folder / host), str(folder / at))
 
 
