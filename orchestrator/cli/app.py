@@ -30,7 +30,7 @@ COMMANDS = {
     "down": ("down:down", "Stop the cluster and verify that its containers are gone."),
     "pull": ("pull:pull", "Pull the image on all hosts and verify that it is the same."),
     "image": ("image:app", "Copy an image to hosts without a registry."),
-    "model": ("model:app", "Show, verify, download and remove models on the hosts."),
+    "model": ("model:app", "Download models once, give them to all hosts, verify them."),
     "ls": ("ls:ls", "List the inventories that were used here."),
     "add": ("add:add", "Add machines to the inventory."),
     "remove": ("remove:remove", "Remove workers from the inventory."),

@@ -13,11 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-Name = Literal["ray_nodes", "probe", "network_test", "tail_files", "models", "model_pull"]
+Name = Literal["ray_nodes", "probe", "network_test", "tail_files", "models", "model_pull", "model_stream"]
 
 MODELS = ("model_cache.py", "model_snapshots.py")
 BEFORE = {
     "models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
+    "model_stream": ("common.py", *MODELS, "model_copy.py"),
     "model_pull": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
 }
 """What stands before a program's own text, where that is more than `common`."""
@@ -39,7 +40,7 @@ def relay_program(*beside: str) -> str:
     """The text of a chain's relay, for `python3 -c`. `beside`: files with further sources and sinks, by their paths."""
     files = ("common.py", *(f"relay/{name}.py" for name in RELAY), *beside)
     modules = "|".join(Path(file).stem for file in files)
-    ours = re.compile(rf"^from ({modules}) import .*\n", re.MULTILINE)
+    ours = re.compile(rf"^from ({modules}) import (\([^)]*\)|.*)\n", re.MULTILINE)
     return "".join((APART, *(ours.sub("", _read(file)) for file in files), "\nrun()\n"))
 
 
@@ -65,6 +66,9 @@ TRIAL_HF_HOME = "/run/raycluster/hf_home"
 """Where a trial has the host's folder for Hugging Face a second time: its user may not enter the first place."""
 
 RELAY = ("ends", "history", "links", "relay")
+
+MODEL_RELAY = (*MODELS, "model_copy.py", "model_relay.py")
+"""What a relay is sent along with its own files, to pass on a model."""
 
 SERVING = ("supervisor.py", "rank_group.py", "server.py")
 

@@ -16,6 +16,7 @@ NAME = re.compile(r"(?:[A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHA1, SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 UNFINISHED = re.compile(r"\.(incomplete|raycluster-part)$")
+MARGIN = 64 << 20  # bytes to leave free on a disk
 LISTS = ".raycluster"  # in a model's folder: what its commits consist of, as the hub said when it was pulled
 PLACES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
 HEADER_BYTES = 100 << 20  # no header of safetensors is longer:
@@ -41,7 +42,7 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tekken.json", "vocab.json", 
 MARK = "\x1e"
 
 
-def say(**told):
+def tell(**told):
     """Tells the laptop something: no line without the mark is ours."""
     print(MARK + json.dumps(told), flush=True)
 
@@ -57,6 +58,15 @@ TROUBLES = {
     "locked": "{} is being downloaded at this moment",
     "served": "{} is served at this moment",
     "in-use": "it is open in {}",
+    "no-room": "{}",
+    "no-model": "has no {}",
+    "not-whole": "does not have all of it: {}",
+    "folder-not-mounted": "{} is in no folder of the host that its containers have",
+    "changed": "{} changed while it was read",
+    "other-bytes": "other bytes came than the hash of {} says",
+    "cut-short": "not all of {} has come",
+    "no-stream": "what came for {} is no stream of files",
+    "gap": "a part of {} is missing, before what was sent",
     "stalled": "nothing could be read there for {} s",
     "os-error": "{}",
 }
@@ -98,6 +108,9 @@ def checked_hub(hub, mounts, absent=""):
 
 
 def mount_points():
+    """Where the host's folders are in a container; outside of one, everywhere."""
+    if os.environ.get("RAYCLUSTER_ON_LAPTOP"):
+        return ["/"]
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         points = [line.split()[4].replace("\\040", " ") for line in file]
     return [each for each in points if each != "/"]
@@ -261,6 +274,25 @@ def shards_of(top, index):
     named = weights.get("weight_map") if isinstance(weights, dict) else None
     shards = set(named.values()) if isinstance(named, dict) else set()
     return sorted(each for each in shards if isinstance(each, str) and is_plain(each))
+
+
+def kind_of(name):
+    """Which hash a blob is called by, if it is one."""
+    return "sha256" if SHA256.fullmatch(name) else "sha1" if SHA1.fullmatch(name) else ""
+
+
+def write(path, text):
+    """Writes a small file, at once and whole."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
+
+
+def gb(count):
+    return f"{count / 1e9:.1f} GB"
 
 
 def size_of(path):

@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from model_cache import SHA1, SHA256, TROUBLES, say
+from model_cache import TROUBLES, kind_of, tell
 from model_snapshots import Folder
 
 PIECE = 1 << 20
@@ -34,7 +34,7 @@ class Progress:
             if time.monotonic() > self.next:
                 self.next = time.monotonic() + PACE
                 rate = self.done / (time.monotonic() - self.began)
-                say(done=self.done, of=self.total, rate=rate, note=self.note)
+                tell(done=self.done, of=self.total, rate=rate, note=self.note)
 
 
 def watch(progress, over):
@@ -42,7 +42,7 @@ def watch(progress, over):
     done = -1
     while not over.wait(STALL):
         if progress.done == done:
-            say(trouble="stalled", words=TROUBLES["stalled"].format(STALL))
+            tell(trouble="stalled", words=TROUBLES["stalled"].format(STALL))
             os._exit(1)
         done = progress.done
 
@@ -59,10 +59,6 @@ def digest(path, kind, progress):
                 return made.hexdigest()
             made.update(piece)
             progress.add(len(piece))
-
-
-def kind_of(name):
-    return "sha256" if SHA256.fullmatch(name) else "sha1" if SHA1.fullmatch(name) else ""
 
 
 def judged(file, listed, progress):
@@ -86,7 +82,7 @@ def judge(models, dropping):
     all_of = [(model, commit, one) for model in models for commit, one in sorted(model.snapshots.items())]
     sizes = {each.inode: each.size for _, _, one in all_of for each in one.files.values() if each.inode}
     progress = Progress(sum(sizes.values()))
-    say(done=0, of=progress.total)
+    tell(done=0, of=progress.total)
     over = threading.Event()
     threading.Thread(target=watch, args=(progress, over), daemon=True).start()
     known = {}
@@ -125,7 +121,7 @@ def judge(models, dropping):
                 }
             )
     over.set()
-    say(verified=results)
+    tell(verified=results)
 
 
 def drop_file(model, file):

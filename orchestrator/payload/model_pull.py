@@ -19,20 +19,24 @@ import time
 from common import input_ended
 from model_cache import (
     LISTS,
+    MARGIN,
     TROUBLES,
     Trouble,
     checked_hub,
     chosen,
     entries,
     folder_of,
+    gb,
     hub_folder,
     is_plain,
+    kind_of,
     listed_in,
     mount_points,
-    say,
     size_of,
+    tell,
+    write,
 )
-from model_hashes import PACE, Progress, digest, kind_of
+from model_hashes import PACE, Progress, digest
 from model_removal import is_locked
 
 TROUBLES.update(
@@ -45,7 +49,6 @@ TROUBLES.update(
         "no-access": "{} is gated, and this token has no access to it",
         "wrong-token": "the hub does not know this token: {}",
         "no-hub": "the hub cannot be reached: {}",
-        "no-room": "{}",
         "damaged": "the hub has sent other bytes than it has listed: {}",
         "quiet": "nothing has come for {} s",
         "library": "{}",
@@ -54,7 +57,6 @@ TROUBLES.update(
 TRIES = 5
 PAUSE = 3.0  # seconds before another try
 QUIET = 120  # seconds in which nothing came
-MARGIN = 64 << 20  # bytes to leave free
 ABANDONED = re.compile(r"\.[0-9a-f]{8}\.incomplete$")
 """From 1.18 on the library goes on with none of these, whoever has begun it."""
 
@@ -83,7 +85,7 @@ def main(_act, text):
 
 def fail(code, words):
     """Ends at once: the library's threads would go on until their files are whole."""
-    say(trouble=code, words=words)
+    tell(trouble=code, words=words)
     print(words, file=sys.stderr, flush=True)
     os._exit(1)
 
@@ -113,7 +115,7 @@ def pull(model, revision, everything, token):
     if revision != commit:
         refer(folder, revision, commit)
     tidy(folder, commit, whole=len(wanted) == len(files))
-    say(
+    tell(
         pulled={
             "commit": commit,
             "revision": revision,
@@ -215,15 +217,6 @@ def keep_list(folder, commit, model, wanted):
     write(path, json.dumps(told, indent=1))
 
 
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(path + ".new", path)
-
-
 def refer(folder, revision, commit):
     """What a revision is called; the library takes a newline for a part of it."""
     top = os.path.join(folder, "refs")
@@ -274,7 +267,7 @@ class Download:
         """Removes what nobody goes on with, and what is not as long as it should be, which no download mends."""
         locks = os.path.join(self.hub, ".locks", os.path.basename(self.folder))
         if is_locked(locks):
-            say(note="another download of it is under way, and is waited for")
+            tell(note="another download of it is under way, and is waited for")
             return
         for name in entries(self.blobs):
             if ABANDONED.search(name):
@@ -307,7 +300,7 @@ class Download:
             tries = 1 if self.there() > began else tries + 1
             if trouble.code != "no-hub" or tries >= TRIES:
                 raise trouble
-            say(done=self.there(), of=self.total, note=f"{trouble}; tried again")
+            tell(done=self.there(), of=self.total, note=f"{trouble}; tried again")
             time.sleep(PAUSE)
 
     def once(self):
@@ -325,7 +318,7 @@ class Download:
             elif time.monotonic() > moved + QUIET:
                 raise Trouble("quiet", QUIET)
             rate = max(0, there - first) / max(time.monotonic() - began, PACE)
-            say(done=there, of=self.total, rate=rate)
+            tell(done=there, of=self.total, rate=rate)
         return raised[0] if raised else None
 
     def call(self, raised):
@@ -367,10 +360,6 @@ class Download:
         if not os.path.exists(path):
             return False  # links are not made on every file system
         return digest(path, kind_of(known), progress) != known
-
-
-def gb(count):
-    return f"{count / 1e9:.1f} GB"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 
-from model_cache import UNFINISHED, Trouble, entries, folder_of, read_json, say, size_of
+from model_cache import UNFINISHED, Trouble, entries, folder_of, read_json, size_of, tell
 from model_snapshots import Model
 
 SERVED = "/var/tmp/raycluster"  # where a supervisor keeps its files
@@ -15,7 +15,7 @@ def remove(hub, words):
     for word in words:
         model = Model(hub, folder_of(word))
         if not os.path.lexists(model.folder):
-            say(removed=word, there=False, bytes=0)
+            tell(removed=word, there=False, bytes=0)
             continue
         if os.path.islink(model.folder):
             raise Trouble("is-link", model.folder)
@@ -26,7 +26,7 @@ def remove(hub, words):
             raise Trouble("served", word)
         if user := user_of(model.folder):
             raise Trouble("in-use", user)
-        say(removed=word, there=True, bytes=remove_model(hub, model, locks))
+        tell(removed=word, there=True, bytes=remove_model(hub, model, locks))
 
 
 def remove_model(hub, model, locks):

@@ -12,6 +12,7 @@ from model_cache import (
     entries,
     is_plain,
     listed,
+    listed_in,
     name_of,
     read_json,
     refs_of,
@@ -79,6 +80,21 @@ class Snapshot:
         if "params.json" in good and "config.json" not in self.files:  # Mistral's own format
             needed.remove("config.json")
         return [each for each in dict.fromkeys(needed) if each not in good]
+
+    def is_fit_offline(self, folder, commit):
+        """Whether vLLM, told not to ask the hub, finds all that it would have found with it.
+
+        Not so where it chooses between formats by the hub's listing, where code is another repository's, and, from
+        huggingface_hub 1.22 on, where the library has a list of files that were not all downloaded.
+        """
+        good = {name for name, each in self.files.items() if each.state == "there"}
+        config = read_json(os.path.join(self.top, "config.json"), {})
+        code = config.get("auto_map") if isinstance(config, dict) else None
+        elsewhere = isinstance(code, dict) and any("--" in str(each) for each in code.values())
+        mixed = any(fnmatch.fnmatch(name, "consolidated*.safetensors") for name in good)
+        tree = listed_in(os.path.join(folder, "trees", commit + ".json")) or {}
+        weights = INDEX in good or SINGLE in good
+        return weights and not (self.lacks() or elsewhere or mixed or set(tree) - good)
 
     def weights(self, good):
         top = [each for each in self.files if "/" not in each]

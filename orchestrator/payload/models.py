@@ -15,7 +15,7 @@ import sys
 import threading
 
 from common import input_ended
-from model_cache import Trouble, checked_hub, folder_of, hub_folder, mount_points, say
+from model_cache import Trouble, checked_hub, folder_of, hub_folder, mount_points, tell
 from model_hashes import judge
 from model_removal import remove, unshared
 from model_snapshots import Folder, Model, models_in
@@ -42,7 +42,7 @@ def main(act, words):
 
 
 def fail(code, words):
-    say(trouble=code, words=words)
+    tell(trouble=code, words=words)
     sys.exit(words)
 
 
@@ -68,7 +68,7 @@ def look(words):
     models = found(words)
     place = next((each for each in words if each.startswith("/")), "") or cache()
     disk = os.statvfs(place if os.path.exists(place) else "/")
-    say(
+    tell(
         hub=place,
         user=os.getuid(),
         free=disk.f_bavail * disk.f_frsize,
@@ -103,6 +103,7 @@ def told_of(model, commit, snapshot):
         "missing": sum(expected),
         "bad": {name: files[name].state for name in snapshot.bad[:MOST]},
         "lacks": snapshot.lacks()[:MOST],
+        "offline": snapshot.is_fit_offline(model.folder, commit),
     }
 
 

@@ -86,6 +86,12 @@ def scripted(text: str, name: str, node: Node, *arguments: str, interpreter: str
 
 
 @cache
+def packed_program(name: payload.Name) -> Script:
+    """The same for a long one, in fewer letters."""
+    return Script(name, payload.packed(payload.program(name)))
+
+
+@cache
 def program(name: payload.Name) -> Script:
     """A program for the Python of a container."""
     return Script(name, payload.program(name))
@@ -147,7 +153,8 @@ if [ "$state" = true ]; then
     exec $docker exec --interactive "$container" /bin/sh -c "$python" python3 -c "$program" "$act" "$told"
 fi
 case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
-if [ -d "$hf_home" ] || [ "$act" = pull ]; then
+case $act in pull|receive|relay) brings=yes ;; *) brings= ;; esac
+if [ -d "$hf_home" ] || [ "$brings" ]; then
     set -- --volume "$hf_home:$target" "$@"
 else
     set -- --env "RAYCLUSTER_HF_HOME_ABSENT=$hf_home" "$@"
@@ -157,6 +164,10 @@ exec $docker run --rm --interactive "$@"
 """In the node's container, where it runs: it has what is mounted there. Else in one that is gone afterwards.
 
 For a download Docker makes the folder where there is none, as it would for the node's own container.
+"""
+
+LAPTOP_MODELS = r"""
+exec env RAYCLUSTER_ON_LAPTOP=1 "$@"
 """
 
 STAY = r"""

@@ -126,9 +126,10 @@ class Feed:
     """A command whose output all steps of its phase read, each on its standard input, as it comes.
 
     `size`: about how many bytes that will be, 0 if untold; `within`: seconds. `if_hollow`: what to do where next to
-    nothing of it came, though the command succeeded. `chain`: the host and those of the steps, to pass the bytes on
-    among themselves; without it, or where there is no way between two, they come through this machine. `if_apart`:
-    what to do, then, on the one that is not reached. `partial`: what goes by the chain leaves out what all have.
+    nothing of it came, though the command succeeded; empty where that may be. `chain`: the host and those of the
+    steps, to pass the bytes on among themselves; without it, or where there is no way between two, they come through
+    this machine. `if_apart`: what to do, then, on the one that is not reached. `partial`: what goes by the chain leaves
+    out what all have. `ending`: what is done once all has come.
     """
 
     host: str
@@ -140,6 +141,7 @@ class Feed:
     chain: tuple[Hop, ...] = ()
     if_apart: str = ""
     partial: bool = False
+    ending: str = "Docker takes them in"
 
 
 class OnFailure(StrEnum):

@@ -140,24 +140,100 @@ def test_a_verification_that_breaks_off_is_no_success(models: FakeFleet, rayclus
     assert "✗ gpu2  Killed\n" in ran.stderr
 
 
-def test_a_model_is_downloaded_on_the_head_alone_and_looked_at(
-    models: FakeFleet, raycluster: Raycluster
-) -> None:
+FILES = [
+    {"path": "config.json", "size": 24, "digest": "a" * 40, "time": 1},
+    {"path": "model.safetensors", "size": 1000, "digest": "b" * 64, "time": 1},
+]
+LISTED = {"model": "org/tiny", "commit": COMMIT, "names": ["main"], "files": FILES, "identity": "1:1"}
+READY = {"has": [24, 1000], "ready": True, "free": 1 << 40, "identity": "2:2"}
+
+
+def has(**here: Any) -> Output:
+    return Output(0, said({"holding": {**READY, **here}}))
+
+
+@pytest.fixture
+def giving(models: FakeFleet) -> FakeFleet:
+    """gpu1 can give the model, and gpu2 has it already."""
+    models.on("*", script("list-models"), Output(0, said({"copy": LISTED})))
+    models.on("*", script("holding-models"), has())
+    models.on("*", script("look-models"), holding(WHOLE))
+    return models
+
+
+def test_a_model_is_downloaded_on_the_head_alone(giving: FakeFleet, raycluster: Raycluster) -> None:
     far = said({"done": 1, "of": 2, "rate": 1.5, "note": "comparing hashes"})
-    models.streams("gpu1", script("pull-models"), far, said({"pulled": {"commit": COMMIT}}), Output(0))
+    giving.streams("gpu1", script("pull-models"), far, said({"pulled": {"commit": COMMIT}}), Output(0))
     ran = raycluster("model", "pull", "org/tiny")
     assert ran.exit_code == 0, ran.stderr
-    assert re.fullmatch(r"gpu1 has org/tiny main 9216db5, 1 kB \([\d.]+ s\)\n", ran.stdout)
-    assert {each.host for each in models.sent} == {"gpu1"}
+    assert re.fullmatch(r"all 2 hosts have org/tiny main 9216db5, 1 kB \([\d.]+ s\)\n", ran.stdout)
+    assert [each.host for each in giving.sent if each.command.script == "pull-models"] == ["gpu1"]
+
+
+def test_what_all_have_is_not_copied(giving: FakeFleet, raycluster: Raycluster) -> None:
+    ran = raycluster("model", "copy", "org/tiny")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("all 2 hosts have org/tiny main 9216db5, 1 kB (")
+    assert not any(each.command.script in ("send-models", "receive-models") for each in giving.sent)
+
+
+def test_through_this_machine_the_bytes_come_as_they_are(giving: FakeFleet, raycluster: Raycluster) -> None:
+    giving.on("gpu2", script("holding-models"), has(has=[24, 300], ready=False))
+    giving.on("gpu1", script("send-models"), Output(0, "all the files\n"))
+    giving.on("gpu2", script("receive-models"), Output(0, "{}"))
+    ran = raycluster("model", "copy", "--via", "laptop", "org/tiny")
+    assert ran.exit_code == 0, ran.stderr
+    assert "gpu2: copy 1 kB of org/tiny from gpu1" in ran.stderr
+    assert "(copied to gpu2, " in ran.stdout
+    (sent,) = (each for each in giving.sent if each.command.script == "receive-models")
+    assert sent.piped == b"all the files\n"
+
+
+def test_a_copy_after_which_a_host_lacks_something_is_no_success(
+    giving: FakeFleet, raycluster: Raycluster
+) -> None:
+    giving.on("gpu2", script("holding-models"), has(has=[0, 0], ready=False))
+    giving.on("gpu2", script("look-models"), holding(REVISION))
+    giving.on("gpu1", script("send-models"), Output(0, "x"))
+    giving.on("gpu2", script("receive-models"), Output(0, "{}"))
+    ran = raycluster("model", "copy", "--via", "laptop", "org/tiny")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "✗ org/tiny main 9216db5 is not on all hosts\n  gpu2  does not have all of org/tiny" in ran.stderr
+
+
+def test_a_host_without_room_and_one_that_is_silent_are_named_and_get_nothing(
+    giving: FakeFleet, raycluster: Raycluster
+) -> None:
+    giving.on("gpu2", script("holding-models"), has(has=[0, 0], ready=False, free=1000))
+    ran = raycluster("model", "copy", "org/tiny")
+    assert ran.exit_code == 1
+    assert "gpu2  1 kB are to come, and it has 1 kB free\n      → free disk space" in ran.stderr
+    giving.on("gpu2", script("holding-models"), SILENT)
+    ran = raycluster("model", "copy", "org/tiny")
+    assert (ran.exit_code, "gpu2  10.0.0.2:22 does not answer\n      → is the host up?" in ran.stderr) == (
+        1,
+        True,
+    )
+
+
+def test_a_host_that_does_not_have_the_model_cannot_give_it(
+    giving: FakeFleet, raycluster: Raycluster
+) -> None:
+    words = "has no org/none main"
+    giving.on("gpu2", script("list-models"), Output(1, said({"trouble": "no-model", "words": words})))
+    ran = raycluster("model", "copy", "org/none", "--from", "gpu2")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert f"  gpu2  {words}\n" in ran.stderr
+    assert "`raycluster model copy --from gpu2 org/none` goes on." in ran.stderr
 
 
 def test_the_token_travels_on_standard_input(
-    models: FakeFleet, raycluster: Raycluster, folder: Path, monkeypatch: pytest.MonkeyPatch
+    giving: FakeFleet, raycluster: Raycluster, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    models = giving
     monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
     (folder / "inventory.yaml").write_text(INVENTORY + "secrets: [HF_TOKEN]\n")
     models.streams("gpu2", script("pull-models"), said({"pulled": {"commit": COMMIT}}), Output(0))
-    models.on("gpu2", script("look-models"), holding(WHOLE))
     ran = raycluster("model", "pull", "org/tiny", "--on", "gpu2", "--revision", "v1", "--all")
     assert ran.exit_code == 0, ran.stderr
     (sent,) = (each.command for each in models.sent if each.command.script == "pull-models")
@@ -189,7 +265,7 @@ def test_why_a_download_fails_is_told_with_what_to_do(
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert f"gpu1  download org/tiny: {words} (exit code 1)\n" in ran.stderr
     assert fix in ran.stderr
-    assert "Files that are whole are kept: `raycluster model pull org/tiny` goes on.\n" in ran.stderr
+    assert "What has come is kept: `raycluster model pull org/tiny` goes on.\n" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,49 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
     assert told(hosts_serve) == ["start", "inspect", "inspect", "ask"]
 
 
+def has_model(fleet: FakeFleet, host: str, *lacks: str) -> None:
+    """A host with the model's files, but for some."""
+    revision = {
+        "commit": "a" * 40,
+        "names": ["main"],
+        "state": "whole",
+        "files": 30,
+        "of": 30,
+        "bytes": 9,
+        "missing": 0,
+        "bad": {},
+        "lacks": lacks,
+        "offline": not lacks,
+    }
+    model = {"name": MODEL, "bytes": 9, "unfinished": 0, "unused": 0, "astray": [], "revisions": [revision]}
+    cache = {"hub": "/hub", "free": 9, "unused": 0, "models": [model]}
+    fleet.on(host, sent("look-models"), Output(0, f"\x1e{json.dumps(cache)}"))
+
+
+def test_where_every_host_has_the_model_the_hub_is_not_asked(
+    hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    has_model(hosts_serve, "*")
+    raycluster("serve", MODEL)
+    assert spec(hosts_serve)["env"]["HF_HUB_OFFLINE"] == "1"
+    hosts_serve.sent.clear()
+    (folder / "inventory.yaml").write_text(INVENTORY + "env: {HF_HUB_OFFLINE: '0'}\n")
+    raycluster("serve", MODEL)
+    assert "HF_HUB_OFFLINE" not in spec(hosts_serve)["env"]
+
+
+def test_who_lacks_what_of_the_model_is_told_before_it_starts_with_what_brings_it(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    has_model(hosts_serve, "gpu1")
+    has_model(hosts_serve, "gpu2", "tokenizer.json")
+    serve = raycluster("serve", MODEL)
+    assert serve.exit_code == 0, serve.stderr
+    lacks = f"! gpu2: lacks 1 of 30 files of {MODEL}, and each host downloads that by itself"
+    assert f"{lacks} → `raycluster model copy --from gpu1 {MODEL}` brings it there\n" in serve.stderr
+    assert "HF_HUB_OFFLINE" not in spec(hosts_serve)["env"]
+
+
 @pytest.mark.parametrize("output", ["text", "jsonl"])
 def test_a_stage_that_lasts_is_told_once_where_lines_stay(
     hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str

@@ -62,7 +62,7 @@ def test_a_model_is_downloaded_verified_mended_and_removed(version: str, lab: La
     settings = serves(version, {"org/tiny": {"files": FILES}})
     inventory = ("-i", lab.inventory(**settings))
 
-    pulled = lab.raycluster("model", "pull", *inventory, "org/tiny", timeout=300)
+    pulled = lab.raycluster("model", "pull", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
     assert pulled.returncode == 0, pulled.stderr
     assert pulled.stdout.startswith("gpu1 has org/tiny main "), pulled.stdout
     top = cache(lab) / "models--org--tiny"
@@ -89,13 +89,13 @@ def test_a_model_is_downloaded_verified_mended_and_removed(version: str, lab: La
     data = bytearray((top / "blobs" / blob).read_bytes())
     data[MB] ^= 1
     (top / "blobs" / blob).write_bytes(data)
-    again = lab.raycluster("model", "pull", *inventory, "org/tiny", timeout=300)
+    again = lab.raycluster("model", "pull", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
     assert again.returncode == 0  # nobody looks at what is there
     bad = lab.raycluster("model", "verify", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
     assert (bad.returncode, "part-00002.bin is not what its hash says" in bad.stdout) == (3, True), bad.stderr
     dropped = lab.raycluster("model", "verify", "--drop", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
     assert "1 file removed" in dropped.stdout
-    assert lab.raycluster("model", "pull", *inventory, "org/tiny", timeout=300).returncode == 0
+    assert lab.raycluster("model", "pull", *inventory, "-l", "gpu1", "org/tiny", timeout=300).returncode == 0
     good = lab.raycluster("model", "verify", *inventory, "-l", "gpu1", "org/tiny", timeout=300)
     assert (good.returncode, "all are what their hashes say" in good.stdout) == (0, True), good.stdout
 
@@ -105,10 +105,26 @@ def test_a_model_is_downloaded_verified_mended_and_removed(version: str, lab: La
     assert not top.exists()
 
 
+def test_a_model_is_downloaded_once_and_goes_on_from_host_to_host(lab: Lab, serves: Hub) -> None:
+    settings = serves("2.4.0", {"org/tiny": {"files": FILES}})
+    inventory = ("-i", lab.inventory(**settings), "-l", "gpu1,gpu2")
+    pulled = lab.raycluster("model", "pull", *inventory, "org/tiny", timeout=300)
+    assert pulled.returncode == 0, pulled.stderr
+    assert "(copied to gpu2, " in pulled.stdout
+    blobs = [{each.name: each.read_bytes() for each in (cache(lab, name) / "models--org--tiny/blobs").iterdir()}
+             for name in ("gpu1", "gpu2")]  # fmt: skip
+    assert blobs[0] == blobs[1]
+    host = lab.hosts["gpu2"]
+    mount = ("--volume", "/root/.cache/huggingface:/root/.cache/huggingface", "--network", "none")
+    assert "/snapshots/" in host.docker("run", "--rm", *mount, settings["image"], "python3", "-c", OFFLINE)
+
+
 def test_a_gated_model_comes_with_the_token_of_the_inventorys_secrets(lab: Lab, serves: Hub) -> None:
     gated = {"org/tiny": {"files": FILES, "gated": True}}
     settings = serves("0.36.2", gated, {"hf_good": ["org/tiny"], "hf_other": []})
-    without = lab.raycluster("model", "pull", "-i", lab.inventory(**settings), "org/tiny", timeout=300)
+    without = lab.raycluster(
+        "model", "pull", "-l", "gpu1", "-i", lab.inventory(**settings), "org/tiny", timeout=300
+    )
     assert without.returncode == 1
     assert "gpu1  download org/tiny: org/tiny is gated, and no token was given" in without.stderr
     inventory = lab.inventory(**settings, secrets=["HF_TOKEN"])
@@ -118,7 +134,7 @@ def test_a_gated_model_comes_with_the_token_of_the_inventorys_secrets(lab: Lab, 
         ("hf_good", ""),
     ):
         ran = lab.raycluster(
-            "model", "pull", "-i", inventory, "org/tiny", env={"HF_TOKEN": token}, timeout=300
+            "model", "pull", "-l", "gpu1", "-i", inventory, "org/tiny", env={"HF_TOKEN": token}, timeout=300
         )
         assert words in ran.stderr
         assert token not in ran.stderr + ran.stdout
@@ -131,7 +147,7 @@ def test_an_interrupted_download_ends_at_once_and_keeps_whole_files(
 ) -> None:
     files = {**FILES, "large.bin": 30 * MB}
     settings = serves(version, {"org/tiny": {"files": files, "rate": 2 * MB}})
-    running = lab.raycluster_popen("model", "pull", "-i", lab.inventory(**settings), "org/tiny")
+    running = lab.raycluster_popen("model", "pull", "-l", "gpu1", "-i", lab.inventory(**settings), "org/tiny")
     blobs = cache(lab) / "models--org--tiny/blobs"
     wait_until(
         "the large file is on its way",
@@ -141,7 +157,7 @@ def test_an_interrupted_download_ends_at_once_and_keeps_whole_files(
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=20)
     assert running.returncode == 130, stderr
-    assert "is not known to be whole on gpu1: interrupted" in stderr
+    assert "is not known to be on all hosts: interrupted" in stderr
     host = lab.hosts["gpu1"]
     wait_until("its container is gone", lambda: not host.docker("ps", "--all", "--quiet"))
     assert sum(each.stat().st_size for each in blobs.iterdir() if "." not in each.name) >= 3 * MB

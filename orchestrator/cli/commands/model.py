@@ -1,6 +1,8 @@
-"""`raycluster model`: which host has which model, whether all of it is right, downloading and removing one."""
+"""`raycluster model`: which host has which model, whether all of it is right; bringing and removing one."""
 
-from typing import TYPE_CHECKING, Annotated
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from orchestrator.plan.actions.models import Caches
     from orchestrator.plan.facts.host import Facts
     from orchestrator.plan.facts.models import Lookup
-    from orchestrator.plan.problem import Problem
     from orchestrator.remote.execute.events import Report
 
 app = group()
@@ -38,11 +39,16 @@ Names = Annotated[
         show_default=False,
     ),
 ]
+Revision = Annotated[
+    str, typer.Option("--revision", metavar="R", help="A branch, a tag or a commit.", show_default=True)
+]
+WHERE_MODELS_ARE = ("HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME")
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 @app.callback()
 def root() -> None:
-    """Show, verify, download and remove models on the hosts."""
+    """Download models once, give them to all hosts, verify them."""
 
 
 @app.command(cls=LeanCommand)
@@ -125,9 +131,7 @@ def verify(
 @app.command(cls=LeanCommand)
 def pull(
     name: Name,
-    revision: Annotated[
-        str, typer.Option("--revision", metavar="R", help="A branch, a tag or a commit.", show_default=True)
-    ] = "main",
+    revision: Revision = "main",
     everything: Annotated[
         bool,
         typer.Option("--all", help="All of its files, also weights in other formats than safetensors."),
@@ -143,47 +147,85 @@ def pull(
         ),
     ] = None,
     file: options.OnlyInventory = None,
+    limit: options.Limit = None,
     output: options.ActOutput = "text",
     verbose: options.Verbose = 0,
 ) -> None:
-    """Download a model from the hub on one host.
+    """Download a model on one host, which gives it to the others.
 
     By the library of the cluster's image, into the cache that its containers have, with HF_TOKEN from the inventory's
-    `secrets`. Files that are whole are kept when it is interrupted; in the end the hashes of all that has come are
-    compared. What the model consists of is kept beside it, for `model ls` and `verify`.
+    `secrets`. The other hosts, or those of -l, get it from that host, as by `model copy`. What has come is kept when it
+    is interrupted; the hashes of all files are compared. What the model consists of is kept beside it, for `model ls`
+    and `verify`.
     """
-    from orchestrator.cli.output.models_table import conclude_pull
-    from orchestrator.cli.run.operation import NOTHING, execute
+    from orchestrator.cli.run.model_operation import Wish, conclude, execute
     from orchestrator.plan.actions.models import plan_pull
-    from orchestrator.plan.facts.host import Unreachable
-    from orchestrator.plan.facts.models import is_revision
+
+    cluster = inventory_file.load(None, file)
+    checked = _on_hub(name, revision)
+    source = inventory_file.one(cluster, on) if on else cluster.head
+    targets = inventory_file.selected(cluster, limit)
+    secrets = inventory_file.secrets(cluster)
+    token = next((each for each in secrets if each.name in TOKENS), None)
+    first = plan_pull(cluster, source, checked, revision, token, everything=everything)
+    pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
+    brought = execute("model pull", cluster, Wish(checked, revision, source, targets, first), pace, secrets)
+    words = (*_words(revision, limit), *(("--all",) if everything else ()), *(("--on", on) if on else ()))
+    raise typer.Exit(conclude(brought, (*words, checked)))
+
+
+@app.command(cls=LeanCommand)
+def copy(
+    name: Name,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="HOST|laptop",
+            autocompletion=options.complete_hosts,
+            help="Default: the head.",
+            show_default=False,
+        ),
+    ] = None,
+    revision: Revision = "main",
+    via: Annotated[
+        Literal["laptop"] | None,
+        typer.Option(
+            "--via",
+            metavar="laptop",
+            help="Through this machine, to each host by itself.",
+            show_default=False,
+        ),
+    ] = None,
+    file: options.OnlyInventory = None,
+    limit: options.Limit = None,
+    output: options.ActOutput = "text",
+    verbose: options.Verbose = 0,
+) -> None:
+    """Copy a model from one host to those that lack it.
+
+    MODEL is one in Hugging Face's cache, or a folder of any kind, by its path in the container. Each host passes on
+    what it gets while it stores it; through this machine it goes only where hosts do not reach each other, or with
+    --via laptop. Only what a host lacks is sent, also of a file that has come in part; hosts that share a file system
+    get it once. Nobody sees a file before its hash was right, or the model before all of it is there.
+    """
+    from orchestrator.cli.run.model_operation import Wish, conclude, execute
 
     cluster = inventory_file.load(None, file)
     (checked,) = _checked([name])
-    if checked.startswith("/"):
-        inventory_file.refuse(f"{checked} is a folder; the hub has ORG/NAME")
-    if not is_revision(revision):
-        inventory_file.refuse(f'--revision: "{revision}" is neither a branch, a tag nor a commit')
-    source = inventory_file.one(cluster, on) if on else cluster.head
-    secrets = inventory_file.secrets(cluster)
-    token = next((each for each in secrets if each.name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")), None)
-    lost: dict[str, Problem] = {}
-
-    def look(_: "Session", known: "Facts") -> "tuple[Facts, Report]":
-        lost.update({host: each for host, each in known.items() if isinstance(each, Unreachable)})
-        return {}, NOTHING
-
-    done = execute(
-        "model pull",
-        cluster,
-        look,
-        lambda _: plan_pull(cluster, source, checked, revision, token, lost, everything=everything),
-        options.RunOptions(options.JOBS, verbose, output == "jsonl"),
-        secrets,
+    if not checked.startswith("/"):
+        _on_hub(name, revision)
+    giver = _giver(cluster, source)
+    targets = inventory_file.selected(cluster, limit)
+    pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
+    wish = Wish(checked, revision, giver, targets, via_laptop=via is not None)
+    brought = execute("model copy", cluster, wish, pace)
+    words = (
+        *_words(revision, limit),
+        *(("--from", source) if source else ()),
+        *(("--via", via) if via else ()),
     )
-    words = (*(("--revision", revision) if revision != "main" else ()), *(("--all",) if everything else ()))
-    conclude_pull(done, source.name, checked, (*words, *(("--on", on) if on else ())))
-    raise typer.Exit(done.exit_code)
+    raise typer.Exit(conclude(brought, (*words, checked)))
 
 
 @app.command(cls=LeanCommand)
@@ -232,6 +274,37 @@ def rm(
     done = execute("model rm", cluster, look, lambda _: plan_remove(cluster, nodes, checked, caches), pace)
     conclude_removal(done, checked)
     raise typer.Exit(done.exit_code)
+
+
+def _giver(cluster: "Cluster", name: str | None) -> "Node":
+    """The host that has it; or this machine, unless the inventory has a host called so."""
+    from orchestrator.model.cluster import LOCAL, Docker
+    from orchestrator.plan.docker import LAPTOP
+
+    if name is None:
+        return cluster.head
+    if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
+        env = tuple((each, os.environ[each]) for each in WHERE_MODELS_ARE if each in os.environ)
+        return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker(), ip=None, network=None, env=env)
+    return inventory_file.one(cluster, name)
+
+
+def _on_hub(name: str, revision: str) -> str:
+    """A model of the hub; exit code 2 where it cannot be one."""
+    from orchestrator.plan.facts.models import is_revision
+
+    (checked,) = _checked([name])
+    if checked.startswith("/"):
+        inventory_file.refuse(f"{checked} is a folder; the hub has ORG/NAME")
+    if not is_revision(revision):
+        inventory_file.refuse(f'--revision: "{revision}" is neither a branch, a tag nor a commit')
+    return checked
+
+
+def _words(revision: str, limit: str | None) -> tuple[str, ...]:
+    from orchestrator.cli.output.typed import limited
+
+    return (*(("--revision", revision) if revision != "main" else ()), *limited(limit))
 
 
 def _look(

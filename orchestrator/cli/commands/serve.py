@@ -15,7 +15,11 @@ from orchestrator.cli.run import inventory_file
 from orchestrator.plan.command import Command
 
 if TYPE_CHECKING:
+    from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster, Model
+    from orchestrator.plan.facts.host import Facts
+    from orchestrator.plan.steps import Plan
+    from orchestrator.remote.execute.events import Report
 
 METAVAR = "MODEL"
 COMMANDS = {"start", "status", "logs", "stop"}
@@ -181,12 +185,29 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
+    from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
+    from orchestrator.plan.steps import Run
+    from orchestrator.remote.observe.models import look_at_models
 
-    planner, aftermath = partial(plan_serve, cluster, model=model), partial(plan_unserve, cluster)
+    there = [NOT_LOOKED_AT]
+
+    def look(run: "Session", known: "Facts") -> "tuple[Facts, Report]":
+        facts, before = looking(Depth.RAY)(run, known)
+        if is_looked_at(model) and any(
+            isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, model)
+        ):
+            caches = look_at_models(cluster, cluster.nodes, (model.name,), run.fleet, run.tell, run.cancel)
+            there[:] = [presence(model, caches)]
+        return facts, before
+
+    def planner(facts: "Facts") -> "Plan":
+        return plan_serve(cluster, facts, model, there[0])
+
+    aftermath = partial(plan_unserve, cluster)
     key = Secret(
         "--api-key", arguments.read(model.args).value(arguments.API_KEY)
     )  # vLLM logs what it is told
-    done = execute("serve", cluster, looking(Depth.RAY), planner, pace, (key,), aftermath=aftermath)
+    done = execute("serve", cluster, look, planner, pace, (key,), aftermath=aftermath)
     conclude(model, done)
     return done.exit_code
 

@@ -18,13 +18,11 @@ from orchestrator.plan.facts.models import (
     State,
     Verified,
     last_answer,
-    parse_cache,
     title,
     words_of,
 )
 from orchestrator.plan.problem import plural
 from orchestrator.plan.progress import size
-from orchestrator.plan.steps import StepKind
 from orchestrator.plan.typed import ours
 
 STYLE = {State.WHOLE: "green", State.PARTIAL: "red", State.UNKNOWN: "yellow"}
@@ -185,28 +183,3 @@ def conclude_removal(done: RunResult, model: str) -> None:
     again = shown(f"Once this is mended, {ours('model rm', model)} removes what remains.")
     if failures.conclude(done, message, again):
         answer().print(message)
-
-
-def conclude_pull(done: RunResult, source: str, model: str, words: tuple[str, ...]) -> None:
-    """Prints how a download has ended, and who has the model now. `words`: options that it was given."""
-    held = {
-        each.step.host: parse_cache(each.output.stdout, each.output.stderr)
-        for each in done.report.results
-        if each.step.kind is StepKind.INSPECT_MODEL and each.output
-    }
-    if done.exit_code:
-        why = "interrupted" if done.interrupted else f"{plural(len(done.failed), 'host')} failed"
-        message = f"{model} is not known to be whole on {source}: {done.lost or why}"
-    else:
-        message = _pulled(source, model, held[source], done.seconds)
-    again = shown(f"Files that are whole are kept: {ours('model pull', *words, model)} goes on.")
-    if failures.conclude(done, message, again):
-        answer().print(message)
-
-
-def _pulled(source: str, model: str, cache: Lookup, seconds: float) -> str:
-    models = cache.models if isinstance(cache, ModelCache) else ()
-    revisions = [(each, one) for each in models for one in each.revisions if each.name == model]
-    whole = [title(each.name, one.names, one.commit) for each, one in revisions if one.state is State.WHOLE]
-    total = size(sum(one.bytes for _, one in revisions))
-    return f"{source} has {', '.join(whole) or model}, {total} ({seconds:.1f} s)"

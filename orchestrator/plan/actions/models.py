@@ -7,7 +7,7 @@ from orchestrator.model.secret import Secret
 from orchestrator.plan import docker
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.models import HeldModel, Lookup, how_far
-from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.problem import HostProblem
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind
 
 NO_LIMIT = 30 * 86400.0
@@ -48,25 +48,12 @@ def look(cluster: Cluster, node: Node, model: str) -> Run:
 
 
 def plan_pull(
-    cluster: Cluster,
-    source: Node,
-    model: str,
-    revision: str,
-    token: Secret | None,
-    unreached: Mapping[str, Problem],
-    *,
-    everything: bool,
+    cluster: Cluster, source: Node, model: str, revision: str, token: Secret | None, *, everything: bool
 ) -> Plan:
-    """Downloads on one node, and looks at what it has then. `unreached`: the nodes that cannot be asked, and why."""
-    if source.name in unreached:
-        return Plan(f"pull {model}", refusals=(HostProblem(source.name, unreached[source.name]),))
-    get = Phase(
-        "Download the model",
-        (download(cluster, source, model, revision, token, everything=everything),),
-        OnFailure.STOP,
-    )
-    see = Phase("Look at it", (look(cluster, source, model),), OnFailure.STOP)
-    return Plan(f"pull {model}", (get, see), (Change(source.name, f"download {model}"),))
+    """Downloads on one node."""
+    step = download(cluster, source, model, revision, token, everything=everything)
+    change = Change(source.name, f"download {model}")
+    return Plan(f"pull {model}", (Phase("Download the model", (step,), OnFailure.STOP),), (change,))
 
 
 def plan_remove(cluster: Cluster, nodes: tuple[Node, ...], model: str, caches: Caches) -> Plan:

@@ -49,7 +49,16 @@ from orchestrator.plan.docker.logs import (
     follow_logs,
     logs,
 )
-from orchestrator.plan.docker.models import models, pull_model
+from orchestrator.plan.docker.models import (
+    LAPTOP,
+    list_model,
+    model_holding,
+    model_hops,
+    models,
+    pull_model,
+    receive_model,
+    send_model,
+)
 from orchestrator.plan.docker.probes import (
     ask_ray,
     check_tcp,

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
@@ -55,7 +56,8 @@ class BadFile:
 class Revision:
     """A commit of a model on a host. `names`: what it is called, such as main; `files` of `of` are good.
 
-    `missing`: bytes that are known to be missing; `bad`: the first of the bad files; `lacks`: of what vLLM needs.
+    `missing`: bytes that are known to be missing; `bad`: the first of the bad files; `lacks`: of what vLLM needs;
+    `offline`: whether vLLM finds all of it without the hub.
     """
 
     commit: str
@@ -67,6 +69,7 @@ class Revision:
     missing: int
     bad: tuple[BadFile, ...]
     lacks: tuple[str, ...]
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,81 @@ def answers(stdout: str) -> Iterator[Mapping[str, Any]]:
             yield told
 
 
+@dataclass(frozen=True, slots=True)
+class CopyFile:
+    """A file to copy: `digest`, its hash, where its name or the hub's list tells one; `time`: when it was changed."""
+
+    path: str
+    size: int
+    digest: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyList:
+    """What a revision consists of on the host that it is copied from. `identity`: tells its folder from any other."""
+
+    model: str
+    commit: str
+    names: tuple[str, ...]
+    files: tuple[CopyFile, ...]
+    identity: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is in no cache."""
+        return self.model.startswith("/")
+
+    def json(self) -> dict[str, object]:
+        """As the programs on the hosts read it."""
+        files = [asdict(each) for each in self.files]
+        return {"model": self.model, "commit": self.commit, "names": self.names, "files": files}
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a host has of such a list: bytes of each file; `ready`: and all of it is where it belongs.
+
+    `free`: bytes on its disk, -1 if untold; `identity` is empty where there is no folder yet.
+    """
+
+    has: tuple[int, ...]
+    ready: bool
+    free: int
+    identity: str
+
+
+def parse_copy_list(stdout: str, stderr: str) -> CopyList | Unreachable:
+    """The answer of `list`."""
+    told = last_answer(stdout)
+    try:
+        if told is None or "copy" not in told:
+            return trouble(told, stderr)
+        listed = told["copy"]
+        files = tuple(CopyFile(**each) for each in listed["files"])
+        return CopyList(listed["model"], listed["commit"], tuple(listed["names"]), files, listed["identity"])
+    except (KeyError, TypeError, ValueError) as error:
+        return Unreachable(f"its answer about models cannot be read: {error!r}", detail=stdout[-1000:])
+
+
+def parse_holding(stdout: str, stderr: str, wanted: CopyList) -> Holding | Unreachable:
+    """The answer of `holding`. A host that lacks even the folder has nothing; its disk is looked at when bytes come."""
+    told = last_answer(stdout)
+    try:
+        if told is None or "holding" not in told:
+            absent = told is not None and told.get("trouble") == NO_FOLDER
+            nothing = Holding((0,) * len(wanted.files), ready=False, free=-1, identity="")
+            return nothing if absent else trouble(told, stderr)
+        here = told["holding"]
+        has = tuple(map(int, here["has"]))
+        sizes = (each.size for each in wanted.files)
+        if [0 <= had <= size for had, size in zip(has, sizes, strict=True)].count(False):
+            return Unreachable(f"its answer about models cannot be read: {has}")
+        return Holding(has, bool(here["ready"]), int(here["free"]), str(here["identity"]))
+    except (KeyError, TypeError, ValueError) as error:
+        return Unreachable(f"its answer about models cannot be read: {error!r}", detail=stdout[-1000:])
+
+
 def how_far(lines: Sequence[str]) -> Progress | None:
     """What the last line says of how far it is."""
     told = last_answer(lines[-1]) if lines else None
@@ -214,6 +292,7 @@ def _revision(told: Mapping[str, Any]) -> Revision:
         **numbers,
         bad=_bad(told["bad"]),
         lacks=tuple(told["lacks"]),
+        offline=bool(told.get("offline")),
     )
 
 

@@ -1,6 +1,7 @@
 """The plans of `serve` and `serve stop`."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Model, Node
 from orchestrator.model.redact import arguments as redacted
@@ -10,6 +11,7 @@ from orchestrator.plan.facts.containers import why_not_ready, why_unknown
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.health import ServerAnswers, served_by
+from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.status.health import assess
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind, Wait
@@ -23,12 +25,13 @@ LOAD_SECONDS = 24 * 3600.0
 """The largest models take hours to download; one that will never answer ends by itself."""
 
 LOOK_EVERY = 2.0
+OFFLINE = "HF_HUB_OFFLINE"
 ASK_SECONDS = 330.0
 STOP_SECONDS = 60.0
 
 
-def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
-    """Steps that make the model answer, on a cluster that is up."""
+def plan_serve(cluster: Cluster, facts: Facts, model: Model, there: Presence = NOT_LOOKED_AT) -> Plan:
+    """Steps that make the model answer, on a cluster that is up. `there`: what the hosts have of it."""
     title, head = f"serve {model.name}", cluster.head.name
     serving = engine.of(cluster).serving(cluster, facts, model)
     if not isinstance(serving, Serving):
@@ -44,10 +47,28 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model) -> Plan:
     missing = tuple(part for part in serving.parts if not _is_supervised(facts, part))
     if now and now.answers and not missing:
         return Plan(title)
+    if there.refusals:
+        return Plan(title, refusals=there.refusals)
     anew = serving.parts if serving.parts[0] in missing else missing
     changes = tuple(Change(part.node.name, _change(serving, part)) for part in anew or serving.parts[:1])
     left_out = tuple(_left_out(cluster, facts, serving)) if anew else ()
-    return Plan(title, tuple(_phases(cluster, serving, anew)), changes, warnings=left_out)
+    lacking = there.lacking if anew else ()
+    if there.offline:
+        serving, anew = _offline(serving), tuple(map(_without_hub, anew))
+    return Plan(title, tuple(_phases(cluster, serving, anew)), changes, warnings=(*left_out, *lacking))
+
+
+def _offline(serving: Serving) -> Serving:
+    return replace(serving, parts=tuple(map(_without_hub, serving.parts)))
+
+
+def _without_hub(part: Part) -> Part:
+    """With the hub out of reach, vLLM would retry for two minutes and end, though all that it needs is there.
+
+    The user's own setting wins.
+    """
+    given = dict(part.node.env)
+    return part if OFFLINE in given else replace(part, env={**part.env, OFFLINE: "1"})
 
 
 def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[HostProblem]:

@@ -85,7 +85,7 @@ class ImageChain:
     def stored(self, host: str, came: int) -> None:
         self.moved(host, came)
         if step := self._steps.get(host):
-            self._tell(StepWaits(step, f"all {size(came)} are there, and Docker takes them in"))
+            self._tell(StepWaits(step, f"all {size(came)} are there, and {self._feed.ending}"))
 
     def told(self, host: str, facts: dict[str, Any]) -> None:
         """Docker's commands report nothing."""

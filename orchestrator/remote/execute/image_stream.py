@@ -190,7 +190,7 @@ def _why_dry(feed: Feed, end: Output | Failure) -> Failure | None:
 
 def why_hollow(feed: Feed, came: int) -> Failure | None:
     """Docker saves an image of which it has no layer, and calls that a success."""
-    if came >= feed.size * LEAST:
+    if not feed.if_hollow or came >= feed.size * LEAST:
         return None
     sent = f"{feed.host} sent {size(came)} of {size(feed.size)}"
     return Failure(FailureKind.EXIT, f"{sent}: it lacks layers of the image", fix=feed.if_hollow)

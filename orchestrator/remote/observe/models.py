@@ -7,15 +7,26 @@ from threading import Event
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
+from orchestrator.plan.command import Command
 from orchestrator.plan.facts.host import Unreachable
-from orchestrator.plan.facts.models import Lookup, Verified, how_far, parse_cache, parse_verified
+from orchestrator.plan.facts.models import (
+    CopyList,
+    Holding,
+    Lookup,
+    Verified,
+    how_far,
+    parse_cache,
+    parse_copy_list,
+    parse_holding,
+    parse_verified,
+)
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.steps import OnFailure, Phase, Run
 from orchestrator.remote.execute.command import with_timeout
 from orchestrator.remote.execute.events import PhaseBegan, Status, StepAdvanced, StepBegan, StepEnded, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all, unreachable
-from orchestrator.remote.transport import Failure
+from orchestrator.remote.transport import Failure, Output
 
 
 def look_at_models(
@@ -29,12 +40,41 @@ def look_at_models(
     """What each host has of these models, or of all."""
 
     def ask(node: Node) -> Lookup:
-        seconds = fleet.timeouts.model_look
-        command = with_timeout(docker.models(cluster, node, "look", names), seconds)
-        got = fleet[node.name].run(command, timeout=seconds + 10, cancel=cancel)
+        got = _ask(docker.models(cluster, node, "look", names), node, fleet, cancel)
         return unreachable(got) if isinstance(got, Failure) else parse_cache(got.stdout, got.stderr)
 
     return ask_all(nodes, ask, tell, "Look at the models", "inspecting")
+
+
+def list_model(
+    cluster: Cluster, node: Node, model: str, revision: str, fleet: Fleet, tell: Tell, cancel: Event
+) -> CopyList | Unreachable:
+    """What a model consists of on a node that is to give it to others."""
+
+    def ask(node: Node) -> CopyList | Unreachable:
+        got = _ask(docker.list_model(cluster, node, model, revision), node, fleet, cancel)
+        return unreachable(got) if isinstance(got, Failure) else parse_copy_list(got.stdout, got.stderr)
+
+    return ask_all((node,), ask, tell, "Look at the model", "inspecting")[node.name]
+
+
+def model_holdings(
+    cluster: Cluster, nodes: tuple[Node, ...], wanted: CopyList, fleet: Fleet, tell: Tell, cancel: Event
+) -> dict[str, Holding | Unreachable]:
+    """What the nodes have of it."""
+
+    def ask(node: Node) -> Holding | Unreachable:
+        got = _ask(docker.model_holding(cluster, node, wanted), node, fleet, cancel)
+        if isinstance(got, Failure):
+            return unreachable(got)
+        return parse_holding(got.stdout, got.stderr, wanted)
+
+    return ask_all(nodes, ask, tell, "Look at the model", "inspecting")
+
+
+def _ask(command: Command, node: Node, fleet: Fleet, cancel: Event) -> Output | Failure:
+    seconds = fleet.timeouts.model_look
+    return fleet[node.name].run(with_timeout(command, seconds), timeout=seconds + 10, cancel=cancel)
 
 
 def verify_models(

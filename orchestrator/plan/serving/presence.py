@@ -1,0 +1,115 @@
+"""Presence of a model on the hosts that are to serve it: who lacks what, told before anything starts."""
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.frozen import dataclass
+from orchestrator.model.cluster import Model
+from orchestrator.plan.facts.models import Lookup, ModelCache, Revision
+from orchestrator.plan.problem import HostProblem, Problem, plural
+from orchestrator.plan.progress import size
+from orchestrator.plan.typed import ours
+
+FURTHER = (
+    "--tokenizer",
+    "--hf-config-path",
+    "--speculative-config",
+    "--lora-modules",
+    "--model-loader-extra-config",
+)
+"""Options of vLLM that may name another repository."""
+KNOWN_FORMATS = ("auto", "safetensors", "hf")
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """`offline`: whether every host has all of it, the same, so that vLLM need not ask the hub.
+
+    `lacking`: the hosts that lack something that they can download; `refusals`: something that they cannot.
+    """
+
+    offline: bool = False
+    lacking: tuple[HostProblem, ...] = ()
+    refusals: tuple[HostProblem, ...] = ()
+
+
+NOT_LOOKED_AT = Presence()
+
+
+def is_looked_at(model: Model) -> bool:
+    """Whether it is a repository of safetensors or a folder: of other ways to load one, nothing is told."""
+    given = _options(model)
+    formats = given.get("--load-format", "auto")
+    return not (
+        ":" in model.name
+        or model.name.endswith(".gguf")
+        or formats not in KNOWN_FORMATS
+        or "--download-dir" in given
+    )
+
+
+def presence(model: Model, caches: Mapping[str, Lookup]) -> Presence:
+    """What the hosts have of the model; hosts whose caches are not known say nothing."""
+    if not is_looked_at(model):
+        return NOT_LOOKED_AT
+    known = {host: each for host, each in caches.items() if isinstance(each, ModelCache)}
+    given = _options(model)
+    found = {
+        host: _revision(model.name, given.get("--revision", "main"), each) for host, each in known.items()
+    }
+    whole = {host: each for host, each in found.items() if each and not each.lacks}
+    source = next(iter(whole), "")
+    told = tuple(_lacking(model.name, found, source))
+    if model.name.startswith("/"):
+        return Presence(refusals=told)
+    same = len({each.commit for each in whole.values()}) == 1
+    unlike = tuple(_unlike(model.name, whole)) if whole and not same else ()
+    fit = all(each.offline for each in whole.values()) and not any(each in given for each in FURTHER)
+    offline = bool(whole) and len(whole) == len(caches) and same and fit
+    return Presence(offline, (*told, *unlike))
+
+
+def _options(model: Model) -> dict[str, str]:
+    """Options with their values, as far as a word tells."""
+    found = dict[str, str]()
+    for at, word in enumerate(model.args):
+        name, attached, value = word.partition("=")
+        if name.startswith("--"):
+            following = model.args[at + 1] if at + 1 < len(model.args) else ""
+            found["--" + name[2:].replace("_", "-")] = value if attached else following
+    return found
+
+
+def _revision(name: str, wanted: str, cache: ModelCache) -> Revision | None:
+    for model in cache.models:
+        if model.name != name:
+            continue
+        for each in model.revisions:
+            if wanted in each.names or each.commit in ("", wanted):
+                return each
+    return None
+
+
+def _lacking(name: str, found: Mapping[str, Revision | None], source: str) -> Iterator[HostProblem]:
+    bring = ours("model copy", "--from", source, name) if source else ours("model pull", name)
+    itself = "" if name.startswith("/") else ", and each host downloads that by itself"
+    for host, each in found.items():
+        if each is None:
+            yield HostProblem(host, Problem(f"has nothing of {name}{itself}", _fix(name, bring, source)))
+        elif each.lacks:
+            much = f" ({size(each.missing)})" if each.missing else ""
+            count = f"{len(each.lacks)} of {plural(each.of, 'file')}{much} of {name}"
+            yield HostProblem(host, Problem(f"lacks {count}{itself}", _fix(name, bring, source)))
+
+
+def _fix(name: str, bring: str, source: str) -> str:
+    if name.startswith("/") and not source:
+        return "bring that folder to a host first, and mount it: `docker: {args: [-v, …]}`"
+    return f"{bring} brings it there" if source else f"{bring} downloads it once, for all"
+
+
+def _unlike(name: str, whole: Mapping[str, Revision]) -> Iterator[HostProblem]:
+    first = next(iter(whole.values()))
+    for host, each in whole.items():
+        if each.commit != first.commit:
+            text = f"has another revision of {name}: {each.commit[:7]}, and {next(iter(whole))} has {first.commit[:7]}"
+            yield HostProblem(host, Problem(text, ours("model copy", "--from", next(iter(whole)), name)))

@@ -1,0 +1,114 @@
+"""Who lacks what of a model is told before it is served."""
+
+import pytest
+
+from orchestrator.model.cluster import Model
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.models import HeldModel, Lookup, ModelCache, Revision, State
+from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
+from tests.typed_lines import plainly
+
+NAME = "org/tiny"
+MODEL = Model(NAME)
+
+
+def cache(
+    *lacks: str,
+    commit: str = "a" * 40,
+    names: tuple[str, ...] = ("main",),
+    offline: bool = True,
+    name: str = NAME,
+) -> ModelCache:
+    state = State.PARTIAL if lacks else State.WHOLE
+    one = Revision(
+        commit, names, state, 30 - len(lacks), 30, 10**9, 14 * 10**9, (), lacks, offline and not lacks
+    )
+    return ModelCache("/hub", 1 << 40, 0, (HeldModel(name, 10**9, 0, 0, (), (one,)),))
+
+
+NOTHING = ModelCache("/hub", 1 << 40, 0, ())
+
+
+def told(model: Model = MODEL, **caches: Lookup) -> list[tuple[str, str, str]]:
+    found = presence(model, caches)
+    return [
+        (each.host, each.problem.text, plainly(each.problem.fix))
+        for each in (*found.lacking, *found.refusals)
+    ]
+
+
+def test_where_all_have_all_of_it_the_hub_is_not_asked() -> None:
+    found = presence(MODEL, {"gpu1": cache(), "gpu2": cache()})
+    assert (found.offline, found.lacking) == (True, ())
+
+
+def test_where_one_lacks_something_it_is_told_with_the_line_that_brings_it() -> None:
+    part = cache("x.safetensors", "y", "z")
+    assert not presence(MODEL, {"gpu1": cache(), "gpu2": part, "gpu3": NOTHING}).offline
+    fix = "`raycluster model copy --from gpu1 org/tiny` brings it there"
+    itself = "and each host downloads that by itself"
+    assert told(gpu1=cache(), gpu2=part, gpu3=NOTHING) == [
+        ("gpu2", f"lacks 3 of 30 files (14.0 GB) of org/tiny, {itself}", fix),
+        ("gpu3", f"has nothing of org/tiny, {itself}", fix),
+    ]
+
+
+def test_where_nobody_has_it_it_can_be_downloaded_once() -> None:
+    ((_, _, fix), _) = told(gpu1=NOTHING, gpu2=NOTHING)
+    assert fix == "`raycluster model pull org/tiny` downloads it once, for all"
+
+
+def test_another_revision_is_told_and_not_served_offline() -> None:
+    found = presence(MODEL, {"gpu1": cache(), "gpu2": cache(commit="b" * 40)})
+    assert not found.offline
+    assert [(each.host, each.problem.text) for each in found.lacking] == [
+        ("gpu2", "has another revision of org/tiny: bbbbbbb, and gpu1 has aaaaaaa")
+    ]
+
+
+def test_of_a_host_that_was_not_asked_nothing_is_said_and_the_hub_is_asked() -> None:
+    found = presence(MODEL, {"gpu1": cache(), "gpu2": Unreachable("no answer")})
+    assert (found.offline, found.lacking) == (False, ())
+
+
+@pytest.mark.parametrize(
+    "args", [("--tokenizer", "other/repo"), ("--speculative-config={}",), ("--lora_modules", "a=b")]
+)
+def test_with_further_repositories_the_hub_is_asked(args: tuple[str, ...]) -> None:
+    assert not presence(Model(NAME, args), {"gpu1": cache()}).offline
+
+
+def test_what_vllm_would_not_find_offline_is_served_online() -> None:
+    assert not presence(MODEL, {"gpu1": cache(offline=False)}).offline
+
+
+def test_the_revision_that_is_asked_for_counts() -> None:
+    model = Model(NAME, ("--revision", "v1"))
+    assert presence(model, {"gpu1": cache(names=("main", "v1"))}).offline
+    assert told(model, gpu1=cache())[0][1].startswith("has nothing of org/tiny")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Model("s3://bucket/model"),
+        Model("org/tiny:Q4_K_M"),
+        Model("model.gguf"),
+        Model(NAME, ("--load-format", "runai_streamer")),
+        Model(NAME, ("--load-format=mistral",)),
+        Model(NAME, ("--download-dir", "/x")),
+    ],
+)
+def test_of_what_is_loaded_in_another_way_nothing_is_said(model: Model) -> None:
+    assert not is_looked_at(model)
+    assert presence(model, {"gpu1": NOTHING}) == NOT_LOOKED_AT
+
+
+def test_a_folder_that_a_host_lacks_is_no_model_that_it_could_download() -> None:
+    here = cache(commit="", names=(), name="/data/mine")
+    found = presence(Model("/data/mine"), {"gpu1": here, "gpu2": NOTHING})
+    ((host, text, fix),) = told(Model("/data/mine"), gpu1=here, gpu2=NOTHING)
+    assert (host, text) == ("gpu2", "has nothing of /data/mine")
+    assert fix == "`raycluster model copy --from gpu1 /data/mine` brings it there"
+    assert found.refusals
+    assert not found.lacking
