@@ -181,7 +181,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A whole inventory. `secrets` are names of variables in the laptop's environment."""
+    """A whole inventory. `secrets` are names of variables in the laptop's environment.
+
+    `pull_model`: whether `serve` is brought to all hosts before it is served.
+    """
 
     name: str
     image: str
@@ -192,6 +195,7 @@ class Cluster:
     build_on: BuildOn = BuildOn.EACH
     engine: Engine = Engine.RAY
     serve: Model | None = None
+    pull_model: bool = False
 
     @property
     def nodes(self) -> tuple[Node, ...]:

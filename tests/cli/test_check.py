@@ -14,7 +14,8 @@ from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.plan.recordings import links_told, trial_line
 from tests.remote.fakes import Answer, FakeFleet, held
 
-from .conftest import HEAD_LINKS, Raycluster, script, sent
+from .conftest import HEAD_LINKS, INVENTORY, Raycluster, script, sent
+from .test_serve import MODEL, has_model
 
 GOOD = """\
 ✓ docker     all hosts  Engine 27.3.1, x86_64
@@ -182,3 +183,19 @@ def test_a_secret_that_is_not_set_here_is_a_failure_as_it_is_to_up(
     check = raycluster("check")
     assert check.exit_code == 3
     assert "✗ secrets    gpu1  secrets: NOBODY_SET_THIS not set in this shell's environment" in check.stdout
+
+
+def test_who_lacks_what_of_the_inventorys_model_is_found(
+    good: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(f"{INVENTORY}serve: {{model: {MODEL}}}\n")
+    has_model(good, "gpu1")
+    has_model(good, "gpu2", "tokenizer.json")
+    check = raycluster("check")
+    assert check.exit_code == 0, check.stdout
+    assert f"✓ model      gpu1  has {MODEL} main aaaaaaa, 0 kB\n" in check.stdout
+    assert (
+        f"! model      gpu2  lacks 1 of 30 files of {MODEL}, and each host downloads that by itself\n"
+        in check.stdout
+    )
+    assert f"→ `raycluster model copy --from gpu1 {MODEL}` brings it there\n" in check.stdout

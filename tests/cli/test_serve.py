@@ -138,6 +138,36 @@ def test_who_lacks_what_of_the_model_is_told_before_it_starts_with_what_brings_i
     assert "HF_HUB_OFFLINE" not in spec(hosts_serve)["env"]
 
 
+PULLS = "serve: {model: org/tiny, pull: true}\n"
+
+
+def test_the_inventorys_model_is_brought_to_all_before_it_is_served(
+    hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + PULLS)
+    nothing = Output(0, '\x1e{"hub": "/hub", "free": 9, "unused": 0, "models": []}')
+    hosts_serve.on("*", sent("look-models"), nothing)
+    refused = Output(1, stderr="org/tiny is gated, and no token was given\n")
+    hosts_serve.streams("gpu1", sent("pull-models"), refused)
+    serve = raycluster("serve")
+    assert serve.exit_code == 1
+    assert (
+        "✗ org/tiny is not known to be on all hosts: 1 host failed\n  gpu1  download org/tiny: "
+        in serve.stderr
+    )
+    assert told(hosts_serve) == []
+
+
+def test_a_model_that_all_have_is_not_brought_again(
+    hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + PULLS.replace("org/tiny", MODEL))
+    has_model(hosts_serve, "*")
+    serve = raycluster("serve")
+    assert serve.exit_code == 0, serve.stderr
+    assert not any("pull-models" in each.command.argv for each in hosts_serve.sent)
+
+
 @pytest.mark.parametrize("output", ["text", "jsonl"])
 def test_a_stage_that_lasts_is_told_once_where_lines_stay(
     hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, output: str

@@ -33,6 +33,7 @@ def check(
     from orchestrator.cli.run.session import session
     from orchestrator.plan.checks import (
         Level,
+        check_model,
         check_network,
         check_secrets,
         in_order,
@@ -41,6 +42,8 @@ def check(
     )
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.facts.network_test import network as measured
+    from orchestrator.plan.facts.probe import Trial
+    from orchestrator.remote.observe.models import look_at_models
     from orchestrator.remote.observe.network_test import measure
     from orchestrator.remote.observe.preflight import examine
 
@@ -52,7 +55,15 @@ def check(
         facts = run.observe_but(head, Depth.MACHINE)
         evidence = examine(cluster, facts, run.fleet, run.tell, run.cancel)
         wrong = check_secrets(cluster, inventory_file.wrong_secrets(cluster))
-        findings, network = in_order(cluster, (*wrong, *thorough(cluster, facts, evidence))), None
+        caches = {}
+        if cluster.serve and not run.cancel.is_set():
+            having = tuple(
+                each for each in cluster.nodes if isinstance(evidence.trials.get(each.name), Trial)
+            )
+            names = (cluster.serve.name,)
+            caches = look_at_models(cluster, having, names, run.fleet, run.tell, run.cancel)
+        model = check_model(cluster, caches)
+        findings, network = in_order(cluster, (*wrong, *thorough(cluster, facts, evidence), *model)), None
         if deep:
             hindrance = not_measurable(cluster, findings, evidence)
             more = [hindrance] if hindrance else []

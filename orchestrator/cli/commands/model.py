@@ -43,7 +43,6 @@ Revision = Annotated[
     str, typer.Option("--revision", metavar="R", help="A branch, a tag or a commit.", show_default=True)
 ]
 WHERE_MODELS_ARE = ("HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME")
-TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 @app.callback()
@@ -159,7 +158,7 @@ def pull(
     and `verify`.
     """
     from orchestrator.cli.run.model_operation import Wish, conclude, execute
-    from orchestrator.plan.actions.models import plan_pull
+    from orchestrator.plan.actions.models import TOKENS, plan_pull
 
     cluster = inventory_file.load(None, file)
     checked = _on_hub(name, revision)

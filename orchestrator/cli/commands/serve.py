@@ -189,6 +189,13 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     from orchestrator.plan.steps import Run
     from orchestrator.remote.observe.models import look_at_models
 
+    if (
+        cluster.pull_model
+        and cluster.serve
+        and model.name == cluster.serve.name
+        and (code := _bring(cluster, pace))
+    ):
+        return code
     there = [NOT_LOOKED_AT]
 
     def look(run: "Session", known: "Facts") -> "tuple[Facts, Report]":
@@ -210,6 +217,32 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     done = execute("serve", cluster, look, planner, pace, (key,), aftermath=aftermath)
     conclude(model, done)
     return done.exit_code
+
+
+def _bring(cluster: "Cluster", pace: options.RunOptions) -> int:
+    """Brings the inventory's model to hosts that lack some of it, if any; the exit code."""
+    from orchestrator.cli.run.model_operation import Wish, conclude, execute
+    from orchestrator.cli.run.session import session
+    from orchestrator.plan.actions.models import TOKENS, plan_pull
+    from orchestrator.plan.serving.presence import presence, revision_of
+    from orchestrator.remote.observe.models import look_at_models
+
+    model = cluster.serve
+    assert model  # noqa: S101 - there is no pulling without
+    if "/" not in model.name or model.name.startswith("/"):
+        inventory_file.refuse(f"serve: {model.name} is a folder, which `pull` cannot bring")
+    with session(cluster, "model", pace, logged=False) as run:
+        caches = look_at_models(cluster, cluster.nodes, (model.name,), run.fleet, run.tell, run.cancel)
+    run.stop_if_interrupted()
+    found = presence(model, caches)
+    if found.offline or not found.lacking:
+        return 0
+    secrets = inventory_file.secrets(cluster)
+    token = next((each for each in secrets if each.name in TOKENS), None)
+    revision = revision_of(model)
+    first = plan_pull(cluster, cluster.head, model.name, revision, token, everything=False)
+    wish = Wish(model.name, revision, cluster.head, cluster.nodes, first)
+    return conclude(execute("model pull", cluster, wish, pace, secrets), (model.name,))
 
 
 def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...], *, yes: bool) -> "Model":

@@ -41,7 +41,19 @@ def show_pairs(network: Network, hosts: int) -> None:
 
 TOPICS = (
     *("secrets", "ssh", "host", "docker", "address", "clock", "network", "ports"),
-    *("image", "ray", "torch", "gpus", "rdma", "memory", "disk", "hf_home", "containers", "all-reduce"),
+    *(
+        "image",
+        "ray",
+        "torch",
+        "gpus",
+        "rdma",
+        "memory",
+        "disk",
+        "hf_home",
+        "model",
+        "containers",
+        "all-reduce",
+    ),
 )
 MARK = {Level.OK: "✓", Level.WARNING: "!", Level.FAILURE: "✗"}
 STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}

@@ -124,6 +124,9 @@ class Serve(Section):
     args: tuple[str, ...] | None = entry(
         ListOf(arguments.vllm), "Further arguments of vllm serve, one item each."
     )
+    pull: bool | None = entry(
+        values.flag, "true: before it is served, the head downloads it, and the others get it from there."
+    )
 
 
 class Image(Section):

@@ -66,6 +66,7 @@ def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[
     values |= {("secrets",): cluster.secrets, ("engine",): cluster.engine, **_section("ray", cluster.ray)}
     if model := cluster.serve:
         values |= {("serve", "model"): model.name, ("serve", "args"): redact.arguments(model.args)}
+        values |= {("serve", "pull"): str(cluster.pull_model).lower()}
     origins = _Origins(source, inventory)
     return tuple(Setting(dotted(key), value, origins.of(key)) for key, value in values.items())
 

@@ -24,6 +24,7 @@ def resolve(inventory: Inventory) -> Cluster:
         secrets=inventory.secrets or (),
         engine=inventory.engine or Engine.RAY,
         serve=Model(inventory.serve.model, inventory.serve.args or ()) if inventory.serve else None,
+        pull_model=bool(inventory.serve and inventory.serve.pull),
     )
 
 

@@ -88,6 +88,12 @@ def choice(options: type[Choice], meant: Mapping[str, str] | None = None) -> Val
     )
 
 
+@value(enum=["true", "false", True, False])
+def flag(written: object) -> bool:
+    """True or false, in these words alone."""
+    return _one_of(scalar(written), ("true", "false"), meant={"yes": "true", "no": "false"}) == "true"
+
+
 @value(type=SCALAR, pattern="^[a-z0-9][a-z0-9-]*$", maxLength=_LONGEST_CLUSTER, minimum=0)
 def cluster_name(written: object) -> str:
     name = scalar(written)

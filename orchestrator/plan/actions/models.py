@@ -16,6 +16,9 @@ LOOK_SECONDS = 150.0
 REMOVE_SECONDS = 1800.0
 """A share of the network takes its time with a thousand files."""
 
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""Secrets that the hub takes, the first before the other."""
+
 Caches = Mapping[str, Lookup]
 
 

@@ -34,6 +34,7 @@ from orchestrator.plan.checks.host import (
     check_startable,
     contact_topic,
 )
+from orchestrator.plan.checks.model import check_model
 from orchestrator.plan.checks.network_test import check_network, not_measurable
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.host import Facts, HostFacts

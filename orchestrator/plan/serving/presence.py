@@ -68,6 +68,11 @@ def presence(model: Model, caches: Mapping[str, Lookup]) -> Presence:
     return Presence(offline, (*told, *unlike))
 
 
+def revision_of(model: Model) -> str:
+    """The one that is to be served."""
+    return _options(model).get("--revision", "main")
+
+
 def _options(model: Model) -> dict[str, str]:
     """Options with their values, as far as a word tells."""
     found = dict[str, str]()
@@ -77,6 +82,11 @@ def _options(model: Model) -> dict[str, str]:
             following = model.args[at + 1] if at + 1 < len(model.args) else ""
             found["--" + name[2:].replace("_", "-")] = value if attached else following
     return found
+
+
+def revision(model: Model, cache: ModelCache) -> Revision | None:
+    """What a host has of the revision that is to be served."""
+    return _revision(model.name, revision_of(model), cache)
 
 
 def _revision(name: str, wanted: str, cache: ModelCache) -> Revision | None:

@@ -5,10 +5,20 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.cli.output.check_report import TOPICS
-from orchestrator.model.cluster import Cluster, Docker, Pull, Rdma
+from orchestrator.model.cluster import Cluster, Docker, Model, Pull, Rdma
 from orchestrator.plan.actions.up import plan_up
-from orchestrator.plan.checks import Evidence, Level, check_network, check_secrets, obstacles, quick, thorough
+from orchestrator.plan.checks import (
+    Evidence,
+    Level,
+    check_model,
+    check_network,
+    check_secrets,
+    obstacles,
+    quick,
+    thorough,
+)
 from orchestrator.plan.facts.host import Address, Listener, Unreachable
+from orchestrator.plan.facts.models import ModelCache
 from orchestrator.plan.facts.network_test import Rank
 from orchestrator.plan.problem import HostProblem, Problem, quoted
 from orchestrator.plan.remedies import docker_problem
@@ -91,9 +101,9 @@ def test_every_topic_is_one_that_people_are_shown_and_every_one_of_these_there_i
     of = replace(DEMO, head=node(1, rdma=Rdma.OFF), workers=(here, there))
     facts = with_host(good(of), "gpu1", infiniband=True) | {"gpu2": Unreachable("gone", "plug it in")}
     deep = check_network(of, facts, {"gpu1": Rank(no_torch="no"), "gpu2": Rank(ended="no"), "gpu3": Rank()})
-    assert {
-        each.topic for each in (*check_secrets(of, ["unset"]), *thorough(of, facts, everything()), *deep)
-    } == set(TOPICS)
+    model = check_model(replace(of, serve=Model("org/tiny")), {"gpu1": ModelCache("", 0, 0, ())})
+    found = (*check_secrets(of, ["unset"]), *thorough(of, facts, everything()), *deep, *model)
+    assert {each.topic for each in found} == set(TOPICS)
 
 
 def test_evidence_of_a_host_that_is_silent_by_now_is_left_alone() -> None:
