@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.lab.processes import LabError
 
-from . import cluster, fleet, start
+from . import cluster, fleet, start, transfer
 from .measure import BenchError
 from .row import Row
 from .table import as_json, machine, table
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[Say], list[Row]]] = {
     "start": start.rows,
     "fleet": fleet.rows,
     "cluster": cluster.rows,
+    "transfer": transfer.rows,
 }
 RECORD = Path("bench.json")
 

@@ -117,3 +117,37 @@ def test_a_worker_has_nothing_to_pull_where_the_head_builds_the_image(
     pull = raycluster("pull", "-l", "workers")
     assert (pull.exit_code, hosts.sent) == (2, [])
     assert "with `build_on: head`, gpu1 alone pulls" in pull.stderr
+
+
+def test_once_means_that_one_host_pulls_and_the_others_get_it_from_there(
+    hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    hosts.streams("gpu1", sent("pull"), *PULLED)
+    hosts.on("gpu1", sent("held"), Output(0), has("sha256:new", "sha256:d1"))
+    hosts.on("gpu2", sent("held"), Output(0), has("sha256:new", "sha256:d1"))
+    hosts.on("gpu2", sent("layers"), Output(0))
+    hosts.on("gpu1", sent("save"), Output(0, "all of it"))
+    hosts.on("gpu2", sent("load"), Output(0))
+    pull = raycluster("pull", "--once")
+    assert pull.exit_code == 0, pull.stderr
+    assert pull.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:d1 (pulled on gpu1, copied to gpu2, ")
+    assert [each.host for each in hosts.sent if "pull" in each.command.argv] == ["gpu1"]
+
+
+def test_once_is_refused_for_what_a_copy_does_not_carry(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    file = folder / "inventory.yaml"
+    file.write_text(file.read_text().replace(IMAGE, f"vllm/vllm-openai@sha256:{'0' * 64}"))
+    pull = raycluster("pull", "--once")
+    assert (pull.exit_code, hosts.sent) == (2, [])
+    assert "which a copy does not carry: pull without --once" in pull.stderr
+
+
+def test_where_it_cannot_be_pulled_nobody_gets_it(hosts: FakeFleet, raycluster: Raycluster) -> None:
+    hosts.streams("gpu1", sent("pull"), Output(1, "", "Error: no such image\n"))
+    hosts.on("gpu1", sent("held"), Output(0))
+    pull = raycluster("pull", "--once")
+    assert (pull.exit_code, pull.stdout) == (1, "")
+    assert "gpu1  pull vllm/vllm-openai:v0.17.1: Error: no such image (exit code 1)" in pull.stderr
+    assert {each.host for each in hosts.sent} == {"gpu1"}

@@ -1,6 +1,7 @@
 """One switch, and a cable from it to each machine."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def limited(rate: str, *names: str) -> Iterator[None]:
     finally:
         for machine, card in ends:
             _tc(machine, "del", "dev", card, "root")
+
+
+def counted(name: str, direction: str) -> int:
+    """The bytes on a machine's cable since it was laid: `tx`, from the switch to the machine, or `rx`."""
+    return int(json.loads(_ip(SWITCH, "-j", "-s", "link", "show", name))[0]["stats64"][direction]["bytes"])
 
 
 def _tc(machine: str, *words: str) -> None:

@@ -10,8 +10,10 @@ import pytest
 
 from tests.lab import network
 from tests.lab.host import Host
+from tests.lab.image import TAG
 from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
+from tests.lab.registry import registry, small_image
 from tests.lab.seeing import failed, finished
 from tests.lab.test_check import iptables
 
@@ -22,6 +24,14 @@ cd "$(mktemp -d)"
 head -c "$1" /dev/urandom >fat
 tar c fat | docker import - "$2" >/dev/null
 rm fat
+"""
+LAYERED = "fat:2"
+ADD = """
+cd "$(mktemp -d)"
+head -c "$1" /dev/urandom >layer
+printf 'FROM %s\\nCOPY layer /layer\\n' "$3" >Dockerfile
+docker build -q -t "$2" . >/dev/null 2>&1
+rm layer
 """
 PORTS = ("-p", "tcp", "--dport", "10002:19999", "-j", "DROP")
 RELAYS = "python[3] -c import base64,zlib"
@@ -164,3 +174,35 @@ def test_a_full_disk_half_way_is_told_in_dockers_words_and_the_others_go_on(slow
     copy = slow.raycluster("image", "copy", IMAGE, "-i", slow.inventory())
     failed(copy, f"gpu2  load {IMAGE} from gpu1: ", "no space left on device (exit code 1)\n")
     assert has(slow.hosts["gpu3"])
+
+
+def test_a_registry_that_only_the_head_reaches_is_enough(slow: Lab) -> None:
+    lab, name = slow, f"{network.LAPTOP}:5000/small:once"
+    registry(lab)
+    first = lab.hosts["gpu1"]
+    small_image(first, name, "one", "two")
+    first.docker("push", name)
+    first.docker("rmi", "--force", name)
+    away = ("OUTPUT", "-p", "tcp", "-d", network.LAPTOP, "--dport", "5000", "-j", "REJECT")
+    inventory = lab.inventory(image=name, docker={"pull": "missing"})
+    with iptables(lab.hosts["gpu2"], *away), iptables(lab.hosts["gpu3"], *away):
+        each = lab.raycluster("pull", inventory)
+        assert each.returncode == 1
+        once = lab.raycluster("pull", "--once", inventory)
+    assert once.returncode == 0, once.stderr
+    assert f"all 3 hosts have {name}, sha256:" in once.stdout
+    assert "(pulled on gpu1, copied to gpu2, gpu3, " in once.stdout
+    for host in lab.hosts.values():
+        host.docker("rmi", "--force", name)
+
+
+def test_of_an_image_on_one_that_all_have_only_the_layer_is_sent(slow: Lab) -> None:
+    first = slow.hosts["gpu1"]
+    first.run("sh", "-ec", ADD, "add", "5000000", LAYERED, TAG)
+    before = network.counted("gpu3", "tx")
+    copy = slow.raycluster("image", "copy", LAYERED, "-i", slow.inventory())
+    assert copy.returncode == 0, copy.stderr
+    assert f"all 3 hosts have {LAYERED}, sha256:" in copy.stdout
+    assert network.counted("gpu3", "tx") - before < 1.2 * 5_000_000
+    for host in slow.hosts.values():
+        host.docker("rmi", "--force", LAYERED)

@@ -1,11 +1,17 @@
 """`raycluster pull`: the image on every host, and the proof that it is the same one."""
 
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.output.typed import limited, shown
 from orchestrator.cli.run import inventory_file
 from orchestrator.plan.typed import ours
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster, Node
 
 BUILT = {
     "each": f"Each host has built its own; {ours('check')} tells whether pip chose the same Ray.",
@@ -21,6 +27,10 @@ def pull(
     inventory: options.Inventory = None,
     file: options.InventoryOption = None,
     limit: options.Limit = None,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Pull on one host, the head if selected; the others get it from there."),
+    ] = False,
     output: options.ActOutput = "text",
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
@@ -29,7 +39,7 @@ def pull(
 
     Containers that run keep their image: `up` or `restart` replaces them. Hosts with `docker: {pull: never}` are only
     inspected. With `ray.install` the image with Ray is built on them, too; with `build_on: head` on the head alone,
-    and `up` copies it to the others.
+    and `up` copies it to the others. With `--once` one host pulls, and the others get the image from host to host.
     """
     from orchestrator.cli.output.console import answer, notice
     from orchestrator.cli.run.image_operation import conclude, execute
@@ -40,6 +50,8 @@ def pull(
     cluster = inventory_file.load(inventory, file)
     installed = cluster.ray.install
     selected = inventory_file.selected(cluster, limit)
+    if once:
+        raise typer.Exit(_once(cluster, selected, pace, limited(limit)))
     nodes = tuple(node for node in selected if builds(cluster, node) or not installed)
     if not nodes:
         inventory_file.refuse(
@@ -59,3 +71,33 @@ def pull(
         notice().print(shown(BUILT[cluster.build_on]))
     if copies.new:
         notice().print(shown(f"Containers that run keep their image; {ours('up')} replaces them."))
+
+
+def _once(
+    cluster: "Cluster", nodes: "tuple[Node, ...]", pace: options.RunOptions, limit: tuple[str, ...]
+) -> int:
+    """Pulls on the first of them, and copies to the others what they lack; the exit code."""
+    from orchestrator.cli.run.image_operation import conclude, execute
+    from orchestrator.plan.actions.images import lacking, plan_copy, plan_pull
+    from orchestrator.plan.docker import image
+
+    name, source = cluster.image, nodes[:1]
+    if "@" in name:
+        inventory_file.refuse(
+            f"{name} is named by its digest, which a copy does not carry: pull without --once"
+        )
+    if image(cluster) != name:
+        inventory_file.refuse(
+            "with `ray.install`, `build_on: head` does this: the head pulls and builds, and gives it to the others"
+        )
+    pulled = execute(
+        "pull", cluster, source, name, lambda holdings, _: plan_pull(cluster, source, holdings), pace
+    )
+    again = ("--once", *limit)
+    if pulled.done.exit_code:
+        return conclude(pulled, "", UNLIKE, again)
+    planner, getting = partial(plan_copy, name, source, nodes), partial(lacking, source, nodes)
+    copies = execute("pull", cluster, nodes, name, planner, pace, getting)
+    copied = ", ".join(change.host for change in copies.done.plan.changes)
+    how = f"pulled on {source[0].name}, copied to {copied or 'nobody'}, {copies.done.seconds:.1f} s"
+    return conclude(copies, how, UNLIKE, again)

@@ -8,7 +8,7 @@ from orchestrator.plan import docker
 from orchestrator.plan.checks.firewall import accept_rule
 from orchestrator.plan.facts.host import Facts, HostFacts, ImageLookup, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
-from orchestrator.plan.facts.layers import Stack, shared
+from orchestrator.plan.facts.layers import Stack, shared, takes_without
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray.ports import format_ports
 from orchestrator.plan.remedies import not_whole
@@ -91,7 +91,18 @@ def _from_head(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Itera
     workers = (node for node in nodes if node is not head)
     lacking = tuple(node for node in workers if building or _lacks(cluster, node, facts))
     if lacking:
-        yield copy(docker.image(cluster), head, lacking, derived.size if derived and not building else 0)
+        size = derived.size if derived and not building else 0
+        yield copy(docker.image(cluster), head, lacking, size, _below(_seen(facts, head), facts, lacking))
+
+
+def _below(head: HostFacts, facts: Facts, nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    """The files with the layers of the image below, in an archive of what the head builds on it: as all have these."""
+    if not head.base:
+        return ()
+    bases = (_seen(facts, node).base for node in nodes)
+    stacks = [base.layers if base and takes_without(base.id, base.driver) else () for base in bases]
+    count = min(shared(head.base.layers, (stack,)) for stack in stacks)
+    return docker.layer_files((*head.base.layers, "what is built"), count)
 
 
 def _seen(facts: Facts, node: Node) -> HostFacts:

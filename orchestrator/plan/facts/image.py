@@ -15,8 +15,8 @@ BASE_LABEL = "raycluster.base"
 class ImageInfo:
     """An image on a host. `digests`: by which registries know it; `layers`: hashes of their contents; `size`: bytes.
 
-    `settings`: its environment, entrypoint and command. `built_from`: of one that raycluster has built, the ID of the
-    image below it.
+    `settings`: its environment, entrypoint and command; `driver`: what keeps it there. `built_from`: of one that
+    raycluster has built, the ID of the image below it.
 
     Docker's older image store names an image by the hash of its configuration, the one of containerd by
     that of its manifest, so that the same image has two IDs: https://docs.docker.com/engine/storage/containerd/
@@ -29,6 +29,7 @@ class ImageInfo:
     size: int = 0
     built_from: str = ""
     settings: tuple[str, ...] = ()
+    driver: str = ""
 
     def is_same(self, other: "ImageInfo") -> bool:
         """By its contents and settings, else by its ID or by what a registry calls it.
@@ -84,6 +85,7 @@ def parse_image(stdout: str) -> ImageInfo | None:
         size=image.get("Size", 0),
         settings=tuple(f"{name} {each}" for name in SETTINGS for each in _words(config.get(name))),
         built_from=(config.get("Labels") or {}).get(BASE_LABEL, ""),
+        driver=(image.get("GraphDriver") or {}).get("Name", ""),
     )
 
 

@@ -18,10 +18,15 @@ def parse_stacks(stdout: str) -> tuple[Stack, ...]:
     for line in stdout.rpartition(RECORD)[2].splitlines():
         identity, _, rest = line.partition(" ")
         driver, _, layers = rest.partition(" ")
-        if identity.startswith("sha256:") and driver in CLASSIC:  # Podman's IDs lack that
+        if takes_without(identity, driver):
             with suppress(ValueError):
                 found.append(tuple(json.loads(layers) or ()))
     return tuple(found)
+
+
+def takes_without(identity: str, driver: str) -> bool:
+    """Whether an image that has layers of this one may come without them."""
+    return identity.startswith("sha256:") and driver in CLASSIC  # Podman's IDs lack that
 
 
 def shared(wanted: Stack, stacks: tuple[Stack, ...]) -> int:

@@ -191,3 +191,16 @@ def test_a_build_is_labelled_with_what_it_is_from_and_fails_in_pips_words(tmp_pa
         NAME,
         "-",
     ]
+
+
+def test_of_what_the_head_builds_only_the_layer_that_is_new_is_sent_where_all_have_the_image_below() -> None:
+    below = ImageInfo("sha256:base", layers=("sha256:a", "sha256:b"), driver="overlay2")
+    sent = phases(HEAD, having(HEAD, None, None, None, base=below))[-1].feed
+    assert sent
+    skipped = [name for name in sent.chain[0].source["skip"] if name.startswith("blobs/")]
+    assert skipped == ["blobs/sha256/a", "blobs/sha256/b"]
+    containerds = replace(below, driver="overlayfs")
+    facts = has(having(HEAD, None, None, None, base=below), "gpu3", None, containerds)
+    whole = phases(HEAD, facts)[-1].feed
+    assert whole
+    assert (whole.partial, whole.chain[0].source["skip"]) == (False, [])
