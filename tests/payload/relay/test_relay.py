@@ -139,11 +139,12 @@ def test_a_source_that_fails_is_told_of_and_nobody_takes_what_came_for_the_whole
         assert not relays[1].told("done")
 
 
-def test_when_standard_input_ends_so_do_the_relay_and_all_that_it_began(stream: Path, tmp_path: Path) -> None:
+def test_when_standard_input_ends_so_do_the_relay_and_all_that_it_began(tmp_path: Path) -> None:
     at = tmp_path / "pid"
     text = 'sleep 300 & echo "$!" >"$0.new"; mv "$0.new" "$0"; exec cat >/dev/null'
+    endless = Path("/dev/zero")
     with chain(
-        reads(stream), {"sink": {"kind": "command", "command": ["sh", "-c", text, str(at)]}}
+        reads(endless), {"sink": {"kind": "command", "command": ["sh", "-c", text, str(at)]}}
     ) as relays:
         while not at.exists():
             pass
