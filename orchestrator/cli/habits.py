@@ -2,9 +2,10 @@
 
 COMMANDS = {
     **dict.fromkeys(
-        ("ps", "stat", "state", "info", "get", "describe", "nodes", "hosts", "sinfo", "details"), "status"
+        ("ps", "stat", "state", "info", "get", "describe", "nodes", "hosts", "sinfo", "details", "health"),
+        "status",
     ),
-    **dict.fromkeys(("top", "htop", "watch", "monitor"), "status --watch"),
+    **dict.fromkeys(("top", "htop", "watch", "monitor", "events"), "status --watch"),
     **dict.fromkeys(("start", "create", "deploy", "launch", "apply", "run-cluster"), "up"),
     **dict.fromkeys(
         ("stop", "kill", "destroy", "delete", "teardown", "terminate", "shutdown", "drain"), "down"
@@ -25,6 +26,7 @@ COMMANDS = {
     **dict.fromkeys(("new", "setup", "generate"), "init"),
     **dict.fromkeys(("unlock", "release"), "lock release"),
     **dict.fromkeys(("models", "cache"), "model ls"),
+    "push": "image copy",
     "schema": "config schema",
     "example": "config example",
     "prune": "down --prune",
@@ -71,7 +73,7 @@ IN_GROUPS = {
         **dict.fromkeys(("ps", "ls", "list", "show", "get", "info", "state", "health"), "status"),
         **dict.fromkeys(("rm", "down", "kill", "remove", "delete", "end", "unload"), "stop"),
         **dict.fromkeys(("log", "tail"), "logs"),
-        **dict.fromkeys(("up", "run", "model", "deploy"), ""),
+        **dict.fromkeys(("up", "run", "deploy"), ""),
         **dict.fromkeys(("restart", "reload"), "stop, then raycluster serve"),
     },
 }
@@ -129,6 +131,10 @@ BY_COMMAND = {
     "dashboard": {"-p": "--port PORT"},
     "shell": {"-c": "for a command there is: raycluster exec -- COMMAND"},
     "logs": {"-t": "", "-c": ""},
+    "init": {
+        **dict.fromkeys(("-o", "--output"), "-i FILE"),
+        **dict.fromkeys(("--cluster", "--cluster-name"), "--name NAME"),
+    },
     **{command: {"-t": TIMEOUTS} for command in ("up", "down", "restart")},
 }
 """The same for one command, where its users mean something else by the option; empty where that is not here."""

@@ -165,7 +165,7 @@ def _carried(ctx: Any, meant: str, rest: Sequence[str]) -> Iterator[str]:
             carried += [given, *value] if not (forms and value) or value[0] in forms else []
         elif "inventory" in arguments and "/" not in word and not word.endswith((".yaml", ".yml")):
             hosts += [] if word in habits.NOUNS else [word]
-        elif arguments:
+        elif arguments and not word.isdecimal():  # of no command a word: `scale 3` says how many, not which
             carried.append(word)
     limit = ["-l", ",".join(hosts)] if hosts and "-l" in options else []
     yield from map(shlex.quote, [*limit, *carried])

@@ -104,6 +104,15 @@ def test_dockers_way_to_a_terminal_is_answered_with_ours(
     assert (ran.exit_code, ran.stderr) == (2, f"no such option: -it → raycluster shell {host}\n")
 
 
+@pytest.mark.parametrize("words", [("gpu2", "nvidia-smi", "-L"), ("gpu2", "--", "nvidia-smi", "-L")])
+def test_a_command_that_needs_no_terminal_is_answered_with_exec(
+    words: tuple[str, ...], raycluster: Raycluster
+) -> None:
+    ran = raycluster("exec", "-it", *words)
+    told = "no such option: -it → raycluster exec -l gpu2 -- nvidia-smi -L\n"
+    assert (ran.exit_code, ran.stderr) == (2, told)
+
+
 @pytest.mark.parametrize("code", [126, 127])
 def test_a_line_for_a_shell_in_one_word_gets_a_hint(
     code: int, answers: Answering, raycluster: Raycluster

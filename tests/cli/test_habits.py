@@ -52,6 +52,11 @@ def meant(raycluster: Raycluster, hosts: FakeFleet, *words: str) -> str:
         ("-i my.yaml all -m ping", "raycluster -h lists them"),
         ("sudo", "raycluster -h lists them"),
         ("join", "raycluster add HOST"),
+        ("scale 3", "raycluster add HOST"),  # how many is not which
+        ("scale gpu9", "raycluster add gpu9"),
+        ("health", "raycluster status"),
+        ("events", "raycluster status --watch"),
+        ("push", "raycluster image copy"),
         ("confi", "raycluster config -h"),
     ],
 )
@@ -77,6 +82,8 @@ def test_a_command_of_another_tool_is_answered_with_ours(
         ("add --file my.yaml gpu9", "raycluster add -i my.yaml gpu9"),
         ("exec -it gpu2 bash", "raycluster shell gpu2"),
         ("exec -ti gpu2", "raycluster shell gpu2"),
+        ("init --cluster lab gpu1", "raycluster init --name lab gpu1"),
+        ("init -o my.yaml gpu1", "raycluster init -i my.yaml gpu1"),
         ("up --dryrun", "raycluster up --dry-run"),
         ("up --lmit gpu2", "raycluster up --limit gpu2"),
         ("up --nonsense", "raycluster up -h lists them"),

@@ -425,6 +425,9 @@ def test_without_a_model_anywhere_it_says_how_to_name_one(
         ((MODEL, "-tp", "2", "-i", "x.yaml"), "-tp", f"{MODEL} -i x.yaml -- -tp 2"),
         ((MODEL, "-o", "jsonl", "-tp=2", "--", "-x"), "-tp", f"{MODEL} -o jsonl -- -tp=2 -x"),
         (("start", MODEL, "-v", "--port", "1"), "--port", f"{MODEL} -v -- --port 1"),
+        (("--port", "1", MODEL), "--port", f"{MODEL} -- --port 1"),
+        (("-v", "-tp", "2", "--port=1", MODEL), "-tp", f"-v {MODEL} -- -tp 2 --port=1"),
+        ((MODEL, "--port", "1", "extra"), "--port", f"{MODEL} -- --port 1 extra"),
     ],
 )
 def test_vllms_own_arguments_go_after_dashes_and_whoever_forgets_them_is_told(
@@ -444,6 +447,21 @@ def test_a_command_that_comes_too_late_is_no_model(
     serve = raycluster("serve", "-i", "inventory.yaml", word)
     assert (serve.exit_code, hosts.sent) == (2, [])
     assert f'"{word}" goes first: raycluster serve {word} -i inventory.yaml\n' in serve.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("args", '"args" is neither ORG/NAME nor a folder; if it is a model: raycluster serve -y args'),
+        ("model", "MODEL stands for the name of one: raycluster serve Qwen/Qwen3-32B"),
+        ("model org/name", "MODEL stands for the name of one: raycluster serve org/name"),
+    ],
+)
+def test_a_word_of_the_help_is_no_model(
+    hosts: FakeFleet, raycluster: Raycluster, typed: str, told: str
+) -> None:
+    serve = raycluster("serve", *typed.split())
+    assert (serve.exit_code, serve.stderr, hosts.sent) == (2, f"{told}\n", [])
 
 
 def test_our_own_options_are_ours_wherever_they_stand(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:

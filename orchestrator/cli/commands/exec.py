@@ -2,6 +2,7 @@
 
 import shlex
 from functools import partial
+from itertools import dropwhile
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ Words = Annotated[
 ]
 
 
+INTERACTIVE = ("bash", "sh", "zsh", "fish", "python", "python3", "ipython", "top", "htop", "nvtop")
 TERMINAL = ("-it", "-ti", "-t", "--tty", "--interactive")
 
 
@@ -25,8 +27,11 @@ class Exec(LeanCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] in TERMINAL and not ctx.resilient_parsing:
-            host = next((word for word in args[1:] if word and word[0] != "-"), "HOST")
-            inventory_file.refuse(f"no such option: {args[0]} → raycluster shell {shlex.quote(host)}")
+            host, *words = [*dropwhile(lambda word: not word or word[0] == "-", args[1:])] or ["HOST"]
+            words = words[words[:1] == ["--"] :]
+            shell = not words or words[0].rpartition("/")[2] in INTERACTIVE
+            line = f"raycluster shell {shlex.quote(host)}" if shell else _meant("-l", host, words)
+            inventory_file.refuse(f"no such option: {args[0]} → {line}")
         return super().parse_args(ctx, args)
 
 

@@ -38,8 +38,11 @@ class ModelFirst(LeanGroup):
 
     def _refuse_vllms_own(self, words: list[str], helps: set[str]) -> None:
         """What only `vllm serve` knows would be no such option, and nobody would learn where it goes."""
-        options: dict[str, Any] = {name: each for each in self.commands["start"].params for name in each.opts}
-        mine, theirs, rest = list[str](), list[str](), iter(words)
+        params: list[Any] = [
+            each for each in self.commands["start"].params if each.param_type_name == "option"
+        ]
+        options = {name: each for each in params for name in each.opts}
+        mine, theirs, rest, named = list[str](), list[str](), iter(words), False
         for word in takewhile("--".__ne__, rest):
             name = word.partition("=")[0]
             option = options.get(name) or options.get(name[:2])
@@ -50,11 +53,14 @@ class ModelFirst(LeanGroup):
                 theirs.append(word)
             else:
                 mine.append(word)
+                named = True
         if theirs and theirs[0].partition("=")[0] in ("-m", "--model"):
             name, _, model = theirs[0].partition("=")
             line = Command(("raycluster", "serve", model or next(iter(theirs[1:]), METAVAR), *mine)).shown()
             inventory_file.refuse(f"no such option: {name} → {line}")
         if theirs:
+            if not named and theirs[2:] and not any(word[:1] == "-" for word in theirs[-2:]):
+                mine.append(theirs.pop())  # behind an option's value, as in `--port 8000 ORG/NAME`
             meant = Command(("raycluster", "serve", *mine, "--", *theirs, *rest)).shown()
             name = theirs[0].partition("=")[0]
             inventory_file.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
@@ -255,7 +261,7 @@ def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...], *, yes: 
         _refuse_address(name)
         own = cluster.serve and cluster.serve.name
         if not (yes or "/" in name or name[0] in ".~" or name == own):
-            _make_sure(name, own or "Qwen/Qwen3-32B")
+            _make_sure(name, [] if args and args[0][:1] != "-" else [own or "Qwen/Qwen3-32B"])
         if args and args[0][:1] != "-":
             inventory_file.refuse(
                 f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768'
@@ -280,13 +286,13 @@ def _refuse_address(name: str) -> None:
         inventory_file.refuse(f"a model is named ORG/NAME, without an address: {usage.meant(name, model)}")
 
 
-def _make_sure(word: str, model: str) -> None:
+def _make_sure(word: str, model: list[str]) -> None:
     """Returns if a word that looks like a command is a model after all: a person says so, a script with -y."""
     from orchestrator.cli import usage
     from orchestrator.cli.run.prompt import consent, somebody_there
 
-    if word == METAVAR:
-        inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, model)}")
+    if word.upper() == METAVAR:
+        inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, *model)}")
     similar = get_close_matches(word, COMMANDS, 1, usage.SIMILAR)
     known = habits.IN_GROUPS["serve"].get(word, similar[0] if similar else None)
     look = "" if known is None else f" → raycluster serve {known}".rstrip()

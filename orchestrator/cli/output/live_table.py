@@ -79,6 +79,8 @@ class LiveTable:
         with self._lock:
             title = Text.assemble((self._title, "bold"), (f"  {time.monotonic() - self._began:.0f} s", "dim"))
             rows = self._fitting()
+            if not (rows or self._title):
+                return Group()
             columns = max(20, notice().width - AROUND - max((cell_len(host) for host, _ in rows), default=0))
             table = Table(box=None, show_header=False, pad_edge=False)
             table.add_column(width=1)

@@ -69,6 +69,13 @@ def test_each_row_of_the_table_fits_the_terminal(
     assert ("110 MB/s" in row) is (columns > 80 or host == "gpu4")
 
 
+def test_nothing_is_drawn_before_anything_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True, color_system=None)
+    monkeypatch.setattr(live_table, "notice", lambda: console)
+    console.print(live_table.LiveTable(("gpu4",), Mask()))
+    assert console.file.getvalue().strip() == ""  # type: ignore[attr-defined]
+
+
 def test_where_lines_stay_there_is_one_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
