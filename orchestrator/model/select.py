@@ -16,9 +16,11 @@ class NoMatch:
 
     pattern: str
     known: tuple[str, ...]
+    meant: str = ""
 
     def __str__(self) -> str:
-        hint = did_you_mean(self.pattern.removeprefix("!"), self.known)
+        hint = f'; did you mean "{self.meant}"?' if self.meant else ""
+        hint = hint or did_you_mean(self.pattern.removeprefix("!"), self.known)
         names = ", ".join(self.known[:_MOST_NAMED])
         more = f" and {len(self.known) - _MOST_NAMED} more" if len(self.known) > _MOST_NAMED else ""
         return f"no host matches {quoted(self.pattern)}{hint or ';'} the hosts are {names}{more}"
@@ -33,11 +35,18 @@ def select(cluster: Cluster, limit: str) -> tuple[Node, ...] | NoMatch:
     patterns = [pattern.strip() for pattern in limit.split(",")]
     for pattern in patterns:
         if not any(_matches(node, pattern.removeprefix("!")) for node in cluster.nodes):
-            return NoMatch(pattern, names)
+            return NoMatch(pattern, names, _meant(cluster, pattern))
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")] or ["*"]
     spared = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     chosen = tuple(node for node in cluster.nodes if _matches(node, *wanted) and not _matches(node, *spared))
     return chosen or NoMatch(limit, names)
+
+
+def _meant(cluster: Cluster, pattern: str) -> str:
+    """The pattern for what other tools call so: all hosts, or a host by its address."""
+    if pattern == "all":
+        return "*"
+    return next((node.name for node in cluster.nodes if pattern in (node.host, node.ip)), "")
 
 
 def _matches(node: Node, *patterns: str) -> bool:

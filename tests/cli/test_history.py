@@ -91,6 +91,7 @@ def test_the_inventories_that_were_used_are_listed_with_their_last_run(
     (folder / "other.yaml").unlink()
     shown = raycluster("ls").stdout
     assert "raycluster down other.yaml" in shown
+    assert not any(line.endswith(" ") for line in shown.splitlines())
     assert f"{folder / 'other.yaml'} (gone)" in shown
 
 

@@ -43,6 +43,7 @@ def test_a_limit_selects_hosts_in_the_order_of_the_inventory(limit: str, expecte
         ("gpu1,x*", 'no host matches "x*"; the hosts are boss, gpu1, gpu2, gpu3, gpu4'),
         ("!tpu", 'no host matches "!tpu"; the hosts are boss, gpu1, gpu2, gpu3, gpu4'),
         ("GPU1", 'no host matches "GPU1"; the hosts are boss, gpu1, gpu2, gpu3, gpu4'),
+        ("all", 'no host matches "all"; did you mean "*"? the hosts are boss, gpu1, gpu2, gpu3, gpu4'),
         ("gpu1,!gpu1", 'no host matches "gpu1,!gpu1"; the hosts are boss, gpu1, gpu2, gpu3, gpu4'),
         ("", 'no host matches ""; the hosts are boss, gpu1, gpu2, gpu3, gpu4'),
     ],
@@ -62,3 +63,10 @@ def test_workers_of_a_lone_head_match_nothing() -> None:
 def test_a_large_cluster_is_not_listed_in_full() -> None:
     many = Cluster("demo", "image", node("boss", Role.HEAD), tuple(node(f"gpu{i}") for i in range(200)))
     assert str(select(many, "x")).endswith("gpu17, gpu18 and 181 more")
+
+
+def test_a_host_that_is_named_by_its_address_is_told_by_its_name() -> None:
+    worker = Node("gpu1", "gpu1.example.com", Role.WORKER, "192.0.2.12")
+    cluster = Cluster("demo", "image", node("boss", Role.HEAD), (worker,))
+    for address in ("192.0.2.12", "gpu1.example.com"):
+        assert f'no host matches "{address}"; did you mean "gpu1"?' in str(select(cluster, address))

@@ -15,7 +15,7 @@ def ls(output: options.AnswerOutput = "text") -> None:
     from rich.text import Text
 
     from orchestrator.cli.output import json
-    from orchestrator.cli.output.console import answer, for_people, notice
+    from orchestrator.cli.output.console import for_people, notice, print_table
     from orchestrator.cli.run.history import used_inventories
 
     found = used_inventories()
@@ -38,4 +38,4 @@ def ls(output: options.AnswerOutput = "text") -> None:
             code,
         )
         table.add_row(each.cluster, *map(Text, cells))
-    answer().print(table)
+    print_table(table)
