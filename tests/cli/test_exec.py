@@ -206,10 +206,17 @@ def test_a_shell_on_several_hosts_or_on_none_is_no_shell(
     assert said in shell.stderr
 
 
-def test_without_a_terminal_there_is_no_shell(hosts: FakeFleet, raycluster: Raycluster) -> None:
-    shell = raycluster("shell")
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("", "-l head"), ("gpu2", "-l gpu2"), ("-l gpu2 -i inventory.yaml", "-i inventory.yaml -l gpu2")],
+)
+def test_without_a_terminal_there_is_no_shell(
+    words: str, meant: str, hosts: FakeFleet, raycluster: Raycluster
+) -> None:
+    shell = raycluster("shell", *words.split())
     assert (shell.exit_code, shell.stdout, hosts.sent) == (2, "", [])
-    assert "a shell needs a terminal" in shell.stderr
+    line = f"raycluster exec {meant} -- COMMAND"
+    assert shell.stderr == f"a shell needs a terminal; to run a command without one: {line}\n"
 
 
 def test_without_an_ssh_client_there_is_no_shell(

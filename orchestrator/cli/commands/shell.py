@@ -32,13 +32,16 @@ def shell(
     from orchestrator.cli.output.console import failed
     from orchestrator.cli.output.typed import line
     from orchestrator.plan.actions.adhoc import plan_shell
+    from orchestrator.plan.command import Command
     from orchestrator.plan.problem import Problem
     from orchestrator.remote.execute.adhoc import become
 
     if not (os.isatty(0) and os.isatty(1)):
-        inventory_file.refuse(
-            "a shell needs a terminal; to run a command without one: raycluster exec -l HOST -- COMMAND"
-        )
+        named = ("-i", file) if file else ()
+        meant = Command(
+            ("raycluster", "exec", *named, "-l", host or limit or "head", "--", "COMMAND")
+        ).shown()
+        inventory_file.refuse(f"a shell needs a terminal; to run a command without one: {meant}")
     cluster = inventory_file.load(None, file)
     if host and limit:
         inventory_file.refuse("HOST and -l both name the host: give one of them")
