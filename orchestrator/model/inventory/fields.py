@@ -211,11 +211,16 @@ def kind_of(written: object) -> str:
     return "nothing"
 
 
+HABITS = {"hostname": "host", "address": "host", "server": "host", "hosts": "workers", "nodes": "workers"}
+"""Keys as other tools have them → ours."""
+
+
 def _unknown_key(key: str, known: Mapping[str, Key], elsewhere: Mapping[str, str]) -> str:
     """What is wrong with it, where it is known what was meant."""
     if home := elsewhere.get(key):
         return f"{quoted(key)} {home}"
-    hint = did_you_mean(key, known)
+    ours = HABITS.get(key, "")
+    hint = f'; did you mean "{ours}"?' if ours in known else did_you_mean(key, known)
     return hint and f"unknown key {quoted(key)}{hint}"
 
 

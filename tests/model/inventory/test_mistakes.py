@@ -93,6 +93,11 @@ KEY_CASES = [
     ),
     (worker("hsot: a", "ip: 10.0.0.2"), 'f:5:5: workers[0].hsot: unknown key "hsot"; did you mean "host"?'),
     (
+        worker("hostname: a", "ip: 10.0.0.2"),
+        'f:5:5: workers[0].hostname: unknown key "hostname"; did you mean "host"?',
+    ),
+    (LINE_4 + "nodes: [a]", 'f:4:1: nodes: unknown key "nodes"; did you mean "workers"?'),
+    (
         worker("host: a", "ip: 10.0.0.2", "image: b"),
         'f:7:5: workers[0].image: "image" holds for the whole cluster; write it at the top level',
     ),
