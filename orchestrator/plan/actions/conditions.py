@@ -14,8 +14,10 @@ from orchestrator.plan.ray.commands import few, parse_table
 from orchestrator.plan.remedies import SAME_IMAGE
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
 
-LASTS = 10.0
-"""Seconds after which a node that Ray lists is believed in, where no log has what `ray start` says."""
+COMES, LASTS = 3.0, 10.0
+"""Seconds in which a log has what `ray start` says, if it ever has; and after which a node that Ray has listed for so
+long is believed in without.
+"""
 
 UNKNOWN = Problem("Docker tells nothing of its container any more")
 
@@ -77,12 +79,13 @@ class Joined:
         if node.reached is None:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
         started = here.get("started", True)  # of a container that was there before it was not asked
-        if started is None and here["now"] - node.started < LASTS:
+        lasted = here["now"] - node.started if started is None else 0.0
+        if not started and lasted < COMES:
+            return NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
+        if not started and lasted < LASTS:
             return NotYet(
                 f"Ray lists it; its log has nothing of `ray start`, so it is watched for {LASTS:g} s"
             )
-        if started is False:
-            return NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
         of = KINDS[self.accelerator]
         return Ready(f"joined, {plural(node.count(of.resource), of.device)}")
 

@@ -109,10 +109,12 @@ def fresh(**told: object) -> str:
     return json.dumps({"state": state(), "restarts": 0, "now": SECONDS, **told})
 
 
+NOT_TOLD = NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
+
+
 def test_a_new_container_has_joined_once_ray_start_has_said_so_too() -> None:
     """Ray up to 2.54 lists a worker of another version for a moment."""
-    waiting = JOINED(1, fresh(started=False), listed())
-    assert waiting == NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)
+    assert JOINED(1, fresh(started=False), listed()) == NOT_TOLD
     assert JOINED(0, fresh(started=True), listed()) == Ready("joined, 8 GPUs")
     assert JOINED(1, ended(started=False), listed()) == Problem(
         "its container ended with exit code 137", exit_code=137
@@ -120,6 +122,7 @@ def test_a_new_container_has_joined_once_ray_start_has_said_so_too() -> None:
 
 
 def test_where_no_log_tells_a_node_is_believed_in_once_it_has_lasted() -> None:
+    assert JOINED(0, fresh(started=None), listed(started=SECONDS - 2)) == NOT_TOLD, "it comes in a moment"
     waiting = JOINED(0, fresh(started=None), listed(started=SECONDS - 9))
     assert waiting == NotYet("Ray lists it; its log has nothing of `ray start`, so it is watched for 10 s")
     assert JOINED(0, fresh(started=None), listed(started=SECONDS - 11)) == Ready("joined, 8 GPUs")
