@@ -12,7 +12,7 @@ LABS ?= 3
 COMPILED := PYTHONDONTWRITEBYTECODE=
 AS_ROOT := $(SUDO) env $(COMPILED) PYTHONPYCACHEPREFIX=$(HOME)/.cache/raycluster-lab/pycache $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE,$(if $($(name)),$(name)=$($(name))))
 OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
-SLOW := tests/fuzz tests/payload/serving $(wildcard tests/remote/ssh/test_*_certificates.py)
+SLOW := tests/fuzz tests/payload/serving tests/payload/relay tests/remote/transfer $(wildcard tests/remote/ssh/test_*_certificates.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages check test test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean

@@ -8,7 +8,9 @@ import pytest
 LAB = Path(__file__).with_name("lab")
 WORLDS = Path(__file__).with_name("worlds")
 VLLM = Path(__file__).with_name("vllm")
-SUPERVISORS = Path(__file__).parent / "payload/serving"
+PROCESSES = tuple(
+    Path(__file__).parent / each for each in ("payload/serving", "payload/relay", "remote/transfer")
+)
 LEVELS = ("pure", "sshd", "slow", "lab", "worlds", "vllm")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
 
@@ -16,7 +18,7 @@ OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "desel
 @pytest.hookimpl(tryfirst=True)  # before `-m` decides by these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(SUPERVISORS):
+        if any(item.path.is_relative_to(folder) for folder in PROCESSES):
             item.add_marker("slow")
         if item.path.is_relative_to(VLLM):
             item.add_marker("vllm")
