@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from threading import Lock, Thread
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from orchestrator.plan.command import Command
@@ -26,26 +27,20 @@ class RelayProcess:
         self, host: str, via: Transport, command: Command, hear: Callable[[str, Said], None]
     ) -> None:
         self.host, self.heard_at = host, time.monotonic()
-        self._hear, self._lock, self._gone = hear, Lock(), PollableEvent()
+        self._hear, self._orders, self._gone = hear, SimpleQueue[bytes | None](), PollableEvent()
         self._stdin, self._input = os.pipe()
-        os.set_blocking(self._input, False)
-        self._is_open = True
         self._thread = Thread(target=self._run, args=(via, command), name="relay", daemon=True)
         self._thread.start()
+        # Of its own: a host may take its orders slowly, and the list of a model's files is longer than a pipe.
+        Thread(target=self._write, name="orders", daemon=True).start()
 
     def tell(self, order: Mapping[str, Any] | None = None) -> None:
         """An order; without one, that we are still there."""
-        text = (json.dumps(order) if order else "") + "\n"
-        with self._lock, suppress(OSError):  # it has ended, or hears nothing: which is seen by other signs
-            if self._is_open:
-                os.write(self._input, text.encode())
+        self._orders.put(((json.dumps(order) if order else "") + "\n").encode())
 
     def end(self) -> None:
         """Its standard input ends, and so does it, with all that it has begun."""
-        with self._lock:
-            if self._is_open:
-                self._is_open = False
-                os.close(self._input)
+        self._orders.put(None)
 
     def join(self, seconds: float) -> None:
         """Waits for its end, and then no longer."""
@@ -59,6 +54,12 @@ class RelayProcess:
         self.end()
         os.close(self._stdin)
         self._hear(self.host, {"what": ENDED, "failure": _failure(got)})
+
+    def _write(self) -> None:
+        with suppress(OSError), os.fdopen(self._input, "wb") as pipe:  # it has ended: seen by other signs
+            while (order := self._orders.get()) is not None:
+                pipe.write(order)
+                pipe.flush()
 
     def _line(self, line: str) -> None:
         with suppress(ValueError):  # not of ours

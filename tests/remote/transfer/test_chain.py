@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -107,6 +107,13 @@ def test_all_have_it_in_the_end(stream: Path, tmp_path: Path) -> None:
     assert all((tmp_path / host).read_bytes() == stream.read_bytes() for host in "bcd")
     assert heard.all_stored == dict.fromkeys("bcd", SIZE)
     assert heard.notes == []
+
+
+def test_a_part_is_told_whole_though_it_is_a_list_of_thousands_of_files(tmp_path: Path) -> None:
+    """A pipe takes 64 kB at a time."""
+    files = [f"folder/part-{number:05}.safetensors" for number in range(20_000)]
+    long = replace(gives(Path(os.devnull)), source={"kind": "command", "command": ["true"], "files": files})
+    assert has(go(long, keeps("b", tmp_path))["b"]) == 0
 
 
 def test_a_host_that_dies_half_way_leaves_by_name_and_the_others_get_all(
