@@ -35,6 +35,14 @@ def test_where_all_have_it_nothing_is_done(one_has_it: FakeFleet, raycluster: Ra
     assert copy.stdout == f"{IMAGE} is the same on all hosts already, nothing to do\n"
 
 
+def test_what_no_host_has_is_said_to_be_so(one_has_it: FakeFleet, raycluster: Raycluster) -> None:
+    one_has_it.on("gpu1", sent("held"), Output(0))
+    one_has_it.on("gpu2", sent("held"), Output(0))
+    copy = raycluster("image", "copy")
+    assert (copy.exit_code, copy.stdout) == (1, "")
+    assert copy.stderr.startswith(f"✗ none of the hosts has {IMAGE}\n  gpu1, gpu2  has no image {IMAGE}\n")
+
+
 def test_a_source_that_fails_is_named(one_has_it: FakeFleet, raycluster: Raycluster) -> None:
     one_has_it.on("gpu1", sent("save"), Output(1, "", "Error: cannot read layer\n"))
     copy = raycluster("image", "copy", "--via", "laptop")

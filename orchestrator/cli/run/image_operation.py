@@ -96,6 +96,8 @@ def conclude(copies: Copies, how: str, fix: str, again: tuple[str, ...]) -> int:
 
 def _message(copies: Copies, how: str, unlike: tuple[Failed, ...]) -> str:
     done, name = copies.done, copies.name
+    if done.exit_code and not done.interrupted and not done.plan.phases and not any(copies.before.values()):
+        return f"none of the hosts has {name}"
     if done.exit_code:
         why = "interrupted" if done.interrupted else f"{plural(len(done.failed), 'host')} failed"
         return f"{name} is not known to be the same on all hosts: {why}"

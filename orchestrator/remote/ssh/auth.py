@@ -191,8 +191,9 @@ class Keys:
         )
 
     def _user(self) -> str:
-        mine = self.hop.user == getpass.getuser()
-        return f"{self.hop.user} is the user here. Is it another there? ssh: {{user: NAME}}" if mine else ""
+        user = self.hop.user
+        known = f"{user} is the user here." if user == getpass.getuser() else f"It was asked as {user}."
+        return f"{known} Is it another there? ssh: {{user: NAME}}"
 
     def _fix(self) -> str:
         tried = [offer for offer, _ in self.outcomes]

@@ -38,6 +38,14 @@ def test_a_refusal_names_the_keys_and_how_to_get_in(laptop: Laptop, start: Start
     assert failure.fix == f"ssh-copy-id -i {other} -p {server.port} {ME}@gpu1"
 
 
+def test_a_refusal_asks_whether_the_user_that_was_written_is_right(laptop: Laptop, start: Start) -> None:
+    server = start()
+    laptop.host("gpu1", server, "User ubuntu")
+    laptop.knows(server)
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert failure.detail.endswith("It was asked as ubuntu. Is it another there? ssh: {user: NAME}")
+
+
 def test_a_host_that_ssh_copy_id_cannot_enter_either_is_given_the_key_by_hand(
     laptop: Laptop, start: Start
 ) -> None:
