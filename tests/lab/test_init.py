@@ -26,7 +26,7 @@ def test_a_person_is_asked_until_the_answers_make_sense_and_host_keys_are_truste
         person.type("raycluster init")
         for question, answer in (
             ("Machines:", "gpu1 gpu2:ssh"),
-            ('"gpu2:ssh": should be a whole number', "gpu1, gpu2"),
+            ('"gpu2:ssh": should be [user@]host[:port]', "gpu1, gpu2"),
             ("Name of the cluster [demo]:", "My Cluster"),
             ("should be lower-case letters", "team"),
             ("Docker image [", TAG),
