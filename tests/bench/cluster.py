@@ -26,9 +26,9 @@ OURS, HAND = "ours", "by hand"
 UNTIL_IT_IS_THERE = """\
 import os
 from orchestrator.cli.app import main
-from orchestrator.remote import ssh
-import_fabric = ssh.import_fabric
-ssh.import_fabric = lambda: (import_fabric(), os._exit(0))
+from orchestrator.remote.ssh import paramiko_setup
+import_fabric = paramiko_setup.import_fabric
+paramiko_setup.import_fabric = lambda: (import_fabric(), os._exit(0))
 main()
 """
 Say = Callable[[str], None]
