@@ -133,6 +133,10 @@ OnlyInventory = Annotated[
     str | None, _inventory_option("The inventory file; - is standard input. Default: ./inventory.yaml.")
 ]
 OnlyFile = Annotated[str | None, _inventory_option("The inventory file. Default: ./inventory.yaml.")]
+Via = Annotated[
+    Literal["laptop"] | None,
+    typer.Option("--via", metavar="laptop", help="Send every byte through this machine.", show_default=False),
+]
 Limit = Annotated[
     str | None,
     typer.Option(

@@ -1,21 +1,19 @@
 """`raycluster image copy`: one host's image to the others, for hosts that no registry serves."""
 
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.lazy import LeanCommand, group
 from orchestrator.cli.options import JOBS
-from orchestrator.cli.output.typed import limited
+from orchestrator.cli.output.typed import given, limited
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Node
 
-LAPTOP = "laptop"
 UNLIKE = "copy it again: somebody has changed it meanwhile"
 
 app = group()
@@ -42,15 +40,7 @@ def copy(
             show_default=False,
         ),
     ] = None,
-    via: Annotated[
-        Literal["laptop"] | None,
-        typer.Option(
-            "--via",
-            metavar="laptop",
-            help="Send every byte through this machine.",
-            show_default=False,
-        ),
-    ] = None,
+    via: options.Via = None,
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     output: options.ActOutput = "text",
@@ -79,12 +69,7 @@ def copy(
     copies = execute("image copy", cluster, asked, name, planner, pace, getting)
     copied = ", ".join(change.host for change in copies.done.plan.changes)
     words = (image,) if image else ()
-    again = (
-        *words,
-        *(("--from", source) if source else ()),
-        *(("--via", via) if via else ()),
-        *limited(limit),
-    )
+    again = (*words, *given("--from", source), *given("--via", via), *limited(limit))
     how = f"copied to {copied} in {copies.done.seconds:.1f} s" if copied else "nothing to do"
     raise typer.Exit(conclude(copies, how, UNLIKE, again))
 
@@ -100,10 +85,8 @@ def _checked(image: str) -> str:
 
 def _node(cluster: "Cluster", name: str) -> "Node":
     """The host of that name; or the laptop, unless the inventory has a host called so."""
-    from orchestrator.model.cluster import LOCAL, Docker
-
-    if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
-        return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker(), ip=None, network=None)
+    if laptop := inventory_file.this_machine(cluster, name):
+        return laptop
     found = inventory_file.only(cluster, name, "--from") or ()
     if len(found) > 1:
         inventory_file.refuse(f"--from: one host, not {len(found)}")

@@ -1,14 +1,14 @@
 """`raycluster model`: which host has which model, whether all of it is right; bringing and removing one."""
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, group
+from orchestrator.cli.output.typed import given, limited
 from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def pull(
     first = plan_pull(cluster, source, checked, revision, token, everything=everything)
     pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
     brought = execute("model pull", cluster, Wish(checked, revision, source, targets, first), pace, secrets)
-    words = (*_words(revision, limit), *(("--all",) if everything else ()), *(("--on", on) if on else ()))
+    words = (*_words(revision, limit), *(("--all",) if everything else ()), *given("--on", on))
     raise typer.Exit(conclude(brought, (*words, checked)))
 
 
@@ -187,15 +187,7 @@ def copy(
         ),
     ] = None,
     revision: Revision = "main",
-    via: Annotated[
-        Literal["laptop"] | None,
-        typer.Option(
-            "--via",
-            metavar="laptop",
-            help="Through this machine, to each host by itself.",
-            show_default=False,
-        ),
-    ] = None,
+    via: options.Via = None,
     file: options.OnlyInventory = None,
     limit: options.Limit = None,
     output: options.ActOutput = "text",
@@ -219,11 +211,7 @@ def copy(
     pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
     wish = Wish(checked, revision, giver, targets, via_laptop=via is not None)
     brought = execute("model copy", cluster, wish, pace)
-    words = (
-        *_words(revision, limit),
-        *(("--from", source) if source else ()),
-        *(("--via", via) if via else ()),
-    )
+    words = (*_words(revision, limit), *given("--from", source), *given("--via", via))
     raise typer.Exit(conclude(brought, (*words, checked)))
 
 
@@ -277,15 +265,10 @@ def rm(
 
 def _giver(cluster: "Cluster", name: str | None) -> "Node":
     """The host that has it; or this machine, unless the inventory has a host called so."""
-    from orchestrator.model.cluster import LOCAL, Docker
-    from orchestrator.plan.docker import LAPTOP
-
     if name is None:
         return cluster.head
-    if name == LAPTOP and all(node.name != LAPTOP for node in cluster.nodes):
-        env = tuple((each, os.environ[each]) for each in WHERE_MODELS_ARE if each in os.environ)
-        return replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker(), ip=None, network=None, env=env)
-    return inventory_file.one(cluster, name)
+    env = tuple((each, os.environ[each]) for each in WHERE_MODELS_ARE if each in os.environ)
+    return inventory_file.this_machine(cluster, name, env) or inventory_file.one(cluster, name)
 
 
 def _on_hub(name: str, revision: str) -> str:
@@ -301,8 +284,6 @@ def _on_hub(name: str, revision: str) -> str:
 
 
 def _words(revision: str, limit: str | None) -> tuple[str, ...]:
-    from orchestrator.cli.output.typed import limited
-
     return (*(("--revision", revision) if revision != "main" else ()), *limited(limit))
 
 

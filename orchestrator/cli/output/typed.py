@@ -21,7 +21,12 @@ def shown(text: str, hosts: Iterable[str] = ()) -> str:
 
 def limited(limit: str | None) -> tuple[str, ...]:
     """The words that limit a command to the same hosts."""
-    return ("-l", limit) if limit else ()
+    return given("-l", limit)
+
+
+def given(option: str, value: str | None) -> tuple[str, ...]:
+    """An option's words in a line that repeats what was typed; none where it was not given."""
+    return (option, value) if value else ()
 
 
 def line(command: str, *words: str) -> str:

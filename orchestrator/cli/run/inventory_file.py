@@ -186,6 +186,21 @@ def one(cluster: "Cluster", host: str) -> "Node":
     return nodes[0]
 
 
+def this_machine(
+    cluster: "Cluster", name: str, env: tuple[tuple[str, str], ...] | None = None
+) -> "Node | None":
+    """The laptop as a node that images and models come from, if the name means it and no host is called so."""
+    from dataclasses import replace
+
+    from orchestrator.model.cluster import LOCAL, Docker
+    from orchestrator.plan.docker import LAPTOP
+
+    if name != LAPTOP or any(node.name == LAPTOP for node in cluster.nodes):
+        return None
+    here = replace(cluster.head, name=LAPTOP, host=LOCAL, docker=Docker(), ip=None, network=None)
+    return here if env is None else replace(here, env=env)
+
+
 def secrets(cluster: "Cluster", environment: Mapping[str, str] = os.environ) -> "tuple[Secret, ...]":
     """The values of the inventory's `secrets`, from the laptop's environment."""
     from orchestrator.model.secret import Secret

@@ -2,8 +2,11 @@
 
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
+from typing import TypeVar
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
@@ -26,7 +29,9 @@ from orchestrator.remote.execute.command import with_timeout
 from orchestrator.remote.execute.events import PhaseBegan, Status, StepAdvanced, StepBegan, StepEnded, Tell
 from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all, unreachable
-from orchestrator.remote.transport import Failure, Output
+from orchestrator.remote.transport import Failure
+
+Seen = TypeVar("Seen")
 
 
 def look_at_models(
@@ -40,8 +45,7 @@ def look_at_models(
     """What each host has of these models, or of all."""
 
     def ask(node: Node) -> Lookup:
-        got = _ask(docker.models(cluster, node, "look", names), node, fleet, cancel)
-        return unreachable(got) if isinstance(got, Failure) else parse_cache(got.stdout, got.stderr)
+        return _ask(docker.models(cluster, node, "look", names), node, fleet, cancel, parse_cache)
 
     return ask_all(nodes, ask, tell, "Look at the models", "inspecting")
 
@@ -52,8 +56,7 @@ def list_model(
     """What a model consists of on a node that is to give it to others."""
 
     def ask(node: Node) -> CopyList | Unreachable:
-        got = _ask(docker.list_model(cluster, node, model, revision), node, fleet, cancel)
-        return unreachable(got) if isinstance(got, Failure) else parse_copy_list(got.stdout, got.stderr)
+        return _ask(docker.list_model(cluster, node, model, revision), node, fleet, cancel, parse_copy_list)
 
     return ask_all((node,), ask, tell, "Look at the model", "inspecting")[node.name]
 
@@ -64,17 +67,19 @@ def model_holdings(
     """What the nodes have of it."""
 
     def ask(node: Node) -> Holding | Unreachable:
-        got = _ask(docker.model_holding(cluster, node, wanted), node, fleet, cancel)
-        if isinstance(got, Failure):
-            return unreachable(got)
-        return parse_holding(got.stdout, got.stderr, wanted)
+        parse = partial(parse_holding, wanted=wanted)
+        return _ask(docker.model_holding(cluster, node, wanted), node, fleet, cancel, parse)
 
     return ask_all(nodes, ask, tell, "Look at the model", "inspecting")
 
 
-def _ask(command: Command, node: Node, fleet: Fleet, cancel: Event) -> Output | Failure:
+def _ask(
+    command: Command, node: Node, fleet: Fleet, cancel: Event, parse: Callable[[str, str], Seen]
+) -> Seen | Unreachable:
+    """What the host says, by what it has printed to both streams."""
     seconds = fleet.timeouts.model_look
-    return fleet[node.name].run(with_timeout(command, seconds), timeout=seconds + 10, cancel=cancel)
+    got = fleet[node.name].run(with_timeout(command, seconds), timeout=seconds + 10, cancel=cancel)
+    return unreachable(got) if isinstance(got, Failure) else parse(got.stdout, got.stderr)
 
 
 def verify_models(
