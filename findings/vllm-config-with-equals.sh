@@ -4,8 +4,8 @@
 # Expected: `--config FILE` and `--config=FILE` are the same, as for every other option.
 # Seen: the parser looks for the word `--config` alone before it parses; with `=` the option is known, its file ignored.
 # The sources of 0.11.0 and 0.33.0 read alike.
-# For raycluster: what a file says has to be known, so it reads the arguments as vLLM does: of `--config=FILE` it takes no
-# notice either (tests/plan/serving/test_arguments.py).
+# For raycluster: `--config=FILE` is refused before anything starts, with the words that have the file read
+# (tests/plan/serving/test_completion.py).
 #
 # Output of 2026-11-29:
 #   --config serve.yaml: port 9000

@@ -13,13 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-Name = Literal["ray_nodes", "probe", "network_test", "tail_files", "models", "model_pull", "model_stream"]
+Name = Literal[
+    "ray_nodes", "probe", "network_test", "tail_files", "models", "model_pull", "model_stream", "vllm_options"
+]
 
 MODELS = ("model_cache.py", "model_snapshots.py")
 BEFORE = {
     "models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
     "model_stream": ("common.py", *MODELS, "model_copy.py"),
     "model_pull": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
+    "vllm_options": (),
 }
 """What stands before a program's own text, where that is more than `common`."""
 BESIDE = re.compile(r"^from (common|model_\w+) import (\([^)]*\)|.*)\n", re.MULTILINE)

@@ -33,6 +33,8 @@ class Timeouts:
     look: float = 90.0  # longer than the probes' own limits together
     image_look: float = 60.0  # longer than Docker is given there
     model_look: float = 150.0  # for a container, and for a share of the network with many files
+    options_look: float = 30.0
+    options_parser: float = 90.0  # to import vLLM, which a cold disk may take a minute for
     clock: float = 20.0
     inspect: float = 150.0
     trial_start: float = 60.0

@@ -58,8 +58,9 @@ def sent(name: str) -> Callable[[Command], bool]:
 
 
 def only_looked(fleet: FakeFleet) -> bool:
-    """Whether nothing was sent but a look at each host, and what holds the lock meanwhile."""
-    return all(each.command.script in ("observe", "hold-lock") for each in fleet.sent)
+    """Whether nothing was sent but looks at hosts and their vLLM, and what holds the lock meanwhile."""
+    looks = (each.command for each in fleet.sent if each.command.script not in ("observe", "hold-lock"))
+    return all("sources" in each.argv for each in looks)
 
 
 def seen(ip: str, **said: Said) -> Output:

@@ -29,6 +29,18 @@ MODEL = "Qwen/Qwen3-32B"
 SERVED = "serve: {model: Qwen/Qwen3-32B, args: [--max-model-len, '4096']}\n"
 GATED = "(EngineCore_0 pid=7) OSError: You are trying to access a gated repo."
 COMMANDS = {"start": payload.FOLDER, "inspect": "400", "ask": "ask", "stop": "stop"}
+OPTIONS = {
+    "version": "0.32.0",
+    "names": [
+        ["--max-model-len"],
+        ["--tensor-parallel-size", "-tp"],
+        ["--config"],
+        ["--port"],
+        ["--api-key"],
+        ["--served-model-name"],
+    ],
+    "all": True,
+}
 ASKED = {"url": "http://10.0.0.1:8000", "name": MODEL, "status": 200, "seconds": 0.2}
 
 
@@ -40,6 +52,16 @@ def supervisor(what: str) -> Any:
 def told(fleet: FakeFleet) -> list[str]:
     """What the supervisor was told, in order."""
     return [what for each in fleet.sent for what in COMMANDS if supervisor(what)(each.command)]
+
+
+def asked(by: str) -> Any:
+    """Whether a command asks for vLLM's options in this way."""
+    return lambda command: "exec" in command.argv and by in command.argv
+
+
+def options(fleet: FakeFleet, by: str = "sources", **changes: Any) -> None:
+    """The image's vLLM has these options."""
+    fleet.on("gpu1", asked(by), Output(0, f"\x1e{json.dumps(OPTIONS | changes)}\n"))
 
 
 def ready(fleet: FakeFleet, served: str = "") -> None:
@@ -58,6 +80,7 @@ def hosts_serve(cluster_stands: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> F
     cluster_stands.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), Output(0, line()))
     cluster_stands.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED)))
     cluster_stands.on("gpu1", supervisor("stop"), Output(0))
+    options(cluster_stands)
     return cluster_stands
 
 
@@ -234,7 +257,7 @@ def test_a_model_is_asked_by_the_name_that_its_server_gives_it(
 
 
 def test_what_comes_after_the_dashes_is_vllms(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
-    words = ("--max-model-len", "4096", "-tp=4", "-o", "a b; $HOME")
+    words = ("--max-model-len", "4096", "-tp=4", "--served-model-name", "a b; $HOME")
     assert raycluster("serve", MODEL, "--", *words).exit_code == 0
     argv = spec(hosts_serve)["argv"]
     assert tuple(argv[-len(words) :]) == words
@@ -382,6 +405,67 @@ def test_a_cluster_that_another_run_works_on_is_left_alone(
     assert (serve.exit_code, serve.stdout) == (4, "")
     assert "cluster demo is locked: ben@desk has run `raycluster up` for 65 s" in serve.stderr
     assert len(hosts_serve.sent) == 1
+
+
+# --- vLLM's own arguments ---
+
+
+def test_an_option_that_vllm_has_not_is_told_in_a_line_before_anything_starts(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    serve = raycluster("serve", MODEL, "--", "--max-modle-len", "4096")
+    assert (serve.exit_code, serve.stdout, told(hosts_serve)) == (1, "", [])
+    assert "\n  gpu1  --max-modle-len: vLLM 0.32.0 has no such option" in serve.stderr
+    assert "→ write --max-model-len, as in `-- --max-model-len …`" in serve.stderr
+    assert "Nothing was started." in serve.stderr
+
+
+@pytest.mark.parametrize(("names", "code"), [([["--of-a-plugin"]], 0), ([["--port"]], 1)])
+def test_where_plugins_may_have_added_an_option_vllms_own_parser_decides(
+    hosts_serve: FakeFleet, raycluster: Raycluster, names: list[list[str]], code: int
+) -> None:
+    options(hosts_serve, all=False)
+    options(hosts_serve, by="parser", names=names)
+    serve = raycluster("serve", MODEL, "--", "--of-a-plugin", "4")
+    assert (serve.exit_code, bool(told(hosts_serve))) == (code, not code)
+
+
+def test_where_its_parser_does_not_tell_in_time_vllm_is_started_and_tells_by_itself(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    options(hosts_serve, all=False)
+    hosts_serve.on("gpu1", asked("parser"), Output(124))
+    assert raycluster("serve", MODEL, "--", "--of-a-plugin", "4").exit_code == 0
+
+
+def test_what_a_file_of_arguments_says_is_known_and_the_command_line_wins(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    options(hosts_serve, file=["--port", "9000", "-tp", "4"])
+    words = ("--", "--config", "/serve.yaml", "-tp", "8")
+    assert raycluster("serve", MODEL, *words).exit_code == 0
+    made = spec(hosts_serve)
+    assert made["url"] == "http://10.0.0.1:9000"
+    assert made["args"] == ["--port", "9000", "-tp", "4", "-tp", "8"]
+    assert made["argv"][-6:] == made["args"]
+
+
+def test_a_file_of_arguments_that_is_not_there_is_told_before_anything_starts(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    options(hosts_serve, trouble="absent", words="No such file or directory")
+    serve = raycluster("serve", MODEL, "--", "--config", "/serve.yaml")
+    assert (serve.exit_code, told(hosts_serve)) == (1, [])
+    assert (
+        "--config /serve.yaml: the head's container cannot read it: No such file or directory" in serve.stderr
+    )
+
+
+def test_without_arguments_nobody_is_asked_for_options(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    assert raycluster("serve", MODEL).exit_code == 0
+    assert not [each for each in hosts_serve.sent if asked("sources")(each.command)]
 
 
 # --- what is typed ---

@@ -115,6 +115,22 @@ def test_what_nobody_could_ask_is_refused_before_anything_starts(served: Lab) ->
     assert not served.hosts["gpu1"].runs(OURS)
 
 
+def test_a_file_of_arguments_in_the_container_is_read_and_one_that_is_not_there_is_told(served: Lab) -> None:
+    missing = serve(served, "alphabet", "--", "--config", "/etc/serve.yaml")
+    failed(
+        missing,
+        "--config /etc/serve.yaml: the head's container cannot read it: No such file",
+        "docker: {args:",
+    )
+    assert not served.hosts["gpu1"].runs(OURS)
+    text = "port: 8000\nserved-model-name: [fromfile]\ntensor-parallel-size: 4\n"
+    inside(served, "sh", "-c", 'printf %s "$0" >/etc/serve.yaml', text)
+    done = serve(served, "alphabet", "--", "--config", "/etc/serve.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "pipeline parallel 4, for 8 GPUs on each of 2 hosts" in done.stderr
+    assert json.loads(curl(served, "/v1/models"))["data"][0]["id"] == "fromfile"
+
+
 def test_a_second_model_is_refused_until_the_first_is_ended(served: Lab) -> None:
     assert serve(served, "alphabet").returncode == 0
     failed(serve(served, "numbers"), "gpu1  alphabet is served there", "serve stop")

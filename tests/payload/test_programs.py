@@ -15,7 +15,7 @@ from orchestrator import payload
 FOLDER = Path(payload.__file__).parent
 FILES = sorted(path for path in FOLDER.rglob("*.py") if path.name != "__init__.py")
 BESIDE = {path.stem for path in FILES}
-IN_THE_IMAGE = {"ray", "torch", "huggingface_hub"}
+IN_THE_IMAGE = {"ray", "torch", "huggingface_hub", "vllm", "yaml"}
 NEWER = {
     *("removeprefix", "removesuffix", "is_relative_to", "with_stem", "hardlink_to"),
     *("to_thread", "randbytes", "lcm", "nextafter", "bit_count", "pairwise", "batched", "aclosing", "chdir"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster, Model
     from orchestrator.plan.facts.host import Facts
+    from orchestrator.plan.problem import Problem
     from orchestrator.plan.steps import Plan
     from orchestrator.remote.execute.events import Report
 
@@ -187,12 +188,14 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     """Serves it, and tells of it; the exit code."""
     from orchestrator.cli.output.serve_result import conclude
     from orchestrator.cli.run.operation import execute, looking
+    from orchestrator.model.cluster import Model
     from orchestrator.model.secret import Secret
     from orchestrator.plan.facts.host import Depth
+    from orchestrator.plan.problem import HostProblem, Problem
     from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
     from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
-    from orchestrator.plan.steps import Run
+    from orchestrator.plan.steps import Plan, Run
     from orchestrator.remote.observe.models import look_at_models
 
     if (
@@ -203,18 +206,24 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     ):
         return code
     there = [NOT_LOOKED_AT]
+    wanted: list[Model | Problem] = [model]
 
     def look(run: "Session", known: "Facts") -> "tuple[Facts, Report]":
         facts, before = looking(Depth.RAY)(run, known)
-        if is_looked_at(model) and any(
-            isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, model)
+        wanted[:] = [_completed(run, facts, model)]
+        if (
+            isinstance(whole := wanted[0], Model)
+            and is_looked_at(whole)
+            and any(isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, whole))
         ):
             caches = look_at_models(cluster, cluster.nodes, (model.name,), run.fleet, run.tell, run.cancel)
-            there[:] = [presence(model, caches)]
+            there[:] = [presence(whole, caches)]
         return facts, before
 
     def planner(facts: "Facts") -> "Plan":
-        return plan_serve(cluster, facts, model, there[0])
+        if isinstance(wanted[0], Problem):
+            return Plan(f"serve {model.name}", refusals=(HostProblem(cluster.head.name, wanted[0]),))
+        return plan_serve(cluster, facts, wanted[0], there[0])
 
     aftermath = partial(plan_unserve, cluster)
     key = Secret(
@@ -223,6 +232,20 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     done = execute("serve", cluster, look, planner, pace, (key,), aftermath=aftermath)
     conclude(model, done)
     return done.exit_code
+
+
+def _completed(run: "Session", facts: "Facts", model: "Model") -> "Model | Problem":
+    """The model with its words as the image's vLLM reads them, where there are words and somebody to ask."""
+    from orchestrator.plan.facts.containers import why_not_ready
+    from orchestrator.plan.facts.host import Unreachable
+    from orchestrator.plan.serving.completion import completed, unread
+    from orchestrator.remote.observe.vllm_options import look_at_options
+
+    cluster = run.cluster
+    if not model.args or why_not_ready(cluster, cluster.head, facts[cluster.head.name]):
+        return model
+    options = look_at_options(cluster, model, run.fleet, run.tell, run.cancel)
+    return unread(model, options) if isinstance(options, Unreachable) else completed(model, options)
 
 
 def _bring(cluster: "Cluster", pace: options.RunOptions) -> int:

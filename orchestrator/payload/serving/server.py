@@ -19,8 +19,6 @@ LINE_BYTES = 400  # a generous guess at the mean
 GONE_SECONDS = 3
 OK, FAILED = 200, 500
 RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.post\d+|\+.*)*")
-KEY = re.compile(r"""^["']?([\w-]+)["']?:[ \t]*["']?([^"'#\n]*?)["']?[ \t]*(?:#.*)?$""", re.MULTILINE)
-"""A key and its value, on a line of a YAML file."""
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
 NO_ANSWER = (OSError, ValueError, OverflowError, http.client.HTTPException)
 """Errors of an address or a key that is none, and of a server that speaks no HTTP."""
@@ -70,7 +68,7 @@ def tail(count):
 
 def refused(spec):
     """Why the server is not to be started; empty where it is."""
-    return (spec["needs"] and too_old(spec["needs"])) or (spec["file"] and told_by_file(spec)) or ""
+    return (spec["needs"] and too_old(spec["needs"])) or ""
 
 
 def too_old(needs):
@@ -88,36 +86,6 @@ def too_old(needs):
                 f"the image's vLLM is {version}, and {option} came with {since}: set `image` to a newer one"
             )
     return ""
-
-
-def told_by_file(spec):
-    """What vLLM's file of further arguments says that has to be known here; empty where there is none of it.
-
-    A YAML file, of the container, whose keys are options; the command line wins over it.
-    """
-    try:
-        with open(spec["file"], encoding="utf-8") as file:
-            said = dict(KEY.findall(file.read()))
-    except (OSError, ValueError):
-        return ""  # vLLM will say so
-    known = {meant(key.replace("_", "-"), spec): value for key, value in said.items() if value != "false"}
-    told = {
-        key: value for key, value in known.items() if key in spec["deciding"] and key not in spec["given"]
-    }
-    if not told:
-        return ""
-    words = {"api-key": "KEY"}  # no secret is told
-    given = " ".join(
-        f"--{key} {words.get(key, '' if value == 'true' else value)}".strip() for key, value in told.items()
-    )
-    why = f"{spec['file']} has {', '.join(told)}, which raycluster has to know"
-    return f"{why}: give it on the command line as well, as in `-- --config {spec['file']} {given}`"
-
-
-def meant(key, spec):
-    """The one option that decides and begins so: vLLM takes a beginning for the whole in a file, too."""
-    begin = [name for name in spec["deciding"] if name.startswith(key)]
-    return begin[0] if len(begin) == 1 else key
 
 
 def quiet():

@@ -25,6 +25,7 @@ from orchestrator.plan.docker.containers import (
     started,
     state,
     stop_server,
+    vllm_options,
     watch_nodes,
 )
 from orchestrator.plan.docker.images import (

@@ -13,7 +13,7 @@ from orchestrator.plan.docker.run import STOP_SECONDS
 from orchestrator.plan.docker.shell_texts import ENVIRONMENT
 from orchestrator.plan.facts.host import Container
 from orchestrator.plan.facts.sections import RECORD
-from orchestrator.plan.scripts import program, scripted
+from orchestrator.plan.scripts import packed_program, program, scripted
 
 TAKE = Script(
     "start-server",
@@ -121,6 +121,12 @@ def start_server(cluster: Cluster, node: Node, spec: str) -> Command:
     return replace(
         inside(node, cluster.container(node), words, "--interactive"), stdin=(payload.serving_files(spec),)
     )
+
+
+def vllm_options(cluster: Cluster, node: Node, file: str, *, by: str) -> Command:
+    """Prints the options of the image's vLLM, `by` its sources or its parser, and what such a file of them says."""
+    words = python("-c", packed_program("vllm_options"), by, file)
+    return inside(node, cluster.container(node), words)
 
 
 def inspect_server(cluster: Cluster, node: Node, lines: int) -> Command:

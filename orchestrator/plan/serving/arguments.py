@@ -32,6 +32,7 @@ CLIENT_CERTIFICATES = Option("--ssl-cert-reqs")
 API_KEY = Option("--api-key")
 CONFIG = Option("--config")
 """A file of further arguments. vLLM reads it for those two words alone: of `--config=FILE` it takes no notice."""
+MODEL = Option("--model")
 HEADLESS = Option("--headless", flag=True)
 API_SERVERS = Option("--api-server-count", "-asc")
 TENSOR = Option("--tensor-parallel-size", "-tp")
@@ -51,14 +52,10 @@ NODE_RANK = Option("--node-rank", "-r", since="0.11.1")
 MASTER = Option("--master-addr", since="0.11.1")
 MASTER_PORT = Option("--master-port", since="0.11.1")
 
-DECIDING: tuple[Option, ...] = (
-    *(HOST, PORT, UDS, GRPC, CERTIFICATE, CLIENT_CERTIFICATES, API_KEY, HEADLESS, API_SERVERS),
+OPTIONS: tuple[Option, ...] = (
+    *(HELP, MODEL, HOST, PORT, UDS, GRPC, CERTIFICATE, CLIENT_CERTIFICATES, API_KEY, HEADLESS, API_SERVERS),
     *(TENSOR, PIPELINE, CONTEXT, DATA, DATA_LOCAL, DATA_RANK, DATA_START_RANK, DATA_BACKEND),
     *(HYBRID, EXTERNAL, MULTI_PORT, BACKEND, NODES, NODE_RANK, MASTER, MASTER_PORT),
-)
-OPTIONS: tuple[Option, ...] = (
-    *DECIDING,
-    HELP,
     # These decide nothing here; an abbreviation may mean them.
     Option("--data-parallel-address", "-dpa"),
     Option("--data-parallel-rpc-port", "-dpp"),

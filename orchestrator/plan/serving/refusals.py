@@ -34,7 +34,52 @@ PLACES = "who takes part follows from the inventory and the sizes"
 SIZES = "leave it out; --tensor-parallel-size and --pipeline-parallel-size give the sizes"
 NO_SERVER = "vLLM would have no server to ask"
 
+COUNTED = (
+    *(arguments.TENSOR, arguments.PIPELINE, arguments.CONTEXT, arguments.DATA, arguments.DATA_LOCAL),
+    *(arguments.PORT, arguments.MASTER_PORT, arguments.API_SERVERS),
+)
+HIGHEST_PORT = 65535
+
+
+def _is_no_number(value: str) -> bool:
+    return not value.isascii() or not value.isdigit() or len(value) > arguments.LONGEST
+
+
 REFUSED = (
+    _Refused(
+        arguments.MODEL,
+        "vLLM would take it for the model instead of the one that is served",
+        "leave it out: the model is the word after `serve`",
+    ),
+    *(
+        _Refused(option, "vLLM takes a whole number", f"as in `-- {option.name} 8`", _is_no_number)
+        for option in COUNTED
+    ),
+    *(
+        _Refused(
+            option,
+            "there is no such port",
+            f"as in `-- {option.name} 8001`",
+            lambda value: int(value) > HIGHEST_PORT,
+        )
+        for option in (arguments.PORT, arguments.MASTER_PORT)
+    ),
+    *(
+        _Refused(option, "there is nothing of size 0", OUT, lambda value: int(value) == 0)
+        for option in (arguments.TENSOR, arguments.PIPELINE, arguments.CONTEXT, arguments.DATA)
+    ),
+    *(
+        _Refused(
+            option, "vLLM wants a value", f"leave {option.name} out, or give it one", lambda value: not value
+        )
+        for option in (arguments.HOST, arguments.BACKEND, arguments.DATA_BACKEND)
+    ),
+    _Refused(
+        arguments.BACKEND,
+        "its ranks are started by torchrun, and here vLLM starts them itself",
+        OUT,
+        lambda value: value == "external_launcher",
+    ),
     *(
         _Refused(option, BALANCER, INTERNAL)
         for option in (

@@ -12,8 +12,6 @@ from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import (
     API_KEY,
     CERTIFICATE,
-    CONFIG,
-    DECIDING,
     HOST,
     OLDEST,
     PORT,
@@ -105,11 +103,7 @@ def newer(words: tuple[str, ...]) -> tuple[Option, ...]:
 
 
 def spec(serving: Serving, part: Part) -> str:
-    """The JSON for a part's supervisor.
-
-    `needs`: what an older vLLM may not know; `deciding`: what its file of arguments may not tell unless the command
-    line does, as it did of those that are `given`.
-    """
+    """The JSON for a part's supervisor. `needs`: what an older vLLM may not know."""
     # What a person gave comes last, so that it wins.
     words = (*serving.words, *part.words, *serving.model.args)
     return json.dumps(
@@ -122,9 +116,6 @@ def spec(serving: Serving, part: Part) -> str:
             "url": serving.url,
             "key": serving.given.value(API_KEY),
             "needs": {**part.needs, **{option.name: option.since for option in newer(words)}},
-            "file": serving.given.value(CONFIG),
-            "deciding": [option.name[2:] for option in DECIDING],
-            "given": [option.name[2:] for option in DECIDING if option in serving.given],
             "group": asdict(part.group) if part.group else None,
         }
     )

@@ -68,7 +68,7 @@ class Place:
             "env": {},
         }
         made |= {"after": None, "url": f"http://127.0.0.1:{self.port}", "key": "", "group": None}
-        made |= {"needs": {}, "file": "", "deciding": [], "given": []}
+        made |= {"needs": {}}
         return json.dumps(made | changes)
 
     def supervisor(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":

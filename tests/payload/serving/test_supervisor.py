@@ -77,57 +77,6 @@ def test_a_program_that_cannot_be_begun_is_an_end_with_a_reason(
     assert (told["state"]["exit_code"], told["lines"]) == (127, [said])
 
 
-@pytest.mark.parametrize(
-    ("file", "told", "words"),
-    [
-        ("max-model-len: 4096\nport: 9000\n", "port", "--port 9000"),
-        ("host: '::1' # here\nuds: \"/s\"", "host, uds", "--host ::1 --uds /s"),
-        ("tensor_parallel_size: 4", "tensor-parallel-size", "--tensor-parallel-size 4"),
-        ("tensor-par: 4", "tensor-parallel-size", "--tensor-parallel-size 4"),
-        ('"headless": true', "headless", "--headless"),
-        ("api-key: s3cret", "api-key", "--api-key KEY"),
-    ],
-)
-def test_a_file_of_arguments_that_decides_is_told_with_the_words_that_would_do(
-    place: Place, file: str, told: str, words: str
-) -> None:
-    path = place.folder / "serve.yaml"
-    path.write_text(file)
-    decides = ["port", "host", "uds", "tensor-parallel-size", "headless", "api-key"]
-    started = place.supervisor(
-        "start", place.spec("alphabet", "--config", str(path), file=str(path), deciding=decides)
-    )
-    assert started.returncode == 1
-    assert started.stderr == (
-        f"{path} has {told}, which raycluster has to know: give it on the command line as well, as in "
-        f"`-- --config {path} {words}`\n"
-    )
-    assert not place.processes()
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        "max-model-len: 4096",
-        "# port: 1",
-        "x:\n  port: 9000",
-        "headless: false",
-        "tensor: 4",
-        "data-parallel-size: 2",
-    ],
-)
-def test_a_file_of_other_arguments_is_vllms_alone(place: Place, file: str) -> None:
-    path = place.folder / "serve.yaml"
-    path.write_text(file)
-    decides = ["port", "headless", "tensor-parallel-size", "data-parallel-size", "data-parallel-size-local"]
-    given = ["tensor-parallel-size", "data-parallel-size"]
-    place.serve("alphabet", "--config", str(path), file=str(path), deciding=decides, given=given)
-
-
-def test_a_file_of_arguments_that_is_missing_is_for_vllm_to_tell(place: Place) -> None:
-    place.serve("alphabet", file="/nowhere.yaml", deciding=["port"])
-
-
 def test_it_waits_for_ray(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gcs:
         address = gcs.getsockname()

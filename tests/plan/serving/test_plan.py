@@ -257,7 +257,6 @@ def test_a_backend_that_a_person_names_is_the_only_one() -> None:
         ("--host fd00::7 --port 9", "http://[fd00::7]:9"),
         ("--ssl-certfile a.pem --ssl-keyfile b.pem", "https://10.0.0.1:8000"),
         ("--ssl_certfile=a.pem", "https://10.0.0.1:8000"),
-        ("--port nine", "http://10.0.0.1:8000"),  # vLLM refuses it
         ("--po 9000 --ho=127.0.0.1", "http://127.0.0.1:9000"),
         ("--port 9000 --port 9001", "http://10.0.0.1:9001"),
         ("--host=::0", "http://10.0.0.1:8000"),
@@ -330,6 +329,18 @@ def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
         ("--help=ModelConfig", "--help"),
         ("-h", "--help: vLLM would print its options, and end"),
         ("-asc 0", "--api-server-count 0: vLLM would have no server to ask"),
+        ("--model a/b", "--model a/b: vLLM would take it for the model instead"),
+        ("--port nine", "--port nine: vLLM takes a whole number"),
+        ("--port 70000", "--port 70000: there is no such port"),
+        ("-tp two", "--tensor-parallel-size two: vLLM takes a whole number"),
+        ("-tp", "--tensor-parallel-size: vLLM takes a whole number"),
+        ("-pp -1", "--pipeline-parallel-size -1: vLLM takes a whole number"),
+        ("-dp 0", "--data-parallel-size 0: there is nothing of size 0"),
+        ("--host --port 8001", "--host: vLLM wants a value"),
+        (
+            "--distributed-executor-backend external_launcher",
+            "--distributed-executor-backend external_launcher: ",
+        ),
         ("-n 2", "--nnodes 2: who takes part follows from the inventory and the sizes"),
         ("--node_rank=1", "--node-rank 1: who takes part follows"),
         ("-dp 2 -dpl 1 -dph", "--data-parallel-hybrid-lb: vLLM would want a server on every host"),
@@ -368,13 +379,6 @@ def test_data_parallel_ranks_are_placed_by_ray() -> None:
         *("--data-parallel-backend", "ray", "--data-parallel-size-local", "1"),
         *("-dp", "3", "--enable-expert-parallel"),
     ]
-
-
-def test_a_file_of_arguments_may_not_tell_what_decides_unless_the_command_line_does_too() -> None:
-    told = served(replace(PLAIN, args=("--config", "/a.yaml", "--port", "9000")))
-    assert told["file"] == "/a.yaml"
-    assert {"host", "port"} <= set(told["deciding"])
-    assert told["given"] == ["port"]
 
 
 @pytest.mark.parametrize("args", ["--api-key s3cret", "--api_key=s3cret"])

@@ -1,0 +1,191 @@
+"""A person's words for vLLM, against the options that the image's vLLM has."""
+
+import pytest
+
+from orchestrator.model.cluster import Model
+from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.vllm_options import BadFile, VllmOptions, parse_options
+from orchestrator.plan.problem import Problem
+from orchestrator.plan.serving.completion import completed, is_doubtful, unread
+from tests.typed_lines import plainly
+
+NAMES = (
+    ("-h", "--help"),
+    ("--headless",),
+    ("--config",),
+    ("--config-format",),
+    ("--host",),
+    ("--port",),
+    ("--api-key",),
+    ("--model",),
+    ("--max-model-len",),
+    ("--max-num-seqs",),
+    ("--served-model-name",),
+    ("--tensor-parallel-size", "-tp"),
+    ("--data-parallel-rank", "-dpn"),
+    ("--data-parallel-rpc-port", "-dpp"),
+    ("--nnodes", "-n"),
+    ("--compilation-config", "-cc"),
+    ("--quantization", "-q"),
+    ("--enable-prefix-caching",),
+    ("--chat-template",),
+)
+HAS = VllmOptions("0.32.0", NAMES, whole=True)
+
+
+def model(args: str) -> Model:
+    return Model("a/b", tuple(args.split()))
+
+
+def told(args: str, options: VllmOptions = HAS) -> str:
+    """What is refused, and what to do."""
+    refused = completed(model(args), options)
+    assert isinstance(refused, Problem)
+    return plainly(f"{refused.text} → {refused.fix}")
+
+
+def with_file(*words: str) -> VllmOptions:
+    return VllmOptions("0.32.0", NAMES, whole=True, file=words)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "",
+        "--max-model-len 4096",
+        "--max_model_len=4096",
+        "--max-model 4096",
+        "-tp 2 -n2 -q=awq",
+        "-t 2",
+        "--enable-prefix-caching --no-enable-prefix-caching",
+        "--no-enable-prefix",
+        "-cc.level 3 --compilation-config.x.y_z=1",
+        "--compilation-config.sizes+ 4",
+        "--compilation-config.level -whatever",  # the value of another
+        "--served-model-name a b",
+        "--max-num-seqs -1 --max-num-seqs -.5",
+        "-O3 -O.level=2 -O",
+        "-- --max-modle-len",
+        "-",
+        "-h",
+    ],
+)
+def test_what_vllm_has_is_left_as_it_is(args: str) -> None:
+    assert completed(model(args), HAS) == model(args)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (
+            "--max-modle-len 4096",
+            "--max-modle-len: vLLM 0.32.0 has no such option → write --max-model-len, as in `-- --max-model-len …`",
+        ),
+        ("--max_modle_len=4096", "--max-modle-len: vLLM 0.32.0 has no such option → write --max-model-len"),
+        ("--tp 2", "--tp: vLLM 0.32.0 has no such option → write -tp"),
+        ("-tp2", "-tp2: vLLM 0.32.0 has no such option → write -tp"),
+        ("--max-model-lens.x 4", "--max-model-lens: vLLM 0.32.0 has no such option → write --max-model-len"),
+        ("--no-hedless", "--no-hedless: vLLM 0.32.0 has no such option → write --headless"),
+        ("--gpus 4", "--gpus: vLLM 0.32.0 has no such option → leave it out; these it has: "),
+        ("--max 4", "--max may be --max-model-len, --max-num-seqs → write it out"),
+        ("--data-parallel-r 1", "--data-parallel-r may be --data-parallel-rank, --data-parallel-rpc-port → "),
+        (
+            "--config=a.yaml",
+            "--config=a.yaml: vLLM reads no file after an equals sign → write `-- --config a.yaml`",
+        ),
+        (
+            "--config a.yaml --config b.yaml",
+            "--config is given 2 times, and vLLM takes one file → put all into one",
+        ),
+        ("--port 8001 --config", "--config: it names no file → as in `-- --config /etc/vllm.yaml`"),
+    ],
+)
+def test_what_vllm_would_refuse_is_told_with_the_nearest_name(args: str, said: str) -> None:
+    assert told(args).startswith(said)
+
+
+def test_a_line_that_shows_all_options_is_given_where_none_is_like_it() -> None:
+    assert "`raycluster exec -l head -- vllm serve --help=all`" in told("--gpus 4")
+
+
+def test_where_the_image_has_no_vllm_nothing_is_judged() -> None:
+    assert completed(model("--gpus 4"), VllmOptions("", (), whole=False)) == model("--gpus 4")
+
+
+@pytest.mark.parametrize(
+    ("args", "whole", "doubt"),
+    [
+        ("--max-model-len 4", False, False),
+        ("--gpus 4", False, True),
+        ("--gpus 4", True, False),
+        ("--max-modle-len 4", False, True),
+    ],
+)
+def test_vllms_own_parser_is_asked_only_of_a_word_that_a_plugin_may_have_added(
+    args: str, whole: bool, doubt: bool
+) -> None:
+    assert is_doubtful(model(args), VllmOptions("0.32.0", NAMES, whole)) is doubt
+
+
+def test_a_file_is_read_for_its_words_which_come_first_so_that_the_command_line_wins() -> None:
+    done = completed(
+        model("--port 9001 --config /a.yaml -tp 2"),
+        with_file("--port", "9000", "--max-model-len", "4096"),
+    )
+    assert done == model("--port 9000 --max-model-len 4096 --port 9001 -tp 2")
+
+
+def test_the_model_of_a_file_is_not_the_one_that_is_served() -> None:
+    done = completed(model("--config /a.yaml"), with_file("--model", "x/y", "--port", "9000"))
+    assert done == model("--port 9000")
+
+
+def test_an_option_of_a_file_that_vllm_has_not_is_told_with_the_file() -> None:
+    said = told("--config /a.yaml", with_file("--max-modle-len", "4096"))
+    assert said == "/a.yaml: max-modle-len: vLLM 0.32.0 has no such option → write max-model-len"
+
+
+def test_a_key_in_a_file_would_be_seen_on_the_command_line() -> None:
+    said = told("--config /a.yaml", with_file("--api-key", "s3cret"))
+    assert said.startswith("--config /a.yaml: a key in a file would be on vLLM's command line")
+    assert "VLLM_API_KEY" in said
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("bad", "words", "said"),
+    [
+        (BadFile.SUFFIX, "", "vLLM takes files that end in .yaml or .yml → "),
+        (
+            BadFile.ABSENT,
+            "No such file",
+            "the head's container cannot read it: No such file → it is a file in the",
+        ),
+        (BadFile.UNREADABLE, "line 3", "it cannot be read as YAML: line 3 → mend the file"),
+    ],
+)
+def test_a_file_that_vllm_could_not_read_is_told_before_anything_starts(
+    bad: BadFile, words: str, said: str
+) -> None:
+    options = VllmOptions("0.32.0", NAMES, whole=True, bad=bad, words=words)
+    assert told("--config /a.yaml", options).startswith(f"--config /a.yaml: {said}")
+
+
+def test_where_nobody_tells_the_options_vllm_judges_by_itself_unless_there_is_a_file() -> None:
+    why = Unreachable("no answer")
+    assert unread(model("--gpus 4"), why) == model("--gpus 4")
+    refused = unread(model("--config /a.yaml"), why)
+    assert isinstance(refused, Problem)
+    assert refused.text == "--config /a.yaml: no answer"
+
+
+def test_the_answer_of_the_program_is_read_whatever_importing_vllm_prints_before() -> None:
+    line = '{"version": "1", "names": [["-h", "--help"]], "all": true, "file": ["--port", "9"]}'
+    assert parse_options(f"INFO hello\n\x1e{line}\n", "") == VllmOptions(
+        "1", (("-h", "--help"),), whole=True, file=("--port", "9")
+    )
+
+
+@pytest.mark.parametrize("said", ["", "\x1e{}", "\x1e[]", '\x1e{"version": 1, "names": 2, "all": 3}', "{}"])
+def test_what_is_no_answer_is_told_as_none(said: str) -> None:
+    assert isinstance(parse_options(said, "docker: no"), Unreachable)
