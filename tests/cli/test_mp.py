@@ -15,6 +15,7 @@ from tests.remote.fakes import FakeFleet
 
 ASKED = {"url": "http://10.0.0.1:8000", "name": QWEN.name, "status": 200, "seconds": 0.2}
 SERVE = ("serve", QWEN.name, "--", *QWEN.args)
+NO_OPTIONS = '\x1e{"version": "", "names": [], "all": false}'
 OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
@@ -101,6 +102,7 @@ def test_where_its_container_has_ended_up_is_the_remedy(up: FakeFleet, raycluste
 def test_serve_starts_a_rank_on_each_host_and_says_where_it_answers(
     up: FakeFleet, raycluster: Raycluster
 ) -> None:
+    up.on("gpu1", sent("sources"), Output(0, NO_OPTIONS))
     up.on("*", sent(payload.FOLDER), Output(0))
     up.on("gpu1", sent("400"), Output(0, rank(0)))
     up.on("gpu2", sent("400"), Output(0, rank(1)))
@@ -120,6 +122,7 @@ def test_a_rank_that_fails_is_told_with_its_cause_and_all_are_stopped(
     state = {"is": "ended", "since": 1, "starts": 1}
     ended = {"supervised": False, "trouble": "nothing is served"}
     why = "vLLM on gpu2 ended with exit code 1"
+    up.on("gpu1", sent("sources"), Output(0, NO_OPTIONS))
     up.on("*", sent(payload.FOLDER), Output(0))
     up.on("gpu1", sent("400"), Output(0, rank(0, state=state | {"exit_code": -15, "why": why}, **ended)))
     up.on("gpu2", sent("400"), Output(0, rank(1, state=state | {"exit_code": 1}, lines=[OOM], **ended)))
