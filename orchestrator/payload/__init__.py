@@ -19,7 +19,7 @@ Name = Literal[
 
 MODELS = ("model_cache.py", "model_snapshots.py")
 BEFORE = {
-    "models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
+    "models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py", "model_shape.py"),
     "model_stream": ("common.py", *MODELS, "model_copy.py"),
     "model_pull": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
     "vllm_options": (),

@@ -18,7 +18,7 @@ SHA1, SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 UNFINISHED = re.compile(r"\.(incomplete|raycluster-part)$")
 MARGIN = 64 << 20  # bytes to leave free on a disk
 LISTS = ".raycluster"  # in a model's folder: what its commits consist of, as the hub said when it was pulled
-PLACES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+HUB_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
 HEADER_BYTES = 100 << 20  # no header of safetensors is longer:
 # https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
@@ -85,10 +85,10 @@ def hub_folder(environ):
     """Where this user's Hugging Face keeps models. A variable that is empty is a value to it: the working folder."""
     if environ.get("VLLM_USE_MODELSCOPE", "").lower() in ("1", "true"):
         raise Trouble("modelscope", "VLLM_USE_MODELSCOPE")
-    for name in (*PLACES, "HF_HOME", "XDG_CACHE_HOME"):
-        if environ.get(name) == "" and not any(environ.get(each) for each in PLACES):
+    for name in (*HUB_VARIABLES, "HF_HOME", "XDG_CACHE_HOME"):
+        if environ.get(name) == "" and not any(environ.get(each) for each in HUB_VARIABLES):
             raise Trouble("empty-variable", name)
-    given = next((environ[name] for name in PLACES if environ.get(name)), None)
+    given = next((environ[name] for name in HUB_VARIABLES if environ.get(name)), None)
     cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = environ.get("HF_HOME") or os.path.join(cache, "huggingface")
     return os.path.expandvars(os.path.expanduser(given or os.path.join(home, "hub")))

@@ -1,6 +1,7 @@
 """Models in the cache of a container's user, sent as text: told of, verified by their hashes, removed.
 
 python3 -c TEXT look MODELS      a line of JSON: the cache, and all models in it or those that are named
+python3 -c TEXT fit MODELS       the same, with the shapes of these models, and the GPUs that can be seen
 python3 -c TEXT verify MODELS    reads every byte, with a line of JSON each second and one at the end; ends with
                                  standard input
 python3 -c TEXT drop MODELS      the same, and removes what is damaged, to be brought anew
@@ -18,6 +19,7 @@ from common import input_ended
 from model_cache import Trouble, checked_hub, folder_of, hub_folder, mount_points, tell
 from model_hashes import judge
 from model_removal import remove, unshared
+from model_shape import gpus, shape_of
 from model_snapshots import Folder, Model, models_in
 
 MOST = 20  # names of files that are told
@@ -29,8 +31,8 @@ def main(act, words):
         ended = input_ended()
         threading.Thread(target=lambda: ended.wait() and os._exit(1), daemon=True).start()
     try:
-        if act == "look":
-            look(models)
+        if act in ("look", "fit"):
+            look(models, fitting=act == "fit")
         elif act == "remove":
             remove(cache(), models)
         else:
@@ -64,7 +66,7 @@ def found(words):
     return [each for each in (*folders, *named) if each.snapshots]
 
 
-def look(words):
+def look(words, fitting=False):
     models = found(words)
     place = next((each for each in words if each.startswith("/")), "") or cache()
     disk = os.statvfs(place if os.path.exists(place) else "/")
@@ -72,13 +74,14 @@ def look(words):
         hub=place,
         user=os.getuid(),
         free=disk.f_bavail * disk.f_frsize,
-        models=[told(each) for each in models],
+        models=[told(each, fitting) for each in models],
+        gpus=gpus() if fitting else [],
         unused=sum(size for _, size in unshared(place)) if not words else 0,
     )
 
 
-def told(model):
-    revisions = [told_of(model, commit, each) for commit, each in sorted(model.snapshots.items())]
+def told(model, fitting):
+    revisions = [told_of(model, commit, each, fitting) for commit, each in sorted(model.snapshots.items())]
     astray = [name for name, commit in model.refs.items() if commit not in model.snapshots]
     return {
         "name": model.name,
@@ -90,7 +93,7 @@ def told(model):
     }
 
 
-def told_of(model, commit, snapshot):
+def told_of(model, commit, snapshot, fitting):
     files = snapshot.files
     expected = [files[name].expected or 0 for name in snapshot.bad]
     return {
@@ -104,6 +107,7 @@ def told_of(model, commit, snapshot):
         "bad": {name: files[name].state for name in snapshot.bad[:MOST]},
         "lacks": snapshot.lacks()[:MOST],
         "offline": snapshot.is_fit_offline(model.folder, commit),
+        "shape": shape_of(snapshot) if fitting else None,
     }
 
 

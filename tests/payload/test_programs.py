@@ -108,3 +108,20 @@ def test_the_working_folder_of_an_image_lends_no_modules(tmp_path: Path) -> None
     program = [sys.executable, "-c", payload.program("probe"), "where", "sh"]
     ran = subprocess.run(program, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=20)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", get_args(payload.Name))
+def test_no_name_of_a_program_has_a_second_meaning_in_a_file_that_is_sent_with_it(name: payload.Name) -> None:
+    """They are one text, in which the last meaning would count for all."""
+    tree = ast.parse(payload.program(name))
+    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    stored = [
+        each.id
+        for node in assigned
+        for target in node.targets
+        for each in ast.walk(target)
+        if isinstance(each, ast.Name)
+    ]
+    names = [*defined, *stored]
+    assert sorted(names) == sorted(set(names))

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.model_shape import Gpu, Shape, parse_gpus, parse_shape
 from orchestrator.plan.facts.sections import RECORD
 from orchestrator.plan.problem import quoted
 from orchestrator.plan.progress import Progress
@@ -57,7 +58,7 @@ class Revision:
     """A commit of a model on a host. `names`: what it is called, such as main; `files` of `of` are good.
 
     `missing`: bytes that are known to be missing; `bad`: the first of the bad files; `lacks`: of what vLLM needs;
-    `offline`: whether vLLM finds all of it without the hub.
+    `offline`: whether vLLM finds all of it without the hub. `shape`: where it was asked for, and is known.
     """
 
     commit: str
@@ -70,6 +71,7 @@ class Revision:
     bad: tuple[BadFile, ...]
     lacks: tuple[str, ...]
     offline: bool = False
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,16 @@ class HeldModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelCache:
-    """A host's cache of models, as its container sees it. `free`, `unused`: bytes on its disk, and of no model's."""
+    """A host's cache of models, as its container sees it. `free`, `unused`: bytes on its disk, and of no model's.
+
+    `gpus`: where they were asked for, and tell of themselves.
+    """
 
     hub: str
     free: int
     unused: int
     models: tuple[HeldModel, ...]
+    gpus: tuple[Gpu, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +137,15 @@ def title(name: str, names: tuple[str, ...], commit: str) -> str:
 
 
 def parse_cache(stdout: str, stderr: str) -> ModelCache | Unreachable:
-    """The answer of `look`."""
+    """The answer of `look` or `fit`."""
     told = last_answer(stdout)
     try:
         if told is None or "trouble" in told:
             return (
                 ModelCache("", 0, 0, ()) if told and told["trouble"] == NO_FOLDER else trouble(told, stderr)
             )
-        return ModelCache(told["hub"], told["free"], told["unused"], tuple(map(_model, told["models"])))
+        models, gpus = tuple(map(_model, told["models"])), parse_gpus(told.get("gpus"))
+        return ModelCache(told["hub"], told["free"], told["unused"], models, gpus)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return Unreachable(f"its answer about models cannot be read: {error!r}", detail=stdout[-1000:])
 
@@ -293,6 +300,7 @@ def _revision(told: Mapping[str, Any]) -> Revision:
         bad=_bad(told["bad"]),
         lacks=tuple(told["lacks"]),
         offline=bool(told.get("offline")),
+        shape=parse_shape(told.get("shape")),
     )
 
 

@@ -51,6 +51,28 @@ NODES = Option("--nnodes", "-n", since="0.11.1")
 NODE_RANK = Option("--node-rank", "-r", since="0.11.1")
 MASTER = Option("--master-addr", since="0.11.1")
 MASTER_PORT = Option("--master-port", since="0.11.1")
+EXPERT_PARALLEL = Option("--enable-expert-parallel", "-ep", flag=True)
+LENGTH = Option("--max-model-len")
+UTILIZATION = Option("--gpu-memory-utilization")
+CACHE_BYTES = Option("--kv-cache-memory-bytes")
+CACHE_TYPE = Option("--kv-cache-dtype")
+BATCHED_TOKENS = Option("--max-num-batched-tokens")
+SEQUENCES = Option("--max-num-seqs")
+BLOCK = Option("--block-size")
+WINDOWS_OFF = Option("--disable-hybrid-kv-cache-manager", flag=True)
+QUANTIZATION = Option("--quantization", "-q")
+NUMBERS = Option("--dtype")
+DECODE_CONTEXT = Option("--decode-context-parallel-size", "-dcp")
+MEMORY_OTHERWISE: tuple[Option, ...] = (
+    Option("--cpu-offload-gb"),
+    Option("--offload-backend"),
+    Option("--speculative-config", "-sc"),
+    Option("--enable-lora", flag=True),
+    Option("--hf-overrides"),
+    Option("--num-gpu-blocks-override"),
+    Option("--kv-transfer-config"),
+)
+"""What changes how much memory it takes by more than is estimated here."""
 
 OPTIONS: tuple[Option, ...] = (
     *(HELP, MODEL, HOST, PORT, UDS, GRPC, CERTIFICATE, CLIENT_CERTIFICATES, API_KEY, HEADLESS, API_SERVERS),
@@ -60,10 +82,23 @@ OPTIONS: tuple[Option, ...] = (
     Option("--data-parallel-address", "-dpa"),
     Option("--data-parallel-rpc-port", "-dpp"),
     Option("--data-parallel-supervisor-port", since="0.22.0"),
-    Option("--decode-context-parallel-size", "-dcp"),
+    DECODE_CONTEXT,
     Option("--diffusion-config", "-dc", since="0.24.0"),
     Option("--ssl-keyfile"),
     Option("--ssl-ca-certs"),
+    # These decide how much memory it takes.
+    *(
+        EXPERT_PARALLEL,
+        LENGTH,
+        UTILIZATION,
+        CACHE_BYTES,
+        CACHE_TYPE,
+        BATCHED_TOKENS,
+        SEQUENCES,
+        BLOCK,
+        WINDOWS_OFF,
+    ),
+    *(QUANTIZATION, NUMBERS, *MEMORY_OTHERWISE),
 )
 SPELLINGS = {spelling: option for option in OPTIONS for spelling in (option.name, option.short) if spelling}
 OFF = {f"--no-{option.name[2:]}": option for option in OPTIONS if option.flag}

@@ -1,18 +1,29 @@
-"""How a model is spread over GPUs: tensor parallel within a host, pipeline parallel across.
+"""How a model is spread over GPUs: tensor parallel within a host, pipeline parallel across, experts over all of them.
 
-As vLLM's documentation advises: https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html
+As vLLM's documentation advises: https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html, and for experts
+https://docs.vllm.ai/en/latest/serving/expert_parallel_deployment/
 
 Data-parallel ranks and prefill-context-parallel ones have GPUs of their own; decode-context and expert parallel
 spread over those of the others (`vllm/config/parallel.py`, vLLM 0.11.0 to 0.33.0).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import reduce
 from math import gcd, prod
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.facts.model_shape import Shape
 from orchestrator.plan.problem import plural
-from orchestrator.plan.serving.arguments import CONTEXT, DATA, PIPELINE, TENSOR, Given, Option
+from orchestrator.plan.serving.arguments import (
+    CONTEXT,
+    DATA,
+    EXPERT_PARALLEL,
+    PIPELINE,
+    TENSOR,
+    Given,
+    Option,
+)
 
 FEWER = "ask for fewer, or leave the sizes out"
 KINDS: Mapping[Option, str] = {
@@ -51,10 +62,11 @@ def ranks(sizes: Mapping[Option, int]) -> int:
     return prod(size or 1 for size in sizes.values())
 
 
-def choose(gpus: Mapping[str, int], given: Given) -> Parallelism:
+def choose(gpus: Mapping[str, int], given: Given, shape: Shape | None = None) -> Parallelism:
     """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win.
 
-    Where a given one leaves no way to use all, fewer are used before a group would lie across hosts.
+    Where a given one leaves no way to use all, fewer are used before a group would lie across hosts. With a `shape` no
+    size is chosen that vLLM could not cut the model to.
     """
     sizes = {option: given.number(option) for option in KINDS}
     counts = [count for count in gpus.values() if count]
@@ -62,23 +74,91 @@ def choose(gpus: Mapping[str, int], given: Given) -> Parallelism:
     others = (sizes[DATA] or 1) * (sizes[CONTEXT] or 1)
     if sizes_given(given) or not total or total % others or not _whole(counts, total // (sizes[DATA] or 1)):
         return Parallelism((), "", sizes)
-    chosen = []  # what is not given
+    chosen, why = [], ""  # what is not given
     share = total // others
+    whole = EXPERT_PARALLEL in given  # whether each expert stays whole
     if not sizes[TENSOR]:
         pipeline = sizes[PIPELINE]
-        sizes[TENSOR] = _tensor(counts, share, pipeline, others) if pipeline else gcd(within, share)
+        wanted = _tensor(counts, share, pipeline, others) if pipeline else gcd(within, share)
+        sizes[TENSOR] = _cuttable(wanted, shape, whole=whole)
+        why = "" if sizes[TENSOR] == wanted else f"; {uncut(shape, wanted, whole=whole)}"
         chosen.append(TENSOR)
     if not sizes[PIPELINE]:
         tensor = sizes[TENSOR]
-        sizes[PIPELINE] = max(
-            1, share // tensor if share % tensor == 0 else _groups(counts, tensor) // others
-        )
+        stages = max(1, share // tensor if share % tensor == 0 else _groups(counts, tensor) // others)
+        sizes[PIPELINE] = min(stages, shape.layers) if shape else stages
         chosen.append(PIPELINE)
     args = tuple(word for option in chosen for word in (option.name, str(sizes[option])))
     said = ", ".join(f"{KINDS[option]} parallel {sizes[option]}" for option in chosen)
     used = ranks(sizes)
     few = f"; {used} of {total} are used" if used < total else ""
-    return Parallelism(args, f"{said}, for {_describe(counts)}{few}", sizes)
+    return Parallelism(args, f"{said}, for {_describe(counts)}{why}{few}", sizes)
+
+
+def candidates(gpus: Mapping[str, int], given: Given, shape: Shape) -> Iterator[Parallelism]:
+    """Ways to spread a model, those on the fewest hosts first.
+
+    On several hosts, one of experts has them spread over all GPUs, and its attention in data-parallel ranks; only then
+    in pipeline stages. Where sizes are given, or hosts differ, there is one way.
+    """
+    counts = [count for count in gpus.values() if count]
+    alone = any(option in given for option in (*KINDS, EXPERT_PARALLEL)) or len(set(counts)) != 1
+    if alone:
+        yield choose(gpus, given, shape)
+        return
+    names, total = [name for name, count in gpus.items() if count], sum(counts)
+    for hosts in range(1, len(names) + 1):
+        some = {name: gpus[name] for name in names[:hosts]}
+        by_experts = _by_experts(some, shape) if shape.experts and hosts > 1 else ()
+        for way in (*by_experts, choose(some, given, shape)):
+            left = f"; {total - way.ranks} of {total} GPUs are left" if hosts < len(names) else ""
+            yield replace(way, why=f"{way.why}{left}")
+
+
+def _by_experts(gpus: Mapping[str, int], shape: Shape) -> Iterator[Parallelism]:
+    """With attention as narrow as copies none of its KV cache, and as wide as a host, which takes the least memory."""
+    counts = list(gpus.values())
+    total = sum(counts)
+    narrow = 1 if shape.latent else gcd(counts[0], shape.kv_heads)
+    for wanted in dict.fromkeys((narrow, counts[0])):
+        tensor = _cuttable(wanted, shape, whole=True)
+        data = total // tensor
+        if tensor * data > shape.experts:
+            continue
+        sizes = {**dict.fromkeys(KINDS, 0), TENSOR: tensor, DATA: data}
+        args = (TENSOR.name, str(tensor), DATA.name, str(data), EXPERT_PARALLEL.name)
+        said = f"its {shape.experts} experts over all, tensor parallel {tensor}, data parallel {data}"
+        yield Parallelism(args, f"{said}, for {_describe(counts)}", sizes)
+
+
+def _cuttable(wanted: int, shape: Shape | None, *, whole: bool) -> int:
+    """The largest part of a tensor size that the model can be cut to."""
+    parts = (size for size in range(wanted, 0, -1) if wanted % size == 0)
+    return next(size for size in parts if size == 1 or not uncut(shape, size, whole=whole))
+
+
+def uncut(shape: Shape | None, tensor: int, *, whole: bool = False) -> str:
+    """Why vLLM cannot cut the model to that tensor size; empty where it can, or nobody knows.
+
+    Heads: `verify_with_parallel_config` of `config/model.py`, and the attention of each model, which copies heads of
+    the KV cache only where every rank has one. Widths: `divide` of `distributed/utils.py`, in the layers of
+    `model_executor/layers`; what is quantised, in whole blocks. The vocabulary: filled up to 64 first. All of vLLM
+    0.32. `whole`: whether experts are not cut.
+    """
+    if shape is None or tensor == 1:
+        return ""
+    if shape.heads % tensor:
+        return f"its {shape.heads} heads cannot be cut by {tensor}"
+    keys = shape.kv_heads
+    if not shape.latent and (keys % tensor if keys >= tensor else tensor % keys):
+        return f"its {plural(keys, 'head')} of the KV cache cannot be cut by {tensor}"
+    for width in (*shape.cut, *(() if whole or not shape.expert else (shape.expert,))):
+        if width % tensor or (width // tensor) % (shape.grain if width % shape.grain == 0 else 1):
+            blocks = f" in blocks of {shape.grain}" if width % tensor == 0 else ""
+            return f"its width of {width} cannot be cut by {tensor}{blocks}"
+    if -(-shape.vocabulary // 64) * 64 % tensor:
+        return f"its vocabulary of {shape.vocabulary} cannot be cut by {tensor}"
+    return ""
 
 
 def _tensor(counts: list[int], share: int, pipeline: int, others: int) -> int:

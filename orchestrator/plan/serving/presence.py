@@ -1,9 +1,11 @@
 """Presence of a model on the hosts that are to serve it: who lacks what, told before anything starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
+from orchestrator.plan.facts.model_shape import Gpu, Shape
 from orchestrator.plan.facts.models import Lookup, ModelCache, Revision
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.progress import size
@@ -24,12 +26,21 @@ KNOWN_FORMATS = ("auto", "safetensors", "hf")
 class Presence:
     """`offline`: whether every host has all of it, the same, so that vLLM need not ask the hub.
 
-    `lacking`: the hosts that lack something that they can download; `refusals`: something that they cannot.
+    `lacking`: the hosts that lack something that they can download; `refusals`: something that they cannot. `shape`:
+    the model's, where a host has its configuration; `gpus`: of each host, the one with the least memory.
     """
 
     offline: bool = False
     lacking: tuple[HostProblem, ...] = ()
     refusals: tuple[HostProblem, ...] = ()
+    shape: Shape | None = None
+    gpus: Mapping[str, Gpu] = field(default_factory=dict)
+
+    def gpu(self, hosts: Iterable[str]) -> Gpu | None:
+        """The one with the least memory on these hosts; None where one of them does not tell."""
+        found = [self.gpus.get(host) for host in hosts]
+        told = [each for each in found if each]
+        return min(told, key=lambda gpu: gpu.memory) if told and len(told) == len(found) else None
 
 
 NOT_LOOKED_AT = Presence()
@@ -59,13 +70,16 @@ def presence(model: Model, caches: Mapping[str, Lookup]) -> Presence:
     whole = {host: each for host, each in found.items() if each and not each.lacks}
     source = next(iter(whole), "")
     told = tuple(_lacking(model.name, found, source))
+    shapes = [each.shape for each in (*whole.values(), *found.values()) if each and each.shape]
+    shape = max(shapes, key=lambda shape: bool(shape.weights.layers), default=None)
+    gpus = {host: min(each.gpus, key=lambda gpu: gpu.memory) for host, each in known.items() if each.gpus}
     if model.name.startswith("/"):
-        return Presence(refusals=told)
+        return Presence(refusals=told, shape=shape, gpus=gpus)
     same = len({each.commit for each in whole.values()}) == 1
     unlike = tuple(_unlike(model.name, whole)) if whole and not same else ()
     fit = all(each.offline for each in whole.values()) and not any(each in given for each in FURTHER)
     offline = bool(whole) and len(whole) == len(caches) and same and fit
-    return Presence(offline, (*told, *unlike))
+    return Presence(offline, (*told, *unlike), shape=shape, gpus=gpus)
 
 
 def revision_of(model: Model) -> str:

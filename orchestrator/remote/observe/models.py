@@ -41,11 +41,14 @@ def look_at_models(
     fleet: Fleet,
     tell: Tell,
     cancel: Event,
+    *,
+    fit: bool = False,
 ) -> dict[str, Lookup]:
-    """What each host has of these models, or of all."""
+    """What each host has of these models, or of all. `fit`: with their shapes, and its GPUs' memory."""
 
     def ask(node: Node) -> Lookup:
-        return _ask(docker.models(cluster, node, "look", names), node, fleet, cancel, parse_cache)
+        act = "fit" if fit else "look"
+        return _ask(docker.models(cluster, node, act, names), node, fleet, cancel, parse_cache)
 
     return ask_all(nodes, ask, tell, "Look at the models", "inspecting")
 

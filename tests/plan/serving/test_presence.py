@@ -1,9 +1,12 @@
 """Who lacks what of a model is told before it is served."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.host import Unreachable
+from orchestrator.plan.facts.model_shape import Gpu, Shape, Weights
 from orchestrator.plan.facts.models import HeldModel, Lookup, ModelCache, Revision, State
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
 from tests.typed_lines import plainly
@@ -112,3 +115,30 @@ def test_a_folder_that_a_host_lacks_is_no_model_that_it_could_download() -> None
     assert fix == "`raycluster model copy --from gpu1 /data/mine` brings it there"
     assert found.refusals
     assert not found.lacking
+
+
+SHAPE = Shape("llama", 2, 2, 2, 8, 4096, Weights(0))
+SMALL, LARGE = Gpu("small", 24 << 30), Gpu("large", 80 << 30)
+
+
+def knowing(shape: Shape | None, *gpus: Gpu, lacks: tuple[str, ...] = ()) -> ModelCache:
+    here = cache(*lacks)
+    (model,) = here.models
+    revisions = (replace(model.revisions[0], shape=shape),)
+    return replace(here, models=(replace(model, revisions=revisions),), gpus=gpus)
+
+
+def test_the_shape_is_told_by_whoever_has_it_best_of_all_with_its_weights() -> None:
+    weighed = replace(SHAPE, weights=Weights(10, (5, 5)))
+    found = presence(MODEL, {"gpu1": knowing(SHAPE), "gpu2": knowing(weighed, lacks=("x",)), "gpu3": NOTHING})
+    assert found.shape == weighed
+    assert presence(MODEL, {"gpu1": NOTHING}).shape is None
+
+
+def test_the_smallest_gpu_of_hosts_is_known_where_each_of_them_tells() -> None:
+    caches = {"gpu1": knowing(None, LARGE, SMALL), "gpu2": knowing(None, LARGE), "gpu3": NOTHING}
+    found = presence(MODEL, caches)
+    assert found.gpu(("gpu1", "gpu2")) == SMALL
+    assert found.gpu(("gpu2",)) == LARGE
+    assert found.gpu(("gpu2", "gpu3")) is None
+    assert found.gpu(()) is None

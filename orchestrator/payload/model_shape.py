@@ -1,0 +1,131 @@
+"""Shape of a model, as its configuration and the headers of its weights tell it; no weight is read.
+
+`payload.program` puts this text before that of `models`. A file of safetensors begins with 8 bytes, the length of its
+header, and that, JSON: https://huggingface.co/docs/safetensors/index#format
+"""
+
+import os
+import re
+import subprocess
+
+from model_cache import INDEX, entries, read_json, read_text, safetensors_header
+
+LONGEST_LIST, LONGEST_TEXT, DEEPEST = 1000, 200, 4  # of what a configuration says: more is no shape
+LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer|block)\.(\d{1,4})\.")
+BESIDE = re.compile(r"vision|visual|audio|image|speech|projector")
+"""What turns pictures and sounds into tokens has layers of its own."""
+FIRST = re.compile(r"embed_tokens|tok_embeddings|word_embeddings|\bwte\b|embed_in")
+LAST = re.compile(r"lm_head|embed_out|^output\.")
+EXPERTS = re.compile(r"\.experts\.")
+GPU_SECONDS = 10
+ROW = re.compile(r"(.+), (\d+), (?!Enabled)\S+")
+AMD = "/sys/class/drm"
+MIB = 1 << 20
+LONGEST_CONFIG, LARGEST = 4 * MIB, 1 << 50  # bytes of the file; and of anything that it counts
+
+
+def shape_of(snapshot):
+    """What a snapshot tells of its shape; None where it has no configuration."""
+    config = snapshot.files.get("config.json")
+    readable = config and config.state == "there" and config.size <= LONGEST_CONFIG
+    said = read_json(config.real) if readable else None
+    if not isinstance(said, dict):
+        return None
+    return {"config": pruned(said), "tokens": tokenizer_length(snapshot), "weights": weights_of(snapshot)}
+
+
+def pruned(value, depth=0):
+    """Without what is no shape: long lists, such as names of labels, and long texts."""
+    if isinstance(value, dict):
+        kept = {} if depth == DEEPEST else {key: pruned(each, depth + 1) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if each is not None and len(key) <= LONGEST_TEXT}
+    if isinstance(value, list):
+        kept = [pruned(each, depth + 1) for each in value] if len(value) <= LONGEST_LIST else []
+        return kept if kept and None not in kept else None
+    return None if isinstance(value, str) and len(value) > LONGEST_TEXT else value
+
+
+def tokenizer_length(snapshot):
+    """How long a text its tokenizer takes; 0 where that is not told."""
+    file = snapshot.files.get("tokenizer_config.json")
+    said = read_json(file.real) if file and file.state == "there" else None
+    length = said.get("model_max_length") if isinstance(said, dict) else None
+    return int(length) if isinstance(length, (int, float)) and 0 < length < LARGEST else 0
+
+
+def weights_of(snapshot):
+    """Bytes of its weights by part and by type of number; in all, as its index has it; and of how many files.
+
+    A file that was cut short has its header still.
+    """
+    good = {name for name, each in snapshot.files.items() if each.state == "there"}
+    names = [each for each in snapshot.weights(good) if not each.endswith(".json")]
+    files = [snapshot.files[each] for each in names if each in snapshot.files]
+    parts, read = {}, 0
+    for file in files:
+        header = safetensors_header(file.real, file.size) if file.state in ("there", "short") else None
+        if header and file.path.endswith(".safetensors"):
+            add(parts, header[1])
+            read += 1
+    index = read_json(os.path.join(snapshot.top, INDEX), {})
+    told = index.get("metadata") if isinstance(index, dict) else None
+    total = told.get("total_size") if isinstance(told, dict) else None
+    return {
+        "parts": parts,
+        "read": read,
+        "of": len(names),
+        "total": int(total) if isinstance(total, (int, float)) and 0 < total < LARGEST else 0,
+        "bytes": sum(each.size for each in files if each.state == "there"),
+    }
+
+
+def add(parts, tensors):
+    for name, each in tensors.items():
+        offsets = each.get("data_offsets")
+        begin, end = offsets[:2] if isinstance(offsets, list) and offsets[1:] else (None, None)
+        if isinstance(begin, int) and isinstance(end, int) and isinstance(each.get("dtype"), str):
+            sizes = parts.setdefault(part_of(name), {})
+            sizes[each["dtype"]] = sizes.get(each["dtype"], 0) + end - begin
+
+
+def part_of(name):
+    """`first` and `last` are at the model's ends, `layer 7` and `experts 7` between, `rest` is all else."""
+    layer = LAYER.search(name)
+    if BESIDE.search(name):
+        return "rest"
+    if layer:
+        return f"{'experts' if EXPERTS.search(name) else 'layer'} {int(layer.group(1))}"
+    return "first" if FIRST.search(name) else "last" if LAST.search(name) else "rest"
+
+
+def gpus():
+    """Name and bytes of each GPU that can be seen here, in order; none where nothing tells of them.
+
+    One that is cut up (MIG) and one that has the host's memory tell nothing that a part of it has.
+    """
+    return nvidia() or amd()
+
+
+def nvidia():
+    asked = "--query-gpu=name,memory.total,mig.mode.current", "--format=csv,noheader,nounits"
+    try:
+        # One that hangs does so past any signal: it is left alone then.
+        running = subprocess.Popen(
+            ["nvidia-smi", *asked],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        told = running.communicate(timeout=GPU_SECONDS)[0].decode(errors="replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    rows = [ROW.fullmatch(line.strip()) for line in told.splitlines()]
+    if running.returncode or None in rows:
+        return []
+    return [{"name": row.group(1), "bytes": int(row.group(2)) * MIB} for row in rows]
+
+
+def amd():
+    cards = sorted(each for each in entries(AMD) if re.fullmatch(r"card\d+", each))
+    sizes = [read_text(os.path.join(AMD, each, "device/mem_info_vram_total")).strip() for each in cards]
+    return [{"name": "AMD", "bytes": int(size)} for size in sizes if size.isdigit() and int(size) > MIB << 10]

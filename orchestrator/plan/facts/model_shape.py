@@ -1,0 +1,323 @@
+"""Shape of a model: what its configuration and the headers of its weights tell of layers, heads and bytes.
+
+The names are those of transformers' configurations; how they are read is vLLM's way, seen in
+`transformers_utils/model_arch_config_convertor.py` and `config/model.py` of vLLM 0.32.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator.frozen import dataclass
+
+MOST, MOST_LAYERS = 1 << 50, 10_000
+NARROWED = {"F64": 4, "F32": 2}
+"""Types of numbers that vLLM loads as two bytes each, and by how much they shrink, where a model is not quantised."""
+DEFAULT_LENGTH = 2048
+"""VLLM's, where a configuration tells none."""
+
+TEXT = ("text_config", "language_config", "llm_config", "thinker_config")
+"""Where a model of several kinds of input keeps the configuration of its language model."""
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+HEADS = ("num_attention_heads", "n_head", "n_heads")
+KV_HEADS = (
+    "n_head_kv",
+    "num_kv_heads",
+    "num_key_value_heads",
+    "multi_query_group_num",
+    "num_attention_groups",
+)
+HIDDEN = ("hidden_size", "n_embd", "d_model")
+EXPERTS = ("num_experts", "moe_num_experts", "n_routed_experts", "num_local_experts")
+LENGTHS = (
+    *("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length"),
+    *("max_target_positions", "max_sequence_length", "max_seq_length", "seq_len"),
+)
+MLA = frozenset(
+    (
+        *(
+            "deepseek_v2",
+            "deepseek_v3",
+            "deepseek_v32",
+            "deepseek_mtp",
+            "glm_moe_dsa",
+            "glm4_moe_lite",
+            "kimi_k2",
+        ),
+        *("longcat_flash", "pangu_ultra_moe", "axk1"),
+    )
+)
+"""Types of models that vLLM serves with multi-head latent attention."""
+ALL_WINDOWED = frozenset(("mistral", "mixtral", "phi3", "phimoe", "starcoder2", "ministral"))
+"""Types of models whose `sliding_window` is every layer's."""
+EVERY_NTH_IS_FULL = {"gemma2": 2, "gemma3_text": 6, "gemma3": 6, "cohere2": 4}
+"""Types of models of which every so many layers have none, where the configuration does not list them."""
+DEFAULTS: Mapping[str, Mapping[str, int]] = {
+    "gemma3_text": {
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "max_position_embeddings": 131072,
+        "vocab_size": 262208,
+    },
+}
+"""What transformers fills in, and configurations on the hub leave out."""
+
+STATES = re.compile(
+    r"mamba|ssm_|linear_(conv|num|attn|key|value)|attn_layer_period|full_attention_interval|hybrid_override_pattern"
+    r"|layers_block_type|lru_width|state_size|time_mix|rwkv"
+)
+OWN_WAYS = (
+    ("is_encoder_decoder", "it has cross-attention"),
+    ("add_cross_attention", "it has cross-attention"),
+    ("cross_attention_layers", "it has cross-attention"),
+    ("attention_chunk_size", "its attention works in chunks"),
+    ("compress_ratios", "it compresses its KV cache"),
+    ("index_topk", "its sparse attention keeps an index, too"),
+    ("num_kv_shared_layers", "its layers share KV caches"),
+    ("global_head_dim", "its layers have heads of several sizes"),
+    ("block_configs", "its layers differ from each other"),
+    ("attn_config", "its attention is configured in a way of its own"),
+    ("attention_other_setting", "its layers differ from each other"),
+)
+"""Keys that, with a value, tell of another KV cache than the formulae know, and why."""
+STATE = "some of its layers keep a state in place of a KV cache (mamba, linear attention)"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Bytes of a model's weights in memory. `total`: of all; 0 where they are not known.
+
+    By layer: `layers` without experts, `experts`; `first`: the embedding; `last`: the output's; `rest`: all else, such
+    as a vision tower. Those are empty where a header was missing.
+    """
+
+    total: int
+    layers: tuple[int, ...] = ()
+    experts: tuple[int, ...] = ()
+    first: int = 0
+    last: int = 0
+    rest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What decides how a model can be cut and what it takes.
+
+    `latent`: numbers that MLA keeps per token and layer, 0 without it; `windows`: of each layer, 0 where it sees all.
+    `cut`: widths that tensor parallelism divides, `expert`: an expert's; in multiples of `grain`, that of its
+    quantisation. `quantized`: how, empty if not; `own_cache`: whether that tells of a KV cache of its own.
+    `longest`: tokens of a sequence. `odd`: why its KV cache cannot be told.
+    """
+
+    kind: str
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    longest: int
+    weights: Weights
+    vocabulary: int = 0
+    cut: tuple[int, ...] = ()
+    experts: int = 0
+    expert: int = 0
+    grain: int = 1
+    latent: int = 0
+    windows: tuple[int, ...] = ()
+    quantized: str = ""
+    own_cache: bool = False
+    odd: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU's name and memory in bytes."""
+
+    name: str
+    memory: int
+
+
+def parse_shape(told: Any) -> Shape | None:
+    """What `payload/model_shape.py` tells; None where that is no shape that is known."""
+    if not isinstance(told, dict) or not isinstance(root := told.get("config"), dict):
+        return None
+    config = _language(root)
+    kind = _text(config, "model_type") or _text(root, "model_type")
+    config = {**DEFAULTS.get(kind, {}), **config}
+    layers, heads = _first(config, LAYERS), _first(config, HEADS)
+    if not layers or not heads or layers > MOST_LAYERS:
+        return None
+    hidden = _first(config, HIDDEN)
+    quantization = next(
+        (each for of in (root, config) if isinstance(each := of.get("quantization_config"), dict)), {}
+    )
+    quantized = _text(quantization, "quant_method")
+    experts, expert, cut = _widths(config)
+    latent = _latent(kind, config)
+    windows, unclear = _windows(kind, config, layers)
+    return Shape(
+        kind=kind,
+        layers=layers,
+        heads=heads,
+        kv_heads=_kv_heads(config, heads),
+        head_dim=_number(config, "head_dim") or hidden // heads,
+        longest=_longest(config, _number(told, "tokens")),
+        weights=_weights(told.get("weights"), layers, bool(quantized)),
+        vocabulary=_number(config, "vocab_size") or _number(root, "vocab_size"),
+        cut=cut,
+        experts=experts,
+        expert=expert,
+        grain=_grain(quantization),
+        latent=latent,
+        windows=windows,
+        quantized=quantized,
+        own_cache=any(quantization.get(each) for each in ("kv_cache_scheme", "kv_cache_quant_algo")),
+        odd=_odd(config, latent) or unclear,
+    )
+
+
+def parse_gpus(told: Any) -> tuple[Gpu, ...]:
+    """The GPUs that it tells of."""
+    rows = told if isinstance(told, list) else []
+    return tuple(Gpu(str(each["name"]), int(each["bytes"])) for each in rows)
+
+
+def _language(root: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in TEXT:
+        if isinstance(inner := root.get(name), dict):
+            return _language(inner)
+    return root
+
+
+def _number(config: Mapping[str, Any], name: str) -> int:
+    """0 where it is none."""
+    value = config.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MOST else 0
+
+
+def _first(config: Mapping[str, Any], names: Sequence[str]) -> int:
+    return next((value for name in names if (value := _number(config, name))), 0)
+
+
+def _text(config: Mapping[str, Any], name: str) -> str:
+    value = config.get(name)
+    return value if isinstance(value, str) and value.isprintable() else ""
+
+
+def _kv_heads(config: Mapping[str, Any], heads: int) -> int:
+    """As many as heads, where nothing else is told; Falcon's older models have one."""
+    if config.get("multi_query") is True and config.get("new_decoder_architecture") is not True:
+        return 1
+    return _first(config, KV_HEADS) or heads
+
+
+def _widths(config: Mapping[str, Any]) -> tuple[int, int, tuple[int, ...]]:
+    """How many experts, how wide each, and what else is as wide as it is told."""
+    experts = _first(config, EXPERTS)
+    inner = _first(config, ("intermediate_size", "ffn_dim", "n_inner"))
+    if not experts:
+        return 0, 0, (inner,) if inner else ()
+    expert = _number(config, "moe_intermediate_size") or inner
+    dense = inner if _number(config, "first_k_dense_replace") else 0
+    shared = _number(config, "shared_expert_intermediate_size")
+    return experts, expert, tuple(filter(None, (dense, shared)))
+
+
+def _latent(kind: str, config: Mapping[str, Any]) -> int:
+    rank = _number(config, "kv_lora_rank")
+    return rank + _number(config, "qk_rope_head_dim") if rank and kind in MLA else 0
+
+
+def _longest(config: Mapping[str, Any], tokenizer: int) -> int:
+    """The longest sequence, as vLLM derives it: `_get_and_verify_max_len` of `config/model.py`."""
+    told = [value for name in LENGTHS if (value := _number(config, name))]
+    longest = float(_number(config, "model_max_length") or min(told, default=DEFAULT_LENGTH))
+    scaling = config.get("rope_scaling") or config.get("rope_parameters")
+    kind = _text(config, "model_type")
+    if isinstance(scaling, dict) and "gemma3" not in kind:
+        way, factor = _text(scaling, "rope_type") or _text(scaling, "type"), scaling.get("factor")
+        if way == "yarn" and (original := _number(scaling, "original_max_position_embeddings")):
+            longest = original
+        if way not in ("su", "longrope", "llama3") and isinstance(factor, int | float) and 1 <= factor < MOST:
+            longest *= factor
+    return int(min(longest, tokenizer or longest))
+
+
+def _windows(kind: str, config: Mapping[str, Any], layers: int) -> tuple[tuple[int, ...], str]:
+    """The window of each layer, and why they are not known."""
+    window, types = _number(config, "sliding_window"), config.get("layer_types")
+    if isinstance(types, list):
+        if set(types) <= {"full_attention", "sliding_attention"} and len(types) == layers:
+            return tuple(window if each == "sliding_attention" else 0 for each in types), ""
+        return (), STATE
+    if not window or config.get("use_sliding_window") is False:
+        return (0,) * layers, ""
+    if nth := EVERY_NTH_IS_FULL.get(kind):
+        nth = _number(config, "sliding_window_pattern") or nth
+        return tuple(window if number % nth else 0 for number in range(1, layers + 1)), ""
+    if kind in ALL_WINDOWED:
+        return (window,) * layers, ""
+    return (), f"which of its layers see only the last {window} tokens is not told"
+
+
+def _odd(config: Mapping[str, Any], latent: int) -> str:
+    """Why its KV cache is none that is known here."""
+    for name, why in OWN_WAYS:
+        if config.get(name):
+            return why
+    if any(STATES.search(name) and value for name, value in config.items()):
+        return STATE
+    if any(name.startswith("swa_") and value for name, value in config.items()):
+        return "its layers have heads of several sizes"
+    if _number(config, "kv_lora_rank") and not latent:
+        return "it has latent attention (MLA), and whether vLLM uses that is not known"
+    if not latent and _number(config, "v_head_dim") not in (0, _number(config, "head_dim")):
+        return "its keys and values differ in size"
+    return ""
+
+
+def _grain(quantization: Mapping[str, Any]) -> int:
+    """What a shard of a quantised matrix has to be a multiple of: a block of its scales, or a group."""
+    blocks = quantization.get("weight_block_size")
+    if isinstance(blocks, list):
+        return max((each for each in blocks if isinstance(each, int)), default=1)
+    return _number(quantization, "group_size") or 1
+
+
+def _weights(told: Any, layers: int, quantized: bool) -> Weights:
+    """By part where every header was read; else all of it, as the index or the files have it."""
+    if not isinstance(told, dict):
+        return Weights(0)
+    read, of = _number(told, "read"), _number(told, "of")
+    parts = told.get("parts")
+    if not isinstance(parts, dict) or not read or read < of:
+        return Weights(_number(told, "total") or (_number(told, "bytes") if not read else 0))
+    sizes = {name: _bytes(each, quantized) for name, each in parts.items()}
+    by_layer = tuple(sizes.get(f"layer {number}", 0) for number in range(layers))
+    # Layers beyond the last are for speculative decoding (MTP), and not loaded without it.
+    experts = tuple(sizes.get(f"experts {number}", 0) for number in range(layers))
+    ends = {name: sizes.get(name, 0) for name in ("first", "last", "rest")}
+    return Weights(sum((*by_layer, *experts, *ends.values())), by_layer, experts, **ends)
+
+
+def _bytes(sizes: Any, quantized: bool) -> int:
+    return sum(_loaded(kind, size, quantized) for kind, size in sizes.items())
+
+
+def _loaded(kind: str, size: int, quantized: bool) -> int:
+    return size if quantized else size // NARROWED.get(kind, 1)
+
+
+def stages(layers: int, count: int) -> Iterator[range]:
+    """The layers of each pipeline stage, as vLLM deals them out: `get_pp_indices` of `distributed/utils.py`.
+
+    What does not come out even goes to the stages before the last.
+    """
+    each, left = divmod(layers, count)
+    sizes = [each] * count
+    for number in range(2, left + 2):
+        sizes[-number] += 1
+    begin = 0
+    for size in sizes:
+        yield range(begin, begin + size)
+        begin += size

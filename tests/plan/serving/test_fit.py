@@ -1,0 +1,406 @@
+"""What a GPU holds of a model, and whether it does: by formula, and as vLLM itself has told of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.plan.facts.model_shape import Gpu, Shape, parse_shape, stages
+from orchestrator.plan.serving.arguments import CONTEXT, DATA, PIPELINE, TENSOR, read
+from orchestrator.plan.serving.fit import (
+    OVERHEAD,
+    Asked,
+    Cache,
+    Estimate,
+    Verdict,
+    asked,
+    count,
+    estimate,
+    grouped,
+    kv_caches,
+    loads,
+    per_token,
+)
+
+from .shapes import (
+    A100,
+    DEEPSEEK_V3,
+    GEMMA3_27B,
+    GIB,
+    GPT_OSS_120B,
+    H100,
+    H200,
+    LLAMA_8B,
+    LLAMA_70B,
+    MIXTRAL,
+    QWEN3_32B,
+    RTX4090,
+    shape,
+    tensors,
+    told,
+    whole,
+)
+
+
+def sizes(tensor: int = 1, pipeline: int = 1, data: int = 1) -> Any:
+    return {TENSOR: tensor, PIPELINE: pipeline, DATA: data, CONTEXT: 0}
+
+
+def fit(of: Shape, gpu: Gpu | None, args: str = "", **cut: int) -> Estimate:
+    return estimate(of, sizes(**cut), read(tuple(args.split())), gpu)
+
+
+def caches(of: Shape, args: str = "", **cut: int) -> list[Cache]:
+    return list(kv_caches(of, sizes(**cut), asked(read(tuple(args.split())), of), H200))
+
+
+def per_token_of_all(of: Shape, args: str = "") -> int:
+    (only,) = caches(of, args)
+    full = sum(window == 0 for window in only.windows)
+    return full * only.pool * only.page // only.block
+
+
+# --- what hf.md has measured and computed ---
+
+
+@pytest.mark.parametrize(
+    ("config", "norms", "parameters", "gib", "per_token"),
+    [
+        (LLAMA_8B, False, 8_030_261_248, 14.96, 131072),
+        (QWEN3_32B, True, 32_762_123_264, 61.02, 262144),
+        (LLAMA_70B, False, 70_553_706_496, 131.42, 327680),
+        (MIXTRAL, False, 46_702_792_704, 86.99, 131072),
+    ],
+)
+def test_weights_and_cache_per_token_are_those_of_the_published_models(
+    config: dict[str, Any], norms: bool, parameters: int, gib: float, per_token: int
+) -> None:
+    of = whole(config, norms=norms)
+    assert of.weights.total == 2 * parameters
+    assert loads(of, sizes()) == (2 * parameters,)
+    assert round(of.weights.total / GIB, 2) == gib
+    assert per_token_of_all(of) == per_token
+
+
+@pytest.mark.parametrize(
+    ("args", "per_token"),
+    [
+        ("", 70272),
+        ("--kv-cache-dtype bfloat16", 70272),
+        ("--kv-cache-dtype fp8", 35136),
+        ("--kv-cache-dtype fp8_ds_mla", 40016),
+    ],
+)
+def test_latent_attention_keeps_one_head_on_every_rank(args: str, per_token: int) -> None:
+    of = shape(DEEPSEEK_V3)
+    assert per_token_of_all(of, args) == per_token
+    assert caches(of, args, tensor=8)[0].page == caches(of, args)[0].page
+
+
+def test_of_windowed_layers_only_the_full_ones_grow_with_the_text() -> None:
+    of = shape(GPT_OSS_120B)
+    assert [(window, len(layers)) for window, layers in grouped(of.windows)] == [(128, 18), (0, 18)]
+    assert per_token_of_all(of) == 36864
+    (only,) = caches(of)
+    window = (128 - 1 + 8192) / 16
+    assert only.blocks(131072) == 131072 / 16 + -(-window // 1) + 1
+
+
+def test_a_small_llama_has_as_many_tokens_as_vllm_says() -> None:
+    """VLLM 0.32 on CPUs, with VLLM_CPU_KVCACHE_SPACE=1: "GPU KV cache size: 1,048,576 tokens"."""
+    tiny = LLAMA_8B | {
+        "num_hidden_layers": 4,
+        "hidden_size": 128,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    (only,) = caches(shape(tiny), "--block-size 128")
+    assert only.pool * only.page // only.block == 1024
+    assert only.blocks_in(GIB) * only.block == 1_048_576
+
+
+def test_a_small_gemma_has_as_many_sequences_as_vllm_says() -> None:
+    """VLLM 0.32 on CPUs: "Maximum concurrency for 8,192 tokens per request: 51.52x"."""
+    text = GEMMA3_27B["text_config"] | {
+        "num_hidden_layers": 12,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+        "sliding_window": 256,
+    }
+    of = shape({"model_type": "gemma3", "text_config": text})
+    assert of.windows.count(256) == 10
+    (only,) = caches(of, "--block-size 128 --max-num-batched-tokens 2048")
+    assert round(only.blocks_in(GIB) / only.blocks(8192), 2) == 51.52
+
+
+def test_groups_of_layers_are_alike_in_size_and_the_last_are_padded() -> None:
+    of = shape(GEMMA3_27B)
+    assert (of.windows.count(1024), of.windows.count(0)) == (52, 10)
+    groups = grouped(of.windows)
+    assert [window for window, _ in groups] == [1024] * 6 + [0]
+    assert max(len(layers) for _, layers in groups) == 10
+    assert round(7 * 10 / 62, 2) == 1.13
+
+
+def test_kinds_of_layers_that_are_almost_as_many_share_groups_of_the_larger() -> None:
+    windows = (128,) * 12 + (0,) * 13
+    assert [len(layers) for _, layers in grouped(windows)] == [12, 13]
+
+
+def test_windows_count_as_full_where_their_own_management_is_off() -> None:
+    of = shape(GPT_OSS_120B)
+    (only,) = caches(of, "--disable-hybrid-kv-cache-manager")
+    assert (only.windows, only.pool) == ((0,), 36)
+
+
+# --- how it is cut ---
+
+
+@pytest.mark.parametrize(("tensor", "heads"), [(1, 8), (2, 4), (8, 1), (16, 1)])
+def test_heads_of_the_cache_are_cut_and_copied_where_there_are_fewer(tensor: int, heads: int) -> None:
+    assert per_token(shape(LLAMA_70B), tensor, 2) == 2 * heads * 128 * 2
+
+
+@pytest.mark.parametrize(
+    ("layers", "count", "dealt"),
+    [
+        (32, 1, [32]),
+        (32, 2, [16, 16]),
+        (61, 2, [31, 30]),
+        (62, 4, [15, 16, 16, 15]),
+        (80, 3, [27, 27, 26]),
+        (5, 4, [1, 1, 2, 1]),
+    ],
+)
+def test_layers_are_dealt_to_stages_as_vllm_does(layers: int, count: int, dealt: list[int]) -> None:
+    assert [len(stage) for stage in stages(layers, count)] == dealt
+
+
+def test_each_end_of_a_pipeline_has_its_own_matrix_and_the_fullest_stage_counts() -> None:
+    of = whole(LLAMA_8B)
+    first, last = loads(of, sizes(pipeline=2)) or ()
+    embedding = 2 * 128256 * 4096
+    assert first + last == of.weights.total
+    assert of.weights.first == of.weights.last == embedding
+    assert abs(first - last) < embedding / 100
+    tied = replace(of, weights=replace(of.weights, last=0))
+    assert loads(tied, sizes(pipeline=2)) == (first, last)
+    assert loads(tied, sizes()) == (of.weights.total - embedding,)
+
+
+def test_experts_are_spread_over_data_parallel_ranks_and_all_else_is_copied() -> None:
+    of = whole(MIXTRAL)
+    experts = sum(of.weights.experts)
+    (here,) = loads(of, sizes(tensor=8, data=2)) or ()
+    assert here == -(-(of.weights.total - experts) // 8) + experts // 16
+
+
+def test_layers_for_speculative_decoding_are_not_counted() -> None:
+    """DeepSeek-V3's file has a 62nd layer, which vLLM leaves out."""
+    of = shape(DEEPSEEK_V3, ("model.layers.60.x", "BF16", (10,)), ("model.layers.61.x", "BF16", (1000,)))
+    assert of.weights.total == 20
+
+
+def test_numbers_are_counted_as_they_are_loaded() -> None:
+    """Without quantisation vLLM has two bytes for each; with it, what the file has."""
+    of = ("model.layers.0.x", "F32", (10,)), ("model.layers.0.y", "BF16", (10,))
+    assert shape(LLAMA_8B, *of).weights.total == 40
+    assert shape(LLAMA_8B | {"quantization_config": {"quant_method": "awq"}}, *of).weights.total == 60
+
+
+def test_without_all_headers_the_index_tells_of_the_weights() -> None:
+    half = told(LLAMA_8B, *list(tensors(LLAMA_8B))[:100], total=16_060_522_496)
+    half["weights"] |= {"read": 2, "of": 4}
+    of = parse_shape(half)
+    assert of
+    assert (of.weights.total, of.weights.layers) == (16_060_522_496, ())
+    assert loads(of, sizes(tensor=8, pipeline=2)) == (16_060_522_496 // 16,) * 2
+    of = replace(of, experts=8)
+    assert loads(of, sizes(tensor=8, data=2)) is None
+
+
+# --- whether it fits ---
+
+
+@pytest.mark.parametrize(
+    ("config", "gpu", "cut", "args", "verdict"),
+    [
+        (LLAMA_8B, H100, {}, "", Verdict.FITS),
+        (LLAMA_8B, RTX4090, {}, "", Verdict.NOT),
+        (LLAMA_8B, RTX4090, {}, "--max-model-len 8192", Verdict.FITS),
+        (LLAMA_8B, RTX4090, {}, "--max-model-len 16384", Verdict.CLOSE),
+        (LLAMA_8B, RTX4090, {"tensor": 2}, "", Verdict.FITS),
+        (LLAMA_70B, H100, {"tensor": 2}, "", Verdict.NOT),
+        (LLAMA_70B, H100, {"tensor": 4}, "", Verdict.FITS),
+        (LLAMA_70B, H100, {"tensor": 2, "pipeline": 2}, "", Verdict.FITS),
+        (QWEN3_32B, H100, {}, "", Verdict.CLOSE),
+        (QWEN3_32B, H100, {}, "--kv-cache-dtype fp8", Verdict.CLOSE),
+        (QWEN3_32B, H200, {}, "", Verdict.FITS),
+        (QWEN3_32B, H200, {}, "--gpu-memory-utilization 0.3", Verdict.NOT),
+    ],
+)
+def test_a_model_is_compared_with_what_may_be_used(
+    config: dict[str, Any], gpu: Gpu, cut: dict[str, int], args: str, verdict: Verdict
+) -> None:
+    assert fit(whole(config), gpu, args, **cut).verdict is verdict
+
+
+def test_an_estimate_adds_up() -> None:
+    found = fit(whole(LLAMA_8B), H100, "--max-model-len 32768")
+    assert found.weights
+    assert found.room
+    assert found.sequence
+    assert found.usable == int(H100.memory * 0.9) == found.weights + OVERHEAD + found.room
+    assert (found.length, found.sequence) == (32768, 32768 * 131072)
+    assert found.longest == 131072  # the model's own
+    assert found.sequences == pytest.approx(found.room / found.sequence, rel=0.001)
+    assert found.most == 1024
+    assert fit(whole(LLAMA_8B), A100).most == 256
+
+
+def test_the_longest_sequence_is_the_last_that_there_is_room_for() -> None:
+    found = fit(whole(QWEN3_32B), H100)
+    assert found.longest
+    assert found.room
+    (only,) = caches(whole(QWEN3_32B))
+    assert only.bytes(found.longest) <= found.room < only.bytes(found.longest + 1)
+
+
+def test_data_parallel_ranks_have_a_cache_each() -> None:
+    one, two = (fit(whole(MIXTRAL), H200, tensor=8, data=data) for data in (1, 2))
+    assert one.sequences
+    assert two.sequences
+    assert two.sequences > 2 * one.sequences
+
+
+def test_a_cache_of_a_given_size_has_to_hold_one_sequence() -> None:
+    of = whole(LLAMA_8B)
+    assert fit(of, H100, f"--kv-cache-memory-bytes {8 * GIB}").verdict is Verdict.NOT
+    held = fit(of, H100, f"--kv-cache-memory-bytes {8 * GIB} --max-model-len 32768")
+    assert (held.verdict, held.room, held.usable) == (Verdict.FITS, 8 * GIB, H100.memory)
+    assert held.sequences == 2
+    assert fit(of, H100, "--kv-cache-memory-bytes 90G --max-model-len 1k").verdict is Verdict.NOT
+
+
+@pytest.mark.parametrize("length", ["-1", "auto"])
+def test_as_long_as_fits_is_found(length: str) -> None:
+    found = fit(whole(LLAMA_8B), RTX4090, f"--max-model-len {length}")
+    assert found.verdict is Verdict.FITS
+    assert found.length == found.longest
+    assert 0 < found.length < 131072
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("4096", 4096),
+        ("32k", 32000),
+        ("32K", 32768),
+        ("1.5k", 1500),
+        ("1M", 1 << 20),
+        ("", 0),
+        ("-1", 0),
+        ("x", 0),
+    ],
+)
+def test_numbers_are_read_as_vllm_reads_them(text: str, number: int) -> None:
+    assert count(text) == number
+
+
+# --- what is not estimated ---
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        ("--quantization fp8", "--quantization is given"),
+        ("-q fp8", "--quantization is given"),
+        ("--cpu-offload-gb 10", "--cpu-offload-gb is given"),
+        ("--speculative-config {}", "--speculative-config is given"),
+        ("--hf-overrides.rope_scaling.factor 4", ""),
+        ("--enable-lora", "--enable-lora is given"),
+        ("--config file.yaml", "--config is given"),
+        ("-dcp 2", "--decode-context-parallel-size is given"),
+        ("--dtype float32", "--dtype is given"),
+        ("--kv-cache-dtype nvfp4", "--kv-cache-dtype nvfp4 is given"),
+    ],
+)
+def test_arguments_that_make_it_another_model_leave_it_to_vllm(args: str, why: str) -> None:
+    found = fit(whole(LLAMA_8B), H100, args)
+    assert found.why == why
+    assert (found.verdict is Verdict.UNKNOWN) is bool(why)
+
+
+def test_the_quantisation_that_a_model_has_may_be_named() -> None:
+    awq = shape(LLAMA_8B | {"quantization_config": {"quant_method": "awq"}}, *tensors(LLAMA_8B))
+    assert fit(awq, H100, "--quantization awq").verdict is Verdict.FITS
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"mamba_d_state": 128}, "a state in place of a KV cache"),
+        ({"linear_num_key_heads": 16}, "a state in place of a KV cache"),
+        ({"layer_types": ["linear_attention"] * 32}, "a state in place of a KV cache"),
+        ({"is_encoder_decoder": True}, "cross-attention"),
+        ({"attention_chunk_size": 8192}, "works in chunks"),
+        ({"kv_lora_rank": 256}, "latent attention"),
+        ({"index_topk": 2048}, "keeps an index"),
+        ({"sliding_window": 4096}, "only the last 4096 tokens"),
+        ({"swa_num_key_value_heads": 4}, "heads of several sizes"),
+        ({"quantization_config": {"quant_method": "fp8", "kv_cache_scheme": {"num_bits": 8}}}, "of its own"),
+    ],
+)
+def test_of_another_cache_only_the_weights_are_told(more: dict[str, Any], why: str) -> None:
+    of = shape(LLAMA_8B | more, *tensors(LLAMA_8B))
+    found = fit(of, H100)
+    assert (found.verdict, found.sequence) == (Verdict.UNKNOWN, None)
+    assert why in found.why
+    assert found.weights == 2 * 8_030_261_248
+    assert fit(of, Gpu("small", 12 * GIB)).verdict is Verdict.NOT
+
+
+def test_without_the_memory_of_a_gpu_what_it_would_hold_is_told() -> None:
+    found = fit(whole(LLAMA_8B), None)
+    assert (found.verdict, found.why) == (Verdict.UNKNOWN, "the memory of its GPUs is not known")
+    assert (found.weights, found.sequence, found.room) == (2 * 8_030_261_248, 131072 * 131072, None)
+    assert fit(shape(LLAMA_8B), H100).why == "the size of its weights is not known"
+
+
+# --- what a configuration tells ---
+
+
+@pytest.mark.parametrize(
+    ("config", "longest"),
+    [
+        (LLAMA_8B, 131072),
+        (DEEPSEEK_V3, 163840),
+        (GPT_OSS_120B, 131072),
+        (GEMMA3_27B, 131072),
+        (LLAMA_8B | {"rope_scaling": {"type": "linear", "factor": 2.0}}, 262144),
+        ({**LLAMA_8B, "max_position_embeddings": None}, 2048),
+    ],
+)
+def test_the_longest_sequence_is_derived_as_vllm_does(config: dict[str, Any], longest: int) -> None:
+    assert shape(config).longest == longest
+
+
+def test_a_tokenizer_may_take_less() -> None:
+    of = parse_shape(told(LLAMA_8B) | {"tokens": 8192})
+    assert of
+    assert of.longest == 8192
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"num_hidden_layers": 32}, {"num_hidden_layers": "32", "num_attention_heads": True}, [], None, 7],
+)
+def test_what_is_no_shape_is_none(config: Any) -> None:
+    assert parse_shape({"config": config, "tokens": 0, "weights": None}) is None
+
+
+def test_windows_of_all_layers_are_one_group() -> None:
+    of = shape(MIXTRAL | {"model_type": "mistral", "sliding_window": 4096})
+    (only,) = caches(of)
+    assert (only.windows, only.pool) == ((4096,), 32)
+    assert Asked().windows
