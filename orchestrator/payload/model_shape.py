@@ -31,7 +31,7 @@ def shape_of(snapshot):
     said = read_json(config.real) if readable else None
     if not isinstance(said, dict):
         return None
-    return {"config": pruned(said), "tokens": tokenizer_length(snapshot), "weights": weights_of(snapshot)}
+    return {"config": pruned(said), "weights": weights_of(snapshot)}
 
 
 def pruned(value, depth=0):
@@ -43,14 +43,6 @@ def pruned(value, depth=0):
         kept = [pruned(each, depth + 1) for each in value] if len(value) <= LONGEST_LIST else []
         return kept if kept and None not in kept else None
     return None if isinstance(value, str) and len(value) > LONGEST_TEXT else value
-
-
-def tokenizer_length(snapshot):
-    """How long a text its tokenizer takes; 0 where that is not told."""
-    file = snapshot.files.get("tokenizer_config.json")
-    said = read_json(file.real) if file and file.state == "there" else None
-    length = said.get("model_max_length") if isinstance(said, dict) else None
-    return int(length) if isinstance(length, (int, float)) and 0 < length < LARGEST else 0
 
 
 def weights_of(snapshot):

@@ -161,7 +161,7 @@ def parse_shape(told: Any) -> Shape | None:
         heads=heads,
         kv_heads=_kv_heads(config, heads),
         head_dim=_number(config, "head_dim") or hidden // heads,
-        longest=_longest(config, _number(told, "tokens")),
+        longest=_longest(config),
         weights=_weights(told.get("weights"), layers, bool(quantized)),
         vocabulary=_number(config, "vocab_size") or _number(root, "vocab_size"),
         cut=cut,
@@ -228,7 +228,7 @@ def _latent(kind: str, config: Mapping[str, Any]) -> int:
     return rank + _number(config, "qk_rope_head_dim") if rank and kind in MLA else 0
 
 
-def _longest(config: Mapping[str, Any], tokenizer: int) -> int:
+def _longest(config: Mapping[str, Any]) -> int:
     """The longest sequence, as vLLM derives it: `_get_and_verify_max_len` of `config/model.py`."""
     told = [value for name in LENGTHS if (value := _number(config, name))]
     longest = float(_number(config, "model_max_length") or min(told, default=DEFAULT_LENGTH))
@@ -240,7 +240,7 @@ def _longest(config: Mapping[str, Any], tokenizer: int) -> int:
             longest = original
         if way not in ("su", "longrope", "llama3") and isinstance(factor, int | float) and 1 <= factor < MOST:
             longest *= factor
-    return int(min(longest, tokenizer or longest))
+    return int(longest)
 
 
 def _windows(kind: str, config: Mapping[str, Any], layers: int) -> tuple[tuple[int, ...], str]:

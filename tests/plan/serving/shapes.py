@@ -149,7 +149,7 @@ def told(config: dict[str, Any], *of: Tensor, total: int = 0) -> dict[str, Any]:
     parts = dict[str, Any]()
     loaded("models").add(parts, header(iter(of)))
     weights = {"parts": parts, "read": 1 if of else 0, "of": 1, "total": total, "bytes": 0}
-    return {"config": config, "tokens": 0, "weights": weights}
+    return {"config": config, "weights": weights}
 
 
 def shape(config: dict[str, Any], *of: Tensor, total: int = 0) -> Shape:

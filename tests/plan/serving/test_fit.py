@@ -385,18 +385,12 @@ def test_the_longest_sequence_is_derived_as_vllm_does(config: dict[str, Any], lo
     assert shape(config).longest == longest
 
 
-def test_a_tokenizer_may_take_less() -> None:
-    of = parse_shape(told(LLAMA_8B) | {"tokens": 8192})
-    assert of
-    assert of.longest == 8192
-
-
 @pytest.mark.parametrize(
     "config",
     [{}, {"num_hidden_layers": 32}, {"num_hidden_layers": "32", "num_attention_heads": True}, [], None, 7],
 )
 def test_what_is_no_shape_is_none(config: Any) -> None:
-    assert parse_shape({"config": config, "tokens": 0, "weights": None}) is None
+    assert parse_shape({"config": config, "weights": None}) is None
 
 
 def test_windows_of_all_layers_are_one_group() -> None:
