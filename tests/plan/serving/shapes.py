@@ -10,6 +10,7 @@ from tests.payload.programs import loaded
 GIB = 1 << 30
 H100, H200 = Gpu("NVIDIA H100 80GB HBM3", 81559 << 20), Gpu("NVIDIA H200", 143771 << 20)
 A100, RTX4090 = Gpu("NVIDIA A100-SXM4-80GB", 81920 << 20), Gpu("NVIDIA GeForce RTX 4090", 24564 << 20)
+MODELS = loaded("models")
 BYTES = {"BF16": 2, "F16": 2, "F32": 4, "U8": 1, "F8_E4M3": 1}
 
 LLAMA_8B: dict[str, Any] = {
@@ -147,7 +148,7 @@ def header(of: Iterator[Tensor]) -> dict[str, Any]:
 def told(config: dict[str, Any], *of: Tensor, total: int = 0) -> dict[str, Any]:
     """What a host tells of it."""
     parts = dict[str, Any]()
-    loaded("models").add(parts, header(iter(of)))
+    MODELS.add(parts, header(iter(of)))
     weights = {"parts": parts, "read": 1 if of else 0, "of": 1, "total": total, "bytes": 0}
     return {"config": config, "weights": weights}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given as each
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Model
@@ -120,6 +121,7 @@ def test_a_size_that_does_not_divide_it_gives_way_to_stages_and_none_is_empty(
     assert "cannot be cut by" in sizing.chosen.why
 
 
+@settings(deadline=None)
 @each(
     st.sampled_from([LLAMA_8B, QWEN2_7B, TINY, MIXTRAL, QWEN3_235B_FP8, GPT_OSS_120B, DEEPSEEK_V3]),
     st.lists(st.integers(0, 9), min_size=1, max_size=6),
