@@ -3,7 +3,9 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,29 @@ def called(path: Path) -> frozenset[str]:
 
 def calls(path: Path, *names: str) -> bool:
     return not called(path).isdisjoint(names)
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def at_once(path: Path, modules: set[str]) -> Iterator[str]:
+    """The modules of ours that are run before a file is, its own packages aside."""
+    own = module(path)
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            parts = name.split(".")
+            known = {".".join(parts[:end]) for end in range(1, len(parts) + 1)} & modules
+            yield from (each for each in known if not f"{own}.".startswith(f"{each}."))
+
+
+def test_any_module_can_be_the_first_that_is_imported() -> None:
+    modules = {module(path) for path in SOURCES}
+    TopologicalSorter({module(path): set(at_once(path, modules)) for path in SOURCES}).prepare()
 
 
 def test_only_remote_opens_sockets_and_starts_processes() -> None:

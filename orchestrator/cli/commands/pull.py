@@ -44,7 +44,8 @@ def pull(
     from orchestrator.cli.output.console import answer, notice
     from orchestrator.cli.run.image_operation import conclude, execute
     from orchestrator.plan import docker
-    from orchestrator.plan.actions.images import builds, plan_pull
+    from orchestrator.plan.actions.images import plan_pull
+    from orchestrator.plan.facts.derived_image import builds
 
     pace = options.RunOptions(jobs, verbose, output == "jsonl")
     cluster = inventory_file.load(inventory, file)

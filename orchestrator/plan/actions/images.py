@@ -6,6 +6,7 @@ from types import MappingProxyType
 from orchestrator.model.cluster import BuildOn, Cluster, Node, Pull
 from orchestrator.plan import docker
 from orchestrator.plan.checks.firewall import accept_rule
+from orchestrator.plan.facts.derived_image import builds, outdated
 from orchestrator.plan.facts.host import Facts, HostFacts, ImageLookup, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.facts.layers import Stack, shared, takes_without
@@ -31,35 +32,6 @@ def get_image(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Iterat
         yield from _from_head(cluster, facts, nodes)
     elif steps := tuple(step for node in nodes for step in _get(cluster, facts, node)):
         yield Phase(GET_IMAGE, steps, OnFailure.DROP_HOST)
-
-
-def builds(cluster: Cluster, node: Node) -> bool:
-    """Whether it is this node that adds `ray.install` to the image it runs."""
-    return bool(cluster.ray.install) and (cluster.build_on is BuildOn.EACH or node is cluster.head)
-
-
-def outdated(cluster: Cluster, node: Node, facts: Facts) -> str:
-    """Why a new image is needed where there is one with `ray.install`; empty where it is good, or there is none.
-
-    Images that hosts have built from the same one are as good as the same; a copy is good while the head has it.
-    """
-    here, head = facts[node.name], facts[cluster.head.name]
-    if not isinstance(here, HostFacts) or not isinstance(head, HostFacts) or not here.derived:
-        return ""
-    if node is not cluster.head and head.derived and here.derived.is_same(head.derived):
-        return ""
-    if not builds(cluster, node):
-        return f"{cluster.head.name} has built another image" if head.derived else ""
-    if here.base:
-        moved, where = here.base.id != here.derived.built_from, "this host"
-    else:
-        moved, where = _base(head) not in ("", here.derived.built_from), cluster.head.name
-    return f"{cluster.image} is another image on {where} now" if moved else ""
-
-
-def _base(here: HostFacts) -> str:
-    """The ID of what an image with `ray.install` is built from there, empty if nobody knows."""
-    return here.base.id if here.base else here.derived.built_from if here.derived else ""
 
 
 def _lacks(cluster: Cluster, node: Node, facts: Facts) -> bool:

@@ -6,11 +6,11 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan import devices, docker, engine
-from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks import Finding, check_reachable
 from orchestrator.plan.docker import ContainerSpec
 from orchestrator.plan.facts.address import NodeAddress, addresses, node_address
 from orchestrator.plan.facts.containers import container_of, ray_table
+from orchestrator.plan.facts.derived_image import outdated
 from orchestrator.plan.facts.endings import how_it_ended
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
 from orchestrator.plan.problem import Problem

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.actions.images import outdated
 from orchestrator.plan.checks.finding import Findings, failure, warning
 from orchestrator.plan.facts.address import places
+from orchestrator.plan.facts.derived_image import outdated
 from orchestrator.plan.facts.host import Address, Facts, HostFacts
 from orchestrator.plan.facts.probe import Trial, unequal
 from orchestrator.plan.problem import Problem

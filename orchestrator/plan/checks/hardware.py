@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from orchestrator.model import gpu_request
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
-from orchestrator.plan.actions.images import builds
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
+from orchestrator.plan.facts.derived_image import builds
 from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Hardware, Inspection
