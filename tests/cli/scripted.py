@@ -24,6 +24,8 @@ from tests.test_architecture import ROOT
 STATE = "HOSTS_ARE"
 STREAMS = "streams"
 """A named pipe in the folder, where there is one: a byte for each stream that a host has begun and holds open."""
+TOLD = 3
+"""How many words of a command are told that is no script."""
 FOUND = Output(0, "\x1ec1\nrunning 0 at noon\n1772366400.000000000\n")
 ENDED = "ended while it ran"
 
@@ -72,7 +74,10 @@ def _run() -> None:
         try:
             main()
         finally:
-            told += [f"{each.host}: {each.command.script or each.command.argv[0]}" for each in fleet.sent]
+            told += [
+                f"{each.host}: {each.command.script or ' '.join(each.command.argv[:TOLD])}"
+                for each in fleet.sent
+            ]
             Path("sent").write_text("".join(f"{line}\n" for line in told))
 
 

@@ -73,7 +73,9 @@ def last_log(folder: Path) -> str:
     return log.read_text()
 
 
-BROUGHT_UP = ["gpu1: keep-token", "gpu2: keep-token", "gpu1: started", "gpu2: started"]
+BROUGHT_UP = [
+    f"{host}: {words}" for words in ("keep-token", "docker container inspect") for host in ("gpu1", "gpu2")
+]
 TAKEN_DOWN = [
     "gpu2: remove",
     "gpu2: forget-token",

@@ -50,7 +50,7 @@ class Joined:
 
     `restarts`: how often Docker had restarted the container before; one more means that it crashed.
 
-    Of a container that was just started, `ray start` has to have said that it is done: Ray lists some that end at once.
+    Where the look tells of its log too, `ray start` has to have said that it is done: Ray lists some that end at once.
     """
 
     ip: str
@@ -78,7 +78,7 @@ class Joined:
             return Problem(node.out_of_reach)
         if node.reached is None:
             return NotYet("Ray lists it; whether the head can reach it is being tried")
-        started = here.get("started", True)  # of a container that was there before it was not asked
+        started = here.get("started", True)  # whose Ray is known to stay, once listed, was not asked
         lasted = here["now"] - node.started if started is None else 0.0
         if not started and lasted < COMES:
             return NotYet("Ray lists it, but `ray start` there has not told that it is done", soon=True)

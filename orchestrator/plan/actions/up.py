@@ -116,11 +116,11 @@ class _Up:
             if isinstance(decision, Start) and node is not self.cluster.head:
                 if self.cluster.engine.has_ray:
                     yield self._reach(node)
-                    if {node.name, self.cluster.head.name} & changing or not self._same_image(node):
+                    if not self._same_image(node, changing):
                         yield self._compare(node)
                 yield from self._start(node, decision)
             if isinstance(decision, Start | Keep):
-                yield self._join(node, decision)
+                yield self._join(node, decision, changing)
             if node.name in resumed:
                 yield resumed[node.name]
 
@@ -130,8 +130,12 @@ class _Up:
         title = f"reach the head at {host_port(ip, port)}"
         return Run(node.name, title, check_tcp(ip, port), timeout=5, fix=fix)
 
-    def _same_image(self, node: Node) -> bool:
+    def _same_image(self, node: Node, changing: frozenset[str]) -> bool:
         """Whether the node is known to have the head's image, and so its Ray and Python."""
+        if node is self.cluster.head:
+            return True
+        if {node.name, self.cluster.head.name} & changing:
+            return False
         here, head = self.facts[node.name], self.facts[self.cluster.head.name]
         assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
         assert isinstance(head, HostFacts)  # noqa: S101
@@ -158,11 +162,13 @@ class _Up:
             title, begun = "wait for its entrypoint", docker.begun(self.cluster, node)
             yield Wait(node.name, title, begun, conditions.Begins(), BEGIN_SECONDS, 0.5, NOT_PASSED_ON)
 
-    def _join(self, node: Node, decision: Start | Keep) -> Wait:
+    def _join(self, node: Node, decision: Start | Keep, changing: frozenset[str]) -> Wait:
         here, of = self.facts[node.name], engine.of(self.cluster)
         assert isinstance(here, HostFacts)  # noqa: S101 - a silent host was refused
         probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
-        if self.cluster.engine.has_ray and isinstance(decision, Start):
+        starts = self.cluster.engine.has_ray and isinstance(decision, Start)
+        # A Ray that is the head's own stays, once it is listed: there is nothing to hear from its log.
+        if starts and not self._same_image(node, changing):
             probe = docker.started(self.cluster, node, STARTS, STARTED)
         return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
 

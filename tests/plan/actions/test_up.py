@@ -6,11 +6,13 @@ import pytest
 
 from orchestrator.model.cluster import Accelerator, Auth, Cluster, Docker, Entrypoint, Pull, Ray
 from orchestrator.model.secret import Secret
+from orchestrator.plan import docker
 from orchestrator.plan.actions.conditions import Joined
 from orchestrator.plan.actions.up import Secrets, plan_up
 from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.host import Address, Facts, Folder, Machine, RayTrouble, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.ray.commands import STARTED, STARTS
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.steps import OnFailure, Plan, Run, Wait
 from orchestrator.plan.typed import change, there
@@ -256,6 +258,16 @@ def test_an_absent_image_is_pulled_first_and_everywhere_side_by_side() -> None:
         "Get the image",
         ["gpu1: pull vllm/vllm-openai:v0.17.1", "gpu3: pull vllm/vllm-openai:v0.17.1"],
     )
+
+
+def test_only_of_a_worker_whose_ray_may_be_another_its_log_has_to_say_that_it_has_started() -> None:
+    """Ray up to 2.54 lists a worker of another version for a moment; one of the head's own stays."""
+    demo = cluster(workers=2)
+    facts = with_host(bare(demo), "gpu3", image_id="sha256:another")
+    probes = {step.host: step.probe for step in up(demo, facts).phases[-1].steps if isinstance(step, Wait)}
+    assert probes["gpu1"] == docker.state(demo, demo.head)
+    assert probes["gpu2"] == docker.state(demo, demo.workers[0])
+    assert probes["gpu3"] == docker.started(demo, demo.workers[1], STARTS, STARTED)
 
 
 def test_a_worker_whose_image_is_not_known_to_be_the_heads_has_its_versions_compared_before_it_starts() -> (
