@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Timer
+from threading import Event
 from typing import TYPE_CHECKING
 
 from orchestrator.remote.ssh.connection import Connection
@@ -52,6 +52,20 @@ class ExecChannel:
         return self._channel.status_event.wait(seconds)
 
 
+class Reply(Event):
+    """A host's reply, for which paramiko waits: by itself without end, and the host may never accept the command."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Within its seconds, or TimeoutError."""
+        if not super().wait(self._seconds if timeout is None else timeout):
+            raise TimeoutError(f"no reply within {self._seconds:g} s")
+        return True
+
+
 class NoSessionError(Exception):
     """A connection that others have sessions on, and on which the host allows no further one (MaxSessions)."""
 
@@ -74,16 +88,22 @@ def started(
     try:
         channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel), is_shared)
         channel.update_environment(dict(connection.host.environment))
-        with _alarm(reply, channel.close):
-            channel.exec_command(line)
+        channel.event = Reply(reply)
+        channel.exec_command(line)
     except (paramiko.SSHException, OSError, EOFError) as error:
         silent = channel is None and not isinstance(error, paramiko.ChannelException)
+        if channel is not None:
+            _end(channel)
         raise FailureError(_not_started(connection, deadline, error, silent=silent)) from error
     try:
         yield channel
     finally:
-        with suppress(OSError, EOFError):
-            leave(channel)
+        _end(channel)
+
+
+def _end(channel: "paramiko.Channel") -> None:
+    with suppress(OSError, EOFError):
+        leave(channel)
 
 
 def _session(connection: Connection, deadline: Deadline, is_shared: Callable[[], bool]) -> "paramiko.Channel":
@@ -101,18 +121,6 @@ def _session(connection: Connection, deadline: Deadline, is_shared: Callable[[],
             if moment.over and is_shared():
                 raise NoSessionError from error
             deadline.cancel.wait(again)
-
-
-@contextmanager
-def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
-    """For a host that never accepts the command: paramiko alone would wait for it without end."""
-    timer = Timer(seconds, ring)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _not_started(connection: Connection, deadline: Deadline, error: Exception, *, silent: bool) -> Failure:
