@@ -166,6 +166,12 @@ def test_help_imports_nothing_that_only_work_needs(words: list[str]) -> None:
     assert set(SLOW) & set(ran.stderr.split()) == set()
 
 
+def test_what_only_a_chain_needs_is_not_imported_for_other_runs() -> None:
+    asked = "import sys, orchestrator.cli.run.session; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"cryptography.x509", "orchestrator.remote.transfer.chain"} & set(ran.stdout.split()) == set()
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_fits_in_a_head(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400

@@ -24,8 +24,6 @@ from tests.test_architecture import ROOT
 STATE = "HOSTS_ARE"
 STREAMS = "streams"
 """A named pipe in the folder, where there is one: a byte for each stream that a host has begun and holds open."""
-TOLD = 3
-"""How many words of a command are told that is no script."""
 FOUND = Output(0, "\x1ec1\nrunning 0 at noon\n1772366400.000000000\n")
 ENDED = "ended while it ran"
 
@@ -47,6 +45,12 @@ def start(folder: Path, *words: str, hosts: Hosts = Hosts.BARE, **streams: Any) 
         argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, **streams
     )
     return program
+
+
+def _name(command: Command) -> str:
+    """A script's, else the first words."""
+    words = command.argv[4:] if command.argv[0] == "timeout" else command.argv
+    return command.script or " ".join(words[:3])
 
 
 def _run() -> None:
@@ -74,10 +78,7 @@ def _run() -> None:
         try:
             main()
         finally:
-            told += [
-                f"{each.host}: {each.command.script or ' '.join(each.command.argv[:TOLD])}"
-                for each in fleet.sent
-            ]
+            told += [f"{each.host}: {_name(each.command)}" for each in fleet.sent]
             Path("sent").write_text("".join(f"{line}\n" for line in told))
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from threading import Condition, Event, Thread
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.problem import Problem, exited
@@ -14,10 +14,12 @@ from orchestrator.plan.steps import NotYet, OnFailure, Phase, Plan, Ready, Run, 
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.command import follow, run, with_timeout
 from orchestrator.remote.execute.events import Report, Status, StepEnded, Tell
-from orchestrator.remote.execute.image_chain import ImageChain
 from orchestrator.remote.execute.image_stream import ImageStream
 from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
+
+if TYPE_CHECKING:
+    from orchestrator.remote.execute.image_chain import ImageChain
 
 PROBE_SECONDS = 20.0
 SOON = 0.2
@@ -61,15 +63,9 @@ def _carry_out(
     """How the phase's steps ended, and the last line of its watch."""
     tell(events.PhaseBegan(phase))
     going = {host: steps for host, steps in phase.lanes().items() if host not in out}
-    stream: AbstractContextManager[ImageStream | ImageChain | None] = nullcontext()
-    if phase.feed and phase.feed.chain:
-        stream = ImageChain(phase.feed, hosts, frozenset(going), tell, cancel)
-    elif phase.feed:
-        source = hosts[phase.feed.host]
-        stream = ImageStream(phase.feed, source, frozenset(going), tell, cancel, hosts.timeouts)
     with (
         _Watching(phase.watch, hosts) as watching,
-        stream as feeding,
+        _stream(phase, hosts, frozenset(going), tell, cancel) as feeding,
         ThreadPoolExecutor(max(1, len(going))) as pool,
     ):
         lane = _Lane(phase, hosts, tell, cancel, watching, feeding)
@@ -78,6 +74,19 @@ def _carry_out(
             ended = list(pool.map(lane.confirm, ended))
     left_out = [_not_run(phase, step) for step in phase.steps if step.host in out]
     return left_out + ended, watching.line
+
+
+def _stream(
+    phase: Phase, hosts: Hosts, going: frozenset[str], tell: Tell, cancel: Event
+) -> "AbstractContextManager[ImageStream | ImageChain | None]":
+    """What brings the phase's hosts their image, if they get one."""
+    if phase.feed is None:
+        return nullcontext()
+    if phase.feed.chain:
+        from orchestrator.remote.execute.image_chain import ImageChain  # noqa: PLC0415 - slow to import
+
+        return ImageChain(phase.feed, hosts, going, tell, cancel)
+    return ImageStream(phase.feed, hosts[phase.feed.host], going, tell, cancel, hosts.timeouts)
 
 
 def _not_run(phase: Phase, step: Step) -> StepEnded:
@@ -134,7 +143,7 @@ class _Lane:
     tell: Tell
     cancel: Event
     watching: _Watching
-    feeding: ImageStream | ImageChain | None = None
+    feeding: "ImageStream | ImageChain | None" = None
 
     def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
         results: list[StepEnded] = []
