@@ -73,7 +73,7 @@ RELAY = ("ends", "history", "links", "relay")
 MODEL_RELAY = (*MODELS, "model_copy.py", "model_relay.py")
 """What a relay is sent along with its own files, to pass on a model."""
 
-SERVING = ("supervisor.py", "rank_group.py", "server.py")
+SERVING = ("supervisor.py", "rank_group.py", "server.py", "life.py", "liveness.py", "movement.py")
 
 
 def serving_files(spec: str) -> str:

@@ -20,10 +20,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Not so far; `why` is what to say if time runs out now. `soon`: it will be a moment, so ask again at once."""
+    """Not so far; `why` is what to say if time runs out now. `soon`: it will be a moment, so ask again at once.
+
+    `still`: for how many seconds nothing has moved, where that is known; the time of the wait counts from there.
+    """
 
     why: str
     soon: bool = False
+    still: float | None = None
 
 
 WaitResult = Ready | NotYet | Problem

@@ -14,7 +14,7 @@ from orchestrator.plan.engine.ray import Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.containers import neighbours
 from orchestrator.plan.problem import plural
-from orchestrator.plan.serving.health import served_by
+from orchestrator.plan.serving.health import served_by, unresponsive
 from orchestrator.plan.steps import StepKind
 from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Status
@@ -85,7 +85,12 @@ def _show_model(done: RunResult) -> None:
     """What a head that stood keeps serving, and that it comes back by itself where it did not answer before."""
     head = done.run.cluster.head.name
     served = served_by(done.facts.get(head))
-    if served and served.supervised and not served.answers and head not in _started(done):
+    if not served or not served.supervised or served.answers or head in _started(done):
+        return
+    if served.state == "unresponsive":
+        now = line("serve", served.model.name)
+        answer().print(f"model {served.model.name} does not answer: {unresponsive(served)}; now: {now}")
+    else:
         answer().print(f"model {served.model.name} is started again by itself: {line('serve status')}")
 
 

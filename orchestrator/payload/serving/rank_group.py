@@ -6,6 +6,7 @@ The first rank's supervisor listens, and each of the others holds a connection t
     {"run": RUN, "rank": 1}     another rank's supervisor has connected
     go                          the first one's: start
     healthy                     the first one's: the server answers
+    moves                       another rank's: it loads, and something has moved since the last look
     ended 1                     another rank's: it has ended, with that exit code
 """
 
@@ -29,6 +30,7 @@ class Single:
     """A group of one: Ray sees to the ranks, or there is no other."""
 
     rank = 0
+    moved = 0.0  # when another rank said last that it moves
 
     def gather(self, stopping, until, report_missing):  # noqa: ARG002
         """Why not all ranks are there; empty once they are. Reports the hosts that it waits for."""
@@ -40,6 +42,9 @@ class Single:
 
     def report_healthy(self):
         """Tells the other ranks that the server answers."""
+
+    def report_movement(self):
+        """Tells the first rank's supervisor that this one moves while it loads."""
 
     def leave(self, code=None):  # noqa: ARG002
         """Ends the part of this rank in it."""
@@ -99,8 +104,12 @@ class Leader(Single):
     def broken(self):
         for rank, conn in self.connected.items():
             if is_ready(conn):
-                host, code = self.hosts[rank], receive(conn).partition("ended ")[2].strip()
-                return f"vLLM on {host} ended with exit code {code}" if code else f"{host} is lost"
+                host, said = self.hosts[rank], receive(conn)
+                if code := said.partition("ended ")[2].strip():
+                    return f"vLLM on {host} ended with exit code {code}"
+                if not said:
+                    return f"{host} is lost"
+                self.moved = time.time()
         return ""
 
     def report_healthy(self):
@@ -153,6 +162,9 @@ class Follower(Single):
         words = receive(self.conn)
         self.answers = self.answers or "healthy" in words
         return words
+
+    def report_movement(self):
+        send(self.conn, "moves")
 
     def leave(self, code=None):
         if self.conn:

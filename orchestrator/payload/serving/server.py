@@ -88,11 +88,6 @@ def too_old(needs):
     return ""
 
 
-def quiet():
-    """For how many seconds the server has logged nothing."""
-    return time.time() - os.path.getmtime(at(LOG)) if os.path.exists(at(LOG)) else 0
-
-
 def call(spec, path, body=None, timeout=3):
     """The status of an answer, 0 for none, and its text."""
     key = spec.get("key") or os.environ.get("VLLM_API_KEY")
@@ -151,9 +146,9 @@ def name(spec):
 def problem(spec, state):
     """Why the server is unhealthy; empty where it is not. Further ranks repeat what the first one reported."""
     known = state.get("is", "waiting")
-    if known in ("waiting", "ended") or (spec["group"] or {}).get("rank"):
+    if known in ("waiting", "ended", "unresponsive") or (spec["group"] or {}).get("rank"):
         return "" if known == "answering" else state.get("why") or known
-    return health(spec)
+    return health(spec) or ("" if known == "answering" else "it has not answered yet")
 
 
 def inspect(lines, supervised):
@@ -164,7 +159,6 @@ def inspect(lines, supervised):
         "state": state,
         "supervised": supervised,
         "now": time.time(),
-        "quiet": quiet() if state.get("is") == "starting" else 0,
         "trouble": trouble,
         "name": "" if trouble or (spec["group"] or {}).get("rank") else name(spec),
         "lines": tail(min(int(lines), ENOUGH) if supervised else int(lines)) if trouble else [],

@@ -15,7 +15,6 @@ import fcntl
 import json
 import math
 import os
-import re
 import signal
 import socket
 import struct
@@ -28,6 +27,7 @@ import urllib.parse
 import rank_group  # these are beside this file
 import server
 from common import elsewhere
+from life import Life
 
 MARK = "RAYCLUSTER_SERVES"
 MARKED = {MARK: server.HERE, "SPT_NOENV": "1"}
@@ -35,16 +35,13 @@ MARKED = {MARK: server.HERE, "SPT_NOENV": "1"}
 setproctitle would write the name over the environment."""
 
 LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
+TICK = 0.5  # seconds between two looks at a server
 END_SECONDS = 30  # vLLM ends by itself in a few
-DEAF_SECONDS = 60  # after it has said that it is ready, for it to answer
 LONG_RUN = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another start
 GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
-LISTENS = re.compile(rb"Starting vLLM (?:API )?server(?: \d+)? on (\S+)")
-"""VLLM 0.11.0 to 0.33.0, once its engine is ready."""
-READY = re.compile(rb"Application startup complete|Uvicorn running on")
 LONGEST = 1000  # bytes of a line
-LASTING = ("answered", "starts", "exit_code")
+LASTING = ("answered", "starts", "exit_code", "failures")
 """What is remembered when the server is started again."""
 
 
@@ -74,7 +71,7 @@ class Supervisor:
         self.spec, self.state = spec, server.read("state.json")
         self.stopping = threading.Event()
         self.group = rank_group.of(spec)
-        self.listens, self.ready = "", math.inf
+        self.life = None
         signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
 
     def run(self):
@@ -93,7 +90,7 @@ class Supervisor:
             self.group.leave(code)
             if self.stopping.is_set():
                 return
-            self.become("ended", exit_code=code, why=why)
+            self.become("ended", exit_code=code, why=why, failures=self.state.get("failures", 0) + 1)
             if not self.state.get("answered"):
                 return
             # The first rank paces them all.
@@ -102,7 +99,8 @@ class Supervisor:
 
     def become(self, what, **more):
         lasting = {key: self.state[key] for key in LASTING if key in self.state}
-        self.state = {**lasting, "is": what, "since": time.time(), **more}
+        since = self.state.get("since", time.time()) if what == self.state.get("is") else time.time()
+        self.state = {**lasting, "is": what, "since": since, **more}
         with contextlib.suppress(OSError):  # a full disk does not end a server that answers
             server.write("state.json", self.state)
 
@@ -133,20 +131,16 @@ class Supervisor:
                 path = os.environ.get("PATH", "")
                 server.log(f"{command} is in {folder}, which is not on its PATH, {path}\n".encode())
             return 127, ""
-        self.listens, self.ready = "", math.inf
+        self.life = Life(self.spec, self.group, self.become, self.say, marked)
         pump = threading.Thread(target=self.copy, args=(child.stdout,), daemon=True)
         pump.start()
         why = ""
-        while child.poll() is None and not self.stopping.wait(0.5) and not (why := self.group.broken()):
-            if self.state["is"] != "starting":
-                continue
-            if self.answers():
-                self.become("answering", answered=True)
-                self.group.report_healthy()
-            elif time.time() > self.ready + DEAF_SECONDS and "why" not in self.state:
-                self.become("starting", why=self.deaf())
+        while child.poll() is None and not why and not self.stopping.wait(TICK):
+            why = self.group.broken() or self.life.tick()
         if why:
+            self.say(f"{why}: it is ended")
             self.become("ended", why=why)
+            self.group.leave()  # so that all ranks end at once
         elif child.poll() is not None:
             why = self.group.broken() if not self.group.rank else ""
             self.group.leave(child.returncode)
@@ -154,31 +148,20 @@ class Supervisor:
         pump.join(2)
         return child.returncode, why
 
-    def answers(self):
-        """Whether the server does; the first rank alone can tell."""
-        return self.group.answers if self.group.rank else not server.health(self.spec)
-
-    def deaf(self):
-        """Why the server that says it is ready does not answer, as far as it is known."""
-        says = f"says that it listens at {self.listens}" if self.listens else "has started"
-        return f"vLLM {says}, and {self.spec['url']} does not answer: {server.health(self.spec)}"
-
     def copy(self, pipe):
-        """Logs what the server says, and hears where it listens."""
+        """Logs what the server says, and hears it."""
         rest = b""
         while data := os.read(pipe.fileno(), 65536):
             with contextlib.suppress(OSError):  # of a full disk; a server that nobody reads would stand still
                 server.log(data)
-            if self.state["is"] == "starting":
-                *lines, rest = (rest[-LONGEST:] + data).split(b"\n")
-                for line in lines:
-                    self.hear(line)
+            *lines, rest = (rest[-LONGEST:] + data.replace(b"\r", b"\n")).split(b"\n")
+            for line in lines:
+                self.life.hear(line)
 
-    def hear(self, line):
-        if found := LISTENS.search(line):
-            self.listens = found[1].decode(errors="replace")
-        if READY.search(line):
-            self.ready = min(self.ready, time.time())
+    def say(self, text):
+        """A line of ours in the server's log."""
+        with contextlib.suppress(OSError):
+            server.log(f"raycluster: {text}\n".encode())
 
     def begin(self):
         # The server would share the port, and would seem to answer.

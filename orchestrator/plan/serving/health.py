@@ -1,14 +1,16 @@
 """Health of the model that is served: whether it answers, and if not, why; and the wait for its answer."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from orchestrator.frozen import dataclass
 from orchestrator.model import redact
 from orchestrator.model.cluster import Accelerator, Model
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.remedies import TIMED_OUT
+from orchestrator.plan.remedies import TIMED_OUT, format_duration
 from orchestrator.plan.serving import causes, state
 from orchestrator.plan.serving.known_causes import HELD
 from orchestrator.plan.serving.state import ABANDONED, Served
@@ -112,23 +114,54 @@ def _trouble(served: Served, accelerator: Accelerator, facts: Facts) -> tuple[st
         case "waiting":
             return f"it waits for {'its ranks' if served.hosts else 'Ray'}", ""
         case "starting":
-            return (served.why, ELSEWHERE) if served.why else (f"it {_how_far(served, accelerator)}", "")
+            return _loading(served, accelerator, facts)
         case "ended":
             return f"{served.ending} and will be started again{why}", fix
-    return f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble, fix
+    died = f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble
+    return unresponsive(served) if served.state == "unresponsive" else died, fix
+
+
+def _loading(served: Served, accelerator: Accelerator, facts: Facts) -> tuple[str, str]:
+    """How far it is, and what to do where that is not much."""
+    if served.why:
+        return served.why, ELSEWHERE
+    return f"it {_how_far(served, accelerator, facts)}", ours("serve logs") if served.still >= SILENCE else ""
+
+
+def unresponsive(served: Served) -> str:
+    """Since when a server that runs has answered nothing, on this machine's clock."""
+    clock = f"{datetime.fromtimestamp(served.began).astimezone():%H:%M}"
+    return (
+        f"it has answered nothing since {clock} ({format_duration(served.since)}) and will be started again"
+    )
 
 
 ELSEWHERE = f"give vLLM its address: {ours('serve', 'MODEL', '--', '--host', 'ADDRESS', '--port', 'PORT')}"
 SILENCE = 15 * 60
-"""Seconds without a word in its log after which a load may be none. A download may take longer, and says so."""
+"""Seconds in which nothing has moved after which a load may be none."""
+PAUSE = 120
+"""Seconds in which nothing has moved that are told: between two stages there may be some."""
 
 
-def _how_far(served: Served, accelerator: Accelerator) -> str:
-    """The stage it is in, and that it has said nothing for long."""
-    stage, minutes = state.loading_stage(served.lines), int(served.quiet // SILENCE) * SILENCE // 60
+def _how_far(served: Served, accelerator: Accelerator, facts: Facts = NO_FACTS, step: int = 1) -> str:
+    """The stage it is in, who is behind, and that nothing has moved for long. `step`: seconds that this is told in."""
+    stage = "is asked for its first token" if served.asked else state.loading_stage(served.lines)
+    last = None if served.asked else state.behind(_lines_of(served, facts))
+    late = f"; {', '.join(last.ranks)} behind: {last.stage}" if last else ""
+    still = int(served.still // step) * step
+    pause = f"; nothing has moved for {format_duration(still)}" if still >= PAUSE else ""
     look = causes.CALLED[accelerator].get("monitor", "top -bn1")
-    silent = f"; it has logged nothing for {minutes} min: does `{look}` on its hosts show it at work?"
-    return stage + (silent if minutes else "")
+    doubt = f": does `{look}` on its hosts show it at work?" if still >= SILENCE else ""
+    return stage + late + pause + doubt
+
+
+def _lines_of(served: Served, facts: Facts) -> Mapping[str, Sequence[str]]:
+    """The lines of each rank, as far as they are known: from the hosts, or passed on by Ray."""
+    if not served.hosts:
+        by_ip = state.lines_of_ray(served.lines)
+        return {ip or "the server's own host": lines for ip, lines in by_ip.items()}
+    ranks = {host: served_by(facts.get(host)) for host in served.hosts[1:]}
+    return {served.hosts[0]: served.lines, **{host: rank.lines for host, rank in ranks.items() if rank}}
 
 
 LAST_LINES = 12
@@ -138,6 +171,12 @@ GIVEN_UP = (TIMED_OUT, KILLED)
 
 PATIENCE = 60
 """Seconds. Ray gives GPUs that are free at once; vLLM waits half an hour for those that others hold."""
+
+FAILURES = 3
+"""Lives in a row without an answer after which nobody waits for the next."""
+
+WAITING = 10 * 60
+"""Seconds for Ray and the other ranks to be there: a container that starts again takes one or two minutes."""
 
 WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs for (\d+) seconds")
 
@@ -161,12 +200,18 @@ class ServerAnswers:
             return Ready(f"answers at {served.url}")
         if not served.supervised:
             return _ended(served, self.accelerator)
-        return self._hopeless(served) or NotYet(self._waits(served))
+        still = served.still if served.state == "starting" else None
+        return self._hopeless(served) or NotYet(self._waits(served), still=still)
 
     def _hopeless(self, served: Served) -> Problem | None:
         """Why it will not answer though it runs."""
         if served.state == "starting" and served.why:
             return Problem(served.why, ELSEWHERE)
+        if served.state == "ended" and served.failures >= FAILURES:
+            known = _ended(served, self.accelerator)
+            return replace(known, text=f"{known.text}, {served.failures} times in a row")
+        if served.state == "waiting" and served.since >= WAITING:
+            return Problem(f"{self._waits(served)}, for {format_duration(served.since)} now", ours("status"))
         waits = [found[1] for line in served.lines if (found := WAITS_FOR_GPUS.search(line))]
         if waits and int(waits[-1]) >= PATIENCE and state.waits_for_gpus(served.lines):
             device = causes.CALLED[self.accelerator]["device"]
@@ -174,8 +219,10 @@ class ServerAnswers:
         return None
 
     def _waits(self, served: Served) -> str:
+        if served.state == "unresponsive":
+            return "answers nothing, and will be started again"
         if served.state != "waiting":
-            return _how_far(served, self.accelerator)
+            return _how_far(served, self.accelerator, step=SILENCE)
         missing = ", ".join(served.missing)
         return f"waits for {missing}" if missing else served.why or "waits for Ray"
 

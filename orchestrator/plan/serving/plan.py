@@ -21,8 +21,10 @@ STOP_FIRST = f"{ours('serve stop')} ends that; both at once need a second cluste
 LINES = 400
 """Enough of the log for the root cause of a failure, which vLLM follows with the traces of all that it ends."""
 
-LOAD_SECONDS = 24 * 3600.0
-"""The largest models take hours to download; one that will never answer ends by itself."""
+STALLED_SECONDS = 3600.0
+"""Seconds in which nothing moves: a load ends. The largest models take hours, in which something does."""
+GRACE_SECONDS = 300.0
+"""For the supervisor to end it, which says why; and for a host that is too busy to be asked."""
 
 LOOK_EVERY = 2.0
 OFFLINE = "HF_HUB_OFFLINE"
@@ -47,6 +49,8 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model, there: Presence = N
     missing = tuple(part for part in serving.parts if not _is_supervised(facts, part))
     if now and now.answers and not missing:
         return Plan(title)
+    if now and now.state == "unresponsive":
+        missing = serving.parts
     if there.refusals:
         return Plan(title, refusals=there.refusals)
     anew = serving.parts if serving.parts[0] in missing else missing
@@ -154,4 +158,11 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 def _wait(cluster: Cluster, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
     look = docker.inspect_server(cluster, part.node, LINES)
-    return Wait(part.node.name, title, look, ServerAnswers(part.node.accelerator), LOAD_SECONDS, LOOK_EVERY)
+    return Wait(
+        part.node.name,
+        title,
+        look,
+        ServerAnswers(part.node.accelerator),
+        STALLED_SECONDS + GRACE_SECONDS,
+        LOOK_EVERY,
+    )

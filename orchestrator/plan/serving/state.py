@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.frozen import dataclass
@@ -27,11 +28,55 @@ STAGES = (
 """What vLLM 0.6.6 to 0.33 log, the latest stage first."""
 
 
+LOADED = "has loaded the weights"
+"""The last stage that every rank logs for itself."""
+LATEST = tuple(words for _, words in STAGES)
+OF_RAY = re.compile(r"\(Ray\w+ pid=\d+(?:, ip=(?P<ip>[0-9a-fA-F.:]+))?\)")
+"""Whom Ray passes a line on from; on the driver's own host without an address."""
+LEFT_OUT = " across cluster]"
+"""What Ray appends to a line that it has not passed on from each."""
+
+
 def loading_stage(lines: Sequence[str]) -> str:
     """The latest stage that the lines tell of, in a few words."""
     words, found = next(_stages(lines), ("starts", None))
     much = (found.groupdict().get("much") or "" if found else "").partition("|")[0].strip()
     return f"{words}{much and ': ' + much}"
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The ranks that are behind the others while a model loads, and the stage they are at."""
+
+    ranks: tuple[str, ...]
+    stage: str
+
+
+def behind(lines_of: Mapping[str, Sequence[str]]) -> Behind | None:
+    """Who is behind by the lines of each rank; None where nobody is, or a rank has logged no stage.
+
+    Of what comes after the weights not every rank logs.
+    """
+    stages = [next(_stages(lines), ("", None))[0] for lines in lines_of.values()]
+    if not all(stages):
+        return None
+    left = [max(LATEST.index(stage), LATEST.index(LOADED)) for stage in stages]
+    last = max(left, default=0)
+    if last == min(left, default=0):
+        return None
+    names = tuple(rank for rank, much in zip(lines_of, left, strict=True) if much == last)
+    return Behind(names, stages[left.index(last)])
+
+
+def lines_of_ray(lines: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """The lines of Ray's workers by their host's address, empty for the server's own; none where some were left out."""
+    found = defaultdict[str, list[str]](list)
+    for line in lines:
+        if LEFT_OUT in line:
+            return {}
+        if said := OF_RAY.search(line):
+            found[said["ip"] or ""].append(line)
+    return {ip: said for ip, said in found.items() if next(_stages(said), None)}
 
 
 def waits_for_gpus(lines: Sequence[str]) -> bool:
@@ -55,11 +100,13 @@ ABANDONED = "what kept vLLM running in the container is gone"
 class Served:
     """A model's server, or a rank of it, as its supervisor reports it.
 
-    `state`: waiting, starting, answering or ended; `supervised`: whether there is a supervisor; `trouble`: why the
-    server does not answer now, empty where it does. `since`: seconds ago. `starts`: how often it was started;
-    `exit_code`: how it ended last, `why`: for what other reason than its own. `lines`: the last ones of its log. Of
-    several ranks: `hosts` has those of all, by rank; `missing`: those that the first one waits for; `run`: which group
-    they are. `quiet`: for how many seconds it has logged nothing while it starts.
+    `state`: waiting, starting, answering, unresponsive or ended; `supervised`: whether there is a supervisor;
+    `trouble`: why the server does not answer now, empty where it does. `since`: seconds in that state, an unresponsive
+    one's without an answer; `began`: when that was, in seconds since 1970. `starts`: how often it was started;
+    `failures`: its ends since it has answered last; `exit_code`: how it ended last, `why`: for what other reason than
+    its own. `lines`: the last ones of its log. Of several ranks: `hosts` has those of all, by rank; `missing`: those
+    that the first one waits for; `run`: which group they are. While it starts: `still`: for how many seconds nothing
+    has moved; `asked`: whether it has loaded, and is asked for its first token.
     """
 
     model: Model
@@ -76,7 +123,10 @@ class Served:
     hosts: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     run: str = ""
-    quiet: float = 0.0
+    began: float = 0.0
+    failures: int = 0
+    still: float = 0.0
+    asked: bool = False
 
     @property
     def answers(self) -> bool:
@@ -114,12 +164,15 @@ def _served(spec: Any, state: Any, now: float, report: Any) -> Served:
         supervised=report["supervised"] is True,
         trouble=str(report["trouble"]),
         since=float(now - state.get("since", now)),
+        began=float(state.get("since", now)),
         starts=int(state.get("starts", 0)),
+        failures=int(state.get("failures", 0)),
         exit_code=None if code is None else int(code),
         why=str(state.get("why", "")),
         lines=tuple(map(str, report["lines"])),
         hosts=tuple(map(str, group.get("hosts", ()))),
         missing=tuple(map(str, state.get("missing", ()))),
         run=str(group.get("run", "")),
-        quiet=float(report.get("quiet", 0)),
+        still=float(now - state.get("moved", now)) if state.get("is") == "starting" else 0.0,
+        asked=bool(state.get("asked")),
     )

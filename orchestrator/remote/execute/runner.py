@@ -198,6 +198,8 @@ def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
         ended = _judge(step, got, lane, deadline)
         if not isinstance(ended, NotYet):
             return ended
+        if ended.still is not None:
+            deadline = time.monotonic() - ended.still + step.within
         if ended.why != told or time.monotonic() > again:
             lane.tell(events.StepWaits(step, ended.why, still=ended.why == told))
             told, again = ended.why, time.monotonic() + lane.hosts.timeouts.still_waiting
@@ -213,8 +215,9 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
                 return Output(0, detail)
             case Problem():
                 return Failure.of(verdict)
-            case NotYet(why, soon):
-                if over := _over(step, why, lane, deadline):
+            case NotYet(why, soon, still):
+                until = deadline if still is None else asked - still + step.within
+                if over := _over(step, why, lane, until):
                     return over
         left = asked + (SOON if soon else step.every) - time.monotonic()
         if left <= 0:

@@ -18,7 +18,7 @@ from orchestrator import payload
 from tests.remote.fakes import SOON
 
 VLLM = Path(__file__).with_name("vllm")
-FAST = {"PAUSES": "(0.1,)"}
+FAST = {"PAUSES": "(0.1,)", "TICK": "0.1"}
 
 
 def until(what: str, holds: Callable[[], object], seconds: float = SOON) -> None:

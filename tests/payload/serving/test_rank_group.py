@@ -4,11 +4,13 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.plan.serving.spec import RankGroup
-from tests.payload.serving.place import Place, free_port, until
+from tests.payload.serving.place import Place, free_port, lives, until
+from tests.payload.serving.test_liveness import HURRIED
 
 HOSTS = ("gpu1", "gpu2", "gpu3")
 
@@ -20,12 +22,12 @@ class Ranks(dict[str, Place]):
         self.meet, port = ("127.0.0.1", free_port()), free_port()
         super().__init__({host: Place(folder / host, port) for host in HOSTS})
 
-    def start(self, *hosts: str, model: str = "alphabet", run: str = "one") -> None:
+    def start(self, *hosts: str, model: str = "alphabet", run: str = "one", **changes: Any) -> None:
         """Tells those hosts' supervisors to keep their ranks."""
         for host in hosts:
             rank = HOSTS.index(host)
             words = ("--node-rank", str(rank), *(["--headless"] if rank else []))
-            self[host].start(model, *words, group=asdict(RankGroup(rank, HOSTS, self.meet, run)))
+            self[host].start(model, *words, group=asdict(RankGroup(rank, HOSTS, self.meet, run)), **changes)
 
     def answer(self, starts: int) -> None:
         """Waits until all do, in that life."""
@@ -84,6 +86,36 @@ def test_a_rank_that_nobody_joins_gives_up_and_says_whom_it_missed(ranks: Ranks)
 def test_when_one_rank_ends_all_begin_anew(serving: Ranks, host: str) -> None:
     serving[host].kill(serving[host].server)
     serving.answer(starts=2)
+
+
+def test_a_server_that_answers_nothing_is_started_again_with_all_its_ranks(ranks: Ranks) -> None:
+    for place in ranks.values():
+        place.furnish(**HURRIED)
+    ranks.start(*HOSTS)
+    ranks.answer(starts=1)
+    before = [place.server for place in ranks.values()]
+    ranks["gpu1"].get("/deaf")
+    ranks.answer(starts=2)
+    assert not any(map(lives, before))
+
+
+def test_a_load_goes_on_while_any_rank_moves(ranks: Ranks) -> None:
+    for place in ranks.values():
+        place.furnish(COUNT_SECONDS="0.2")
+    ranks.start(*HOSTS, model="creeps-1", stalled_after=1.5)
+    ranks["gpu1"].becomes("starting")
+    began = ranks["gpu1"].state()["since"]
+    until("longer than one that is still may take", lambda: ranks["gpu1"].state()["moved"] > began + 2)
+    ranks["gpu2"].kill(ranks["gpu2"].server)
+
+
+def test_a_load_in_which_no_rank_moves_ends_for_all(ranks: Ranks) -> None:
+    for place in ranks.values():
+        place.furnish(COUNT_SECONDS="0.2")
+    ranks.start(*HOSTS, model="creeps-9", stalled_after=1)
+    until("the supervisors have left", lambda: not any(place.supervisors() for place in ranks.values()))
+    assert ranks["gpu1"].state()["why"].startswith("nothing had moved for ")
+    assert ranks.servers() == []
 
 
 def test_while_a_host_is_gone_there_is_no_rank_and_the_first_keeper_says_whom_it_lacks(

@@ -1,5 +1,7 @@
 """What `serve` waits for: an answer, or the certainty that none will come."""
 
+from typing import Any
+
 import pytest
 
 from orchestrator.model.cluster import Accelerator
@@ -7,7 +9,8 @@ from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import known_causes
 from orchestrator.plan.serving.health import ELSEWHERE, LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import NotYet, Ready
-from tests.plan.serving.worlds import URL, ended, line, starting
+from orchestrator.plan.typed import ours
+from tests.plan.serving.worlds import URL, ended, line, starting, unresponsive
 from tests.plan.worlds import NOW
 from tests.typed_lines import plainly
 
@@ -25,7 +28,9 @@ def test_it_answers() -> None:
 def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:
     waiting = {"state": {"is": "waiting", "since": NOW}, "trouble": "Connection refused"}
     assert judged(line(**waiting)) == NotYet("waits for Ray")
-    assert judged(line(**starting("Starting to load model x"))) == NotYet("loads the model")
+    assert judged(line(**starting("Starting to load model x"))) == NotYet("loads the model", still=0)
+    asked = starting("Application startup complete", asked=True)
+    assert judged(line(**asked)) == NotYet("is asked for its first token", still=0)
 
 
 def test_one_that_is_ready_and_answers_elsewhere_is_hopeless() -> None:
@@ -41,15 +46,45 @@ def test_one_that_is_ready_and_answers_elsewhere_is_hopeless() -> None:
         (Accelerator.NONE, "top -bn1"),
     ],
 )
-def test_a_load_that_says_nothing_for_a_quarter_of_an_hour_says_so_and_where_to_look(
+def test_a_load_in_which_nothing_moves_for_a_quarter_of_an_hour_says_so_and_where_to_look(
     accelerator: Accelerator, look: str
 ) -> None:
-    loads = starting("Starting to load model x")
-    waits = ServerAnswers(accelerator)
-    assert waits(0, line(**loads, quiet=899.0), "") == NotYet("loads the model")
-    silent = "loads the model; it has logged nothing for {} min: does `{}` on its hosts show it at work?"
-    for quiet, minutes in ((900, 15), (1799, 15), (1800, 30)):  # told anew each quarter, and not each second
-        assert waits(0, line(**loads, quiet=quiet), "") == NotYet(silent.format(minutes, look))
+    def told(still: float) -> Ready | NotYet | Problem:
+        loads = starting("Starting to load model x", moved=NOW - still)
+        return ServerAnswers(accelerator)(0, line(**loads), "")
+
+    assert told(899) == NotYet("loads the model", still=899)
+    silent = "loads the model; nothing has moved for {} min: does `{}` on its hosts show it at work?"
+    for still, minutes in ((900, 15), (1799, 15), (1800, 30)):  # told anew each quarter, and not each second
+        assert told(still) == NotYet(silent.format(minutes, look), still=still)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [unresponsive(), {"trouble": "timed out"}, ended() | {"supervised": True}],
+    ids=["deaf", "hangs", "ended"],
+)
+def test_only_a_load_that_moves_gives_a_wait_more_time(now: dict[str, Any]) -> None:
+    waits = judged(line(**now))
+    assert isinstance(waits, NotYet)
+    assert waits.still is None
+
+
+def test_one_that_ends_again_and_again_is_not_waited_for() -> None:
+    again = ended(failures=2) | {"supervised": True}
+    assert isinstance(judged(line(**again)), NotYet)
+    never = judged(line(**ended(GATED, failures=3) | {"supervised": True}))
+    assert isinstance(never, Problem)
+    assert never.text == "the model is gated, and its host gave no token that may read it, 3 times in a row"
+
+
+def test_ranks_that_do_not_come_are_not_waited_for_without_end() -> None:
+    def told(seconds: float) -> Ready | NotYet | Problem:
+        state = {"is": "waiting", "since": NOW - seconds, "missing": ["gpu3"]}
+        return judged(line(state=state, trouble="waiting"))
+
+    assert told(599) == NotYet("waits for gpu3")
+    assert told(600) == Problem("waits for gpu3, for 10 min now", ours("status"))
 
 
 def test_one_that_hangs_after_it_has_answered_is_waited_for() -> None:

@@ -1,6 +1,7 @@
 """What `status` says of the model, and what the cluster's verdict makes of it."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,11 +13,15 @@ from orchestrator.plan.status.health import Verdict
 from orchestrator.plan.typed import ours
 from tests.plan.worlds import NOW, cluster, standing, with_container, with_host
 
-from .worlds import QWEN, URL, ended, seen, serving, starting, told
+from .worlds import QWEN, URL, ended, seen, serving, starting, told, unresponsive
 
 LOGS = ours("serve logs")
 AGAIN = ours("serve", "Qwen/Qwen3-32B", "--", "--max-model-len", "4096")
 OOM = "torch.OutOfMemoryError: CUDA out of memory."
+
+
+def clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%H:%M}"
 
 
 def health(**changes: Any) -> ModelHealth:
@@ -39,10 +44,17 @@ def test_it_answers() -> None:
         ({"state": {"is": "waiting"}, "trouble": "refused"}, "it waits for Ray", ""),
         (starting("Starting to load model x"), "it loads the model", ""),
         (starting(why="vLLM has started"), "vLLM has started", ELSEWHERE),
+        (starting("Starting to load model x", moved=NOW - 119), "it loads the model", ""),
+        (starting(moved=NOW - 240), "it starts; nothing has moved for 4 min", ""),
         (
-            starting() | {"quiet": 1000},
-            "it starts; it has logged nothing for 15 min: does `nvidia-smi` on its hosts show it at work?",
-            "",
+            starting(moved=NOW - 1000),
+            "it starts; nothing has moved for 17 min: does `nvidia-smi` on its hosts show it at work?",
+            LOGS,
+        ),
+        (
+            unresponsive(130),
+            f"it has answered nothing since {clock(NOW - 130)} (2 min) and will be started again",
+            LOGS,
         ),
         ({"trouble": "timed out"}, "timed out", LOGS),
         ({"trouble": "HTTP status 503"}, "its engine has died (HTTP status 503)", LOGS),
@@ -81,6 +93,7 @@ def test_a_cause_that_is_known_is_told_with_its_remedy() -> None:
     [
         ({}, Verdict.HEALTHY),
         ({"trouble": "timed out"}, Verdict.DEGRADED),
+        (unresponsive(), Verdict.DEGRADED),
         (starting(), Verdict.DEGRADED),
         (ended(), Verdict.DEGRADED),
     ],
@@ -123,6 +136,17 @@ def test_the_cause_is_that_of_the_rank_whose_log_has_it(first: str, second: str,
     judged = assess(ranks[0], with_host(standing(cluster()), "gpu2", served=ranks[1]))
     assert judged
     assert judged.trouble == f"vLLM ended with exit code 1 and will be started again: {cause}"
+
+
+def test_while_it_loads_the_rank_that_is_behind_is_named() -> None:
+    loads = ("Loading weights took 3 s", "Starting to load model x")
+    ranks = [
+        seen(spec=told()["spec"] | {"group": GROUP | {"rank": rank}}, **starting(line))
+        for rank, line in enumerate(loads)
+    ]
+    judged = assess(ranks[0], with_host(standing(cluster()), "gpu2", served=ranks[1]))
+    assert judged
+    assert judged.trouble == "it has loaded the weights; gpu2 behind: loads the model"
 
 
 def test_its_trouble_fits_the_heads_accelerator() -> None:

@@ -33,7 +33,7 @@ from tests.plan.worlds import (
     with_table,
 )
 
-from .worlds import QWEN, ended, serving, starting
+from .worlds import QWEN, ended, serving, starting, unresponsive
 
 PLAIN = Model("Qwen/Qwen3-32B")
 SERVES = [
@@ -85,6 +85,12 @@ def test_one_that_answers_is_left_alone() -> None:
 def test_one_that_still_loads_is_only_waited_for() -> None:
     plan = plan_serve(cluster(), serving(cluster(), **starting()), QWEN)
     assert outline(plan) == WAITS
+
+
+def test_one_that_answers_nothing_is_started_again_at_once_with_all_its_ranks() -> None:
+    plan = plan_serve(cluster(), serving(cluster(), **unresponsive()), QWEN)
+    assert outline(plan) == SERVES
+    assert [change.host for change in plan.changes] == ["gpu1"]
 
 
 def test_one_that_is_started_again_is_only_waited_for() -> None:

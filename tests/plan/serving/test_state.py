@@ -1,6 +1,7 @@
 """What the supervisor tells is read, whatever it is."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from orchestrator.model.cluster import Model
 from orchestrator.plan.serving import state as served
 from orchestrator.plan.serving.health import ServerAnswers, assess
-from orchestrator.plan.serving.state import Served
+from orchestrator.plan.serving.state import Behind, Served
 from tests.plan.serving.worlds import QWEN, URL, ended, line, seen, told
 from tests.plan.worlds import NOW
+
+LOGS = Path(__file__).parents[2] / "vllm/logs"
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -22,7 +25,7 @@ JSON = st.recursive(
 
 def test_one_that_answers() -> None:
     assert seen() == Served(
-        QWEN, URL, QWEN.name, "answering", supervised=True, trouble="", since=60, starts=1
+        QWEN, URL, QWEN.name, "answering", supervised=True, trouble="", since=60, starts=1, began=NOW - 60
     )
     assert seen().answers
 
@@ -86,7 +89,9 @@ def test_any_part_of_it_may_be_anything_and_can_still_be_judged(part: str, anyth
     _is_judged(told() | {part: anything})
 
 
-@given(st.sampled_from(["is", "since", "starts", "exit_code"]), JSON, st.booleans())
+@given(
+    st.sampled_from(["is", "since", "starts", "exit_code", "moved", "failures", "asked"]), JSON, st.booleans()
+)
 def test_any_part_of_its_state_may_be_anything(part: str, anything: object, supervised: bool) -> None:
     state = {"is": "ended", "since": NOW, "starts": 1, "exit_code": 1}
     _is_judged(told() | {"state": state | {part: anything}, "supervised": supervised, "trouble": "none"})
@@ -137,3 +142,40 @@ def _is_judged(anything: dict[str, Any]) -> None:
 )
 def test_the_stage_is_known_in_the_words_of_each_version(version: str, said: str, stage: str) -> None:
     assert served.loading_stage(["Starting to load model m", said]) == stage, version
+
+
+LOADING = "(Worker_TP0 pid=1) INFO Starting to load model m"
+LOADED = "(Worker_TP0 pid=1) INFO Loading weights took 5 s"
+
+
+@pytest.mark.parametrize(
+    ("ranks", "last"),
+    [
+        ({}, None),
+        ({"gpu1": [LOADED]}, None),
+        ({"gpu1": [LOADED], "gpu2": [LOADING]}, Behind(("gpu2",), "loads the model")),
+        ({"gpu1": [LOADING], "gpu2": [LOADED]}, Behind(("gpu1",), "loads the model")),
+        (
+            {"gpu1": [LOADED], "gpu2": [LOADING], "gpu3": [LOADING, "what?"]},
+            Behind(("gpu2", "gpu3"), "loads the model"),
+        ),
+        ({"gpu1": [LOADING], "gpu2": [LOADING]}, None),
+        ({"gpu1": ["Starting vLLM server on x"], "gpu2": [LOADED]}, None),  # the first one alone says so
+        ({"gpu1": [LOADED], "gpu2": ["what?"]}, None),
+    ],
+)
+def test_the_rank_that_is_behind_is_known_by_its_own_lines(
+    ranks: dict[str, list[str]], last: Behind | None
+) -> None:
+    assert served.behind(ranks) == last
+
+
+def test_lines_of_rays_workers_are_told_apart_unless_ray_has_left_some_out() -> None:
+    there, here = f"(RayWorkerProc pid=7, ip=10.0.0.2) {LOADING}", f"(RayWorkerProc pid=8) {LOADED}"
+    assert served.lines_of_ray([there, "(EngineCore pid=1) what?", here]) == {"10.0.0.2": [there], "": [here]}
+    assert served.lines_of_ray([there, f"{here} [repeated 3x across cluster]"]) == {}
+
+
+@pytest.mark.parametrize("log", sorted(LOGS.glob("good-*.log")), ids=lambda log: log.stem)
+def test_in_real_logs_that_are_whole_nobody_is_behind(log: Path) -> None:
+    assert served.behind(served.lines_of_ray(log.read_text().splitlines())) is None

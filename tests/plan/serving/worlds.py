@@ -38,6 +38,12 @@ def starting(*lines: str, **state: Any) -> dict[str, Any]:
     return {"state": now | state, "trouble": "Connection refused", "name": "", "lines": list(lines)}
 
 
+def unresponsive(seconds: float = 130) -> dict[str, Any]:
+    """The changes to it once it has answered nothing for so long."""
+    now = {"is": "unresponsive", "since": NOW - seconds, "starts": 1, "answered": True, "why": "timed out"}
+    return {"state": now, "trouble": "timed out", "name": ""}
+
+
 def ended(*lines: str, **state: Any) -> dict[str, Any]:
     """The changes to it once it has ended without an answer."""
     return {"state": ENDED | state, "supervised": False, "trouble": "nothing is served", "lines": list(lines)}

@@ -325,6 +325,19 @@ def test_a_wait_whose_time_is_over_says_what_was_still_missing(fleet: FakeFleet)
     )
 
 
+def test_a_wait_for_what_moves_counts_its_time_from_there(fleet: FakeFleet) -> None:
+    def moves(exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG001
+        return Ready() if stdout == "ready" else NotYet("moves", still=float(stdout))
+
+    fleet.on("gpu1", "probe", *[Output(0, "0.0")] * 20, Output(0, "ready"))
+    began = time.monotonic()
+    assert carried_out(fleet, phase("p", wait(moves, within=0.1, every=0.02))).ok
+    assert time.monotonic() - began > 0.2
+    fleet.on("gpu1", "probe", Output(0, "61"))
+    failure = only_failure(carried_out(fleet, phase("p", wait(moves, within=60))))
+    assert failure == Failure(FailureKind.TIMEOUT, "moves, after 60 s")
+
+
 def test_a_wait_fails_where_its_host_cannot_be_asked(fleet: FakeFleet) -> None:
     fleet.on("gpu1", "probe", SILENT)
     assert only_failure(carried_out(fleet, phase("p", wait(says)))) is SILENT

@@ -1,0 +1,141 @@
+"""Liveness of a model's server: that it works is seen in vLLM's own counters, or it is asked for a token.
+
+`/health` answers 200 for as long as the engine's process lives, also while it hangs (vLLM 0.11.0 to 0.33.0). So the
+counters of `/metrics` are read; where they stand still, one token is asked for, at most once in ASK_SECONDS. A server
+is deaf when a question has waited for PATIENCE seconds and the counters have not moved meanwhile: one that is busy
+moves them, however long the question queues. Counters alone accuse nobody: vLLM leaves `num_requests_running` as it
+was when the last request is given up.
+"""
+
+import math
+import re
+import threading
+import time
+
+import server  # this is beside this file
+
+LOOK_SECONDS = 20
+HURRY_SECONDS = 5  # between two looks while a question waits
+ASK_SECONDS = 60
+PATIENCE = 25  # for a token; for a slower model, three times what it took at its best
+LOST_SECONDS = 180  # without a sign of life: it is started again
+UNCOUNTED_SECONDS = 600  # the same without counters (--disable-log-stats): it may only be busy
+FIRST_SECONDS = 300  # for the first token, before which kernels may be compiled
+STEP = 5  # seconds that count between two ticks at most: in a container that was paused nobody could answer
+METRICS_SECONDS = 10
+
+WORKED = re.compile(
+    r"^vllm:(?:(?:prompt_tokens|generation_tokens|prefix_cache_queries)_total|(?:kv|gpu)_cache_usage_perc)[{ ].*$",
+    re.MULTILINE,
+)
+"""What moves when the engine has made a step, that of a long prompt included (vLLM 0.11.0 to 0.33.0)."""
+ASLEEP = re.compile(r'^vllm:engine_sleep_state\{.*sleep_state="awake".*\} 0', re.MULTILINE)
+"""By `--enable-sleep-mode`: a request could end the engine."""
+QUESTIONS = (
+    ("/v1/completions", {"prompt": "Hello", "max_tokens": 1}),
+    ("/v1/embeddings", {"input": "Hello"}),
+    ("/pooling", {"input": "Hello"}),
+)
+"""The first that the model takes; one that takes none says so, which is an answer, too."""
+
+
+class Call(threading.Thread):
+    """A request under way, in a thread: `answer` once there is one."""
+
+    def __init__(self, of, *args):
+        super().__init__(daemon=True)
+        self.of, self.args, self.answer = of, args, None
+        self.start()
+
+    def run(self):
+        self.answer = self.of(*self.args)
+
+
+def ask(spec, questions, timeout):
+    """The question that was answered, the status of its answer, the text, and the seconds it took."""
+    began, model = time.monotonic(), server.name(spec)
+    for path, body in questions:
+        status, text = server.call(spec, path, {"model": model, **body}, timeout)
+        if not server.OK < status < server.FAILED:
+            break
+    return (path, body), status, text, time.monotonic() - began
+
+
+class Liveness:
+    """One life of a server that is healthy by its own word. Its supervisor calls `tick` twice a second.
+
+    `answered`: whether it ever has. `why`: what came instead of an answer last. Times are seconds on a clock that
+    stands still while the container is paused.
+    """
+
+    def __init__(self, spec):
+        self.spec, self.clock, self.ticked = spec, 0.0, time.monotonic()
+        self.answered, self.asleep, self.why = False, False, ""
+        self.look = self.question = None  # under way
+        self.looked, self.asked, self.sign = 0.0, -math.inf, 0.0
+        self.numbers, self.counted, self.still = None, False, True
+        self.questions, self.fastest = QUESTIONS, math.inf
+
+    def tick(self):
+        now = time.monotonic()
+        self.clock, self.ticked = self.clock + min(now - self.ticked, STEP), now
+        if self.look and not self.look.is_alive():
+            look, self.look = self.look, None
+            self.see(*(look.answer or (0, "")))
+        if self.question and not self.question.is_alive():
+            question, self.question = self.question, None
+            self.hear(*(question.answer or (None, 0, "no answer", 0)))
+        pause = HURRY_SECONDS if self.question or self.deaf else LOOK_SECONDS
+        if self.answered and not self.look and self.clock >= self.looked + pause:
+            self.looked = self.clock
+            self.look = Call(server.call, self.spec, "/metrics", None, METRICS_SECONDS)
+        due = self.still and not self.asleep and self.clock >= self.asked + ASK_SECONDS
+        if due and not self.question:
+            self.asked = self.clock
+            within = max(ASK_SECONDS, self.patience) if self.answered else FIRST_SECONDS
+            self.question = Call(ask, self.spec, self.questions, within)
+
+    def see(self, status, text):
+        """Takes note of what the counters tell."""
+        numbers = frozenset(WORKED.findall(text)) if status == server.OK else frozenset()
+        self.still = not (numbers and self.numbers and numbers != self.numbers)
+        self.numbers, self.counted = numbers or self.numbers, self.counted or bool(numbers)
+        self.asleep = status == server.OK and bool(ASLEEP.search(text))
+        if self.asleep or not self.still:
+            self.sign, self.why = self.clock, ""
+
+    def hear(self, question, status, text, seconds):
+        """Takes note of an answer, or of what came instead."""
+        if status == server.OK:
+            self.questions = (question,)
+        if server.OK <= status < server.FAILED:
+            self.fastest = min(self.fastest, seconds)
+            self.answered, self.sign, self.why = True, self.clock, ""
+            self.numbers = None  # it has moved them itself
+        else:
+            self.why = f"HTTP status {status}: {text[:200]}" if status else text or "no answer"
+
+    @property
+    def patience(self):
+        return max(PATIENCE, 3 * self.fastest) if self.answered else FIRST_SECONDS
+
+    @property
+    def silent(self):
+        """For how many seconds it has neither worked nor answered."""
+        return self.clock - self.sign
+
+    @property
+    def deaf(self):
+        waits = self.question and self.clock >= self.asked + self.patience
+        return bool(self.answered and (waits or self.why) and self.silent >= self.patience)
+
+    @property
+    def lost(self):
+        """Why it is to be started again; empty while it is not."""
+        if not self.answered:
+            return f"vLLM is ready, and its first answer did not come: {self.why}" if self.why else ""
+        limit = max(LOST_SECONDS if self.counted else UNCOUNTED_SECONDS, 3 * self.patience)
+        if not self.deaf or self.silent < limit:
+            return ""
+        why = f" ({self.why})" if self.why else ""
+        return f"vLLM had answered nothing for {self.silent / 60:.0f} min{why}"

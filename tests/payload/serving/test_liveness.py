@@ -1,0 +1,201 @@
+"""Whether a server works is seen in its counters, or it is asked: one that is well by its own word may be deaf."""
+
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.payload.serving.place import Place, until
+from tests.remote.fakes import SOON
+
+HURRIED = {
+    "LOOK_SECONDS": "0.2",
+    "HURRY_SECONDS": "0.1",
+    "ASK_SECONDS": "0.6",
+    "PATIENCE": "0.5",
+    "LOST_SECONDS": "1.5",
+}
+"""A second of these is a minute."""
+FOR_GOOD = {"LOST_SECONDS": "600", "UNCOUNTED_SECONDS": "600"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    place.furnish(**HURRIED)
+    yield place
+    place.clear()
+
+
+def counts(place: Place) -> dict[str, int]:
+    """How often the model was asked, and its metrics looked at."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{place.port}/asked", timeout=SOON) as answer:
+        told: dict[str, int] = json.load(answer)
+    return told
+
+
+def looked_again(place: Place, times: int = 10) -> None:
+    """Waits until the metrics were looked at so often."""
+    before = counts(place)["looked"]
+    until("its metrics are looked at", lambda: counts(place)["looked"] >= before + times)
+
+
+def test_it_answers_once_it_has_given_a_token(place: Place) -> None:
+    place.serve()
+    assert counts(place)["asked"] == 1
+
+
+def test_one_whose_first_token_does_not_come_is_ended_and_says_so(place: Place) -> None:
+    place.furnish(**HURRIED, FIRST_SECONDS="0.5")
+    place.start("mute")
+    until("it is asked", lambda: place.state().get("asked"))
+    assert place.look()["trouble"] == "it has not answered yet"
+    place.becomes("ended")
+    why = "vLLM is ready, and its first answer did not come: timed out"
+    assert (place.state()["why"], place.state()["starts"]) == (why, 1)
+    assert f"raycluster: {why}: it is ended\n" in place.log()
+    until("nothing runs", lambda: not place.processes())
+
+
+def test_one_that_fails_at_its_first_token_is_ended_at_once(place: Place) -> None:
+    place.start("broken")
+    place.becomes("ended")
+    assert place.state()["why"].startswith(
+        "vLLM is ready, and its first answer did not come: HTTP status 500: "
+    )
+
+
+@pytest.mark.parametrize("model", ["alphabet", "embeds", "uncounted"])
+def test_one_that_nobody_uses_is_asked_now_and_then_and_a_refusal_is_an_answer(
+    place: Place, model: str
+) -> None:
+    place.serve(model)
+    before = counts(place)["asked"]
+    until("it is asked again", lambda: counts(place)["asked"] >= before + 2)
+    assert (place.state()["is"], place.look()["trouble"], place.state()["starts"]) == ("answering", "", 1)
+
+
+def test_one_whose_tokens_grow_is_not_asked(place: Place) -> None:
+    place.serve()
+    place.get("/used")
+    looked_again(place, 2)
+    before = counts(place)["asked"]
+    looked_again(place, 10)  # two seconds: three times as long as it takes to be asked
+    assert counts(place)["asked"] == before
+    assert place.state()["is"] == "answering"
+
+
+def test_one_that_nobody_uses_is_asked_once_a_minute_and_no_more(place: Place) -> None:
+    place.furnish(**HURRIED | {"ASK_SECONDS": "600"})
+    place.serve()
+    looked_again(place)
+    assert counts(place)["asked"] == 1
+
+
+def test_a_deaf_one_is_told_since_when_and_started_again(place: Place) -> None:
+    place.serve()
+    before, went_deaf = place.server, time.time()
+    place.get("/deaf")
+    place.becomes("unresponsive")
+    told = place.look()
+    assert abs(told["state"]["since"] - went_deaf) < 1
+    assert told["trouble"]
+    place.becomes("answering", starts=2)
+    assert place.server != before
+    assert "raycluster: vLLM has answered nothing for " in place.log()
+    assert "raycluster: vLLM had answered nothing for " in place.log()
+    assert place.look()["trouble"] == ""
+
+
+def test_one_that_answers_in_the_end_goes_on(place: Place) -> None:
+    place.furnish(**HURRIED | FOR_GOOD)
+    place.serve()
+    place.get("/deaf")
+    place.becomes("unresponsive")
+    place.get("/idle")
+    place.becomes("answering")
+    assert "raycluster: vLLM answers again\n" in place.log()
+
+
+def test_a_busy_one_is_alive_however_long_a_question_waits(place: Place) -> None:
+    place.serve()
+    place.get("/busy")
+    looked_again(place, 40)  # four seconds at least, of which one and a half would end a deaf one
+    assert (place.state()["is"], place.state()["starts"]) == ("answering", 1)
+    assert "answered nothing" not in place.log()
+
+
+def test_one_that_is_asleep_is_left_alone(place: Place) -> None:
+    place.serve()
+    place.get("/asleep")
+    looked_again(place)  # and the first request would have ended it
+    assert (place.state()["is"], place.state()["starts"]) == ("answering", 1)
+
+
+def test_one_without_counters_may_be_busy_and_is_told_long_before_it_is_started_again(place: Place) -> None:
+    place.furnish(**HURRIED | {"LOST_SECONDS": "0.5", "UNCOUNTED_SECONDS": "3"})
+    place.serve("uncounted")
+    place.get("/deaf")
+    place.becomes("unresponsive")
+    began = place.state()["since"]
+    place.becomes("answering", starts=2)
+    assert place.state()["since"] > began + 3
+
+
+def test_one_that_fails_all_requests_is_told(place: Place) -> None:
+    place.furnish(**HURRIED | FOR_GOOD)
+    place.serve()
+    place.get("/fails")
+    place.becomes("unresponsive")
+    assert place.look()["trouble"].startswith("HTTP status 500: ")
+
+
+def test_who_wants_no_questions_has_none(place: Place) -> None:
+    place.serve(liveness=False)
+    place.get("/deaf")
+    until("it would have been told", lambda: place.look()["now"] > place.state()["since"] + 2)
+    assert counts(place) | {"mode": ""} == {"asked": 0, "looked": 0, "tokens": 0, "mode": ""}
+    assert place.state()["is"] == "answering"
+
+
+def test_while_a_container_is_paused_nobody_is_deaf(place: Place) -> None:
+    place.furnish(**HURRIED | {"STEP": "0.2"})
+    place.serve()
+    paused = (*place.supervisors(), place.server)
+    for pid in paused:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(2.5)  # longer than a deaf one is left alone
+    for pid in reversed(paused):
+        os.kill(pid, signal.SIGCONT)
+    looked_again(place)
+    assert (place.state()["is"], place.state()["starts"]) == ("answering", 1)
+    assert "answered nothing" not in place.log()
+
+
+# --- while it loads ---
+
+
+@pytest.mark.parametrize("model", ["creeps", "reads"])
+def test_a_load_goes_on_while_anything_moves(place: Place, model: str) -> None:
+    place.furnish(COUNT_SECONDS="0.2")
+    place.start(model, stalled_after=1)
+    until(
+        "longer than one that is still may take",
+        lambda: place.state().get("moved", 0) > place.state()["since"] + 2,
+    )
+    assert place.state()["is"] == "starting"
+
+
+@pytest.mark.parametrize("model", ["loads", "waits"])
+def test_a_load_in_which_nothing_moves_is_ended_and_not_begun_again(place: Place, model: str) -> None:
+    place.furnish(COUNT_SECONDS="0.2")
+    place.start(model, stalled_after=1)
+    place.becomes("ended")
+    until("nothing runs", lambda: not place.processes())
+    assert place.state()["why"] == "nothing had moved for 0 min while it loaded (serve.stalled_after)"
+    assert place.state()["starts"] == 1
