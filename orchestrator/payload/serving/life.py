@@ -82,7 +82,7 @@ class Life:
         if self.group.rank or self.movement.still < self.spec.get("stalled_after", STALLED_SECONDS):
             return ""
         return (
-            f"nothing had moved for {self.movement.still / 60:.0f} min while it loaded (serve.stalled_after)"
+            f"nothing had moved for {self.movement.still / 60:.0f} min while it loaded"
         )
 
     def tell(self, **more):

@@ -17,7 +17,7 @@ import server  # this is beside this file
 LOOK_SECONDS = 20
 HURRY_SECONDS = 5  # between two looks while a question waits
 ASK_SECONDS = 60
-PATIENCE = 25  # for a token; for a slower model, three times what it took at its best
+PATIENCE = 20  # for a token; for a slower model, three times what it took at its best
 LOST_SECONDS = 180  # without a sign of life: it is started again
 UNCOUNTED_SECONDS = 600  # the same without counters (--disable-log-stats): it may only be busy
 FIRST_SECONDS = 300  # for the first token, before which kernels may be compiled

@@ -197,5 +197,5 @@ def test_a_load_in_which_nothing_moves_is_ended_and_not_begun_again(place: Place
     place.start(model, stalled_after=1)
     place.becomes("ended")
     until("nothing runs", lambda: not place.processes())
-    assert place.state()["why"] == "nothing had moved for 0 min while it loaded (serve.stalled_after)"
+    assert place.state()["why"] == "nothing had moved for 0 min while it loaded"
     assert place.state()["starts"] == 1
