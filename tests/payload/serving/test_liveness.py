@@ -98,12 +98,13 @@ def test_one_that_nobody_uses_is_asked_once_a_minute_and_no_more(place: Place) -
 
 
 def test_a_deaf_one_is_told_since_when_and_started_again(place: Place) -> None:
+    began = time.time()
     place.serve()
-    before, went_deaf = place.server, time.time()
+    before = place.server
     place.get("/deaf")
     place.becomes("unresponsive")
     told = place.look()
-    assert abs(told["state"]["since"] - went_deaf) < 1
+    assert began < told["state"]["since"] < told["now"] - 0.5  # as long as it has time for an answer
     assert told["trouble"]
     place.becomes("answering", starts=2)
     assert place.server != before
@@ -183,10 +184,10 @@ def test_while_a_container_is_paused_nobody_is_deaf(place: Place) -> None:
 @pytest.mark.parametrize("model", ["creeps", "reads"])
 def test_a_load_goes_on_while_anything_moves(place: Place, model: str) -> None:
     place.furnish(COUNT_SECONDS="0.2")
-    place.start(model, stalled_after=1)
+    place.start(model, stalled_after=3)
     until(
         "longer than one that is still may take",
-        lambda: place.state().get("moved", 0) > place.state()["since"] + 2,
+        lambda: place.state().get("moved", 0) > place.state()["since"] + 4,
     )
     assert place.state()["is"] == "starting"
 

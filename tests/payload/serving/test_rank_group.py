@@ -102,10 +102,10 @@ def test_a_server_that_answers_nothing_is_started_again_with_all_its_ranks(ranks
 def test_a_load_goes_on_while_any_rank_moves(ranks: Ranks) -> None:
     for place in ranks.values():
         place.furnish(COUNT_SECONDS="0.2")
-    ranks.start(*HOSTS, model="creeps-1", stalled_after=1.5)
+    ranks.start(*HOSTS, model="creeps-1", stalled_after=3)
     ranks["gpu1"].becomes("starting")
     began = ranks["gpu1"].state()["since"]
-    until("longer than one that is still may take", lambda: ranks["gpu1"].state()["moved"] > began + 2)
+    until("longer than one that is still may take", lambda: ranks["gpu1"].state()["moved"] > began + 4)
     ranks["gpu2"].kill(ranks["gpu2"].server)
 
 
