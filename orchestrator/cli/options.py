@@ -60,15 +60,24 @@ def complete_models(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]
     """What the shell offers where a model is begun: the inventory's, and the words that are none."""
     seen = _sketched(_inventory(ctx))
     words = {"status": "whether it answers", "logs": "what vLLM says", "stop": "stop serving"}
-    offered = ({seen.model: "the inventory's model"} if seen and seen.model else {}) | words
+    offered = dict.fromkeys(seen.models if seen else (), "the inventory's model") | words
     return [(name, what) for name, what in offered.items() if name.startswith(incomplete)]
 
 
 def complete_model_names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """What the shell offers where a model is named: the inventory's. The hosts are not asked."""
     seen = _sketched(_inventory(ctx))
-    offered = {seen.model: "the inventory's model"} if seen and seen.model else {}
+    offered = dict.fromkeys(seen.models if seen else (), "the inventory's model")
     return [(name, what) for name, what in offered.items() if name.startswith(incomplete)]
+
+
+def complete_servers(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """What the shell offers where a server is named: those of the inventory's models. The hosts are not asked."""
+    from orchestrator.model.cluster import server_name
+
+    seen = _sketched(_inventory(ctx))
+    names = {server_name(each): each for each in (seen.models if seen else ())}
+    return [(name, model) for name, model in names.items() if name.startswith(incomplete)]
 
 
 def complete_schemas(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's
@@ -102,7 +111,7 @@ def _sketched(inventory: str) -> "Sketch | None":
         cluster = load(str(file))
         if isinstance(cluster, Cluster):
             names = tuple(node.name for node in cluster.workers)
-            return Sketch(cluster.head.name, names, cluster.serve.name if cluster.serve else "")
+            return Sketch(cluster.head.name, names, tuple(each.name for each in cluster.serve))
     return None
 
 

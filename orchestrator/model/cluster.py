@@ -1,5 +1,6 @@
 """The cluster as the rest of the program sees it: resolved, merged, frozen."""
 
+import re
 from enum import StrEnum
 
 from orchestrator.frozen import dataclass
@@ -95,6 +96,10 @@ class HostKeys(StrEnum):
     ACCEPT_NEW = "accept-new"
 
 
+LONGEST_SERVER = 80
+SERVER = rf"(?=.{{1,{LONGEST_SERVER}}}$)[A-Za-z0-9][A-Za-z0-9._-]*"
+"""What a model's server may be called: it is a folder's name, and a word on the command line."""
+
 LOCAL = "local"
 """The `host` that is this machine itself."""
 
@@ -145,10 +150,31 @@ class Ray:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What `vllm serve` is to serve, with further arguments of its own."""
+    """What `vllm serve` is to serve, with further arguments of its own, and how.
+
+    `named`: what its server is called on the cluster, empty for what follows from the model's name. `gpus`: how many
+    in all, 0 for all that are free. `hosts`: as `-l` names them, empty for all. `port`: 0 for the first that is free.
+    `pull`: whether it is brought to all hosts first.
+    """
 
     name: str
     args: tuple[str, ...] = ()
+    named: str = ""
+    gpus: int = 0
+    hosts: str = ""
+    port: int = 0
+    pull: bool = False
+
+    @property
+    def server(self) -> str:
+        """The name of its server on the cluster: `qwen3-32b` for Qwen/Qwen3-32B, unless a person has given another."""
+        return self.named or server_name(self.name)
+
+
+def server_name(model: str) -> str:
+    """What the server of a model is called, where nobody says: the last part of its name, in lower case."""
+    last = re.sub(r"[^a-z0-9._-]+", "-", model.rstrip("/").rpartition("/")[2].lower())
+    return last.strip("-._")[:LONGEST_SERVER] or "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +207,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A whole inventory. `secrets` are names of variables in the laptop's environment.
-
-    `pull_model`: whether `serve` is brought to all hosts before it is served.
-    """
+    """A whole inventory. `secrets` are names of variables in the laptop's environment; `serve`: its models."""
 
     name: str
     image: str
@@ -194,8 +217,7 @@ class Cluster:
     secrets: tuple[str, ...] = ()
     build_on: BuildOn = BuildOn.EACH
     engine: Engine = Engine.RAY
-    serve: Model | None = None
-    pull_model: bool = False
+    serve: tuple[Model, ...] = ()
 
     @property
     def nodes(self) -> tuple[Node, ...]:

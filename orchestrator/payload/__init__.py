@@ -59,6 +59,8 @@ def _read(file: str) -> str:
 
 FOLDER = "/var/tmp/raycluster"  # noqa: S108 - the one place that every image lets everybody write to
 SUPERVISOR = f"{FOLDER}/supervisor.py"
+SERVED = f"{FOLDER}/served"
+"""Has a folder for each server, by its name."""
 IF_SERVED = '[ -e "$1" ] || exit 0\n'
 """For a shell in a container, before what runs SUPERVISOR there: silent where nothing was ever served."""
 

@@ -8,7 +8,7 @@ import shutil
 from model_cache import UNFINISHED, Trouble, entries, folder_of, read_json, size_of, tell
 from model_snapshots import Model
 
-SERVED = "/var/tmp/raycluster"  # where a supervisor keeps its files
+SERVED = "/var/tmp/raycluster"  # where supervisors keep their files
 
 
 def remove(hub, words):
@@ -78,7 +78,12 @@ def is_locked(folder):
 
 def is_served(model):
     """Whether a server of ours in this container serves it, or is to serve it again."""
-    spec, state = read_json(SERVED + "/spec.json", {}), read_json(SERVED + "/state.json", {})
+    folders = [SERVED, *(os.path.join(SERVED, "served", each) for each in entries(SERVED + "/served"))]
+    return any(serves(folder, model) for folder in folders)
+
+
+def serves(folder, model):
+    spec, state = read_json(folder + "/spec.json", {}), read_json(folder + "/state.json", {})
     over = not state or (state.get("is") == "ended" and not state.get("answered"))
     words = [spec.get("model"), *spec.get("args", ())]
     return not over and (model.name in words or any(str(each).startswith(model.folder) for each in words))

@@ -45,6 +45,17 @@ def known(node: Node, facts: HostFacts) -> int | None:
     return given if of.visible not in env else visible(env[of.visible], given)
 
 
+def names(node: Node, facts: HostFacts, count: int) -> tuple[str, ...]:
+    """What `count` devices of the node's container are called in the variable that hides the others.
+
+    Where a person hides some already, those that are left.
+    """
+    of = kind(node)
+    given = environment(node, facts).get(of.visible, "") if of.visible else ""
+    left = tuple(dict.fromkeys(each.strip() for each in given.split(",") if each.strip()))
+    return (left or tuple(map(str, range(count))))[:count]
+
+
 def environment(node: Node, facts: HostFacts) -> Mapping[str, str]:
     """The container's variables: of the image, of the inventory, of `docker.args`; the later ones win."""
     pairs = (pair.partition("=")[::2] for _, pair in arguments.variables(node.docker.args) if "=" in pair)

@@ -122,7 +122,7 @@ def test_programs_are_told_every_finding_with_a_version(good: FakeFleet, rayclus
     check = raycluster("check", "-o", "json")
     assert check.exit_code == 3
     answer = json.loads(check.stdout)
-    assert (answer["version"], answer["cluster"]) == (1, "demo")
+    assert (answer["version"], answer["cluster"]) == (2, "demo")
     (bad,) = (each for each in answer["findings"] if each["level"] == "failure")
     assert bad == {
         "host": "gpu1",

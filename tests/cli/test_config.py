@@ -262,12 +262,12 @@ def test_every_answer_is_held_to_its_schema_and_named_in_the_help(raycluster: Ra
 
 def test_an_answer_with_a_key_more_or_less_does_not_pass() -> None:
     schema: dict[str, Any] = answers.schema("lock")
-    good = {"version": 1, "cluster": "demo", "holder": None}
+    good = {"version": 2, "cluster": "demo", "holder": None}
     validator = Draft202012Validator(schema)
     assert validator.is_valid(good)
     assert not validator.is_valid(good | {"more": 1})
-    assert not validator.is_valid({"version": 1, "cluster": "demo"})
-    assert not validator.is_valid(good | {"version": 2})
+    assert not validator.is_valid({"version": 2, "cluster": "demo"})
+    assert not validator.is_valid(good | {"version": 1})
 
 
 def test_the_example_is_printed_as_it_stands_and_is_good(hosts: FakeFleet, raycluster: Raycluster) -> None:

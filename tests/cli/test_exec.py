@@ -84,7 +84,7 @@ def test_json_has_a_result_for_each_host(
     none = {"stdout": "", "stderr": ""}
     assert Draft202012Validator(schema("exec")).is_valid(json.loads(ran.stdout))
     assert json.loads(ran.stdout) == {
-        "version": 1,
+        "version": 2,
         "cluster": "demo",
         "results": [
             {"host": "gpu1", "exit_code": 0, "stdout": "out\n", "stderr": "err\n", "error": None},

@@ -94,7 +94,7 @@ def test_lock_status_tells_who_and_since_when(locked: FakeFleet, raycluster: Ray
     assert status.stdout == "cluster demo is locked: ben@desk has run `raycluster down` for 65 s\n"
     told = json.loads(raycluster("lock", "status", "-o", "json").stdout)
     assert told == {
-        "version": 1,
+        "version": 2,
         "cluster": "demo",
         "holder": {"by": "ben@desk", "command": "down", "seconds": 65.0, "pid": 4711},
     }

@@ -273,12 +273,14 @@ def test_one_that_answers_already_is_not_touched(hosts_serve: FakeFleet, rayclus
     assert only_looked(hosts_serve)
 
 
-def test_another_one_has_to_be_stopped_first(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+def test_where_no_gpu_is_left_for_another_it_is_told_who_has_them(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
     ready(hosts_serve, line())
     serve = raycluster("serve", "-y", "another")
     assert (serve.exit_code, serve.stdout) == (1, "")
-    assert f"✗ another is not served\n  gpu1  {MODEL} is served there\n" in serve.stderr
-    assert "→ `raycluster serve stop` ends that; both at once need a second cluster" in serve.stderr
+    assert "✗ another is not served\n  gpu1  no GPU is free: qwen3-32b has 16 on gpu1, gpu2\n" in serve.stderr
+    assert "→ `raycluster serve stop qwen3-32b` ends that; it may then be served beside" in serve.stderr
     assert "\nNothing was started.\n" in serve.stderr
     assert only_looked(hosts_serve)
 
@@ -508,10 +510,11 @@ def test_without_a_model_anywhere_it_says_how_to_name_one(
         (("--max-model-len=4096", MODEL), "--max-model-len", f"{MODEL} -- --max-model-len=4096"),
         ((MODEL, "-tp", "2", "-i", "x.yaml"), "-tp", f"{MODEL} -i x.yaml -- -tp 2"),
         ((MODEL, "-o", "jsonl", "-tp=2", "--", "-x"), "-tp", f"{MODEL} -o jsonl -- -tp=2 -x"),
-        (("start", MODEL, "-v", "--port", "1"), "--port", f"{MODEL} -v -- --port 1"),
-        (("--port", "1", MODEL), "--port", f"{MODEL} -- --port 1"),
-        (("-v", "-tp", "2", "--port=1", MODEL), "-tp", f"-v {MODEL} -- -tp 2 --port=1"),
-        ((MODEL, "--port", "1", "extra"), "--port", f"{MODEL} -- --port 1 extra"),
+        (("start", MODEL, "-v", "--seed", "1"), "--seed", f"{MODEL} -v -- --seed 1"),
+        (("--seed", "1", MODEL), "--seed", f"{MODEL} -- --seed 1"),
+        (("-v", "-tp", "2", "--seed=1", MODEL), "-tp", f"-v {MODEL} -- -tp 2 --seed=1"),
+        ((MODEL, "--seed", "1", "extra"), "--seed", f"{MODEL} -- --seed 1 extra"),
+        ((MODEL, "--port", "1", "-tp", "2"), "-tp", f"{MODEL} --port 1 -- -tp 2"),
     ],
 )
 def test_vllms_own_arguments_go_after_dashes_and_whoever_forgets_them_is_told(
@@ -616,8 +619,8 @@ def test_where_the_head_cannot_be_asked_nobody_says_that_nothing_is_served(
     assert (status.exit_code, status.stdout) == (3, "what cluster demo serves is not known: gpu1: is away\n")
     assert "→ plug it in" in status.stderr
     told = json.loads(raycluster("serve", "status", "-o", "json").stdout)
-    assert (told["model"], told["trouble"]) == (
-        None,
+    assert (told["models"], told["trouble"]) == (
+        [],
         "what cluster demo serves is not known: gpu1: is away",
     )
 
@@ -630,8 +633,8 @@ def test_as_json_it_is_what_the_schema_says(
     status = raycluster("serve", "status", "-o", "json")
     told = json.loads(status.stdout)
     assert list(Draft202012Validator(answers.schema("serve")).iter_errors(told)) == []
-    answering = bool(told["model"]) and told["model"]["answers"]
-    assert (status.exit_code, told["version"]) == (0 if answering else 3, 1)
+    answering = [each["answers"] for each in told["models"]] == [True]
+    assert (status.exit_code, told["version"]) == (0 if answering else 3, 2)
 
 
 @pytest.mark.parametrize(

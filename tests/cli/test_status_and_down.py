@@ -97,7 +97,7 @@ def test_json_has_a_version_and_the_four_facts(cluster_stands: FakeFleet, rayclu
         "gpu1", sent("observe"), seen("10.0.0.1", **standing("raycluster-demo-gpu1"), ray=table)
     )
     told = json.loads(raycluster("status", "-o", "json").stdout)
-    assert (told["version"], told["verdict"], told["ray_version"]) == (1, "degraded", "2.56.0")
+    assert (told["version"], told["verdict"], told["ray_version"]) == (2, "degraded", "2.56.0")
     facts = {
         key: told["hosts"][1][key]
         for key in ("container", "ray", "joined", "gpus", "gpus_expected", "trouble")

@@ -252,10 +252,10 @@ def test_as_json_each_line_is_an_object_with_version_and_time(
     state, lost, verdict = map(json.loads, raycluster("status", "-w", "-o", "jsonl").stdout.splitlines())
     validator = Draft202012Validator(answers.schema("watch"))
     assert all(validator.is_valid(each) for each in (state, lost, verdict))
-    assert (state["version"], state["event"], state["state"]["verdict"]) == (1, "state", "healthy")
+    assert (state["version"], state["event"], state["state"]["verdict"]) == (2, "state", "healthy")
     assert datetime.fromisoformat(lost.pop("time")).tzinfo
     assert lost == {
-        "version": 1,
+        "version": 2,
         "event": "happened",
         "host": "gpu3",
         "text": "lost: 10.0.0.3:22 does not answer",

@@ -198,7 +198,7 @@ def findings(lab: Lab, inventory: Path) -> list[dict[str, Any]]:
     """What `check` finds; its exit code tells whether there is a failure among it."""
     answer = lab.raycluster("check", inventory, "-o", "json")
     told: dict[str, Any] = json.loads(answer.stdout)
-    assert told["version"] == 1
+    assert told["version"] == 2
     found: list[dict[str, Any]] = told["findings"]
     assert answer.returncode == (3 if "failure" in {each["level"] for each in found} else 0), answer.stderr
     return found

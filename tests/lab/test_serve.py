@@ -12,27 +12,22 @@ from tests.payload.serving.place import VLLM
 
 from .lab import Lab
 from .processes import wait_until
-from .seeing import URL, Answer, failed, is_served, listening, two_hosts
+from .seeing import URL, Answer, failed, health, is_served, listening, two_hosts
 
 CONTAINER = "raycluster-lab-gpu1"
+LOG = "/var/tmp/raycluster/served/alphabet/vllm.log"
 OURS = "/usr/local/bin/vllm serv[e]|supervisor.p[y]"
 
 
 @pytest.fixture
 def served(cluster: Lab) -> Iterator[Lab]:
-    """The standing cluster, its head with a `vllm`, and nothing served."""
-    taken = (
-        "exec",
-        "--interactive",
-        CONTAINER,
-        "sh",
-        "-c",
-        'cat >"$0" && chmod +x "$0"',
-        "/usr/local/bin/vllm",
-    )
-    cluster.hosts["gpu1"].run("docker", *taken, stdin=VLLM.read_text())
+    """The standing cluster, each host with a `vllm`, and nothing served."""
+    taken = ("sh", "-c", 'cat >"$0" && chmod +x "$0"', "/usr/local/bin/vllm")
+    for name in ("gpu1", "gpu2"):
+        into = ("exec", "--interactive", f"raycluster-lab-{name}", *taken)
+        cluster.hosts[name].run("docker", *into, stdin=VLLM.read_text())
     yield cluster
-    inside(cluster, "sh", "-c", "! cd /var/tmp/raycluster || python3 supervisor.py stop")
+    cluster.raycluster("serve", "stop", "--all", "-i", two_hosts(cluster))
 
 
 def inside(lab: Lab, *words: str) -> str:
@@ -55,7 +50,7 @@ def curl(lab: Lab, path: str) -> str:
 
 def pid(lab: Lab) -> str:
     """The server's process, as its container counts."""
-    log = inside(lab, "cat", "/var/tmp/raycluster/vllm.log")
+    log = inside(lab, "cat", LOG)
     return str(re.findall(r"^pid (\d+)$", log, re.MULTILINE)[-1])
 
 
@@ -65,9 +60,7 @@ def test_a_model_is_served_asked_from_the_laptop_and_ended_without_a_trace(serve
     assert f"alphabet answers at {URL}/v1 (" in done.stdout
     assert "tensor parallel 8, pipeline parallel 2, for 8 GPUs on each of 2 hosts" in done.stderr
     assert json.loads(curl(served, "/v1/models"))["data"][0]["id"] == "alphabet"
-    words = json.loads(
-        inside(served, "grep", "^words ", "/var/tmp/raycluster/vllm.log").removeprefix("words ")
-    )
+    words = json.loads(inside(served, "grep", "^words ", LOG).removeprefix("words "))
     assert words[-2:] == ["--x", "it's $HOME & `id`"]
 
     shown = done.stdout.partition("Ask it:\n")[2].partition("\nFrom")[0]
@@ -87,11 +80,12 @@ def test_a_server_that_is_killed_is_told_within_seconds_and_comes_back_by_itself
     assert serve(served, "alphabet").returncode == 0
     inside(served, "mv", "/usr/local/bin/vllm", "/usr/local/bin/away")  # so that there is time to look
     inside(served, "kill", "-9", pid(served))
-    wait_until("it is told", lambda: status(served).returncode == 3, 10)
+    told = re.compile(r"does not answer: vLLM ended with exit code \d+ and will be started again")
+    wait_until("it is told", lambda: bool(told.search(status(served).stdout)), 10)
     lost = served.raycluster("status", two_hosts(served))
     inside(served, "mv", "/usr/local/bin/away", "/usr/local/bin/vllm")
     assert (lost.returncode, lost.stdout.partition(":")[0]) == (3, "cluster lab is degraded")
-    assert re.search(r"does not answer: vLLM ended with exit code \d+ and will be started again", lost.stdout)
+    assert "model alphabet does not answer: " in lost.stdout
     wait_until("it is back", lambda: is_served(served) and status(served).returncode == 0, 30)
     assert re.search(r"alphabet answers at .* started \d times", status(served).stdout)
 
@@ -131,15 +125,27 @@ def test_a_file_of_arguments_in_the_container_is_read_and_one_that_is_not_there_
     assert json.loads(curl(served, "/v1/models"))["data"][0]["id"] == "fromfile"
 
 
-def test_a_second_model_is_refused_until_the_first_is_ended(served: Lab) -> None:
-    assert serve(served, "alphabet").returncode == 0
-    failed(serve(served, "numbers"), "gpu1  alphabet is served there", "serve stop")
+def test_a_second_model_has_what_the_first_leaves_and_neither_ends_with_the_other(served: Lab) -> None:
+    assert serve(served, "alphabet", "--gpus", "8").returncode == 0
+    failed(
+        serve(served, "numbers", "--gpus", "16"),
+        "gpu1  16 GPUs are asked for, and 8 are free: alphabet has 8",
+    )
+    second = serve(served, "numbers")
+    assert second.returncode == 0, second.stderr
+    assert "tensor parallel 8, pipeline parallel 1, for 8 GPUs on each of 1 host" in second.stderr
+    assert "numbers answers at http://192.0.2.12:8001/v1" in second.stdout
+    failed(serve(served, "words"), "no GPU is free: alphabet has 8 on gpu1, numbers has 8 on gpu2")
+    assert [each["answers"] for each in health(served, two_hosts(served))["models"]] == [True, True]
+    failed(served.raycluster("serve", "stop", "-i", two_hosts(served)), "2 models are served", "--all")
+    stop = served.raycluster("serve", "stop", "numbers", "-i", two_hosts(served))
+    assert (stop.returncode, stop.stdout) == (0, "numbers is no longer served; alphabet still is\n")
     assert is_served(served)
 
 
 def test_a_port_that_another_program_holds_is_told_with_the_argument_for_another(served: Lab) -> None:
     with listening(served.hosts["gpu1"], 8000):
-        held = serve(served, "alphabet")
+        held = serve(served, "alphabet", "--port", "8000")
     failed(held, "another program holds the server's port on the head", "-- --port 8001")
     assert not served.hosts["gpu1"].runs(OURS)
 

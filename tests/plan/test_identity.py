@@ -42,7 +42,7 @@ PLANS = {
     "prune": plan_prune(DEMO, DEMO.nodes, with_host(standing(DEMO), "gpu2", docker=BESIDE)),
     "rollback": plan_rollback(DEMO, FailedRun(HOSTS, HOSTS), Undo.ALL),
     "serve": plan_serve(DEMO, standing(DEMO), QWEN),
-    "unserve": plan_unserve(DEMO, FailedRun(HOSTS, HOSTS)),
+    "unserve": plan_unserve(DEMO, "one", FailedRun(HOSTS, HOSTS)),
 }
 
 

@@ -34,7 +34,7 @@ class Served(NamedTuple):
 
     def model(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.serve("status", "-o", "json").stdout)
-        return told["model"] or {}
+        return told["models"][0] if told["models"] else {}
 
 
 @pytest.fixture(scope="module", params=["ray", "mp"])

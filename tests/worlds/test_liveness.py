@@ -35,7 +35,7 @@ def served(lab: Lab, engine: str, **keys: Any) -> Path:
 
 
 def model(lab: Lab, inventory: Path) -> dict[str, Any]:
-    told: dict[str, Any] = health(lab, inventory)["model"]
+    told: dict[str, Any] = health(lab, inventory)["models"][0]
     return told
 
 

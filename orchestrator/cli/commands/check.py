@@ -60,7 +60,7 @@ def check(
             having = tuple(
                 each for each in cluster.nodes if isinstance(evidence.trials.get(each.name), Trial)
             )
-            names = (cluster.serve.name,)
+            names = tuple(dict.fromkeys(model.name for model in cluster.serve))
             caches = look_at_models(cluster, having, names, run.fleet, run.tell, run.cancel)
         model = check_model(cluster, caches)
         findings, network = in_order(cluster, (*wrong, *thorough(cluster, facts, evidence), *model)), None

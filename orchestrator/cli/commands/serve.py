@@ -1,6 +1,5 @@
 """`raycluster serve`: a model on the cluster, until it answers; what it does, what it says, its end."""
 
-from difflib import get_close_matches
 from functools import partial
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,8 @@ import typer
 from orchestrator.cli import habits, options
 from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, LeanGroup
-from orchestrator.cli.output import typed
 from orchestrator.cli.run import inventory_file
+from orchestrator.cli.run.serve_words import METAVAR, Typed, models
 from orchestrator.plan.command import Command
 
 if TYPE_CHECKING:
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from orchestrator.plan.problem import Problem
     from orchestrator.plan.steps import Plan
     from orchestrator.remote.execute.events import Report
-
-METAVAR = "MODEL"
-COMMANDS = {"start", "status", "logs", "stop"}
-"""The words that are no models."""
 
 
 class ModelFirst(LeanGroup):
@@ -82,10 +77,22 @@ def root() -> None:
     \b
     raycluster serve Qwen/Qwen3-32B
     raycluster serve Qwen/Qwen3-32B -- --max-model-len 32768
-    raycluster serve                     the model of the inventory
+    raycluster serve                     the models of the inventory
+    raycluster serve Qwen/Qwen3-8B --gpus 4   a second one beside it
 
     This is short for `serve start`; its options: raycluster serve start -h
     """  # noqa: D301 - the help needs the real character
+
+
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        autocompletion=options.complete_servers,
+        help="Which one, by the name of its server or its model's. Needed where there are several.",
+        show_default=False,
+    ),
+]
 
 
 @app.command(cls=LeanCommand)
@@ -95,7 +102,8 @@ def start(
         typer.Argument(
             metavar=METAVAR,
             autocompletion=options.complete_models,
-            help="A name on Hugging Face, or a folder in the containers. Default: the inventory's.",
+            help="A name on Hugging Face, a folder in the containers, or a `name` of the inventory's. "
+            "Default: the inventory's, all of them.",
             show_default=False,
         ),
     ] = None,
@@ -104,28 +112,55 @@ def start(
         typer.Argument(metavar="-- VLLM ARGS", help="Further arguments of `vllm serve`.", show_default=False),
     ] = None,
     file: options.OnlyInventory = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What its server is called here. Default: the end of the model's name.",
+            show_default=False,
+        ),
+    ] = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="How many GPUs in all. Default: all that are free.", show_default=False
+        ),
+    ] = None,
+    limit: options.Limit = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="P",
+            min=1,
+            max=65535,
+            help="The port of its API. Default: the first free one from 8000.",
+            show_default=False,
+        ),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("-y", "--yes", help="Serve MODEL although it does not look like a model's name.")
     ] = False,
     output: options.ActOutput = "text",
     verbose: options.Verbose = 0,
 ) -> None:
-    """Serve a model and wait until it answers.
+    """Serve a model, beside others, and wait until it answers.
 
-    Sizes are chosen from the GPUs that Ray reports: tensor parallel within a host, pipeline parallel across hosts;
-    what you give after -- wins. Done means that the server is healthy and the model has answered a request. It then
-    runs without this machine; if it or its container ends, it is started again.
+    Sizes are chosen for the GPUs that are free: tensor parallel within a host, pipeline parallel across hosts; what
+    you give after -- wins. Done means that the server is healthy and the model has answered a request. It then runs
+    without this machine; if it or its container ends, it is started again.
     """
     cluster = inventory_file.load(None, file)
-    wanted = _model(cluster, model, tuple(args or ()), yes=yes)
+    wanted = models(cluster, model, tuple(args or ()), Typed(name, gpus, limit, port), yes=yes)
     raise typer.Exit(serve(cluster, wanted, options.RunOptions(options.JOBS, verbose, output == "jsonl")))
 
 
 @app.command(cls=LeanCommand)
-def status(file: options.OnlyInventory = None, output: options.AnswerOutput = "text") -> None:
-    """Show whether the model answers. Exit code 0: it does. 3: it does not, or none is served."""
+def status(
+    name: Name = None, file: options.OnlyInventory = None, output: options.AnswerOutput = "text"
+) -> None:
+    """Show whether the models answer. Exit code 0: all do. 3: one does not, or none is served."""
     from orchestrator.cli.output import json
-    from orchestrator.cli.output.serve_result import show_model, unserved
+    from orchestrator.cli.output.serve_result import of_name, show_models, unserved
     from orchestrator.cli.output.status_table import as_told
     from orchestrator.cli.run.session import look
     from orchestrator.plan.facts.host import Depth
@@ -133,16 +168,18 @@ def status(file: options.OnlyInventory = None, output: options.AnswerOutput = "t
 
     cluster = inventory_file.load(None, file)
     health = assess(cluster, look(cluster, "serve-status", Depth.RAY, options.RunOptions(options.JOBS, 0)))
+    health = of_name(health, name)
     if output == "json":
-        health = as_told(health)
-        json.show(json.ServeAnswer(cluster.name, health.model, "" if health.model else unserved(health)))
+        told = as_told(health)
+        json.show(json.ServeAnswer(cluster.name, told.models, "" if told.models else unserved(told)))
     else:
-        show_model(health)
-    raise typer.Exit(0 if health.model and health.model.answers else NOT_HEALTHY)
+        show_models(health)
+    raise typer.Exit(0 if health.models and all(each.answers for each in health.models) else NOT_HEALTHY)
 
 
 @app.command(cls=LeanCommand)
 def logs(
+    name: Name = None,
     file: options.OnlyInventory = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow the log until Ctrl-C.")] = False,
     limit: options.Limit = None,
@@ -150,42 +187,67 @@ def logs(
         str, typer.Option("-n", "--tail", metavar="N", help="Only the last N lines, or all.")
     ] = "all",
 ) -> None:
-    """Show vLLM's log since the last `serve`."""
+    """Show vLLM's log since the last `serve`, also after `stop`."""
     from orchestrator.cli.commands.logs import show, tail_of
-    from orchestrator.plan import docker, engine
+    from orchestrator.cli.output.console import failed
+    from orchestrator.cli.run.session import look
+    from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.logs.lines import FileLog
+    from orchestrator.plan.problem import HostProblem
+    from orchestrator.plan.serving.logs import find_log
 
     cluster, lines = inventory_file.load(None, file), tail_of(tail)
-    supervisors = engine.of(cluster).supervisors(cluster)
-    chosen = [node for node in inventory_file.selected(cluster, limit) if node in supervisors]
-    if not chosen:
-        names = ", ".join(node.name for node in supervisors)
-        inventory_file.refuse(f"--limit: vLLM's own log is on {names}")
-    wanted = {node: FileLog(node, lines, docker.SERVER_LOGS) for node in chosen}
+    chosen = inventory_file.selected(cluster, limit)
+    facts = look(cluster, "serve-logs", Depth.RAY, options.RunOptions(options.JOBS, 0))
+    found = find_log(cluster, facts, name or "")
+    if isinstance(found, HostProblem):
+        failed(found.host, found.problem)
+    nodes = [node for node in chosen if node.name in found.hosts]
+    if not nodes:
+        inventory_file.refuse(f"--limit: vLLM's own log is on {', '.join(found.hosts)}")
+    wanted = {node: FileLog(node, lines, found.folder) for node in nodes}
     raise typer.Exit(show(cluster, wanted, options.JOBS, follow=follow))
 
 
 @app.command(cls=LeanCommand)
 def stop(
-    file: options.OnlyInventory = None, output: options.ActOutput = "text", verbose: options.Verbose = 0
+    name: Name = None,
+    file: options.OnlyInventory = None,
+    everything: Annotated[bool, typer.Option("--all", help="Stop all that is served.")] = False,
+    output: options.ActOutput = "text",
+    verbose: options.Verbose = 0,
 ) -> None:
-    """Stop serving; the cluster stays."""
+    """Stop serving a model; others, and the cluster, stay."""
     from orchestrator.cli.output.serve_result import conclude_stop
     from orchestrator.cli.run.operation import execute, looking
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.serving.plan import plan_stop
 
-    cluster, pace = (
-        inventory_file.load(None, file),
-        options.RunOptions(options.JOBS, verbose, output == "jsonl"),
-    )
-    done = execute("serve stop", cluster, looking(Depth.RAY), partial(plan_stop, cluster), pace)
-    conclude_stop(done)
+    if name and everything:
+        raise typer.BadParameter(f"{name} and --all contradict each other")
+    cluster = inventory_file.load(None, file)
+    pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
+    planner = partial(plan_stop, cluster, name=name or "", everything=everything)
+    done = execute("serve stop", cluster, looking(Depth.RAY), planner, pace)
+    conclude_stop(done, name or "", everything=everything)
     raise typer.Exit(done.exit_code)
 
 
-def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
-    """Serves it, and tells of it; the exit code."""
+def serve(cluster: "Cluster", wanted: "tuple[Model, ...]", pace: options.RunOptions) -> int:
+    """Serves the models, one after the other, and tells of each; the exit code. One that fails keeps none from it."""
+    from orchestrator.cli.output.serve_result import conclude_all
+
+    codes: dict[str, int] = {}
+    for model in wanted:
+        codes[model.server] = _serve(cluster, model, pace)
+        if codes[model.server] not in (0, 1):  # interrupted, or another run has the lock
+            break
+    conclude_all(codes, tuple(model.server for model in wanted), pace)
+    return max(codes.values())
+
+
+def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
+    """Serves one, and tells of it; the exit code."""
     from orchestrator.cli.output.serve_result import conclude
     from orchestrator.cli.run.operation import execute, looking
     from orchestrator.model.cluster import Model
@@ -195,15 +257,11 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
     from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
+    from orchestrator.plan.serving.shares import chosen_hosts
     from orchestrator.plan.steps import Plan, Run
     from orchestrator.remote.observe.models import look_at_models
 
-    if (
-        cluster.pull_model
-        and cluster.serve
-        and model.name == cluster.serve.name
-        and (code := _bring(cluster, pace))
-    ):
+    if model.pull and (code := _bring(cluster, model, pace)):
         return code
     there = [NOT_LOOKED_AT]
     wanted: list[Model | Problem] = [model]
@@ -216,7 +274,8 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
             and is_looked_at(whole)
             and any(isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, whole))
         ):
-            caches = look_at_models(cluster, cluster.nodes, (model.name,), run.fleet, run.tell, run.cancel)
+            nodes = chosen_hosts(cluster, model)
+            caches = look_at_models(cluster, nodes, (model.name,), run.fleet, run.tell, run.cancel)
             there[:] = [presence(whole, caches)]
         return facts, before
 
@@ -225,7 +284,7 @@ def serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
             return Plan(f"serve {model.name}", refusals=(HostProblem(cluster.head.name, wanted[0]),))
         return plan_serve(cluster, facts, wanted[0], there[0])
 
-    aftermath = partial(plan_unserve, cluster)
+    aftermath = partial(plan_unserve, cluster, model.server)
     key = Secret(
         "--api-key", arguments.read(model.args).value(arguments.API_KEY)
     )  # vLLM logs what it is told
@@ -248,16 +307,14 @@ def _completed(run: "Session", facts: "Facts", model: "Model") -> "Model | Probl
     return unread(model, options) if isinstance(options, Unreachable) else completed(model, options)
 
 
-def _bring(cluster: "Cluster", pace: options.RunOptions) -> int:
-    """Brings the inventory's model to hosts that lack some of it, if any; the exit code."""
+def _bring(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
+    """Brings a model of the inventory's to hosts that lack some of it, if any; the exit code."""
     from orchestrator.cli.run.model_operation import Wish, conclude, execute
     from orchestrator.cli.run.session import session
     from orchestrator.plan.actions.models import TOKENS, plan_pull
     from orchestrator.plan.serving.presence import presence, revision_of
     from orchestrator.remote.observe.models import look_at_models
 
-    model = cluster.serve
-    assert model  # noqa: S101 - there is no pulling without
     if "/" not in model.name or model.name.startswith("/"):
         inventory_file.refuse(f"serve: {model.name} is a folder, which `pull` cannot bring")
     with session(cluster, "model", pace, logged=False) as run:
@@ -272,56 +329,3 @@ def _bring(cluster: "Cluster", pace: options.RunOptions) -> int:
     first = plan_pull(cluster, cluster.head, model.name, revision, token, everything=False)
     wish = Wish(model.name, revision, cluster.head, cluster.nodes, first)
     return conclude(execute("model pull", cluster, wish, pace, secrets), (model.name,))
-
-
-def _model(cluster: "Cluster", name: str | None, args: tuple[str, ...], *, yes: bool) -> "Model":
-    """What is asked for; the inventory's where it is not named, as in `serve -- --max-model-len 4096`."""
-    from orchestrator.model.cluster import Model
-
-    if name in COMMANDS:
-        inventory_file.refuse(f'"{name}" goes first: {typed.line(f"serve {name}")}')
-    if name and not name.startswith("-"):
-        _refuse_address(name)
-        own = cluster.serve and cluster.serve.name
-        if not (yes or "/" in name or name[0] in ".~" or name == own):
-            _make_sure(name, [] if args and args[0][:1] != "-" else [own or "Qwen/Qwen3-32B"])
-        if args and args[0][:1] != "-":
-            inventory_file.refuse(
-                f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768'
-            )
-        return Model(name, args)
-    args = (name, *args) if name else args
-    if cluster.serve is None:
-        inventory_file.refuse(
-            "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"
-        )
-    return Model(cluster.serve.name, (*cluster.serve.args, *args))
-
-
-def _refuse_address(name: str) -> None:
-    """Exit code 2 for the address of a model's page."""
-    from orchestrator.cli import usage
-
-    scheme, _, page = name.partition("://")
-    if scheme in ("http", "https", "hf"):
-        parts = page.split("/") if scheme == "hf" else page.split("/")[1:]
-        model = "/".join(parts[:2]) if parts[1:] else METAVAR
-        inventory_file.refuse(f"a model is named ORG/NAME, without an address: {usage.meant(name, model)}")
-
-
-def _make_sure(word: str, model: list[str]) -> None:
-    """Returns if a word that looks like a command is a model after all: a person says so, a script with -y."""
-    from orchestrator.cli import usage
-    from orchestrator.cli.run.prompt import consent, somebody_there
-
-    if word.upper() == METAVAR:
-        inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, *model)}")
-    similar = get_close_matches(word, COMMANDS, 1, usage.SIMILAR)
-    known = habits.IN_GROUPS["serve"].get(word, similar[0] if similar else None)
-    look = "" if known is None else f" → raycluster serve {known}".rstrip()
-    if somebody_there():
-        consent(f'Serve a model called "{word}"?{look and f" Or was meant{look}?"}', given=False)
-        return
-    inventory_file.refuse(
-        f'"{word}" is neither ORG/NAME nor a folder{look}; if it is a model: {usage.meant(word, "-y", word)}'
-    )

@@ -39,10 +39,10 @@ def up(
         raise typer.BadParameter("--rollback and --keep contradict each other")
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = inventory_file.load(inventory, file)
-    model = cluster.serve if serve else None
+    models = cluster.serve if serve else ()
     if serve and plan_only:
         raise typer.BadParameter("goes with neither --dry-run nor -o sh", param_hint="--serve")
-    if serve and model is None:
+    if serve and not models:
         inventory_file.refuse("--serve: the inventory names no model; set `serve: {model: …}`")
     only, sealed = inventory_file.only(cluster, limit), inventory_file.sealed(cluster)
     pace = options.RunOptions(jobs, verbose, output == "jsonl")
@@ -57,8 +57,8 @@ def up(
     look = looking(Depth.MACHINE, whole=only is None, prune=prune)
     done = execute("up", cluster, look, planner, pace, secrets, aftermath=aftermath)
     conclude_up(done, limit)
-    if done.exit_code or model is None:
+    if done.exit_code or not models:
         raise typer.Exit(done.exit_code)
-    from orchestrator.cli.commands.serve import serve as serve_model
+    from orchestrator.cli.commands.serve import serve as serve_models
 
-    raise typer.Exit(serve_model(cluster, model, pace))
+    raise typer.Exit(serve_models(cluster, models, pace))

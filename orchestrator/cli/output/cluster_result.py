@@ -14,7 +14,8 @@ from orchestrator.plan.engine.ray import Roster
 from orchestrator.plan.facts.address import addresses
 from orchestrator.plan.facts.containers import neighbours
 from orchestrator.plan.problem import plural
-from orchestrator.plan.serving.health import served_by, unresponsive
+from orchestrator.plan.serving.health import unresponsive
+from orchestrator.plan.serving.servers import servers
 from orchestrator.plan.steps import StepKind
 from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Status
@@ -82,16 +83,16 @@ def _joined(done: RunResult, roster: Roster) -> tuple[str, str]:
 
 
 def _show_model(done: RunResult) -> None:
-    """What a head that stood keeps serving, and that it comes back by itself where it did not answer before."""
-    head = done.run.cluster.head.name
-    served = served_by(done.facts.get(head))
-    if not served or not served.supervised or served.answers or head in _started(done):
-        return
-    if served.state == "unresponsive":
-        now = line("serve", served.model.name)
-        answer().print(f"model {served.model.name} does not answer: {unresponsive(served)}; now: {now}")
-    else:
-        answer().print(f"model {served.model.name} is started again by itself: {line('serve status')}")
+    """What hosts that stood keep serving, and that it comes back by itself where it did not answer before."""
+    for server in servers(done.facts).values():
+        first = server.first
+        if not first or not first.supervised or first.answers or server.host in _started(done):
+            continue
+        if first.state == "unresponsive":
+            now = line("serve", server.model.name)
+            answer().print(f"model {server.title} does not answer: {unresponsive(first)}; now: {now}")
+        else:
+            answer().print(f"model {server.title} is started again by itself: {line('serve status')}")
 
 
 def _started(done: RunResult) -> frozenset[str]:
@@ -106,8 +107,8 @@ def _show_next(done: RunResult, roster: Roster) -> None:
         count = "" if gpus is None else f"  {plural(gpus, devices[name])}"
         role = "  head" if name == cluster.head.name else ""
         answer().print(f"  {name:<{width}}  {ips[name]}{count}{role}")
-    model, words = (cluster.serve.name, ()) if cluster.serve else ("a model", ("MODEL",))
-    answer().print(f"\nServe {model} on it:")
+    models, words = ", ".join(model.name for model in cluster.serve), () if cluster.serve else ("MODEL",)
+    answer().print(f"\nServe {models or 'a model'} on it:")
     answer().print(Text(f"  {line('serve', *words)}", "cyan"))
     answer().print(f"Look at it: {line('status')}    Take it down: {line('down')}")
 

@@ -19,7 +19,7 @@ from orchestrator.plan.lock import Holder
 from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status.health import ClusterHealth
 
-VERSION = 1
+VERSION = 2
 """Of all answers: counted up when a program that reads one of them would have to change."""
 
 
@@ -86,10 +86,10 @@ class ExecAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ServeAnswer:
-    """The model that is served; null: none, or it is not known, and `trouble` says which and why."""
+    """The models that are served; where there is none, or it is not known, `trouble` says which and why."""
 
     cluster: str
-    model: ModelHealth | None
+    models: tuple[ModelHealth, ...]
     trouble: str = ""
 
 

@@ -34,7 +34,7 @@ def _now() -> str:
 class Line:
     """What every line has. `time`: UTC, as RFC 3339 writes it."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     time: str = field(default_factory=_now)
 
 

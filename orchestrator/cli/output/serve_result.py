@@ -1,19 +1,23 @@
 """What `serve` says: that a model answers and how to ask it, or why it does not."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 
 from rich.text import Text
 
+from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output import failures
-from orchestrator.cli.output.console import answer, explain
+from orchestrator.cli.output.console import answer, explain, failed, notice
 from orchestrator.cli.output.status_table import model_state
 from orchestrator.cli.output.typed import line, shown
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Cluster, Model
+from orchestrator.model.cluster import Model, Node
 from orchestrator.plan.command import quoted
+from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
-from orchestrator.plan.serving.health import served_by
+from orchestrator.plan.serving.servers import meant, servers, title
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
 from orchestrator.plan.steps import StepKind
@@ -35,40 +39,73 @@ class ModelAddress:
 def conclude(model: Model, done: RunResult) -> None:
     """Prints how `serve` ended."""
     cluster, where = done.run.cluster, _where(model, done)
+    named = title(model.server, model.name)
     seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
-    good = f"{model.name} answers at {where.url}/v1 {seconds}"
+    good = f"{named} answers at {where.url}/v1 {seconds}"
     why = f": interrupted{done.lost and ': ' + done.lost}" if done.lost or done.interrupted else ""
-    bad = f"{model.name} is not served{why}"
-    if failures.conclude(done, bad if done.exit_code else good, _what_now(done)):
+    bad = f"{named} is not served{why}"
+    if failures.conclude(done, bad if done.exit_code else good, _what_now(model, done)):
         answer().print(Text(good, "bold green"))
         # The server refuses who brings no key, as far as the inventory and the command line tell.
         keys = (*cluster.secrets, *dict(cluster.head.env))
-        _show_use(cluster, where, needs_key=KEY in keys or arguments.API_KEY in arguments.read(model.args))
+        needs_key = KEY in keys or arguments.API_KEY in arguments.read(model.args)
+        _show_use(_node(model, done), where, needs_key=needs_key)
         answer().print("\nThen:")
-        for command, words in (("serve status", ()), ("serve logs", ("-f",)), ("serve stop", ())):
-            answer().print(Text(f"  {line(command, *words)}", "cyan"))
+        words = _which(model, done)
+        for command, more in (("serve status", ()), ("serve logs", (*words, "-f")), ("serve stop", words)):
+            answer().print(Text(f"  {line(command, *more)}", "cyan"))
 
 
-def conclude_stop(done: RunResult) -> None:
+def conclude_all(codes: Mapping[str, int], names: tuple[str, ...], pace: RunOptions) -> None:
+    """Prints which of several models are served now, and which are not."""
+    bad = [name for name in names if codes.get(name)]
+    left = [name for name in names if name not in codes]
+    if pace.events or len(names) == 1:
+        return
+    if not (bad or left):
+        answer().print(Text(f"\nall {len(names)} models answer: {', '.join(names)}", "bold green"))
+        return
+    not_tried = f"; not tried: {', '.join(left)}" if left else ""
+    notice().print(f"✗ of {len(names)} models {len(bad)} failed: {', '.join(bad)}{not_tried}", style="red")
+
+
+def conclude_stop(done: RunResult, name: str, *, everything: bool) -> None:
     """Prints how `serve stop` ended."""
-    cluster = f"cluster {done.run.cluster.name}"
+    there, cluster = servers(done.facts), f"cluster {done.run.cluster.name}"
+    ended = meant(name, there) if name else tuple(there)
+    rest = [each for each in there if each not in ended]
     good = f"{cluster} serves nothing{' any more' if done.plan.phases else ': nothing to do'}"
-    bad = f"the model on {cluster} may still be served"
-    what_now = shown(f"Once this is fixed: {ours('serve stop')}")
+    if done.plan.phases and rest:
+        good = f"{', '.join(ended)} is no longer served; {', '.join(rest)} still {'is' if not rest[1:] else 'are'}"
+    bad = f"{', '.join(ended) if name and ended else 'the model'} on {cluster} may still be served"
+    if there and (not ended or (len(ended) > 1 and not everything)):
+        bad = "nothing was stopped"
+    what_now = shown(f"Once this is fixed: {ours('serve stop', *((name,) if name else ()))}")
     if failures.conclude(done, bad if done.exit_code else good, what_now):
         answer().print(good)
 
 
-def show_model(health: ClusterHealth) -> None:
+def of_name(health: ClusterHealth, name: str | None) -> ClusterHealth:
+    """The same, of its models only those that a name stands for; exit code 1 where there are none of it."""
+    if name is None:
+        return health
+    found = tuple(each for each in health.models if name in (each.name, each.model))
+    if health.models and not found:
+        names = ", ".join(each.name for each in health.models)
+        failed(health.hosts[0].name, Problem(f"nothing called {name} is served; there is {names}"))
+    return replace(health, models=found)
+
+
+def show_models(health: ClusterHealth) -> None:
     """Prints the state of what is served."""
-    if health.model is None:
+    if not health.models:
         head = health.hosts[0]
         answer().print(unserved(health))
         explain(head.detail, shown(head.fix, [head.name]))
-        return
-    answer().print(model_state(health.model))
-    if health.model.trouble:
-        explain("", shown(health.model.fix, [health.hosts[0].name]))
+    for model in health.models:
+        answer().print(model_state(model, several=len(health.models) > 1))
+        if model.trouble:
+            explain("", shown(model.fix, [model.host]))
 
 
 def unserved(health: ClusterHealth) -> str:
@@ -85,18 +122,35 @@ def _where(model: Model, done: RunResult) -> ModelAddress:
         if result.step.kind is StepKind.ASK_MODEL and result.output:
             reply = json.loads(result.output.stdout)
             return ModelAddress(reply["url"], reply["name"] or model.name, reply["status"] == OK)
-    served = served_by(done.facts.get(done.run.cluster.head.name))
-    return ModelAddress(served.url, served.name or model.name) if served else ModelAddress("", model.name)
+    server = servers(done.facts).get(model.server)
+    return (
+        ModelAddress(server.served.url, server.served.called or model.name)
+        if server
+        else ModelAddress("", model.name)
+    )
 
 
-def _show_use(cluster: Cluster, where: ModelAddress, *, needs_key: bool) -> None:
+def _node(model: Model, done: RunResult) -> Node:
+    """Where it answers."""
+    asked = (each.step.host for each in done.report.results if each.step.kind is StepKind.ASK_MODEL)
+    server, cluster = servers(done.facts).get(model.server), done.run.cluster
+    host = next(asked, server.host if server else "")
+    return next((node for node in cluster.nodes if node.name == host), cluster.head)
+
+
+def _which(model: Model, done: RunResult) -> tuple[str, ...]:
+    """The name, where others are served beside it."""
+    return (model.server,) if servers(done.facts).keys() - {model.server} else ()
+
+
+def _show_use(node: Node, where: ModelAddress, *, needs_key: bool) -> None:
     scheme, _, there = where.url.partition("://")
     port = there.rpartition(":")[2]
     answer().print("\nAsk it:")
     answer().print(Text(f"  {_request(where, needs_key=needs_key)}", "cyan"))
-    if not cluster.head.is_local:
+    if not node.is_local:
         answer().print(f"From elsewhere, through a tunnel to {scheme}://127.0.0.1:{port}:")
-        answer().print(Text(f"  {by_hand(cluster.head, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
+        answer().print(Text(f"  {by_hand(node, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))
 
 
 def _request(where: ModelAddress, *, needs_key: bool) -> str:
@@ -108,11 +162,15 @@ def _request(where: ModelAddress, *, needs_key: bool) -> str:
     return " \\\n    ".join((ask, *key, *body_words))
 
 
-def _what_now(done: RunResult) -> str:
+def _what_now(model: Model, done: RunResult) -> str:
+    words = _which(model, done)
     if done.lost or done.left:
-        return shown(f"It may still run there: {ours('serve status')} tells, {ours('serve stop')} ends it.")
+        stop = ours("serve stop", *words)
+        return shown(f"It may still run there: {ours('serve status')} tells, {stop} ends it.")
     if done.report.started:
-        return shown(f"Nothing of it is left running; {ours('serve logs')} shows all that it said.")
+        return shown(f"Nothing of it is left running; {ours('serve logs', *words)} shows all that it said.")
     if any(step.kind is StepKind.START_SERVER for step in done.plan) or done.plan.refusals:
         return "Nothing was started."
-    return shown(f"An earlier run has started it, and it is left as it is; {ours('serve stop')} ends it.")
+    return shown(
+        f"An earlier run has started it, and it is left as it is; {ours('serve stop', *words)} ends it."
+    )

@@ -14,19 +14,22 @@ from orchestrator.plan import engine
 from orchestrator.plan.problem import plural
 from orchestrator.plan.remedies import format_duration
 from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.serving.servers import MOST_HOSTS
 from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
 from orchestrator.plan.typed import has_line
 
 
-def model_state(model: ModelHealth) -> Text:
-    """A model's state."""
+def model_state(model: ModelHealth, *, several: bool = False) -> Text:
+    """A model's state; of one of several, where it is."""
     style, state = ("green", "answers") if model.answers else ("yellow", "does not answer")
     more = (
         f": {model.trouble}" if model.trouble else f" at {model.url}/v1, for {format_duration(model.since)}"
     )
     ranks = f", {plural(model.ranks, 'rank')}" if model.ranks and model.answers else ""
     again = f", started {model.lives} times" if model.lives > 1 else ""
-    return Text.assemble(f"model {model.model} ", (state, f"bold {style}"), more, ranks, again)
+    held = plural(model.gpus, "GPU") if model.gpus else "it"
+    where = f", {held} on {', '.join(model.hosts)}" if several and len(model.hosts) <= MOST_HOSTS else ""
+    return Text.assemble(f"model {model.title} ", (state, f"bold {style}"), more, ranks, where, again)
 
 
 STYLE = {
@@ -56,8 +59,8 @@ def show_health(health: ClusterHealth) -> None:
             answer().print(Text.assemble((host.name, "bold"), f": {host.trouble}"))
         for line in host.detail.splitlines():
             answer().print(Text(f"    | {line}", "dim"))
-    if health.model:
-        answer().print(model_state(health.model))
+    for model in health.models:
+        answer().print(model_state(model, several=len(health.models) > 1))
     for note in health.notes:
         answer().print(Text(note, "yellow"))
     if health.run:
@@ -94,8 +97,8 @@ def what_to_do(health: ClusterHealth) -> tuple[str, ...]:
     mendable = any(host.verdict in {Verdict.DEGRADED, Verdict.DOWN} and not host.fix for host in health.hosts)
     if mendable and health.verdict is Verdict.DEGRADED and not health.run:
         return (*fixes, typed.line("up"))
-    model_fix = shown(health.model.fix, [health.hosts[0].name]) if health.model else ""
-    return tuple(filter(None, (*fixes, model_fix)))
+    of_models = dict.fromkeys(shown(model.fix, [model.host]) for model in health.models if model.fix)
+    return (*fixes, *of_models)
 
 
 def _named(fix: str, hosts: Sequence[str]) -> str:
@@ -107,8 +110,8 @@ def _named(fix: str, hosts: Sequence[str]) -> str:
 def as_told(health: ClusterHealth) -> ClusterHealth:
     """The same with remedies as they are to be typed."""
     hosts = tuple(replace(host, fix=shown(host.fix, [host.name])) for host in health.hosts)
-    model = health.model and replace(health.model, fix=shown(health.model.fix, [hosts[0].name]))
-    return replace(health, hosts=hosts, model=model)
+    models = tuple(replace(model, fix=shown(model.fix, [model.host])) for model in health.models)
+    return replace(health, hosts=hosts, models=models)
 
 
 def fitting(

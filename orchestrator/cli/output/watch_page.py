@@ -107,14 +107,15 @@ def _words(sight: ClusterSnapshot, room: int) -> list[Text]:
     """What is served, what is wrong, host by host, and what to do."""
     if sight.pending:
         return []
-    model = [_cut(model_state(sight.health.model))] if sight.health.model else []
-    room -= len(model)
+    served = sight.health.models
+    models = [_cut(model_state(each, several=len(served) > 1)) for each in served]
+    room -= len(models)
     troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
     run = (sight.health.run.run,) if sight.health.run else ()
     fixes = (*sight.health.notes, *run, *(f"→ {fix}" for fix in what_to_do(sight.health)))
     shown = max(1, room - len(fixes[:room]))
     more = [_line(f"and {len(troubles) - shown} more in trouble", "dim")] if len(troubles) > shown else []
-    return [*model, *troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
+    return [*models, *troubles[:shown], *more, *(_line(fix, "yellow") for fix in fixes[:room])]
 
 
 def _trouble(sight: ClusterSnapshot, host: HostHealth) -> str:

@@ -115,15 +115,23 @@ class Ray(HostRay):
 
 
 class Serve(Section):
-    """The model that the cluster is for."""
+    """A model that the cluster is for."""
 
     example = "{model: Qwen/Qwen3-32B}"
     model: str = entry(
         values.text, "A model's name on Hugging Face, or its folder in the containers.", required=True
     )
+    name: str | None = entry(
+        values.server_name, "What its server is called; the end of the model's name if not given."
+    )
     args: tuple[str, ...] | None = entry(
         ListOf(arguments.vllm), "Further arguments of vllm serve, one item each."
     )
+    gpus: int | None = entry(
+        values.some_gpus, "How many GPUs it has in all; all that no other model has if not given."
+    )
+    hosts: str | None = entry(values.text, "The hosts that it is on, as -l names them; all if not given.")
+    port: int | None = entry(values.port, "The port of its API; the first free one from 8000 if not given.")
     pull: bool | None = entry(
         values.flag, "true: before it is served, the head downloads it, and the others get it from there."
     )
@@ -150,6 +158,20 @@ class _ImageOrItsName:
 
     def schema(self) -> Schema:
         return {"oneOf": [values.image.schema(), Image.schema()]}
+
+
+class _Models:
+    """The two forms of `serve`: a model, or a list of them."""
+
+    def read(
+        self, written: object, path: Path, faults: list[Fault]
+    ) -> Serve | tuple[Serve | None, ...] | None:
+        if not isinstance(written, list):
+            return Serve.read(written, path, faults)
+        return tuple(Serve.read(each, (*path, i), faults) for i, each in enumerate(written))
+
+    def schema(self) -> Schema:
+        return {"oneOf": [Serve.schema(), {"type": "array", "items": Serve.schema()}]}
 
 
 class _Shared(Section):
@@ -282,13 +304,22 @@ class Inventory(_Shared):
         "What joins the machines for vLLM: ray (the default), or mp, vLLM's own multi-node mode.",
     )
     ray: Ray | None = entry(Ray, "Ray, on all hosts.")
-    serve: Serve | None = entry(Serve, "The model that up --serve brings up.")
+    serve: Serve | tuple[Serve | None, ...] | None = entry(
+        _Models(), "The model, or a list of models, that up --serve brings up."
+    )
 
     @classmethod
     def elsewhere(cls) -> Mapping[str, str]:
         host = 'belongs to a host; write it under "head" or in "workers"'
         others = {"build_on": 'goes under "image"', "model": 'goes under "serve"'}
         return {**super().elsewhere(), **dict.fromkeys(Host.entries(), host), **others}
+
+    def models(self) -> Iterator[tuple[Path, Serve]]:
+        """Every model of `serve` that could be read, and where it is written."""
+        several = isinstance(self.serve, tuple)
+        for i, model in enumerate(self.serve if isinstance(self.serve, tuple) else (self.serve,)):
+            if model and model.model:
+                yield (("serve", i) if several else ("serve",)), model
 
     def hosts(self) -> Iterator[tuple[Path, Host]]:
         """Every host that could be read, and where it is written."""

@@ -64,9 +64,11 @@ def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[
     values |= {("image", "build_on"): cluster.build_on}
     values |= {("network",): inventory.network} if inventory.network else {}
     values |= {("secrets",): cluster.secrets, ("engine",): cluster.engine, **_section("ray", cluster.ray)}
-    if model := cluster.serve:
-        values |= {("serve", "model"): model.name, ("serve", "args"): redact.arguments(model.args)}
-        values |= {("serve", "pull"): str(cluster.pull_model).lower()}
+    for number, model in enumerate(cluster.serve):
+        at = ("serve", number) if isinstance(inventory.serve, tuple) else ("serve",)
+        values |= {(*at, "name"): model.server, (*at, "model"): model.name}
+        values |= {(*at, "args"): redact.arguments(model.args), (*at, "pull"): str(model.pull).lower()}
+        values |= {(*at, key): getattr(model, key) or None for key in ("gpus", "hosts", "port")}
     origins = _Origins(source, inventory)
     return tuple(Setting(dotted(key), value, origins.of(key)) for key, value in values.items())
 

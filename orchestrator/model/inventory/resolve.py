@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
 from orchestrator.model.inventory import models
 from orchestrator.model.inventory.fields import Section
-from orchestrator.model.inventory.models import Host, Image, Inventory
+from orchestrator.model.inventory.models import Host, Image, Inventory, Serve
 
 
 def resolve(inventory: Inventory) -> Cluster:
@@ -23,8 +23,19 @@ def resolve(inventory: Inventory) -> Cluster:
         ray=Ray(**{key: ray[key] for key in ("port", "ports", "auth", "install") if key in ray}),
         secrets=inventory.secrets or (),
         engine=inventory.engine or Engine.RAY,
-        serve=Model(inventory.serve.model, inventory.serve.args or ()) if inventory.serve else None,
-        pull_model=bool(inventory.serve and inventory.serve.pull),
+        serve=tuple(_model(each) for _, each in inventory.models()),
+    )
+
+
+def _model(written: Serve) -> Model:
+    return Model(
+        name=written.model,
+        args=written.args or (),
+        named=written.name or "",
+        gpus=written.gpus or 0,
+        hosts=written.hosts or "",
+        port=written.port or 0,
+        pull=bool(written.pull),
     )
 
 

@@ -5,13 +5,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 
 from orchestrator.model.accelerators import KINDS, listed
-from orchestrator.model.cluster import LOCAL, PINNED_PORTS, WORKER_PORTS, Accelerator, Auth, Engine, Ports
+from orchestrator.model.cluster import (
+    LOCAL,
+    PINNED_PORTS,
+    WORKER_PORTS,
+    Accelerator,
+    Auth,
+    Cluster,
+    Engine,
+    Node,
+    Ports,
+    Role,
+    server_name,
+)
 from orchestrator.model.inventory import addresses, arguments
 from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
 from orchestrator.model.inventory.models import Host, Inventory, Machine
 from orchestrator.model.inventory.ranges import count, is_range
 from orchestrator.model.inventory.values import HIGHEST_PORT
-from orchestrator.model.select import RESERVED
+from orchestrator.model.select import RESERVED, NoMatch, select
 
 LONGEST = 100_000
 """sshd hands the line to a shell as one argument, for which Linux has 131,071 bytes; ours take the rest."""
@@ -47,6 +59,7 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
     yield from _check_local(hosts)
     yield from _check_ports(inventory)
     yield from _check_secrets(inventory, hosts)
+    yield from _check_models(inventory, machines)
     yield from _of_each(_check_interfaces, inventory, hosts)
     if (inventory.engine or Engine.RAY).has_ray:
         yield from _check_token(inventory, hosts)
@@ -140,6 +153,43 @@ def _check_secrets(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:
         if name == VLLM_HOST_IP:
             yield Fault(("secrets", i), f"{name} is not a secret; {_REMOVE_IT}")
         seen.add(name)
+
+
+def _check_models(inventory: Inventory, machines: Machines) -> Iterator[Fault]:
+    """Each has a name and a port of its own, and hosts that there are."""
+    names: dict[str, Path] = {}
+    ports: dict[int, Path] = {}
+    for path, model in inventory.models():
+        name = model.name or server_name(model.model)
+        if name in names:
+            first = dotted(names[name])
+            message = f"its server would be called {quoted(name)}, as that of {first} is"
+            fault = (
+                f"{quoted(name)} is also the name of {first}"
+                if model.name
+                else f'{message}; give it a "name"'
+            )
+            yield Fault((*path, "name" if model.name else "model"), fault)
+        if model.port in ports and model.port:
+            yield Fault((*path, "port"), f"{model.port} is also the port of {dotted(ports[model.port])}")
+        names.setdefault(name, path)
+        ports.setdefault(model.port or 0, path)
+        if model.hosts and HEAD in machines:
+            found = select(_cluster_of(machines), model.hosts)
+            if isinstance(found, NoMatch):
+                yield Fault((*path, "hosts"), str(found))
+
+
+def _cluster_of(machines: Machines) -> Cluster:
+    """The names of the hosts, for whoever selects some of them."""
+    nodes = {
+        path: [
+            Node(each.name, each.host, Role.HEAD if path == HEAD else Role.WORKER, each.ip) for each in found
+        ]
+        for path, found in machines.items()
+    }
+    workers = chain.from_iterable(each for path, each in nodes.items() if path != HEAD)
+    return Cluster("", "", nodes[HEAD][0], tuple(workers))
 
 
 def _check_token(inventory: Inventory, hosts: Hosts) -> Iterator[Fault]:

@@ -21,11 +21,11 @@ _LINE = re.compile(r"(?m)^\s*(\w+):[ \t]*(.*)$")
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """The head's name, the workers', and the model that the file names."""
+    """The head's name, the workers', and the models that the file names."""
 
     head: str
     workers: tuple[str, ...]
-    model: str
+    models: tuple[str, ...]
 
 
 def sketch(text: str) -> Sketch | None:
@@ -38,8 +38,8 @@ def sketch(text: str) -> Sketch | None:
         workers = tuple(_names(_section(text, "workers")))
     except ValueError:  # a range that is none
         return None
-    model = _pairs(_section(text, "serve")).get("model", "")
-    return Sketch(heads[0], workers, model) if len(heads) == 1 else None
+    models = tuple(filter(None, _models(_section(text, "serve"))))
+    return Sketch(heads[0], workers, models) if len(heads) == 1 else None
 
 
 def _section(text: str, key: str) -> str:
@@ -55,15 +55,25 @@ def _flat(body: str) -> str:
     return body[:inner] + flat
 
 
+def _models(body: str) -> Iterator[str]:
+    maps = list(_maps(body)) if body.lstrip().startswith(("-", "[")) else [_pairs(body)]
+    yield from (each.get("model", "") for each in maps)
+
+
 def _names(body: str) -> Iterator[str]:
-    items = list(_ITEM.finditer(body))
-    for item in items:
+    maps = list(_maps(body))
+    for pairs in maps:
+        yield from expand(pairs.get("name") or pairs["host"]) if "host" in pairs else ()
+    if not maps and (pairs := _pairs(body)) and "host" in pairs:
+        yield pairs.get("name") or pairs["host"]
+
+
+def _maps(body: str) -> Iterator[dict[str, str]]:
+    """The pairs of each item of a list."""
+    for item in _ITEM.finditer(body):
         block = " " * (len(item["indent"] or "") + 1 + len(item["gap"] or ""))
         flow = item["flow"]
-        pairs = _pairs(f"{{{flow}}}" if flow is not None else f"\n{block}{item['first']}{item['rest']}")
-        yield from expand(pairs.get("name") or pairs["host"]) if "host" in pairs else ()
-    if not items and (pairs := _pairs(body)) and "host" in pairs:
-        yield pairs.get("name") or pairs["host"]
+        yield _pairs(f"{{{flow}}}" if flow is not None else f"\n{block}{item['first']}{item['rest']}")
 
 
 def _pairs(text: str) -> dict[str, str]:

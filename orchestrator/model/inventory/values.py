@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from orchestrator.model import gpu_request as docker
+from orchestrator.model.cluster import SERVER
 from orchestrator.model.inventory.fields import Value, kind_of, value
 from orchestrator.model.inventory.mistakes import did_you_mean, quoted
 
@@ -121,6 +122,19 @@ def whole(lowest: int, highest: int, expected: str, digits: str) -> Value[int]:
 
 port = whole(1, HIGHEST_PORT, f"from 1 to {HIGHEST_PORT}", "0{0,8}[1-9][0-9]{0,4}")
 gpus = whole(0, 999_999_999, "of at least 0", "[0-9]{1,9}")
+some_gpus = whole(1, 999_999_999, "of at least 1", "0{0,8}[1-9][0-9]{0,8}")
+
+
+@value(type=SCALAR, pattern=f"^{SERVER}$", minimum=0)
+def server_name(written: object) -> str:
+    """What a model's server is called."""
+    name = scalar(written)
+    if not re.fullmatch(SERVER, name):
+        raise ValueError(
+            'should be letters, digits, ".", "_" and "-", starting with a letter or digit, not '
+            + quoted(name)
+        )
+    return name
 
 
 @value(type=SCALAR, pattern=docker.PATTERN, maxLength=LONGEST_TEXT, minimum=0)

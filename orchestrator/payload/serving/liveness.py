@@ -53,7 +53,7 @@ class Call(threading.Thread):
 
 def ask(spec, questions, timeout):
     """The question that was answered, the status of its answer, the text, and the seconds it took."""
-    began, model = time.monotonic(), server.name(spec)
+    began, model = time.monotonic(), server.called(spec)
     for path, body in questions:
         status, text = server.call(spec, path, {"model": model, **body}, timeout)
         if not server.OK < status < server.FAILED:

@@ -1,4 +1,13 @@
-"""Files of the supervisor beside this one, and HTTP requests to the model's server."""
+"""Files of a model's server, in a folder of its own, and HTTP requests to it.
+
+    served/NAME/spec.json       what is to be served; gone once it was stopped
+    served/NAME/stopped.json    what of it is remembered then
+    served/NAME/state.json      how it fares, as its supervisor writes it
+    served/NAME/vllm.log        what it says, with a line of ours before each life; vllm.log.1: what was before that
+    served/NAME/lock            held by the supervisor for as long as it lives
+
+All of it is beside the programs. Before there were names, the one server had its files beside them: its name is empty.
+"""
 
 import http.client
 import json
@@ -11,6 +20,7 @@ import urllib.error
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SERVED = os.path.join(HERE, "served")
 LOG = "vllm.log"
 LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
 BEGINS = "raycluster: vLLM start no."
@@ -18,52 +28,61 @@ ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may s
 LINE_BYTES = 400  # a generous guess at the mean
 GONE_SECONDS = 3
 OK, FAILED = 200, 500
+TOLD = ("model", "args", "url", "group", "asked", "words", "share")
+"""What of the specification is told to whoever asks."""
 RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.post\d+|\+.*)*")
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
 NO_ANSWER = (OSError, ValueError, OverflowError, http.client.HTTPException)
 """Errors of an address or a key that is none, and of a server that speaks no HTTP."""
 
 
-def at(name):
-    return os.path.join(HERE, name)
+class Files:
+    """The folder of the server of that name."""
+
+    def __init__(self, name):
+        self.name, self.folder = name, os.path.join(SERVED, name) if name else HERE
+
+    def at(self, file):
+        return os.path.join(self.folder, file)
+
+    def read(self, file):
+        try:
+            with open(self.at(file), encoding="utf-8") as found:
+                return json.load(found)
+        except (OSError, ValueError):
+            return {}
+
+    def write(self, file, value):
+        with open(self.at(file + ".new"), "w", encoding="utf-8") as new:
+            json.dump(value, new)
+        os.replace(self.at(file + ".new"), self.at(file))
+
+    def forget(self, *files):
+        for file in files:
+            if os.path.exists(self.at(file)):
+                os.remove(self.at(file))
+
+    def log(self, data):
+        if os.path.exists(self.at(LOG)) and os.path.getsize(self.at(LOG)) > LOG_BYTES:
+            os.replace(self.at(LOG), self.at(LOG + ".1"))
+        with open(self.at(LOG), "ab") as file:
+            file.write(data)
+
+    def tail(self, count):
+        """The last lines logged since the server was started; what a progress bar has overwritten is a line, too."""
+        if not count or not os.path.exists(self.at(LOG)):
+            return []
+        with open(self.at(LOG), "rb") as file:
+            file.seek(max(0, os.path.getsize(self.at(LOG)) - LINE_BYTES * count))
+            lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()[-count:]
+        begun = [at for at, line in enumerate(lines) if line.startswith(BEGINS)]
+        return lines[begun[-1] + 1 :] if begun else lines
 
 
-def read(name):
-    try:
-        with open(at(name), encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return {}
-
-
-def write(name, value):
-    with open(at(name + ".new"), "w", encoding="utf-8") as file:
-        json.dump(value, file)
-    os.replace(at(name + ".new"), at(name))
-
-
-def forget(*names):
-    for name in names:
-        if os.path.exists(at(name)):
-            os.remove(at(name))
-
-
-def log(data):
-    if os.path.exists(at(LOG)) and os.path.getsize(at(LOG)) > LOG_BYTES:
-        os.replace(at(LOG), at(LOG + ".1"))
-    with open(at(LOG), "ab") as file:
-        file.write(data)
-
-
-def tail(count):
-    """The last lines logged since the server was started; what a progress bar has overwritten is a line, too."""
-    if not count or not os.path.exists(at(LOG)):
-        return []
-    with open(at(LOG), "rb") as file:
-        file.seek(max(0, os.path.getsize(at(LOG)) - LINE_BYTES * count))
-        lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()[-count:]
-    begun = [at for at, line in enumerate(lines) if line.startswith(BEGINS)]
-    return lines[begun[-1] + 1 :] if begun else lines
+def servers():
+    """The files of all that is served here, or was."""
+    names = sorted(os.listdir(SERVED)) if os.path.isdir(SERVED) else []
+    return [*([Files("")] if os.path.exists(os.path.join(HERE, "spec.json")) else []), *map(Files, names)]
 
 
 def refused(spec):
@@ -114,28 +133,29 @@ def health(spec):
     return "" if status == OK else f"HTTP status {status}" if status else text
 
 
-def ask():
+def ask(name=""):
     """Asks the model for a word. One that makes no text says so, with a status of four hundred and some."""
-    spec, began = read("spec.json"), time.time()
-    model = name(spec)
+    files, began = Files(name), time.time()
+    spec = files.read("spec.json")
+    model = called(spec)
     status, text = call(spec, "/v1/completions", {"model": model, "prompt": "Hello", "max_tokens": 1}, 300)
     if OK <= status < FAILED:
         seconds = time.time() - began
         print(json.dumps({"url": spec["url"], "name": model, "status": status, "seconds": seconds}))
         return 0
-    print(f"HTTP status {status}: {text[:1000]}" if status else why_gone() or text, file=sys.stderr)
+    print(f"HTTP status {status}: {text[:1000]}" if status else why_gone(files) or text, file=sys.stderr)
     return 1
 
 
-def why_gone():
+def why_gone(files):
     """Why the server is gone that answered a moment ago, by its supervisor, which takes another moment to say so."""
     until = time.time() + GONE_SECONDS
-    while (state := read("state.json")).get("is") == "answering" and time.time() < until:
+    while (state := files.read("state.json")).get("is") == "answering" and time.time() < until:
         time.sleep(0.1)
     return state.get("why", "")
 
 
-def name(spec):
+def called(spec):
     """The name by which the model is asked for; empty where the server does not report it."""
     try:
         return json.loads(call(spec, "/v1/models")[1])["data"][0]["id"]
@@ -151,16 +171,18 @@ def problem(spec, state):
     return health(spec) or ("" if known == "answering" else "it has not answered yet")
 
 
-def inspect(lines, supervised):
-    spec, state = read("spec.json"), read("state.json")
+def inspect(files, lines, supervised):
+    """What is to be known of a server, and of one that was stopped that it has a log."""
+    spec, state = files.read("spec.json"), files.read("state.json")
     trouble = problem(spec, state) if spec and supervised else "nothing is served"
-    report = {
-        "spec": {key: spec.get(key, "") for key in ("model", "args", "url", "group")} if spec else None,
+    return {
+        "server": files.name,
+        "spec": {key: spec[key] for key in TOLD if key in spec} if spec else None,
+        "stopped": None if spec else files.read("stopped.json"),
         "state": state,
         "supervised": supervised,
         "now": time.time(),
         "trouble": trouble,
-        "name": "" if trouble or (spec["group"] or {}).get("rank") else name(spec),
-        "lines": tail(min(int(lines), ENOUGH) if supervised else int(lines)) if trouble else [],
+        "name": "" if trouble or (spec["group"] or {}).get("rank") else called(spec),
+        "lines": files.tail(min(int(lines), ENOUGH) if supervised else int(lines)) if trouble else [],
     }
-    print(json.dumps(report))

@@ -1,12 +1,15 @@
 """Supervisor of a model's server, in a container, on the image's own Python.
 
-    supervisor.py start SPEC       starts a supervisor of what SPEC, JSON, says, as a process of its own
-    supervisor.py run              supervises what was started last: for a container that starts again
-    supervisor.py inspect LINES    prints its state as a line of JSON, with the last LINES of the server's log
-    supervisor.py ask              asks the server for a word of the model's, and prints what came of it
-    supervisor.py stop             ends it, and succeeds when nothing of it is left
+    supervisor.py start SPEC            starts a supervisor of what SPEC, JSON, says, as a process of its own
+    supervisor.py run                   starts all again that are to run: for a container that starts again
+    supervisor.py run NAME              supervises the server of that name
+    supervisor.py inspect LINES [NAME]  prints the state of each server, or of that one, as a line of JSON, with the
+                                        last LINES of its log
+    supervisor.py ask NAME              asks the server for a word of the model's, and prints what came of it
+    supervisor.py stop NAME             ends it, and succeeds when nothing of it is left; its log stays
 
-A server that has answered once is started again whenever it ends; one that never did is not.
+Servers know nothing of each other: each has a name, a folder (`server.Files`) and a supervisor. One that has answered
+once is started again whenever it ends; one that never did is not.
 """
 
 import contextlib
@@ -23,6 +26,8 @@ import sys
 import threading
 import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import rank_group  # these are beside this file
 import server
@@ -30,9 +35,9 @@ from common import elsewhere
 from life import Life
 
 MARK = "RAYCLUSTER_SERVES"
-MARKED = {MARK: server.HERE, "SPT_NOENV": "1"}
-"""What a server has in its environment, and all that it starts. vLLM's processes name themselves: without the second
-setproctitle would write the name over the environment."""
+"""A server has it in its environment, and all that it starts: the server's folder."""
+KEPT = {"SPT_NOENV": "1", "PYTHONUNBUFFERED": "1"}
+"""vLLM's processes name themselves: without the first setproctitle would write the name over the environment."""
 
 LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
 TICK = 0.5  # seconds between two looks at a server
@@ -45,9 +50,9 @@ LASTING = ("answered", "starts", "exit_code", "failures")
 """What is remembered when the server is started again."""
 
 
-def hold():
+def hold(files):
     """Takes the lock that a supervisor has for as long as it lives; None where another has it."""
-    file = open(server.at("lock"), "a+")  # noqa: SIM115 - held open
+    file = open(files.at("lock"), "a+")  # noqa: SIM115 - held open
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -56,10 +61,12 @@ def hold():
     return file
 
 
-def holder():
+def holder(files):
     """The supervisor's process; 0 where there is none. Asking takes no lock, and so is in nobody's way."""
+    if not os.path.isdir(files.folder):
+        return 0
     asked = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    with open(server.at("lock"), "a+") as file:
+    with open(files.at("lock"), "a+") as file:
         kind, *_, pid = struct.unpack(LOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
     return 0 if kind == fcntl.F_UNLCK else pid
 
@@ -67,8 +74,8 @@ def holder():
 class Supervisor:
     """Starts the server, and starts it again whenever it ends that has answered once."""
 
-    def __init__(self, spec):
-        self.spec, self.state = spec, server.read("state.json")
+    def __init__(self, files, spec):
+        self.files, self.spec, self.state = files, spec, files.read("state.json")
         self.stopping = threading.Event()
         self.group = rank_group.of(spec)
         self.life = None
@@ -102,7 +109,7 @@ class Supervisor:
         since = self.state.get("since", time.time()) if what == self.state.get("is") else time.time()
         self.state = {**lasting, "is": what, "since": since, **more}
         with contextlib.suppress(OSError):  # a full disk does not end a server that answers
-            server.write("state.json", self.state)
+            self.files.write("state.json", self.state)
 
     def wait_for_port(self):
         """Until Ray is there: vLLM would start one of its own."""
@@ -121,17 +128,17 @@ class Supervisor:
         """The server from start to end: its exit code, and why it ended where that was not of its own accord."""
         self.become("starting", starts=self.state.get("starts", 0) + 1)
         with contextlib.suppress(OSError):
-            server.log(f"{server.BEGINS} {self.state['starts']}\n".encode())
+            self.files.log(f"{server.BEGINS} {self.state['starts']}\n".encode())
         try:
             child = self.begin()
         except (OSError, ValueError) as problem:
             command = self.spec["argv"][0]
-            server.log(f"{command}: {getattr(problem, 'strerror', problem)}\n".encode())
+            self.files.log(f"{command}: {getattr(problem, 'strerror', problem)}\n".encode())
             if folder := getattr(problem, "errno", 0) == errno.ENOENT and elsewhere(command):
                 path = os.environ.get("PATH", "")
-                server.log(f"{command} is in {folder}, which is not on its PATH, {path}\n".encode())
+                self.files.log(f"{command} is in {folder}, which is not on its PATH, {path}\n".encode())
             return 127, ""
-        self.life = Life(self.spec, self.group, self.become, self.say, marked)
+        self.life = Life(self.spec, self.group, self.become, self.say, partial(marked, self.files))
         pump = threading.Thread(target=self.copy, args=(child.stdout,), daemon=True)
         pump.start()
         why = ""
@@ -153,7 +160,7 @@ class Supervisor:
         rest = b""
         while data := os.read(pipe.fileno(), 65536):
             with contextlib.suppress(OSError):  # of a full disk; a server that nobody reads would stand still
-                server.log(data)
+                self.files.log(data)
             *lines, rest = (rest[-LONGEST:] + data.replace(b"\r", b"\n")).split(b"\n")
             for line in lines:
                 self.life.hear(line)
@@ -161,13 +168,13 @@ class Supervisor:
     def say(self, text):
         """A line of ours in the server's log."""
         with contextlib.suppress(OSError):
-            server.log(f"raycluster: {text}\n".encode())
+            self.files.log(f"raycluster: {text}\n".encode())
 
     def begin(self):
         # The server would share the port, and would seem to answer.
         if not self.group.rank and is_taken(self.spec["url"]):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        env = {**os.environ, **self.spec["env"], **MARKED, "PYTHONUNBUFFERED": "1"}
+        env = {**os.environ, **self.spec["env"], **KEPT, MARK: self.files.folder}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(self.spec["argv"], env=env, start_new_session=True, **pipes)
 
@@ -178,7 +185,7 @@ class Supervisor:
         until = time.time() + END_SECONDS
         while child.poll() is None and time.time() < until:
             time.sleep(0.1)
-        end_left()
+        end_left(self.files)
         child.wait()
 
 
@@ -192,17 +199,17 @@ def is_taken(url):
     return True
 
 
-def end_left():
+def end_left(files):
     """Ends what is left of a server, be it one whose supervisor was killed."""
-    while left := marked():
+    while left := marked(files):
         for pid in left:
             kill(pid, signal.SIGKILL)
         time.sleep(0.1)
 
 
-def marked():
-    """The processes that carry the mark in their environment."""
-    found, wanted = [], f"{MARK}={server.HERE}".encode()
+def marked(files):
+    """The processes that carry the server's mark in their environment."""
+    found, wanted = [], f"{MARK}={files.folder}".encode()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             if wanted in file.read().split(b"\0"):
@@ -220,55 +227,75 @@ def start(spec):
     if refused := server.refused(spec):
         print(refused, file=sys.stderr)
         return 1
-    if stop():
+    files = server.Files(spec["name"])
+    nameless = server.Files("").read("spec.json").get("model") == spec["model"]
+    if stop(files.name) or (nameless and stop("")):
         return 1
-    server.forget("state.json", server.LOG, server.LOG + ".1")
-    server.write("spec.json", {**spec, "python": sys.executable})
-    with open(server.at(server.LOG), "ab") as log:
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        words = [sys.executable, os.path.abspath(__file__), "run"]
-        supervisor = subprocess.Popen(words, start_new_session=True, **pipes)
-    while not server.read("state.json"):
-        if supervisor.poll() is not None and not holder():
-            print("the supervisor has ended:", *server.tail(5), sep="\n", file=sys.stderr)
+    os.makedirs(files.folder, mode=0o700, exist_ok=True)
+    files.forget("stopped.json", "state.json", server.LOG, server.LOG + ".1")
+    files.write("spec.json", {**spec, "python": sys.executable})
+    with open(files.at(server.LOG), "ab") as log:
+        supervisor = begin(files, {"stdout": log, "stderr": log})
+    while not files.read("state.json"):
+        if supervisor.poll() is not None and not holder(files):
+            print("the supervisor has ended:", *files.tail(5), sep="\n", file=sys.stderr)
             return 1
         time.sleep(0.05)
     return 0
 
 
-def run():
+def begin(files, pipes):
+    """Starts a server's supervisor as a process of its own."""
+    words = [sys.executable, os.path.abspath(__file__), "run", files.name]
+    return subprocess.Popen(words, start_new_session=True, stdin=subprocess.DEVNULL, **pipes)
+
+
+def run(name=None):
     """On the Python that the server was started with first: a container that starts again has `python3` run this."""
-    python = server.read("spec.json").get("python", sys.executable)
+    if name is None:
+        for files in server.servers():
+            begin(files, {})
+        return
+    files = server.Files(name)
+    python = files.read("spec.json").get("python", sys.executable)
     if python != sys.executable and os.access(python, os.X_OK):
         os.execv(python, [python, *sys.argv])  # noqa: S606 - the same program
-    lock, spec, state = hold(), server.read("spec.json"), server.read("state.json")
+    lock = os.path.isdir(files.folder) and hold(files)
+    spec, state = files.read("spec.json"), files.read("state.json")
     if not lock or not spec or (state.get("is") == "ended" and not state.get("answered")):
         return
-    supervisor = Supervisor(spec)
-    end_left()
+    supervisor = Supervisor(files, spec)
+    end_left(files)
     try:
         supervisor.run()
     finally:
-        end_left()
+        end_left(files)
 
 
-def inspect(lines):
-    server.inspect(lines, supervised=bool(holder()))
+def inspect(lines, name=None):
+    """Side by side: a server that hangs takes seconds to say nothing."""
+    wanted = server.servers() if name is None else [server.Files(name)]
+    with ThreadPoolExecutor(len(wanted) or 1) as pool:
+        for told in pool.map(lambda files: server.inspect(files, lines, bool(holder(files))), wanted):
+            print(json.dumps(told))
 
 
-def stop():
+def stop(name=""):
     """Asks the supervisor to end, and waits for it: it holds the lock until nothing of its server is left."""
-    server.forget("spec.json")
+    files = server.Files(name)
+    if spec := files.read("spec.json"):
+        files.write("stopped.json", {"model": spec["model"], "group": spec.get("group"), "at": time.time()})
+    files.forget("spec.json")
     until, asked = time.time() + END_SECONDS + 20, 0
-    while pid := holder():
+    while pid := holder(files):
         if pid != asked:
             kill(pid, signal.SIGTERM)
             asked = pid
         if time.time() > until:
-            print("these processes do not end:", *marked(), file=sys.stderr)
+            print("these processes do not end:", *marked(files), file=sys.stderr)
             return 1
         time.sleep(0.1)
-    end_left()
+    end_left(files)
     return 0
 
 

@@ -108,18 +108,21 @@ def _outdated(facts: HostFacts, container: Container, wanted: ContainerSpec) -> 
     if not container.running:
         return how_it_ended(facts, container).text
     if container.spec != wanted.hash:
-        return f"the inventory has changed: {_difference(container, wanted)}"
+        what = _difference(container, wanted)
+        return f"the inventory has changed: {what}" if what else "another version of raycluster has made it"
     if facts.image_id and container.image_id != facts.image_id:
         return f"{container.image} is another image on this host now"
     return ""
 
 
 def _difference(container: Container, wanted: ContainerSpec) -> str:
-    """What of it is another, in a few words."""
+    """What of it is another, in a few words; empty where only what is ours is."""
     if container.image != wanted.image:
         return f"image {container.image} → {wanted.image}"
     if not container.command.endswith(wanted.command):
         was, will = (each.partition("exec ")[2] for each in (container.command, wanted.command))
+        if was == will:
+            return ""
         return f"command «{was}» → «{will}»"
     names = sorted(pair.partition("=")[0] for pair in wanted.env - container.env)
     return f"env {', '.join(names)}" if names else "its docker options"

@@ -19,10 +19,10 @@ from orchestrator.plan.host_commands import check_tcp, keep_token, make_folder
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.ray.commands import STARTED, STARTS
 from orchestrator.plan.remedies import NOT_PASSED_ON
-from orchestrator.plan.serving.health import served_by
+from orchestrator.plan.serving.plan import ending
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
-from orchestrator.plan.typed import ours, there
+from orchestrator.plan.typed import there
 
 BEGIN_SECONDS = 60.0  # as long as whatever comes later in the container waits for its environment
 HEAD_SECONDS = 120.0
@@ -54,20 +54,11 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str
     noteworthy = (each for each in findings if each.level is Level.WARNING and each.host in starts)
     warnings = (
         *(HostProblem(each.host, each.problem) for each in noteworthy),  # of others it was said before
-        *_ends(cluster, facts, decided),
+        *ending(facts, frozenset(starts)),
         *outside,
     )
     changes = tuple(Change(host, start.why) for host, start in starts.items())
     return Plan(title, phases, changes, refusals, warnings)
-
-
-def _ends(cluster: Cluster, facts: Facts, decided: Mapping[str, Decision]) -> Iterator[HostProblem]:
-    """The model whose server goes with the head's old container."""
-    head, served = cluster.head.name, served_by(facts[cluster.head.name])
-    if served and served.supervised and isinstance(decided[head], Start):
-        fix = f"once the cluster is up: {ours('serve', served.model.name)}"
-        why = f"{served.model.name}, which is served there, ends with its old container"
-        yield HostProblem(head, Problem(why, fix))
 
 
 def _token(cluster: Cluster, facts: Facts, sealed: Secrets) -> Secret | None:
@@ -105,12 +96,12 @@ class _Up:
             yield Wait(node.name, title, probe, until, within=HEAD_SECONDS, every=0.1)
 
     def _joins(self, changing: frozenset[str]) -> Iterator[Step]:
-        """Where a model is served, a rank whose container is new is started in it: the others wait for it.
+        """Of a model that is served, a rank whose container is new is started in it: the others wait for it.
 
         `changing`: the hosts that get an image in this run.
         """
         anew = frozenset(name for name, each in self.decided.items() if isinstance(each, Start))
-        resumed = {} if self.cluster.head.name in anew else resume(self.cluster, self.facts, anew)
+        resumed = resume(self.cluster, self.facts, anew)
         for node in self.cluster.nodes:
             decision = self.decided.get(node.name)
             if isinstance(decision, Start) and node is not self.cluster.head:
@@ -121,8 +112,7 @@ class _Up:
                 yield from self._start(node, decision)
             if isinstance(decision, Start | Keep):
                 yield self._join(node, decision, changing)
-            if node.name in resumed:
-                yield resumed[node.name]
+            yield from resumed.get(node.name, ())
 
     def _reach(self, node: Node) -> Run:
         ip, port = self._head_ip, self.cluster.ray.port

@@ -1,6 +1,6 @@
-"""The inventory's model, as hosts have it before it is served."""
+"""The inventory's models, as hosts have them before they are served."""
 
-from orchestrator.model.cluster import Cluster
+from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.actions.models import Caches
 from orchestrator.plan.checks.finding import Findings, failure, ok, warning
 from orchestrator.plan.facts.host import Unreachable
@@ -10,10 +10,13 @@ from orchestrator.plan.serving.presence import is_looked_at, presence, revision
 
 
 def check_model(cluster: Cluster, caches: Caches) -> Findings:
-    """Who lacks what of it. Of hosts whose containers or images could not be asked, other findings tell."""
-    model = cluster.serve
-    if model is None or not is_looked_at(model):
-        return
+    """Who lacks what of each. Of hosts whose containers or images could not be asked, other findings tell."""
+    for model in cluster.serve:
+        if is_looked_at(model):
+            yield from _check(model, caches)
+
+
+def _check(model: Model, caches: Caches) -> Findings:
     found = presence(model, caches)
     bad = {each.host for each in (*found.lacking, *found.refusals)}
     for each in found.lacking:

@@ -129,21 +129,25 @@ def vllm_options(cluster: Cluster, node: Node, file: str, *, by: str) -> Command
     return inside(node, cluster.container(node), words)
 
 
-def inspect_server(cluster: Cluster, node: Node, lines: int) -> Command:
+def inspect_server(cluster: Cluster, node: Node, lines: int, name: str) -> Command:
     """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there."""
-    return inside(
-        node, cluster.container(node), python(payload.SUPERVISOR, "inspect", str(lines), by=INSPECT)
-    )
+    words = python(payload.SUPERVISOR, "inspect", str(lines), *_named(name), by=INSPECT)
+    return inside(node, cluster.container(node), words)
 
 
-def ask_server(cluster: Cluster, node: Node) -> Command:
+def ask_server(cluster: Cluster, node: Node, name: str) -> Command:
     """Asks the model for a word."""
-    return inside(node, cluster.container(node), python(payload.SUPERVISOR, "ask"))
+    return inside(node, cluster.container(node), python(payload.SUPERVISOR, "ask", *_named(name)))
 
 
-def stop_server(cluster: Cluster, node: Node) -> Command:
+def stop_server(cluster: Cluster, node: Node, name: str) -> Command:
     """Ends the server; succeeds when nothing of it is left."""
-    return inside(node, cluster.container(node), python(payload.SUPERVISOR, "stop"))
+    return inside(node, cluster.container(node), python(payload.SUPERVISOR, "stop", *_named(name)))
+
+
+def _named(name: str) -> tuple[str, ...]:
+    """Programs that are older than names take none."""
+    return (name,) if name else ()
 
 
 def container_state(cluster: Cluster, node: Node) -> Command:

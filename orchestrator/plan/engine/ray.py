@@ -19,8 +19,11 @@ from orchestrator.plan.serving import arguments, parallelism
 from orchestrator.plan.serving.arguments import BACKEND, Given
 from orchestrator.plan.serving.data_parallel import Placement, placed_by_ray
 from orchestrator.plan.serving.refusals import refusal
-from orchestrator.plan.serving.spec import Part, Serving
-from orchestrator.plan.typed import ours
+from orchestrator.plan.serving.servers import Ledger, Server
+from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts
+from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, Serving
+from orchestrator.plan.serving.state import Share
+from orchestrator.plan.typed import change, ours
 
 Table = RayTable | RayTrouble | None
 """The head's node table; None where its GCS could not be asked."""
@@ -85,7 +88,7 @@ class RayEngine:
 
     def supervisors(self, cluster: Cluster) -> tuple[Node, ...]:
         """The nodes whose containers may have a supervisor of a model's server."""
-        return (cluster.head,)
+        return cluster.nodes
 
     def reason_to_replace(
         self, cluster: Cluster, node: Node, here: HostFacts, container: Container, table: Table
@@ -147,32 +150,135 @@ class RayEngine:
         strangers = {node.ip for node in table.nodes if node.alive} - set(ips.values())
         return Roster(self.summary_prefix(table.version), listed, tuple(sorted(strangers)))
 
-    def serving(self, cluster: Cluster, facts: Facts, model: Model) -> Serving | tuple[HostProblem, ...]:
-        """Each container's part in serving the model, once that runs; or why it cannot be served."""
-        table, head = ray_table(cluster, facts), cluster.head
-        if why := why_not_ready(cluster, head, facts[head.name]):
-            return (HostProblem(head.name, why),)
-        if not isinstance(table, RayTable):
-            mute = Problem("the cluster is not up: Ray on its head does not answer", UP_FIRST)
-            return (HostProblem(head.name, mute),)
-        ip, given = ip_of(head, facts[head.name]) or "", arguments.read(model.args)
-        of = devices.kind(head)  # vLLM wants of all hosts what it finds where it runs
-        gpus, says = {node.ip: node.count(of.resource) for node in table.nodes if node.alive}, "Ray lists"
-        if not _by_ray(given):
-            gpus, says = {ip: gpus.get(ip, 0)}, "the head, where all runs without Ray, has"
-        lacks = parallelism.too_many(gpus, given, says)
+    def serving(
+        self, cluster: Cluster, facts: Facts, model: Model, held: Ledger, own: int
+    ) -> Serving | tuple[HostProblem, ...]:
+        """Each container's part in serving the model, once that runs; or why it cannot be served.
+
+        `held`: what other servers hold; `own`: the port that one of its name has had, 0 for none.
+        """
+        room, given = _room(cluster, facts, model, held), arguments.read(model.args)
+        if isinstance(room, HostProblem):
+            return (room,)
+        first, gpus, ip = room.first, room.gpus, ip_of(room.first, facts[room.first.name]) or ""
+        lacks = parallelism.too_many(gpus, given, room.says)
         if why := refusal(given, ip) or (Problem(lacks, parallelism.FEWER) if lacks else None):
-            return (HostProblem(head.name, why),)
+            return (HostProblem(first.name, why),)
         chosen = parallelism.choose(gpus, given)
-        placed = placed_by_ray(given, chosen, gpus, ip) if _by_ray(given) else Placement()
-        if isinstance(placed, Problem):
-            return (HostProblem(head.name, placed),)
-        gcs = (ip, cluster.ray.port)
+        by_ray = _by_ray(given)
+        placed = placed_by_ray(given, chosen, gpus, first.name, ip) if by_ray else Placement()
+        port = api_port(model, given, held, facts, first.name, own)
+        for each in (placed, port):
+            if isinstance(each, Problem):
+                return (HostProblem(first.name, each),)
+        assert isinstance(placed, Placement)  # noqa: S101 - refused above
+        assert isinstance(port, int)  # noqa: S101
         backend = () if BACKEND in given else (BACKEND.name, "ray")
-        # With a `RAY_ADDRESS` vLLM starts no Ray of its own.
-        env = {"RAY_ADDRESS": host_port(*gcs), **placed.env}
-        part = Part(head, (*backend, *chosen.args, *placed.args), env, after=gcs, needs=placed.needs)
-        return Serving(model, gcs[0], (part,), chosen.why)
+        share = Share(port, gpus=_taken(gpus, first, chosen.ranks))
+        part, words = _part(cluster, facts, first, placed), (*backend, *chosen.args, *placed.args)
+        return Serving(model, ip, (part,), chosen.why, share, words, model.server)
+
+    def again(self, cluster: Cluster, facts: Facts, server: Server) -> Serving | None:
+        """What is served, as it was started; None where the inventory has other hosts by now."""
+        node = next((node for node in cluster.nodes if node.name == server.host), None)
+        if node is None:
+            return None
+        served, ip = server.served, ip_of(node, facts[node.name]) or ""
+        share = served.share or Share(DEFAULT_PORT)
+        parts = (_part(cluster, facts, node, Placement()),)
+        return Serving(served.model, ip, parts, "", share, served.words, served.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where vLLM runs, and the GPUs that it may have, by host. `says`: who tells of them."""
+
+    first: Node
+    gpus: Mapping[str, int]
+    says: str
+
+
+def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room | HostProblem:
+    """Where there is room for a model beside the others; or why there is none."""
+    table, head, given = ray_table(cluster, facts), cluster.head, arguments.read(model.args)
+    if why := why_not_ready(cluster, head, facts[head.name]):
+        return HostProblem(head.name, why)
+    if not isinstance(table, RayTable):
+        return HostProblem(
+            head.name, Problem("the cluster is not up: Ray on its head does not answer", UP_FIRST)
+        )
+    hosts = chosen_hosts(cluster, model)
+    if 1 < len(hosts) < len(cluster.nodes):
+        names = ", ".join(node.name for node in hosts)
+        fix = f"name one host, or leave it out; with {change('engine', 'mp')} it is on those that are named"
+        return HostProblem(
+            hosts[0].name, Problem(f"{names}: Ray spreads a model over hosts as it likes", fix)
+        )
+    of = devices.kind(head)  # vLLM wants of all hosts what it finds where it runs
+    listed = _listed_gpus(cluster, facts, table, of.resource)
+    may = listed if len(hosts) > 1 else {hosts[0].name: listed.get(hosts[0].name, 0)}
+    free = Free({host: held.free(host, count) for host, count in may.items()}, held, of.device)
+    world = parallelism.ranks({each: given.number(each) for each in parallelism.KINDS})
+    first = _first(hosts, free.gpus, model.gpus or (world if parallelism.sizes_given(given) else 0))
+    if why := why_not_ready(cluster, first, facts[first.name]) or _unlisted(first, listed, head):
+        return HostProblem(first.name, why)
+    by_ray = _by_ray(given)
+    gpus = _taken(free.gpus if by_ray else {first.name: free.gpus.get(first.name, 0)}, first, model.gpus)
+    if sum(may.values()) and sum(gpus.values()) < (model.gpus or 1):
+        return HostProblem(hosts[0].name, free.refused(model, sum(gpus.values()), model.gpus))
+    says = "--gpus gives it" if model.gpus else "free are" if held.gpus else "Ray lists"
+    if not by_ray:
+        says = f"{'the head' if first is head else first.name}, where all runs without Ray, has"
+    return _Room(first, gpus, says)
+
+
+def _listed_gpus(cluster: Cluster, facts: Facts, table: RayTable, resource: str) -> dict[str, int]:
+    """The GPUs that Ray lists, by host; a node that the inventory does not have goes by its address."""
+    names = {ip_of(node, facts[node.name]): node.name for node in cluster.nodes}
+    alive = {names.get(node.ip, node.ip): node.count(resource) for node in table.nodes if node.alive}
+    return dict(sorted(alive.items(), key=lambda each: _order(cluster, each[0])))
+
+
+def _order(cluster: Cluster, host: str) -> int:
+    names = [node.name for node in cluster.nodes]
+    return names.index(host) if host in names else len(names)
+
+
+def _unlisted(node: Node, listed: Mapping[str, int], head: Node) -> Problem | None:
+    return (
+        Problem("Ray does not list it", ours("status"))
+        if node is not head and node.name not in listed
+        else None
+    )
+
+
+def _first(hosts: tuple[Node, ...], free: Mapping[str, int], wanted: int) -> Node:
+    """Where vLLM runs: it wants a GPU of its own host. The head, if it has what is wanted, or else the best fit."""
+    able = [node for node in hosts if free.get(node.name, 0) >= (wanted or 1)]
+    if hosts[0] in able or not any(free.values()):
+        return hosts[0]
+    if able:
+        return min(able, key=lambda node: free[node.name]) if wanted else able[0]
+    return max(hosts, key=lambda node: free.get(node.name, 0))
+
+
+def _taken(free: Mapping[str, int], first: Node, wanted: int) -> dict[str, int]:
+    """So many of the free ones, those of the first host before others, as Ray packs them; all where none are wanted."""
+    if not wanted:
+        return dict(free)
+    taken, left = dict[str, int](), wanted
+    rest = sorted(free, key=lambda host: (host != first.name, -free[host]))
+    for host in rest:
+        taken[host] = min(left, free[host])
+        left -= taken[host]
+    return {host: taken[host] for host in free if taken[host]}
+
+
+def _part(cluster: Cluster, facts: Facts, node: Node, placed: Placement) -> Part:
+    """With a `RAY_ADDRESS` vLLM starts no Ray of its own."""
+    gcs = (ip_of(cluster.head, facts[cluster.head.name]) or "", cluster.ray.port)
+    env = {"RAY_ADDRESS": host_port(*gcs), **placed.env}
+    return Part(node, (), env, after=gcs, needs=placed.needs)
 
 
 def _by_ray(given: Given) -> bool:

@@ -10,7 +10,7 @@ from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.serving.state import Served
+from orchestrator.plan.serving.state import Served, Stopped
 
 
 class Depth(IntEnum):
@@ -231,8 +231,9 @@ class RayTrouble(Problem):
 class HostFacts:
     """Facts of one host; fields beyond the requested `Depth` are empty.
 
-    `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `unheard`: why nobody knows what is
-    served there, where that could not be asked. `engine`: Docker's; asked where no container of ours runs yet.
+    `ray` is asked on the head only; `gpus` counts NVIDIA's, None if untold. `served`: the servers of models, or ranks
+    of them; `stopped`: those of which a log is left; `unheard`: why nobody knows, where that could not be asked.
+    `engine`: Docker's; asked where no container of ours runs yet.
     `interfaces`: those with any address, also one that is for a single wire.
 
     `neighbours`: containers of other clusters. `holder`: who has the cluster's lock, as its head tells.
@@ -260,7 +261,8 @@ class HostFacts:
     derived: ImageInfo | None = None
     base: ImageInfo | None = None
     image_layers: tuple[str, ...] = ()
-    served: Served | None = None
+    served: tuple[Served, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
     unheard: str = ""
     engine: Engine | None = None
     image_env: tuple[tuple[str, str], ...] = ()

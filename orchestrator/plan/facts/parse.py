@@ -30,7 +30,7 @@ from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem, exited, headline
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import TIMED_OUT, docker_problem
-from orchestrator.plan.serving.state import parse_served
+from orchestrator.plan.serving.state import Served, Stopped, parse_servers
 
 NO_TERMINAL = (
     "let commands run there without a terminal: what gives them one may be a forced command that records sessions, "
@@ -77,6 +77,7 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
             if served.exit_code == TIMED_OUT
             else headline(served.complaint) or "no answer"
         )
+    servers = parse_servers(served.text) if served else ()
     interfaces = json.loads(found["addresses"].text)
     return HostFacts(
         now=float(now),
@@ -98,7 +99,8 @@ def _facts(found: Mapping[str, Section]) -> HostFacts:
         listeners=_listeners(found.get("listeners")),
         derived=_image(found.get("derived")),
         base=_image(found.get("base")),
-        served=parse_served(served.text) if served else None,
+        served=tuple(each for each in servers if isinstance(each, Served)),
+        stopped=tuple(each for each in servers if isinstance(each, Stopped)),
         unheard=unheard,
         engine=parse_engine(found.get("engine")),
         holder=_holder(found.get("lock"), now),

@@ -118,6 +118,8 @@ look() {
     if [ "$hf_home" ]; then
         section machine machine
         section listeners ss -Hltnp
+    elif [ "$supervisor" ]; then
+        section listeners ss -Hltn
     fi
     section containers containers || mute=yes
     rest

@@ -55,8 +55,7 @@ def start(cluster: Cluster, node: Node, ip: str, head_ip: str) -> str:
         else (f"--address={host_port(head_ip, port)}", f"--node-ip-address={ip}")
     )
     words = ("ray", "start", "--block", *place, *ports.flags(cluster, node), *_told(node))
-    resume = f"{payload.RESUME} " if node.role is Role.HEAD else ""
-    return f"{resume}exec {shlex.join(words)}{ports.of_client(cluster, node)}"
+    return f"{payload.RESUME} exec {shlex.join(words)}{ports.of_client(cluster, node)}"
 
 
 def _told(node: Node) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ MEMORY_OTHERWISE: tuple[Option, ...] = (
     Option("--kv-transfer-config"),
 )
 """What changes how much memory it takes by more than is estimated here."""
+DATA_PORT = Option("--data-parallel-rpc-port", "-dpp")
 
 OPTIONS: tuple[Option, ...] = (
     *(HELP, MODEL, HOST, PORT, UDS, GRPC, CERTIFICATE, CLIENT_CERTIFICATES, API_KEY, HEADLESS, API_SERVERS),
@@ -80,7 +81,7 @@ OPTIONS: tuple[Option, ...] = (
     *(HYBRID, EXTERNAL, MULTI_PORT, BACKEND, NODES, NODE_RANK, MASTER, MASTER_PORT),
     # These decide nothing here; an abbreviation may mean them.
     Option("--data-parallel-address", "-dpa"),
-    Option("--data-parallel-rpc-port", "-dpp"),
+    DATA_PORT,
     Option("--data-parallel-supervisor-port", since="0.22.0"),
     DECODE_CONTEXT,
     Option("--diffusion-config", "-dc", since="0.24.0"),

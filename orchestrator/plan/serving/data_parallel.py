@@ -34,9 +34,9 @@ class Placement:
 
 
 def placed_by_ray(
-    given: Given, chosen: Parallelism, gpus: Mapping[str, int], head: str
+    given: Given, chosen: Parallelism, gpus: Mapping[str, int], head: str, ip: str
 ) -> Placement | Problem:
-    """What makes vLLM place them through Ray. `gpus`: of each host, by address; `head`: where vLLM runs."""
+    """What makes vLLM place them through Ray. `gpus`: of each host; `head`, `ip`: where vLLM runs."""
     here = gpus.get(head, 0)
     if chosen.data == 1 or not sum(gpus.values()):
         return Placement()
@@ -46,7 +46,7 @@ def placed_by_ray(
     local, env = (0, {}) if given.number(DATA_LOCAL) else _laid_out(gpus, head, chosen)
     if local is None:
         return _misfit(chosen, "find no place: vLLM wants the first of them on the head")
-    needs = {**(STRATEGY_SINCE if env else {}), **(IPV6_SINCE if ":" in head else {})}
+    needs = {**(STRATEGY_SINCE if env else {}), **(IPV6_SINCE if ":" in ip else {})}
     return Placement((*backend, *((DATA_LOCAL.name, str(local)) if local else ())), env, needs)
 
 

@@ -1,18 +1,19 @@
-"""Health of the model that is served: whether it answers, and if not, why; and the wait for its answer."""
+"""Health of the models that are served: whether each answers, and if not, why; and the wait for its answer."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from orchestrator.frozen import dataclass
-from orchestrator.model import redact
-from orchestrator.model.cluster import Accelerator, Model
-from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
+from orchestrator.model.cluster import Accelerator
+from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import TIMED_OUT, format_duration
 from orchestrator.plan.serving import causes, state
 from orchestrator.plan.serving.known_causes import HELD
+from orchestrator.plan.serving.servers import Server, again, title
 from orchestrator.plan.serving.state import ABANDONED, Served
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
 from orchestrator.plan.typed import ours
@@ -21,16 +22,19 @@ DEAD = " 503"
 """What vLLM's `/health` answers once its engine has died."""
 
 NO_FACTS: Facts = {}
+NO_RANKS: Mapping[str, Served] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """A model's server. `since`: seconds in the state that it is in; `lives`: how often it was started.
+    """A model's server. `name`: the server's own; `hosts`: where it has GPUs or ranks, the one that answers first.
 
-    `ranks`: how many processes on hosts of their own there are to be, 0 where Ray sees to them; `missing`: the
-    hosts whose one is not there.
+    `since`: seconds in the state that it is in; `lives`: how often it was started. `gpus`: how many it holds; null
+    where nobody knows. `ranks`: how many processes on hosts of their own there are to be, 0 where Ray sees to them;
+    `missing`: the hosts whose one is not there.
     """
 
+    name: str
     model: str
     url: str
     answers: bool
@@ -41,27 +45,42 @@ class ModelHealth:
     fix: str = ""
     ranks: int = 0
     missing: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    gpus: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is called, for people."""
+        return title(self.name, self.model)
+
+    @property
+    def host(self) -> str:
+        """Where it answers, or would."""
+        return self.hosts[0]
 
 
 def assess(
-    served: Served | None, facts: Facts = NO_FACTS, accelerator: Accelerator = Accelerator.NVIDIA
-) -> ModelHealth | None:
-    """The health as the head reports it, and the hosts of further ranks; None where nothing is served.
+    server: Server, facts: Facts = NO_FACTS, accelerator: Accelerator = Accelerator.NVIDIA
+) -> ModelHealth:
+    """The health as its first rank's host reports it, and the hosts of further ranks.
 
-    `accelerator`: the head's.
+    `accelerator`: of the first one.
     """
-    if served is None:
-        return None
+    served = server.served
     # Ranks that are not there: as the first one's supervisor knows, and as their own facts tell.
-    hosts = served.hosts[1:] if served.supervised else ()
-    alone = {host for host in hosts if _has_no_supervisor(facts.get(host))}
+    hosts = served.hosts[1:] if server.first and served.supervised else ()
+    alone = {host for host in hosts if _has_no_supervisor(server, facts, host)}
     missing = tuple(host for host in hosts if host in served.missing or host in alone)
+    if not server.first:
+        missing = (server.host,)
+        alone = {host for host in missing if isinstance(facts.get(host), HostFacts)}
     answers = served.answers and not missing
-    trouble, fix = ("", "") if answers else _trouble(served, accelerator, facts)
+    trouble, fix = ("", "") if answers else _trouble(server, accelerator)
     if missing:
         trouble = f"it waits for {', '.join(missing)}"
-        fix = _again(served.model) if alone else ""  # else it comes back by itself
+        fix = again(served.model) if alone else ""  # else it comes back by itself
     return ModelHealth(
+        name=server.name,
         model=served.model.name,
         url=served.url,
         answers=answers,
@@ -72,60 +91,54 @@ def assess(
         fix=fix,
         ranks=len(served.hosts),
         missing=missing,
+        hosts=server.hosts,
+        gpus=sum(served.share.gpus.values()) if served.share else None,
     )
 
 
-def served_by(here: HostFacts | Unreachable | None) -> Served | None:
-    """What a host serves, as far as it was heard."""
-    return here.served if isinstance(here, HostFacts) else None
+def _has_no_supervisor(server: Server, facts: Facts, host: str) -> bool:
+    rank = server.ranks.get(host)
+    return isinstance(facts.get(host), HostFacts) and not (rank and rank.supervised)
 
 
-def _has_no_supervisor(here: HostFacts | Unreachable | None) -> bool:
-    return isinstance(here, HostFacts) and not (here.served and here.served.supervised)
-
-
-def _again(model: Model) -> str:
-    """The line that serves it once more; a secret among its arguments is left to whoever knows it."""
-    shows = redact.arguments(model.args) == model.args
-    return ours("serve", model.name, *(("--", *model.args) if model.args and shows else ()))
-
-
-def _cause(served: Served, accelerator: Accelerator, facts: Facts) -> Problem | None:
-    """The best explanation that the logs of all ranks have, the head's before others of the same weight."""
-    best = causes.weighed_cause(served.lines, accelerator)
-    for host in served.hosts[1:]:
-        rank = served_by(facts.get(host))
-        told = causes.weighed_cause(rank.lines, accelerator) if rank and rank.run == served.run else None
+def _cause(server: Server, accelerator: Accelerator) -> Problem | None:
+    """The best explanation that the logs of all ranks have, the first one's before others of the same weight."""
+    best = causes.weighed_cause(server.served.lines, accelerator)
+    for host, rank in server.ranks.items():
+        told = causes.weighed_cause(rank.lines, accelerator) if rank is not server.served else None
         if told and (best is None or told[0] < best[0]):
             weight, cause = told
             best = weight, replace(cause, text=f"{cause.text or cause.detail}, on {host}")
     return best and best[1]
 
 
-def _trouble(served: Served, accelerator: Accelerator, facts: Facts) -> tuple[str, str]:
+def _trouble(server: Server, accelerator: Accelerator) -> tuple[str, str]:
+    served = server.served
     if served.abandoned:
-        return ABANDONED, _again(served.model)
-    cause = _cause(served, accelerator, facts)
+        return ABANDONED, again(served.model)
+    cause = _cause(server, accelerator)
     why = f": {cause.text or cause.detail}" if cause else ""
-    fix = (cause.fix if cause else "") or ours("serve logs")
+    fix = (cause.fix if cause else "") or ours("serve logs", server.name)
     if not served.supervised:
         return f"{served.ending}{why}", fix
     match served.state:
         case "waiting":
             return f"it waits for {'its ranks' if served.hosts else 'Ray'}", ""
         case "starting":
-            return _loading(served, accelerator, facts)
+            return _loading(server, accelerator)
         case "ended":
             return f"{served.ending} and will be started again{why}", fix
     died = f"its engine has died ({served.trouble})" if served.trouble.endswith(DEAD) else served.trouble
     return unresponsive(served) if served.state == "unresponsive" else died, fix
 
 
-def _loading(served: Served, accelerator: Accelerator, facts: Facts) -> tuple[str, str]:
+def _loading(server: Server, accelerator: Accelerator) -> tuple[str, str]:
     """How far it is, and what to do where that is not much."""
+    served = server.served
     if served.why:
         return served.why, ELSEWHERE
-    return f"it {_how_far(served, accelerator, facts)}", ours("serve logs") if served.still >= SILENCE else ""
+    fix = ours("serve logs", server.name) if served.still >= SILENCE else ""
+    return f"it {_how_far(served, accelerator, server.ranks)}", fix
 
 
 def unresponsive(served: Served) -> str:
@@ -143,10 +156,12 @@ PAUSE = 120
 """Seconds in which nothing has moved that are told: between two stages there may be some."""
 
 
-def _how_far(served: Served, accelerator: Accelerator, facts: Facts = NO_FACTS, step: int = 1) -> str:
+def _how_far(
+    served: Served, accelerator: Accelerator, ranks: Mapping[str, Served] = NO_RANKS, step: int = 1
+) -> str:
     """The stage it is in, who is behind, and that nothing has moved for long. `step`: seconds that this is told in."""
     stage = "is asked for its first token" if served.asked else state.loading_stage(served.lines)
-    last = None if served.asked else state.behind(_lines_of(served, facts))
+    last = None if served.asked else state.behind(_lines_of(served, ranks))
     late = f"; {', '.join(last.ranks)} behind: {last.stage}" if last else ""
     still = int(served.still // step) * step
     pause = f"; nothing has moved for {format_duration(still)}" if still >= PAUSE else ""
@@ -155,13 +170,13 @@ def _how_far(served: Served, accelerator: Accelerator, facts: Facts = NO_FACTS, 
     return stage + late + pause + doubt
 
 
-def _lines_of(served: Served, facts: Facts) -> Mapping[str, Sequence[str]]:
+def _lines_of(served: Served, ranks: Mapping[str, Served]) -> Mapping[str, Sequence[str]]:
     """The lines of each rank, as far as they are known: from the hosts, or passed on by Ray."""
     if not served.hosts:
         by_ip = state.lines_of_ray(served.lines)
         return {ip or "the server's own host": lines for ip, lines in by_ip.items()}
-    ranks = {host: served_by(facts.get(host)) for host in served.hosts[1:]}
-    return {served.hosts[0]: served.lines, **{host: rank.lines for host, rank in ranks.items() if rank}}
+    others = {host: ranks[host].lines for host in served.hosts[1:] if host in ranks}
+    return {served.hosts[0]: served.lines, **others}
 
 
 LAST_LINES = 12

@@ -1,6 +1,6 @@
 """The plans of `serve` and `serve stop`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Model, Node
@@ -10,14 +10,15 @@ from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import why_not_ready, why_unknown
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
-from orchestrator.plan.serving.health import ServerAnswers, served_by
+from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
+from orchestrator.plan.serving.servers import Server, again, at, ledger, meant, servers
+from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import Part, Serving, spec
 from orchestrator.plan.status.health import assess
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind, Wait
 from orchestrator.plan.typed import ours
 
-STOP_FIRST = f"{ours('serve stop')} ends that; both at once need a second cluster, with GPUs of its own"
 LINES = 400
 """Enough of the log for the root cause of a failure, which vLLM follows with the traces of all that it ends."""
 
@@ -34,23 +35,21 @@ STOP_SECONDS = 60.0
 
 def plan_serve(cluster: Cluster, facts: Facts, model: Model, there: Presence = NOT_LOOKED_AT) -> Plan:
     """Steps that make the model answer, on a cluster that is up. `there`: what the hosts have of it."""
-    title, head = f"serve {model.name}", cluster.head.name
-    serving = engine.of(cluster).serving(cluster, facts, model)
+    title, now = f"serve {model.name}", servers(facts).get(model.server)
+    if now and now.supervised and not _is_same(now.model, model):
+        return Plan(title, refusals=(HostProblem(now.host, _taken(now, model)),))
+    kept = engine.of(cluster).again(cluster, facts, now) if now and _is_kept(now) else None
+    if kept and now and (_is_deaf(now) or (not now.served.share and _missing(facts, kept))):
+        kept = None  # it begins anew; of one without a share nobody knows how it was started
+    serving = kept or _anew(cluster, facts, model, now)
     if not isinstance(serving, Serving):
         return Plan(title, refusals=serving)
     nodes = tuple(part.node for part in serving.parts)
     if absent := _rejected(cluster, nodes, facts, why_not_ready):
         return Plan(title, refusals=absent)
-    now = served_by(facts[head])
-    if now and now.supervised and now.model != model:
-        how = " with other arguments" if now.model.name == model.name else ""
-        other = Problem(f"{now.model.name} is served there{how}", STOP_FIRST)
-        return Plan(title, refusals=(HostProblem(head, other),))
-    missing = tuple(part for part in serving.parts if not _is_supervised(facts, part))
-    if now and now.answers and not missing:
+    missing = _missing(facts, kept) if kept else serving.parts
+    if now and now.first and now.first.answers and not missing:
         return Plan(title)
-    if now and now.state == "unresponsive":
-        missing = serving.parts
     if there.refusals:
         return Plan(title, refusals=there.refusals)
     anew = serving.parts if serving.parts[0] in missing else missing
@@ -60,6 +59,43 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model, there: Presence = N
     if there.offline:
         serving, anew = _offline(serving), tuple(map(_without_hub, anew))
     return Plan(title, tuple(_phases(cluster, serving, anew)), changes, warnings=(*left_out, *lacking))
+
+
+def _missing(facts: Facts, kept: Serving) -> tuple[Part, ...]:
+    """The parts that nobody keeps running."""
+    return tuple(part for part in kept.parts if not _is_supervised(facts, kept, part))
+
+
+def _is_same(now: Model, wanted: Model) -> bool:
+    """Whether a server is as it is asked for."""
+    return now == replace(wanted, named=now.named, pull=False)
+
+
+def _taken(now: Server, model: Model) -> Problem:
+    """That another has the name, or that the model is served otherwise."""
+    stop = ours("serve stop", now.name)
+    if now.model.name == model.name:
+        text = f"{now.name} is served there with other arguments"
+        return Problem(text, f"{stop} ends that; --name gives this one a name of its own")
+    text = f"{now.name} is the name of {now.model.name}, which is served there"
+    return Problem(text, f"give this one another, by --name; {stop} ends the other")
+
+
+def _is_kept(now: Server) -> bool:
+    """Whether its first rank is kept running, and so what it is to be."""
+    return now.first is not None and now.first.supervised
+
+
+def _is_deaf(now: Server) -> bool:
+    return now.served.state == "unresponsive"
+
+
+def _anew(
+    cluster: Cluster, facts: Facts, model: Model, now: Server | None
+) -> Serving | tuple[HostProblem, ...]:
+    """What is to be started, beside all others."""
+    own = now.served.share.port if now and now.served.share else 0
+    return engine.of(cluster).serving(cluster, facts, model, ledger(cluster, facts, but=model.server), own)
 
 
 def _offline(serving: Serving) -> Serving:
@@ -78,20 +114,54 @@ def _without_hub(part: Part) -> Part:
 def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[HostProblem]:
     """The hosts that a model is spread without, and will be until it is served anew."""
     taking_part = {part.node.name for part in serving.parts}
+    wanted = set() if serving.model.gpus else {node.name for node in chosen_hosts(cluster, serving.model)}
     for host in assess(cluster, facts).hosts:
-        if not host.joined and host.name not in taking_part:
+        if not host.joined and host.name in wanted - taking_part:
             fix = f"{ours('up')} completes the cluster; to use its GPUs, serve after that"
             yield HostProblem(host.name, Problem(f"left out of the model: {host.verdict}", fix))
 
 
-def plan_stop(cluster: Cluster, facts: Facts) -> Plan:
-    """Steps that end the server, if there is one."""
-    title, nodes = "stop serving", engine.of(cluster).supervisors(cluster)
-    refusals = _rejected(cluster, nodes, facts, why_unknown)
-    serving = {node.name: now for node in nodes if (now := served_by(facts[node.name]))}
-    changes = tuple(Change(name, f"stop serving {now.model.name}") for name, now in serving.items())
-    phases = (_stop(cluster, frozenset(serving)),) if serving else ()
-    return Plan(title, phases, changes, refusals)
+def plan_stop(cluster: Cluster, facts: Facts, name: str = "", *, everything: bool = False) -> Plan:
+    """Steps that end a server, the only one where none is named, or all of them."""
+    title, there = "stop serving", servers(facts)
+    if there and name and not (names := meant(name, there)):
+        return Plan(title, refusals=(HostProblem(cluster.head.name, unknown(name, there)),))
+    names = meant(name, there) if name else tuple(there)
+    if len(names) > 1 and not everything:
+        return Plan(title, refusals=(HostProblem(cluster.head.name, several(names)),))
+    ended = [there[each] for each in names]
+    asked = {cluster.head.name, *(host for each in ended for host in each.hosts)}
+    nodes = engine.of(cluster).supervisors(cluster)
+    every = everything or not cluster.engine.has_ray
+    refusals = _rejected(
+        cluster, tuple(node for node in nodes if every or node.name in asked), facts, why_unknown
+    )
+    stops = tuple((node, each) for each in ended for node in nodes if at(each, facts, node.name))
+    changes = tuple(Change(node.name, f"stop serving {each.name}") for node, each in stops)
+    phases = (_stop(cluster, tuple((node, _folder(each, facts, node)) for node, each in stops)),)
+    return Plan(title, phases if stops else (), changes, refusals)
+
+
+def _folder(server: Server, facts: Facts, node: Node) -> str:
+    found = at(server, facts, node.name)
+    return found.folder if found else server.name
+
+
+def unknown(word: str, there: Mapping[str, Server]) -> Problem:
+    """That nothing of that name is served, and what is."""
+    return Problem(f"nothing called {word} is served; {_listed(there)}", ours("serve status"))
+
+
+def several(names: tuple[str, ...]) -> Problem:
+    """That a name is missing, or stands for several."""
+    text = f"{len(names)} models are served: {', '.join(names)}"
+    return Problem(
+        text, f"name one, as in {ours('serve stop', names[0])}; all: {ours('serve stop', '--all')}"
+    )
+
+
+def _listed(there: Mapping[str, Server]) -> str:
+    return f"served {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
 
 
 def _rejected(
@@ -104,33 +174,46 @@ def _rejected(
     return tuple(HostProblem(name, problem) for name, problem in each if problem)
 
 
-def plan_unserve(cluster: Cluster, wreck: FailedRun) -> Plan:
+def plan_unserve(cluster: Cluster, name: str, wreck: FailedRun) -> Plan:
     """The end of a server that did not come to answer; its log stays."""
     failed = wreck.failed or wreck.interrupted
-    return Plan("clean up", (_stop(cluster, wreck.started),) if failed and wreck.started else ())
+    ended = tuple((node, name) for node in cluster.nodes if node.name in wreck.started)
+    return Plan("clean up", (_stop(cluster, ended),) if failed and ended else ())
 
 
-def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, Run]:
-    """Steps that give those hosts, whose containers are new, their parts of the model that the head still serves."""
-    now = served_by(facts[cluster.head.name])
-    serving = engine.of(cluster).serving(cluster, facts, now.model) if now and now.supervised else ()
-    if not now or not isinstance(serving, Serving) or serving.run != now.run:
-        return {}
-    parts = (part for part in serving.parts if part.node.name in hosts)
-    return {part.node.name: _start(cluster, serving, part) for part in parts}
+def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, tuple[Run, ...]]:
+    """Steps that give those hosts, whose containers are new, their parts of what is still served from others."""
+    found: dict[str, tuple[Run, ...]] = {}
+    for server in servers(facts).values():
+        if server.host in hosts or not (_is_kept(server) and server.served.share):
+            continue
+        serving = engine.of(cluster).again(cluster, facts, server)
+        for part in serving.parts if serving else ():
+            if serving and part.node.name in hosts:
+                starts = found.get(part.node.name, ())
+                found[part.node.name] = (*starts, _start(cluster, serving, part))
+    return found
 
 
-def _stop(cluster: Cluster, hosts: frozenset[str]) -> Phase:
-    nodes = (node for node in cluster.nodes if node.name in hosts)
-    stops = ((node.name, docker.stop_server(cluster, node)) for node in nodes)
+def ending(facts: Facts, hosts: frozenset[str]) -> Iterator[HostProblem]:
+    """The servers that end with the containers of those hosts, as their first ranks are there."""
+    for server in servers(facts).values():
+        if server.host in hosts and server.supervised:
+            why = f"{server.title}, which is served there, ends with its old container"
+            yield HostProblem(server.host, Problem(why, f"once the cluster is up: {again(server.model)}"))
+
+
+def _stop(cluster: Cluster, ended: tuple[tuple[Node, str], ...]) -> Phase:
+    stops = ((node.name, docker.stop_server(cluster, node, name)) for node, name in ended)
     runs = tuple(Run(name, "stop vLLM", stop, timeout=STOP_SECONDS) for name, stop in stops)
     return Phase("Stop the server", runs, OnFailure.KEEP_GOING)
 
 
-def _is_supervised(facts: Facts, part: Part) -> bool:
+def _is_supervised(facts: Facts, serving: Serving, part: Part) -> bool:
     """Whether its supervisor is there, and of the group that is to be."""
-    now = served_by(facts[part.node.name])
-    return bool(now and now.supervised and now.run == part.run)
+    here = facts[part.node.name]
+    reports = here.served if isinstance(here, HostFacts) else ()
+    return any(each.supervised and (each.name, each.run) == (serving.name, part.run) for each in reports)
 
 
 def _change(serving: Serving, part: Part) -> str:
@@ -144,9 +227,9 @@ def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Itera
     if anew:
         starts = tuple(_start(cluster, serving, part) for part in anew)
         yield Phase("Start the server", starts, OnFailure.STOP)
-    waits, head = tuple(_wait(cluster, part) for part in serving.parts), cluster.head
-    asking = docker.ask_server(cluster, head)
-    ask = Run(head.name, "send it a request", asking, timeout=ASK_SECONDS, kind=StepKind.ASK_MODEL)
+    waits, first = tuple(_wait(cluster, serving, part) for part in serving.parts), serving.first
+    asking = docker.ask_server(cluster, first, serving.folder)
+    ask = Run(first.name, "send it a request", asking, timeout=ASK_SECONDS, kind=StepKind.ASK_MODEL)
     yield Phase("Wait for the model", (waits[0], ask, *waits[1:]), OnFailure.STOP)
 
 
@@ -155,14 +238,8 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
     return Run(part.node.name, "start vLLM", start, timeout=STOP_SECONDS, kind=StepKind.START_SERVER)
 
 
-def _wait(cluster: Cluster, part: Part) -> Wait:
+def _wait(cluster: Cluster, serving: Serving, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
-    look = docker.inspect_server(cluster, part.node, LINES)
-    return Wait(
-        part.node.name,
-        title,
-        look,
-        ServerAnswers(part.node.accelerator),
-        STALLED_SECONDS + GRACE_SECONDS,
-        LOOK_EVERY,
-    )
+    look = docker.inspect_server(cluster, part.node, LINES, serving.folder)
+    until, within = ServerAnswers(part.node.accelerator), STALLED_SECONDS + GRACE_SECONDS
+    return Wait(part.node.name, title, look, until, within, LOOK_EVERY)

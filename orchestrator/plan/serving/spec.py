@@ -18,6 +18,7 @@ from orchestrator.plan.serving.arguments import (
     Given,
     Option,
 )
+from orchestrator.plan.serving.state import Share
 
 DEFAULT_PORT = 8000
 """vLLM's."""
@@ -38,7 +39,7 @@ class RankGroup:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one node does of it. `words`: vLLM's besides the person's; `after`: what has to answer first.
+    """What one node does of it. `words`: vLLM's for this rank alone; `after`: what has to answer first.
 
     `needs`: what vLLM has to be able to, each with the version that it came with.
     """
@@ -58,12 +59,29 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A model's server on the cluster, the head's part first. `ip`: the head's; `why`: of the sizes, for people."""
+    """A model's server on the cluster, its first part, which answers, at the front. `ip`: that one's.
+
+    `words`: vLLM's for every part, besides the person's; `why`: of the sizes, for people; `share`: what it holds.
+    `folder`: what its supervisors know it by: its name, but for one that was started before there were names.
+    """
 
     model: Model
     ip: str
     parts: tuple[Part, ...]
     why: str
+    share: Share
+    words: tuple[str, ...] = ()
+    folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """The server's name."""
+        return self.model.server
+
+    @property
+    def first(self) -> Node:
+        """Where it answers."""
+        return self.parts[0].node
 
     @property
     def run(self) -> str:
@@ -75,7 +93,7 @@ class Serving:
         """Where it answers, without `/v1`."""
         scheme, host = "https" if CERTIFICATE in self.given else "http", self.given.value(HOST)
         there = self.ip if _everywhere(host) else host
-        return f"{scheme}://{host_port(there, self.given.number(PORT) or DEFAULT_PORT)}"
+        return f"{scheme}://{host_port(there, self.share.port)}"
 
     @property
     def given(self) -> Given:
@@ -83,10 +101,11 @@ class Serving:
         return arguments.read(self.model.args)
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """What makes vLLM listen where it is asked: by itself it takes IPv4 addresses alone."""
-        alone = ":" in self.ip and HOST not in self.given
-        return (HOST.name, "::") if alone else ()
+    def listens(self) -> tuple[str, ...]:
+        """What makes vLLM listen where it is asked: by itself it takes port 8000, and IPv4 addresses alone."""
+        everywhere = (HOST.name, "::") if ":" in self.ip and HOST not in self.given else ()
+        default = PORT in self.given or self.share.port == DEFAULT_PORT
+        return everywhere if default else (*everywhere, PORT.name, str(self.share.port))
 
 
 def _everywhere(host: str) -> bool:
@@ -105,11 +124,15 @@ def newer(words: tuple[str, ...]) -> tuple[Option, ...]:
 def spec(serving: Serving, part: Part) -> str:
     """The JSON for a part's supervisor. `needs`: what an older vLLM may not know."""
     # What a person gave comes last, so that it wins.
-    words = (*serving.words, *part.words, *serving.model.args)
+    words = (*serving.listens, *serving.words, *part.words, *serving.model.args)
     return json.dumps(
         {
+            "name": serving.name,
             "model": serving.model.name,
             "args": serving.model.args,
+            "asked": {key: getattr(serving.model, key) for key in ("gpus", "hosts", "port")},
+            "words": serving.words,
+            "share": asdict(serving.share),
             "argv": ("vllm", "serve", serving.model.name, *words),
             "env": part.env,
             "after": part.after,

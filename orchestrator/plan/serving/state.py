@@ -1,9 +1,10 @@
-"""The state of the model that is served on a host, as its supervisor reports it."""
+"""The state of each model's server on a host, as its supervisor reports it."""
 
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 from orchestrator.frozen import dataclass
@@ -97,21 +98,38 @@ ABANDONED = "what kept vLLM running in the container is gone"
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What of the cluster a server holds, on every host that takes part.
+
+    `port`: its API's; `ports`: those of its ranks. `gpus`: how many, by host; `devices`: which, by host, as the
+    variable that hides the others has them; none where they need not be hidden, or where Ray gives them out.
+    """
+
+    port: int
+    ports: tuple[int, ...] = ()
+    gpus: Mapping[str, int] = field(default_factory=dict)
+    devices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """A model's server, or a rank of it, as its supervisor reports it.
 
-    `state`: waiting, starting, answering, unresponsive or ended; `supervised`: whether there is a supervisor;
-    `trouble`: why the server does not answer now, empty where it does. `since`: seconds in that state, an unresponsive
-    one's without an answer; `began`: when that was, in seconds since 1970. `starts`: how often it was started;
-    `failures`: its ends since it has answered last; `exit_code`: how it ended last, `why`: for what other reason than
-    its own. `lines`: the last ones of its log. Of several ranks: `hosts` has those of all, by rank; `missing`: those
-    that the first one waits for; `run`: which group they are. While it starts: `still`: for how many seconds nothing
-    has moved; `asked`: whether it has loaded, and is asked for its first token.
+    `model`: as it was asked for. `state`: waiting, starting, answering, unresponsive or ended; `supervised`: whether
+    there is a supervisor; `trouble`: why the server does not answer now, empty where it does. `since`: seconds in that
+    state, an unresponsive one's without an answer; `began`: when that was, in seconds since 1970. `starts`: how often
+    it was started; `failures`: its ends since it has answered last; `exit_code`: how it ended last, `why`: for what
+    other reason than its own. `lines`: the last ones of its log. `called`: what the model is called in requests.
+    `words`: vLLM's besides the person's. `share`: None where it was started before servers had names.
+
+    Of several ranks: `hosts` has those of all, by rank; `rank`: which one it is; `missing`: those that the first one
+    waits for; `run`: which group they are. While it starts: `still`: for how many seconds nothing has moved; `asked`:
+    whether it has loaded, and is asked for its first token.
     """
 
     model: Model
     url: str
-    name: str
+    called: str
     state: str
     supervised: bool
     trouble: str
@@ -121,12 +139,25 @@ class Served:
     why: str = ""
     lines: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    rank: int = 0
     missing: tuple[str, ...] = ()
     run: str = ""
     began: float = 0.0
     failures: int = 0
     still: float = 0.0
     asked: bool = False
+    words: tuple[str, ...] = ()
+    share: Share | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name on the cluster."""
+        return self.model.server
+
+    @property
+    def folder(self) -> str:
+        """What its supervisor knows it by: its name, or nothing where it was started before there were names."""
+        return self.name if self.share else ""
 
     @property
     def answers(self) -> bool:
@@ -143,23 +174,58 @@ class Served:
         return not self.supervised and self.state != "ended"
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A server that was stopped, of which the log is left. `run`: as of one that is served; `since`: seconds ago."""
+
+    name: str
+    model: str
+    run: str = ""
+    since: float = 0.0
+
+
+def parse_servers(text: str) -> tuple[Served | Stopped, ...]:
+    """The supervisor's lines, one for each server; what nobody can read is left out."""
+    return tuple(found for line in text.splitlines() if (found := _parse(line)))
+
+
 def parse_served(text: str) -> Served | None:
-    """The supervisor's line; None where nothing is served, or where it tells what nobody can read."""
+    """The same of one server; None where that is not served."""
+    return next((each for each in parse_servers(text) if isinstance(each, Served)), None)
+
+
+def _parse(line: str) -> Served | Stopped | None:
     try:
-        report = json.loads(text)
-        return _served(report["spec"], report["state"], report["now"], report) if report["spec"] else None
+        report = json.loads(line)
+        if spec := report["spec"]:
+            return _served(str(report.get("server", "")), spec, report["state"], report["now"], report)
+        return _stopped(report) if report.get("stopped") else None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _served(spec: Any, state: Any, now: float, report: Any) -> Served:
-    group, code = spec["group"] or {}, state.get("exit_code")
+def _stopped(report: Any) -> Stopped:
+    told = report["stopped"]
+    group = told.get("group") or {}
+    since = float(report["now"] - told["at"])
+    return Stopped(str(report["server"]), str(told["model"]), str(group.get("run", "")), since)
+
+
+def _served(server: str, spec: Any, state: Any, now: float, report: Any) -> Served:
+    group, code, asked = spec["group"] or {}, state.get("exit_code"), spec.get("asked") or {}
     if code is not None and int(code) < 0:  # Python has -9 for what was killed; everybody else, 137
         code = 128 - int(code)
     return Served(
-        model=Model(str(spec["model"]), tuple(map(str, spec["args"]))),
+        model=Model(
+            str(spec["model"]),
+            tuple(map(str, spec["args"])),
+            server,
+            int(asked.get("gpus", 0)),
+            str(asked.get("hosts", "")),
+            int(asked.get("port", 0)),
+        ),
         url=str(spec["url"]),
-        name=str(report["name"]),
+        called=str(report["name"]),
         state=str(state.get("is", "waiting")),
         supervised=report["supervised"] is True,
         trouble=str(report["trouble"]),
@@ -171,8 +237,17 @@ def _served(spec: Any, state: Any, now: float, report: Any) -> Served:
         why=str(state.get("why", "")),
         lines=tuple(map(str, report["lines"])),
         hosts=tuple(map(str, group.get("hosts", ()))),
+        rank=int(group.get("rank", 0)),
         missing=tuple(map(str, state.get("missing", ()))),
         run=str(group.get("run", "")),
         still=float(now - state.get("moved", now)) if state.get("is") == "starting" else 0.0,
         asked=bool(state.get("asked")),
+        words=tuple(map(str, spec.get("words", ()))),
+        share=_share(spec["share"]) if spec.get("share") else None,
     )
+
+
+def _share(told: Any) -> Share:
+    devices = {str(host): tuple(map(str, each)) for host, each in told["devices"].items()}
+    gpus = {str(host): int(count) for host, count in told["gpus"].items()}
+    return Share(int(told["port"]), tuple(map(int, told["ports"])), gpus, devices)

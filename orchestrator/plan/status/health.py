@@ -22,6 +22,7 @@ from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import health as serving
 from orchestrator.plan.serving.health import ModelHealth
+from orchestrator.plan.serving.servers import servers
 
 
 class Verdict(StrEnum):
@@ -78,7 +79,7 @@ class ClusterHealth:
     hosts: tuple[HostHealth, ...]
     notes: tuple[str, ...] = ()
     ray_version: str | None = None
-    model: ModelHealth | None = None
+    models: tuple[ModelHealth, ...] = ()
     engine: Engine = Engine.RAY
     totals: Totals = Totals()
     run: Holder | None = None
@@ -93,8 +94,8 @@ def assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None) -
     if not isinstance(head, HostFacts) or not head.holder:
         return health
     hosts = tuple(host if host.verdict is Verdict.UNKNOWN else replace(host, fix="") for host in health.hosts)
-    model = health.model and replace(health.model, fix="")
-    return replace(health, hosts=hosts, model=model, run=head.holder)
+    models = tuple(replace(each, fix="") for each in health.models)
+    return replace(health, hosts=hosts, models=models, run=head.holder)
 
 
 def _assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None) -> ClusterHealth:
@@ -103,13 +104,17 @@ def _assess(cluster: Cluster, facts: Facts, only: frozenset[str] | None) -> Clus
     hosts = tuple(_host(cluster, node, facts[node.name], table) for node in nodes)
     if only is not None:
         return ClusterHealth(
-            cluster.name, _verdict(hosts, (), None), hosts, engine=cluster.engine, totals=_totals(hosts)
+            cluster.name, _verdict(hosts, (), ()), hosts, engine=cluster.engine, totals=_totals(hosts)
         )
     notes = tuple(_notes(cluster, facts))
     version = table.version if isinstance(table, RayTable) else None
-    model = serving.assess(serving.served_by(facts[cluster.head.name]), facts, cluster.head.accelerator)
-    verdict = _verdict(hosts, notes, model)
-    return ClusterHealth(cluster.name, verdict, hosts, notes, version, model, cluster.engine, _totals(hosts))
+    of = {node.name: node.accelerator for node in cluster.nodes}
+    models = tuple(
+        serving.assess(each, facts, of.get(each.host, cluster.head.accelerator))
+        for each in servers(facts).values()
+    )
+    verdict = _verdict(hosts, notes, models)
+    return ClusterHealth(cluster.name, verdict, hosts, notes, version, models, cluster.engine, _totals(hosts))
 
 
 def _totals(hosts: tuple[HostHealth, ...]) -> Totals:
@@ -122,14 +127,16 @@ def _totals(hosts: tuple[HostHealth, ...]) -> Totals:
     )
 
 
-def _verdict(hosts: tuple[HostHealth, ...], notes: tuple[str, ...], model: ModelHealth | None) -> Verdict:
+def _verdict(
+    hosts: tuple[HostHealth, ...], notes: tuple[str, ...], models: tuple[ModelHealth, ...]
+) -> Verdict:
     first, verdicts = hosts[0], {host.verdict for host in hosts}
     if first.role is Role.HEAD and first.verdict is Verdict.UNKNOWN:
         return Verdict.UNKNOWN
     if verdicts <= {Verdict.DOWN, Verdict.UNKNOWN} and not notes:
         return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.DOWN
     whole = verdicts == {Verdict.HEALTHY} and not notes
-    return Verdict.HEALTHY if whole and (model is None or model.answers) else Verdict.DEGRADED
+    return Verdict.HEALTHY if whole and all(each.answers for each in models) else Verdict.DEGRADED
 
 
 def _host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable, table: Table) -> HostHealth:

@@ -144,7 +144,7 @@ class HealthEvent:
 
 
 def events(before: ClusterSnapshot, after: ClusterSnapshot) -> tuple[HealthEvent, ...]:
-    """What happened to each host, to Ray on the head, to the model, and to the verdict."""
+    """What happened to each host, to Ray on the head, to the models, and to the verdict."""
     pairs = zip(before.health.hosts, after.health.hosts, strict=True)
     hosts = (
         HealthEvent(now.name, text, now.verdict)
@@ -152,17 +152,21 @@ def events(before: ClusterSnapshot, after: ClusterSnapshot) -> tuple[HealthEvent
         for text in _host(was, now, before, after)
     )
     verdict = after.health.verdict
-    cluster = [*_model(before.health.model, after.health.model)]
+    cluster = [*_models(before.health.models, after.health.models)]
     if before.health.verdict is not verdict:
         cluster.append(f"is {verdict}")
     return (*hosts, *(HealthEvent("", text, verdict) for text in cluster))
 
 
-def _model(was: ModelHealth | None, now: ModelHealth | None) -> Iterator[str]:
-    if was and not now:
-        yield f"model {was.model} is no longer served"
-    elif now and (was is None or (was.model, was.answers, was.lives) != (now.model, now.answers, now.lives)):
-        yield f"model {now.model} {'answers' if now.answers else f'does not answer: {now.trouble}'}"
+def _models(was: tuple[ModelHealth, ...], now: tuple[ModelHealth, ...]) -> Iterator[str]:
+    before, after = {each.name: each for each in was}, {each.name: each for each in now}
+    for name, each in before.items():
+        if name not in after:
+            yield f"model {each.title} is no longer served"
+    for name, each in after.items():
+        old = before.get(name)
+        if old is None or (old.model, old.answers, old.lives) != (each.model, each.answers, each.lives):
+            yield f"model {each.title} {'answers' if each.answers else f'does not answer: {each.trouble}'}"
 
 
 def _host(was: HostHealth, now: HostHealth, before: ClusterSnapshot, after: ClusterSnapshot) -> Iterator[str]:

@@ -116,8 +116,8 @@ class Watcher:
                 self._inspect_if_due(
                     host, self._timeouts.look_again_unsound if doubtful else self._timeouts.look_again
                 )
-            if sight.health.model:
-                self._inspect_if_due(self._head, self._timeouts.look_again_serving)
+            for name in {model.host for model in sight.health.models} & self._hosts.keys():
+                self._inspect_if_due(self._hosts[name], self._timeouts.look_again_serving)
             yield sight
 
     def _sight(self) -> ClusterSnapshot:

@@ -42,7 +42,7 @@ def test_all_that_happens_is_a_line_and_the_last_says_how_it_ended(
     up = raycluster("up", "-o", "jsonl")
     assert (up.exit_code, up.stderr) == (0, "")
     lines = events(up)
-    assert {line["version"] for line in lines} == {1}
+    assert {line["version"] for line in lines} == {2}
     assert kinds(up)[:5] == ["look", "host", "host", "plan", "phase"]
     plan = next(line for line in lines if line["event"] == "plan")
     assert plan["title"] == "bring up cluster demo"

@@ -22,8 +22,8 @@ def read(text: str) -> Sketch:
     inventory = parse(source)
     assert not isinstance(inventory, InventoryError), inventory.text()
     cluster = resolve(inventory)
-    model = cluster.serve.name if cluster.serve else ""
-    return Sketch(cluster.head.name, tuple(node.name for node in cluster.workers), model)
+    models = tuple(model.name for model in cluster.serve)
+    return Sketch(cluster.head.name, tuple(node.name for node in cluster.workers), models)
 
 
 UNREAD = [form for form in FORMS if "*" in form or form == DASHES_APART]
@@ -51,7 +51,19 @@ workers:
 """
 
 
-@pytest.mark.parametrize("text", [NONE, *(TOP + form for form in FORMS if form not in UNREAD), SERVED])
+SEVERAL = """\
+serve:
+  - model: Qwen/Qwen3-32B
+    args: [--max-model-len, "4096"]
+    hosts: gpu1
+  - {model: Qwen/Qwen3-8B, port: 8001}
+"""
+LISTED = SERVED.replace(SERVED[SERVED.index("serve:") : SERVED.index("head:")], SEVERAL)
+
+
+@pytest.mark.parametrize(
+    "text", [NONE, *(TOP + form for form in FORMS if form not in UNREAD), SERVED, LISTED]
+)
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_the_forms_that_people_write_are_read_as_yaml_has_them(text: str, newline: str) -> None:
     text = text.replace("env: &env", "env:").replace("\n", newline)

@@ -48,6 +48,12 @@ class Place:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    name: str = "one"
+
+    @property
+    def files(self) -> Path:
+        """The server's own."""
+        return self.folder / "served" / self.name if self.name else self.folder
 
     def furnish(self, **constants: str) -> None:
         """Puts the programs there, some of their constants as a test wants them."""
@@ -62,6 +68,7 @@ class Place:
     def spec(self, model: str, *args: str, **changes: Any) -> str:
         words = ("--host", "127.0.0.1", "--port", str(self.port), *args)
         made: dict[str, Any] = {
+            "name": self.name,
             "model": model,
             "args": words,
             "argv": (str(VLLM), "serve", model, *words),
@@ -93,7 +100,7 @@ class Place:
         assert (started.returncode, started.stderr) == (0, "")
 
     def look(self) -> dict[str, Any]:
-        looked = self.supervisor("inspect", "50")
+        looked = self.supervisor("inspect", "50", self.name)
         assert looked.returncode == 0, looked.stderr
         told: dict[str, Any] = json.loads(looked.stdout)
         return told
@@ -101,7 +108,7 @@ class Place:
     def state(self) -> dict[str, Any]:
         """What the supervisor has written of its server last."""
         try:
-            state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
+            state: dict[str, Any] = json.loads((self.files / "state.json").read_text())
         except (OSError, ValueError):
             return {}
         return state
@@ -125,7 +132,7 @@ class Place:
         return self.said("pid")
 
     def log(self) -> str:
-        file = self.folder / "vllm.log"
+        file = self.files / "vllm.log"
         return file.read_text() if file.exists() else ""
 
     def get(self, path: str) -> bytes:
@@ -142,13 +149,16 @@ class Place:
     def _ours(self, process: Path) -> str:
         try:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            marked = f"RAYCLUSTER_SERVES={self.folder}\0" in (process / "environ").read_text()
+            marked = f"RAYCLUSTER_SERVES={self.files}\0" in (process / "environ").read_text()
         except OSError:
             return ""
-        return command if marked or str(self.folder / "supervisor.py") in command else ""
+        return command if marked or self._is_supervisor(command) else ""
+
+    def _is_supervisor(self, command: str) -> bool:
+        return command.rstrip().endswith(f"{self.folder / 'supervisor.py'} run {self.name}".rstrip())
 
     def supervisors(self) -> list[int]:
-        return [pid for pid, command in self.processes().items() if "supervisor.py run" in command]
+        return [pid for pid, command in self.processes().items() if self._is_supervisor(command)]
 
     def kill(self, *pids: int) -> None:
         for pid in pids:

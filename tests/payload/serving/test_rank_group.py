@@ -157,7 +157,7 @@ def test_a_rank_that_was_killed_is_told_with_the_exit_code_of_a_shell(ranks: Ran
 
 def test_stopped_everywhere_nothing_of_it_is_left(serving: Ranks) -> None:
     for place in serving.values():
-        assert place.supervisor("stop").returncode == 0
+        assert place.supervisor("stop", place.name).returncode == 0
     assert [place.processes() for place in serving.values()] == [{}, {}, {}]
 
 

@@ -144,8 +144,8 @@ def test_who_asks_one_that_has_just_ended_is_told_why(place: Place) -> None:
     place.kill_keeper()
     place.kill(place.server)
     state = place.state() | {"is": "ended", "why": "vLLM on gpu2 ended with exit code 1"}
-    (place.folder / "state.json").write_text(json.dumps(state))
-    asked = place.supervisor("ask")
+    (place.files / "state.json").write_text(json.dumps(state))
+    asked = place.supervisor("ask", place.name)
     assert (asked.returncode, asked.stderr) == (1, "vLLM on gpu2 ended with exit code 1\n")
 
 
@@ -166,7 +166,7 @@ def test_stop_leaves_nothing_of_the_server(place: Place, model: str) -> None:
     told = place.server if model != "parent" else place.said("child")
     place.becomes("starting" if model == "loads" else "answering")
     assert lives(told)
-    stopped = place.supervisor("stop")
+    stopped = place.supervisor("stop", place.name)
     assert (stopped.returncode, stopped.stderr) == (0, "")
     assert set(place.processes()) <= set(place.supervisors())  # which has let go, and may be on its way out
     until("it is gone too", lambda: not place.processes())
@@ -177,8 +177,8 @@ def test_stop_leaves_nothing_of_the_server(place: Place, model: str) -> None:
 def test_stop_is_heard_while_it_waits_for_ray_and_when_there_is_nothing(place: Place) -> None:
     place.start("alphabet", after=["127.0.0.1", place.port])
     place.becomes("waiting", starts=0)
-    assert place.supervisor("stop").returncode == 0
-    assert place.supervisor("stop").returncode == 0
+    assert place.supervisor("stop", place.name).returncode == 0
+    assert place.supervisor("stop", place.name).returncode == 0
     assert not place.processes()
 
 
@@ -195,7 +195,7 @@ def test_stop_leaves_nothing_though_the_keeper_was_killed(place: Place) -> None:
     place.kill_keeper()
     assert len(place.processes()) == 2
     assert not place.look()["supervised"]
-    assert place.supervisor("stop").returncode == 0
+    assert place.supervisor("stop", place.name).returncode == 0
     assert not place.processes()
 
 
@@ -230,7 +230,7 @@ def test_one_that_still_loaded_when_the_container_ended_loads_again(place: Place
 
 def test_a_container_that_starts_again_serves_nothing_that_was_stopped(place: Place) -> None:
     place.serve()
-    assert place.supervisor("stop").returncode == 0
+    assert place.supervisor("stop", place.name).returncode == 0
     assert place.supervisor("run").returncode == 0
     assert not place.processes()
 
@@ -247,7 +247,7 @@ def test_a_keeper_that_comes_back_leaves_no_second_server(place: Place) -> None:
 def test_of_many_keepers_one_stays_however_often_it_is_looked_at_meanwhile(place: Place) -> None:
     place.serve()
     place.kill(*place.processes())
-    many = [place.begin(*words) for _ in range(4) for words in (("inspect", "1"), ("run",))]
+    many = [place.begin(*words) for _ in range(4) for words in (("inspect", "1"), ("run", place.name))]
     place.becomes("answering", starts=2)
     until("the others leave", lambda: sum(each.poll() is None for each in many) == 1)
     assert len(place.supervisors()) == 1
@@ -258,15 +258,16 @@ def test_of_many_keepers_one_stays_however_often_it_is_looked_at_meanwhile(place
 def test_a_state_that_was_cut_in_the_middle_of_a_write_does_no_harm(place: Place, left: str) -> None:
     place.serve()
     place.kill(*place.processes())
-    (place.folder / "state.json").write_text(left)
-    (place.folder / "state.json.new").write_text(left)
+    (place.files / "state.json").write_text(left)
+    (place.files / "state.json.new").write_text(left)
     assert place.look()["supervised"] is False
     place.begin("run")
     place.becomes("answering")
 
 
 def test_an_order_that_was_cut_in_the_middle_of_a_write_is_none(place: Place) -> None:
-    (place.folder / "spec.json").write_text('{"model": "alpha')
+    place.files.mkdir(parents=True)
+    (place.files / "spec.json").write_text('{"model": "alpha')
     assert place.supervisor("run").returncode == 0
     assert place.look()["spec"] is None
     place.serve()
@@ -307,14 +308,14 @@ def test_a_model_is_asked_for_a_word_and_one_that_has_none_has_answered_too(
     place: Place, model: str, status: int
 ) -> None:
     place.serve(model)
-    told = json.loads(place.supervisor("ask").stdout)
+    told = json.loads(place.supervisor("ask", place.name).stdout)
     assert (told["name"], told["status"]) == (model, status)
 
 
 def test_a_model_that_fails_at_its_first_word_does_not_answer(place: Place) -> None:
     place.start("broken", liveness=False)
     place.becomes("answering")
-    asked = place.supervisor("ask")
+    asked = place.supervisor("ask", place.name)
     assert (asked.returncode, asked.stdout) == (1, "")
     assert asked.stderr.startswith("HTTP status 500: ")
 
@@ -326,7 +327,7 @@ def test_it_has_the_servers_key_from_its_arguments_or_from_the_environment(place
     spec = place.spec("alphabet", *args, key="s3cret" if given == "argument" else "", env=key)
     assert place.supervisor("start", spec).returncode == 0
     place.becomes("answering")
-    told = json.loads(place.supervisor("ask", **key).stdout)
+    told = json.loads(place.supervisor("ask", place.name, **key).stdout)
     assert told["status"] == (401 if given == "wrong" else 200)
 
 
@@ -338,15 +339,15 @@ def test_a_log_that_grows_beyond_its_limit_begins_anew_and_keeps_what_was_before
     place.serve()
     for _ in range(3):
         place.get("/talk")
-    until("it is all there", (place.folder / "vllm.log.1").exists)
-    until("it is small again", lambda: (place.folder / "vllm.log").stat().st_size < 400_000)
-    assert (place.folder / "vllm.log.1").stat().st_size < 400_000
+    until("it is all there", (place.files / "vllm.log.1").exists)
+    until("it is small again", lambda: (place.files / "vllm.log").stat().st_size < 400_000)
+    assert (place.files / "vllm.log.1").stat().st_size < 400_000
 
 
 def test_a_full_disk_neither_ends_a_server_nor_makes_it_stand_still(place: Place) -> None:
     place.serve()
-    (place.folder / "vllm.log").unlink()
-    (place.folder / "vllm.log").symlink_to("/dev/full")
+    (place.files / "vllm.log").unlink()
+    (place.files / "vllm.log").symlink_to("/dev/full")
     assert place.get("/talk").startswith(b"HTTP/1.0 200")
     assert place.look()["trouble"] == ""
     assert len(place.supervisors()) == 1

@@ -123,6 +123,9 @@ def test_with_auth_disabled_no_token_goes_anywhere() -> None:
     assert not [step for step in up(demo, bare(demo)) if isinstance(step, Run) and step.command.stdin]
 
 
+JOINS = "ray start --block --address=10.0.0.1:6379 --node-ip-address=10.0.0.2"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -143,6 +146,10 @@ def test_with_auth_disabled_no_token_goes_anywhere() -> None:
         (
             {"spec": "other", "command": "-c exec ray start --block"},
             "the inventory has changed: command «ray start --block» → «ray start --block --address",
+        ),
+        (
+            {"spec": "other", "command": f"-c exec {JOINS} --num-gpus=8"},
+            "another version of raycluster has made it",
         ),
         ({"image_id": "sha256:two"}, "vllm/vllm-openai:v0.17.1 is another image on this host now"),
     ],
@@ -203,6 +210,9 @@ def test_a_head_whose_gcs_refuses_is_replaced_but_one_that_is_only_slow_is_left_
     assert (
         up(demo, slow).refusals[0].problem.text == "Ray on the head does not answer: 10.0.0.1:6379: timed out"
     )
+
+
+JOINS = "ray start --block --address=10.0.0.1:6379 --node-ip-address=10.0.0.2"
 
 
 @pytest.mark.parametrize(

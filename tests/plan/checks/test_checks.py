@@ -101,7 +101,7 @@ def test_every_topic_is_one_that_people_are_shown_and_every_one_of_these_there_i
     of = replace(DEMO, head=node(1, rdma=Rdma.OFF), workers=(here, there))
     facts = with_host(good(of), "gpu1", infiniband=True) | {"gpu2": Unreachable("gone", "plug it in")}
     deep = check_network(of, facts, {"gpu1": Rank(no_torch="no"), "gpu2": Rank(ended="no"), "gpu3": Rank()})
-    model = check_model(replace(of, serve=Model("org/tiny")), {"gpu1": ModelCache("", 0, 0, ())})
+    model = check_model(replace(of, serve=(Model("org/tiny"),)), {"gpu1": ModelCache("", 0, 0, ())})
     found = (*check_secrets(of, ["unset"]), *thorough(of, facts, everything()), *deep, *model)
     assert {each.topic for each in found} == set(TOPICS)
 

@@ -62,7 +62,7 @@ def test_a_worker_of_the_smallest_inventory() -> None:
         " -v /home/ana/.raycluster/demo/gpu2.token:/run/raycluster/token:ro"
         " -e RAY_AUTH_MODE=token -e RAY_AUTH_TOKEN_PATH=/run/raycluster/token"
         " vllm/vllm-openai:v0.17.1"
-        " -c 'exec ray start --block --address=10.0.0.1:6379 --node-ip-address=10.0.0.2'"
+        f" -c '{RESUMES} exec ray start --block --address=10.0.0.1:6379 --node-ip-address=10.0.0.2'"
     )
 
 
@@ -85,7 +85,7 @@ def test_pinned_ports_of_a_worker_hold_nothing_that_is_the_heads_alone() -> None
     shown = line(pinned, WORKER)
     assert "METRIC_PORT" not in shown
     assert shown.endswith(
-        " -c 'exec ray start --block --address=10.0.0.1:7000 --node-ip-address=10.0.0.2"
+        f" -c '{RESUMES} exec ray start --block --address=10.0.0.1:7000 --node-ip-address=10.0.0.2"
         " --node-manager-port=7001 --object-manager-port=7002 --runtime-env-agent-port=7003"
         " --dashboard-agent-grpc-port=7004 --dashboard-agent-listen-port=7005"
         " --metrics-export-port=7006'"
@@ -118,7 +118,7 @@ def test_everything_a_host_may_set_has_its_place() -> None:
         " --device /dev/infiniband --cap-add IPC_LOCK --ulimit memlock=-1 --ulimit stack=67108864"
         " --ulimit nofile=65536 -v /models:/models"
         " vllm/vllm-openai:v0.17.1"
-        " -c 'exec ray start --block --address=10.0.0.1:6400 --node-ip-address=10.0.0.2 --num-gpus=2"
+        f" -c '{RESUMES} exec ray start --block --address=10.0.0.1:6400 --node-ip-address=10.0.0.2 --num-gpus=2"
         " --resources '\"'\"'{\"big\": 1}'\"'\"''"
     )
 
@@ -249,7 +249,7 @@ def test_rdma_devices_are_given_where_they_are_or_where_told(
 
 def test_an_ipv6_head_is_dialled_in_brackets() -> None:
     command = ray.start(SMALLEST, WORKER, "fd00::2", "fd00::1")
-    assert command == "exec ray start --block '--address=[fd00::1]:6379' --node-ip-address=fd00::2"
+    assert command == f"{RESUMES} exec ray start --block '--address=[fd00::1]:6379' --node-ip-address=fd00::2"
 
 
 def test_a_secret_travels_on_standard_input_and_its_name_alone_enters_the_spec() -> None:
@@ -276,7 +276,7 @@ def test_ray_install_derives_an_image_named_by_its_recipe() -> None:
         *("env", "PIP_BREAK_SYSTEM_PACKAGES=1", "/bin/sh", "-c", PYTHON, "python3"),
         *("-m", "pip", "install", "--no-cache-dir", "ray[default]==2.56.*"),
     ]
-    assert f" {name} -c 'exec ray start" in line(cluster, WORKER)
+    assert f" {name} -c '{RESUMES} exec ray start" in line(cluster, WORKER)
 
 
 def test_a_kept_entrypoint_runs_first_and_what_comes_later_has_its_environment() -> None:

@@ -56,14 +56,13 @@ def serving(of: Cluster, model: Model = QWEN) -> Facts:
     """All ranks are there, and it answers."""
     facts = standing(of)
     for rank, each in enumerate(of.nodes):
-        facts = with_host(facts, each.name, served=rank_of(of, rank, model))
+        facts = with_host(facts, each.name, served=(rank_of(of, rank, model),))
     return facts
 
 
 def rank_of(of: Cluster, rank: int, model: Model = QWEN, **changes: Any) -> Any:
-    group = {"rank": rank, "hosts": [each.name for each in of.nodes], "run": run_of(of, model)}
-    spec = told()["spec"] | {"model": model.name, "args": list(model.args), "group": group}
-    return served.parse_served(json.dumps(told(spec=spec) | changes))
+    spec = list(specs(plan_serve(of, standing(of), model)).values())[rank]
+    return served.parse_served(json.dumps(told(server=spec["name"], spec=spec) | changes))
 
 
 def waiting(of: Cluster, *missing: str) -> Any:
@@ -209,10 +208,20 @@ def test_as_few_hosts_take_part_as_the_sizes_need(given: str, hosts: tuple[str, 
     assert tuple(lines(mp(), Model("a/b", tuple(given.split())))) == hosts
 
 
-def test_on_hosts_that_are_not_alike_each_has_as_many_ranks_as_the_smallest_has_gpus() -> None:
+@pytest.mark.parametrize(
+    ("third", "sizes", "hosts"),
+    [
+        (4, "--tensor-parallel-size 8 --pipeline-parallel-size 2", HOSTS[:2]),
+        (6, "--tensor-parallel-size 6 --pipeline-parallel-size 3", HOSTS),
+    ],
+)
+def test_on_hosts_that_are_not_alike_as_many_ranks_on_each_as_make_the_most_of_them(
+    third: int, sizes: str, hosts: tuple[str, ...]
+) -> None:
     of = mp()
-    of = replace(of, workers=(of.workers[0], replace(of.workers[1], num_gpus=4)))
-    assert "--tensor-parallel-size 4 --pipeline-parallel-size 3" in lines(of)["gpu1"]
+    of = replace(of, workers=(of.workers[0], replace(of.workers[1], num_gpus=third)))
+    assert sizes in lines(of)["gpu1"]
+    assert tuple(lines(of)) == hosts
 
 
 def test_more_gpus_than_there_are() -> None:
@@ -279,12 +288,12 @@ def test_what_is_served_already_needs_nothing() -> None:
 
 
 def test_a_rank_whose_keeper_is_gone_is_started_and_the_others_stay() -> None:
-    facts = with_host(serving(mp()), "gpu3", served=None)
+    facts = with_host(serving(mp()), "gpu3", served=())
     assert list(specs(plan_serve(mp(), facts, QWEN))) == ["gpu3"]
 
 
 def test_when_the_heads_keeper_is_gone_or_the_hosts_are_others_all_are_started() -> None:
-    facts = with_host(serving(mp()), "gpu1", served=None)
+    facts = with_host(serving(mp()), "gpu1", served=())
     assert list(specs(plan_serve(mp(), facts, QWEN))) == list(HOSTS)
     fewer = mp(workers=1)
     assert list(specs(plan_serve(fewer, serving(mp()), QWEN))) == ["gpu1", "gpu2"]
@@ -292,7 +301,7 @@ def test_when_the_heads_keeper_is_gone_or_the_hosts_are_others_all_are_started()
 
 def test_up_gives_a_rank_whose_container_is_new_its_part() -> None:
     facts = with_container(serving(mp()), "gpu3", running=False, status="exited")
-    facts = with_host(with_host(facts, "gpu3", served=None), "gpu1", served=waiting(mp(), "gpu3"))
+    facts = with_host(with_host(facts, "gpu3", served=()), "gpu1", served=(waiting(mp(), "gpu3"),))
     last = outline(up(mp(), facts))[-1][1]
     assert last[-2:] == ["gpu3: wait until it runs", "gpu3: start vLLM"]
     assert list(specs(up(mp(), facts))) == ["gpu3"]
@@ -309,8 +318,8 @@ def test_up_starts_no_rank_where_the_head_serves_nothing_or_is_new() -> None:
 def test_it_is_healthy_only_while_it_answers_and_every_rank_is_there() -> None:
     health = assess(mp(), serving(mp()))
     assert health.verdict is Verdict.HEALTHY
-    assert health.model
-    assert (health.model.answers, health.model.ranks, health.model.missing) == (True, 3, ())
+    (model,) = health.models
+    assert (model.answers, model.ranks, model.missing) == (True, 3, ())
     assert {(host.ray, host.joined) for host in health.hosts} == {(None, True)}
 
 
@@ -320,17 +329,17 @@ AGAIN = ours("serve", "Qwen/Qwen3-32B", "--", "--max-model-len", "4096")
 @pytest.mark.parametrize(
     ("host", "now", "fix"),
     [
-        ("gpu1", lambda of: waiting(of, "gpu3"), ""),
-        ("gpu3", lambda _: None, AGAIN),
-        ("gpu3", lambda of: rank_of(of, 2, supervised=False), AGAIN),
+        ("gpu1", lambda of: (waiting(of, "gpu3"),), ""),
+        ("gpu3", lambda _: (), AGAIN),
+        ("gpu3", lambda of: (rank_of(of, 2, supervised=False),), AGAIN),
     ],
 )
 def test_a_rank_that_is_missing_by_either_hosts_word_is_no_answer(host: str, now: Any, fix: str) -> None:
     health = assess(mp(), with_host(serving(mp()), host, served=now(mp())))
     assert health.verdict is Verdict.DEGRADED
-    assert health.model
-    assert (health.model.answers, health.model.missing) == (False, ("gpu3",))
-    assert (health.model.trouble, health.model.fix) == ("it waits for gpu3", fix)
+    (model,) = health.models
+    assert (model.answers, model.missing) == (False, ("gpu3",))
+    assert (model.trouble, model.fix) == ("it waits for gpu3", fix)
 
 
 def test_stop_ends_every_rank_and_names_the_host_that_cannot_be_asked() -> None:
@@ -355,6 +364,6 @@ def test_the_ports_that_are_needed_and_those_the_firewall_has_to_let_through() -
     of = mp()
     assert list(engine.of(of).required_ports(of, of.head)) == [29499, 29501]
     assert engine.of(of).required_ports(of, of.workers[0]) == {}
-    assert "--dports 29499:29501,32768:60999 " in firewall_rule(of, {"gpu1": "10.0.0.1"})
+    assert "--dports 29499:29599,32768:60999 " in firewall_rule(of, {"gpu1": "10.0.0.1"})
     assert engine.of(of).probe_ports(of, of.head, frozenset({60999})) == (29499, 29501, 60998)
     assert engine.rendezvous(of, frozenset()) == 60998

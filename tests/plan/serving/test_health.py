@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from orchestrator.model.cluster import Accelerator
-from orchestrator.plan.serving.health import ELSEWHERE, ModelHealth, assess
+from orchestrator.plan.serving.health import ELSEWHERE, ModelHealth
 from orchestrator.plan.status import health as of_cluster
 from orchestrator.plan.status.health import Verdict
 from orchestrator.plan.typed import ours
-from tests.plan.worlds import NOW, cluster, standing, with_container, with_host
+from tests.plan.worlds import NOW, cluster, node, standing, with_container, with_host
 
-from .worlds import QWEN, URL, ended, seen, serving, starting, told, unresponsive
+from .worlds import NAME, QWEN, URL, ended, seen, serving, starting, told, unresponsive
 
-LOGS = ours("serve logs")
+LOGS = ours("serve logs", NAME)
 AGAIN = ours("serve", "Qwen/Qwen3-32B", "--", "--max-model-len", "4096")
+NVIDIA = replace(cluster(), head=node(1, accelerator=Accelerator.NVIDIA))
 OOM = "torch.OutOfMemoryError: CUDA out of memory."
 
 
@@ -25,17 +26,18 @@ def clock(seconds: float) -> str:
 
 
 def health(**changes: Any) -> ModelHealth:
-    judged = assess(seen(**changes))
-    assert judged
+    (judged,) = of_cluster.assess(NVIDIA, serving(NVIDIA, **changes)).models
     return judged
 
 
 def test_nothing_is_served() -> None:
-    assert assess(None) is None
+    assert of_cluster.assess(cluster(), standing(cluster())).models == ()
 
 
 def test_it_answers() -> None:
-    assert health() == ModelHealth(QWEN.name, URL, answers=True, state="answering", since=60, lives=1)
+    hosts = ("gpu1", "gpu2", "gpu3")
+    well = ModelHealth(NAME, QWEN.name, URL, answers=True, state="answering", since=60, lives=1)
+    assert health() == replace(well, hosts=hosts, gpus=24)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +135,8 @@ def test_the_cause_is_that_of_the_rank_whose_log_has_it(first: str, second: str,
         seen(spec=told()["spec"] | {"group": GROUP | {"rank": rank}}, **ended(line) | {"supervised": True})
         for rank, line in enumerate((first, second))
     ]
-    judged = assess(ranks[0], with_host(standing(cluster()), "gpu2", served=ranks[1]))
-    assert judged
+    facts = with_host(standing(NVIDIA), "gpu1", served=(ranks[0],))
+    (judged,) = of_cluster.assess(NVIDIA, with_host(facts, "gpu2", served=(ranks[1],))).models
     assert judged.trouble == f"vLLM ended with exit code 1 and will be started again: {cause}"
 
 
@@ -144,14 +146,13 @@ def test_while_it_loads_the_rank_that_is_behind_is_named() -> None:
         seen(spec=told()["spec"] | {"group": GROUP | {"rank": rank}}, **starting(line))
         for rank, line in enumerate(loads)
     ]
-    judged = assess(ranks[0], with_host(standing(cluster()), "gpu2", served=ranks[1]))
-    assert judged
+    facts = with_host(standing(cluster()), "gpu1", served=(ranks[0],))
+    (judged,) = of_cluster.assess(cluster(), with_host(facts, "gpu2", served=(ranks[1],))).models
     assert judged.trouble == "it has loaded the weights; gpu2 behind: loads the model"
 
 
 def test_its_trouble_fits_the_heads_accelerator() -> None:
     ascend = replace(cluster(), head=replace(cluster().head, accelerator=Accelerator.ASCEND))
     memory = "RuntimeError: NPU out of memory. Tried to allocate 2.00 GiB (NPU 3; 60.97 GiB total capacity"
-    health = of_cluster.assess(ascend, serving(cluster(), **ended(memory))).model
-    assert health
+    (health,) = of_cluster.assess(ascend, serving(cluster(), **ended(memory))).models
     assert health.trouble == "vLLM ended with exit code 1: NPU 3 has not enough memory for the model"

@@ -151,7 +151,7 @@ def test_ray_places_data_parallel_ranks_on_all_hosts(
     counts: tuple[int, ...], told: str, placed: tuple[object, ...]
 ) -> None:
     gpus = on(*counts)
-    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1")
+    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1", "10.0.0.1")
     assert not isinstance(found, Problem)
     short = {"--data-parallel-backend": "-dpb", "--data-parallel-size-local": "-dpl"}
     env = (found.env,) if found.env else ()
@@ -182,7 +182,7 @@ def test_data_parallel_ranks_that_would_be_waited_for_in_vain_are_refused(
     counts: tuple[int, ...], told: str, why: str
 ) -> None:
     gpus = on(*counts)
-    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1")
+    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1", "10.0.0.1")
     assert isinstance(found, Problem)
     assert found.text == why
 

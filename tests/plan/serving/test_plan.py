@@ -1,6 +1,7 @@
 """The plans of `serve` and `serve stop`, and the lines that vLLM is started with."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.model.cluster import Cluster, Model, Ray
+from orchestrator.model.cluster import SERVER, Cluster, Model, Ray, server_name
 from orchestrator.plan import docker
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.actions.up import plan_up
@@ -16,7 +17,7 @@ from orchestrator.plan.docker.shell_texts import PYTHON
 from orchestrator.plan.facts.host import Address, Facts, HostFacts, RayTrouble, Unreachable
 from orchestrator.plan.problem import HostProblem
 from orchestrator.plan.remedies import docker_problem
-from orchestrator.plan.serving.plan import STOP_FIRST, plan_serve, plan_stop, plan_unserve
+from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind
 from orchestrator.plan.typed import ours
@@ -33,7 +34,7 @@ from tests.plan.worlds import (
     with_table,
 )
 
-from .worlds import QWEN, ended, serving, starting, unresponsive
+from .worlds import NAME, QWEN, ended, serving, starting, unresponsive
 
 PLAIN = Model("Qwen/Qwen3-32B")
 SERVES = [
@@ -121,14 +122,23 @@ def test_a_keeper_that_gives_no_answer_is_not_taken_for_none() -> None:
     assert health.notes == ("what gpu1 serves is not known: no answer in time",)
 
 
-@pytest.mark.parametrize("model", [Model("another"), PLAIN, replace(QWEN, args=("--max-model-len", "8192"))])
+STOP = ours("serve stop", NAME)
+
+
+@pytest.mark.parametrize("model", [PLAIN, replace(QWEN, args=("--max-model-len", "8192"))])
 @pytest.mark.parametrize("now", [{}, starting()])
-def test_another_model_or_the_same_with_other_arguments_has_to_be_stopped_first(
+def test_the_same_with_other_arguments_has_to_be_stopped_first_or_needs_a_name(
     model: Model, now: dict[str, Any]
 ) -> None:
     plan = plan_serve(cluster(), serving(cluster(), **now), model)
-    how = " with other arguments" if model.name == QWEN.name else ""
-    assert why_not(plan) == (f"Qwen/Qwen3-32B is served there{how}", STOP_FIRST)
+    fix = f"{STOP} ends that; --name gives this one a name of its own"
+    assert why_not(plan) == (f"{NAME} is served there with other arguments", fix)
+
+
+def test_a_name_that_another_model_has_is_refused() -> None:
+    plan = plan_serve(cluster(), serving(cluster()), Model("org/other", named=NAME))
+    fix = f"give this one another, by --name; {STOP} ends the other"
+    assert why_not(plan) == (f"{NAME} is the name of {QWEN.name}, which is served there", fix)
 
 
 def test_what_only_some_workers_lack_does_not_matter_and_their_gpus_do_not_count() -> None:
@@ -194,7 +204,7 @@ def test_more_gpus_than_ray_has_are_refused_before_vllm_waits_for_them() -> None
 def test_whatever_state_it_is_in_stop_ends_it(now: dict[str, Any]) -> None:
     plan = plan_stop(cluster(), serving(cluster(), **now))
     assert outline(plan) == [("Stop the server", ["gpu1: stop vLLM"])]
-    assert plan.changes[0].what == "stop serving Qwen/Qwen3-32B"
+    assert plan.changes[0].what == "stop serving qwen3-32b"
 
 
 def test_where_nothing_is_served_there_is_nothing_to_stop() -> None:
@@ -217,7 +227,7 @@ def test_a_head_that_cannot_be_asked_is_never_said_to_serve_nothing() -> None:
     ],
 )
 def test_a_failed_run_ends_the_server_that_it_started_and_no_other(wreck: FailedRun, stops: bool) -> None:
-    assert [step.title for step in plan_unserve(cluster(), wreck)] == ["stop vLLM"] * stops
+    assert [step.title for step in plan_unserve(cluster(), "one", wreck)] == ["stop vLLM"] * stops
 
 
 def test_a_head_that_gets_a_new_container_says_which_model_ends_with_it() -> None:
@@ -225,7 +235,7 @@ def test_a_head_that_gets_a_new_container_says_which_model_ends_with_it() -> Non
     (warning,) = ending(plan_up(of, serving(cluster()), SEALED))
     assert (warning.host, warning.problem.fix) == (
         "gpu1",
-        f"once the cluster is up: {ours('serve', 'Qwen/Qwen3-32B')}",
+        f"once the cluster is up: {ours('serve', 'Qwen/Qwen3-32B', '--', '--max-model-len', '4096')}",
     )
     assert warning.problem.text == "Qwen/Qwen3-32B, which is served there, ends with its old container"
     assert not ending(plan_up(of, serving(cluster(), **ended()), SEALED))
@@ -400,16 +410,35 @@ def test_the_keeper_knows_the_key_and_nobody_who_looks_sees_it(args: str) -> Non
 def test_whatever_a_person_gives_reaches_vllm_as_data_and_no_shell_sees_it(
     name: str, args: list[str]
 ) -> None:
-    model = Model(name, tuple(args))
+    model = Model(name, tuple(args), named="one")
     plan = plan_serve(cluster(), standing(cluster()), model)
     assume(not plan.refusals)  # as of `-n`, or of more GPUs than there are
     argv = spec(plan)["argv"]
     assert argv[:3] == ["vllm", "serve", name]
     assert argv[len(argv) - len(args) :] == args
-    plain = plan_serve(cluster(), standing(cluster()), PLAIN)
+    plain = plan_serve(cluster(), standing(cluster()), replace(PLAIN, named="one"))
     assert [step.command.argv for step in plan if isinstance(step, Run)] == [
         step.command.argv for step in plain if isinstance(step, Run)
     ]
+
+
+@given(st.text())
+def test_whatever_a_model_is_called_its_servers_name_is_a_plain_word(name: str) -> None:
+    assert re.fullmatch(SERVER, server_name(name))
+
+
+@pytest.mark.parametrize(
+    ("model", "server"),
+    [
+        ("Qwen/Qwen3-32B", "qwen3-32b"),
+        ("/models/My Model/", "my-model"),
+        ("s3://bucket/Llama_3.1", "llama_3.1"),
+        ("..", "model"),
+    ],
+)
+def test_a_server_is_called_as_its_model_ends(model: str, server: str) -> None:
+    assert Model(model).server == server
+    assert Model(model, named="mine").server == "mine"
 
 
 def test_the_lines_for_docker() -> None:
@@ -419,14 +448,16 @@ def test_the_lines_for_docker() -> None:
     assert start[:9] == ("docker", "exec", "--interactive", container, *python, "-c")
     assert start[10:] == ("/var/tmp/raycluster",)
     here, supervisor = ("docker", "exec", container), "/var/tmp/raycluster/supervisor.py"
-    assert docker.ask_server(of, of.head).argv == (*here, *python, supervisor, "ask")
-    assert docker.stop_server(of, of.head).argv == (*here, *python, supervisor, "stop")
+    assert docker.ask_server(of, of.head, "one").argv == (*here, *python, supervisor, "ask", "one")
+    assert docker.stop_server(of, of.head, "one").argv == (*here, *python, supervisor, "stop", "one")
     quietly = ("/bin/sh", "-c", f'[ -e "$1" ] || exit 0\n{PYTHON}', "python3")
-    assert docker.inspect_server(of, of.head, 400).argv == (*here, *quietly, supervisor, "inspect", "400")
+    inspect = docker.inspect_server(of, of.head, 400, "one").argv
+    assert inspect == (*here, *quietly, supervisor, "inspect", "400", "one")
+    assert docker.stop_server(of, of.head, "").argv == (*here, *python, supervisor, "stop")
 
 
-def test_the_head_alone_resumes_what_it_served_when_its_container_starts_again() -> None:
+def test_every_container_resumes_what_it_served_when_it_starts_again() -> None:
     of = cluster()
     resume = "[ ! -e /var/tmp/raycluster/supervisor.py ] || python3 /var/tmp/raycluster/supervisor.py run &"
     assert seen(standing(of), "gpu1").containers[0].command.startswith(f"-c {resume} exec ray start ")
-    assert seen(standing(of), "gpu2").containers[0].command.startswith("-c exec ray start ")
+    assert seen(standing(of), "gpu2").containers[0].command.startswith(f"-c {resume} exec ray start ")

@@ -1,6 +1,7 @@
 """What the supervisor tells is read, whatever it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 
 from orchestrator.model.cluster import Model
 from orchestrator.plan.serving import state as served
-from orchestrator.plan.serving.health import ServerAnswers, assess
-from orchestrator.plan.serving.state import Behind, Served
-from tests.plan.serving.worlds import QWEN, URL, ended, line, seen, told
-from tests.plan.worlds import NOW
+from orchestrator.plan.serving.health import ServerAnswers
+from orchestrator.plan.serving.plan import plan_serve
+from orchestrator.plan.serving.state import Behind, Served, Share
+from orchestrator.plan.status.health import assess
+from tests.plan.serving.worlds import NAME, QWEN, URL, ended, line, seen, told
+from tests.plan.worlds import NOW, cluster, standing, with_host
 
 LOGS = Path(__file__).parents[2] / "vllm/logs"
 
@@ -24,9 +27,18 @@ JSON = st.recursive(
 
 
 def test_one_that_answers() -> None:
-    assert seen() == Served(
-        QWEN, URL, QWEN.name, "answering", supervised=True, trouble="", since=60, starts=1, began=NOW - 60
+    well = Served(
+        replace(QWEN, named=NAME),
+        URL,
+        QWEN.name,
+        "answering",
+        supervised=True,
+        trouble="",
+        since=60,
+        starts=1,
+        began=NOW - 60,
     )
+    assert seen() == replace(well, share=Share(8000, gpus={"gpu1": 8, "gpu2": 8, "gpu3": 8}))
     assert seen().answers
 
 
@@ -107,7 +119,10 @@ def _is_judged(anything: dict[str, Any]) -> None:
     text = json.dumps(anything)
     one = served.parse_served(text)
     assert one is None or isinstance(one.model, Model)
-    assess(one)
+    if one:
+        facts = with_host(standing(cluster()), "gpu1", served=(one,))
+        assert assess(cluster(), facts).models
+        assert plan_serve(cluster(), facts, QWEN).title
     ServerAnswers()(0, text, "")
 
 

@@ -1,4 +1,4 @@
-"""What a head's supervisor may tell, and the facts of a cluster on which that is served."""
+"""What a supervisor may tell, and the facts of a cluster on which that is served."""
 
 import json
 from typing import Any
@@ -11,14 +11,18 @@ from tests.plan.worlds import NOW, standing, with_host
 
 QWEN = Model("Qwen/Qwen3-32B", ("--max-model-len", "4096"))
 URL = "http://10.0.0.1:8000"
+NAME = "qwen3-32b"
+"""What its server is called."""
+SHARE = {"port": 8000, "ports": [], "gpus": dict.fromkeys(("gpu1", "gpu2", "gpu3"), 8), "devices": {}}
+ASKED = {"asked": {"gpus": 0, "hosts": "", "port": 0}, "words": [], "share": SHARE}
 ENDED: dict[str, Any] = {"is": "ended", "since": NOW - 5, "starts": 1, "exit_code": 1}
 
 
 def told(**changes: Any) -> dict[str, Any]:
     """What the supervisor tells of a server that has answered for a minute."""
-    spec = {"model": QWEN.name, "args": list(QWEN.args), "url": URL, "rank": 0, "group": None}
+    spec = {"model": QWEN.name, "args": list(QWEN.args), "url": URL, "group": None} | ASKED
     state = {"is": "answering", "since": NOW - 60, "starts": 1, "answered": True}
-    made = {"spec": spec, "state": state, "supervised": True, "now": NOW}
+    made = {"server": NAME, "spec": spec, "state": state, "supervised": True, "now": NOW}
     return made | {"trouble": "", "name": QWEN.name, "lines": []} | changes
 
 
@@ -51,4 +55,4 @@ def ended(*lines: str, **state: Any) -> dict[str, Any]:
 
 def serving(of: Cluster, **changes: Any) -> Facts:
     """A cluster in good order on which it is served."""
-    return with_host(standing(of), "gpu1", served=seen(**changes))
+    return with_host(standing(of), "gpu1", served=(seen(**changes),))

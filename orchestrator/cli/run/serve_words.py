@@ -1,0 +1,127 @@
+"""What was typed after `serve`: which models are meant, and how each is to be served; or exit code 2."""
+
+import re
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from orchestrator.cli import habits
+from orchestrator.cli.output import typed
+from orchestrator.cli.run import inventory_file
+from orchestrator.frozen import dataclass
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster, Model
+
+METAVAR = "MODEL"
+COMMANDS = {"start", "status", "logs", "stop"}
+"""The words that are no models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The options of `serve`, as they were given."""
+
+    name: str | None
+    gpus: int | None
+    limit: str | None
+    port: int | None
+
+    def over(self, model: "Model") -> "Model":
+        """The model as it is to be served: what was typed wins."""
+        return replace(
+            model,
+            named=self.name or model.named,
+            gpus=self.gpus or model.gpus,
+            hosts=self.limit or model.hosts,
+            port=self.port or model.port,
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        options = {"--name": self.name, "--gpus": self.gpus, "-l": self.limit, "--port": self.port}
+        return tuple(name for name, value in options.items() if value)
+
+
+def models(
+    cluster: "Cluster", name: str | None, args: tuple[str, ...], given: Typed, *, yes: bool
+) -> "tuple[Model, ...]":
+    """What is asked for; the inventory's where none is named, as in `serve -- --max-model-len 4096`."""
+    from orchestrator.model.cluster import SERVER, Model
+
+    if given.name and not re.fullmatch(SERVER, given.name):
+        inventory_file.refuse(
+            f'--name: "{given.name}" is none: letters, digits, ".", "_" and "-", a letter or digit first'
+        )
+    inventory_file.only(cluster, given.limit)
+    if name in COMMANDS:
+        inventory_file.refuse(f'"{name}" goes first: {typed.line(f"serve {name}")}')
+    if name and not name.startswith("-"):
+        if args and args[0][:1] != "-":
+            _refuse_address(name)
+            _make_sure_of_others(cluster, name, yes=yes)
+            inventory_file.refuse(
+                f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768'
+            )
+        if entry := _entry(cluster, name):
+            return (given.over(replace(entry, args=(*entry.args, *args))),)
+        _refuse_address(name)
+        if not (yes or "/" in name or name[0] in ".~" or any(name == each.name for each in cluster.serve)):
+            _make_sure(name, [next((each.name for each in cluster.serve), "Qwen/Qwen3-32B")])
+        return (given.over(Model(name, args)),)
+    args = (name, *args) if name else args
+    if not cluster.serve:
+        inventory_file.refuse(
+            "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"
+        )
+    if len(cluster.serve) > 1 and (args or given.words):
+        names = ", ".join(each.server for each in cluster.serve)
+        inventory_file.refuse(
+            f"{(*given.words, *args)[0]} is for one model, and the inventory has {names}: name one"
+        )
+    return tuple(given.over(replace(each, args=(*each.args, *args))) for each in cluster.serve)
+
+
+def _entry(cluster: "Cluster", word: str) -> "Model | None":
+    """The inventory's model whose server is called so."""
+    named = (each for each in cluster.serve if each.server == word != each.name)
+    return next(named, None)
+
+
+def _make_sure_of_others(cluster: "Cluster", name: str, *, yes: bool) -> None:
+    if not (
+        yes
+        or "/" in name
+        or name[0] in ".~"
+        or any(name in (each.name, each.server) for each in cluster.serve)
+    ):
+        _make_sure(name, [])
+
+
+def _refuse_address(name: str) -> None:
+    """Exit code 2 for the address of a model's page."""
+    from orchestrator.cli import usage
+
+    scheme, _, page = name.partition("://")
+    if scheme in ("http", "https", "hf"):
+        parts = page.split("/") if scheme == "hf" else page.split("/")[1:]
+        model = "/".join(parts[:2]) if parts[1:] else METAVAR
+        inventory_file.refuse(f"a model is named ORG/NAME, without an address: {usage.meant(name, model)}")
+
+
+def _make_sure(word: str, model: list[str]) -> None:
+    """Returns if a word that looks like a command is a model after all: a person says so, a script with -y."""
+    from orchestrator.cli import usage
+    from orchestrator.cli.run.prompt import consent, somebody_there
+
+    if word.upper() == METAVAR:
+        inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, *model)}")
+    similar = get_close_matches(word, COMMANDS, 1, usage.SIMILAR)
+    known = habits.IN_GROUPS["serve"].get(word, similar[0] if similar else None)
+    look = "" if known is None else f" → raycluster serve {known}".rstrip()
+    if somebody_there():
+        consent(f'Serve a model called "{word}"?{look and f" Or was meant{look}?"}', given=False)
+        return
+    inventory_file.refuse(
+        f'"{word}" is neither ORG/NAME nor a folder{look}; if it is a model: {usage.meant(word, "-y", word)}'
+    )

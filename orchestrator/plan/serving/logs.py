@@ -1,0 +1,71 @@
+"""Where the log of a model's server is, be it served or stopped."""
+
+from orchestrator import payload
+from orchestrator.frozen import dataclass
+from orchestrator.model.cluster import Cluster
+from orchestrator.plan.facts.containers import why_unknown
+from orchestrator.plan.facts.host import Facts, HostFacts
+from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.serving.servers import Server, meant, servers
+from orchestrator.plan.serving.state import Stopped
+from orchestrator.plan.typed import ours
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLog:
+    """The hosts that have the log of a server, its first rank's first, and the folder in their containers."""
+
+    hosts: tuple[str, ...]
+    folder: str
+
+
+def find_log(cluster: Cluster, facts: Facts, word: str) -> ServerLog | HostProblem:
+    """The log of the server that a word names; without one, of the only one, or of the last that was stopped."""
+    there, stopped = servers(facts), _stopped(facts)
+    names = tuple(there) or tuple(sorted(stopped, key=lambda name: _newest(stopped[name]).since))[:1]
+    if word:
+        gone = tuple(name for name, each in stopped.items() if word in (name, _newest(each).model))
+        names = meant(word, there) or ((word,) if word in stopped else gone)
+    if len(names) == 1:
+        (name,) = names
+        return _of(there[name]) if name in there else _of_stopped(name, stopped[name])
+    return _why_not(cluster, facts, word, names or tuple(there) or tuple(stopped))
+
+
+def _of(server: Server) -> ServerLog:
+    folder = server.served.folder
+    hosts = (server.host, *(host for host in server.served.hosts if host != server.host))
+    return ServerLog(hosts, f"{payload.SERVED}/{folder}" if folder else payload.FOLDER)
+
+
+def _of_stopped(name: str, logs: dict[str, Stopped]) -> ServerLog:
+    """The ranks of its last life."""
+    last = _newest(logs)
+    hosts = tuple(host for host, each in logs.items() if each.run == last.run)
+    return ServerLog(hosts, f"{payload.SERVED}/{name}")
+
+
+def _newest(logs: dict[str, Stopped]) -> Stopped:
+    return min(logs.values(), key=lambda each: each.since)
+
+
+def _stopped(facts: Facts) -> dict[str, dict[str, Stopped]]:
+    """What was stopped, by name and host."""
+    found: dict[str, dict[str, Stopped]] = {}
+    for host, here in facts.items():
+        for each in here.stopped if isinstance(here, HostFacts) else ():
+            found.setdefault(each.name, {})[host] = each
+    return found
+
+
+def _why_not(cluster: Cluster, facts: Facts, word: str, names: tuple[str, ...]) -> HostProblem:
+    head = cluster.head.name
+    if not names or word:  # it may be where nobody could look
+        for node in cluster.nodes:
+            if why := why_unknown(cluster, node, facts[node.name]):
+                return HostProblem(node.name, why)
+    if not names:
+        return HostProblem(head, Problem("no model was served here", ours("serve", "MODEL")))
+    which = f"there are logs of {', '.join(names)}"
+    text = f"no log of {word} is there; {which}" if word else f"{which}: name one"
+    return HostProblem(head, Problem(text, ours("serve logs", names[0])))

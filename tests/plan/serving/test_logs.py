@@ -1,0 +1,53 @@
+"""Whose log `serve logs` shows, and on which hosts it is."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.plan.facts.host import Facts, Unreachable
+from orchestrator.plan.problem import HostProblem
+from orchestrator.plan.serving.logs import ServerLog, find_log
+from orchestrator.plan.serving.state import Stopped
+from tests.plan.serving.worlds import NAME, QWEN, serving
+from tests.plan.worlds import cluster, standing, with_host
+
+FOLDER = "/var/tmp/raycluster/served/"
+OLD = Stopped("old", "org/old", since=50)
+
+
+def stopped(facts: Facts, host: str, *logs: Stopped) -> Facts:
+    return with_host(facts, host, stopped=logs)
+
+
+def why(found: Any) -> str:
+    assert isinstance(found, HostProblem)
+    return found.problem.text
+
+
+@pytest.mark.parametrize("word", ["", NAME, QWEN.name])
+def test_the_only_one_that_is_served_needs_no_name(word: str) -> None:
+    facts = stopped(serving(cluster()), "gpu1", OLD)
+    facts = with_host(facts, "gpu1", served=serving(cluster())["gpu1"].served)  # type: ignore[union-attr]
+    assert find_log(cluster(), facts, word) == ServerLog(("gpu1",), FOLDER + NAME)
+
+
+def test_of_those_that_were_stopped_it_is_the_last_one_or_any_by_its_name() -> None:
+    facts = stopped(standing(cluster()), "gpu1", OLD)
+    facts = stopped(facts, "gpu2", Stopped("new", "org/new", since=5))
+    assert find_log(cluster(), facts, "") == ServerLog(("gpu2",), FOLDER + "new")
+    for word in ("old", "org/old"):
+        assert find_log(cluster(), facts, word) == ServerLog(("gpu1",), FOLDER + "old")
+    assert why(find_log(cluster(), facts, "none")) == "no log of none is there; there are logs of old, new"
+
+
+def test_of_ranks_that_were_stopped_only_those_of_the_last_life_are_shown() -> None:
+    facts = standing(cluster())
+    for host, run, since in (("gpu1", "two", 5), ("gpu2", "two", 6), ("gpu3", "one", 99)):
+        facts = stopped(facts, host, Stopped("ranks", "org/ranks", run, since))
+    assert find_log(cluster(), facts, "ranks") == ServerLog(("gpu1", "gpu2"), FOLDER + "ranks")
+
+
+def test_where_nothing_was_served_or_nobody_could_look_that_is_told() -> None:
+    assert why(find_log(cluster(), standing(cluster()), "")) == "no model was served here"
+    away = standing(cluster()) | {"gpu1": Unreachable("is away")}
+    assert why(find_log(cluster(), away, "one")) == "is away"
