@@ -21,6 +21,7 @@ SCHEMAS = (
         "config",
         "exec",
         "serve",
+        "fit",
         "models",
         "verify",
         "ls",
@@ -207,6 +208,15 @@ StatusOutput = Annotated[
 ActOutput = Annotated[
     Literal["text", "jsonl"],
     typer.Option("-o", "--output", metavar="text|jsonl", help="jsonl: an event a line, as JSON."),
+]
+ServeOutput = Annotated[
+    Literal["text", "jsonl", "json"],
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="text|jsonl|json",
+        help="jsonl: an event a line, as JSON; json: with --plan.",
+    ),
 ]
 Watch = Annotated[bool, typer.Option("-w", "--watch", help="A live page, updated until q or Ctrl-C.")]
 Prune = Annotated[

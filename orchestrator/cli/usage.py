@@ -198,7 +198,7 @@ def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]
     params = {each.name: each for each in all_params}
     if name in habits.JSON:
         forms = get_args(params["output"].type_descriptor.annotation) if "output" in params else ()
-        form = next((each for each in ("json", "jsonl") if each in forms), "")
+        form = next((each for each in forms if each in ("json", "jsonl")), "")
         if not any(each.param_type_name == "argument" for each in all_params):
             args = _without_value(args, name)
         return _instead(args, name, "-o", form) if form else f"it has no JSON; {command} -h"

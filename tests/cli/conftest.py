@@ -91,6 +91,7 @@ def two_hosts(monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
     fleet.on("*", sent("run"), Output(0, "a-container-id\n"))
     fleet.on("*", asks_state, Output(0, RUNNING))
     fleet.on("*", sent("look-models"), Output(1))  # nothing is known of models
+    fleet.on("*", sent("fit-models"), Output(1))
     fleet.streams("gpu1", sent("hold-lock"), HELD)
     fleet.streams("gpu1", sent("exec"), ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
 

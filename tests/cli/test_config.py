@@ -127,6 +127,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "config": ("config", "show", "-o", "json"),
     "exec": ("exec", "-o", "json", "--", "nvidia-smi"),
     "serve": ("serve", "status", "-o", "json"),
+    "fit": ("serve", "--plan", "org/model", "-o", "json"),
     "models": ("model", "ls", "-o", "json"),
     "verify": ("model", "verify", "-o", "json"),
     "ls": ("ls", "-o", "json"),
@@ -146,6 +147,7 @@ def test_what_a_command_prints_is_what_its_schema_says(
     cluster_stands.on("*", sent("nvidia-smi"), Output(0, "Tue Nov 24\n"))
     cluster_stands.streams("*", sent("trial"), Output(1, stderr="no"))
     cluster_stands.on("*", sent("look-models"), Output(0, f"\x1e{json.dumps(LOOK)}"))
+    cluster_stands.on("*", sent("fit-models"), Output(0, f"\x1e{json.dumps(LOOK)}"))
     cluster_stands.streams(
         "*", sent("verify-models"), f"\x1e{json.dumps({'verified': [VERIFIED]})}", Output(0)
     )

@@ -137,10 +137,14 @@ def start(
             show_default=False,
         ),
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show sizes and memory, and whether it fits; start nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Start it although it does not fit.")] = False,
     yes: Annotated[
         bool, typer.Option("-y", "--yes", help="Serve MODEL although it does not look like a model's name.")
     ] = False,
-    output: options.ActOutput = "text",
+    output: options.ServeOutput = "text",
     verbose: options.Verbose = 0,
 ) -> None:
     """Serve a model, beside others, and wait until it answers.
@@ -148,10 +152,20 @@ def start(
     Sizes are chosen for the GPUs that are free: tensor parallel within a host, pipeline parallel across hosts; what
     you give after -- wins. Done means that the server is healthy and the model has answered a request. It then runs
     without this machine; if it or its container ends, it is started again.
+
+    A model that does not fit the GPUs' memory is refused before anything starts, with what would make it fit. --plan
+    shows what each GPU would hold; exit code 1: it does not fit.
     """
+    if output == ("jsonl" if plan else "json"):
+        raise typer.BadParameter("json goes with --plan, and jsonl does not", param_hint="-o")
     cluster = inventory_file.load(None, file)
     wanted = models(cluster, model, tuple(args or ()), Typed(name, gpus, limit, port), yes=yes)
-    raise typer.Exit(serve(cluster, wanted, options.RunOptions(options.JOBS, verbose, output == "jsonl")))
+    pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
+    if plan:
+        from orchestrator.cli.run.serve_plan import plan_only
+
+        raise typer.Exit(plan_only(cluster, wanted, _completed, pace, as_json=output == "json"))
+    raise typer.Exit(serve(cluster, wanted, pace, force=force))
 
 
 @app.command(cls=LeanCommand)
@@ -233,21 +247,23 @@ def stop(
     raise typer.Exit(done.exit_code)
 
 
-def serve(cluster: "Cluster", wanted: "tuple[Model, ...]", pace: options.RunOptions) -> int:
+def serve(
+    cluster: "Cluster", wanted: "tuple[Model, ...]", pace: options.RunOptions, *, force: bool = False
+) -> int:
     """Serves the models, one after the other, and tells of each; the exit code. One that fails keeps none from it."""
     from orchestrator.cli.output.serve_result import conclude_all
 
     codes: dict[str, int] = {}
     for model in wanted:
-        codes[model.server] = _serve(cluster, model, pace)
+        codes[model.server] = _serve(cluster, model, pace, force=force)
         if codes[model.server] not in (0, 1):  # interrupted, or another run has the lock
             break
     conclude_all(codes, tuple(model.server for model in wanted), pace)
     return max(codes.values())
 
 
-def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
-    """Serves one, and tells of it; the exit code."""
+def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, *, force: bool) -> int:
+    """Serves one, and tells of it; the exit code. `force`: although it does not fit."""
     from orchestrator.cli.output.serve_result import conclude
     from orchestrator.cli.run.operation import execute, looking
     from orchestrator.model.cluster import Model
@@ -275,14 +291,15 @@ def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
             and any(isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, whole))
         ):
             nodes = chosen_hosts(cluster, model)
-            caches = look_at_models(cluster, nodes, (model.name,), run.fleet, run.tell, run.cancel)
+            names = (model.name,)
+            caches = look_at_models(cluster, nodes, names, run.fleet, run.tell, run.cancel, fit=True)
             there[:] = [presence(whole, caches)]
         return facts, before
 
     def planner(facts: "Facts") -> "Plan":
         if isinstance(wanted[0], Problem):
             return Plan(f"serve {model.name}", refusals=(HostProblem(cluster.head.name, wanted[0]),))
-        return plan_serve(cluster, facts, wanted[0], there[0])
+        return plan_serve(cluster, facts, wanted[0], there[0], force=force)
 
     aftermath = partial(plan_unserve, cluster, model.server)
     key = Secret(

@@ -94,6 +94,39 @@ class ServeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class FitAnswer:
+    """How `serve --plan` would spread a model, and whether it fits; null for what is not known, and `why` that is.
+
+    Bytes of the fullest GPU: `gpu_memory`, of which vLLM may use `usable`; it holds `weights`, `besides` those about
+    so much, and `room` is left for the KV cache; `sequence`: what one of `length` tokens takes of it. `longest`: the
+    longest sequence there is room for; `sequences`: how many of `length` at once, of which vLLM takes `most`.
+    `sizes`: of parallelism, by vLLM's options; `args`: those that are chosen, `reason` of them. `trouble`: why it could
+    not be served so; `remedies`: what would make it fit.
+    """
+
+    cluster: str
+    model: str
+    verdict: Literal["fits", "close", "does not fit", "not estimated"]
+    why: str
+    sizes: Mapping[str, int]
+    args: tuple[str, ...]
+    reason: str
+    gpu: str | None = None
+    gpu_memory: int | None = None
+    usable: int | None = None
+    weights: int | None = None
+    besides: int | None = None
+    room: int | None = None
+    length: int | None = None
+    sequence: int | None = None
+    longest: int | None = None
+    sequences: float | None = None
+    most: int | None = None
+    trouble: str = ""
+    remedies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HostModels:
     """The models of one host, in bytes; `trouble`: why it could not be asked, empty if it could."""
 
@@ -179,6 +212,11 @@ def models_answer(cluster: str, caches: Mapping[str, Lookup]) -> ModelsAnswer:
     return ModelsAnswer(cluster, tuple(hosts))
 
 
+def unplanned(cluster: str, model: str, trouble: str) -> FitAnswer:
+    """Of a model that could not be served at all."""
+    return FitAnswer(cluster, model, "not estimated", "", {}, (), "", trouble=trouble)
+
+
 def verify_answer(cluster: str, found: Mapping[str, tuple[Verified, ...] | Unreachable]) -> VerifyAnswer:
     """What was found in every byte."""
     hosts = tuple(
@@ -200,6 +238,7 @@ SCHEMAS: dict[str, Any] = {
     "config": ConfigAnswer,
     "exec": ExecAnswer,
     "serve": ServeAnswer,
+    "fit": FitAnswer,
     "models": ModelsAnswer,
     "verify": VerifyAnswer,
     "ls": HistoryAnswer,

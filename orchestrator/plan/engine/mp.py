@@ -22,9 +22,11 @@ from orchestrator.plan.serving import arguments, parallelism
 from orchestrator.plan.serving.arguments import BACKEND, DATA_BACKEND, Given
 from orchestrator.plan.serving.data_parallel import uneven
 from orchestrator.plan.serving.parallelism import Parallelism
+from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.refusals import refusal
 from orchestrator.plan.serving.servers import Ledger, Server, listeners
 from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, ports_from
+from orchestrator.plan.serving.sizing import sized
 from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, RankGroup, Serving
 from orchestrator.plan.serving.state import Share
 from orchestrator.plan.typed import change, host_command, where
@@ -114,13 +116,14 @@ class MpEngine:
         return Roster(self.summary_prefix(None), seen)
 
     def serving(
-        self, cluster: Cluster, facts: Facts, model: Model, held: Ledger, own: int
+        self, cluster: Cluster, facts: Facts, model: Model, held: Ledger, own: int, there: Presence
     ) -> Serving | tuple[HostProblem, ...]:
         room, given = _room(cluster, facts, model, held), arguments.read(model.args)
         if not isinstance(room, _Room):
             return room
         least = min(room.gpus.values())
-        chosen = parallelism.choose(room.gpus, given)
+        sizing = sized(room.gpus, given, there)
+        chosen = sizing.chosen
         nodes = _taking_part(tuple(node for node in cluster.nodes if node.name in room.gpus), chosen, least)
         if why := uneven(given, chosen, len(nodes)):
             return (HostProblem(nodes[0].name, why),)
@@ -143,7 +146,7 @@ class MpEngine:
         words = (*_words(given, nodes, ip, ports), *chosen.args)
         run = hashlib.sha256(repr((model, words, share)).encode()).hexdigest()[:12]
         parts = _parts(facts, nodes, ip, share, run)
-        return Serving(model, ip, parts, chosen.why, share, words, model.server)
+        return Serving(model, ip, parts, chosen.why, share, words, model.server, sizing)
 
     def again(self, cluster: Cluster, facts: Facts, server: Server) -> Serving | None:
         """What is served, as it was started; None where the inventory has other hosts by now."""

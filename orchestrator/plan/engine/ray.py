@@ -18,9 +18,11 @@ from orchestrator.plan.remedies import FIREWALL, format_duration
 from orchestrator.plan.serving import arguments, parallelism
 from orchestrator.plan.serving.arguments import BACKEND, Given
 from orchestrator.plan.serving.data_parallel import Placement, placed_by_ray
+from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.refusals import refusal
 from orchestrator.plan.serving.servers import Ledger, Server
 from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts
+from orchestrator.plan.serving.sizing import sized
 from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, Serving
 from orchestrator.plan.serving.state import Share
 from orchestrator.plan.typed import change, ours
@@ -151,11 +153,12 @@ class RayEngine:
         return Roster(self.summary_prefix(table.version), listed, tuple(sorted(strangers)))
 
     def serving(
-        self, cluster: Cluster, facts: Facts, model: Model, held: Ledger, own: int
+        self, cluster: Cluster, facts: Facts, model: Model, held: Ledger, own: int, there: Presence
     ) -> Serving | tuple[HostProblem, ...]:
         """Each container's part in serving the model, once that runs; or why it cannot be served.
 
-        `held`: what other servers hold; `own`: the port that one of its name has had, 0 for none.
+        `held`: what other servers hold; `own`: the port that one of its name has had, 0 for none; `there`:
+        what hosts have told of the model.
         """
         room, given = _room(cluster, facts, model, held), arguments.read(model.args)
         if isinstance(room, HostProblem):
@@ -164,7 +167,8 @@ class RayEngine:
         lacks = parallelism.too_many(gpus, given, room.says)
         if why := refusal(given, ip) or (Problem(lacks, parallelism.FEWER) if lacks else None):
             return (HostProblem(first.name, why),)
-        chosen = parallelism.choose(gpus, given)
+        sizing = sized(gpus, given, there)
+        chosen = sizing.chosen
         by_ray = _by_ray(given)
         placed = placed_by_ray(given, chosen, gpus, first.name, ip) if by_ray else Placement()
         port = api_port(model, given, held, facts, first.name, own)
@@ -176,7 +180,7 @@ class RayEngine:
         backend = () if BACKEND in given else (BACKEND.name, "ray")
         share = Share(port, gpus=_taken(gpus, first, chosen.ranks))
         part, words = _part(cluster, facts, first, placed), (*backend, *chosen.args, *placed.args)
-        return Serving(model, ip, (part,), chosen.why, share, words, model.server)
+        return Serving(model, ip, (part,), chosen.why, share, words, model.server, sizing)
 
     def again(self, cluster: Cluster, facts: Facts, server: Server) -> Serving | None:
         """What is served, as it was started; None where the inventory has other hosts by now."""

@@ -138,7 +138,17 @@ class Gpu:
 
 
 def parse_shape(told: Any) -> Shape | None:
-    """What `payload/model_shape.py` tells; None where that is no shape that is known."""
+    """What `payload/model_shape.py` tells; None where that is no shape that is known.
+
+    Configurations come from anybody.
+    """
+    try:
+        return _shape(told)
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def _shape(told: Any) -> Shape | None:
     if not isinstance(told, dict) or not isinstance(root := told.get("config"), dict):
         return None
     config = _language(root)
@@ -147,7 +157,9 @@ def parse_shape(told: Any) -> Shape | None:
     layers, heads = _first(config, LAYERS), _first(config, HEADS)
     if not layers or not heads or layers > MOST_LAYERS:
         return None
-    hidden = _first(config, HIDDEN)
+    head_dim = _number(config, "head_dim") or _first(config, HIDDEN) // heads
+    if not head_dim:
+        return None
     quantization = next(
         (each for of in (root, config) if isinstance(each := of.get("quantization_config"), dict)), {}
     )
@@ -160,7 +172,7 @@ def parse_shape(told: Any) -> Shape | None:
         layers=layers,
         heads=heads,
         kv_heads=_kv_heads(config, heads),
-        head_dim=_number(config, "head_dim") or hidden // heads,
+        head_dim=head_dim,
         longest=_longest(config),
         weights=_weights(told.get("weights"), layers, bool(quantized)),
         vocabulary=_number(config, "vocab_size") or _number(root, "vocab_size"),
@@ -280,7 +292,7 @@ def _grain(quantization: Mapping[str, Any]) -> int:
     """What a shard of a quantised matrix has to be a multiple of: a block of its scales, or a group."""
     blocks = quantization.get("weight_block_size")
     if isinstance(blocks, list):
-        return max((each for each in blocks if isinstance(each, int)), default=1)
+        return max((1, *(each for each in blocks if isinstance(each, int))))
     return _number(quantization, "group_size") or 1
 
 

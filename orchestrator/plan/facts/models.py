@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
 
@@ -58,7 +58,7 @@ class Revision:
     """A commit of a model on a host. `names`: what it is called, such as main; `files` of `of` are good.
 
     `missing`: bytes that are known to be missing; `bad`: the first of the bad files; `lacks`: of what vLLM needs;
-    `offline`: whether vLLM finds all of it without the hub. `shape`: where it was asked for, and is known.
+    `offline`: whether vLLM finds all of it without the hub.
     """
 
     commit: str
@@ -71,7 +71,6 @@ class Revision:
     bad: tuple[BadFile, ...]
     lacks: tuple[str, ...]
     offline: bool = False
-    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class HeldModel:
 class ModelCache:
     """A host's cache of models, as its container sees it. `free`, `unused`: bytes on its disk, and of no model's.
 
-    `gpus`: where they were asked for, and tell of themselves.
+    Where they were asked for: `gpus`, as far as they tell of themselves, and `shapes`, by model and commit.
     """
 
     hub: str
@@ -101,6 +100,7 @@ class ModelCache:
     unused: int
     models: tuple[HeldModel, ...]
     gpus: tuple[Gpu, ...] = ()
+    shapes: Mapping[tuple[str, str], Shape] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,13 @@ def parse_cache(stdout: str, stderr: str) -> ModelCache | Unreachable:
                 ModelCache("", 0, 0, ()) if told and told["trouble"] == NO_FOLDER else trouble(told, stderr)
             )
         models, gpus = tuple(map(_model, told["models"])), parse_gpus(told.get("gpus"))
-        return ModelCache(told["hub"], told["free"], told["unused"], models, gpus)
+        shapes = {
+            (str(model["name"]), str(each["commit"])): shape
+            for model in told["models"]
+            for each in model["revisions"]
+            if (shape := parse_shape(each.get("shape")))
+        }
+        return ModelCache(told["hub"], told["free"], told["unused"], models, gpus, shapes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return Unreachable(f"its answer about models cannot be read: {error!r}", detail=stdout[-1000:])
 
@@ -300,7 +306,6 @@ def _revision(told: Mapping[str, Any]) -> Revision:
         bad=_bad(told["bad"]),
         lacks=tuple(told["lacks"]),
         offline=bool(told.get("offline")),
-        shape=parse_shape(told.get("shape")),
     )
 
 

@@ -10,6 +10,7 @@ from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.facts.containers import why_not_ready, why_unknown
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
+from orchestrator.plan.serving import sizing
 from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
 from orchestrator.plan.serving.servers import Server, again, at, ledger, meant, servers
@@ -33,15 +34,20 @@ ASK_SECONDS = 330.0
 STOP_SECONDS = 60.0
 
 
-def plan_serve(cluster: Cluster, facts: Facts, model: Model, there: Presence = NOT_LOOKED_AT) -> Plan:
-    """Steps that make the model answer, on a cluster that is up. `there`: what the hosts have of it."""
+def plan_serve(
+    cluster: Cluster, facts: Facts, model: Model, there: Presence = NOT_LOOKED_AT, *, force: bool = False
+) -> Plan:
+    """Steps that make the model answer, on a cluster that is up. `there`: what the hosts have of it.
+
+    `force`: although it does not fit.
+    """
     title, now = f"serve {model.name}", servers(facts).get(model.server)
     if now and now.supervised and not _is_same(now.model, model):
         return Plan(title, refusals=(HostProblem(now.host, _taken(now, model)),))
     kept = engine.of(cluster).again(cluster, facts, now) if now and _is_kept(now) else None
     if kept and now and (_is_deaf(now) or (not now.served.share and _missing(facts, kept))):
         kept = None  # it begins anew; of one without a share nobody knows how it was started
-    serving = kept or _anew(cluster, facts, model, now)
+    serving = kept or spread(cluster, facts, model, there)
     if not isinstance(serving, Serving):
         return Plan(title, refusals=serving)
     nodes = tuple(part.node for part in serving.parts)
@@ -50,15 +56,19 @@ def plan_serve(cluster: Cluster, facts: Facts, model: Model, there: Presence = N
     missing = _missing(facts, kept) if kept else serving.parts
     if now and now.first and now.first.answers and not missing:
         return Plan(title)
-    if there.refusals:
-        return Plan(title, refusals=there.refusals)
+    sized, first = serving.sizing, serving.first.name
+    if refusals := there.refusals or sizing.refusals(first, model, None if force else sized):
+        return Plan(title, refusals=refusals)
     anew = serving.parts if serving.parts[0] in missing else missing
     changes = tuple(Change(part.node.name, _change(serving, part)) for part in anew or serving.parts[:1])
     left_out = tuple(_left_out(cluster, facts, serving)) if anew else ()
     lacking = there.lacking if anew else ()
+    doubts = sizing.doubts(first, model, sized)
     if there.offline:
         serving, anew = _offline(serving), tuple(map(_without_hub, anew))
-    return Plan(title, tuple(_phases(cluster, serving, anew)), changes, warnings=(*left_out, *lacking))
+    return Plan(
+        title, tuple(_phases(cluster, serving, anew)), changes, warnings=(*left_out, *lacking, *doubts)
+    )
 
 
 def _missing(facts: Facts, kept: Serving) -> tuple[Part, ...]:
@@ -90,12 +100,13 @@ def _is_deaf(now: Server) -> bool:
     return now.served.state == "unresponsive"
 
 
-def _anew(
-    cluster: Cluster, facts: Facts, model: Model, now: Server | None
+def spread(
+    cluster: Cluster, facts: Facts, model: Model, there: Presence
 ) -> Serving | tuple[HostProblem, ...]:
-    """What is to be started, beside all others."""
+    """What is to be started, beside all others; or why it cannot be."""
+    now, held = servers(facts).get(model.server), ledger(cluster, facts, but=model.server)
     own = now.served.share.port if now and now.served.share else 0
-    return engine.of(cluster).serving(cluster, facts, model, ledger(cluster, facts, but=model.server), own)
+    return engine.of(cluster).serving(cluster, facts, model, held, own, there)
 
 
 def _offline(serving: Serving) -> Serving:

@@ -70,7 +70,8 @@ def presence(model: Model, caches: Mapping[str, Lookup]) -> Presence:
     whole = {host: each for host, each in found.items() if each and not each.lacks}
     source = next(iter(whole), "")
     told = tuple(_lacking(model.name, found, source))
-    shapes = [each.shape for each in (*whole.values(), *found.values()) if each and each.shape]
+    told_of = ((host, each) for host, each in (*whole.items(), *found.items()) if each)
+    shapes = [shape for host, each in told_of if (shape := known[host].shapes.get((model.name, each.commit)))]
     shape = max(shapes, key=lambda shape: bool(shape.weights.layers), default=None)
     gpus = {host: min(each.gpus, key=lambda gpu: gpu.memory) for host, each in known.items() if each.gpus}
     if model.name.startswith("/"):

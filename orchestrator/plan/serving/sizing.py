@@ -1,11 +1,13 @@
 """Sizing of a model: over which GPUs it is spread, whether it fits them, and what would make it fit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.model_shape import Gpu, Shape
-from orchestrator.plan.problem import Problem, plural
+from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import (
     API_KEY,
@@ -19,20 +21,28 @@ from orchestrator.plan.serving.arguments import (
 )
 from orchestrator.plan.serving.fit import GIB, OVERHEAD, Estimate, Verdict, estimate
 from orchestrator.plan.serving.parallelism import KINDS, Parallelism, candidates, choose, uncut
-from orchestrator.plan.typed import ours
+from orchestrator.plan.serving.presence import Presence
+from orchestrator.plan.serving.servers import again
 
 MOST_HOSTS = 64
 """How many are tried where it would fit more of them."""
+SHORT = 4096
+"""A length below it is none that is worth while where the model may fit as it is."""
 STEP = 1024
 """Lengths that are proposed are multiples of it, if they are any longer."""
-ANYWAY = "--force starts it all the same"
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """The sizes for a model, and what they come to; None where nothing is known of its shape."""
+    """The sizes for a model, and what they come to; no estimate where nothing is known of its shape.
+
+    `gpus`: how many of each host it may have, `gpu`: the one with the least memory, None where that is not known.
+    """
 
     chosen: Parallelism
+    gpus: Mapping[str, int]
+    shape: Shape | None = None
+    gpu: Gpu | None = None
     estimate: Estimate | None = None
 
     @property
@@ -40,14 +50,19 @@ class Sizing:
         return self.estimate.verdict if self.estimate else Verdict.UNKNOWN
 
 
-def size(gpus: Mapping[str, int], given: Given, shape: Shape | None, gpu: Gpu | None) -> Sizing:
-    """The sizes on the fewest hosts that it fits; else on those where it comes closest, or, where nobody knows, on all.
+def sized(gpus: Mapping[str, int], given: Given, there: Presence) -> Sizing:
+    """The sizes for these GPUs, by host, by what the hosts have told of the model and of themselves."""
+    return size(gpus, given, there.shape, there.gpu(host for host, count in gpus.items() if count))
 
-    `gpus`: of each host; `gpu`: the one with the least memory, None where that is not known.
-    """
+
+def size(gpus: Mapping[str, int], given: Given, shape: Shape | None, gpu: Gpu | None) -> Sizing:
+    """The sizes on the fewest hosts that it fits, else where it comes closest; on all, where nobody knows."""
     if shape is None or not any(gpus.values()):
-        return Sizing(choose(gpus, given, shape))
-    ways = [Sizing(way, estimate(shape, way.sizes, given, gpu)) for way in candidates(gpus, given, shape)]
+        return Sizing(choose(gpus, given, shape), gpus, shape, gpu)
+    ways = [
+        Sizing(way, gpus, shape, gpu, estimate(shape, way.sizes, given, gpu))
+        for way in candidates(gpus, given, shape)
+    ]
     if fitting := next((each for each in ways if each.verdict is Verdict.FITS), None):
         return fitting
     told = [each for each in ways if each.verdict is not Verdict.UNKNOWN]
@@ -62,33 +77,44 @@ def _held(sizing: Sizing) -> int:
     return (held.weights or 0) + (held.sequence or 0) if held else 0
 
 
-def impossible(given: Given, shape: Shape | None) -> Problem | None:
-    """Why vLLM could not cut the model to the sizes that a person gives."""
-    if shape is None:
+def misfit(model: Model, sizing: Sizing | None) -> Problem | None:
+    """Why it does not fit, or cannot be cut to the sizes that are given; None where it may, or nobody knows."""
+    if sizing is None or sizing.shape is None:
         return None
+    given, found = arguments.read(model.args), sizing.estimate
     tensor, pipeline = given.number(TENSOR), given.number(PIPELINE)
-    if tensor and (why := uncut(shape, tensor, whole=EXPERT_PARALLEL in given)):
-        return Problem(f"{TENSOR.name} {tensor}: {why}", f"leave it out; {ANYWAY}")
-    if pipeline > shape.layers:
-        few = f"{PIPELINE.name} {pipeline}: it has {plural(shape.layers, 'layer')}"
-        return Problem(few, f"leave it out; {ANYWAY}")
-    return None
-
-
-def misfit(
-    model: Model, sizing: Sizing, gpus: Mapping[str, int], shape: Shape | None, gpu: Gpu | None
-) -> Problem | None:
-    """Why it does not fit, or only just, and the lines that would do; None where it fits, or nobody knows."""
-    found = sizing.estimate
-    if found is None or shape is None or found.verdict not in (Verdict.NOT, Verdict.CLOSE):
+    if tensor and (why := uncut(sizing.shape, tensor, whole=EXPERT_PARALLEL in given)):
+        return Problem(f"{TENSOR.name} {tensor}: {why}", "leave it out")
+    if pipeline > sizing.shape.layers:
+        few = f"{PIPELINE.name} {pipeline}: it has {plural(sizing.shape.layers, 'layer')}"
+        return Problem(few, "leave it out")
+    if found is None or found.verdict is not Verdict.NOT:
         return None
-    out = list(ways_out(model, found, gpus, shape, gpu))
-    text = f"{held(found)}, and vLLM may use {usable(found)}"
-    if found.verdict is Verdict.CLOSE:
-        return Problem(
-            f"{model.name} may not fit: {text}", f"if it does not: {', or '.join(out)}" if out else ""
-        )
-    return Problem(f"{model.name} does not fit: {text}", "; ".join(filter(None, (", or ".join(out), ANYWAY))))
+    text = f"{model.name} does not fit: {held(found)}, and vLLM may use {usable(found)}"
+    return Problem(text, ", or ".join(ways_out(model, sizing)))
+
+
+def close(model: Model, sizing: Sizing | None) -> Problem | None:
+    """That it may not fit; None where it does, or does not, or nobody knows."""
+    found = sizing.estimate if sizing else None
+    if found is None or sizing is None or found.verdict is not Verdict.CLOSE:
+        return None
+    out = ", or ".join(ways_out(model, sizing))
+    text = f"{model.name} may not fit: {held(found)}, and vLLM may use {usable(found)}"
+    return Problem(text, f"if it does not: {out}" if out else "")
+
+
+def refusals(host: str, model: Model, sizing: Sizing | None) -> tuple[HostProblem, ...]:
+    """Why it is not started."""
+    why = misfit(model, sizing)
+    fix = "; ".join(filter(None, (why.fix, "--force starts it all the same"))) if why else ""
+    return (HostProblem(host, Problem(why.text, fix)),) if why else ()
+
+
+def doubts(host: str, model: Model, sizing: Sizing | None) -> tuple[HostProblem, ...]:
+    """That it does not fit, or may not, where it is started all the same."""
+    why = misfit(model, sizing) or close(model, sizing)
+    return (HostProblem(host, why),) if why else ()
 
 
 def held(found: Estimate) -> str:
@@ -114,43 +140,75 @@ def gib(count: int) -> str:
     return f"{count / GIB:.1f} GiB"
 
 
-def ways_out(
-    model: Model, found: Estimate, gpus: Mapping[str, int], shape: Shape, gpu: Gpu | None
-) -> Iterator[str]:
-    """What would make it fit: lines to type, and more hosts."""
+def ways_out(model: Model, sizing: Sizing) -> Iterator[str]:
+    """What would make it fit: lines to type, and more hosts. Of one that is close, what would for sure."""
+    found, shape = sizing.estimate, sizing.shape
+    if found is None or shape is None or found.verdict not in (Verdict.NOT, Verdict.CLOSE):
+        return
+    is_close = found.verdict is Verdict.CLOSE
 
-    def would(*more: str, hosts: Mapping[str, int] = gpus) -> bool:
-        sized = size(hosts, arguments.read((*model.args, *more)), shape, gpu)
-        return sized.verdict in (Verdict.FITS, Verdict.CLOSE)
+    def would(*more: str, hosts: Mapping[str, int] = sizing.gpus) -> bool:
+        verdict = size(hosts, arguments.read((*model.args, *more)), shape, sizing.gpu).verdict
+        return verdict is Verdict.FITS or (verdict is Verdict.CLOSE and not is_close)
 
     given = arguments.read(model.args)
-    shorter = _rounded(found.longest or 0)
-    if 0 < shorter < found.length and would(*(words := (LENGTH.name, str(shorter)))):
-        yield _line(model, given, words)
+    shorter = _shorter(found, lambda length: would(LENGTH.name, str(length)))
+    if shorter >= (SHORT if is_close else 1):
+        yield _line(model, given, (LENGTH.name, str(shorter)))
     if CACHE_TYPE not in given and found.sequence and would(*(words := (CACHE_TYPE.name, "fp8"))):
         yield _line(model, given, words)
+    counts = [count for count in sizing.gpus.values() if count]
     if any(option in given for option in KINDS):
-        width = max(gpus.values())
-        for tensor in range(given.number(TENSOR) + 1, width + 1):
-            words = (TENSOR.name, str(tensor))
-            fits = tensor * (given.number(PIPELINE) or 1) * (given.number(DATA) or 1) <= sum(gpus.values())
-            if width % tensor == 0 and fits and not uncut(shape, tensor) and would(*words):
-                yield _line(model, given, words)
-                break
-    counts = [count for count in gpus.values() if count]
-    if len(set(counts)) == 1 and not any(option in given for option in KINDS):
-        for hosts in range(len(counts) + 1, MOST_HOSTS + 1):
-            if would(hosts={str(number): counts[0] for number in range(hosts)}):
-                yield f"{plural(hosts - len(counts), 'more host')} of {plural(counts[0], 'such GPU')}"
-                break
+        wider = (
+            size for size in _wider(given, counts) if not uncut(shape, size) and would(TENSOR.name, str(size))
+        )
+        yield from (_line(model, given, (TENSOR.name, str(size))) for size in islice(wider, 1))
+    else:
+        yield from islice(_more(model, counts, lambda gpus: would(hosts=gpus)), 1)
 
 
-def _rounded(length: int) -> int:
-    return length // STEP * STEP if length > STEP else length
+def _more(model: Model, counts: list[int], would: Callable[[Mapping[str, int]], bool]) -> Iterator[str]:
+    """How many GPUs or hosts more it would fit, the fewest first."""
+    for gpus in (model.gpus * factor for factor in (2, 4, 8) if model.gpus):
+        if would({"": gpus}):
+            yield f"{plural(gpus, 'GPU')} (--gpus {gpus})"
+    if model.gpus or len(set(counts)) != 1:
+        return
+    for hosts in range(len(counts) + 1, MOST_HOSTS + 1):
+        if would({str(host): counts[0] for host in range(hosts)}):
+            yield f"{plural(hosts - len(counts), 'more host')} of {plural(counts[0], 'such GPU')}"
 
 
-def _line(model: Model, given: Given, words: tuple[str, ...]) -> str:
-    """The person's line with these words; the words alone where that has a key in it."""
+def _wider(given: Given, counts: list[int]) -> Iterator[int]:
+    """Larger tensor sizes than the one that is given, for which there are GPUs, within a host."""
+    others = (given.number(PIPELINE) or 1) * (given.number(DATA) or 1)
+    for tensor in range(given.number(TENSOR) + 1, max(counts) + 1):
+        if max(counts) % tensor == 0 and tensor * others <= sum(counts):
+            yield tensor
+
+
+def _shorter(found: Estimate, would: Callable[[int], bool]) -> int:
+    """The longest sequence with which it fits, of those that are shorter; 0 where none does."""
+    longest = min(found.longest or 0, found.length - 1)
+    if longest <= STEP:
+        return longest if longest > 0 and would(longest) else 0
+    low, high = 0, longest // STEP
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if would(middle * STEP) else (low, middle - 1)
+    return low * STEP
+
+
+def _line(model: Model, given: Given, words: tuple[str, str]) -> str:
+    """The person's line with an option; the option alone where that line has a key in it."""
     if API_KEY in given:
         return f"`{' '.join(words)}`"
-    return ours("serve", model.name, "--", *model.args, *words)
+    return again(replace(model, args=(*_without(model.args, words[0]), *words)))
+
+
+def _without(args: tuple[str, ...], option: str) -> tuple[str, ...]:
+    """The arguments without that option, where it is written out."""
+    taken = {number + more for number, word in enumerate(args) if word == option for more in (0, 1)}
+    return tuple(
+        word for number, word in enumerate(args) if number not in taken and word.partition("=")[0] != option
+    )

@@ -18,6 +18,7 @@ from orchestrator.plan.serving.arguments import (
     Given,
     Option,
 )
+from orchestrator.plan.serving.sizing import Sizing
 from orchestrator.plan.serving.state import Share
 
 DEFAULT_PORT = 8000
@@ -63,6 +64,7 @@ class Serving:
 
     `words`: vLLM's for every part, besides the person's; `why`: of the sizes, for people; `share`: what it holds.
     `folder`: what its supervisors know it by: its name, but for one that was started before there were names.
+    `sizing`: how the sizes were found, of one that is to be started.
     """
 
     model: Model
@@ -72,6 +74,7 @@ class Serving:
     share: Share
     words: tuple[str, ...] = ()
     folder: str = ""
+    sizing: Sizing | None = None
 
     @property
     def name(self) -> str:

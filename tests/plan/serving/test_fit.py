@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.plan.facts.model_shape import Gpu, Shape, parse_shape, stages
 from orchestrator.plan.serving.arguments import CONTEXT, DATA, PIPELINE, TENSOR, read
@@ -398,3 +400,27 @@ def test_windows_of_all_layers_are_one_group() -> None:
     (only,) = caches(of)
     assert (only.windows, only.pool) == ((4096,), 32)
     assert Asked().windows
+
+
+KEYS = sorted({*LLAMA_8B, *DEEPSEEK_V3, *GPT_OSS_120B, *GEMMA3_27B, "attn_config", "ffn_dim", "index_topk"})
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 1 << 51) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8),
+    ANYTHING,
+    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+)
+def test_whatever_a_configuration_says_is_read_or_passed_over(
+    more: dict[str, Any], weights: Any, cut: tuple[int, int, int]
+) -> None:
+    for config in (more, LLAMA_8B | more, GEMMA3_27B | {"text_config": GEMMA3_27B["text_config"] | more}):
+        of = parse_shape({"config": config, "weights": weights})
+        if of:
+            fit(of, H100, tensor=cut[0], pipeline=cut[1], data=cut[2])
+            fit(of, None, "--max-model-len auto --kv-cache-dtype fp8")

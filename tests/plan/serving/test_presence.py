@@ -123,9 +123,7 @@ SMALL, LARGE = Gpu("small", 24 << 30), Gpu("large", 80 << 30)
 
 def knowing(shape: Shape | None, *gpus: Gpu, lacks: tuple[str, ...] = ()) -> ModelCache:
     here = cache(*lacks)
-    (model,) = here.models
-    revisions = (replace(model.revisions[0], shape=shape),)
-    return replace(here, models=(replace(model, revisions=revisions),), gpus=gpus)
+    return replace(here, gpus=gpus, shapes={(NAME, "a" * 40): shape} if shape else {})
 
 
 def test_the_shape_is_told_by_whoever_has_it_best_of_all_with_its_weights() -> None:

@@ -11,8 +11,8 @@ from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.model_shape import Gpu, Shape
 from orchestrator.plan.serving.arguments import DATA, PIPELINE, TENSOR, read
 from orchestrator.plan.serving.fit import Verdict
-from orchestrator.plan.serving.parallelism import choose, uncut
-from orchestrator.plan.serving.sizing import Sizing, impossible, misfit, size
+from orchestrator.plan.serving.parallelism import choose, too_many, uncut
+from orchestrator.plan.serving.sizing import Sizing, close, misfit, size
 from tests.typed_lines import plainly
 
 from .shapes import (
@@ -137,7 +137,7 @@ def test_what_is_chosen_can_be_cut_and_uses_no_more_than_there_is(
         assert not uncut(of, found.sizes[TENSOR], whole="--enable-expert-parallel" in found.args)
     if PIPELINE.name in found.args:
         assert found.sizes[PIPELINE] <= of.layers
-    if found.args:
+    if found.args and not too_many(on(*counts), given):
         assert found.ranks <= sum(counts)
 
 
@@ -223,7 +223,8 @@ def test_what_a_person_says_wins(args: str) -> None:
 
 def why(of: Shape, *counts: int, args: str = "", gpu: Gpu = H100) -> tuple[str, str]:
     model = Model("org/model", tuple(args.split()))
-    found = misfit(model, sized(of, *counts, args=args, gpu=gpu), on(*counts), of, gpu)
+    sizing = sized(of, *counts, args=args, gpu=gpu)
+    found = misfit(model, sizing) or close(model, sizing)
     return (found.text, plainly(found.fix)) if found else ("", "")
 
 
@@ -237,10 +238,7 @@ def test_one_that_does_not_fit_is_told_with_what_would() -> None:
         "org/model does not fit: a GPU would hold 15.0 GiB of weights, 16.0 GiB of KV cache for a sequence of "
         "131072 tokens and some 3 GiB besides, and vLLM may use 21.6 of its 24.0 GiB"
     )
-    assert fix == (
-        "`raycluster serve org/model -- --max-model-len 29696`, or 1 more host of 1 such GPU; "
-        "--force starts it all the same"
-    )
+    assert fix == ("`raycluster serve org/model -- --max-model-len 29696`, or 1 more host of 1 such GPU")
 
 
 def test_one_that_is_close_may_not_fit() -> None:
@@ -248,21 +246,23 @@ def test_one_that_is_close_may_not_fit() -> None:
     assert text.startswith(
         "org/model may not fit: a GPU would hold 61.0 GiB of weights, 10.0 GiB of KV cache"
     )
-    assert fix.startswith("if it does not: `raycluster serve org/model -- --max-model-len 30720`, or ")
-    assert "-- --kv-cache-dtype fp8`" in fix
+    assert fix == "if it does not: 1 more host of 1 such GPU"
+    _, fix = why(whole(LLAMA_8B), 1, args="--max-model-len 20000", gpu=RTX4090)
+    assert fix == (
+        "if it does not: `raycluster serve org/model -- --max-model-len 11264`, or "
+        "`raycluster serve org/model -- --max-model-len 20000 --kv-cache-dtype fp8`, or 1 more host of 1 such GPU"
+    )
 
 
 def test_weights_alone_may_be_too_much_and_then_only_more_gpus_help() -> None:
     text, fix = why(whole(LLAMA_70B), 1)
     assert "131.4 GiB of weights" in text
-    assert fix == "2 more hosts of 1 such GPU; --force starts it all the same"
+    assert fix == "2 more hosts of 1 such GPU"
 
 
 def test_a_larger_tensor_size_is_told_where_a_smaller_one_was_given() -> None:
     _, fix = why(whole(LLAMA_70B), 8, args="-tp 1 -pp 1")
-    assert fix.startswith("`raycluster serve org/model -- -tp 1 -pp 1 --tensor-parallel-size 4`; --force"), (
-        fix
-    )
+    assert fix == "raycluster serve org/model -- -tp 1 -pp 1 --tensor-parallel-size 4"
 
 
 def test_every_line_that_is_proposed_is_not_refused_itself() -> None:
@@ -270,6 +270,17 @@ def test_every_line_that_is_proposed_is_not_refused_itself() -> None:
     _, fix = why(of, 1, gpu=RTX4090)
     length = fix.partition("--max-model-len ")[2].partition("`")[0]
     assert why(of, 1, args=f"--max-model-len {length}", gpu=RTX4090)[0].startswith("org/model may not fit")
+
+
+def test_what_was_asked_for_beside_is_in_the_line_and_more_gpus_are_for_its_own_number() -> None:
+    model = Model("org/model", gpus=2, named="big", hosts="gpu1")
+    found = misfit(model, sized(whole(LLAMA_8B), 2, gpu=Gpu("small", 16 * GIB)))
+    assert found
+    fix = plainly(found.fix)
+    assert fix.startswith(
+        "`raycluster serve org/model --name big -l gpu1 --gpus 2 -- --max-model-len 63488`, or "
+    )
+    assert fix.endswith(", or 4 GPUs (--gpus 4)")
 
 
 def test_a_key_is_in_no_line() -> None:
@@ -288,5 +299,5 @@ def test_a_key_is_in_no_line() -> None:
     ],
 )
 def test_sizes_that_cannot_be_are_told(config: Any, args: str, text: str) -> None:
-    found = impossible(read(tuple(args.split())), shape(config))
+    found = misfit(Model("org/model", tuple(args.split())), sized(shape(config), 8, args=args))
     assert (found.text if found else "") == text
