@@ -10,7 +10,7 @@ DEBIAN_PYTHON := python3 python3-venv
 LABS ?= 3
 # Compiled once, and root's not into the checkout: hundreds of tests start Python, which else compiles all anew each time.
 COMPILED := PYTHONDONTWRITEBYTECODE=
-AS_ROOT := $(SUDO) env $(COMPILED) PYTHONPYCACHEPREFIX=$(HOME)/.cache/raycluster-lab/pycache $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE,$(if $($(name)),$(name)=$($(name))))
+AS_ROOT := $(SUDO) env $(COMPILED) PYTHONPYCACHEPREFIX=$(HOME)/.cache/raycluster-lab/pycache $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE RAYCLUSTER_VLLM,$(if $($(name)),$(name)=$($(name))))
 OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
 SLOW := tests/fuzz tests/payload/serving tests/payload/relay tests/remote/transfer $(wildcard tests/remote/ssh/test_*_certificates.py)
 
@@ -49,7 +49,7 @@ test-lab: setup packages ## the lab itself: that its hosts are real, that labs k
 test-worlds: setup packages ## hosts of other kinds: login shells, greetings, accounts, keys, engines, a newer OpenSSH; half an hour
 	$(AS_ROOT) $(if $(RECORD),RAYCLUSTER_RECORD=1) $(BIN)/pytest -n 2 tests/worlds
 
-test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a model answers (3 GB, once)
+test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a model answers (3 GB, once; RAYCLUSTER_VLLM=0.17.1: an older one)
 	$(AS_ROOT) $(BIN)/pytest tests/vllm
 
 fuzz: setup ## try a hundred thousand hostile inventories, for half an hour at most

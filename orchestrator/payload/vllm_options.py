@@ -70,9 +70,12 @@ def version():
 
 
 def plugged():
+    """Plugins of others: vLLM's own, of which each release has some, add no option."""
     found = metadata.entry_points()
     for group in PLUGINS:
-        yield from found.select(group=group) if hasattr(found, "select") else found.get(group, ())
+        for each in found.select(group=group) if hasattr(found, "select") else found.get(group, ()):
+            if not each.value.startswith("vllm."):
+                yield each
 
 
 def text_of(path):

@@ -147,6 +147,13 @@ def test_what_a_plugin_adds_the_parser_alone_tells_and_it_is_asked_once(image: I
     assert image.ask("sources")["all"] is False  # another vLLM
 
 
+def test_vllms_own_plugins_add_no_option(image: Image) -> None:
+    image.vllm(options=100)
+    own = "[vllm.general_plugins]\nlora = vllm.plugins.lora_resolvers:register\n"
+    image.write("vllm-0.dist-info/entry_points.txt", own)
+    assert image.ask("sources")["all"] is True
+
+
 def test_an_image_without_vllm_has_none(image: Image) -> None:
     assert image.ask("sources") == {"version": "", "names": [], "all": False}
 

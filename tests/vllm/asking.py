@@ -22,17 +22,28 @@ except OSError as problem:
 """
 
 
-def ask(lab: Lab, path: str, body: dict[str, Any] | None = None, host: str = "gpu1") -> tuple[int, str]:
+def ask(
+    lab: Lab, path: str, body: dict[str, Any] | None = None, host: str = "gpu1", port: int = PORT
+) -> tuple[int, str]:
     """The status and the text of an HTTP answer; status 0 is none, its text the reason."""
     words = [] if body is None else [json.dumps(body)]
-    url = f"http://{lab.hosts[host].address}:{PORT}{path}"
+    url = f"http://{lab.hosts[host].address}:{port}{path}"
     code, _, text = lab.laptop([sys.executable, "-c", ASK, url, *words]).stdout.strip().partition(" ")
     return int(code), text
 
 
-def completion(lab: Lab, prompt: str, model: str, tokens: int = 8) -> str:
+def completion(lab: Lab, prompt: str, model: str, tokens: int = 8, port: int = PORT) -> str:
     """How the model goes on."""
     body = {"model": model, "prompt": prompt, "max_tokens": tokens, "temperature": 0}
-    code, text = ask(lab, "/v1/completions", body)
+    code, text = ask(lab, "/v1/completions", body, port=port)
     assert code == 200, text
     return str(json.loads(text)["choices"][0]["text"])
+
+
+def chat(lab: Lab, words: str, model: str, tokens: int = 8, port: int = PORT) -> str:
+    """What the model says to that."""
+    messages = [{"role": "user", "content": words}]
+    body = {"model": model, "messages": messages, "max_tokens": tokens, "temperature": 0}
+    code, text = ask(lab, "/v1/chat/completions", body, port=port)
+    assert code == 200, text
+    return str(json.loads(text)["choices"][0]["message"]["content"])

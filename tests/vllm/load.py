@@ -39,9 +39,26 @@ with urllib.request.urlopen(request, timeout=120) as answer:
 """
 
 
-def _words(lab: Lab, program: str, *more: str, **asked: object) -> list[str]:
+SILENCE = """\
+import sys, time, urllib.request
+url, body = sys.argv[1:]
+request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
+while True:
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            print(answer.status, flush=True)
+    except OSError as problem:
+        print(problem, flush=True)
+    time.sleep(0.2)
+"""
+ENOUGH = 5
+
+
+def _words(
+    lab: Lab, program: str, *more: str, host: str = "gpu1", port: int = PORT, **asked: object
+) -> list[str]:
     body = {"model": "alphabet", "prompt": "abc", "max_tokens": 8, "temperature": 0, **asked}
-    url = f"http://{lab.hosts['gpu1'].address}:{PORT}/v1/completions"
+    url = f"http://{lab.hosts[host].address}:{port}/v1/completions"
     return [sys.executable, "-c", program, url, json.dumps(body), *more]
 
 
@@ -52,9 +69,24 @@ def streamed(lab: Lab) -> list[str]:
     return [json.loads(piece)["choices"][0]["text"] for piece in told[:-1]]
 
 
-def answers(lab: Lab, count: int, at_once: int) -> Counter[str]:
+def answers(lab: Lab, count: int, at_once: int, port: int = PORT) -> Counter[str]:
     """How many requests had which HTTP status; 0 is none."""
-    return Counter(lab.laptop(_words(lab, LOAD, str(count), str(at_once)), timeout=240).stdout.split())
+    words = _words(lab, LOAD, str(count), str(at_once), port=port)
+    return Counter(lab.laptop(words, timeout=400).stdout.split())
+
+
+@contextmanager
+def never_silent(lab: Lab, host: str = "gpu1", port: int = PORT) -> Iterator[None]:
+    """Asks again and again meanwhile: every request has to be answered."""
+    asking = lab.laptop_popen(_words(lab, SILENCE, host=host, port=port, max_tokens=1))
+    try:
+        yield
+    finally:
+        asking.kill()
+        said, _ = asking.communicate()
+    answered = said.splitlines()
+    assert set(answered) == {"200"}, Counter(answered)
+    assert len(answered) > ENOUGH
 
 
 @contextmanager

