@@ -74,14 +74,14 @@ def _ways(made: Farm, count: int) -> dict[str, Way]:
 def _ours(made: Farm, count: int, *options: str) -> dict[str, Way]:
     inventory = made.cluster(count)
     healthy = f" is healthy: .* lists {count} of {count} hosts"
-    ps = _raycluster("exec", "--on-host", "-i", inventory, *options, "--", "docker", "ps")
+    ps = raycluster("exec", "--on-host", "-i", inventory, *options, "--", "docker", "ps")
     return {
         EXEC: _answered(made, ps, count),
-        STATUS: _says(made, _raycluster("status", inventory, *options), healthy),
+        STATUS: says(made, raycluster("status", inventory, *options), healthy),
     }
 
 
-def _raycluster(*words: str | Path) -> rivals.Argv:
+def raycluster(*words: str | Path) -> rivals.Argv:
     return [sys.executable, "-m", "orchestrator", *words]
 
 
@@ -100,7 +100,7 @@ def _answered(made: Farm, argv: rivals.Argv, count: int) -> Way:
     return way
 
 
-def _says(made: Farm, argv: rivals.Argv, pattern: str, good: int = 0) -> Way:
+def says(made: Farm, argv: rivals.Argv, pattern: str, good: int = 0) -> Way:
     def way() -> Run:
         run, said = timed(made.command(argv), good=(good,))
         if not re.search(pattern, said):
@@ -150,10 +150,10 @@ def _size(made: Farm, count: int, one: Runs, say: Say) -> list[Row]:
     say(f"exec and status on {count} hosts")
     runs = side_by_side(_ways(made, count), SIZES[count])
     return [
-        _ratio(EXEC, BARE, count, runs, RATIO),
-        _ratio(STATUS, LOOK, count, runs, RATIO),
-        _ratio(EXEC, LINE, count, runs, None),
-        _ratio(STATUS, BARE, count, runs, None),
+        ratio(EXEC, BARE, count, runs, RATIO),
+        ratio(STATUS, LOOK, count, runs, RATIO),
+        ratio(EXEC, LINE, count, runs, None),
+        ratio(STATUS, BARE, count, runs, None),
         *(_further(way, count, runs[way], one[way], CPU_MS) for way in (EXEC, STATUS)),
         *(_further(way, count, runs[way], one[way], None) for way in (BARE, LINE, LOOK)),
         *(_in_all(way, count, runs[way]) for way in (EXEC, STATUS)),
@@ -161,7 +161,7 @@ def _size(made: Farm, count: int, one: Runs, say: Say) -> list[Row]:
     ]
 
 
-def _ratio(way: str, beside: str, count: int, runs: Runs, limit: float | None) -> Row:
+def ratio(way: str, beside: str, count: int, runs: Runs, limit: float | None) -> Row:
     ours, theirs = wall(runs[way]), wall(runs[beside])
     note = f"{ours:.2f} s to {theirs:.2f} s"
     return Row(f"{way}, {count} hosts", beside, ours / theirs, limit=limit, note=note)
@@ -185,16 +185,16 @@ def _peak(way: str, count: int, runs: Sequence[Run]) -> Row:
 def _on_other_accounts(made: Farm, say: Say) -> list[Row]:
     say(f"status on {MANY} hosts that greet, and on {MANY} that allow one session on a connection")
     healthy = f" is healthy: .* lists {MANY} of {MANY} hosts"
-    plain = _says(made, _raycluster("status", made.cluster(MANY)), healthy)
+    plain = says(made, raycluster("status", made.cluster(MANY)), healthy)
 
     def greeted() -> Run:
         with made.greeting():
             return plain()
 
-    single = _says(made, _raycluster("status", made.cluster(MANY, port=ONE_SESSION)), healthy)
+    single = says(made, raycluster("status", made.cluster(MANY, port=ONE_SESSION)), healthy)
     greet, one_session = f"{STATUS} where hosts greet", f"{STATUS} where MaxSessions is 1"
     runs = side_by_side({STATUS: plain, greet: greeted, one_session: single}, SIZES[MANY])
-    return [_ratio(way, STATUS, MANY, runs, RATIO) for way in (greet, one_session)]
+    return [ratio(way, STATUS, MANY, runs, RATIO) for way in (greet, one_session)]
 
 
 def _on_slow_hosts(made: Farm, say: Say) -> list[Row]:
@@ -215,8 +215,8 @@ def _wall(way: str, count: int, runs: Sequence[Run], note: str = "") -> Row:
 def _with_a_silent_host(made: Farm, say: Say) -> list[Row]:
     say(f"status on {FEW} hosts of which one is silent")
     inventory = made.cluster(FEW, silent=True)
-    status = _raycluster("status", inventory)
-    runs = side_by_side({STATUS: _says(made, status, f"lists {FEW - 1} of {FEW} hosts", good=3)}, 3)[STATUS]
+    status = raycluster("status", inventory)
+    runs = side_by_side({STATUS: says(made, status, f"lists {FEW - 1} of {FEW} hosts", good=3)}, 3)[STATUS]
     beyond = wall(runs) - CONNECT_TIMEOUT
     others, given_up = terminal.marks(made.command(["env", "TERM=xterm-256color", *status]), FEW - 1)
     what = f"{STATUS}, {FEW} hosts, the last one silent"

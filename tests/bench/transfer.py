@@ -60,7 +60,7 @@ def rows(say: Say) -> list[Row]:
             say("an image to one host and to seven")
             one = _copied(lab, ["gpu2"])
             before = _came("laptop") + _left("laptop")
-            with _memory(lab) as peak:
+            with memory(lab) as peak:
                 seven = _copied(lab, targets)
             laptop = _came("laptop") + _left("laptop") - before
             say("one of seven is cut off half way")
@@ -81,7 +81,7 @@ def rows(say: Say) -> list[Row]:
             seconds / seven,
             limit=STAR,
             more=True,
-            note=_note(seconds, seven),
+            note=note(seconds, seven),
         )
         for name, seconds in stars.items()
     ]
@@ -91,7 +91,7 @@ def rows(say: Say) -> list[Row]:
             "to 1 host",
             seven / one,
             limit=ONE_COPY,
-            note=_note(seven, one),
+            note=note(seven, one),
         ),
         Row(
             "through the laptop",
@@ -99,7 +99,7 @@ def rows(say: Say) -> list[Row]:
             through / seven,
             limit=THROUGH_LAPTOP,
             more=True,
-            note=_note(through, seven),
+            note=note(through, seven),
         ),
         *star,
         Row(
@@ -116,21 +116,19 @@ def rows(say: Say) -> list[Row]:
             limit=LAYER_BYTES,
             note=f"{layer / 1e6:.1f} MB",
         ),
-        Row(
-            "one of seven cut off half way", "undisturbed", lost / seven, limit=LOST, note=_note(lost, seven)
-        ),
+        Row("one of seven cut off half way", "undisturbed", lost / seven, limit=LOST, note=note(lost, seven)),
         Row(
             "two hosts, no limit",
             "through the laptop",
             free[()] / free["--via", "laptop"],
             limit=UNLIMITED,
-            note=_note(free[()], free["--via", "laptop"]),
+            note=note(free[()], free["--via", "laptop"]),
         ),
         Row("memory of a relay", "", peak[0] / 1e3, "MB", MEMORY),
     ]
 
 
-def _note(ours: float, theirs: float) -> str:
+def note(ours: float, theirs: float) -> str:
     return f"{ours:.1f} s to {theirs:.1f} s"
 
 
@@ -204,10 +202,12 @@ def _left(machine: str) -> float:
 
 
 @contextmanager
-def _memory(lab: Lab) -> Iterator[list[int]]:
+def memory(lab: Lab) -> Iterator[list[int]]:
     """The most that any relay has had, in kB, as it is once this is over."""
     peak, over = [0], Event()
-    text = 'for pid in $(pgrep -f "python[3] -c import base64,zlib"); do grep VmHWM /proc/$pid/status; done'
+    text = """for pid in $(pgrep -f "python[3] -c import base64,zlib"); do
+        case $(cat /proc/$pid/comm) in python*) grep VmHWM /proc/$pid/status ;; esac
+    done"""
 
     def look() -> None:
         while not over.wait(1):
