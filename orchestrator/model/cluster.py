@@ -60,8 +60,8 @@ class Entrypoint(StrEnum):
     KEEP = "keep"
 
 
-class BuildOn(StrEnum):
-    """Where `ray.install` is added to the image: on each host, or on the head, which gives it to the others."""
+class GetOn(StrEnum):
+    """Which hosts pull the image, and add `ray.install`: each, or the head, which gives it to the others."""
 
     EACH = "each"
     HEAD = "head"
@@ -215,7 +215,7 @@ class Cluster:
     workers: tuple[Node, ...] = ()
     ray: Ray = Ray()
     secrets: tuple[str, ...] = ()
-    build_on: BuildOn = BuildOn.EACH
+    get_on: GetOn = GetOn.EACH
     engine: Engine = Engine.RAY
     serve: tuple[Model, ...] = ()
 

@@ -1,8 +1,8 @@
 """Programs for containers, run there by the image's own Python, 3.8 or later.
 
 They use the standard library (and torch or Ray where the image has it), and import nothing from here. Those of
-`serving/` are sent as files; the others as text, an argument of `python3 -c`, with `common` before it. `plan` alone
-imports this package, for the text of the programs.
+`serving/` are sent as files; the others as text, an argument of `python3 -c`, with `common` before it and, for those
+of `models/` and `relay/`, what they share. `plan` alone imports this package, for the text of the programs.
 """
 
 import base64
@@ -14,18 +14,24 @@ from pathlib import Path
 from typing import Literal
 
 Name = Literal[
-    "ray_nodes", "probe", "network_test", "tail_files", "models", "model_pull", "model_stream", "vllm_options"
+    "ray_nodes",
+    "probe",
+    "network_test",
+    "tail_files",
+    "models/manage",
+    "models/pull",
+    "models/stream",
+    "vllm_options",
 ]
 
-MODELS = ("model_cache.py", "model_snapshots.py")
+MODELS = ("models/cache.py", "models/snapshots.py")
 BEFORE = {
-    "models": ("common.py", *MODELS, "model_hashes.py", "model_removal.py", "model_shape.py"),
-    "model_stream": ("common.py", *MODELS, "model_copy.py"),
-    "model_pull": ("common.py", *MODELS, "model_hashes.py", "model_removal.py"),
+    "models/manage": ("common.py", *MODELS, "models/hashes.py", "models/removal.py", "models/shape.py"),
+    "models/pull": ("common.py", *MODELS, "models/hashes.py", "models/removal.py"),
+    "models/stream": ("common.py", *MODELS, "models/copies.py"),
     "vllm_options": (),
 }
 """What stands before a program's own text, where that is more than `common`."""
-BESIDE = re.compile(r"^from (common|model_\w+) import (\([^)]*\)|.*)\n", re.MULTILINE)
 
 APART = 'import sys\nif sys.path[:1] == [""]:\n    del sys.path[0]\n'
 """`python3 -c` looks for modules in the working folder first, and an image's may have a `json.py`."""
@@ -34,17 +40,20 @@ APART = 'import sys\nif sys.path[:1] == [""]:\n    del sys.path[0]\n'
 @cache
 def program(name: Name) -> str:
     """The text of a program, for `python3 -c`."""
-    texts = map(_read, (*BEFORE.get(name, ("common.py",)), f"{name}.py"))
-    return BESIDE.sub("", "".join((APART, *texts)))
+    return APART + _joined((*BEFORE.get(name, ("common.py",)), f"{name}.py"))
 
 
 @cache
 def relay_program(*beside: str) -> str:
     """The text of a chain's relay, for `python3 -c`. `beside`: files with further sources and sinks, by their paths."""
-    files = ("common.py", *(f"relay/{name}.py" for name in RELAY), *beside)
+    return f"{APART}{_joined(('common.py', *RELAY, *beside))}\nrun()\n"
+
+
+def _joined(files: tuple[str, ...]) -> str:
+    """The files as one text: none imports from another any more."""
     modules = "|".join(Path(file).stem for file in files)
     ours = re.compile(rf"^from ({modules}) import (\([^)]*\)|.*)\n", re.MULTILINE)
-    return "".join((APART, *(ours.sub("", _read(file)) for file in files), "\nrun()\n"))
+    return "".join(ours.sub("", _read(file)) for file in files)
 
 
 def packed(text: str) -> str:
@@ -70,9 +79,9 @@ RESUME = f"[ ! -e {SUPERVISOR} ] || python3 {SUPERVISOR} run &"
 TRIAL_HF_HOME = "/run/raycluster/hf_home"
 """Where a trial has the host's folder for Hugging Face a second time: its user may not enter the first place."""
 
-RELAY = ("ends", "history", "links", "relay")
+RELAY = ("relay/ends.py", "relay/history.py", "relay/links.py", "relay/relay.py")
 
-MODEL_RELAY = (*MODELS, "model_copy.py", "model_relay.py")
+MODEL_RELAY = (*MODELS, "models/copies.py", "models/relay_ends.py")
 """What a relay is sent along with its own files, to pass on a model."""
 
 SERVING = ("supervisor.py", "rank_group.py", "server.py", "life.py", "liveness.py", "movement.py")

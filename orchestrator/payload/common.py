@@ -1,4 +1,4 @@
-"""Prelude of the programs that are sent as text: the watchdog of standard input, listening, and where commands are.
+"""Prelude of the programs that are sent as text: standard input watched, errors in words, listening, and commands.
 
 `payload.program` puts this text before theirs; run as files, they import it as a module beside them.
 """
@@ -31,6 +31,17 @@ def input_ended(silence=SILENCE):
 
     threading.Thread(target=drain, daemon=True).start()
     return ended
+
+
+def end_with_input():
+    """Ends this program, its threads too, once nobody is there any more."""
+    ended = input_ended()
+    threading.Thread(target=lambda: ended.wait() and os._exit(1), daemon=True).start()
+
+
+def words_of_os(error):
+    """An OSError for people: the file, where it is about one, and what is wrong with it."""
+    return f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
 
 
 def family(ip):

@@ -40,7 +40,7 @@ def report(what, **facts):
     print(json.dumps({"what": what, **facts}), flush=True)
 
 
-def end_with_input():
+def leave_with_input():
     input_ended().wait()
     os._exit(0)  # torch has nothing to tidy up that the end does not
 
@@ -209,7 +209,7 @@ def run(torch, rank, ranks, ip, head, port, partners):
 
 def main(rank, ranks, ip, head, port, *partners):
     os.environ.update(NCCL)
-    listening = threading.Thread(target=end_with_input)
+    listening = threading.Thread(target=leave_with_input)
     listening.start()
     try:
         import torch

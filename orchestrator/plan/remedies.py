@@ -77,7 +77,7 @@ NO_PIP = (
 )
 NO_INDEX = (
     f"check {where('ray.install')}, and that this host reaches a package index (a proxy? `proxies` in "
-    "~/.docker/config.json); where only the head does: `image: {from: …, build_on: head}`"
+    "~/.docker/config.json); where only the head does: `image: {from: …, get_on: head}`"
 )
 NO_ROOM = f"free disk space where Docker keeps its data: {there('docker system df')} tells of it"
 PORT_TAKEN = f"another program holds the port: stop it, or choose another {where('ray.port')}"

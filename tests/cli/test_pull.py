@@ -91,7 +91,7 @@ def test_a_host_that_cannot_be_reached_is_a_failure_by_name(hosts: FakeFleet, ra
     assert "hosts: 1 host failed\n  gpu2  does not answer\n      → plug it in\n" in pull.stderr
 
 
-WITH_RAY = INVENTORY.replace(f"image: {IMAGE}", f"image: {{from: {IMAGE}, build_on: head}}").replace(
+WITH_RAY = INVENTORY.replace(f"image: {IMAGE}", f"image: {{from: {IMAGE}, get_on: head}}").replace(
     "ray: {", "ray: {install: ray==2.56.0, "
 )
 
@@ -116,7 +116,27 @@ def test_a_worker_has_nothing_to_pull_where_the_head_builds_the_image(
     (folder / "inventory.yaml").write_text(WITH_RAY)
     pull = raycluster("pull", "-l", "workers")
     assert (pull.exit_code, hosts.sent) == (2, [])
-    assert "with `build_on: head`, gpu1 alone pulls" in pull.stderr
+    assert "with `get_on: head`, gpu1 alone pulls" in pull.stderr
+
+
+def test_get_on_head_means_once_and_a_worker_alone_has_nothing_to_pull(
+    hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(
+        INVENTORY.replace(f"image: {IMAGE}", f"image: {{from: {IMAGE}, get_on: head}}")
+    )
+    hosts.streams("gpu1", sent("pull"), *PULLED)
+    hosts.on("gpu1", sent("held"), Output(0), has("sha256:new", "sha256:d1"))
+    hosts.on("gpu2", sent("held"), Output(0), has("sha256:new", "sha256:d1"))
+    hosts.on("gpu2", sent("layers"), Output(0))
+    hosts.on("gpu1", sent("save"), Output(0, "all of it"))
+    hosts.on("gpu2", sent("load"), Output(0))
+    pull = raycluster("pull")
+    assert pull.exit_code == 0, pull.stderr
+    assert pull.stdout.startswith(f"all 2 hosts have {IMAGE}, sha256:d1 (pulled on gpu1, copied to gpu2, ")
+    assert [each.host for each in hosts.sent if "pull" in each.command.argv] == ["gpu1"]
+    alone = raycluster("pull", "-l", "workers")
+    assert (alone.exit_code, "with `get_on: head`, gpu1 alone pulls" in alone.stderr) == (2, True)
 
 
 def test_once_means_that_one_host_pulls_and_the_others_get_it_from_there(

@@ -156,11 +156,26 @@ def test_who_lacks_what_of_the_model_is_told_before_it_starts_with_what_brings_i
 ) -> None:
     has_model(hosts_serve, "gpu1")
     has_model(hosts_serve, "gpu2", "tokenizer.json")
+    hosts_serve.on("gpu2", sent("hub-models"), Output(0, '\x1e{"hub": ""}\n'))
     serve = raycluster("serve", MODEL)
     assert serve.exit_code == 0, serve.stderr
     lacks = f"! gpu2: lacks 1 of 30 files of {MODEL}, and each host downloads that by itself"
     assert f"{lacks} → `raycluster model copy --from gpu1 {MODEL}` brings it there\n" in serve.stderr
     assert "HF_HUB_OFFLINE" not in spec(hosts_serve)["env"]
+
+
+def test_a_host_that_lacks_some_of_the_model_and_does_not_reach_the_hub_is_refused_at_once(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    has_model(hosts_serve, "gpu1")
+    has_model(hosts_serve, "gpu2", "tokenizer.json")
+    no_hub = Output(0, '\x1e{"hub": "https://huggingface.co: timed out"}\n')
+    hosts_serve.on("gpu2", sent("hub-models"), no_hub)
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, told(hosts_serve)) == (1, [])
+    why = "and does not reach the hub: https://huggingface.co: timed out"
+    assert f"  gpu2  lacks 1 of 30 files of {MODEL}, {why}\n" in serve.stderr
+    assert f"→ `raycluster model copy --from gpu1 {MODEL}` brings it there\n" in serve.stderr
 
 
 PULLS = "serve: {model: org/tiny, pull: true}\n"

@@ -35,10 +35,10 @@ def test_a_host_that_could_not_add_ray_is_a_failure_whose_remedy_works_when_it_i
     assert (up.exit_code, up.stdout) == (1, "")
     said = "ERROR: No matching distribution found for ray==2.56.0 (exit code 1)"
     assert f"  gpu2  {TITLE}: {said}\n      → check `ray.install`" in up.stderr
-    assert "where only the head does: `image: {from: …, build_on: head}`" in up.stderr
+    assert "where only the head does: `image: {from: …, get_on: head}`" in up.stderr
     assert [each.host for each in building.sent if "run" in each.command.argv] == ["gpu1"]
     file = folder / "inventory.yaml"
-    written = "image: {from: vllm/vllm-openai:v0.17.1, build_on: head}"
+    written = "image: {from: vllm/vllm-openai:v0.17.1, get_on: head}"
     file.write_text(file.read_text().replace("image: vllm/vllm-openai:v0.17.1", written))
     assert raycluster("up").exit_code == 0
     (loaded,) = [each for each in building.sent if each.command.script == "load"]

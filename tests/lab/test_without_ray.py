@@ -73,7 +73,7 @@ def test_where_the_head_cannot_add_ray_nothing_is_started_and_pip_is_quoted(lab_
     assert containers(lab) == {}
 
 
-def test_each_host_adds_ray_and_one_without_a_way_out_is_told_of_build_on_head(up: Up) -> None:
+def test_each_host_adds_ray_and_one_without_a_way_out_is_told_of_get_on_head(up: Up) -> None:
     failed(
         up.answer,
         "cluster lab is not complete: 1 of 3 hosts failed",
@@ -81,7 +81,7 @@ def test_each_host_adds_ray_and_one_without_a_way_out_is_told_of_build_on_head(u
         f"gpu2  add {RAY} to the image: ERROR: ",
         " (exit code 1)\n",
         f"| ERROR: No matching distribution found for {RAY}",
-        "where only the head does: `image: {from: …, build_on: head}`",
+        "where only the head does: `image: {from: …, get_on: head}`",
     )
     assert set(containers(up.lab)) == {"raycluster-lab-gpu1", "raycluster-lab-gpu3"}
 
@@ -99,7 +99,7 @@ def test_images_that_hosts_have_built_alike_are_no_fault_and_need_no_change(up: 
 def test_built_on_the_head_all_hosts_run_the_very_same_image(up: Up) -> None:
     """As the remedy has it: the host without a way out gets the head's image, and so does the other."""
     lab, before = up.lab, images(up.lab, "gpu1")
-    on_head = inventory(lab, image={"from": bare.TAG, "build_on": "head"})
+    on_head = inventory(lab, image={"from": bare.TAG, "get_on": "head"})
     again = lab.raycluster("up", on_head)
     assert again.returncode == 0, again.stderr
     assert "gpu3: gpu1 has built another image" in again.stderr
@@ -110,7 +110,7 @@ def test_built_on_the_head_all_hosts_run_the_very_same_image(up: Up) -> None:
 
 
 def test_a_tag_that_was_moved_leads_to_a_new_image(up: Up) -> None:
-    lab, on_head = up.lab, inventory(up.lab, image={"from": bare.TAG, "build_on": "head"})
+    lab, on_head = up.lab, inventory(up.lab, image={"from": bare.TAG, "get_on": "head"})
     old = lab.hosts["gpu1"].docker("images", "--quiet", bare.TAG)
     with retagged(lab.hosts["gpu1"]):
         plan = lab.raycluster("up", on_head, "--dry-run").stdout

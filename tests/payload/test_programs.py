@@ -99,7 +99,7 @@ def test_a_program_whose_input_is_closed_ends_as_with_one_that_has_ended(tmp_pat
 def test_a_program_runs_as_a_file_too(name: payload.Name) -> None:
     line = f"import runpy; runpy.run_path({str(FOLDER / name) + '.py'!r})"
     ran = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False,
-                         env={"PYTHONPATH": str(FOLDER)})  # fmt: skip
+                         env={"PYTHONPATH": f"{FOLDER}:{FOLDER / 'models'}"})  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
 
 

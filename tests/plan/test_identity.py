@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.output.plan_script import script
-from orchestrator.model.cluster import BuildOn, Ray
+from orchestrator.model.cluster import GetOn, Ray
 from orchestrator.plan.actions import restart
 from orchestrator.plan.actions.down import plan_down
 from orchestrator.plan.actions.prune import plan_prune
@@ -30,7 +30,7 @@ def without_images(facts: Facts) -> Facts:
 
 
 DEMO = cluster()
-ON_HEAD = replace(DEMO, ray=Ray(install="ray==2.56.*"), build_on=BuildOn.HEAD)
+ON_HEAD = replace(DEMO, ray=Ray(install="ray==2.56.*"), get_on=GetOn.HEAD)
 HOSTS = frozenset({"gpu1", "gpu2", "gpu3"})
 BESIDE = (container(DEMO, node(2)), container(DEMO, node(2), name="raycluster-demo-gpu9"))
 PLANS = {

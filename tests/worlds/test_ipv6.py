@@ -5,9 +5,11 @@ import pytest
 from tests.lab import living, worlds
 from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
+from tests.lab.registry import small_image
 from tests.lab.seeing import brought_up, failed, findings
 from tests.lab.test_dashboard import ASKS, asked, opened
 from tests.lab.worlds import BY_IPV6, World
+from tests.payload.models.layouts import plain, tiny
 
 PINNED = {"image": "raylab:dashboard", "ray": {"ports": "pinned"}}
 RULE = (
@@ -55,3 +57,18 @@ def test_a_model_answers_at_the_heads_ipv6_address_and_nowhere_else_is_asked(
         "gpu1  --host 0.0.0.0: vLLM would listen at IPv4 addresses alone",
         "→ leave it out, or `-- --host ::`",
     )
+
+
+@pytest.mark.parametrize("world", [BY_IPV6], ids=str, indirect=True)
+def test_images_and_models_go_from_host_to_host_by_ipv6(lab: Lab, world: World) -> None:
+    inventory = worlds.inventory(lab, world, engine="mp")
+    small_image(lab.hosts["gpu1"], "small:six", "one")
+    image = lab.raycluster("image", "copy", "small:six", "-i", inventory)
+    assert image.returncode == 0, image.stderr
+    plain(lab.hosts["gpu1"].folder / "root/.cache/huggingface/hub", tiny())
+    model = lab.raycluster("model", "copy", "org/tiny", "-i", inventory, timeout=300)
+    assert model.returncode == 0, model.stderr
+    assert "(copied to gpu2, " in model.stdout
+    assert "through this machine" not in image.stderr + model.stderr
+    for host in lab.hosts.values():
+        host.docker("rmi", "--force", "small:six", check=False)

@@ -11,7 +11,7 @@ from tests.lab import network, variants
 from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
 from tests.lab.seeing import finished
-from tests.payload.model_layouts import Repo, plain, safetensors, shared, tiny
+from tests.payload.models.layouts import Repo, plain, safetensors, shared, tiny
 
 LARGE = 20_000_000
 CACHE = "root/.cache/huggingface/hub"
@@ -106,6 +106,29 @@ def test_a_host_that_is_lost_leaves_by_name_and_the_one_behind_it_gets_the_model
     assert '"hosts": ["gpu2"]' in ended.stdout.splitlines()[-1]
     assert is_there(slow, "gpu3", repo)
     assert not (cache(slow, "gpu2") / repo.folder / "refs").exists()
+
+
+def test_a_disk_that_fills_up_half_way_is_told_and_the_others_go_on(slow: Lab) -> None:
+    repo, gpu2 = model(LARGE), slow.hosts["gpu2"]
+    plain(cache(slow, "gpu1"), repo)
+    place, filler = "/root/.cache/huggingface", "/root/.cache/huggingface/filler"
+    gpu2.run("mkdir", "-p", place)
+    gpu2.run("mount", "-t", "tmpfs", "-o", "size=100m", "none", place)
+    try:
+        running = copying(slow)
+        gpu2.run("sh", "-c", f"cat /dev/zero >{filler}", check=False)
+        ended = finished(running)
+        assert ended.returncode == 1
+        result = ended.stdout.splitlines()[-1]
+        assert '"hosts": ["gpu2"]' in result
+        assert "No space left on device" in result
+        assert is_there(slow, "gpu3", repo)
+        gpu2.run("rm", filler)
+        again = slow.raycluster("model", "copy", "org/tiny", "-i", slow.inventory(), timeout=300)
+        assert again.returncode == 0, again.stderr
+        assert "all 3 hosts have org/tiny" in again.stdout
+    finally:
+        gpu2.run("umount", "--lazy", place)
 
 
 def test_it_belongs_to_the_user_of_the_container(lab: Lab) -> None:

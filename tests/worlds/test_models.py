@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.lab import hub, variants
+from tests.lab import hub, living, variants
 from tests.lab.lab import Lab
 from tests.lab.network import LAPTOP, NETWORK
 from tests.lab.processes import wait_until
+from tests.lab.seeing import failed
+from tests.lab.test_check import iptables
 
 VERSIONS = ("0.23.5", "0.36.2", "1.20.1", "2.4.0")
 STORE = f"{NETWORK}.9"
@@ -26,6 +28,13 @@ FILES: dict[str, str | int] = {
     "weights/part-00001.bin": 3 * MB,
     "part-00002.bin": 2 * MB,
 }
+SERVED: dict[str, str | int] = {
+    "config.json": '{"model_type": "llama"}',
+    "tokenizer.json": "{}",
+    "README.md": "# tiny",
+    "model.safetensors": "\x08" + 7 * "\0" + "{}      ",
+}
+ENVIRONMENT = "for pid in $(pgrep -f 'vllm serv[e]'); do tr '\\0' '\\n' </proc/$pid/environ; done"
 OFFLINE = (
     "import os; os.environ['HF_HUB_OFFLINE'] = '1'; import huggingface_hub as h; "
     "print(h.snapshot_download('org/tiny', allow_patterns='*.json'))"
@@ -161,3 +170,43 @@ def test_an_interrupted_download_ends_at_once_and_keeps_whole_files(
     host = lab.hosts["gpu1"]
     wait_until("its container is gone", lambda: not host.docker("ps", "--all", "--quiet"))
     assert sum(each.stat().st_size for each in blobs.iterdir() if "." not in each.name) >= 3 * MB
+
+
+def is_served_offline(lab: Lab, host: str) -> bool:
+    return "HF_HUB_OFFLINE=1\n" in lab.hosts[host].run("sh", "-c", ENVIRONMENT).stdout
+
+
+def test_up_serve_brings_the_inventorys_model_to_all_and_the_hub_is_not_needed_any_more(
+    lab: Lab, serves: Hub
+) -> None:
+    living.lend_vllm(lab)
+    settings = serves("2.4.0", {"org/tiny": {"files": SERVED}})
+    workers = [lab.hosts["gpu2"].entry]
+    common = {"engine": "mp", "workers": workers, **settings, **living.SERVING}
+    pulling = lab.inventory(serve={"model": "org/tiny", "pull": True}, **common)
+    plain = lab.folder / "plain.yaml"
+    plain.write_text(lab.inventory_text(serve={"model": "org/tiny"}, **common))
+    up = lab.raycluster("up", "--serve", pulling, timeout=400)
+    assert up.returncode == 0, up.stderr
+    assert "all 2 hosts have org/tiny main " in up.stdout
+    assert "org/tiny answers at " in up.stdout
+    assert all(is_served_offline(lab, host) for host in ("gpu1", "gpu2"))
+
+    away = ("OUTPUT", "-p", "tcp", "-d", LAPTOP, "--dport", str(PORT), "-j", "REJECT")
+    assert lab.raycluster("serve", "stop", "-i", pulling).returncode == 0
+    with iptables(lab.hosts["gpu1"], *away), iptables(lab.hosts["gpu2"], *away):
+        without = lab.raycluster("serve", "-i", pulling)
+        assert without.returncode == 0, without.stderr
+        assert lab.raycluster("serve", "stop", "-i", pulling).returncode == 0
+        assert lab.raycluster("model", "rm", "-y", "-i", pulling, "-l", "gpu2", "org/tiny").returncode == 0
+        refused = lab.raycluster("serve", "-i", plain)
+        line = f"raycluster model copy -i {plain} --from gpu1 org/tiny"
+        failed(
+            refused,
+            f"gpu2  has nothing of org/tiny, and does not reach the hub: {URL}: Connection refused\n",
+            f"→ `{line}` brings it there",
+        )
+        assert lab.raycluster(*line.split()[1:]).returncode == 0
+        mended = lab.raycluster("serve", "-i", plain)
+        assert mended.returncode == 0, mended.stderr
+    lab.raycluster("down", "-y", plain)

@@ -1,5 +1,6 @@
 """Images from host to host while something goes wrong: who leaves is named, the others get it, and nothing is left."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -189,20 +190,59 @@ def test_a_registry_that_only_the_head_reaches_is_enough(slow: Lab) -> None:
         each = lab.raycluster("pull", inventory)
         assert each.returncode == 1
         once = lab.raycluster("pull", "--once", inventory)
+        for host in ("gpu2", "gpu3"):
+            lab.hosts[host].docker("rmi", "--force", name)
+        by_key = lab.raycluster("pull", lab.inventory(image={"from": name, "get_on": "head"}))
+    assert by_key.returncode == 0, by_key.stderr
+    assert "(pulled on gpu1, copied to gpu2, gpu3, " in by_key.stdout
     assert once.returncode == 0, once.stderr
     assert f"all 3 hosts have {name}, sha256:" in once.stdout
     assert "(pulled on gpu1, copied to gpu2, gpu3, " in once.stdout
-    for host in lab.hosts.values():
-        host.docker("rmi", "--force", name)
+    for each_host in lab.hosts.values():
+        each_host.docker("rmi", "--force", name)
+
+
+def test_the_laptop_gives_an_image_once_and_the_hosts_pass_it_on(slow: Lab) -> None:
+    """Its Docker is gpu1's, by SSH: a laptop of the lab has none of its own."""
+    laptop, gpu2 = network.counted("laptop", "rx"), network.counted("gpu2", "rx")
+    mine = {"DOCKER_HOST": f"ssh://{slow.hosts['gpu1'].address}"}
+    words = ("image", "copy", IMAGE, "-i", slow.inventory(), "-l", "gpu2,gpu3", "--from", "laptop")
+    copy = slow.raycluster(*words, env=mine)
+    assert copy.returncode == 0, copy.stderr
+    assert f"laptop, gpu2, gpu3 have {IMAGE}, sha256:" in copy.stdout
+    assert network.counted("laptop", "rx") - laptop < 1.4 * SIZE
+    assert network.counted("gpu2", "rx") - gpu2 > SIZE
+
+
+def test_up_gives_the_heads_image_to_workers_that_have_none_or_another(lab: Lab) -> None:
+    name = "raylab:heads"
+    lab.hosts["gpu1"].docker("tag", TAG, name)
+    small_image(lab.hosts["gpu3"], name, "another")
+    inventory = lab.inventory(image={"from": name, "get_on": "head"}, engine="mp")
+    try:
+        up = lab.raycluster("up", inventory, timeout=300)
+        assert up.returncode == 0, up.stderr
+        assert {host.docker("images", "--quiet", name) for host in lab.hosts.values()} == {
+            lab.hosts["gpu1"].docker("images", "--quiet", TAG)
+        }
+        assert "is up already, nothing to do" in lab.raycluster("up", inventory).stdout
+    finally:
+        lab.raycluster("down", "-y", inventory)
+        for host in lab.hosts.values():
+            host.docker("rmi", "--force", name, check=False)
 
 
 def test_of_an_image_on_one_that_all_have_only_the_layer_is_sent(slow: Lab) -> None:
     first = slow.hosts["gpu1"]
     first.run("sh", "-ec", ADD, "add", "5000000", LAYERED, TAG)
     before = network.counted("gpu3", "tx")
-    copy = slow.raycluster("image", "copy", LAYERED, "-i", slow.inventory())
+    copy = slow.raycluster("image", "copy", LAYERED, "-i", slow.inventory(), "-o", "jsonl")
     assert copy.returncode == 0, copy.stderr
-    assert f"all 3 hosts have {LAYERED}, sha256:" in copy.stdout
+    *events, result = map(json.loads, copy.stdout.splitlines())
+    assert f"all 3 hosts have {LAYERED}, sha256:" in result["message"]
+    totals = [each["total"] for each in events if each["event"] == "step-progress" and each["done"]]
+    assert totals
+    assert all(5_000_000 <= each < 5_200_000 for each in totals), totals
     assert network.counted("gpu3", "tx") - before < 1.2 * 5_000_000
     for host in slow.hosts.values():
         host.docker("rmi", "--force", LAYERED)

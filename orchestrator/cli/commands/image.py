@@ -49,8 +49,9 @@ def copy(
     """Copy an image from one host to those that lack it.
 
     `docker save` there, from host to host, `docker load` on each: all of them in the time of one copy. Hosts that do
-    not reach each other get it through this machine. `--from laptop` is this machine's own Docker. A host that has
-    this very image already is skipped. In the end all are asked what they have.
+    not reach each other get it through this machine. `--from laptop` is this machine's own Docker, which gives it to
+    one host, and that to the others. A host that has this very image already is skipped. In the end all are asked
+    what they have.
     """
     from orchestrator.cli.run.image_operation import conclude, execute
     from orchestrator.plan import docker
@@ -65,7 +66,7 @@ def copy(
     candidates = (_node(cluster, source),) if source else cluster.nodes
     planner = partial(plan_copy, name, candidates, targets, via_laptop=via is not None)
     asked = tuple(dict.fromkeys((*candidates, *targets)))
-    getting = None if via or candidates[0] not in cluster.nodes else partial(lacking, candidates, targets)
+    getting = None if via else partial(lacking, candidates, targets)
     copies = execute("image copy", cluster, asked, name, planner, pace, getting)
     copied = ", ".join(change.host for change in copies.done.plan.changes)
     words = (image,) if image else ()

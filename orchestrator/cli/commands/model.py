@@ -73,7 +73,7 @@ def ls(
 
     cluster = inventory_file.load(None, file)
     nodes = inventory_file.selected(cluster, limit)
-    checked = _checked(names)
+    checked = _checked(cluster, names)
     caches = _look(cluster, nodes, checked, options.RunOptions(jobs, verbose))
     problems = tuple(unasked(nodes, caches))
     if output == "json":
@@ -112,7 +112,7 @@ def verify(
 
     cluster = inventory_file.load(None, file)
     nodes, pace = inventory_file.selected(cluster, limit), options.RunOptions(jobs, verbose)
-    checked = _checked(names)
+    checked = _checked(cluster, names)
     with session(cluster, "model verify", pace, logged=False) as run:
         found = verify_models(cluster, nodes, checked, run.fleet, run.tell, run.cancel, drop=drop)
     run.stop_if_interrupted()
@@ -161,7 +161,7 @@ def pull(
     from orchestrator.plan.actions.models import TOKENS, plan_pull
 
     cluster = inventory_file.load(None, file)
-    checked = _on_hub(name, revision)
+    checked = _on_hub(cluster, name, revision)
     source = inventory_file.one(cluster, on) if on else cluster.head
     targets = inventory_file.selected(cluster, limit)
     secrets = inventory_file.secrets(cluster)
@@ -203,9 +203,9 @@ def copy(
     from orchestrator.cli.run.model_operation import Wish, conclude, execute
 
     cluster = inventory_file.load(None, file)
-    (checked,) = _checked([name])
+    (checked,) = _checked(cluster, [name])
     if not checked.startswith("/"):
-        _on_hub(name, revision)
+        _on_hub(cluster, name, revision)
     giver = _giver(cluster, source)
     targets = inventory_file.selected(cluster, limit)
     pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
@@ -241,7 +241,7 @@ def rm(
     cluster = inventory_file.load(None, file)
     nodes = inventory_file.selected(cluster, limit)
     pace = options.RunOptions(jobs, verbose, output == "jsonl")
-    (checked,) = _checked([name])
+    (checked,) = _checked(cluster, [name])
     if checked.startswith("/"):
         inventory_file.refuse(f"{checked} is in no cache, and is yours to remove")
     if somebody_there() and not yes:
@@ -271,11 +271,11 @@ def _giver(cluster: "Cluster", name: str | None) -> "Node":
     return inventory_file.this_machine(cluster, name, env) or inventory_file.one(cluster, name)
 
 
-def _on_hub(name: str, revision: str) -> str:
+def _on_hub(cluster: "Cluster", name: str, revision: str) -> str:
     """A model of the hub; exit code 2 where it cannot be one."""
     from orchestrator.plan.facts.models import is_revision
 
-    (checked,) = _checked([name])
+    (checked,) = _checked(cluster, [name])
     if checked.startswith("/"):
         inventory_file.refuse(f"{checked} is a folder; the hub has ORG/NAME")
     if not is_revision(revision):
@@ -300,11 +300,15 @@ def _look(
     return caches
 
 
-def _checked(names: list[str] | None) -> tuple[str, ...]:
-    """The models as they were named; exit code 2 where one cannot be."""
+def _checked(cluster: "Cluster", names: list[str] | None) -> tuple[str, ...]:
+    """The models as they were named; exit code 2 where one cannot be, or is a host."""
+    from orchestrator.cli import usage
     from orchestrator.plan.facts.models import is_name
 
     for name in names or ():
+        if any(node.name == name for node in cluster.nodes):
+            line = usage.meant(name, "-l", name, "ORG/NAME")
+            inventory_file.refuse(f"{name} is a host, and a model is named ORG/NAME: {line}")
         if name.startswith("/"):
             if ".." in name.split("/"):
                 inventory_file.refuse(f"{name}: name the folder without `..`")

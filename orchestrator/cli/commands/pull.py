@@ -38,28 +38,31 @@ def pull(
     """Pull the image on all hosts and verify that it is the same.
 
     Containers that run keep their image: `up` or `restart` replaces them. Hosts with `docker: {pull: never}` are only
-    inspected. With `ray.install` the image with Ray is built on them, too; with `build_on: head` on the head alone,
-    and `up` copies it to the others. With `--once` one host pulls, and the others get the image from host to host.
+    inspected. With `--once`, and with `get_on: head`, one host pulls, and the others get the image from host to host.
+    With `ray.install` the image with Ray is built, too: with `get_on: head` on the head, whose image `up` copies.
     """
     from orchestrator.cli.output.console import answer, notice
     from orchestrator.cli.run.image_operation import conclude, execute
+    from orchestrator.model.cluster import GetOn
     from orchestrator.plan import docker
     from orchestrator.plan.actions.images import plan_pull
-    from orchestrator.plan.facts.derived_image import builds
+    from orchestrator.plan.facts.derived_image import from_head
 
     pace = options.RunOptions(jobs, verbose, output == "jsonl")
     cluster = inventory_file.load(inventory, file)
     installed = cluster.ray.install
     selected = inventory_file.selected(cluster, limit)
     if once:
-        raise typer.Exit(_once(cluster, selected, pace, limited(limit)))
-    nodes = tuple(node for node in selected if builds(cluster, node) or not installed)
+        raise typer.Exit(_once(cluster, selected, pace, ("--once", *limited(limit))))
+    nodes = tuple(node for node in selected if not from_head(cluster, node))
     if not nodes:
         inventory_file.refuse(
             shown(
-                f"with `build_on: head`, {cluster.head.name} alone pulls; {ours('up')} gives its image to the others"
+                f"with `get_on: head`, {cluster.head.name} alone pulls; {ours('up')} gives its image to the others"
             )
         )
+    if not installed and cluster.get_on is GetOn.HEAD:
+        raise typer.Exit(_once(cluster, selected, pace, limited(limit)))
     copies = execute(
         "pull", cluster, nodes, cluster.image, lambda holdings, _: plan_pull(cluster, nodes, holdings), pace
     )
@@ -69,13 +72,13 @@ def pull(
         raise typer.Exit(code)
     if installed:
         answer().print(f"and {docker.image(cluster)}, built from it with {installed}")
-        notice().print(shown(BUILT[cluster.build_on]))
+        notice().print(shown(BUILT[cluster.get_on]))
     if copies.new:
         notice().print(shown(f"Containers that run keep their image; {ours('up')} replaces them."))
 
 
 def _once(
-    cluster: "Cluster", nodes: "tuple[Node, ...]", pace: options.RunOptions, limit: tuple[str, ...]
+    cluster: "Cluster", nodes: "tuple[Node, ...]", pace: options.RunOptions, again: tuple[str, ...]
 ) -> int:
     """Pulls on the first of them, and copies to the others what they lack; the exit code."""
     from orchestrator.cli.run.image_operation import conclude, execute
@@ -89,12 +92,11 @@ def _once(
         )
     if image(cluster) != name:
         inventory_file.refuse(
-            "with `ray.install`, `build_on: head` does this: the head pulls and builds, and gives it to the others"
+            "with `ray.install`, `get_on: head` does this: the head pulls and builds, and gives it to the others"
         )
     pulled = execute(
         "pull", cluster, source, name, lambda holdings, _: plan_pull(cluster, source, holdings), pace
     )
-    again = ("--once", *limit)
     if pulled.done.exit_code:
         return conclude(pulled, "", UNLIKE, again)
     planner, getting = partial(plan_copy, name, source, nodes), partial(lacking, source, nodes)

@@ -272,10 +272,10 @@ def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, *, forc
     from orchestrator.plan.problem import HostProblem, Problem
     from orchestrator.plan.serving import arguments
     from orchestrator.plan.serving.plan import plan_serve, plan_unserve
-    from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
+    from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at
     from orchestrator.plan.serving.shares import chosen_hosts
     from orchestrator.plan.steps import Plan, Run
-    from orchestrator.remote.observe.models import look_at_models
+    from orchestrator.remote.observe.models import look_at_presence
 
     if model.pull and (code := _bring(cluster, model, pace)):
         return code
@@ -290,10 +290,8 @@ def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, *, forc
             and is_looked_at(whole)
             and any(isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, whole))
         ):
-            nodes = chosen_hosts(cluster, model)
-            names = (model.name,)
-            caches = look_at_models(cluster, nodes, names, run.fleet, run.tell, run.cancel, fit=True)
-            there[:] = [presence(whole, caches)]
+            tools = run.fleet, run.tell, run.cancel
+            there[:] = [look_at_presence(cluster, chosen_hosts(cluster, model), whole, *tools)]
         return facts, before
 
     def planner(facts: "Facts") -> "Plan":

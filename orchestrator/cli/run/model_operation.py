@@ -89,11 +89,17 @@ def conclude(brought: Brought, again: tuple[str, ...]) -> int:
     unlike: tuple[str, ...] = () if done.exit_code else _lacking(brought)
     message = _message(brought, unlike)
     line = ours(done.run.command, *again)
-    what_now = shown(f"What has come is kept: {line} goes on.")
+    what_now = shown(f"What has come is kept: {line} goes on.") if _has_come(done) else ""
     lacking = [Failed(hosts=unlike, what=f"does not have all of {wish.model}")] if unlike else []
     if failures.conclude(done, message, what_now, lacking):
         answer().print(message)
     return done.exit_code or (1 if unlike else 0)
+
+
+def _has_come(done: RunResult) -> bool:
+    """Whether a byte of it has come to a host, which goes on from there another time."""
+    getting = (each for each in done.report.results if each.step.kind is StepKind.GET_MODEL)
+    return any(each.far and each.far.done for each in getting)
 
 
 def _lacking(brought: Brought) -> tuple[str, ...]:

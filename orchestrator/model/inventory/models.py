@@ -7,9 +7,9 @@ from typing import NamedTuple, Self
 from orchestrator.model.cluster import (
     Accelerator,
     Auth,
-    BuildOn,
     Engine,
     Entrypoint,
+    GetOn,
     HostKeys,
     Ports,
     Pull,
@@ -140,13 +140,17 @@ class Serve(Section):
 class Image(Section):
     """The image, and how hosts come by it."""
 
-    example = "{from: vllm/vllm-openai:v0.18.0, build_on: head}"
+    example = "{from: vllm/vllm-openai:v0.18.0, get_on: head}"
     from_: str = entry(values.image, "The Docker image, with tag or digest.", required=True)
-    build_on: BuildOn | None = entry(
-        values.choice(BuildOn),
-        "Who builds the image with ray.install: each host its own (the default), or the head alone, "
-        "and up copies it to the others.",
+    get_on: GetOn | None = entry(
+        values.choice(GetOn),
+        "Who pulls the image, and builds it with ray.install: each host (the default), or the head alone, "
+        "and the others get it from there.",
     )
+
+    @classmethod
+    def elsewhere(cls) -> Mapping[str, str]:
+        return {"build_on": 'is called "get_on" now'}
 
 
 class _ImageOrItsName:
@@ -286,7 +290,7 @@ class Inventory(_Shared):
     )
     image: str | Image = entry(
         _ImageOrItsName(),
-        "The Docker image, with tag or digest; or a map of it and where it is built.",
+        "The Docker image, with tag or digest; or a map of it and of who gets it.",
         required=True,
     )
     head: Host = entry(Host, "The machine that the others join.", required=True)
@@ -311,7 +315,11 @@ class Inventory(_Shared):
     @classmethod
     def elsewhere(cls) -> Mapping[str, str]:
         host = 'belongs to a host; write it under "head" or in "workers"'
-        others = {"build_on": 'goes under "image"', "model": 'goes under "serve"'}
+        others = {
+            "get_on": 'goes under "image"',
+            "build_on": 'is called "get_on" now, and goes under "image"',
+            "model": 'goes under "serve"',
+        }
         return {**super().elsewhere(), **dict.fromkeys(Host.entries(), host), **others}
 
     def models(self) -> Iterator[tuple[Path, Serve]]:

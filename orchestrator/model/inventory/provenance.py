@@ -61,7 +61,7 @@ class HostSettings:
 def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[Setting, ...]:
     """What holds for the cluster as a whole."""
     values: dict[Path, Value] = {("cluster",): cluster.name, ("image",): cluster.image}
-    values |= {("image", "build_on"): cluster.build_on}
+    values |= {("image", "get_on"): cluster.get_on}
     values |= {("network",): inventory.network} if inventory.network else {}
     values |= {("secrets",): cluster.secrets, ("engine",): cluster.engine, **_section("ray", cluster.ray)}
     for number, model in enumerate(cluster.serve):

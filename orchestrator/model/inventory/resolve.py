@@ -48,7 +48,7 @@ def joining(inventory: Inventory, name: str, host: str, user: str | None, port: 
 def _image(written: str | Image) -> dict[str, Any]:
     if isinstance(written, str):
         return {"image": written}
-    return {"image": written.from_} | ({"build_on": written.build_on} if written.build_on else {})
+    return {"image": written.from_} | ({"get_on": written.get_on} if written.get_on else {})
 
 
 def _nodes(inventory: Inventory) -> Iterator[Node]:

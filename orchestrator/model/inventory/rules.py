@@ -13,6 +13,7 @@ from orchestrator.model.cluster import (
     Auth,
     Cluster,
     Engine,
+    GetOn,
     Node,
     Ports,
     Role,
@@ -20,7 +21,7 @@ from orchestrator.model.cluster import (
 )
 from orchestrator.model.inventory import addresses, arguments
 from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
-from orchestrator.model.inventory.models import Host, Inventory, Machine
+from orchestrator.model.inventory.models import Host, Image, Inventory, Machine
 from orchestrator.model.inventory.ranges import count, is_range
 from orchestrator.model.inventory.values import HIGHEST_PORT
 from orchestrator.model.select import RESERVED, NoMatch, select
@@ -57,6 +58,7 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
         yield from _check_host(path, host, inventory)
     yield from _check_names_and_ips(hosts, machines)
     yield from _check_local(hosts)
+    yield from _check_image(inventory)
     yield from _check_ports(inventory)
     yield from _check_secrets(inventory, hosts)
     yield from _check_models(inventory, machines)
@@ -124,6 +126,14 @@ def _check_local(hosts: Hosts) -> Iterator[Fault]:
         if hosts[path].ssh:
             message = "this host is this machine, reached without SSH; remove it"
             yield Fault((*path, "ssh"), message, at_key=True)
+
+
+def _check_image(inventory: Inventory) -> Iterator[Fault]:
+    """Docker knows a digest only of what it has pulled; what the head builds has a tag of our own."""
+    image, builds = inventory.image, inventory.ray and inventory.ray.install
+    if isinstance(image, Image) and image.get_on is GetOn.HEAD and "@" in (image.from_ or "") and not builds:
+        message = "a copy of the head's image does not carry its digest: name the image by a tag"
+        yield Fault(("image", "from"), message)
 
 
 def _check_ports(inventory: Inventory) -> Iterator[Fault]:

@@ -6,9 +6,12 @@ import subprocess
 from ends import PIECE, SOURCES, RelayError, end, judge, started
 
 BLOCK = 512
+HISTORY_SECONDS = 20
 
 
-def docker_save(config, _report):
+def docker_save(config, report):
+    if config.get("skip") and config.get("sizes"):
+        report(total=size_above(**config["sizes"]))
     process, words = started(config["command"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         pipe = process.stdout.fileno()
@@ -16,6 +19,19 @@ def docker_save(config, _report):
         judge(words, process.wait())
     finally:
         end(process)
+
+
+def size_above(command, layers, below):
+    """How many bytes the layers have that are to come, by the image's history; 0 where that does not tell."""
+    try:
+        told = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              timeout=HISTORY_SECONDS, check=True).stdout.split()  # fmt: skip
+        sizes = [int(each) for each in reversed(told)]  # the topmost is told first
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 0
+    while 0 in sizes and len(sizes) > layers:
+        sizes.remove(0)  # a line of the recipe that has made no layer
+    return sum(sizes[below:]) if len(sizes) == layers else 0
 
 
 def pieces(pipe):

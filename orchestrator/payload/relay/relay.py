@@ -25,9 +25,11 @@ from ends import CHILDREN, PIECE, SINKS, SOURCES, RelayError, end, report, say, 
 from history import History
 from links import Downstream, Upstream
 
-LIMITS = {"link": 5.0, "still": 30.0, "source": 300.0, "finish": 1800.0}
-"""Seconds: to reach the relay before, for a piece to be taken, for a source to give one, for a sink to end with all."""
+LIMITS = {"link": 5.0, "still": 30.0, "source": 300.0, "finish": 1800.0, "look": 5.0}
+"""Seconds: to reach the relay before, for a piece to be taken, for a source to give one, for a sink that has all to
+end, or since it was last seen to work; and between looks whether it does."""
 
+WORK = 20  # ticks of CPU that nobody has who only waits
 
 ALIVE_SECONDS = 2.0  # between signs of life
 STUCK_SECONDS = 2.0  # of the one behind, from which on it is told
@@ -52,6 +54,7 @@ class Relay:
         sink = config.get("sink")
         self.history = History(config["history"], bool(sink))
         self.sink, self.busy, self.failed = None, None, False
+        self.finishing, self.worked, self.seen, self.look_at = False, 0, 0.0, 0.0
         self.gave = time.monotonic()
         self.waits_for_source = False
         self.began, self.told, self.silent = time.monotonic(), None, 0.0
@@ -105,7 +108,12 @@ class Relay:
                     return
                 self.history.store(offset)
             say("stored", bytes=offset)
-            self.busy = (time.monotonic(), self.limits["finish"], "had all, and did not end within")
+            self.busy = (
+                time.monotonic(),
+                self.limits["finish"],
+                "had all, and was not seen to do anything for",
+            )
+            self.finishing = True
             result = sink.close()
             self.busy = None
             if not self.failed:
@@ -127,11 +135,21 @@ class Relay:
             with contextlib.suppress(Exception):
                 self.sink.abort()
 
+    def see_work(self, now):
+        """A sink that has all may take as long as it works."""
+        worked = self.sink.worked() if hasattr(self.sink, "worked") else self.worked
+        if abs(worked - self.worked) >= WORK:  # less than before, where a process has ended
+            self.worked, self.seen = worked, now
+
     def watch(self):
         """Says how far it is, and what stands still."""
         now, history = time.monotonic(), self.history
-        if self.busy and now - self.busy[0] > self.busy[1]:
-            self.fail(f"{self.busy[2]} {self.busy[1]:g} s", stalled=True)
+        busy = self.busy
+        if self.finishing and busy and now >= self.look_at:
+            self.look_at = now + self.limits["look"]
+            self.see_work(now)
+        if busy and now - max(busy[0], self.seen) > busy[1]:
+            self.fail(f"{busy[2]} {busy[1]:g} s", stalled=True)
         if self.waits_for_source and now - self.gave > self.limits["source"]:
             self.waits_for_source = False
             say("failed", side="source", why=f"gave nothing for {self.limits['source']:g} s")

@@ -1,11 +1,13 @@
 """How hosts come by the image: they pull it, build it, or get it from another; for `up`, `pull` and `image copy`."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
-from orchestrator.model.cluster import BuildOn, Cluster, Node, Pull
+from orchestrator.model.cluster import Cluster, GetOn, Node, Pull
 from orchestrator.plan import docker
 from orchestrator.plan.checks.firewall import accept_rule
+from orchestrator.plan.docker import NOTHING_LEFT_OUT, LeftOut
 from orchestrator.plan.facts.derived_image import builds, outdated
 from orchestrator.plan.facts.host import Facts, HostFacts, ImageLookup, Unreachable
 from orchestrator.plan.facts.image import ImageInfo
@@ -28,7 +30,7 @@ Holdings = Mapping[str, ImageLookup]
 
 def get_image(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Iterator[Phase]:
     """What brings the image to those of `nodes`, all of which have answered, that lack it."""
-    if cluster.ray.install and cluster.build_on is BuildOn.HEAD:
+    if cluster.get_on is GetOn.HEAD:
         yield from _from_head(cluster, facts, nodes)
     elif steps := tuple(step for node in nodes for step in _get(cluster, facts, node)):
         yield Phase(GET_IMAGE, steps, OnFailure.DROP_HOST)
@@ -56,25 +58,24 @@ def _build(cluster: Cluster, node: Node, here: HostFacts) -> Iterator[Run]:
 def _from_head(cluster: Cluster, facts: Facts, nodes: tuple[Node, ...]) -> Iterator[Phase]:
     head, derived = cluster.head, _seen(facts, cluster.head).derived
     always = head in nodes and head.docker.pull is Pull.ALWAYS
-    building = always or _lacks(cluster, head, facts)
-    if building:
-        steps = tuple(_build(cluster, head, _seen(facts, head)))
-        yield Phase(GET_IMAGE, steps, OnFailure.STOP)
+    renewed = always or _lacks(cluster, head, facts)
+    if renewed:
+        yield Phase(GET_IMAGE, tuple(_get(cluster, facts, head)), OnFailure.STOP)
     workers = (node for node in nodes if node is not head)
-    lacking = tuple(node for node in workers if building or _lacks(cluster, node, facts))
+    lacking = tuple(node for node in workers if renewed or _lacks(cluster, node, facts))
     if lacking:
-        size = derived.size if derived and not building else 0
+        size = derived.size if derived and not renewed else 0
         yield copy(docker.image(cluster), head, lacking, size, _below(_seen(facts, head), facts, lacking))
 
 
-def _below(head: HostFacts, facts: Facts, nodes: tuple[Node, ...]) -> tuple[str, ...]:
-    """The files with the layers of the image below, in an archive of what the head builds on it: as all have these."""
+def _below(head: HostFacts, facts: Facts, nodes: tuple[Node, ...]) -> LeftOut:
+    """The layers of the image below, in what the head builds on it: as all have these."""
     if not head.base:
-        return ()
+        return NOTHING_LEFT_OUT
     bases = (_seen(facts, node).base for node in nodes)
     stacks = [base.layers if base and takes_without(base.id, base.driver) else () for base in bases]
     count = min(shared(head.base.layers, (stack,)) for stack in stacks)
-    return docker.layer_files((*head.base.layers, "what is built"), count)
+    return LeftOut((*head.base.layers, "what is built"), count)
 
 
 def _seen(facts: Facts, node: Node) -> HostFacts:
@@ -106,13 +107,13 @@ def copy(
     source: Node,
     targets: tuple[Node, ...],
     size: int,
-    skip: tuple[str, ...] = (),
+    skip: LeftOut = NOTHING_LEFT_OUT,
     *,
     via_laptop: bool = False,
 ) -> Phase:
     """Gives the image of `source` to the others, all at once: from host to host, or each by itself from here.
 
-    `size`: its bytes, 0 if untold; `skip`: files of its archive that hosts which pass it on leave out.
+    `size`: its bytes, 0 if untold; `skip`: its layers that hosts which pass it on leave out.
     """
     feed = Feed(
         source.name,
@@ -133,7 +134,7 @@ def copy(
     return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)
 
 
-def _chain(name: str, source: Node, targets: tuple[Node, ...], skip: tuple[str, ...]) -> tuple[Hop, ...]:
+def _chain(name: str, source: Node, targets: tuple[Node, ...], skip: LeftOut) -> tuple[Hop, ...]:
     """Where all are hosts of the inventory: nobody else has an address at which the others reach it."""
     if any(not (node.ip or node.network) for node in (source, *targets)):
         return ()
@@ -146,10 +147,9 @@ def _rule(nodes: tuple[Node, ...]) -> str:
     return there(accept_rule(nodes, ips, f" -m multiport --dports {format_ports((PORTS,), ':')}"))
 
 
-def skippable(wanted: ImageInfo, stacks: Iterable[tuple[Stack, ...]]) -> tuple[str, ...]:
-    """The files that an archive of the image needs not have, as all of these hosts have the layers in them."""
-    count = min((shared(wanted.layers, each) for each in stacks), default=0)
-    return docker.layer_files(wanted.layers, count)
+def skippable(wanted: ImageInfo, stacks: Iterable[tuple[Stack, ...]]) -> LeftOut:
+    """The layers that an archive of the image needs not have, as all of these hosts have them."""
+    return LeftOut(wanted.layers, min((shared(wanted.layers, each) for each in stacks), default=0))
 
 
 def lacking(candidates: tuple[Node, ...], targets: tuple[Node, ...], holdings: Holdings) -> tuple[Node, ...]:
@@ -217,12 +217,30 @@ def plan_copy(
     going = lacking(candidates, targets, holdings)
     phases: tuple[Phase, ...] = ()
     if going:
-        skip = skippable(wanted, [stacks.get(node.name, ()) for node in going])
         asked = tuple(dict.fromkeys((source, *_reached(targets, holdings))))
-        copied = copy(name, source, going, wanted.size, skip, via_laptop=via_laptop)
-        phases = (copied, *_see(asked, name))
+        copies = _copies(name, source, wanted, going, stacks, via_laptop=via_laptop)
+        phases = (*copies, *_see(asked, name))
     changes = tuple(Change(node.name, f"copy {name} from {source.name}") for node in going)
     return Plan(title, phases, changes, tuple(_unreached(targets, holdings)))
+
+
+def _copies(
+    name: str,
+    source: Node,
+    wanted: ImageInfo,
+    targets: tuple[Node, ...],
+    stacks: Mapping[str, tuple[Stack, ...]],
+    *,
+    via_laptop: bool,
+) -> Iterator[Phase]:
+    """From host to host. From the laptop the first host alone gets it, and is the next ones' source."""
+    if not via_laptop and not (source.ip or source.network):
+        first, *others = targets
+        yield replace(copy(name, source, (first,), wanted.size), on_failure=OnFailure.STOP)
+        source, targets = first, tuple(others)
+    if targets:
+        skip = skippable(wanted, [stacks.get(node.name, ()) for node in targets])
+        yield copy(name, source, targets, wanted.size, skip, via_laptop=via_laptop)
 
 
 def _none(name: str, holding: ImageLookup) -> Problem:

@@ -1,6 +1,7 @@
 """How hosts come by a model that one of them has: what each lacks of it, from host to host."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import docker
@@ -113,7 +114,8 @@ def _copies(
 ) -> Iterator[Phase]:
     """From host to host. From the laptop the first host alone gets it, and is the next one's source."""
     if source.name == docker.LAPTOP and not via_laptop:
-        yield copy(cluster, source, targets[:1], wanted, begin, chained=False)
+        first = copy(cluster, source, targets[:1], wanted, begin, chained=False)
+        yield replace(first, on_failure=OnFailure.STOP)
         if targets[1:]:
             yield copy(cluster, targets[0], targets[1:], wanted, begin, chained=True)
     else:

@@ -107,10 +107,11 @@ def _image(cluster: Cluster, here: HostFacts) -> tuple[object, str] | None:
 
 
 def check_built_images(cluster: Cluster, facts: Facts) -> Findings:
-    """Images with Ray that `up` will replace."""
+    """Images that `up` will replace: those with Ray, and those that are not the head's where they are to be."""
+    what = "its image with Ray" if cluster.ray.install else "its image"
     for node in cluster.nodes:
         if why := outdated(cluster, node, facts):
-            yield warning(node.name, "image", f"its image with Ray is out of date: {why}", ours("up"))
+            yield warning(node.name, "image", f"{what} is out of date: {why}", ours("up"))
 
 
 def check_versions(trials: Mapping[str, Trial | Problem]) -> Findings:

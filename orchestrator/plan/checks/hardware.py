@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from orchestrator.model import gpu_request
 from orchestrator.model.cluster import Accelerator, Cluster, Node, Pull, Rdma
 from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, release, warning
-from orchestrator.plan.facts.derived_image import builds
+from orchestrator.plan.facts.derived_image import builds, from_head
 from orchestrator.plan.facts.docker_engine import Engine, Maker
 from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Hardware, Inspection
@@ -88,7 +88,7 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
     image = f"{cluster.image} with {install}" if install else cluster.image
     if facts.image_id:
         yield ok(node.name, "image", f"{image} is there ({facts.image_id.removeprefix('sha256:')[:12]})")
-    elif install:
+    elif install or from_head(cluster, node):
         will = "build it" if builds(cluster, node) else f"copy it from {cluster.head.name}"
         text = f"{image} is not there; `up` will {will}, and what is in it cannot be told before"
         yield warning(node.name, "image", text, f"after {ours('up')}, {ours('check')} tells more")

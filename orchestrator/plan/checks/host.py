@@ -8,6 +8,7 @@ from orchestrator.plan.checks.finding import GIB, Findings, failure, gib, ok, qu
 from orchestrator.plan.docker.run import device_files, size
 from orchestrator.plan.facts.address import NodeAddress, node_address
 from orchestrator.plan.facts.containers import STRAY, container_of, orphan_containers, running_container
+from orchestrator.plan.facts.derived_image import from_head
 from orchestrator.plan.facts.host import HostFacts, Machine, Unreachable, answered, missing_folder
 from orchestrator.plan.facts.networks import beside
 from orchestrator.plan.problem import Problem
@@ -54,7 +55,7 @@ def check_startable(cluster: Cluster, node: Node, facts: HostFacts) -> Findings:
             failure if container.running else warning
         )  # one that runs has the host's address in Ray already
         yield level(node.name, "containers", f"{container.name} {STRAY}", PRUNE)
-    has_image = facts.image_id or (cluster.ray.install and (facts.base or node is not cluster.head))
+    has_image = facts.image_id or facts.base or from_head(cluster, node)
     if node.docker.pull is Pull.NEVER and not has_image:
         text = f"image {cluster.image} is not on this host, and `docker.pull` is never"
         fix = f"bring the image there, or {change('docker.pull', 'missing')}"

@@ -1,6 +1,6 @@
 """Docker's command lines. Nothing else builds one; `plan` and `remote` call them as `docker.…`."""
 
-from orchestrator.plan.docker.archive import layer_files
+from orchestrator.plan.docker.archive import NOTHING_LEFT_OUT, LeftOut, layer_files
 from orchestrator.plan.docker.containers import (
     REMOVE_SECONDS,
     absent,

@@ -3,12 +3,28 @@
 import hashlib
 import json
 
+from orchestrator.frozen import dataclass
+
 SHA256 = "sha256:"
 EMPTY_CONFIG = (
     '{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,'
     '"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":null,"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,'
     '"OnBuild":null,"Labels":null}'
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The lowest `count` of an image's layers, which an archive of it need not have."""
+
+    layers: tuple[str, ...] = ()
+    count: int = 0
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+NOTHING_LEFT_OUT = LeftOut()
 
 
 def layer_files(layers: tuple[str, ...], count: int) -> tuple[str, ...]:

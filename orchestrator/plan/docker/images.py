@@ -9,6 +9,7 @@ from orchestrator import payload
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan import scripts
 from orchestrator.plan.command import Command
+from orchestrator.plan.docker.archive import NOTHING_LEFT_OUT, LeftOut, layer_files
 from orchestrator.plan.docker.inside import python
 from orchestrator.plan.facts.image import BASE_LABEL
 from orchestrator.plan.progress import Progress, Unit
@@ -72,9 +73,15 @@ def load(node: Node, name: str) -> Command:
     return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS), name)
 
 
-def save_relayed(node: Node, name: str, skip: tuple[str, ...] = ()) -> Hop:
-    """The host whose image the others are to have. `skip`: the files of the archive that all of them have."""
-    source = {"kind": "docker save", "command": list(save(node, name).argv), "skip": list(skip)}
+def save_relayed(node: Node, name: str, skip: LeftOut = NOTHING_LEFT_OUT) -> Hop:
+    """The host whose image the others are to have. `skip`: the layers that all of them have."""
+    history = (*node.docker.command, "history", "--human=false", "--format", "{{.Size}}", name)
+    source = {
+        "kind": "docker save",
+        "command": list(save(node, name).argv),
+        "skip": list(layer_files(skip.layers, skip.count)),
+        "sizes": {"command": list(history), "layers": len(skip.layers), "below": skip.count},
+    }
     return replace(_hop(node), source=source)
 
 

@@ -25,8 +25,8 @@ LAPTOP = "laptop"
 
 
 def models(cluster: Cluster, node: Node, act: str, names: tuple[str, ...]) -> Command:
-    """Has `payload/models.py` do `act` with these models, or with all; `facts.models` reads what it says."""
-    return _program(cluster, node, "models", act, names)
+    """Has `payload/models/manage.py` do `act` with these models, or with all; `facts.models` reads what it says."""
+    return _program(cluster, node, "models/manage", act, names)
 
 
 def pull_model(
@@ -34,29 +34,29 @@ def pull_model(
 ) -> Command:
     """Downloads a model by the library of the image; the token travels on standard input."""
     told = {"model": model, "revision": revision, "all": everything}
-    command = _program(cluster, node, "model_pull", "pull", told)
+    command = _program(cluster, node, "models/pull", "pull", told)
     return replace(command, stdin=(*((token,) if token else ()), "\n"))
 
 
 def list_model(cluster: Cluster, node: Node, model: str, revision: str) -> Command:
     """Tells what a model's revision consists of there; `facts.models` reads it."""
-    return _program(cluster, node, "model_stream", "list", {"model": model, "revision": revision})
+    return _program(cluster, node, "models/stream", "list", {"model": model, "revision": revision})
 
 
 def model_holding(cluster: Cluster, node: Node, wanted: CopyList) -> Command:
     """Tells what of it is there."""
-    return _program(cluster, node, "model_stream", "holding", _packed(wanted.json()))
+    return _program(cluster, node, "models/stream", "holding", _packed(wanted.json()))
 
 
 def send_model(cluster: Cluster, node: Node, wanted: CopyList, begin: Mapping[int, int]) -> Command:
     """Prints files as a stream. `begin`: from which byte on, by their numbers."""
     told = {"list": wanted.json(), "begin": begin}
-    return _program(cluster, node, "model_stream", "send", _packed(told))
+    return _program(cluster, node, "models/stream", "send", _packed(told))
 
 
 def receive_model(cluster: Cluster, node: Node, wanted: CopyList) -> Command:
     """Makes files of such a stream."""
-    return _program(cluster, node, "model_stream", "receive", _packed(wanted.json()))
+    return _program(cluster, node, "models/stream", "receive", _packed(wanted.json()))
 
 
 def model_hops(

@@ -1,21 +1,32 @@
-"""Images with `ray.install`: who builds one, and whether what a host has is still good."""
+"""Images that hosts get by themselves or from the head: who builds one, and whether what a host has is still good."""
 
-from orchestrator.model.cluster import BuildOn, Cluster, Node
+from orchestrator.model.cluster import Cluster, GetOn, Node
 from orchestrator.plan.facts.host import Facts, HostFacts
 
 
 def builds(cluster: Cluster, node: Node) -> bool:
     """Whether it is this node that adds `ray.install` to the image it runs."""
-    return bool(cluster.ray.install) and (cluster.build_on is BuildOn.EACH or node is cluster.head)
+    return bool(cluster.ray.install) and (cluster.get_on is GetOn.EACH or node is cluster.head)
+
+
+def from_head(cluster: Cluster, node: Node) -> bool:
+    """Whether the node neither pulls nor builds its image, but gets the head's."""
+    return cluster.get_on is GetOn.HEAD and node is not cluster.head
 
 
 def outdated(cluster: Cluster, node: Node, facts: Facts) -> str:
-    """Why a new image is needed where there is one with `ray.install`; empty where it is good, or there is none.
+    """Why a new image is needed where there is one; empty where it is good, or there is none.
 
     Images that hosts have built from the same one are as good as the same; a copy is good while the head has it.
     """
     here, head = facts[node.name], facts[cluster.head.name]
-    if not isinstance(here, HostFacts) or not isinstance(head, HostFacts) or not here.derived:
+    if not isinstance(here, HostFacts) or not isinstance(head, HostFacts):
+        return ""
+    if not cluster.ray.install:
+        ours, heads = here.image_layers, head.image_layers
+        is_other = from_head(cluster, node) and ours and heads and ours != heads
+        return f"{cluster.head.name} has another image" if is_other else ""
+    if not here.derived:
         return ""
     if node is not cluster.head and head.derived and here.derived.is_same(head.derived):
         return ""

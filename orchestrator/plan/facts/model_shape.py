@@ -138,7 +138,7 @@ class Gpu:
 
 
 def parse_shape(told: Any) -> Shape | None:
-    """What `payload/model_shape.py` tells; None where that is no shape that is known.
+    """What `payload/models/shape.py` tells; None where that is no shape that is known.
 
     Configurations come from anybody.
     """

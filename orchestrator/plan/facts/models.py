@@ -269,6 +269,12 @@ def parse_holding(stdout: str, stderr: str, wanted: CopyList) -> Holding | Unrea
         return Unreachable(f"its answer about models cannot be read: {error!r}", detail=stdout[-1000:])
 
 
+def parse_hub(stdout: str, _stderr: str) -> str:
+    """The answer of `hub`: why it is not reached; empty where it answers, or nobody can say."""
+    told = last_answer(stdout)
+    return str(told.get("hub") or "") if told else ""
+
+
 def how_far(lines: Sequence[str]) -> Progress | None:
     """What the last line says of how far it is."""
     told = last_answer(lines[-1]) if lines else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
+from types import MappingProxyType
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
@@ -26,13 +27,15 @@ KNOWN_FORMATS = ("auto", "safetensors", "hf")
 class Presence:
     """`offline`: whether every host has all of it, the same, so that vLLM need not ask the hub.
 
-    `lacking`: the hosts that lack something that they can download; `refusals`: something that they cannot. `shape`:
-    the model's, where a host has its configuration; `gpus`: of each host, the one with the least memory.
+    `lacking`: the hosts that lack something that they can download, or have another revision; `refusals`: those that
+    lack something that they cannot. `downloading`: who would ask the hub for what another host has. `shape`: the
+    model's, where a host has its configuration; `gpus`: of each host, the one with the least memory.
     """
 
     offline: bool = False
     lacking: tuple[HostProblem, ...] = ()
     refusals: tuple[HostProblem, ...] = ()
+    downloading: tuple[str, ...] = ()
     shape: Shape | None = None
     gpus: Mapping[str, Gpu] = field(default_factory=dict)
 
@@ -58,8 +61,10 @@ def is_looked_at(model: Model) -> bool:
     )
 
 
-def presence(model: Model, caches: Mapping[str, Lookup]) -> Presence:
-    """What the hosts have of the model; hosts whose caches are not known say nothing."""
+def presence(
+    model: Model, caches: Mapping[str, Lookup], no_hub: Mapping[str, str] = MappingProxyType({})
+) -> Presence:
+    """What hosts have of the model; where a cache is not known, nothing. `no_hub`: why some do not reach the hub."""
     if not is_looked_at(model):
         return NOT_LOOKED_AT
     known = {host: each for host, each in caches.items() if isinstance(each, ModelCache)}
@@ -69,18 +74,24 @@ def presence(model: Model, caches: Mapping[str, Lookup]) -> Presence:
     }
     whole = {host: each for host, each in found.items() if each and not each.lacks}
     source = next(iter(whole), "")
-    told = tuple(_lacking(model.name, found, source))
+    told = tuple(_lacking(model.name, found, source, no_hub))
     told_of = ((host, each) for host, each in (*whole.items(), *found.items()) if each)
     shapes = [shape for host, each in told_of if (shape := known[host].shapes.get((model.name, each.commit)))]
     shape = max(shapes, key=lambda shape: bool(shape.weights.layers), default=None)
     gpus = {host: min(each.gpus, key=lambda gpu: gpu.memory) for host, each in known.items() if each.gpus}
     if model.name.startswith("/"):
         return Presence(refusals=told, shape=shape, gpus=gpus)
+    # Where nobody has it, it may be something else than is thought here; and what names another repository, or needs no
+    # tokenizer, may make do without what is missing.
+    sure = bool(source) and not any(each in given for each in (*FURTHER, "--skip-tokenizer-init"))
+    refusals = tuple(each for each in told if sure and each.host in no_hub)
+    downloading = tuple(each.host for each in told) if sure else ()
+    told = tuple(each for each in told if each not in refusals)
     same = len({each.commit for each in whole.values()}) == 1
     unlike = tuple(_unlike(model.name, whole)) if whole and not same else ()
     fit = all(each.offline for each in whole.values()) and not any(each in given for each in FURTHER)
     offline = bool(whole) and len(whole) == len(caches) and same and fit
-    return Presence(offline, (*told, *unlike), shape=shape, gpus=gpus)
+    return Presence(offline, (*told, *unlike), refusals, downloading, shape=shape, gpus=gpus)
 
 
 def revision_of(model: Model) -> str:
@@ -114,22 +125,28 @@ def _revision(name: str, wanted: str, cache: ModelCache) -> Revision | None:
     return None
 
 
-def _lacking(name: str, found: Mapping[str, Revision | None], source: str) -> Iterator[HostProblem]:
-    bring = ours("model copy", "--from", source, name) if source else ours("model pull", name)
-    itself = "" if name.startswith("/") else ", and each host downloads that by itself"
+def _lacking(
+    name: str, found: Mapping[str, Revision | None], source: str, no_hub: Mapping[str, str]
+) -> Iterator[HostProblem]:
+    fix = _fix(name, source)
     for host, each in found.items():
+        itself = "" if name.startswith("/") else ", and each host downloads that by itself"
+        if host in no_hub:
+            itself = f", and does not reach the hub: {no_hub[host]}"
         if each is None:
-            yield HostProblem(host, Problem(f"has nothing of {name}{itself}", _fix(name, bring, source)))
+            yield HostProblem(host, Problem(f"has nothing of {name}{itself}", fix))
         elif each.lacks:
             much = f" ({size(each.missing)})" if each.missing else ""
             count = f"{len(each.lacks)} of {plural(each.of, 'file')}{much} of {name}"
-            yield HostProblem(host, Problem(f"lacks {count}{itself}", _fix(name, bring, source)))
+            yield HostProblem(host, Problem(f"lacks {count}{itself}", fix))
 
 
-def _fix(name: str, bring: str, source: str) -> str:
-    if name.startswith("/") and not source:
+def _fix(name: str, source: str) -> str:
+    if source:
+        return f"{ours('model copy', '--from', source, name)} brings it there"
+    if name.startswith("/"):
         return "bring that folder to a host first, and mount it: `docker: {args: [-v, …]}`"
-    return f"{bring} brings it there" if source else f"{bring} downloads it once, for all"
+    return f"{ours('model pull', name)} downloads it once, for all"
 
 
 def _unlike(name: str, whole: Mapping[str, Revision]) -> Iterator[HostProblem]:

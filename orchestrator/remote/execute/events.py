@@ -93,7 +93,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step and how it ended, after `seconds`."""
+    """A step and how it ended, after `seconds`. `far`: what was told last of its progress."""
 
     phase: str
     step: Step
@@ -101,6 +101,7 @@ class StepEnded:
     seconds: float = 0.0
     output: Output | None = None
     failure: Failure | None = None
+    far: Progress | None = None
 
 
 Happening = (

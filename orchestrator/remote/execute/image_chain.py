@@ -23,6 +23,7 @@ class ImageChain:
         self._feed, self._hosts, self._going, self._tell, self._cancel = feed, hosts, going, tell, cancel
         self._steps, self._rates = dict[str, Run](), {host: Rate() for host in going}
         self._outcomes = dict[str, Outcome]()
+        self._size = 0 if feed.partial else feed.size  # of all that is to come, 0 if untold
         self._decided = Event()
         self._stream: ImageStream | None = None
         self._thread = Thread(target=self._flow, name="chain", daemon=True)
@@ -73,11 +74,6 @@ class ImageChain:
             self._stream = ImageStream(self._feed, via, hosts, self._tell, self._cancel, self._hosts.timeouts)
             self._stream.__enter__()
 
-    @property
-    def _size(self) -> int:
-        """Of all that is to come, 0 if untold."""
-        return 0 if self._feed.partial else self._feed.size
-
     def moved(self, host: str, came: int) -> None:
         if step := self._steps.get(host):
             self._tell(StepAdvanced(step, Progress(came, self._size, self._rates[host].at(came))))
@@ -87,8 +83,9 @@ class ImageChain:
         if step := self._steps.get(host):
             self._tell(StepWaits(step, f"all {size(came)} are there, and {self._feed.ending}"))
 
-    def told(self, host: str, facts: dict[str, Any]) -> None:
-        """Docker's commands report nothing."""
+    def told(self, _host: str, facts: dict[str, Any]) -> None:
+        """What is left of an image of which the hosts have some layers."""
+        self._size = int(facts.get("total") or 0) or self._size
 
     def noted(self, host: str, what: str, server: str = "") -> None:
         self._tell(Noted(host, what, self._feed.if_apart if server else "", server))

@@ -1,6 +1,7 @@
 """Executes a plan and reports what became of each step. The only place where a step becomes an effect."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from orchestrator.frozen import dataclass
 from orchestrator.plan.problem import Problem, exited
+from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
 from orchestrator.remote.execute import events
 from orchestrator.remote.execute.command import follow, run, with_timeout
-from orchestrator.remote.execute.events import Report, Status, StepEnded, Tell
+from orchestrator.remote.execute.events import Happening, Report, Status, StepAdvanced, StepEnded, Tell
 from orchestrator.remote.execute.image_stream import ImageStream
 from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
@@ -61,14 +63,21 @@ def _carry_out(
     phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
 ) -> tuple[list[StepEnded], str]:
     """How the phase's steps ended, and the last line of its watch."""
+    far = dict[int, Progress]()
+
+    def hear(happening: Happening) -> None:
+        if isinstance(happening, StepAdvanced):
+            far[id(happening.step)] = happening.far
+        tell(happening)
+
     tell(events.PhaseBegan(phase))
     going = {host: steps for host, steps in phase.lanes().items() if host not in out}
     with (
         _Watching(phase.watch, hosts) as watching,
-        _stream(phase, hosts, frozenset(going), tell, cancel) as feeding,
+        _stream(phase, hosts, frozenset(going), hear, cancel) as feeding,
         ThreadPoolExecutor(max(1, len(going))) as pool,
     ):
-        lane = _Lane(phase, hosts, tell, cancel, watching, feeding)
+        lane = _Lane(phase, hosts, hear, cancel, watching, far, feeding)
         ended = list(chain.from_iterable(pool.map(lane.run, going.values())))
         if phase.watch:
             ended = list(pool.map(lane.confirm, ended))
@@ -143,6 +152,7 @@ class _Lane:
     tell: Tell
     cancel: Event
     watching: _Watching
+    far: Mapping[int, Progress]
     feeding: "ImageStream | ImageChain | None" = None
 
     def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
@@ -172,7 +182,8 @@ class _Lane:
         got = self._do(step, self.hosts[step.host])
         status, output = (Status.FAILED, None) if isinstance(got, Failure) else (Status.OK, got)
         failure = got if isinstance(got, Failure) else None
-        ended = StepEnded(self.phase.title, step, status, time.monotonic() - began, output, failure)
+        seconds, far = time.monotonic() - began, self.far.get(id(step))
+        ended = StepEnded(self.phase.title, step, status, seconds, output, failure, far)
         self.tell(ended)
         return ended
 

@@ -8,7 +8,7 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.cluster import Cluster, Model, Node
 from orchestrator.plan import docker
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts.host import Unreachable
@@ -21,9 +21,11 @@ from orchestrator.plan.facts.models import (
     parse_cache,
     parse_copy_list,
     parse_holding,
+    parse_hub,
     parse_verified,
 )
 from orchestrator.plan.problem import Problem
+from orchestrator.plan.serving.presence import Presence, presence
 from orchestrator.plan.steps import OnFailure, Phase, Run
 from orchestrator.remote.execute.command import with_timeout
 from orchestrator.remote.execute.events import PhaseBegan, Status, StepAdvanced, StepBegan, StepEnded, Tell
@@ -51,6 +53,25 @@ def look_at_models(
         return _ask(docker.models(cluster, node, act, names), node, fleet, cancel, parse_cache)
 
     return ask_all(nodes, ask, tell, "Look at the models", "inspecting")
+
+
+def look_at_presence(
+    cluster: Cluster, nodes: tuple[Node, ...], model: Model, fleet: Fleet, tell: Tell, cancel: Event
+) -> Presence:
+    """What the nodes have of the model that they are to serve, and whether the hub answers those that lack some."""
+
+    def ask(node: Node) -> str | Unreachable:
+        return _ask(docker.models(cluster, node, "hub", ()), node, fleet, cancel, parse_hub)
+
+    caches = look_at_models(cluster, nodes, (model.name,), fleet, tell, cancel, fit=True)
+    found = presence(model, caches)
+    asked = tuple(node for node in nodes if node.name in found.downloading)
+    if not asked:
+        return found
+    answers = ask_all(asked, ask, tell, "Look for the hub", "asking")
+    return presence(
+        model, caches, {host: why for host, why in answers.items() if why and isinstance(why, str)}
+    )
 
 
 def list_model(

@@ -18,6 +18,7 @@ from orchestrator.plan.checks.entrypoint import is_to_be_tried
 from orchestrator.plan.command import Command
 from orchestrator.plan.facts import inspection, probe
 from orchestrator.plan.facts.address import NodeAddress, places
+from orchestrator.plan.facts.derived_image import from_head
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.facts.inspection import Inspection
 from orchestrator.plan.facts.probe import Link, Trial
@@ -102,7 +103,12 @@ class _Check:
     def inspect(self, host: str) -> Inspection | HostProblem:
         node, facts = self._node(host), self.hosts[host]
         absent = not facts.image_id and not isinstance(facts.docker, Problem)
-        ask_registry = absent and node.docker.pull is not Pull.NEVER and not self.cluster.ray.install
+        ask_registry = (
+            absent
+            and node.docker.pull is not Pull.NEVER
+            and not self.cluster.ray.install
+            and not from_head(self.cluster, node)
+        )
         command = docker.inspect(self.cluster, node, ask_registry=ask_registry)
         got = self.fleet[host].run(command, timeout=self.fleet.timeouts.inspect, cancel=self.cancel)
         found = None if isinstance(got, Failure) else inspection.parse_inspection(got.stdout)

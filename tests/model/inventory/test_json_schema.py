@@ -144,10 +144,10 @@ def test_a_host_needs_an_ip_unless_there_is_a_network() -> None:
     assert complaints(without + "network: 10.0.0.0/24") == []
 
 
-@pytest.mark.parametrize("written", ["vllm:1", "{from: vllm:1}", "{from: vllm:1, build_on: head}"])
+@pytest.mark.parametrize("written", ["vllm:1", "{from: vllm:1}", "{from: vllm:1, get_on: head}"])
 def test_an_editor_knows_both_forms_of_an_image(written: str) -> None:
     assert complaints(known.image(written)) == []
-    assert complaints(known.image("{build_on: head}")) != []
+    assert complaints(known.image("{get_on: head}")) != []
 
 
 def test_defaults_are_those_that_the_descriptions_tell() -> None:

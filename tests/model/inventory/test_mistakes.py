@@ -82,8 +82,10 @@ KEY_CASES = [
         f'f:4:1: zzz: unknown key "zzz"; {TOP_KEYS}',
     ),
     (image("{form: vllm}"), 'f:2:9: image.form: unknown key "form"; did you mean "from"?'),
-    (image("{build_on: head}"), 'f:2:8: image.from: required key "from" is missing'),
-    (LINE_4 + "build_on: head", 'f:4:1: build_on: "build_on" goes under "image"'),
+    (image("{get_on: head}"), 'f:2:8: image.from: required key "from" is missing'),
+    (LINE_4 + "get_on: head", 'f:4:1: get_on: "get_on" goes under "image"'),
+    (LINE_4 + "build_on: head", 'f:4:1: build_on: "build_on" is called "get_on" now, and goes under "image"'),
+    (image("{from: vllm, build_on: head}"), 'f:2:21: image.build_on: "build_on" is called "get_on" now'),
     (LINE_4 + "user: me", 'f:4:1: user: "user" goes under "ssh"'),
     (LINE_4 + "port: 1", 'f:4:1: port: "port" goes under "ssh" or "ray"'),
     (LINE_4 + "ip: 10.0.0.1", 'f:4:1: ip: "ip" belongs to a host; write it under "head" or in "workers"'),
@@ -268,8 +270,8 @@ VALUE_CASES = [
         'f:4:17: ray.num_gpus: should be a whole number of at least 0, not "0.5"',
     ),
     (
-        image("{from: vllm, build_on: hed}"),
-        'f:2:31: image.build_on: should be one of each, head, not "hed"; did you mean "head"?',
+        image("{from: vllm, get_on: hed}"),
+        'f:2:29: image.get_on: should be one of each, head, not "hed"; did you mean "head"?',
     ),
     (
         image("{from: VLLM}"),
@@ -423,6 +425,10 @@ ARGUMENT_CASES = [
 ]
 
 NEIGHBOUR_CASES = [
+    (
+        image(f"{{from: vllm@sha256:{'0' * 64}, get_on: head}}"),
+        "f:2:15: image.from: a copy of the head's image does not carry its digest: name the image by a tag",
+    ),
     (
         LINE_4 + "env: {CUDA_VISIBLE_DEVICES: '0,1'}\nray: {num_gpus: 8}",
         "f:4:29: env.CUDA_VISIBLE_DEVICES: CUDA_VISIBLE_DEVICES leaves 2 GPUs, but ray.num_gpus is 8, "

@@ -8,8 +8,8 @@ from orchestrator.model import cluster as resolved
 from orchestrator.model.cluster import (
     Accelerator,
     Auth,
-    BuildOn,
     Cluster,
+    GetOn,
     HostKeys,
     Node,
     Ports,
@@ -147,13 +147,13 @@ def test_everything_of_the_cluster_reaches_its_hosts() -> None:
 
 
 def test_the_image_may_be_a_map_that_says_where_ray_is_added_to_it() -> None:
-    assert (cluster().image, cluster().build_on) == ("vllm/vllm-openai:v0.17.1", BuildOn.EACH)
-    text = SMALLEST.replace("vllm/vllm-openai:v0.17.1", "{from: vllm:1, build_on: head}")
+    assert (cluster().image, cluster().get_on) == ("vllm/vllm-openai:v0.17.1", GetOn.EACH)
+    text = SMALLEST.replace("vllm/vllm-openai:v0.17.1", "{from: vllm:1, get_on: head}")
     source = from_text(text, "f")
     assert isinstance(source, Source)
     inventory = parse(source)
     assert not isinstance(inventory, InventoryError), inventory.text()
-    assert (resolve(inventory).image, resolve(inventory).build_on) == ("vllm:1", BuildOn.HEAD)
+    assert (resolve(inventory).image, resolve(inventory).get_on) == ("vllm:1", GetOn.HEAD)
 
 
 def test_values_arrive_as_written() -> None:

@@ -37,9 +37,8 @@ class RelayProcess:
         me = authority.identity(name)
         self.name, self.said, self._changed = name, list[dict[str, Any]](), threading.Condition()
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", relay_program("relay/docker_save.py")], stdin=pipe, stdout=pipe
-        )
+        program = relay_program("relay/docker_save.py").replace("DOCKERS = (", "DOCKERS = () and (")
+        self.process = subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe)
         self.tell(
             cert=me.certificate,
             key=me.key,

@@ -53,6 +53,29 @@ def test_all_else_comes_as_it_is(tmp_path: Path, skip: list[str]) -> None:
             assert wanted.read() == got.read()
 
 
+@pytest.mark.parametrize(
+    ("history", "layers", "below", "total"),
+    [
+        ("500 0 300 0 200", 3, 2, 500),
+        ("500 0 300 0 200", 4, 3, 500),
+        ("500 300", 3, 2, 0),
+        ("none", 3, 2, 0),
+    ],
+    ids=["lines without a layer", "a layer of nothing", "untold", "no answer"],
+)
+def test_how_much_will_come_is_told_beforehand(
+    history: str, layers: int, below: int, total: int, tmp_path: Path
+) -> None:
+    saved = archive(tmp_path / "saved", one_layer_tar=b"x")
+    sizes = {"command": ["printf", history.replace(" ", "\n")], "layers": layers, "below": below}
+    config = {"kind": "docker save", "command": ["cat", str(saved)], "skip": ["one/layer.tar"]}
+    with chain(
+        {"source": {**config, "sizes": sizes}}, {"sink": {"kind": "command", "command": ["cat"]}}
+    ) as relays:
+        relays[0].tell(start=True)
+        assert relays[0].wait_for("told")["total"] == total
+
+
 def test_what_is_no_archive_is_said() -> None:
     command = [sys.executable, "-c", "print('x' * 5000)"]
     source = {"source": {"kind": "docker save", "command": command, "skip": ["a"]}}

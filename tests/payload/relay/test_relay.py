@@ -121,6 +121,27 @@ def test_a_sink_that_takes_nothing_leaves_and_holds_up_the_others_no_longer(
         assert relays[2].wait_for("done")["bytes"] == stream.stat().st_size
 
 
+READS_ALL = "import sys, time; sys.stdin.buffer.read(); until = time.monotonic() + 6\n"
+
+
+def test_a_sink_that_has_all_may_take_as_long_as_it_works(stream: Path) -> None:
+    works = [sys.executable, "-c", READS_ALL + "while time.monotonic() < until: pass"]
+    sink = {"sink": {"kind": "command", "command": works}, "limits": {"finish": 3, "look": 0}}
+    with chain(reads(stream), sink) as relays:
+        relays[0].tell(start=True)
+        relays[1].wait_for("done")
+        assert not relays[1].told("failed")
+
+
+def test_a_sink_that_has_all_and_does_nothing_leaves(stream: Path) -> None:
+    sleeps = [sys.executable, "-c", READS_ALL + "time.sleep(60)"]
+    sink = {"sink": {"kind": "command", "command": sleeps}, "limits": {"finish": 2, "look": 0}}
+    with chain(reads(stream), sink) as relays:
+        relays[0].tell(start=True)
+        said = relays[1].wait_for("failed")
+    assert (said["why"], said["stalled"]) == ("had all, and was not seen to do anything for 2 s", True)
+
+
 def test_a_relay_that_stands_still_is_told_of_by_the_one_before_it(stream: Path, tmp_path: Path) -> None:
     quick = {"limits": {"still": 2}}
     with chain(reads(stream) | quick, writes(tmp_path / "1") | quick, writes(tmp_path / "2")) as relays:

@@ -1,16 +1,19 @@
 """Which host's image goes to whom."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.model.cluster import LOCAL
 from orchestrator.plan import docker
 from orchestrator.plan.actions.images import plan_copy
+from orchestrator.plan.docker import LAPTOP
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.image import ImageInfo
 from orchestrator.plan.remedies import not_whole
-from orchestrator.plan.steps import Plan
+from orchestrator.plan.steps import OnFailure, Plan
 from tests.plan.worlds import cluster, outline
 
 DEMO = cluster()
@@ -116,6 +119,23 @@ def test_layers_that_all_who_get_it_have_are_not_sent() -> None:
     one_has_none = plan_copy("x:1", DEMO.nodes, DEMO.nodes, holdings, {"gpu2": stacks["gpu2"]}).phases[0].feed
     assert one_has_none
     assert (one_has_none.partial, one_has_none.chain[0].source["skip"]) == (False, [])
+
+
+def test_from_the_laptop_one_host_gets_it_and_gives_it_to_the_others() -> None:
+    laptop = replace(DEMO.head, name=LAPTOP, host=LOCAL, ip=None)
+    three = ImageInfo("sha256:three", layers=("sha256:a", "sha256:b"), size=10)
+    holdings = {"laptop": three, "gpu1": None, "gpu2": None, "gpu3": None}
+    stacks = {"gpu2": (("sha256:a",),), "gpu3": (("sha256:a",),)}
+    plan = plan_copy("x:1", (laptop,), DEMO.nodes, holdings, stacks)
+    first, second, _ = plan.phases
+    assert first.feed
+    assert second.feed
+    assert (first.feed.host, first.feed.chain, first.on_failure) == (LAPTOP, (), OnFailure.STOP)
+    assert [step.host for step in first.steps] == ["gpu1"]
+    assert [hop.host for hop in second.feed.chain] == ["gpu1", "gpu2", "gpu3"]
+    assert (first.feed.partial, second.feed.partial) == (False, True)
+    star = plan_copy("x:1", (laptop,), DEMO.nodes, holdings, via_laptop=True)
+    assert [len(phase.steps) for phase in star.phases] == [3, 4]
 
 
 def test_it_goes_from_host_to_host_in_the_order_of_the_inventory_unless_the_laptop_is_wanted() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.model.cluster import BuildOn, Cluster, Docker, Pull, Ray
+from orchestrator.model.cluster import Cluster, Docker, GetOn, Pull, Ray
 from orchestrator.plan import docker
 from orchestrator.plan.actions.images import get_image, outdated
 from orchestrator.plan.actions.restart import plan_restart
@@ -17,7 +17,8 @@ from tests.plan.machines import Machine
 from tests.plan.worlds import SEALED, bare, cluster, node, outline, standing, with_host
 
 EACH = cluster(ray=Ray(install="ray==2.56.*"))
-HEAD = replace(EACH, build_on=BuildOn.HEAD)
+HEAD = replace(EACH, get_on=GetOn.HEAD)
+PLAIN = cluster(get_on=GetOn.HEAD)
 NAME = docker.image(EACH)
 BASE, MOVED = ImageInfo("sha256:base"), ImageInfo("sha256:moved")
 HEADS = ImageInfo("sha256:heads", size=10, built_from=BASE.id)
@@ -86,6 +87,39 @@ def test_an_image_that_the_head_has_is_only_copied_to_those_that_lack_it() -> No
     assert outline(Plan("", (copy,))) == [("Copy the image", [f"gpu3: {COPY}"])]
     assert copy.feed
     assert copy.feed.size == 10
+
+
+def plain(*layers: tuple[str, ...]) -> Facts:
+    """The hosts without a container, each with an image of these layers; with none, without."""
+    facts = bare(PLAIN)
+    for each, found in zip(PLAIN.nodes, layers, strict=True):
+        facts = with_host(facts, each.name, image_id="".join(found), image_layers=found)
+    return facts
+
+
+def test_an_image_that_is_only_pulled_is_pulled_by_the_head_alone_and_given_to_the_others() -> None:
+    load = f"load {PLAIN.image} from gpu1"
+    assert planned(PLAIN, plain((), (), ())) == [
+        ("Get the image", [f"gpu1: pull {PLAIN.image}"]),
+        ("Copy the image", [f"gpu2: {load}", f"gpu3: {load}"]),
+    ]
+    assert planned(PLAIN, plain(("a",), ("a",), ())) == [("Copy the image", [f"gpu3: {load}"])]
+    assert planned(PLAIN, plain(("a",), ("a",), ("a",))) == []
+
+
+def test_a_worker_with_another_image_of_that_name_gets_the_heads() -> None:
+    facts = plain(("a",), ("b",), ("a",))
+    assert [outdated(PLAIN, each, facts) for each in PLAIN.nodes] == ["", "gpu1 has another image", ""]
+    assert planned(PLAIN, facts) == [("Copy the image", [f"gpu2: load {PLAIN.image} from gpu1"])]
+    assert outdated(replace(PLAIN, get_on=GetOn.EACH), PLAIN.workers[0], facts) == ""
+
+
+def test_pull_always_is_the_heads_alone_and_gives_what_it_has_then() -> None:
+    always = replace(PLAIN, head=node(1, docker=Docker(pull=Pull.ALWAYS)))
+    assert [title for title, _ in planned(always, plain(("a",), ("a",), ("a",)))] == [
+        "Get the image",
+        "Copy the image",
+    ]
 
 
 @pytest.mark.parametrize(

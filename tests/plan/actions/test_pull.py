@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.model.cluster import BuildOn, Docker, Pull, Ray
+from orchestrator.model.cluster import Docker, GetOn, Pull, Ray
 from orchestrator.plan import docker, scripts
 from orchestrator.plan.actions.images import plan_pull
 from orchestrator.plan.facts.host import Unreachable
@@ -153,7 +153,7 @@ def test_an_image_that_lacks_ray_gets_it() -> None:
 
 
 def test_where_the_head_builds_it_the_others_only_pull() -> None:
-    demo = cluster(workers=1, ray=Ray(install="ray==2.56.*"), build_on=BuildOn.HEAD)
+    demo = cluster(workers=1, ray=Ray(install="ray==2.56.*"), get_on=GetOn.HEAD)
     assert outline(plan_pull(demo, demo.nodes, {"gpu1": None, "gpu2": None}))[0] == (
         "Get the image",
         [f"gpu1: pull {IMAGE}", "gpu1: add ray==2.56.* to the image", f"gpu2: pull {IMAGE}"],

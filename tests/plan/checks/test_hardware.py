@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, BuildOn, Docker, Pull, Ray, Rdma
+from orchestrator.model.cluster import Accelerator, Docker, GetOn, Pull, Ray, Rdma
 from orchestrator.plan.checks.hardware import BY_DEVICE, BY_RUNTIME, SET_CDI, check_hardware
 from orchestrator.plan.facts.docker_engine import Maker
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
@@ -145,7 +145,7 @@ def test_an_image_that_ray_is_added_to_is_spoken_of_as_such(there: bool) -> None
 
 
 def test_an_image_that_the_head_builds_is_copied_from_it() -> None:
-    of = cluster(workers=1, ray=Ray(install="ray==2.56.0"), build_on=BuildOn.HEAD)
+    of = cluster(workers=1, ray=Ray(install="ray==2.56.0"), get_on=GetOn.HEAD)
     (worker,) = of.workers
     found = check_hardware(of, worker, bare_host(worker, image_id=""), hardware(nvidia_cards=0))
     (only,) = (each for each in found if each.topic == "image")

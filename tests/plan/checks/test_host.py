@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.cluster import Accelerator, Cluster, Docker, Ports, Pull, Ray
+from orchestrator.model.cluster import Accelerator, Cluster, Docker, GetOn, Ports, Pull, Ray
 from orchestrator.plan.checks import quick
 from orchestrator.plan.checks.host import check_reachable, check_startable
 from orchestrator.plan.facts.host import Address, Listener, Neighbour, Unreachable
@@ -147,15 +147,17 @@ def test_an_image_that_is_absent_and_never_pulled() -> None:
     assert found(ALONE, image_id="") == []
 
 
-def test_the_head_alone_needs_an_image_that_ray_is_added_to() -> None:
+def test_who_builds_needs_an_image_that_ray_is_added_to() -> None:
     never = replace(head(docker=Docker(pull=Pull.NEVER)), ray=Ray(install="ray[default]==2.56.*"))
     assert [each[1] for each in found(never, image_id="")] == [
         "image vllm/vllm-openai:v0.17.1 is not on this host, and `docker.pull` is never"
     ]
     assert found(never, image_id="", base=ImageInfo("sha256:base")) == []
-    of = cluster(workers=1, ray=Ray(install="ray==2.56.0"))
+    of = cluster(workers=1, ray=Ray(install="ray==2.56.0"), get_on=GetOn.HEAD)
     worker = replace(of.workers[0], docker=Docker(pull=Pull.NEVER))
-    assert list(check_startable(of, worker, bare_host(worker, image_id="", listeners=()))) == []
+    facts = bare_host(worker, image_id="", listeners=())
+    assert list(check_startable(of, worker, facts)) == []
+    assert len([*check_startable(replace(of, get_on=GetOn.EACH), worker, facts)]) == 1
 
 
 HELD = f"stop it, or choose another {where('ray.port')}"

@@ -10,7 +10,7 @@ from tests.payload.programs import loaded
 GIB = 1 << 30
 H100, H200 = Gpu("NVIDIA H100 80GB HBM3", 81559 << 20), Gpu("NVIDIA H200", 143771 << 20)
 A100, RTX4090 = Gpu("NVIDIA A100-SXM4-80GB", 81920 << 20), Gpu("NVIDIA GeForce RTX 4090", 24564 << 20)
-MODELS = loaded("models")
+MODELS = loaded("models/manage")
 BYTES = {"BF16": 2, "F16": 2, "F32": 4, "U8": 1, "F8_E4M3": 1}
 
 LLAMA_8B: dict[str, Any] = {

@@ -61,6 +61,37 @@ def test_where_nobody_has_it_it_can_be_downloaded_once() -> None:
     assert fix == "`raycluster model pull org/tiny` downloads it once, for all"
 
 
+SILENT = "https://huggingface.co: timed out"
+
+
+def test_who_lacks_something_that_another_has_and_does_not_reach_the_hub_is_refused_at_once() -> None:
+    there = {"gpu1": cache(), "gpu2": cache("x"), "gpu3": NOTHING}
+    assert presence(MODEL, there).downloading == ("gpu2", "gpu3")
+    found = presence(MODEL, there, {"gpu3": SILENT})
+    assert [each.host for each in found.lacking] == ["gpu2"]
+    (refused,) = found.refusals
+    why = f"has nothing of org/tiny, and does not reach the hub: {SILENT}"
+    fix = "`raycluster model copy --from gpu1 org/tiny` brings it there"
+    assert (refused.host, refused.problem.text, plainly(refused.problem.fix)) == ("gpu3", why, fix)
+
+
+@pytest.mark.parametrize(
+    ("args", "there"),
+    [
+        ((), {"gpu1": NOTHING, "gpu2": NOTHING}),
+        (("--tokenizer", "other/repo"), {"gpu1": cache(), "gpu2": cache("tokenizer.json")}),
+        (("--skip-tokenizer-init",), {"gpu1": cache(), "gpu2": cache("tokenizer.json")}),
+    ],
+    ids=["nobody has it", "another repository", "no tokenizer"],
+)
+def test_where_what_is_missing_may_not_be_needed_nobody_is_refused(
+    args: tuple[str, ...], there: dict[str, ModelCache]
+) -> None:
+    found = presence(Model(NAME, args), there, {"gpu2": SILENT})
+    assert (found.refusals, found.downloading) == ((), ())
+    assert found.lacking
+
+
 def test_another_revision_is_told_and_not_served_offline() -> None:
     found = presence(MODEL, {"gpu1": cache(), "gpu2": cache(commit="b" * 40)})
     assert not found.offline

@@ -4,14 +4,17 @@ import fcntl
 import json
 import os
 import shutil
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Run
-from .model_layouts import LAYOUTS, Repo, copied, plain, safetensors, shared, tiny, with_tree
-from .programs import loaded
+from tests.lab.hub import Hub
+from tests.payload.models.conftest import Run
+from tests.payload.models.layouts import LAYOUTS, Repo, copied, plain, safetensors, shared, tiny, with_tree
+from tests.payload.programs import loaded
 
 SHARD = "model-00001-of-00002.safetensors"
 
@@ -168,7 +171,7 @@ def test_a_hub_that_leads_out_of_the_mount_is_a_trouble(hub: Path, run: Run) -> 
 
 
 def test_the_cache_is_where_the_library_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = loaded("models").hub_folder
+    where = loaded("models/manage").hub_folder
     monkeypatch.setenv("HOME", "/root")
     assert where({}) == "/root/.cache/huggingface/hub"
     assert where({"XDG_CACHE_HOME": "/c"}) == "/c/huggingface/hub"
@@ -295,7 +298,7 @@ def test_a_model_that_is_downloaded_at_this_moment_is_not_removed(hub: Path, run
 
 def test_a_model_that_is_served_is_not_removed(hub: Path, run: Run, tmp_path: Path) -> None:
     plain(hub, tiny())
-    served = run.__closure__ and loaded("models")
+    served = run.__closure__ and loaded("models/manage")
     assert served
     (tmp_path / "spec.json").write_text('{"model": "org/tiny", "args": []}')
     (tmp_path / "state.json").write_text('{"is": "answering", "answered": true}')
@@ -326,3 +329,44 @@ def test_what_lies_in_the_cache_may_be_anything(hub: Path, run: Run) -> None:
     told = {each["commit"]: each for each in model["revisions"]}
     assert told[repo.commit]["bad"] == {"bad.safetensors": "short", "circle": "unreadable"}
     assert run("verify")["verified"]
+
+
+@pytest.fixture
+def asking(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """What is told of a hub at an address of this machine, or with other settings."""
+    for name in (
+        "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+    def ask(**settings: str) -> Any:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        return run("hub")["hub"]
+
+    return ask
+
+
+def test_a_hub_that_answers_anything_is_reached(asking: Callable[..., Any]) -> None:
+    hub = Hub("127.0.0.1", 0, "localhost")
+    hub.start()
+    assert asking(HF_ENDPOINT=hub.url) == ""
+    hub.stop()
+
+
+def test_a_hub_that_nobody_reaches_is_told_with_the_reason(asking: Callable[..., Any]) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        assert asking(HF_ENDPOINT=url) == f"{url}: Connection refused"
+        assert asking(HF_ENDPOINT=url, ALL_PROXY="socks5://127.0.0.1:1") == ""
+
+
+def test_a_container_that_is_told_not_to_ask_the_hub_does_not_ask_it(asking: Callable[..., Any]) -> None:
+    assert asking(HF_HUB_OFFLINE="true") == "HF_HUB_OFFLINE is set"
+    assert asking(HF_HUB_OFFLINE="0", TRANSFORMERS_OFFLINE="1") == "TRANSFORMERS_OFFLINE is set"

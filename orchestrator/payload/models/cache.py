@@ -1,6 +1,6 @@
 """Cache of models, read as it lies on disk: where it is, and the layouts of huggingface_hub 0.23 to 2.4.
 
-`payload.program` puts this text before that of `models`. It needs no huggingface_hub, whose own scan hides a model
+It needs no huggingface_hub, whose own scan hides a model
 with a single dangling link. https://huggingface.co/docs/huggingface_hub/guides/manage-cache has the layout; what it
 does not say: from 1.22 on `trees/COMMIT.json` lists the files of a commit, and from 1.32 on blobs of a model may
 themselves be links, into `blobs/` of the whole cache.
@@ -19,6 +19,8 @@ UNFINISHED = re.compile(r"\.(incomplete|raycluster-part)$")
 MARGIN = 64 << 20  # bytes to leave free on a disk
 LISTS = ".raycluster"  # in a model's folder: what its commits consist of, as the hub said when it was pulled
 HUB_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+HUB = "https://huggingface.co"
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 HEADER_BYTES = 100 << 20  # no header of safetensors is longer:
 # https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"

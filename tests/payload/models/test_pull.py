@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from .model_layouts import Repo, plain, tiny
-from .programs import loaded
+from tests.payload.models.layouts import Repo, plain, tiny
+from tests.payload.programs import loaded
 
 SHARD = "model-00001-of-00002.safetensors"
 
@@ -36,7 +36,7 @@ class NoRevisionError(NoRepositoryError):
 
 
 class Library:
-    """What `model_pull` asks of huggingface_hub, for one repository. `mishaps`: what befalls the next downloads."""
+    """What `models/pull` asks of huggingface_hub, for one repository. `mishaps`: what befalls the next downloads."""
 
     utils = SimpleNamespace(
         GatedRepoError=GatedError,
@@ -122,7 +122,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Any:
-    made = loaded("model_pull")
+    made = loaded("models/pull")
     made.mount_points = lambda: [str(tmp_path)]
     made.PAUSE = 0
     return made

@@ -6,6 +6,7 @@ python3 -c TEXT verify MODELS    reads every byte, with a line of JSON each seco
                                  standard input
 python3 -c TEXT drop MODELS      the same, and removes what is damaged, to be brought anew
 python3 -c TEXT remove MODELS    removes them, with what nobody else has a link to
+python3 -c TEXT hub []           whether the hub answers whoever downloads a model from here
 
 MODELS: a list as JSON; one with a slash in front is a folder of any kind. Why it cannot be is on standard error, too.
 """
@@ -13,26 +14,29 @@ MODELS: a list as JSON; one with a slash in front is a folder of any kind. Why i
 import json
 import os
 import sys
-import threading
 
-from common import input_ended
-from model_cache import Trouble, checked_hub, folder_of, hub_folder, mount_points, tell
-from model_hashes import judge
-from model_removal import remove, unshared
-from model_shape import gpus, shape_of
-from model_snapshots import Folder, Model, models_in
+from cache import HUB, OFFLINE, Trouble, checked_hub, folder_of, hub_folder, mount_points, tell
+from common import end_with_input, words_of_os
+from hashes import judge
+from removal import remove, unshared
+from shape import gpus, shape_of
+from snapshots import Folder, Model, models_in
 
 MOST = 20  # names of files that are told
+TRUE = ("1", "TRUE", "YES", "ON")  # to huggingface_hub
+BY_SOCKS = ("ALL_PROXY", "all_proxy")  # which the standard library does not know
+TRIES, HUB_SECONDS = 2, 10
 
 
 def main(act, words):
     models = json.loads(words)
     if act in ("verify", "drop"):
-        ended = input_ended()
-        threading.Thread(target=lambda: ended.wait() and os._exit(1), daemon=True).start()
+        end_with_input()
     try:
         if act in ("look", "fit"):
             look(models, fitting=act == "fit")
+        elif act == "hub":
+            tell(hub=unreached())
         elif act == "remove":
             remove(cache(), models)
         else:
@@ -40,7 +44,7 @@ def main(act, words):
     except Trouble as trouble:
         fail(trouble.code, str(trouble))
     except OSError as error:
-        fail("os-error", f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+        fail("os-error", words_of_os(error))
 
 
 def fail(code, words):
@@ -78,6 +82,38 @@ def look(words, fitting=False):
         gpus=gpus() if fitting else [],
         unused=sum(size for _, size in unshared(place)) if not words else 0,
     )
+
+
+def unreached():
+    """Why the hub does not answer; empty where it does, or nobody can say.
+
+    Whatever answers is taken for the hub, and a certificate that only the library knows for a good one.
+    """
+    import http.client
+    import ssl
+    import urllib.error
+    import urllib.request
+
+    for name in OFFLINE:
+        if os.environ.get(name, "").upper() in TRUE:
+            return f"{name} is set"
+    if any(os.environ.get(name) for name in BY_SOCKS):
+        return ""
+    url, why = os.environ.get("HF_ENDPOINT") or HUB, ""
+    for _ in range(TRIES):
+        try:
+            asking = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(asking, timeout=HUB_SECONDS).close()
+        except (urllib.error.HTTPError, http.client.HTTPException, ValueError):
+            return ""
+        except OSError as error:
+            cause = getattr(error, "reason", error)
+            if isinstance(cause, ssl.SSLError):
+                return ""
+            why = getattr(cause, "strerror", None) or str(cause)
+        else:
+            return ""
+    return f"{url}: {why}"
 
 
 def told(model, fitting):

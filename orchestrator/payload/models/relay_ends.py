@@ -1,7 +1,7 @@
 """Ends of a chain that is a model: its files as a stream, and a stream as its files."""
 
+from copies import Receiver, pieces_of, unpacked
 from ends import SINKS, SOURCES
-from model_copy import Receiver, pieces_of, unpacked
 
 
 def read_model(config, _report):

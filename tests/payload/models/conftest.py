@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .programs import loaded
+from tests.payload.programs import loaded
 
 Run = Callable[..., Any]
 
@@ -25,7 +25,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """The program's last word, where the folder of the test is mounted."""
-    program = loaded("models")
+    program = loaded("models/manage")
     program.mount_points = lambda: [str(tmp_path)]
     program.input_ended = type("Never", (), {"wait": lambda _: False})
 

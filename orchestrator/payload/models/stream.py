@@ -12,8 +12,9 @@ import json
 import os
 import sys
 
-from model_cache import Trouble, tell
-from model_copy import LUMP, Receiver, holding, made_of, pieces_of, unpacked
+from cache import Trouble, tell
+from common import words_of_os
+from copies import LUMP, Receiver, holding, made_of, pieces_of, unpacked
 
 
 def main(act, text):
@@ -34,7 +35,7 @@ def main(act, text):
             tell(trouble=trouble.code, words=str(trouble))
         sys.exit(str(trouble))
     except OSError as error:
-        sys.exit(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+        sys.exit(words_of_os(error))
 
 
 def receive(told):

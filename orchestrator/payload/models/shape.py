@@ -1,6 +1,6 @@
 """Shape of a model, as its configuration and the headers of its weights tell it; no weight is read.
 
-`payload.program` puts this text before that of `models`. A file of safetensors begins with 8 bytes, the length of its
+A file of safetensors begins with 8 bytes, the length of its
 header, and that, JSON: https://huggingface.co/docs/safetensors/index#format
 """
 
@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 
-from model_cache import INDEX, entries, read_json, read_text, safetensors_header
+from cache import INDEX, entries, read_json, read_text, safetensors_header
 
 LONGEST_LIST, LONGEST_TEXT, DEEPEST = 1000, 200, 4  # of what a configuration says: more is no shape
 LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer|block)\.(\d{1,4})\.")

@@ -5,8 +5,8 @@ import fcntl
 import os
 import shutil
 
-from model_cache import UNFINISHED, Trouble, entries, folder_of, read_json, size_of, tell
-from model_snapshots import Model
+from cache import UNFINISHED, Trouble, entries, folder_of, read_json, size_of, tell
+from snapshots import Model
 
 SERVED = "/var/tmp/raycluster"  # where supervisors keep their files
 

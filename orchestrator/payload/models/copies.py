@@ -15,7 +15,7 @@ import os
 import stat
 import zlib
 
-from model_cache import (
+from cache import (
     LISTS,
     MARGIN,
     Trouble,
@@ -30,7 +30,7 @@ from model_cache import (
     size_of,
     write,
 )
-from model_snapshots import Folder, Model
+from snapshots import Folder, Model
 
 PART = ".raycluster-part"
 LUMP = 1 << 18

@@ -16,10 +16,11 @@ import sys
 import threading
 import time
 
-from common import input_ended
-from model_cache import (
+from cache import (
+    HUB,
     LISTS,
     MARGIN,
+    OFFLINE,
     TROUBLES,
     Trouble,
     checked_hub,
@@ -36,8 +37,9 @@ from model_cache import (
     tell,
     write,
 )
-from model_hashes import PACE, Progress, digest
-from model_removal import is_locked
+from common import end_with_input, words_of_os
+from hashes import PACE, Progress, digest
+from removal import is_locked
 
 TROUBLES.update(
     {
@@ -66,21 +68,18 @@ SETTINGS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_VERBOSITY": "critical",  # what it tries again, it does not call an error in the end
 }
-HUB = "https://huggingface.co"
-OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 def main(_act, text):
     spec = json.loads(text)
     token = first_line()
-    ended = input_ended()
-    threading.Thread(target=lambda: ended.wait() and os._exit(1), daemon=True).start()
+    end_with_input()
     try:
         pull(spec["model"], spec["revision"], spec["all"], token)
     except Trouble as trouble:
         fail(trouble.code, str(trouble))
     except OSError as error:
-        fail("os-error", f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+        fail("os-error", words_of_os(error))
 
 
 def fail(code, words):

@@ -11,11 +11,10 @@ import pytest
 
 from orchestrator.plan.facts.model_shape import Gpu
 from orchestrator.plan.facts.models import parse_cache
+from tests.payload.models.conftest import Run
+from tests.payload.models.layouts import LAYOUTS, Repo, plain, tiny
+from tests.payload.programs import loaded
 from tests.plan.serving.shapes import LLAMA_8B, header, tensors
-
-from .conftest import Run
-from .model_layouts import LAYOUTS, Repo, plain, tiny
-from .programs import loaded
 
 PAGE = 4096
 
@@ -145,12 +144,12 @@ def test_a_configuration_that_is_none_tells_nothing(config: bytes, hub: Path, ru
 )
 def test_a_header_that_is_none_is_passed_over(entry: Any) -> None:
     parts = dict[str, Any]()
-    loaded("models").add(parts, {"x": entry, "__metadata__": {"format": "pt"}})
+    loaded("models/manage").add(parts, {"x": entry, "__metadata__": {"format": "pt"}})
     assert parts == {}
 
 
 def test_long_lists_and_texts_of_a_configuration_stay_there() -> None:
-    pruned = loaded("models").pruned
+    pruned = loaded("models/manage").pruned
     assert pruned({"a": list(range(2000)), "b": "x" * 1000, "c": {"d": None, "e": [1, {"f": 2}]}}) == {
         "c": {"e": [1, {"f": 2}]}
     }
@@ -175,7 +174,7 @@ def test_long_lists_and_texts_of_a_configuration_stay_there() -> None:
     ],
 )
 def test_tensors_are_told_apart_by_their_names(name: str, part: str) -> None:
-    assert loaded("models").part_of(name) == part
+    assert loaded("models/manage").part_of(name) == part
 
 
 def shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, code: int = 0) -> None:
@@ -217,7 +216,7 @@ def test_gpus_tell_their_memory_or_nothing_is_known_of_it(
 
 
 def test_of_amds_the_driver_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = loaded("models")
+    program = loaded("models/manage")
     monkeypatch.setenv("PATH", str(tmp_path))
     for card, size in (("card0", 64 << 30), ("card1", 512 << 20), ("card0-DP-1", 64 << 30)):
         (tmp_path / card / "device").mkdir(parents=True)
@@ -227,7 +226,7 @@ def test_of_amds_the_driver_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_driver_that_hangs_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = loaded("models")
+    program = loaded("models/manage")
     stuck = tmp_path / "nvidia-smi"
     stuck.write_text('#!/bin/sh\nread never <"$0.pipe"\n')
     stuck.chmod(0o755)

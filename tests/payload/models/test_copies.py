@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from .model_layouts import LAYOUTS, Repo, plain, shared, tiny
-from .programs import loaded
+from tests.payload.models.layouts import LAYOUTS, Repo, plain, shared, tiny
+from tests.payload.programs import loaded
 
 SHARD = "model-00001-of-00002.safetensors"
 
@@ -21,7 +21,7 @@ class Host:
     def __init__(self, home: Path) -> None:
         self.home = home
         (home / "hub").mkdir(parents=True)
-        self.program = loaded("model_stream")
+        self.program = loaded("models/stream")
         self.program.mount_points = lambda: [str(home)]
         self.program.own_hub = lambda: os.path.realpath(home / "hub")
 

@@ -3,7 +3,7 @@
 import fnmatch
 import os
 
-from model_cache import (
+from cache import (
     INDEX,
     SINGLE,
     TOKENIZERS,

@@ -10,8 +10,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from model_cache import TROUBLES, kind_of, tell
-from model_snapshots import Folder
+from cache import TROUBLES, kind_of, tell
+from snapshots import Folder
 
 PIECE = 1 << 20
 READERS = 4
