@@ -7,13 +7,19 @@ says that each host has eight, and Ray takes that as given.
 import re
 from collections.abc import Callable, Iterator
 
-from . import lifecycle
+from . import lifecycle, network
 from .lab import Lab
-from .processes import CHECKOUT
+from .processes import CHECKOUT, wait_until
 from .terminal import Terminal, terminal
 
 PAGES = (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md")))
 COLUMNS, ROWS = 110, 24
+FAT = """
+cd "$(mktemp -d)"
+head -c "$1" /dev/urandom >fat
+tar c fat | docker import - "$2" >/dev/null
+rm fat
+"""
 
 Screen = Callable[[Lab, Terminal], str]
 
@@ -35,6 +41,21 @@ def logs(_: Lab, person: Terminal) -> str:
 
 def exec_(_: Lab, person: Terminal) -> str:
     return person.run("raycluster exec -- df -h /dev/shm")
+
+
+def copy(lab: Lab, person: Terminal) -> str:
+    """Half way, on cables that carry 100 Mb/s."""
+    first, name = lab.hosts["gpu1"], "vllm-rocm:0.18"
+    first.run("sh", "-ec", FAT, "fat", "120000000", name)
+    with network.limited("100mbit", *lab.hosts):
+        person.type("raycluster image copy vllm-rocm:0.18")
+        wait_until("it is half way", lambda: re.search(r" [45]\d %.* left", person.seen), 60)
+        shown = person.seen
+        person.wait_for("all 3 hosts have", seconds=120)
+        person.wait_for_prompt()
+    for host in lab.hosts.values():
+        host.docker("rmi", "--force", name)
+    return shown
 
 
 def watch(lab: Lab, person: Terminal) -> str:
@@ -67,6 +88,7 @@ SCREENS: dict[str, Screen] = {
     "up": up,
     "logs": logs,
     "exec": exec_,
+    "copy": copy,
     "watch": watch,
     "status": status,
     "failure": failure,
