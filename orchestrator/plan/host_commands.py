@@ -18,6 +18,11 @@ def check_tcp(ip: str, port: int) -> Command:
     return Script("reach", scripts.REACH).command(ip, str(port))
 
 
+def has(program: str) -> Command:
+    """Succeeds where this host has the program."""
+    return Script("has", scripts.HAS).command(program)
+
+
 def stay() -> Command:
     """Stays for as long as its standard input is open, and says nothing."""
     return Script("stay", scripts.STAY).command()

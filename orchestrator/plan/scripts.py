@@ -47,13 +47,16 @@ what differs from host to host without meaning anything is not.
 """
 
 LOAD = for_docker(r"""
-silence=$2 name=$3
+silence=$2 name=$3 packed=$4
 fed() {
     while said=$(timeout "$silence" dd bs=1M count=4 iflag=fullblock 2>&1 >&3); do
         case $said in 0+0*) return ;; esac
     done
 }
-loaded=$(fed 3>&1 | $docker load --quiet) || exit
+case $packed in
+zstd) loaded=$(fed 3>&1 | zstd --decompress --quiet --stdout | $docker load --quiet) || exit ;;
+*) loaded=$(fed 3>&1 | $docker load --quiet) || exit ;;
+esac
 printf '%s\n' "$loaded"
 case $loaded in *" localhost/$name"*) $docker tag "localhost/$name" "$name" ;; esac
 """)
@@ -168,6 +171,10 @@ For a download Docker makes the folder where there is none, as it would for the 
 
 LAPTOP_MODELS = r"""
 exec env RAYCLUSTER_ON_LAPTOP=1 "$@"
+"""
+
+HAS = r"""
+command -v "$1" >/dev/null
 """
 
 STAY = r"""

@@ -132,7 +132,8 @@ class Feed:
     `size`: about how many bytes that will be, 0 if untold; `within`: seconds. `if_hollow`: what to do where next to
     nothing of it came, though the command succeeded; empty where that may be. `chain`: the host and those of the
     steps, to pass the bytes on among themselves; without it, or where there is no way between two, they come through
-    this machine. `if_apart`: what to do, then, on the one that is not reached. `partial`: what goes by the chain leaves
+    this machine. `packer`: what packs them on their way, run here. `if_apart`: what to do, then, on the one that is not
+    reached. `partial`: what goes by the chain leaves
     out what all have. `ending`: what is done once all has come.
     """
 
@@ -143,6 +144,7 @@ class Feed:
     within: float
     if_hollow: str = ""
     chain: tuple[Hop, ...] = ()
+    packer: tuple[str, ...] = ()
     if_apart: str = ""
     partial: bool = False
     ending: str = "Docker takes them in"

@@ -82,6 +82,8 @@ def test_the_laptop_is_a_source_too(
     laptop = FakeFleet()
     laptop.on("laptop", sent("held"), has("sha256:one"))
     laptop.on("laptop", sent("save"), ARCHIVE)
+    laptop.on("laptop", sent("has"), Output(1))
+    one_has_it.on("gpu2", sent("has"), Output(0))
     monkeypatch.setattr("orchestrator.remote.fleet.LocalTransport", lambda *_: laptop["laptop"])
     copy = raycluster("image", "copy", "--from", "laptop", "-l", "gpu2")
     assert copy.exit_code == 0, copy.stderr

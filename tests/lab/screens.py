@@ -49,7 +49,7 @@ def copy(lab: Lab, person: Terminal) -> str:
     first.run("sh", "-ec", FAT, "fat", "120000000", name)
     with network.limited("100mbit", *lab.hosts):
         person.type("raycluster image copy vllm-rocm:0.18")
-        wait_until("it is half way", lambda: re.search(r" [45]\d %.* left", person.seen), 60)
+        wait_until("it is half way", lambda: bool(re.search(r" [45]\d %.* left", person.seen)), 60)
         shown = person.seen
         person.wait_for("all 3 hosts have", seconds=120)
         person.wait_for_prompt()

@@ -64,7 +64,7 @@ def pull(
     if not installed and cluster.get_on is GetOn.HEAD:
         raise typer.Exit(_once(cluster, selected, pace, limited(limit)))
     copies = execute(
-        "pull", cluster, nodes, cluster.image, lambda holdings, _: plan_pull(cluster, nodes, holdings), pace
+        "pull", cluster, nodes, cluster.image, lambda holdings, *_: plan_pull(cluster, nodes, holdings), pace
     )
     new = f"new on {', '.join(copies.new)}" if copies.new else "nothing new"
     code = conclude(copies, f"{new}, {copies.done.seconds:.1f} s", UNLIKE, limited(limit))
@@ -95,7 +95,7 @@ def _once(
             "with `ray.install`, `get_on: head` does this: the head pulls and builds, and gives it to the others"
         )
     pulled = execute(
-        "pull", cluster, source, name, lambda holdings, _: plan_pull(cluster, source, holdings), pace
+        "pull", cluster, source, name, lambda holdings, *_: plan_pull(cluster, source, holdings), pace
     )
     if pulled.done.exit_code:
         return conclude(pulled, "", UNLIKE, again)

@@ -13,6 +13,7 @@ from orchestrator.cli.run.session import Session
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster, Node
 from orchestrator.plan.actions.images import Holdings
+from orchestrator.plan.docker import PACKER
 from orchestrator.plan.facts.host import Facts, ImageLookup
 from orchestrator.plan.facts.image import ImageInfo, group_identical, parse_image
 from orchestrator.plan.facts.layers import Stack
@@ -20,7 +21,7 @@ from orchestrator.plan.problem import plural
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Report
-from orchestrator.remote.observe.hosts import inspect_images, inspect_layers
+from orchestrator.remote.observe.hosts import inspect_images, inspect_layers, look_for
 
 SHA256 = "sha256:"
 Stacks = Mapping[str, tuple[Stack, ...]]
@@ -60,7 +61,7 @@ def execute(
     cluster: Cluster,
     nodes: tuple[Node, ...],
     name: str,
-    planner: Callable[[Holdings, Stacks], Plan],
+    planner: Callable[[Holdings, Stacks, frozenset[str]], Plan],
     pace: RunOptions,
     getting: Callable[[Holdings], tuple[Node, ...]] | None = None,
 ) -> Copies:
@@ -68,15 +69,21 @@ def execute(
 
     `getting`: those that may have some of the image's layers, where no others need be sent.
     """
-    before, stacks = dict[str, ImageLookup](), dict[str, tuple[Stack, ...]]()
+    before, stacks, zstd = dict[str, ImageLookup](), dict[str, tuple[Stack, ...]](), set[str]()
 
     def look(run: Session, _: Facts) -> tuple[Facts, Report]:
         run.fleet.add(tuple(node for node in nodes if node not in cluster.nodes))
         before.update(inspect_images(nodes, name, run.fleet, run.tell, run.cancel))
-        stacks.update(inspect_layers(getting(before) if getting else (), run.fleet, run.tell, run.cancel))
+        lacking = getting(before) if getting else ()
+        stacks.update(inspect_layers(lacking, run.fleet, run.tell, run.cancel))
+        here = tuple(node for node in nodes if node not in cluster.nodes)
+        if here and lacking:
+            zstd.update(look_for(PACKER[0], (*here, lacking[0]), run.fleet, run.tell, run.cancel))
         return {}, NOTHING
 
-    done = operation.execute(command, cluster, look, lambda _: planner(before, stacks), pace, lock=False)
+    done = operation.execute(
+        command, cluster, look, lambda _: planner(before, stacks, frozenset(zstd)), pace, lock=False
+    )
     return Copies(name, before, done)
 
 

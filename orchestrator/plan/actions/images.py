@@ -1,6 +1,6 @@
 """How hosts come by the image: they pull it, build it, or get it from another; for `up`, `pull` and `image copy`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -110,10 +110,12 @@ def copy(
     skip: LeftOut = NOTHING_LEFT_OUT,
     *,
     via_laptop: bool = False,
+    packed: bool = False,
 ) -> Phase:
     """Gives the image of `source` to the others, all at once: from host to host, or each by itself from here.
 
-    `size`: its bytes, 0 if untold; `skip`: its layers that hosts which pass it on leave out.
+    `size`: its bytes, 0 if untold; `skip`: its layers that hosts which pass it on leave out; `packed`: on its
+    way from this machine.
     """
     feed = Feed(
         source.name,
@@ -123,12 +125,19 @@ def copy(
         COPY_SECONDS,
         not_whole(name),
         () if via_laptop else _chain(name, source, targets, skip),
+        docker.PACKER if packed else (),
         _rule((source, *targets)),
         partial=bool(skip),
     )
     title = f"load {name} from {source.name}"
     loads = tuple(
-        Run(node.name, title, docker.load(node, name), timeout=COPY_SECONDS, kind=StepKind.GET_IMAGE)
+        Run(
+            node.name,
+            title,
+            docker.load(node, name, packed=packed),
+            timeout=COPY_SECONDS,
+            kind=StepKind.GET_IMAGE,
+        )
         for node in targets
     )
     return Phase("Copy the image", loads, OnFailure.DROP_HOST, feed=feed)
@@ -198,12 +207,13 @@ def plan_copy(
     targets: tuple[Node, ...],
     holdings: Holdings,
     stacks: Mapping[str, tuple[Stack, ...]] = MappingProxyType({}),
+    zstd: Collection[str] = (),
     *,
     via_laptop: bool = False,
 ) -> Plan:
     """What brings the image of the first candidate that has one to those targets that have another, or none.
 
-    `stacks`: the layers that each of these has anyway, where it takes an image without them.
+    `stacks`: the layers that each of these has anyway, where it takes an image without them; `zstd`: who has that.
     """
     title = f"copy image {name}"
     found = _source(candidates, holdings)
@@ -218,7 +228,7 @@ def plan_copy(
     phases: tuple[Phase, ...] = ()
     if going:
         asked = tuple(dict.fromkeys((source, *_reached(targets, holdings))))
-        copies = _copies(name, source, wanted, going, stacks, via_laptop=via_laptop)
+        copies = _copies(name, source, wanted, going, stacks, zstd, via_laptop=via_laptop)
         phases = (*copies, *_see(asked, name))
     changes = tuple(Change(node.name, f"copy {name} from {source.name}") for node in going)
     return Plan(title, phases, changes, tuple(_unreached(targets, holdings)))
@@ -230,13 +240,15 @@ def _copies(
     wanted: ImageInfo,
     targets: tuple[Node, ...],
     stacks: Mapping[str, tuple[Stack, ...]],
+    zstd: Collection[str],
     *,
     via_laptop: bool,
 ) -> Iterator[Phase]:
     """From host to host. From the laptop the first host alone gets it, and is the next ones' source."""
     if not via_laptop and not (source.ip or source.network):
         first, *others = targets
-        yield replace(copy(name, source, (first,), wanted.size), on_failure=OnFailure.STOP)
+        packed = {source.name, first.name} <= set(zstd)
+        yield replace(copy(name, source, (first,), wanted.size, packed=packed), on_failure=OnFailure.STOP)
         source, targets = first, tuple(others)
     if targets:
         skip = skippable(wanted, [stacks.get(node.name, ()) for node in targets])

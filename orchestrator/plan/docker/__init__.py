@@ -29,6 +29,7 @@ from orchestrator.plan.docker.containers import (
     watch_nodes,
 )
 from orchestrator.plan.docker.images import (
+    PACKER,
     build,
     image,
     inspect_image,

@@ -18,6 +18,8 @@ from orchestrator.plan.transfer.hop import Hop
 
 SILENCE_SECONDS = 300
 """Longer than the other hosts of a copy may keep this one waiting."""
+PACKER = ("zstd", "--quiet", "--stdout", "-T0")
+"""What an archive is packed by on its way from the laptop; its first word is on both sides."""
 DONE = ("Pull complete", "Already exists")
 LOADED = ("Download complete", "Extracting")
 OTHERS = ("Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", "Retrying")
@@ -68,9 +70,12 @@ def save(node: Node, name: str) -> Command:
     return Command((*node.docker.command, "save", name))
 
 
-def load(node: Node, name: str) -> Command:
-    """Takes in an archive of `save`, under the same name; gives up when nothing comes for a while."""
-    return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS), name)
+def load(node: Node, name: str, *, packed: bool = False) -> Command:
+    """Takes in an archive of `save`, under the same name; gives up when nothing comes for a while.
+
+    `packed`: by PACKER.
+    """
+    return scripted(scripts.LOAD, "load", node, str(SILENCE_SECONDS), name, PACKER[0] if packed else "")
 
 
 def save_relayed(node: Node, name: str, skip: LeftOut = NOTHING_LEFT_OUT) -> Hop:

@@ -5,12 +5,16 @@ A host that ends, or takes nothing for a while, is left behind by the others.
 """
 
 import os
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from select import POLLOUT, poll
 from threading import Event, Thread
 from time import monotonic
 from typing import Self
 
+from orchestrator.plan.problem import exited
 from orchestrator.plan.progress import Progress, size
 from orchestrator.plan.steps import Feed, Run
 from orchestrator.remote.execute.command import check_exit_code, with_timeout
@@ -19,6 +23,7 @@ from orchestrator.remote.execute.rate import Rate
 from orchestrator.remote.timeouts import DEFAULT, Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, Transport
 
+PIECE = 1 << 18
 LEAST = 0.01
 """An archive that has less of the image's size is hollow: no image is compressed so much."""
 
@@ -34,6 +39,7 @@ class ImageStream:
         self._taps = {host: _Receiver(_Also(cancel), timeouts) for host in hosts}
         self._trouble: Failure | None = None
         self._poured = 0
+        self._packer = _Packer(feed.packer, self._share) if feed.packer else None
         self._thread = Thread(target=self._flow, name="feed", daemon=True)
 
     def __enter__(self) -> Self:
@@ -65,6 +71,8 @@ class ImageStream:
                 command, nothing.fileno(), self._pour, _ignore, timeout=seconds, cancel=self._stop
             )
         end = check_exit_code(got, self._feed.within)
+        if self._packer and (why := self._packer.end()) and isinstance(end, Output):
+            end = why
         self._trouble = _why_dry(self._feed, end)
         if not self._trouble and isinstance(end, Output):
             self._trouble = why_hollow(self._feed, self._poured)
@@ -74,8 +82,15 @@ class ImageStream:
             tap.end(cut=bool(self._trouble) or isinstance(end, Failure))
 
     def _pour(self, piece: bytes) -> None:
-        """Hands the piece to every tap that is open; comes back when all have taken it."""
+        """Passes on what the source gives; comes back when it can give more."""
         self._poured += len(piece)
+        if self._packer:
+            self._packer.take(piece)
+        else:
+            self._share(piece)
+
+    def _share(self, piece: bytes) -> None:
+        """Hands the piece to every tap that is open; comes back when all have taken it."""
         for tap in self._taps.values():
             tap.rest = memoryview(piece)
         until = monotonic() + self._timeouts.image_piece
@@ -92,7 +107,7 @@ class ImageStream:
     def _report(self) -> None:
         taps = [tap for tap in self._taps.values() if tap.is_open]
         for tap in taps:
-            if tap.step and (far := tap.how_far(self._feed.size)):
+            if tap.step and (far := tap.how_far(self._feed.size, self._poured if self._packer else tap.sent)):
                 self._tell(StepAdvanced(tap.step, far))
         if not taps:
             self._stop.set()
@@ -152,13 +167,50 @@ class _Receiver:
             self._left = True
             os.close(self.read)
 
-    def how_far(self, total: int) -> Progress | None:
+    def how_far(self, total: int, done: int) -> Progress | None:
         """What has gone to the host, now and then; None in between."""
         now = monotonic()
         if now < self._reported + self.timeouts.image_report:
             return None
         self._reported = now
-        return Progress(self.sent, total, self._rate.at(self.sent, now))
+        return Progress(done, total, self._rate.at(done, now))
+
+
+class _Packer:
+    """A program here that packs what goes out; `give` gets that, piece by piece."""
+
+    def __init__(self, command: tuple[str, ...], give: Callable[[bytes], None]) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0)
+        self._give, self._said = give, b""
+        self._threads = [Thread(target=each, daemon=True) for each in (self._read, self._hear)]
+        for thread in self._threads:
+            thread.start()
+
+    def take(self, piece: bytes) -> None:
+        assert self._process.stdin  # noqa: S101 - a pipe
+        rest = memoryview(piece)
+        with suppress(BrokenPipeError):  # it has ended: `end` says why
+            while rest:
+                rest = rest[os.write(self._process.stdin.fileno(), rest) :]
+
+    def end(self) -> Failure | None:
+        """After the last piece, once all is given; why not all of it is, if so."""
+        assert self._process.stdin  # noqa: S101 - a pipe
+        self._process.stdin.close()
+        for thread in self._threads:
+            thread.join()
+        code = self._process.wait()
+        return Failure.of(exited(code, self._said.decode(errors="replace"))) if code else None
+
+    def _read(self) -> None:
+        assert self._process.stdout  # noqa: S101 - a pipe
+        while piece := os.read(self._process.stdout.fileno(), PIECE):
+            self._give(piece)
+
+    def _hear(self) -> None:
+        assert self._process.stderr  # noqa: S101 - a pipe
+        self._said = self._process.stderr.read()[-4096:]
 
 
 class _Also(Event):

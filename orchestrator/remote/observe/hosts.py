@@ -12,6 +12,7 @@ from orchestrator.plan.facts.containers import container_of, orphan_containers
 from orchestrator.plan.facts.host import Depth, Facts, HostFacts, ImageLookup, Unreachable, answered
 from orchestrator.plan.facts.image import parse_image
 from orchestrator.plan.facts.layers import Stack, parse_stacks
+from orchestrator.plan.host_commands import has
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray import commands as ray
 from orchestrator.plan.remedies import docker_problem
@@ -124,6 +125,19 @@ def inspect_images(
         return parse_image(got.stdout)
 
     return ask_all(nodes, ask, tell, "Look at the images", "inspecting")
+
+
+def look_for(
+    program: str, nodes: tuple[Node, ...], fleet: Fleet, tell: Tell, cancel: Event
+) -> frozenset[str]:
+    """The hosts that have the program."""
+
+    def ask(node: Node) -> bool:
+        got = fleet[node.name].run(has(program), timeout=fleet.timeouts.image_look, cancel=cancel)
+        return not isinstance(got, Failure) and got.exit_code == 0
+
+    answers = ask_all(nodes, ask, tell, f"Look for {program}", "inspecting")
+    return frozenset(host for host, there in answers.items() if there)
 
 
 def inspect_layers(

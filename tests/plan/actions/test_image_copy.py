@@ -133,7 +133,11 @@ def test_from_the_laptop_one_host_gets_it_and_gives_it_to_the_others() -> None:
     assert (first.feed.host, first.feed.chain, first.on_failure) == (LAPTOP, (), OnFailure.STOP)
     assert [step.host for step in first.steps] == ["gpu1"]
     assert [hop.host for hop in second.feed.chain] == ["gpu1", "gpu2", "gpu3"]
-    assert (first.feed.partial, second.feed.partial) == (False, True)
+    assert (first.feed.partial, second.feed.partial, first.feed.packer) == (False, True, ())
+    for having, packer in ((("laptop",), ()), (("laptop", "gpu1"), docker.PACKER)):
+        feed = plan_copy("x:1", (laptop,), DEMO.nodes, holdings, stacks, having).phases[0].feed
+        assert feed
+        assert feed.packer == packer
     star = plan_copy("x:1", (laptop,), DEMO.nodes, holdings, via_laptop=True)
     assert [len(phase.steps) for phase in star.phases] == [3, 4]
 

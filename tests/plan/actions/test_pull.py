@@ -1,5 +1,6 @@
 """Images: what Docker is told, what hosts have, and which of them have the same."""
 
+import gzip
 import json
 import subprocess
 from dataclasses import replace
@@ -41,6 +42,7 @@ def test_the_lines_that_docker_is_told() -> None:
         "docker": "docker",
         "silence": "300",
         "name": IMAGE,
+        "packed": "",
     }
     assert docker.inspect_image(demo.head, IMAGE).argv[3:] == ("held", "docker", IMAGE)
 
@@ -197,3 +199,15 @@ def test_a_load_whose_sender_falls_silent_ends_by_itself(fake_docker: Path) -> N
     load.stdin.flush()
     assert load.wait(timeout=20) == 1
     load.stdin.close()
+
+
+def test_a_packed_archive_is_unpacked_before_docker_has_it(fake_docker: Path) -> None:
+    (fake_docker.with_name("zstd")).write_text(
+        "#!/bin/sh\nexec gzip -dc\n"
+    )  # it unpacks as told by its name alone
+    (fake_docker.with_name("zstd")).chmod(0o755)
+    path = {"PATH": f"{fake_docker.parent}:/usr/bin:/bin"}
+    words = ["sh", "-c", scripts.LOAD, "load", str(fake_docker), "5", "x:1", "zstd"]
+    load = subprocess.run(words, input=gzip.compress(b"all to the end"), env=path, timeout=20, check=False)
+    assert load.returncode == 0
+    assert fake_docker.with_name("loaded").read_bytes() == b"all to the end"

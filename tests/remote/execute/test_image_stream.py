@@ -1,9 +1,10 @@
 """One host's output as the input of others: all of it for each, and none waits for one that is lost."""
 
+import gzip
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Timer
 
 from orchestrator.plan.command import Command
@@ -102,10 +103,11 @@ def fed(
     told: list[Happening] | None = None,
     cancel: Event | None = None,
     timeouts: Timeouts = DEFAULT,
+    feed: Feed = FEED,
     **hosts: Piping,
 ) -> Report:
     loads = tuple(Run(name, "load it", Command(("load",))) for name in hosts)
-    phase = Phase("Copy", loads, OnFailure.DROP_HOST, feed=FEED)
+    phase = Phase("Copy", loads, OnFailure.DROP_HOST, feed=feed)
     listener = told.append if told is not None else lambda _: None
     return execute(
         Plan("test", (phase,)), Hosts({"source": source, **hosts}, timeouts), listener, cancel or Event()
@@ -192,3 +194,31 @@ def test_how_much_has_gone_to_each_host_is_told() -> None:
     assert far[-1].rate > 0
     (last,) = (each.why for each in told if isinstance(each, StepWaits))
     assert last == "all 21 MB are there, and Docker takes them in"
+
+
+def test_what_is_packed_on_its_way_comes_whole_and_its_share_is_of_what_it_is_made_of() -> None:
+    heard, came = list[Happening](), list[bytes]()
+
+    def takes(stdin: int, _hear: Receive, _cancel: Event) -> Answer:
+        while piece := os.read(stdin, 1 << 20):
+            came.append(piece)
+        return Output(0)
+
+    packed, timeouts = replace(FEED, packer=("gzip", "-1")), replace(DEFAULT, image_report=0.0)
+    assert fed(pours, heard, timeouts=timeouts, feed=packed, gpu1=takes).ok
+    assert gzip.decompress(b"".join(came)) == PIECE * COUNT
+    assert len(b"".join(came)) < len(PIECE)
+    done = [each.far.done for each in heard if isinstance(each, StepAdvanced)]
+    assert max(done) > len(PIECE) * COUNT / 2
+
+
+def test_a_packer_that_fails_is_told_and_what_came_is_not_the_whole() -> None:
+    broken = replace(FEED, packer=("sh", "-c", "head -c 9; echo no memory >&2; exit 3"))
+
+    def takes(stdin: int, _hear: Receive, cancel: Event) -> Answer:
+        while os.read(stdin, 1 << 20):
+            pass
+        return Output(0) if not cancel.is_set() else Failure(FailureKind.CANCELLED, "cancelled")
+
+    (why,) = failures(fed(pours, feed=broken, gpu1=takes)).values()
+    assert "no memory (exit code 3)" in why
