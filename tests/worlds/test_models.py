@@ -192,6 +192,11 @@ def test_up_serve_brings_the_inventorys_model_to_all_and_the_hub_is_not_needed_a
     assert "org/tiny answers at " in up.stdout
     assert all(is_served_offline(lab, host) for host in ("gpu1", "gpu2"))
 
+    lab.hosts["gpu2"].docker("rm", "--force", "raycluster-lab-gpu2")
+    again = lab.raycluster("up", pulling, timeout=300)
+    assert again.returncode == 0, again.stderr
+    wait_until("its part is served there again", lambda: is_served_offline(lab, "gpu2"), seconds=60)
+
     away = ("OUTPUT", "-p", "tcp", "-d", LAPTOP, "--dport", str(PORT), "-j", "REJECT")
     assert lab.raycluster("serve", "stop", "-i", pulling).returncode == 0
     with iptables(lab.hosts["gpu1"], *away), iptables(lab.hosts["gpu2"], *away):

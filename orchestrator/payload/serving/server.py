@@ -28,7 +28,7 @@ ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may s
 LINE_BYTES = 400  # a generous guess at the mean
 GONE_SECONDS = 3
 OK, FAILED = 200, 500
-TOLD = ("model", "args", "url", "group", "asked", "words", "share")
+TOLD = ("model", "args", "url", "group", "asked", "words", "share", "offline")
 """What of the specification is told to whoever asks."""
 RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.post\d+|\+.*)*")
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself

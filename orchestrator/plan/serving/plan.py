@@ -15,7 +15,7 @@ from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
 from orchestrator.plan.serving.servers import Server, again, at, ledger, meant, servers
 from orchestrator.plan.serving.shares import chosen_hosts
-from orchestrator.plan.serving.spec import Part, Serving, spec
+from orchestrator.plan.serving.spec import OFFLINE, Part, Serving, spec
 from orchestrator.plan.status.health import assess
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind, Wait
 from orchestrator.plan.typed import ours
@@ -29,7 +29,6 @@ GRACE_SECONDS = 300.0
 """For the supervisor to end it, which says why; and for a host that is too busy to be asked."""
 
 LOOK_EVERY = 2.0
-OFFLINE = "HF_HUB_OFFLINE"
 ASK_SECONDS = 330.0
 STOP_SECONDS = 60.0
 
@@ -64,7 +63,7 @@ def plan_serve(
     left_out = tuple(_left_out(cluster, facts, serving)) if anew else ()
     lacking = there.lacking if anew else ()
     doubts = sizing.doubts(first, model, sized)
-    if there.offline:
+    if there.offline or (kept and now and now.served.offline):
         serving, anew = _offline(serving), tuple(map(_without_hub, anew))
     return Plan(
         title, tuple(_phases(cluster, serving, anew)), changes, warnings=(*left_out, *lacking, *doubts)
@@ -199,6 +198,8 @@ def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, 
         if server.host in hosts or not (_is_kept(server) and server.served.share):
             continue
         serving = engine.of(cluster).again(cluster, facts, server)
+        if serving and server.served.offline:
+            serving = _offline(serving)
         for part in serving.parts if serving else ():
             if serving and part.node.name in hosts:
                 starts = found.get(part.node.name, ())

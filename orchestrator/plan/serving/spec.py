@@ -23,6 +23,7 @@ from orchestrator.plan.serving.state import Share
 
 DEFAULT_PORT = 8000
 """vLLM's."""
+OFFLINE = "HF_HUB_OFFLINE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def spec(serving: Serving, part: Part) -> str:
             "share": asdict(serving.share),
             "argv": ("vllm", "serve", serving.model.name, *words),
             "env": part.env,
+            "offline": OFFLINE in part.env,
             "after": part.after,
             "url": serving.url,
             "key": serving.given.value(API_KEY),

@@ -124,7 +124,7 @@ class Served:
 
     Of several ranks: `hosts` has those of all, by rank; `rank`: which one it is; `missing`: those that the first one
     waits for; `run`: which group they are. While it starts: `still`: for how many seconds nothing has moved; `asked`:
-    whether it has loaded, and is asked for its first token.
+    whether it has loaded, and is asked for its first token. `offline`: whether it was told not to ask the hub.
     """
 
     model: Model
@@ -148,6 +148,7 @@ class Served:
     asked: bool = False
     words: tuple[str, ...] = ()
     share: Share | None = None
+    offline: bool = False
 
     @property
     def name(self) -> str:
@@ -243,6 +244,7 @@ def _served(server: str, spec: Any, state: Any, now: float, report: Any) -> Serv
         still=float(now - state.get("moved", now)) if state.get("is") == "starting" else 0.0,
         asked=bool(state.get("asked")),
         words=tuple(map(str, spec.get("words", ()))),
+        offline=spec.get("offline") is True,
         share=_share(spec["share"]) if spec.get("share") else None,
     )
 

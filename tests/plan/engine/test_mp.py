@@ -308,6 +308,16 @@ def test_up_gives_a_rank_whose_container_is_new_its_part() -> None:
     assert specs(up(mp(), facts))["gpu3"]["group"]["run"] == run_of(mp(), QWEN)
 
 
+@pytest.mark.parametrize("offline", [True, False])
+def test_a_part_that_is_started_again_asks_the_hub_as_little_as_the_others(offline: bool) -> None:
+    facts = with_container(serving(mp()), "gpu3", running=False, status="exited")
+    first = replace(waiting(mp(), "gpu3"), offline=offline)
+    facts = with_host(with_host(facts, "gpu3", served=()), "gpu1", served=(first,))
+    expected = {"HF_HUB_OFFLINE": "1"} if offline else {}
+    assert specs(up(mp(), facts))["gpu3"]["env"].items() >= expected.items()
+    assert specs(up(mp(), facts))["gpu3"]["offline"] is offline
+
+
 def test_up_starts_no_rank_where_the_head_serves_nothing_or_is_new() -> None:
     idle = with_container(standing(mp()), "gpu3", running=False, status="exited")
     assert specs(up(mp(), idle)) == {}
