@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.lab.processes import LabError
 
-from . import cluster, fleet, models, start, transfer
+from . import cluster, fleet, models, serving, start, transfer
 from .measure import BenchError
 from .row import Row
 from .table import as_json, machine, table
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Say], list[Row]]] = {
     "cluster": cluster.rows,
     "transfer": transfer.rows,
     "models": models.rows,
+    "serving": serving.rows,
 }
 RECORD = Path("bench.json")
 
