@@ -1,4 +1,4 @@
-"""What it costs a host to watch a model's server: the supervisor's CPU and memory beside a server that stands in for vLLM."""
+"""What it costs a host to watch a model: its supervisor's CPU and memory, beside a server that stands in for vLLM."""
 
 import tempfile
 import time
