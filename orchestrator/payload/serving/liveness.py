@@ -1,6 +1,6 @@
 """Liveness of a model's server: that it works is seen in vLLM's own counters, or it is asked for a token.
 
-`/health` answers 200 for as long as the engine's process lives, also while it hangs (vLLM 0.11.0 to 0.33.0). So the
+`/health` answers 200 for as long as the engine's process lives, also while it hangs (vLLM 0.11.2 to 0.32.0). So the
 counters of `/metrics` are read; where they stand still, one token is asked for, at most once in ASK_SECONDS. A server
 is deaf when a question has waited for PATIENCE seconds and the counters have not moved meanwhile: one that is busy
 moves them, however long the question queues. Counters alone accuse nobody: vLLM leaves `num_requests_running` as it
@@ -25,10 +25,11 @@ STEP = 5  # seconds that count between two ticks at most: in a container that wa
 METRICS_SECONDS = 10
 
 WORKED = re.compile(
-    r"^vllm:(?:(?:prompt_tokens|generation_tokens|prefix_cache_queries)_total|(?:kv|gpu)_cache_usage_perc)[{ ].*$",
+    r"^vllm:(?:(?:prompt_tokens|generation_tokens|prefix_cache_queries)_total|kv_cache_usage_perc)[{ ].*$",
     re.MULTILINE,
 )
-"""What moves when the engine has made a step, that of a long prompt included (vLLM 0.11.0 to 0.33.0)."""
+"""What moves when the engine has made a step, that of a long prompt included: `PrometheusStatLogger.record` of
+`vllm/v1/metrics/loggers.py`, 0.11.2 to 0.32.0, for which the scheduler sends its numbers after each step."""
 ASLEEP = re.compile(r'^vllm:engine_sleep_state\{.*sleep_state="awake".*\} 0', re.MULTILINE)
 """By `--enable-sleep-mode`: a request could end the engine."""
 QUESTIONS = (
@@ -56,7 +57,7 @@ def ask(spec, questions, timeout):
     began, model = time.monotonic(), server.called(spec)
     for path, body in questions:
         status, text = server.call(spec, path, {"model": model, **body}, timeout)
-        if not server.OK < status < server.FAILED:
+        if status == server.OK or not server.is_answer(status):
             break
     return (path, body), status, text, time.monotonic() - began
 
@@ -108,7 +109,7 @@ class Liveness:
         """Takes note of an answer, or of what came instead."""
         if status == server.OK:
             self.questions = (question,)
-        if server.OK <= status < server.FAILED:
+        if server.is_answer(status):
             self.fastest = min(self.fastest, seconds)
             self.answered, self.sign, self.why = True, self.clock, ""
             self.numbers = None  # it has moved them itself

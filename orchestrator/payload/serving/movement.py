@@ -11,7 +11,7 @@ WAITS = re.compile(
     rb"No available shared memory broadcast block found|Waiting for creating a placement group"
     rb"|Waiting for \d+ local, \d+ remote core engine"
 )
-"""What vLLM 0.11.0 to 0.33.0 repeats while it waits."""
+"""What vLLM 0.11.2 to 0.32.0 repeats while it waits."""
 RAY = b"ray::"
 """What Ray's workers are called: they are no children of the server that has them started."""
 COUNTS = ("rchar", "wchar", "read_bytes", "write_bytes")

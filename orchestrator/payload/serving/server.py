@@ -27,7 +27,7 @@ BEGINS = "raycluster: vLLM start no."
 ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may stand far above
 LINE_BYTES = 400  # a generous guess at the mean
 GONE_SECONDS = 3
-OK, FAILED = 200, 500
+OK, FAILED, CANNOT = 200, 500, 501
 TOLD = ("model", "args", "url", "group", "asked", "words", "share", "offline")
 """What of the specification is told to whoever asks."""
 RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.post\d+|\+.*)*")
@@ -127,6 +127,11 @@ def opened(request, timeout):
         return answer
 
 
+def is_answer(status):
+    """Whether a question was answered; that the model makes no text is an answer, too."""
+    return OK <= status < FAILED or status == CANNOT
+
+
 def health(spec):
     """Why the server is not healthy; empty where it is."""
     status, text = call(spec, "/health")
@@ -139,7 +144,7 @@ def ask(name=""):
     spec = files.read("spec.json")
     model = called(spec)
     status, text = call(spec, "/v1/completions", {"model": model, "prompt": "Hello", "max_tokens": 1}, 300)
-    if OK <= status < FAILED:
+    if is_answer(status):
         seconds = time.time() - began
         print(json.dumps({"url": spec["url"], "name": model, "status": status, "seconds": seconds}))
         return 0

@@ -70,7 +70,7 @@ def test_one_that_fails_at_its_first_token_is_ended_at_once(place: Place) -> Non
     )
 
 
-@pytest.mark.parametrize("model", ["alphabet", "embeds", "uncounted"])
+@pytest.mark.parametrize("model", ["alphabet", "embeds", "hears", "uncounted"])
 def test_one_that_nobody_uses_is_asked_now_and_then_and_a_refusal_is_an_answer(
     place: Place, model: str
 ) -> None:

@@ -303,7 +303,7 @@ def test_where_nothing_was_ever_served_there_is_nothing_to_tell(place: Place) ->
 # --- asking for a word ---
 
 
-@pytest.mark.parametrize(("model", "status"), [("alphabet", 200), ("embeds", 404)])
+@pytest.mark.parametrize(("model", "status"), [("alphabet", 200), ("embeds", 404), ("hears", 501)])
 def test_a_model_is_asked_for_a_word_and_one_that_has_none_has_answered_too(
     place: Place, model: str, status: int
 ) -> None:
