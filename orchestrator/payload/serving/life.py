@@ -28,7 +28,7 @@ class Life:
         self.listens, self.ready = "", math.inf
         self.movement, self.liveness = movement.Movement(processes), None
         self.unresponsive = False
-        self.tell(moved=self.movement.at)
+        self.tell(moved=time.time() - self.movement.still)
 
     def hear(self, line):
         """Takes note of a line of the log: where it listens, that it is ready, that it moves."""
@@ -78,7 +78,7 @@ class Life:
         if self.movement.still < movement.COUNT_SECONDS:
             self.group.report_movement()
         self.movement.at = max(self.movement.at, self.group.moved)
-        self.tell(moved=self.movement.at)
+        self.tell(moved=time.time() - self.movement.still)
         if self.group.rank or self.movement.still < self.spec.get("stalled_after", STALLED_SECONDS):
             return ""
         return f"nothing had moved for {self.movement.still / 60:.0f} min while it loaded"

@@ -18,15 +18,16 @@ COUNTS = ("rchar", "wchar", "read_bytes", "write_bytes")
 
 
 class Movement:
-    """When a server moved last, in seconds since 1970. `processes` gives the numbers of those that are the server's."""
+    """When a server moved last: `at`, by a clock that nobody sets. `processes` gives the numbers of its own."""
 
     def __init__(self, processes):
-        self.processes, self.at, self.looked, self.bytes = processes, time.time(), time.monotonic(), {}
+        self.processes, self.bytes = processes, {}
+        self.at = self.looked = time.monotonic()
 
     def hear(self, line):
         """Takes note of a line of the log."""
         if line.strip() and not WAITS.search(line):
-            self.at = time.time()
+            self.at = time.monotonic()
 
     def look(self):
         """Counts what was read and written; whether it was time to."""
@@ -35,7 +36,7 @@ class Movement:
             return False
         now = {pid: bytes_of(pid) for pid in {*self.processes(), *of_ray()}}
         if sum(max(0, total - self.bytes.get(pid, 0)) for pid, total in now.items()) > ENOUGH:
-            self.at = time.time()
+            self.at = time.monotonic()
         self.at += max(0, passed - 2 * COUNT_SECONDS)  # as long as the container was paused
         self.looked, self.bytes = time.monotonic(), now
         return True
@@ -43,7 +44,7 @@ class Movement:
     @property
     def still(self):
         """For how many seconds nothing has moved."""
-        return time.time() - self.at
+        return time.monotonic() - self.at
 
 
 def of_ray():

@@ -11,6 +11,7 @@ The first rank's supervisor listens, and each of the others holds a connection t
 """
 
 import json
+import math
 import os
 import select
 import socket
@@ -30,7 +31,7 @@ class Single:
     """A group of one: Ray sees to the ranks, or there is no other."""
 
     rank = 0
-    moved = 0.0  # when another rank said last that it moves
+    moved = -math.inf  # when another rank said last that it moves
 
     def gather(self, stopping, until, report_missing):  # noqa: ARG002
         """Why not all ranks are there; empty once they are. Reports the hosts that it waits for."""
@@ -109,7 +110,7 @@ class Leader(Single):
                     return f"vLLM on {host} ended with exit code {code}"
                 if not said:
                     return f"{host} is lost"
-                self.moved = time.time()
+                self.moved = time.monotonic()
         return ""
 
     def report_healthy(self):
