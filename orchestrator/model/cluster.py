@@ -148,13 +148,24 @@ class Ray:
     install: str | None = None
 
 
+class Liveness(StrEnum):
+    """Whether a served model is asked for a token where nothing else shows that it works."""
+
+    ON = "on"
+    OFF = "off"
+
+
+STALLED_AFTER = 60
+"""Minutes in which nothing moves, after which a load is ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """What `vllm serve` is to serve, with further arguments of its own, and how.
 
     `named`: what its server is called on the cluster, empty for what follows from the model's name. `gpus`: how many
     in all, 0 for all that are free. `hosts`: as `-l` names them, empty for all. `port`: 0 for the first that is free.
-    `pull`: whether it is brought to all hosts first.
+    `pull`: whether it is brought to all hosts first. `stalled_after`: minutes.
     """
 
     name: str
@@ -164,6 +175,8 @@ class Model:
     hosts: str = ""
     port: int = 0
     pull: bool = False
+    liveness: Liveness = Liveness.ON
+    stalled_after: int = STALLED_AFTER
 
     @property
     def server(self) -> str:

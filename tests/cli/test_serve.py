@@ -503,6 +503,16 @@ def test_without_a_model_it_is_the_inventorys(
     assert tuple(spec(hosts_serve)["args"]) == args
 
 
+def test_the_inventorys_model_is_watched_as_it_says_also_when_it_is_named(
+    hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
+) -> None:
+    watched = f"serve: {{model: {MODEL}, liveness: off, stalled_after: 90}}\n"
+    (folder / "inventory.yaml").write_text(INVENTORY + watched)
+    assert raycluster("serve", MODEL).exit_code == 0
+    told = spec(hosts_serve)
+    assert (told["args"], told["liveness"], told["stalled_after"]) == ([], False, 5400)
+
+
 def test_a_model_that_is_named_has_nothing_of_the_inventorys(
     hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from tests.lab import living
 from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
-from tests.lab.seeing import URL, brought_up, health, is_served, two_hosts
+from tests.lab.seeing import URL, brought_up, failed, health, is_served, two_hosts
 
 ENGINES = ["ray", "mp"]
 TOLD = 90
@@ -25,10 +26,15 @@ def get(lab: Lab, path: str) -> str:
     return lab.laptop([sys.executable, "-c", line]).stdout
 
 
-def served(lab: Lab, engine: str, **keys: Any) -> Path:
-    """The inventory of a cluster that serves."""
+def stands(lab: Lab, engine: str, **keys: Any) -> Path:
+    """The inventory of a cluster that stands, and can serve."""
     living.lend_vllm(lab)
-    inventory = brought_up(lab, two_hosts(lab, engine=engine, **living.SERVING, **keys))
+    return brought_up(lab, two_hosts(lab, engine=engine, **living.SERVING, **keys))
+
+
+def served(lab: Lab, engine: str, **keys: Any) -> Path:
+    """The same, and a model is served."""
+    inventory = stands(lab, engine, **keys)
     serve = lab.raycluster("serve", "-y", "-i", inventory, "alphabet")
     assert serve.returncode == 0, serve.stderr
     return inventory
@@ -94,3 +100,40 @@ def test_a_busy_one_is_left_alone(lab: Lab, engine: str) -> None:
         "lives": 1,
         "answers": True,
     }
+
+
+def test_one_that_is_not_to_be_asked_is_believed(lab: Lab) -> None:
+    inventory = served(lab, "mp", serve={"model": "alphabet", "liveness": "off"})
+    get(lab, "/deaf")
+    began = time.monotonic()
+    wait_until("it would have been told", lambda: time.monotonic() > began + TOLD, TOLD + 10)
+    assert model(lab, inventory)["answers"]
+    assert json.loads(get(lab, "/asked"))["looked"] == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_load_in_which_nothing_moves_is_ended_with_the_key_for_more_time(lab: Lab, engine: str) -> None:
+    inventory = stands(lab, engine, serve={"model": "loads", "stalled_after": 1})
+    serve = lab.raycluster("serve", "-y", "-i", inventory, "loads")
+    why = "nothing had moved for 1 min while it loaded (serve.stalled_after)"
+    failed(serve, f"gpu1  wait until it answers: {why}", "Nothing of it is left running")
+    for host in lab.hosts.values():
+        assert not host.runs("/usr/local/bin/vllm serv[e]")
+
+
+def test_while_it_loads_the_stage_the_rank_behind_and_the_pause_are_told(lab: Lab) -> None:
+    inventory = stands(lab, "mp")
+    running = lab.raycluster_popen("serve", "-y", "-i", inventory, "late-1")
+
+    def told() -> str:
+        return "".join(str(each["trouble"]) for each in health(lab, inventory)["models"])
+
+    try:
+        wait_until("who is behind", lambda: "gpu2 behind: loads the model" in told(), 30)
+        paused = "it has loaded the weights; gpu2 behind: loads the model; nothing has moved for 2 min"
+        wait_until("that nothing moves", lambda: told() == paused, 150)
+        status = lab.raycluster("serve", "status", "-i", inventory)
+        assert (status.returncode, paused in status.stdout) == (3, True)
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)

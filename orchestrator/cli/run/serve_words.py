@@ -68,7 +68,9 @@ def models(
         _refuse_address(name)
         if not (yes or "/" in name or name[0] in ".~" or any(name == each.name for each in cluster.serve)):
             _make_sure(name, [next((each.name for each in cluster.serve), "Qwen/Qwen3-32B")])
-        return (given.over(Model(name, args)),)
+        known = next((each for each in cluster.serve if each.name == name), Model(name))
+        watched = replace(Model(name, args), liveness=known.liveness, stalled_after=known.stalled_after)
+        return (given.over(watched),)
     args = (name, *args) if name else args
     if not cluster.serve:
         inventory_file.refuse(

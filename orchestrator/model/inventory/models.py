@@ -11,6 +11,7 @@ from orchestrator.model.cluster import (
     Entrypoint,
     GetOn,
     HostKeys,
+    Liveness,
     Ports,
     Pull,
     Rdma,
@@ -134,6 +135,13 @@ class Serve(Section):
     port: int | None = entry(values.port, "The port of its API; the first free one from 8000 if not given.")
     pull: bool | None = entry(
         values.flag, "true: before it is served, the head downloads it, and the others get it from there."
+    )
+    liveness: Liveness | None = entry(
+        values.choice(Liveness),
+        "on (the default): it is asked for a token where its counters stand still; off: /health is believed.",
+    )
+    stalled_after: int | None = entry(
+        values.minutes, "Minutes in which nothing moves, after which a load is ended; 60 if not given."
     )
 
 

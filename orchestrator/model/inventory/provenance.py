@@ -68,6 +68,7 @@ def of_cluster(source: Source, inventory: Inventory, cluster: Cluster) -> tuple[
         at = ("serve", number) if isinstance(inventory.serve, tuple) else ("serve",)
         values |= {(*at, "name"): model.server, (*at, "model"): model.name}
         values |= {(*at, "args"): redact.arguments(model.args), (*at, "pull"): str(model.pull).lower()}
+        values |= {(*at, "liveness"): model.liveness, (*at, "stalled_after"): model.stalled_after}
         values |= {(*at, key): getattr(model, key) or None for key in ("gpus", "hosts", "port")}
     origins = _Origins(source, inventory)
     return tuple(Setting(dotted(key), value, origins.of(key)) for key, value in values.items())

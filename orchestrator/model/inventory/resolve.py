@@ -5,7 +5,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.model.cluster import Cluster, Docker, Engine, Model, Node, Ray, Role, Ssh
+from orchestrator.model.cluster import (
+    STALLED_AFTER,
+    Cluster,
+    Docker,
+    Engine,
+    Liveness,
+    Model,
+    Node,
+    Ray,
+    Role,
+    Ssh,
+)
 from orchestrator.model.inventory import models
 from orchestrator.model.inventory.fields import Section
 from orchestrator.model.inventory.models import Host, Image, Inventory, Serve
@@ -36,6 +47,8 @@ def _model(written: Serve) -> Model:
         hosts=written.hosts or "",
         port=written.port or 0,
         pull=bool(written.pull),
+        liveness=written.liveness or Liveness.ON,
+        stalled_after=written.stalled_after or STALLED_AFTER,
     )
 
 

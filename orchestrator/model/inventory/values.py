@@ -122,6 +122,7 @@ def whole(lowest: int, highest: int, expected: str, digits: str) -> Value[int]:
 
 port = whole(1, HIGHEST_PORT, f"from 1 to {HIGHEST_PORT}", "0{0,8}[1-9][0-9]{0,4}")
 gpus = whole(0, 999_999_999, "of at least 0", "[0-9]{1,9}")
+minutes = whole(1, 9999, "of minutes, from 1 to 9999", "0{0,5}[1-9][0-9]{0,3}")
 some_gpus = whole(1, 999_999_999, "of at least 1", "0{0,8}[1-9][0-9]{0,8}")
 
 

@@ -81,7 +81,9 @@ class Life:
         self.tell(moved=time.time() - self.movement.still)
         if self.group.rank or self.movement.still < self.spec.get("stalled_after", STALLED_SECONDS):
             return ""
-        return f"nothing had moved for {self.movement.still / 60:.0f} min while it loaded"
+        return (
+            f"nothing had moved for {self.movement.still / 60:.0f} min while it loaded (serve.stalled_after)"
+        )
 
     def tell(self, **more):
         if not more.items() <= self.told.items():

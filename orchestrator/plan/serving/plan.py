@@ -23,10 +23,8 @@ from orchestrator.plan.typed import ours
 LINES = 400
 """Enough of the log for the root cause of a failure, which vLLM follows with the traces of all that it ends."""
 
-STALLED_SECONDS = 3600.0
-"""Seconds in which nothing moves: a load ends. The largest models take hours, in which something does."""
 GRACE_SECONDS = 300.0
-"""For the supervisor to end it, which says why; and for a host that is too busy to be asked."""
+"""For the supervisor to end a load in which nothing moves, and say why; and for a host that is too busy to be asked."""
 
 LOOK_EVERY = 2.0
 ASK_SECONDS = 330.0
@@ -253,5 +251,5 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 def _wait(cluster: Cluster, serving: Serving, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
     look = docker.inspect_server(cluster, part.node, LINES, serving.folder)
-    until, within = ServerAnswers(part.node.accelerator), STALLED_SECONDS + GRACE_SECONDS
+    until, within = ServerAnswers(part.node.accelerator), serving.model.stalled_after * 60 + GRACE_SECONDS
     return Wait(part.node.name, title, look, until, within, LOOK_EVERY)

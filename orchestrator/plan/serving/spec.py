@@ -6,7 +6,7 @@ from dataclasses import asdict, field
 from ipaddress import ip_address
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Model, Node
+from orchestrator.model.cluster import Liveness, Model, Node
 from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import (
@@ -125,6 +125,10 @@ def newer(words: tuple[str, ...]) -> tuple[Option, ...]:
     return tuple(option for option in arguments.read(words).values if option.since != OLDEST)
 
 
+OWN = ("gpus", "hosts", "port", "liveness", "stalled_after")
+"""What of a model is no argument of vLLM's, and is told again as it was asked for."""
+
+
 def spec(serving: Serving, part: Part) -> str:
     """The JSON for a part's supervisor. `needs`: what an older vLLM may not know."""
     # What a person gave comes last, so that it wins.
@@ -134,7 +138,9 @@ def spec(serving: Serving, part: Part) -> str:
             "name": serving.name,
             "model": serving.model.name,
             "args": serving.model.args,
-            "asked": {key: getattr(serving.model, key) for key in ("gpus", "hosts", "port")},
+            "asked": {key: getattr(serving.model, key) for key in OWN},
+            "liveness": serving.model.liveness is Liveness.ON,
+            "stalled_after": serving.model.stalled_after * 60,
             "words": serving.words,
             "share": asdict(serving.share),
             "argv": ("vllm", "serve", serving.model.name, *words),

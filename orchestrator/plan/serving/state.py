@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Model
+from orchestrator.model.cluster import STALLED_AFTER, Liveness, Model
 
 WAITS_FOR_GPUS = r"Waiting for creating a placement group"
 STAGES = (
@@ -224,6 +224,8 @@ def _served(server: str, spec: Any, state: Any, now: float, report: Any) -> Serv
             int(asked.get("gpus", 0)),
             str(asked.get("hosts", "")),
             int(asked.get("port", 0)),
+            liveness=Liveness(asked.get("liveness", Liveness.ON)),
+            stalled_after=int(asked.get("stalled_after", STALLED_AFTER)),
         ),
         url=str(spec["url"]),
         called=str(report["name"]),

@@ -97,15 +97,21 @@ def test_one_that_nobody_uses_is_asked_once_a_minute_and_no_more(place: Place) -
     assert counts(place)["asked"] == 1
 
 
-def test_a_deaf_one_is_told_since_when_and_started_again(place: Place) -> None:
+def test_a_deaf_one_is_told_with_since_when(place: Place) -> None:
+    place.furnish(**HURRIED | FOR_GOOD)
     began = time.time()
     place.serve()
-    before = place.server
     place.get("/deaf")
     place.becomes("unresponsive")
     told = place.look()
     assert began < told["state"]["since"] < told["now"] - 0.5  # as long as it has time for an answer
     assert told["trouble"]
+
+
+def test_a_deaf_one_is_started_again_and_the_log_says_why(place: Place) -> None:
+    place.serve()
+    before = place.server
+    place.get("/deaf")
     place.becomes("answering", starts=2)
     assert place.server != before
     assert "raycluster: vLLM has answered nothing for " in place.log()
@@ -198,5 +204,5 @@ def test_a_load_in_which_nothing_moves_is_ended_and_not_begun_again(place: Place
     place.start(model, stalled_after=1)
     place.becomes("ended")
     until("nothing runs", lambda: not place.processes())
-    assert place.state()["why"] == "nothing had moved for 0 min while it loaded"
+    assert place.state()["why"] == "nothing had moved for 0 min while it loaded (serve.stalled_after)"
     assert place.state()["starts"] == 1

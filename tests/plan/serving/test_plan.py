@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.model.cluster import SERVER, Cluster, Model, Ray, server_name
+from orchestrator.model.cluster import SERVER, Cluster, Liveness, Model, Ray, server_name
 from orchestrator.plan import docker
 from orchestrator.plan.actions.rollback import FailedRun
 from orchestrator.plan.actions.up import plan_up
@@ -19,7 +19,7 @@ from orchestrator.plan.problem import HostProblem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.status.health import Verdict, assess
-from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind
+from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind, Wait
 from orchestrator.plan.typed import ours
 from tests.plan.worlds import (
     SEALED,
@@ -35,6 +35,7 @@ from tests.plan.worlds import (
 )
 
 from .worlds import NAME, QWEN, ended, serving, starting, unresponsive
+from .worlds import seen as told_by
 
 PLAIN = Model("Qwen/Qwen3-32B")
 SERVES = [
@@ -77,6 +78,17 @@ def test_it_is_started_waited_for_and_asked_for_a_word() -> None:
         "serve Qwen/Qwen3-32B: tensor parallel 8, pipeline parallel 3, for 8 GPUs on each of 3 hosts",
     )
     assert {phase.on_failure for phase in plan.phases} == {OnFailure.STOP}
+
+
+def test_how_it_is_watched_is_told_to_its_supervisor_which_tells_it_again() -> None:
+    wanted = replace(PLAIN, liveness=Liveness.OFF, stalled_after=120)
+    plan = plan_serve(cluster(), standing(cluster()), wanted)
+    told = spec(plan)
+    assert (told["liveness"], told["stalled_after"]) == (False, 7200)
+    (wait,) = (step for step in plan if isinstance(step, Wait))
+    assert wait.within > 7200  # so that the supervisor, which knows why, ends it first
+    again = told_by(spec=told).model
+    assert (again.liveness, again.stalled_after) == (Liveness.OFF, 120)
 
 
 def test_one_that_answers_is_left_alone() -> None:
