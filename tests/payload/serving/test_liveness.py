@@ -50,11 +50,15 @@ def test_it_answers_once_it_has_given_a_token(place: Place) -> None:
     assert counts(place)["asked"] == 1
 
 
-def test_one_whose_first_token_does_not_come_is_ended_and_says_so(place: Place) -> None:
-    place.furnish(**HURRIED, FIRST_SECONDS="0.5")
+def test_one_that_is_asked_for_its_first_token_does_not_answer_yet(place: Place) -> None:
     place.start("mute")
     until("it is asked", lambda: place.state().get("asked"))
     assert place.look()["trouble"] == "it has not answered yet"
+
+
+def test_one_whose_first_token_does_not_come_is_ended_and_says_so(place: Place) -> None:
+    place.furnish(**HURRIED, FIRST_SECONDS="0.5")
+    place.start("mute")
     place.becomes("ended")
     why = "vLLM is ready, and its first answer did not come: timed out"
     assert (place.state()["why"], place.state()["starts"]) == (why, 1)
