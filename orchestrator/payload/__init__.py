@@ -22,6 +22,7 @@ Name = Literal[
     "models/pull",
     "models/stream",
     "vllm_options",
+    "vllm_bench",
 ]
 
 MODELS = ("models/cache.py", "models/snapshots.py")

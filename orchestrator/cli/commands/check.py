@@ -30,6 +30,7 @@ def check(
     from orchestrator.cli.output import json
     from orchestrator.cli.output.check_report import show
     from orchestrator.cli.output.typed import shown
+    from orchestrator.cli.run.bench_history import keep_fabric
     from orchestrator.cli.run.session import session
     from orchestrator.plan.checks import (
         Level,
@@ -70,6 +71,7 @@ def check(
             if not (hindrance or run.cancel.is_set()):
                 ranks = measure(cluster, facts, run.fleet, run.tell, run.cancel)
                 more, network = list(check_network(cluster, facts, ranks)), measured(ranks)
+                keep_fabric(cluster.name, network)
             findings = in_order(cluster, (*findings, *more))
     run.stop_if_interrupted()
     findings = tuple(each for each in findings if only is None or each.host in only)

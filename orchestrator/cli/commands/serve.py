@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli import habits, options
+from orchestrator.cli.commands.serve_bench import bench
 from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.run import inventory_file
@@ -221,6 +222,9 @@ def logs(
         inventory_file.refuse(f"--limit: vLLM's own log is on {', '.join(found.hosts)}")
     wanted = {node: FileLog(node, lines, found.folder) for node in nodes}
     raise typer.Exit(show(cluster, wanted, options.JOBS, follow=follow))
+
+
+app.command("bench", cls=LeanCommand)(bench)
 
 
 @app.command(cls=LeanCommand)

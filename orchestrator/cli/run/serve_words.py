@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster, Model
 
 METAVAR = "MODEL"
-COMMANDS = {"start", "status", "logs", "stop"}
+COMMANDS = {"start", "status", "logs", "bench", "stop"}
 """The words that are no models."""
 
 

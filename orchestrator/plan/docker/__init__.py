@@ -6,6 +6,7 @@ from orchestrator.plan.docker.containers import (
     absent,
     ask_server,
     begun,
+    benchmark,
     container_state,
     discard,
     discard_all,

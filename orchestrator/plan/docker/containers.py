@@ -1,5 +1,6 @@
 """Lines about containers that are there: their state, their end, and what runs in them."""
 
+import json
 from dataclasses import replace
 
 from orchestrator import payload
@@ -127,6 +128,12 @@ def vllm_options(cluster: Cluster, node: Node, file: str, *, by: str) -> Command
     """Prints the options of the image's vLLM, `by` its sources or its parser, and what such a file of them says."""
     words = python("-c", packed_program("vllm_options"), by, file)
     return inside(node, cluster.container(node), words)
+
+
+def benchmark(cluster: Cluster, node: Node, words: tuple[str, ...]) -> Command:
+    """Has the image's `vllm bench serve` measure with these words, while standard input is open."""
+    told = python("-c", packed_program("vllm_bench"), json.dumps(words))
+    return inside(node, cluster.container(node), told, "--interactive")
 
 
 def inspect_server(cluster: Cluster, node: Node, lines: int, name: str) -> Command:
