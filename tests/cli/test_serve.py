@@ -297,7 +297,8 @@ def test_where_no_gpu_is_left_for_another_it_is_told_who_has_them(
     serve = raycluster("serve", "-y", "another")
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert "✗ another is not served\n  gpu1  no GPU is free: qwen3-32b has 16 on gpu1, gpu2\n" in serve.stderr
-    assert "→ `raycluster serve stop qwen3-32b` ends that; it may then be served beside" in serve.stderr
+    room = "`raycluster serve Qwen/Qwen3-32B --gpus 12 -- --max-model-len 4096` leaves some"
+    assert f"→ `raycluster serve stop qwen3-32b` ends that one, and {room}\n" in serve.stderr
     assert "\nNothing was started.\n" in serve.stderr
     assert only_looked(hosts_serve)
 

@@ -275,9 +275,8 @@ def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, *, forc
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.problem import HostProblem, Problem
     from orchestrator.plan.serving import arguments
-    from orchestrator.plan.serving.plan import plan_serve, plan_unserve
+    from orchestrator.plan.serving.plan import hosts_for, plan_serve, plan_unserve
     from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at
-    from orchestrator.plan.serving.shares import chosen_hosts
     from orchestrator.plan.steps import Plan, Run
     from orchestrator.remote.observe.models import look_at_presence
 
@@ -295,7 +294,7 @@ def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, *, forc
             and any(isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, whole))
         ):
             tools = run.fleet, run.tell, run.cancel
-            there[:] = [look_at_presence(cluster, chosen_hosts(cluster, model), whole, *tools)]
+            there[:] = [look_at_presence(cluster, hosts_for(cluster, facts, whole), whole, *tools)]
         return facts, before
 
     def planner(facts: "Facts") -> "Plan":
@@ -332,12 +331,14 @@ def _bring(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     from orchestrator.cli.run.session import session
     from orchestrator.plan.actions.models import TOKENS, plan_pull
     from orchestrator.plan.serving.presence import presence, revision_of
+    from orchestrator.plan.serving.shares import chosen_hosts
     from orchestrator.remote.observe.models import look_at_models
 
+    nodes = chosen_hosts(cluster, model)
     if "/" not in model.name or model.name.startswith("/"):
         inventory_file.refuse(f"serve: {model.name} is a folder, which `pull` cannot bring")
     with session(cluster, "model", pace, logged=False) as run:
-        caches = look_at_models(cluster, cluster.nodes, (model.name,), run.fleet, run.tell, run.cancel)
+        caches = look_at_models(cluster, nodes, (model.name,), run.fleet, run.tell, run.cancel)
     run.stop_if_interrupted()
     found = presence(model, caches)
     if found.offline or not found.lacking:
@@ -345,6 +346,6 @@ def _bring(cluster: "Cluster", model: "Model", pace: options.RunOptions) -> int:
     secrets = inventory_file.secrets(cluster)
     token = next((each for each in secrets if each.name in TOKENS), None)
     revision = revision_of(model)
-    first = plan_pull(cluster, cluster.head, model.name, revision, token, everything=False)
-    wish = Wish(model.name, revision, cluster.head, cluster.nodes, first)
+    first = plan_pull(cluster, nodes[0], model.name, revision, token, everything=False)
+    wish = Wish(model.name, revision, nodes[0], nodes, first)
     return conclude(execute("model pull", cluster, wish, pace, secrets), (model.name,))

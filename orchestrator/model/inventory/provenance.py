@@ -143,5 +143,8 @@ def _given(part: Section | None, key: Path) -> object:
     """What is written at a path; None for nothing."""
     found: object = part
     for each in key:
-        found = found.get(each) if isinstance(found, dict) else getattr(found, str(each), None)
+        if isinstance(found, tuple) and isinstance(each, int):
+            found = found[each]
+        else:
+            found = found.get(each) if isinstance(found, dict) else getattr(found, str(each), None)
     return found

@@ -7,13 +7,15 @@ from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.models import title
 from orchestrator.plan.progress import size
 from orchestrator.plan.serving.presence import is_looked_at, presence, revision
+from orchestrator.plan.serving.shares import chosen_hosts
 
 
 def check_model(cluster: Cluster, caches: Caches) -> Findings:
     """Who lacks what of each. Of hosts whose containers or images could not be asked, other findings tell."""
     for model in cluster.serve:
         if is_looked_at(model):
-            yield from _check(model, caches)
+            hosts = {node.name for node in chosen_hosts(cluster, model)}
+            yield from _check(model, {host: each for host, each in caches.items() if host in hosts})
 
 
 def _check(model: Model, caches: Caches) -> Findings:

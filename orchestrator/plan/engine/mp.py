@@ -25,7 +25,7 @@ from orchestrator.plan.serving.parallelism import Parallelism
 from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.refusals import refusal
 from orchestrator.plan.serving.servers import Ledger, Server, listeners
-from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, ports_from
+from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, free_devices, hiding, ports_from
 from orchestrator.plan.serving.sizing import sized
 from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, RankGroup, Serving
 from orchestrator.plan.serving.state import Share
@@ -135,7 +135,9 @@ class MpEngine:
         assert isinstance(port, int)  # noqa: S101 - refused above
         assert isinstance(ports, tuple)  # noqa: S101
         count = min(least, max(1, chosen.ranks // len(nodes)))
-        names = {node.name: _names(node, facts[node.name], room.counts[node.name], held) for node in nodes}
+        names = {
+            node.name: free_devices(node, facts[node.name], room.counts[node.name], held) for node in nodes
+        }
         share = Share(
             port,
             ports,
@@ -193,11 +195,17 @@ def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room |
         problem = Problem(f"how many {device}s it has is not known", TELL_GPUS)
         return tuple(HostProblem(name, problem) for name in unknown)
     counts = {name: each or 1 for name, each in known.items()}
-    free = Free({node.name: _free(node, counts[node.name], held) for node in hosts}, held, device)
+    others = (
+        node.name
+        for node in cluster.nodes
+        if node not in hosts and _free(node, _count(node, facts[node.name]) or 0, held)
+    )
+    mine = {node.name: _free(node, counts[node.name], held) for node in hosts}
+    free = Free(mine, held, device, tuple(others))
     gpus = _alike(_ready(cluster, facts, free.gpus), model.gpus) if model.gpus else _most(free.gpus)
     if not gpus:
         works = max((n for n in range(1, model.gpus) if _alike(free.gpus, n)), default=0)
-        return (HostProblem(first, free.refused(model, works, model.gpus)),)
+        return (HostProblem(first, free.refused(model, works)),)
     says = "--gpus gives it" if model.gpus else "with as many on each host there are"
     if few := parallelism.too_many(gpus, given, says):
         return (HostProblem(first, Problem(few, parallelism.FEWER)),)
@@ -232,16 +240,6 @@ def _alike(gpus: Mapping[str, int], wanted: int) -> dict[str, int]:
         if not left and each and len(able) == hosts:
             return {host: each for host in gpus if host in able}
     return {}
-
-
-def _names(node: Node, here: HostFacts | Unreachable, count: int, held: Ledger) -> tuple[str, ...]:
-    """What the GPUs are called that no other has."""
-    every = _every(node, here, count)
-    return tuple(each for each in every if each not in held.devices.get(node.name, ()))
-
-
-def _every(node: Node, here: HostFacts | Unreachable, count: int) -> tuple[str, ...]:
-    return devices.names(node, here, count) if isinstance(here, HostFacts) else tuple(map(str, range(count)))
 
 
 def _ports(
@@ -283,7 +281,8 @@ VLLMS_OWN = 29501
 
 
 def _parts(facts: Facts, nodes: tuple[Node, ...], ip: str, share: Share, run: str) -> tuple[Part, ...]:
-    envs = [_hiding(node, facts[node.name], share.devices.get(node.name, ())) for node in nodes]
+    seen = ((node, facts[node.name], share.devices.get(node.name, ())) for node in nodes)
+    envs = [hiding(node, here, _count(node, here), chosen) for node, here, chosen in seen]
     if len(nodes) == 1:
         return (Part(nodes[0], (), envs[0]),)
     names = tuple(node.name for node in nodes)
@@ -297,15 +296,6 @@ def _parts(facts: Facts, nodes: tuple[Node, ...], ip: str, share: Share, run: st
         )
         for rank, node in enumerate(nodes)
     )
-
-
-def _hiding(node: Node, here: HostFacts | Unreachable, chosen: tuple[str, ...]) -> dict[str, str]:
-    """The variable that hides the other GPUs of its host, where there are others."""
-    variable = devices.kind(node).visible
-    count = _count(node, here)
-    if not variable or not chosen or count is None or chosen == _every(node, here, count):
-        return {}
-    return {variable: ",".join(chosen)}
 
 
 def _refusal(cluster: Cluster, given: Given) -> Problem | None:

@@ -1,6 +1,7 @@
 """Ray: a head with a GCS, workers that join it, and vLLM in the head's container, which finds the GPUs through Ray."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Auth, Cluster, Model, Node, Role
@@ -21,7 +22,7 @@ from orchestrator.plan.serving.data_parallel import Placement, placed_by_ray
 from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.refusals import refusal
 from orchestrator.plan.serving.servers import Ledger, Server
-from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts
+from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, free_devices, hiding
 from orchestrator.plan.serving.sizing import sized
 from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, Serving
 from orchestrator.plan.serving.state import Share
@@ -180,6 +181,11 @@ class RayEngine:
         backend = () if BACKEND in given else (BACKEND.name, "ray")
         share = Share(port, gpus=_taken(gpus, first, chosen.ranks))
         part, words = _part(cluster, facts, first, placed), (*backend, *chosen.args, *placed.args)
+        if not by_ray:
+            count, here = room.there, facts[first.name]
+            own_devices = free_devices(first, here, count, held)[: chosen.ranks]
+            share = replace(share, devices={first.name: own_devices})
+            part = replace(part, env={**part.env, **hiding(first, here, count, own_devices)})
         return Serving(model, ip, (part,), chosen.why, share, words, model.server, sizing)
 
     def again(self, cluster: Cluster, facts: Facts, server: Server) -> Serving | None:
@@ -195,11 +201,12 @@ class RayEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """Where vLLM runs, and the GPUs that it may have, by host. `says`: who tells of them."""
+    """Where vLLM runs, and the GPUs that it may have, by host. `says`: who tells of them; `there`: all of its host."""
 
     first: Node
     gpus: Mapping[str, int]
     says: str
+    there: int
 
 
 def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room | HostProblem:
@@ -221,7 +228,8 @@ def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room |
     of = devices.kind(head)  # vLLM wants of all hosts what it finds where it runs
     listed = _listed_gpus(cluster, facts, table, of.resource)
     may = listed if len(hosts) > 1 else {hosts[0].name: listed.get(hosts[0].name, 0)}
-    free = Free({host: held.free(host, count) for host, count in may.items()}, held, of.device)
+    others = tuple(host for host, count in listed.items() if host not in may and held.free(host, count))
+    free = Free({host: held.free(host, count) for host, count in may.items()}, held, of.device, others)
     world = parallelism.ranks({each: given.number(each) for each in parallelism.KINDS})
     first = _first(hosts, free.gpus, model.gpus or (world if parallelism.sizes_given(given) else 0))
     if why := why_not_ready(cluster, first, facts[first.name]) or _unlisted(first, listed, head):
@@ -229,11 +237,11 @@ def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room |
     by_ray = _by_ray(given)
     gpus = _taken(free.gpus if by_ray else {first.name: free.gpus.get(first.name, 0)}, first, model.gpus)
     if sum(may.values()) and sum(gpus.values()) < (model.gpus or 1):
-        return HostProblem(hosts[0].name, free.refused(model, sum(gpus.values()), model.gpus))
+        return HostProblem(hosts[0].name, free.refused(model, sum(gpus.values())))
     says = "--gpus gives it" if model.gpus else "free are" if held.gpus else "Ray lists"
     if not by_ray:
         says = f"{'the head' if first is head else first.name}, where all runs without Ray, has"
-    return _Room(first, gpus, says)
+    return _Room(first, gpus, says, listed.get(first.name, 0))
 
 
 def _listed_gpus(cluster: Cluster, facts: Facts, table: RayTable, resource: str) -> dict[str, int]:

@@ -68,6 +68,15 @@ def plan_serve(
     )
 
 
+def hosts_for(cluster: Cluster, facts: Facts, model: Model) -> tuple[Node, ...]:
+    """The hosts that are to have some of it, as it would be started now; none where it cannot be."""
+    serving = spread(cluster, facts, model, NOT_LOOKED_AT)
+    if not isinstance(serving, Serving):
+        return ()
+    names = {*serving.share.gpus, *(part.node.name for part in serving.parts)}
+    return tuple(node for node in cluster.nodes if node.name in names)
+
+
 def _missing(facts: Facts, kept: Serving) -> tuple[Part, ...]:
     """The parts that nobody keeps running."""
     return tuple(part for part in kept.parts if not _is_supervised(facts, kept, part))
@@ -206,11 +215,14 @@ def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, 
 
 
 def ending(facts: Facts, hosts: frozenset[str]) -> Iterator[HostProblem]:
-    """The servers that end with the containers of those hosts, as their first ranks are there."""
+    """The servers that end with the containers of those hosts, as their first ranks are there; or that lose a part."""
     for server in servers(facts).values():
-        if server.host in hosts and server.supervised:
+        if server.supervised and server.host in hosts:
             why = f"{server.title}, which is served there, ends with its old container"
             yield HostProblem(server.host, Problem(why, f"once the cluster is up: {again(server.model)}"))
+        elif server.supervised:
+            why = f"{server.title}, which has a part there, is interrupted, and goes on by itself"
+            yield from (HostProblem(host, Problem(why)) for host in server.hosts if host in hosts)
 
 
 def _stop(cluster: Cluster, ended: tuple[tuple[Node, str], ...]) -> Phase:

@@ -92,24 +92,25 @@ def meant(word: str, there: Mapping[str, Server]) -> tuple[str, ...]:
     return tuple(name for name, each in there.items() if each.model.name == word)
 
 
-def again(model: Model, *, gpus: int = 0, port: int = 0) -> str:
-    """The line that serves it once more, with another number of GPUs, or at another port.
-
-    A secret among its arguments is left to whoever knows it.
-    """
+def again(model: Model) -> str:
+    """The line that serves it once more; a secret among its arguments is left to whoever knows it."""
     usual = model.named in ("", server_name(model.name))
     named = () if usual else ("--name", model.named)
     limit = ("-l", model.hosts) if model.hosts else ()
-    count, at = gpus or model.gpus, port or model.port
-    options = (*(("--gpus", str(count)) if count else ()), *(("--port", str(at)) if at else ()))
+    counted = ("--gpus", str(model.gpus)) if model.gpus else ()
+    options = (*counted, *(("--port", str(model.port)) if model.port else ()))
     shows = model.args and redact.arguments(model.args) == model.args
     return ours("serve", model.name, *named, *limit, *options, *(("--", *model.args) if shows else ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What is held. `gpus`: by host, how many each server has, None for all; `devices`: by host; `ports`: by whom."""
+    """What is held. `gpus`: by host, how many each server has, None for all; `devices`: by host; `ports`: by whom.
 
+    `models`: what each server serves.
+    """
+
+    models: Mapping[str, Model] = field(default_factory=dict)
     gpus: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
     devices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ports: Mapping[int, str] = field(default_factory=dict)
@@ -122,6 +123,10 @@ class Ledger:
     def holders(self, hosts: Iterable[str]) -> tuple[str, ...]:
         """Who has GPUs on any of those hosts."""
         return tuple(sorted({name for host in hosts for name in self.gpus.get(host, {})}))
+
+    def total(self, name: str) -> int:
+        """How many GPUs a server has, as far as it is known."""
+        return sum(held.get(name) or 0 for held in self.gpus.values())
 
     def who(self, hosts: Iterable[str]) -> str:
         """The same in words: `a has 8 on gpu1, b has 16 on gpu2, gpu3`."""
@@ -146,11 +151,12 @@ def ledger(cluster: Cluster, facts: Facts, but: str = "") -> Ledger:
 
     One that has ended without ever having answered holds nothing; one whose supervisor was killed may still run.
     """
+    models: dict[str, Model] = {}
     gpus: dict[str, dict[str, int | None]] = {}
     devices: dict[str, set[str]] = {}
     ports: dict[int, str] = {}
     for each in _holding(facts, but):
-        share = each.share
+        share, models[each.name] = each.share, each.model
         if share is None:
             ports |= {int(port): each.name for port in re.findall(r":(\d+)$", each.url)}
             for host in each.hosts or tuple(node.name for node in cluster.nodes):
@@ -161,7 +167,7 @@ def ledger(cluster: Cluster, facts: Facts, but: str = "") -> Ledger:
             gpus.setdefault(host, {})[each.name] = count
         for host, names in share.devices.items():
             devices.setdefault(host, set()).update(names)
-    return Ledger(gpus, {host: frozenset(names) for host, names in devices.items()}, ports)
+    return Ledger(models, gpus, {host: frozenset(names) for host, names in devices.items()}, ports)
 
 
 def _holding(facts: Facts, but: str) -> Iterator[Served]:

@@ -1,0 +1,258 @@
+"""`raycluster serve` with several models, as a person sees it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from orchestrator import payload
+from orchestrator.cli.output import json as answers
+from orchestrator.remote.transport import Output
+from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
+from tests.cli.output.test_jsonl import events
+from tests.plan.recordings import Said, ray_line, ray_row, standing
+from tests.plan.serving.worlds import ended, line, told
+from tests.remote.fakes import FakeFleet
+
+MODELS = """\
+serve:
+  - {model: org/One, gpus: 8, hosts: gpu1}
+  - {model: org/Two, name: small, args: [--seed, '1']}
+"""
+
+
+def server(name: str, model: str, host: str, port: int, **changes: Any) -> str:
+    """What the supervisor of a server with eight GPUs tells."""
+    share = {"port": port, "ports": [], "gpus": {host: 8}, "devices": {}}
+    asked = {"gpus": 8, "hosts": host, "port": 0}
+    spec = told()["spec"] | {"model": model, "args": [], "share": share, "asked": asked}
+    spec |= {"url": f"http://10.0.0.{host[-1]}:{port}"}
+    return line(server=name, spec=spec, name=model, **changes)
+
+
+ONE, TWO = server("one", "org/One", "gpu1", 8000), server("two", "org/Two", "gpu2", 8001)
+FAILED = ended("torch.OutOfMemoryError: CUDA out of memory.")
+
+
+def stands(fleet: FakeFleet, *, gpu1: str = "", gpu2: str = "") -> None:
+    """Both hosts' containers stand, and tell this of what they serve."""
+    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
+    first = standing("raycluster-demo-gpu1") | {"ray": table, "served": Said(gpu1)}
+    second = standing("raycluster-demo-gpu2") | {"served": Said(gpu2)}
+    second.pop("token")
+    fleet.on("gpu1", sent("observe"), seen("10.0.0.1", **first))
+    fleet.on("gpu2", sent("observe"), seen("10.0.0.2", **second))
+
+
+@pytest.fixture
+def up(hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
+    """A cluster that stands, on which whatever is told to serve answers at once."""
+    monkeypatch.setattr("orchestrator.plan.serving.plan.LOOK_EVERY", 0.02)
+    stands(hosts)
+    hosts.on("*", sent("look-models"), Output(0, '\x1e{"hub": "/hub", "free": 9, "unused": 0, "models": []}'))
+    hosts.on(
+        "*", sent("sources"), Output(0, '\x1e{"version": "0.32.0", "names": [["--seed"]], "all": true}\n')
+    )
+    hosts.on("*", sent(payload.FOLDER), Output(0))
+    hosts.on("gpu1", sent("400"), Output(0, ONE))
+    hosts.on("gpu2", sent("400"), Output(0, TWO))
+    asked = {"status": 200, "seconds": 0.2}
+    hosts.on(
+        "gpu1", sent("ask"), Output(0, json.dumps(asked | {"url": "http://10.0.0.1:8000", "name": "org/One"}))
+    )
+    hosts.on(
+        "gpu2", sent("ask"), Output(0, json.dumps(asked | {"url": "http://10.0.0.2:8001", "name": "org/Two"}))
+    )
+    hosts.on("*", sent("stop"), Output(0))
+    return hosts
+
+
+def specs(fleet: FakeFleet) -> list[tuple[str, dict[str, Any]]]:
+    """What supervisors were to serve, by host."""
+    starts = ((each.host, each.command) for each in fleet.sent if sent(payload.FOLDER)(each.command))
+    return [(host, json.loads(json.loads(command.input())["spec"])) for host, command in starts]
+
+
+def test_a_model_has_the_name_the_gpus_the_host_and_the_port_that_it_is_given(
+    up: FakeFleet, raycluster: Raycluster
+) -> None:
+    serve = raycluster("serve", "org/Two", "--name", "two", "--gpus", "4", "-l", "gpu2", "--port", "8001")
+    assert serve.exit_code == 0, serve.stderr
+    assert serve.stdout.startswith("org/Two answers at http://10.0.0.2:8001/v1 (")
+    assert "ssh -N -L 8001:10.0.0.2:8001 gpu2\n" in serve.stdout
+    ((host, spec),) = specs(up)
+    assert (host, spec["name"], spec["share"]["gpus"]) == ("gpu2", "two", {"gpu2": 4})
+    assert spec["argv"][:5] == ["vllm", "serve", "org/Two", "--port", "8001"]
+    assert "--tensor-parallel-size 4" in " ".join(spec["argv"])
+
+
+def test_beside_another_what_to_do_next_names_it(up: FakeFleet, raycluster: Raycluster) -> None:
+    stands(up, gpu1=ONE)
+    serve = raycluster("serve", "org/Two")
+    assert serve.exit_code == 0, serve.stderr
+    lines = serve.stdout.splitlines()
+    assert lines[-3:] == [
+        "  raycluster serve status",
+        "  raycluster serve logs two -f",
+        "  raycluster serve stop two",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("org/One", "--name", "-x"), '--name: "-x" is none: letters, digits, ".", "_" and "-"'),
+        (("org/One", "--name", "a/b"), '--name: "a/b" is none: letters, digits, ".", "_" and "-"'),
+        (("org/One", "-l", "gpu7"), '--limit: no host matches "gpu7"'),
+        (("org/One", "--gpus", "0"), "--gpus"),
+        (("org/One", "--port", "99999"), "--port"),
+        (("stop", "one", "--all"), "one and --all contradict each other"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anybody_is_asked(
+    hosts: FakeFleet, raycluster: Raycluster, words: tuple[str, ...], said: str
+) -> None:
+    serve = raycluster("serve", *words)
+    assert (serve.exit_code, hosts.sent) == (2, [])
+    assert said in serve.stderr
+
+
+# --- the inventory's list ---
+
+
+@pytest.fixture
+def listed(up: FakeFleet, folder: Path) -> FakeFleet:
+    (folder / "inventory.yaml").write_text(INVENTORY + MODELS)
+    return up
+
+
+@pytest.mark.parametrize("words", [("serve",), ("up", "--serve")])
+def test_the_inventorys_models_are_served_in_order(
+    listed: FakeFleet, raycluster: Raycluster, words: tuple[str, ...]
+) -> None:
+    listed.on("gpu2", sent("400"), Output(0, server("small", "org/Two", "gpu2", 8001)))
+    observed = iter([{}, {"gpu1": ONE}] if words == ("serve",) else [{}, {}, {"gpu1": ONE}])
+    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
+
+    def head(_command: Any, _cancel: Any) -> Output:
+        now = standing("raycluster-demo-gpu1") | {
+            "ray": table,
+            "served": Said(next(observed).get("gpu1", "")),
+        }
+        return seen("10.0.0.1", **now)
+
+    listed.on("gpu1", sent("observe"), *[head] * 3)
+    serve = raycluster(*words)
+    assert serve.exit_code == 0, serve.stderr
+    assert "org/One answers at http://10.0.0.1:8000/v1 (" in serve.stdout
+    assert "small (org/Two) answers at http://10.0.0.2:8001/v1 (" in serve.stdout
+    assert serve.stdout.endswith("\nall 2 models answer: one, small\n")
+    assert [(host, spec["name"], spec["share"]["port"]) for host, spec in specs(listed)] == [
+        ("gpu1", "one", 8000),
+        ("gpu2", "small", 8001),
+    ]
+
+
+def test_one_that_fails_keeps_none_from_being_served_and_is_named(
+    listed: FakeFleet, raycluster: Raycluster
+) -> None:
+    listed.on(
+        "gpu1", sent("400"), Output(0, line(**FAILED)), Output(0, server("small", "org/Two", "gpu1", 8000))
+    )
+    serve = raycluster("serve")
+    assert serve.exit_code == 1
+    assert "✗ org/One is not served\n" in serve.stderr
+    assert "small (org/Two) answers at" in serve.stdout
+    assert serve.stderr.endswith("✗ of 2 models 1 failed: one\n")
+
+
+def test_a_name_of_the_inventory_is_that_model_with_all_that_it_has(
+    listed: FakeFleet, raycluster: Raycluster
+) -> None:
+    listed.on("gpu1", sent("400"), Output(0, server("small", "org/Two", "gpu1", 8000)))
+    serve = raycluster("serve", "small", "--gpus", "4")
+    assert serve.exit_code == 0, serve.stderr
+    ((_, spec),) = specs(listed)
+    assert (spec["name"], spec["model"], spec["args"]) == ("small", "org/Two", ["--seed", "1"])
+    assert sum(spec["share"]["gpus"].values()) == 4
+
+
+@pytest.mark.parametrize(("words", "first"), [(("--gpus", "4"), "--gpus"), (("--", "--seed", "2"), "--seed")])
+def test_what_is_for_one_model_needs_its_name_where_there_are_several(
+    listed: FakeFleet, raycluster: Raycluster, words: tuple[str, ...], first: str
+) -> None:
+    serve = raycluster("serve", *words)
+    assert (serve.exit_code, listed.sent) == (2, [])
+    assert serve.stderr == f"{first} is for one model, and the inventory has one, small: name one\n"
+
+
+# --- status, logs, stop ---
+
+
+@pytest.fixture
+def serving(up: FakeFleet) -> FakeFleet:
+    stands(up, gpu1=ONE, gpu2=TWO)
+    return up
+
+
+def test_status_has_a_line_for_each_with_where_it_is(serving: FakeFleet, raycluster: Raycluster) -> None:
+    status = raycluster("serve", "status")
+    assert (status.exit_code, status.stderr) == (0, "")
+    assert status.stdout.splitlines() == [
+        "model org/One answers at http://10.0.0.1:8000/v1, for 60 s, 8 GPUs on gpu1",
+        "model org/Two answers at http://10.0.0.2:8001/v1, for 60 s, 8 GPUs on gpu2",
+    ]
+    assert raycluster("status").stdout.count("\nmodel org/") == 2
+    assert raycluster("serve", "status", "two").stdout == (
+        "model org/Two answers at http://10.0.0.2:8001/v1, for 60 s\n"
+    )
+    none = raycluster("serve", "status", "three")
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert "nothing called three is served; there is one, two" in none.stderr
+    assert only_looked(serving)
+
+
+def test_one_that_does_not_answer_is_exit_code_3_and_the_others_are_told_all_the_same(
+    serving: FakeFleet, raycluster: Raycluster
+) -> None:
+    stands(serving, gpu1=ONE, gpu2=server("two", "org/Two", "gpu2", 8001, trouble="timed out"))
+    status = raycluster("serve", "status")
+    assert status.exit_code == 3
+    assert "model org/One answers" in status.stdout
+    assert "model org/Two does not answer: timed out" in status.stdout
+    answer = json.loads(raycluster("serve", "status", "-o", "json").stdout)
+    assert list(Draft202012Validator(answers.schema("serve")).iter_errors(answer)) == []
+    assert [(each["name"], each["answers"], each["hosts"], each["gpus"]) for each in answer["models"]] == [
+        ("one", True, ["gpu1"], 8),
+        ("two", False, ["gpu2"], 8),
+    ]
+
+
+def test_stop_ends_the_one_that_is_named_and_says_what_stays(
+    serving: FakeFleet, raycluster: Raycluster
+) -> None:
+    refused = raycluster("serve", "stop")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "✗ nothing was stopped\n  gpu1  2 models are served: one, two\n" in refused.stderr
+    assert (
+        "→ name one, as in `raycluster serve stop one`; all: `raycluster serve stop --all`" in refused.stderr
+    )
+    stop = raycluster("serve", "stop", "org/Two")
+    assert (stop.exit_code, stop.stdout) == (0, "two is no longer served; one still is\n")
+    assert [each.host for each in serving.sent if sent("stop")(each.command)] == ["gpu2"]
+    everything = raycluster("serve", "stop", "--all")
+    assert (everything.exit_code, everything.stdout) == (0, "cluster demo serves nothing any more\n")
+
+
+def test_the_result_of_each_is_an_event(listed: FakeFleet, raycluster: Raycluster) -> None:
+    listed.on(
+        "gpu1", sent("400"), Output(0, line(**FAILED)), Output(0, server("small", "org/Two", "gpu1", 8000))
+    )
+    results = [each for each in events(raycluster("serve", "-o", "jsonl")) if each["event"] == "result"]
+    assert [(each["exit_code"], each["message"].partition(" ")[0]) for each in results] == [
+        (1, "org/One"),
+        (0, "small"),
+    ]

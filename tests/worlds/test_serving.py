@@ -1,0 +1,195 @@
+"""Two models on one cluster, by both engines: whatever becomes of one, the other is never silent.
+
+The server only stands in for vLLM. `Asker` asks the other all the while, ten times a second.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.lab import Lab
+from tests.lab.processes import wait_until
+from tests.lab.seeing import brought_up, failed, health, two_hosts
+from tests.payload.serving.place import VLLM
+
+PLACE = "/root/vllm"
+SERVING = {"docker": {"args": ["-v", f"{PLACE}:/usr/local/bin/vllm:ro"]}}
+BY_BOTH = pytest.mark.parametrize("engine", ["ray", "mp"])
+ASK = """
+import sys, threading, time, urllib.request
+ended, asked, silent = threading.Event(), 0, []
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+while not ended.wait(0.1):
+    try:
+        urllib.request.urlopen(sys.argv[1] + "/v1/models", timeout=5).read()
+        asked += 1
+    except OSError as problem:
+        silent.append(f"{time.time():.1f}: {problem}")
+print(asked, *silent, sep="\\n")
+"""
+
+
+class Asker:
+    """Asks a server all the while; at its end, none of the questions may have been in vain."""
+
+    def __init__(self, lab: Lab, url: str) -> None:
+        self._program = lab.laptop_popen([sys.executable, "-c", ASK, url])
+
+    def never_silent(self) -> None:
+        told, _ = self._program.communicate("", timeout=30)
+        asked, *silent = told.splitlines()
+        assert not silent
+        assert int(asked) > 10
+
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture
+def cluster(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Path]:
+    for host in lab.hosts.values():
+        host.run("sh", "-c", 'cat >"$0" && chmod +x "$0"', PLACE, stdin=VLLM.read_text())
+    inventory = two_hosts(lab, engine=request.getfixturevalue("engine"), **SERVING)
+    yield brought_up(lab, inventory)
+    lab.end_commands()
+
+
+@pytest.fixture
+def serve(lab: Lab, cluster: Path) -> Serve:
+    """Serves a model; where it answers."""
+
+    def serving(*words: str) -> str:
+        done = lab.raycluster("serve", "-y", "-i", cluster, *words)
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout.partition(" answers at ")[2].partition("/v1 ")[0])
+
+    return serving
+
+
+def model(lab: Lab, inventory: Path, name: str) -> dict[str, Any]:
+    told: dict[str, Any] = next(each for each in health(lab, inventory)["models"] if each["name"] == name)
+    return told
+
+
+def answers(lab: Lab, inventory: Path, name: str, lives: int) -> None:
+    """Waits until it does, in that life."""
+
+    def holds() -> bool:
+        now = model(lab, inventory, name)
+        return bool(now["answers"] and now["lives"] >= lives)
+
+    wait_until(f"{name} answers", holds, 120)
+
+
+def container(host: str) -> str:
+    return f"raycluster-lab-{host}"
+
+
+def kill(lab: Lab, host: str, name: str) -> None:
+    """The server's process, as whatever ends it would."""
+    mine = f"grep -qz '^RAYCLUSTER_SERVES=.*/{name}$' $p/environ"
+    found = f"for p in /proc/[0-9]*; do {mine} && kill -9 ${{p#/proc/}}; done"
+    lab.hosts[host].docker("exec", container(host), "sh", "-c", f"{found} 2>/dev/null; true")
+
+
+@BY_BOTH
+def test_one_that_is_killed_stopped_rebooted_and_served_again_never_silences_the_other(
+    lab: Lab, engine: str, cluster: Path, serve: Serve
+) -> None:
+    del engine
+    other, one = serve("alphabet", "-l", "gpu1"), serve("numbers", "-l", "gpu2")
+    assert (other, one) == ("http://192.0.2.11:8000", "http://192.0.2.12:8001")
+    asker = Asker(lab, other)
+    kill(lab, "gpu2", "numbers")
+    answers(lab, cluster, "numbers", 2)
+    lab.hosts["gpu2"].docker("restart", "--time", "1", container("gpu2"))
+    answers(lab, cluster, "numbers", 3)
+    lab.hosts["gpu2"].reboot()
+    answers(lab, cluster, "numbers", 4)
+    stop = lab.raycluster("serve", "stop", "numbers", "-i", cluster)
+    assert (stop.returncode, stop.stdout) == (0, "numbers is no longer served; alphabet still is\n")
+    log = lab.raycluster("serve", "logs", "numbers", "-i", cluster).stdout
+    assert [f"raycluster: vLLM start no. {life}" in log for life in (1, 2, 3, 4)] == [True] * 4
+    assert serve("numbers") == one
+    assert model(lab, cluster, "alphabet")["lives"] == 1
+    asker.never_silent()
+
+
+@BY_BOTH
+def test_on_one_host_two_servers_end_and_begin_by_themselves(
+    lab: Lab, engine: str, cluster: Path, serve: Serve
+) -> None:
+    del engine
+    asker = Asker(lab, serve("alphabet", "-l", "gpu1", "--gpus", "4"))
+    one = serve("numbers", "-l", "gpu1", "--gpus", "4", "--name", "one")
+    assert one == "http://192.0.2.11:8001"
+    full = lab.raycluster("serve", "-y", "-i", cluster, "letters", "-l", "gpu1")
+    failed(full, "gpu1  no GPU is free on gpu1: alphabet has 4 on gpu1, one has 4 on gpu1", "-l gpu2")
+    failed(
+        lab.raycluster("serve", "-y", "-i", cluster, "letters", "--port", "8000"), "port 8000 is alphabet's"
+    )
+    kill(lab, "gpu1", "one")
+    answers(lab, cluster, "one", 2)
+    gated = lab.raycluster("serve", "-y", "-i", cluster, "gated", "-l", "gpu2")
+    failed(gated, "gpu2  wait until it answers: the model is gated")
+    assert "gated repo" in lab.raycluster("serve", "logs", "gated", "-i", cluster).stdout
+    assert lab.raycluster("serve", "stop", "one", "-i", cluster).returncode == 0
+    asker.never_silent()
+    lab.hosts["gpu1"].docker("restart", "--time", "1", container("gpu1"))
+    answers(lab, cluster, "alphabet", 2)
+    assert [each["name"] for each in health(lab, cluster)["models"]] == ["alphabet"]
+
+
+@pytest.mark.parametrize("engine", ["mp"])
+def test_two_models_of_several_ranks_each_have_ports_and_ranks_of_their_own(
+    lab: Lab, engine: str, cluster: Path, serve: Serve
+) -> None:
+    del engine
+    asker = Asker(lab, serve("alphabet", "--gpus", "10"))
+    serve("numbers", "--gpus", "6")
+    told = {each["name"]: (each["ranks"], each["gpus"]) for each in health(lab, cluster)["models"]}
+    assert told == {"alphabet": (2, 10), "numbers": (2, 6)}
+    kill(lab, "gpu2", "numbers")
+    answers(lab, cluster, "numbers", 2)
+    assert model(lab, cluster, "alphabet")["lives"] == 1
+    asker.never_silent()
+    lab.hosts["gpu2"].docker("rm", "--force", container("gpu2"))
+    brought_up(lab, cluster)
+    answers(lab, cluster, "alphabet", 2)
+    answers(lab, cluster, "numbers", 3)
+
+
+MODELS = [
+    {"model": "org/alphabet", "gpus": 8},
+    {"model": "org/gated", "gpus": 4},
+    {"model": "org/numbers", "name": "small", "port": 9000},
+]
+
+
+@pytest.mark.parametrize("engine", ["mp"])
+def test_up_brings_all_models_of_the_inventory_and_says_which_failed(
+    lab: Lab, engine: str, cluster: Path
+) -> None:
+    inventory = two_hosts(lab, engine=engine, serve=MODELS, **SERVING)
+    stand_in = (
+        VLLM.read_text()
+        .replace("_, _, MODEL, *WORDS", "_, _, NAME, *WORDS")
+        .replace("GIVEN = ", 'MODEL = NAME.rpartition("/")[2]\nGIVEN = ', 1)
+    )
+    for host in lab.hosts.values():
+        host.run("sh", "-c", 'cat >"$0"', PLACE, stdin=stand_in)
+    del cluster
+    up = lab.raycluster("up", "--serve", inventory)
+    assert up.returncode == 1
+    assert up.stderr.endswith("✗ of 3 models 1 failed: gated\n")
+    told = {each["name"]: (each["url"], each["gpus"]) for each in health(lab, inventory)["models"]}
+    assert told == {
+        "alphabet": ("http://192.0.2.11:8000", 8),
+        "small": ("http://192.0.2.12:9000", 8),
+    }
+    status = json.loads(lab.raycluster("serve", "status", "-i", inventory, "-o", "json").stdout)
+    assert [each["name"] for each in status["models"]] == ["alphabet", "small"]
