@@ -842,7 +842,7 @@ def test_one_that_does_not_fit_is_refused_before_anything_starts_and_force_goes_
     serve = raycluster("serve", MODEL)
     assert serve.exit_code == 1
     assert f"gpu1  {MODEL} does not fit: a GPU would hold " in serve.stderr
-    assert "; --force starts it all the same\n" in serve.stderr
+    assert f"; `raycluster serve {MODEL} --force` starts it all the same\n" in serve.stderr
     assert "Nothing was started." in serve.stderr
     assert told(hosts_serve) == []
     forced = raycluster("serve", MODEL, "--force")

@@ -82,7 +82,9 @@ def test_a_model_that_does_not_fit_is_refused_and_force_goes_on(lab: Lab, stand:
     shown = plan(lab, stand, "org/experts")
     assert (shown.returncode, "org/experts does not fit" in shown.stdout) == (1, True)
     refused = lab.raycluster("serve", "-i", stand, "org/experts")
-    failed(refused, "org/experts does not fit: a GPU would hold ", "--force starts it all the same")
+    failed(
+        refused, "org/experts does not fit: a GPU would hold ", " org/experts --force` starts it all the same"
+    )
     assert "Nothing was started." in refused.stderr
     assert not lab.hosts["gpu1"].runs(OURS)
 

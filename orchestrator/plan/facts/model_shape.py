@@ -13,6 +13,8 @@ from orchestrator.frozen import dataclass
 MOST, MOST_LAYERS = 1 << 50, 10_000
 NARROWED = {"F64": 4, "F32": 2}
 """Types of numbers that vLLM loads as two bytes each, and by how much they shrink, where a model is not quantised."""
+SCALED = ("su", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling")
+"""Kinds of RoPE whose factor is in the number of positions already."""
 DEFAULT_LENGTH = 2048
 """VLLM's, where a configuration tells none."""
 
@@ -44,10 +46,10 @@ MLA = frozenset(
             "glm4_moe_lite",
             "kimi_k2",
         ),
-        *("longcat_flash", "pangu_ultra_moe", "axk1"),
+        *("longcat_flash", "pangu_ultra_moe"),
     )
 )
-"""Types of models that vLLM serves with multi-head latent attention."""
+"""Types of models that vLLM 0.17 and 0.32 serve with multi-head latent attention: `is_deepseek_mla`."""
 ALL_WINDOWED = frozenset(("mistral", "mixtral", "phi3", "phimoe", "starcoder2", "ministral"))
 """Types of models whose `sliding_window` is every layer's."""
 EVERY_NTH_IS_FULL = {"gemma2": 2, "gemma3_text": 6, "gemma3": 6, "cohere2": 4}
@@ -241,16 +243,20 @@ def _latent(kind: str, config: Mapping[str, Any]) -> int:
 
 
 def _longest(config: Mapping[str, Any]) -> int:
-    """The longest sequence, as vLLM derives it: `_get_and_verify_max_len` of `config/model.py`."""
+    """The longest sequence, as vLLM derives it: `_get_and_verify_max_len` of `config/model.py`.
+
+    With LongRoPE it takes the length from before by itself. With YaRN the positions are what is told (vLLM 0.32; 0.17
+    scales those from before, which is longer where the factor was put in by hand).
+    """
     told = [value for name in LENGTHS if (value := _number(config, name))]
     longest = float(_number(config, "model_max_length") or min(told, default=DEFAULT_LENGTH))
     scaling = config.get("rope_scaling") or config.get("rope_parameters")
     kind = _text(config, "model_type")
     if isinstance(scaling, dict) and "gemma3" not in kind:
         way, factor = _text(scaling, "rope_type") or _text(scaling, "type"), scaling.get("factor")
-        if way == "yarn" and (original := _number(scaling, "original_max_position_embeddings")):
-            longest = original
-        if way not in ("su", "longrope", "llama3") and isinstance(factor, int | float) and 1 <= factor < MOST:
+        if way == "longrope":
+            longest = _number(config, "original_max_position_embeddings") or longest
+        elif way not in SCALED and isinstance(factor, int | float) and 1 <= factor < MOST:
             longest *= factor
     return int(longest)
 

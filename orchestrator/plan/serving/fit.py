@@ -46,11 +46,12 @@ CLOSE = 0.1
 """How much of the memory that may be used an estimate may be wrong by."""
 
 LARGE = 70 * GIB
-"""A GPU from which on vLLM schedules more tokens and sequences at once, unless it is an A100.
+"""A GPU from which on vLLM schedules more tokens and sequences at once, unless it is an A100; from HUGE on yet more.
 
-`get_batch_defaults` of `engine/arg_utils.py`, vLLM 0.11 to 0.32.
+`get_batch_defaults` of `engine/arg_utils.py`, vLLM 0.32; 0.17 does not know the latter.
 """
-LARGE_BATCH, BATCH = (8192, 1024), (2048, 256)
+HUGE = 160 * GIB
+HUGE_BATCH, LARGE_BATCH, BATCH = (16384, 1024), (8192, 1024), (2048, 256)
 BLOCK_TOKENS, LATENT_BLOCK = 16, 64
 SPARSE_MLA = "fp8_ds_mla"
 SPARSE_MLA_BYTES = 656
@@ -77,7 +78,7 @@ class Asked:
     """What arguments say of memory. `length`: 0 for the model's own, AUTO for as long as fits.
 
     `cache_type`: bytes of a number; `cache`: bytes of a GPU's KV cache, 0 for what is left; `batched` and `sequences`:
-    0 for vLLM's own. `why`: why nothing is estimated.
+    0 for vLLM's own. `overlaps`: whether a step is scheduled while another runs. `why`: why nothing is estimated.
     """
 
     length: int = 0
@@ -89,6 +90,7 @@ class Asked:
     sequences: int = 0
     block: int = 0
     windows: bool = True
+    overlaps: bool = True
     why: str = ""
 
 
@@ -97,7 +99,7 @@ class Cache:
     """The KV cache of a pipeline stage: blocks of `block` tokens, of which each group of layers takes its own.
 
     `windows`: of each group, 0 where it sees all. `pool`: layers of the largest group on the stage; `page`: bytes of a
-    block in one layer. `batched`: tokens that vLLM computes at once.
+    block in one layer. `batched`: tokens whose blocks are not free yet, as they are computed.
     """
 
     block: int
@@ -302,7 +304,9 @@ def kv_caches(shape: Shape, sizes: Mapping[Option, int], of: Asked, gpu: Gpu | N
     windows = shape.windows if of.windows or len(set(shape.windows)) == 1 else (0,) * shape.layers
     groups = grouped(windows)
     block = of.block or (LATENT_BLOCK if shape.latent else BLOCK_TOKENS)
-    batched = of.batched or _batch(gpu)[0]
+    # A batch for each stage, and another that is scheduled meanwhile: `max_in_flight_tokens` of `config/vllm.py`, vLLM
+    # 0.32 on GPUs. Older ones keep one in mind.
+    batched = (of.batched or _batch(gpu)[0]) * ((sizes[PIPELINE] or 1) + of.overlaps)
     page = block * per_token(shape, sizes[TENSOR] or 1, of.cache_type, sparse_mla=of.sparse_mla)
     for stage in stages(shape.layers, sizes[PIPELINE] or 1):
         pool = max(sum(layer in stage for layer in layers) for _, layers in groups)
@@ -339,4 +343,6 @@ def grouped(windows: tuple[int, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]
 
 def _batch(gpu: Gpu | None) -> tuple[int, int]:
     """How many tokens and sequences vLLM takes at once by itself."""
+    if gpu and gpu.memory >= HUGE:
+        return HUGE_BATCH
     return BATCH if gpu and (gpu.memory < LARGE or "a100" in gpu.name.lower()) else LARGE_BATCH

@@ -92,13 +92,14 @@ def meant(word: str, there: Mapping[str, Server]) -> tuple[str, ...]:
     return tuple(name for name, each in there.items() if each.model.name == word)
 
 
-def again(model: Model) -> str:
+def again(model: Model, *, force: bool = False) -> str:
     """The line that serves it once more; a secret among its arguments is left to whoever knows it."""
     usual = model.named in ("", server_name(model.name))
     named = () if usual else ("--name", model.named)
     limit = ("-l", model.hosts) if model.hosts else ()
     counted = ("--gpus", str(model.gpus)) if model.gpus else ()
-    options = (*counted, *(("--port", str(model.port)) if model.port else ()))
+    port = ("--port", str(model.port)) if model.port else ()
+    options = (*counted, *port, *(("--force",) if force else ()))
     shows = model.args and redact.arguments(model.args) == model.args
     return ours("serve", model.name, *named, *limit, *options, *(("--", *model.args) if shows else ()))
 

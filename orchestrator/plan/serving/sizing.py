@@ -107,8 +107,10 @@ def close(model: Model, sizing: Sizing | None) -> Problem | None:
 def refusals(host: str, model: Model, sizing: Sizing | None) -> tuple[HostProblem, ...]:
     """Why it is not started."""
     why = misfit(model, sizing)
-    fix = "; ".join(filter(None, (why.fix, "--force starts it all the same"))) if why else ""
-    return (HostProblem(host, Problem(why.text, fix)),) if why else ()
+    if why is None:
+        return ()
+    fix = "; ".join(filter(None, (why.fix, f"{again(model, force=True)} starts it all the same")))
+    return (HostProblem(host, Problem(why.text, fix)),)
 
 
 def doubts(host: str, model: Model, sizing: Sizing | None) -> tuple[HostProblem, ...]:

@@ -22,7 +22,8 @@ LLAMA_8B: dict[str, Any] = {
     "num_attention_heads": 32,
     "num_key_value_heads": 8,
     "max_position_embeddings": 131072,
-    "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192},
+    "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}
+    | {"low_freq_factor": 1.0, "high_freq_factor": 4.0},
 }
 LLAMA_70B: dict[str, Any] = LLAMA_8B | {
     "hidden_size": 8192,

@@ -52,8 +52,9 @@ def fit(of: Shape, gpu: Gpu | None, args: str = "", **cut: int) -> Estimate:
     return estimate(of, sizes(**cut), read(tuple(args.split())), gpu)
 
 
-def caches(of: Shape, args: str = "", **cut: int) -> list[Cache]:
-    return list(kv_caches(of, sizes(**cut), asked(read(tuple(args.split())), of), H200))
+def caches(of: Shape, args: str = "", *, overlaps: bool = True, **cut: int) -> list[Cache]:
+    told = replace(asked(read(tuple(args.split())), of), overlaps=overlaps)
+    return list(kv_caches(of, sizes(**cut), told, H200))
 
 
 def per_token_of_all(of: Shape, args: str = "") -> int:
@@ -104,7 +105,7 @@ def test_of_windowed_layers_only_the_full_ones_grow_with_the_text() -> None:
     assert [(window, len(layers)) for window, layers in grouped(of.windows)] == [(128, 18), (0, 18)]
     assert per_token_of_all(of) == 36864
     (only,) = caches(of)
-    window = (128 - 1 + 8192) / 16
+    window = (128 - 1 + 2 * 8192) / 16
     assert only.blocks(131072) == 131072 / 16 + -(-window // 1) + 1
 
 
@@ -131,7 +132,7 @@ def test_a_small_gemma_has_as_many_sequences_as_vllm_says() -> None:
     }
     of = shape({"model_type": "gemma3", "text_config": text})
     assert of.windows.count(256) == 10
-    (only,) = caches(of, "--block-size 128 --max-num-batched-tokens 2048")
+    (only,) = caches(of, "--block-size 128 --max-num-batched-tokens 2048", overlaps=False)
     assert round(only.blocks_in(GIB) / only.blocks(8192), 2) == 51.52
 
 
@@ -258,6 +259,9 @@ def test_an_estimate_adds_up() -> None:
     assert found.sequences == pytest.approx(found.room / found.sequence, rel=0.001)
     assert found.most == 1024
     assert fit(whole(LLAMA_8B), A100).most == 256
+    assert [caches(shape(GPT_OSS_120B), pipeline=stages)[0].batched for stages in (1, 2)] == [16384, 24576]
+    (huge,) = kv_caches(shape(GPT_OSS_120B), sizes(), Asked(overlaps=False), Gpu("NVIDIA B200", 180 * GIB))
+    assert huge.batched == 16384
 
 
 def test_the_longest_sequence_is_the_last_that_there_is_room_for() -> None:
@@ -380,6 +384,7 @@ def test_without_the_memory_of_a_gpu_what_it_would_hold_is_told() -> None:
         (GPT_OSS_120B, 131072),
         (GEMMA3_27B, 131072),
         (LLAMA_8B | {"rope_scaling": {"type": "linear", "factor": 2.0}}, 262144),
+        (LLAMA_8B | {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096}, 4096),
         ({**LLAMA_8B, "max_position_embeddings": None}, 2048),
     ],
 )
