@@ -108,12 +108,14 @@ class Relay:
                     return
                 self.history.store(offset)
             say("stored", bytes=offset)
-            self.busy = (
-                time.monotonic(),
-                self.limits["finish"],
-                "had all, and was not seen to do anything for",
+            is_seen = hasattr(sink, "worked")
+            why = (
+                "had all, and was not seen to do anything for"
+                if is_seen
+                else "had all, and did not end within"
             )
-            self.finishing = True
+            self.busy = (time.monotonic(), self.limits["finish"], why)
+            self.finishing = is_seen
             result = sink.close()
             self.busy = None
             if not self.failed:
@@ -137,7 +139,7 @@ class Relay:
 
     def see_work(self, now):
         """A sink that has all may take as long as it works."""
-        worked = self.sink.worked() if hasattr(self.sink, "worked") else self.worked
+        worked = self.sink.worked()
         if abs(worked - self.worked) >= WORK:  # less than before, where a process has ended
             self.worked, self.seen = worked, now
 

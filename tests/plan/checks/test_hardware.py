@@ -144,8 +144,9 @@ def test_an_image_that_ray_is_added_to_is_spoken_of_as_such(there: bool) -> None
     )
 
 
-def test_an_image_that_the_head_builds_is_copied_from_it() -> None:
-    of = cluster(workers=1, ray=Ray(install="ray==2.56.0"), get_on=GetOn.HEAD)
+@pytest.mark.parametrize("install", ["ray==2.56.0", None], ids=["builds", "pulls"])
+def test_an_image_that_the_head_gets_for_all_is_copied_from_it(install: str | None) -> None:
+    of = cluster(workers=1, ray=Ray(install=install), get_on=GetOn.HEAD)
     (worker,) = of.workers
     found = check_hardware(of, worker, bare_host(worker, image_id=""), hardware(nvidia_cards=0))
     (only,) = (each for each in found if each.topic == "image")
