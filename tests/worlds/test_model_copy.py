@@ -109,11 +109,11 @@ def test_a_host_that_is_lost_leaves_by_name_and_the_one_behind_it_gets_the_model
 
 
 def test_a_disk_that_fills_up_half_way_is_told_and_the_others_go_on(slow: Lab) -> None:
-    repo, gpu2 = model(LARGE), slow.hosts["gpu2"]
+    repo, gpu2 = model(3 * LARGE), slow.hosts["gpu2"]
     plain(cache(slow, "gpu1"), repo)
     place, filler = "/root/.cache/huggingface", "/root/.cache/huggingface/filler"
     gpu2.run("mkdir", "-p", place)
-    gpu2.run("mount", "-t", "tmpfs", "-o", "size=100m", "none", place)
+    gpu2.run("mount", "-t", "tmpfs", "-o", "size=140m", "none", place)
     try:
         running = copying(slow)
         gpu2.run("sh", "-c", f"cat /dev/zero >{filler}", check=False)
