@@ -15,7 +15,7 @@ OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
 SLOW := tests/fuzz tests/payload/serving tests/payload/relay tests/remote/transfer $(wildcard tests/remote/ssh/test_*_certificates.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean
+.PHONY: help setup packages check gates pure test test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,10 +34,15 @@ packages: ## install the Debian packages that the lab needs
 	$(LAB) packages
 
 check: setup ## what a commit must pass, in a good minute: format, lint, types, layers, tests that need no lab
+	@$(MAKE) --no-print-directory --jobs=2 gates pure
+
+gates: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+pure: setup
 	$(COMPILED) PYTHONHASHSEED=0 $(BIN)/pytest -n 4 -m 'not lab and not slow'
 
 test: setup packages check ## the above, and on real hosts all that a user may do and meet, in some ten minutes
