@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator import payload
 from orchestrator.cli.output import json as answers
+from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
@@ -67,6 +68,10 @@ def up(hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
     )
     hosts.on("*", sent("stop"), Output(0))
     return hosts
+
+
+def is_of_a_server(command: Command) -> bool:
+    return sent(payload.FOLDER)(command) or sent("400")(command)
 
 
 def specs(fleet: FakeFleet) -> list[tuple[str, dict[str, Any]]]:
@@ -140,16 +145,23 @@ def test_the_inventorys_models_are_served_in_order(
     def head(_command: Any, _cancel: Any) -> Output:
         now = standing("raycluster-demo-gpu1") | {
             "ray": table,
-            "served": Said(next(observed).get("gpu1", "")),
+            "served": Said(next(observed, {"gpu1": ONE}).get("gpu1", "")),
         }
         return seen("10.0.0.1", **now)
 
-    listed.on("gpu1", sent("observe"), *[head] * 3)
+    listed.on("gpu1", sent("observe"), *[head] * 5)
     serve = raycluster(*words)
     assert serve.exit_code == 0, serve.stderr
     assert "org/One answers at http://10.0.0.1:8000/v1 (" in serve.stdout
     assert "small (org/Two) answers at http://10.0.0.2:8001/v1 (" in serve.stdout
     assert serve.stdout.endswith("\nall 2 models answer: one, small\n")
+    assert "keeps no log" not in serve.stderr
+    order = [
+        "start" if sent(payload.FOLDER)(each.command) else "wait"
+        for each in listed.sent
+        if is_of_a_server(each.command)
+    ]
+    assert order[:2] == ["start", "start"], "they load side by side"
     assert [(host, spec["name"], spec["share"]["port"]) for host, spec in specs(listed)] == [
         ("gpu1", "one", 8000),
         ("gpu2", "small", 8001),

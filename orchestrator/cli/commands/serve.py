@@ -12,9 +12,11 @@ from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.run import inventory_file
 from orchestrator.cli.run.serve_words import METAVAR, Typed, models
+from orchestrator.frozen import dataclass
 from orchestrator.plan.command import Command
 
 if TYPE_CHECKING:
+    from orchestrator.cli.run.operation import RunResult
     from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster, Model
     from orchestrator.plan.facts.host import Facts
@@ -254,39 +256,76 @@ def stop(
 def serve(
     cluster: "Cluster", wanted: "tuple[Model, ...]", pace: options.RunOptions, *, force: bool = False
 ) -> int:
-    """Serves the models, one after the other, and tells of each; the exit code. One that fails keeps none from it."""
-    from orchestrator.cli.output.serve_result import conclude_all
+    """Serves the models and tells of each; the exit code. Several load side by side; one that fails keeps none from it.
+
+    `force`: although they do not fit.
+    """
+    from orchestrator.cli.output.serve_result import conclude, conclude_all
 
     codes: dict[str, int] = {}
+    begun: dict[str, Begun] = {}
     for model in wanted:
-        codes[model.server] = _serve(cluster, model, pace, force=force)
-        if codes[model.server] not in (0, 1):  # interrupted, or another run has the lock
+        if code := _bring(cluster, model, pace) if model.pull else 0:
+            codes[model.server] = code
+        elif wanted[1:]:
+            begun[model.server] = first = _run(cluster, model, pace, force=force, waits=False)
+            if first.done.exit_code:
+                codes[model.server] = first.done.exit_code
+                conclude(model, first.done)
+        if codes.get(model.server, 0) not in GOES_ON:
             break
-    conclude_all(codes, tuple(model.server for model in wanted), pace)
+    for model in wanted:
+        if any(code not in GOES_ON for code in codes.values()):
+            break
+        if model.server not in codes:
+            done = _run(cluster, model, pace, force=force, begun=begun.get(model.server)).done
+            codes[model.server] = done.exit_code
+            conclude(model, done)
+    conclude_all(codes, tuple(model.server for model in wanted), frozenset(begun), pace)
     return max(codes.values())
 
 
-def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, *, force: bool) -> int:
-    """Serves one, and tells of it; the exit code. `force`: although it does not fit."""
-    from orchestrator.cli.output.serve_result import conclude
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A server that was started: how that went, and the plan of what is left, which is to wait for it."""
+
+    done: "RunResult"
+    rest: "Plan"
+
+
+GOES_ON = (0, 1)
+"""Exit codes after which the next model is served: it was not interrupted, and no other run has the lock."""
+
+
+def _run(
+    cluster: "Cluster",
+    model: "Model",
+    pace: options.RunOptions,
+    *,
+    force: bool,
+    waits: bool = True,
+    begun: Begun | None = None,
+) -> Begun:
+    """One run for a model: its start, unless it has `begun`, and where it `waits`, what comes until it answers."""
     from orchestrator.cli.run.operation import execute, looking
     from orchestrator.model.cluster import Model
     from orchestrator.model.secret import Secret
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.problem import HostProblem, Problem
     from orchestrator.plan.serving import arguments
-    from orchestrator.plan.serving.plan import hosts_for, plan_serve, plan_unserve
+    from orchestrator.plan.serving.plan import hosts_for, in_two, plan_serve, plan_unserve
     from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at
     from orchestrator.plan.steps import Plan, Run
     from orchestrator.remote.observe.models import look_at_presence
 
-    if model.pull and (code := _bring(cluster, model, pace)):
-        return code
     there = [NOT_LOOKED_AT]
     wanted: list[Model | Problem] = [model]
+    rest = [Plan("")]
 
     def look(run: "Session", known: "Facts") -> "tuple[Facts, Report]":
         facts, before = looking(Depth.RAY)(run, known)
+        if begun:
+            return facts, begun.done.report
         wanted[:] = [_completed(run, facts, model)]
         if (
             isinstance(whole := wanted[0], Model)
@@ -298,17 +337,20 @@ def _serve(cluster: "Cluster", model: "Model", pace: options.RunOptions, *, forc
         return facts, before
 
     def planner(facts: "Facts") -> "Plan":
+        if begun:
+            return begun.rest
         if isinstance(wanted[0], Problem):
             return Plan(f"serve {model.name}", refusals=(HostProblem(cluster.head.name, wanted[0]),))
-        return plan_serve(cluster, facts, wanted[0], there[0], force=force)
+        plan = plan_serve(cluster, facts, wanted[0], there[0], force=force)
+        starts, rest[0] = (plan, rest[0]) if waits else in_two(plan)
+        return starts
 
     aftermath = partial(plan_unserve, cluster, model.server)
     key = Secret(
         "--api-key", arguments.read(model.args).value(arguments.API_KEY)
     )  # vLLM logs what it is told
     done = execute("serve", cluster, look, planner, pace, (key,), aftermath=aftermath)
-    conclude(model, done)
-    return done.exit_code
+    return Begun(done, rest[0])
 
 
 def _completed(run: "Session", facts: "Facts", model: "Model") -> "Model | Problem":

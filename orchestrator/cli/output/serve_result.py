@@ -56,8 +56,10 @@ def conclude(model: Model, done: RunResult) -> None:
             answer().print(Text(f"  {line(command, *more)}", "cyan"))
 
 
-def conclude_all(codes: Mapping[str, int], names: tuple[str, ...], pace: RunOptions) -> None:
-    """Prints which of several models are served now, and which are not."""
+def conclude_all(
+    codes: Mapping[str, int], names: tuple[str, ...], begun: frozenset[str], pace: RunOptions
+) -> None:
+    """Prints which of several models are served now, and which are not. `begun`: those that were started."""
     bad = [name for name in names if codes.get(name)]
     left = [name for name in names if name not in codes]
     if pace.events or len(names) == 1:
@@ -65,8 +67,13 @@ def conclude_all(codes: Mapping[str, int], names: tuple[str, ...], pace: RunOpti
     if not (bad or left):
         answer().print(Text(f"\nall {len(names)} models answer: {', '.join(names)}", "bold green"))
         return
-    not_tried = f"; not tried: {', '.join(left)}" if left else ""
-    notice().print(f"✗ of {len(names)} models {len(bad)} failed: {', '.join(bad)}{not_tried}", style="red")
+    untold = {"goes on loading": begun.intersection(left), "not tried": set(left) - begun}
+    more = "".join(
+        f"; {what}: {', '.join(name for name in left if name in some)}"
+        for what, some in untold.items()
+        if some
+    )
+    notice().print(f"✗ of {len(names)} models {len(bad)} failed: {', '.join(bad)}{more}", style="red")
 
 
 def conclude_stop(done: RunResult, name: str, *, everything: bool) -> None:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
@@ -70,12 +71,14 @@ class RunLog:
 
 def keep_run_log(command: str, mask: Mask) -> RunLog | None:
     """The run's log; a notice and None where it cannot be kept, which is no reason not to act."""
-    path = folder() / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{os.getpid()}-{command.replace(' ', '-')}.log"
+    name = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{os.getpid()}-{command.replace(' ', '-')}"
     try:
-        return RunLog(path, mask)
+        for again in count():  # a command may make several runs in a second
+            with suppress(FileExistsError):
+                return RunLog(folder() / f"{name}{f'-{again}' if again else ''}.log", mask)
     except OSError as error:
         notice().print(f"this run keeps no log: {error}", style="yellow")
-        return None
+    return None
 
 
 def folder() -> Path:

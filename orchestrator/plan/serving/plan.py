@@ -17,7 +17,7 @@ from orchestrator.plan.serving.servers import Server, again, at, ledger, meant, 
 from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import OFFLINE, Part, Serving, spec
 from orchestrator.plan.status.health import assess
-from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, StepKind, Wait
+from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait
 from orchestrator.plan.typed import ours
 
 LINES = 400
@@ -66,6 +66,17 @@ def plan_serve(
     return Plan(
         title, tuple(_phases(cluster, serving, anew)), changes, warnings=(*left_out, *lacking, *doubts)
     )
+
+
+def in_two(plan: Plan) -> tuple[Plan, Plan]:
+    """What starts a server, and what waits until it answers: others can be started in between."""
+    starting = tuple(phase for phase in plan.phases if any(_starts(step) for step in phase.steps))
+    waiting = tuple(phase for phase in plan.phases if phase not in starting)
+    return replace(plan, phases=starting), Plan(plan.title, waiting)
+
+
+def _starts(step: Step) -> bool:
+    return isinstance(step, Run) and step.starts
 
 
 def hosts_for(cluster: Cluster, facts: Facts, model: Model) -> tuple[Node, ...]:
