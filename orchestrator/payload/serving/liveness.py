@@ -22,7 +22,7 @@ LOST_SECONDS = 180  # without a sign of life: it is started again
 UNCOUNTED_SECONDS = 600  # the same without counters (--disable-log-stats): it may only be busy
 FIRST_SECONDS = 300  # for the first token, before which kernels may be compiled
 STEP = 5  # seconds that count between two ticks at most: in a container that was paused nobody could answer
-METRICS_SECONDS = 10
+METRICS_SECONDS = 5
 
 WORKED = re.compile(
     r"^vllm:(?:(?:prompt_tokens|generation_tokens|prefix_cache_queries)_total|kv_cache_usage_perc)[{ ].*$",
@@ -80,18 +80,24 @@ class Liveness:
     def tick(self):
         now = time.monotonic()
         self.clock, self.ticked = self.clock + min(now - self.ticked, STEP), now
-        if self.look and not self.look.is_alive():
+        fresh = self.look is not None and not self.look.is_alive()
+        if fresh:
             look, self.look = self.look, None
             self.see(*(look.answer or (0, "")))
         if self.question and not self.question.is_alive():
             question, self.question = self.question, None
             self.hear(*(question.answer or (None, 0, "no answer", 0)))
+        due = self.asked + ASK_SECONDS
+        wants = self.still and not self.question and self.clock >= due
         pause = HURRY_SECONDS if self.question or self.deaf else LOOK_SECONDS
-        if self.answered and not self.look and self.clock >= self.looked + pause:
+        if (
+            self.answered
+            and not self.look
+            and (self.clock >= self.looked + pause or (wants and self.looked < due))
+        ):
             self.looked = self.clock
             self.look = Call(server.call, self.spec, "/metrics", None, METRICS_SECONDS)
-        due = self.still and not self.asleep and self.clock >= self.asked + ASK_SECONDS
-        if due and not self.question:
+        if wants and not self.asleep and (fresh or not self.answered):  # it may have gone to sleep just now
             self.asked = self.clock
             within = max(ASK_SECONDS, self.patience) if self.answered else FIRST_SECONDS
             self.question = Call(ask, self.spec, self.questions, within)

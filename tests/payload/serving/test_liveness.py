@@ -148,6 +148,14 @@ def test_one_that_is_asleep_is_left_alone(place: Place) -> None:
     assert (place.state()["is"], place.state()["starts"]) == ("answering", 1)
 
 
+def test_it_is_looked_at_right_before_it_is_asked_for_it_may_have_gone_to_sleep(place: Place) -> None:
+    place.furnish(**HURRIED | {"LOOK_SECONDS": "600", "ASK_SECONDS": "2"})
+    place.serve()
+    place.get("/asleep")
+    until("it is looked at", lambda: counts(place)["looked"] > 0)
+    assert counts(place)["asked"] == 1
+
+
 def test_one_without_counters_may_be_busy_and_is_told_long_before_it_is_started_again(place: Place) -> None:
     place.furnish(**HURRIED | {"LOST_SECONDS": "0.5", "UNCOUNTED_SECONDS": "3"})
     place.serve("uncounted")
