@@ -22,6 +22,7 @@ SCHEMAS = (
         "exec",
         "serve",
         "fit",
+        "bench",
         "models",
         "verify",
         "ls",

@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from orchestrator.cli.run import bench_history
 from orchestrator.plan.command import Command
@@ -94,11 +95,13 @@ def test_the_last_runs_are_drawn(served: FakeFleet, folder: Path, raycluster: Ra
     assert len(drawing.findall("{http://www.w3.org/2000/svg}rect")) == 2
 
 
-def test_for_programs_it_is_the_line_that_is_kept(served: FakeFleet, raycluster: Raycluster) -> None:
+def test_for_programs_it_is_what_is_kept_and_has_a_schema(served: FakeFleet, raycluster: Raycluster) -> None:
     measures(served)
-    bench = raycluster("serve", "bench", "-o", "json")
-    assert json.loads(bench.stdout)["figures"]["tokens_per_second"] == 416.0
-    assert bench_history.file().read_text() == bench.stdout
+    told = json.loads(raycluster("serve", "bench", "-o", "json").stdout)
+    assert told["figures"]["tokens_per_second"] == 416.0
+    assert told.items() >= json.loads(bench_history.file().read_text()).items()
+    schema = json.loads(raycluster("config", "schema", "bench").stdout)
+    assert [*Draft202012Validator(schema).iter_errors(told)] == []
 
 
 def test_requests_without_an_answer_are_told(served: FakeFleet, raycluster: Raycluster) -> None:

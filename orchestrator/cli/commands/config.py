@@ -91,7 +91,7 @@ def schema(
         typer.Argument(
             metavar="WHAT",
             autocompletion=options.complete_schemas,
-            help="inventory; status, check, lock, config, exec, serve, fit, models, verify, ls: their -o json; "
+            help="inventory; status, check, lock, config, exec, serve, fit, bench, models, verify, ls: their -o json; "
             "refusal: that of any of them with exit code 2; events: each line of -o jsonl; watch: those of "
             "status --watch.",
         ),

@@ -40,8 +40,8 @@ def bench(
     `vllm bench serve` runs in the head's container with random prompts: requests and tokens a second, and how long
     the first token and each further one take, at the median and for 99 of 100. Each run is kept on this machine.
     """
-    from orchestrator.cli.output import bench_report
-    from orchestrator.cli.output.console import answer, failed
+    from orchestrator.cli.output import bench_report, json
+    from orchestrator.cli.output.console import failed
     from orchestrator.cli.run import atomic_file, bench_history
     from orchestrator.cli.run.session import session
     from orchestrator.model import redact
@@ -83,7 +83,7 @@ def bench(
     earlier = plan.of_server(bench_history.runs(), made)
     bench_history.keep(made)
     if output == "json":
-        answer().print(made.json())
+        json.show(made)
     else:
         bench_report.show(made, earlier[-1] if compare and earlier else None)
         if plot:

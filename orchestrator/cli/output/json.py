@@ -16,6 +16,7 @@ from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.models import HeldModel, Lookup, ModelCache, Verified
 from orchestrator.plan.facts.network_test import Network
 from orchestrator.plan.lock import Holder
+from orchestrator.plan.serving.bench import BenchRun
 from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status.health import ClusterHealth
 
@@ -239,6 +240,7 @@ SCHEMAS: dict[str, Any] = {
     "exec": ExecAnswer,
     "serve": ServeAnswer,
     "fit": FitAnswer,
+    "bench": BenchRun,
     "models": ModelsAnswer,
     "verify": VerifyAnswer,
     "ls": HistoryAnswer,
