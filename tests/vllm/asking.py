@@ -32,10 +32,12 @@ def ask(
     return int(code), text
 
 
-def completion(lab: Lab, prompt: str, model: str, tokens: int = 8, port: int = PORT) -> str:
+def completion(
+    lab: Lab, prompt: str, model: str, tokens: int = 8, host: str = "gpu1", port: int = PORT
+) -> str:
     """How the model goes on."""
     body = {"model": model, "prompt": prompt, "max_tokens": tokens, "temperature": 0}
-    code, text = ask(lab, "/v1/completions", body, port=port)
+    code, text = ask(lab, "/v1/completions", body, host, port)
     assert code == 200, text
     return str(json.loads(text)["choices"][0]["text"])
 

@@ -69,9 +69,9 @@ def streamed(lab: Lab) -> list[str]:
     return [json.loads(piece)["choices"][0]["text"] for piece in told[:-1]]
 
 
-def answers(lab: Lab, count: int, at_once: int, port: int = PORT) -> Counter[str]:
+def answers(lab: Lab, count: int, at_once: int, host: str = "gpu1", port: int = PORT) -> Counter[str]:
     """How many requests had which HTTP status; 0 is none."""
-    words = _words(lab, LOAD, str(count), str(at_once), port=port)
+    words = _words(lab, LOAD, str(count), str(at_once), host=host, port=port)
     return Counter(lab.laptop(words, timeout=400).stdout.split())
 
 
