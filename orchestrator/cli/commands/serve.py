@@ -80,8 +80,8 @@ def root() -> None:
     \b
     raycluster serve Qwen/Qwen3-32B
     raycluster serve Qwen/Qwen3-32B -- --max-model-len 32768
-    raycluster serve                     the models of the inventory
-    raycluster serve Qwen/Qwen3-8B --gpus 4   a second one beside it
+    raycluster serve Qwen/Qwen3-8B --gpus 4     beside another
+    raycluster serve                            the models of the inventory
 
     This is short for `serve start`; its options: raycluster serve start -h
     """  # noqa: D301 - the help needs the real character
@@ -92,7 +92,7 @@ Name = Annotated[
     typer.Argument(
         metavar="NAME",
         autocompletion=options.complete_servers,
-        help="Which one, by the name of its server or its model's. Needed where there are several.",
+        help="The name of its server, or its model's. Without it: the only one there is.",
         show_default=False,
     ),
 ]
@@ -173,7 +173,17 @@ def start(
 
 @app.command(cls=LeanCommand)
 def status(
-    name: Name = None, file: options.OnlyInventory = None, output: options.AnswerOutput = "text"
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=options.complete_servers,
+            help="The name of one server, or its model's. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    file: options.OnlyInventory = None,
+    output: options.AnswerOutput = "text",
 ) -> None:
     """Show whether the models answer. Exit code 0: all do. 3: one does not, or none is served."""
     from orchestrator.cli.output import json

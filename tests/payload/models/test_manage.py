@@ -296,15 +296,19 @@ def test_a_model_that_is_downloaded_at_this_moment_is_not_removed(hub: Path, run
     assert (hub / repo.folder).exists()
 
 
-def test_a_model_that_is_served_is_not_removed(hub: Path, run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["served/tiny", "served/other", ""])
+def test_a_model_that_is_served_is_not_removed(hub: Path, run: Run, tmp_path: Path, place: str) -> None:
+    """By any server of the container, also by one of a version without names."""
     plain(hub, tiny())
     served = run.__closure__ and loaded("models/manage")
     assert served
-    (tmp_path / "spec.json").write_text('{"model": "org/tiny", "args": []}')
-    (tmp_path / "state.json").write_text('{"is": "answering", "answered": true}')
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "spec.json").write_text('{"model": "org/tiny", "args": []}')
+    (folder / "state.json").write_text('{"is": "answering", "answered": true}')
     served.SERVED = str(tmp_path)
     assert served.is_served(served.Model(str(hub), "models--org--tiny"))
-    (tmp_path / "state.json").write_text('{"is": "ended"}')
+    (folder / "state.json").write_text('{"is": "ended"}')
     assert not served.is_served(served.Model(str(hub), "models--org--tiny"))
 
 
