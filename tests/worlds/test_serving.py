@@ -166,7 +166,7 @@ def test_two_models_of_several_ranks_each_have_ports_and_ranks_of_their_own(
 MODELS = [
     {"model": "org/alphabet", "gpus": 8},
     {"model": "org/gated", "gpus": 4},
-    {"model": "org/numbers", "name": "small", "port": 9000},
+    {"model": "org/numbers", "name": "small", "gpus": 4, "port": 9000},
 ]
 
 
@@ -189,7 +189,7 @@ def test_up_brings_all_models_of_the_inventory_and_says_which_failed(
     told = {each["name"]: (each["url"], each["gpus"]) for each in health(lab, inventory)["models"]}
     assert told == {
         "alphabet": ("http://192.0.2.11:8000", 8),
-        "small": ("http://192.0.2.12:9000", 8),
+        "small": ("http://192.0.2.12:9000", 4),
     }
     status = json.loads(lab.raycluster("serve", "status", "-i", inventory, "-o", "json").stdout)
     assert [each["name"] for each in status["models"]] == ["alphabet", "small"]
