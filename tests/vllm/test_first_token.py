@@ -14,8 +14,9 @@ from .by_hand import serve
 from .inventory import FOLDER, for_vllm
 from .test_serve import ARGS, OVER_BOTH, Served
 
-ROUNDS = 3
-ALLOWED = 1.05
+ROUNDS = 2
+SHARE, SECONDS = 0.05, 4.0
+"""What it may take more: of a load that takes long, a share; of this small one, what a look at the hosts takes."""
 FIRST_TOKEN = """\
 import sys, time, urllib.request
 url, body = sys.argv[1:]
@@ -71,5 +72,5 @@ def test_a_model_that_is_served_answers_as_soon_as_one_that_is_started_by_hand(l
         assert served.serve("stop").returncode == 0
         end(lab)
     sys.stderr.write(f"{ ({name: [round(each, 1) for each in times] for name, times in took.items()}) }\n")
-    ratio = min(took["raycluster serve"]) / min(took["by hand"])
-    assert ratio < ALLOWED, took
+    hand, served_in = min(took["by hand"]), min(took["raycluster serve"])
+    assert served_in - hand < max(SHARE * hand, SECONDS), took
