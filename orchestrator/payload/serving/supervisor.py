@@ -3,8 +3,10 @@
     supervisor.py start SPEC            starts a supervisor of what SPEC, JSON, says, as a process of its own
     supervisor.py run                   starts all again that are to run: for a container that starts again
     supervisor.py run NAME              supervises the server of that name
-    supervisor.py inspect LINES [NAME]  prints the state of each server, or of that one, as a line of JSON, with the
-                                        last LINES of its log
+    supervisor.py inspect LINES [SECONDS [NAME]]
+                                        prints the state of each server, or of that one, as a line of JSON, with the
+                                        last LINES of its log; unless it answers, once that has changed, or SECONDS
+                                        are over
     supervisor.py ask NAME              asks the server for a word of the model's, and prints what came of it
     supervisor.py stop NAME             ends it, and succeeds when nothing of it is left; its log stays
 
@@ -272,12 +274,28 @@ def run(name=None):
         end_left(files)
 
 
-def inspect(lines, name=None):
+def inspect(lines, seconds="0", name=None):
     """Side by side: a server that hangs takes seconds to say nothing."""
     wanted = server.servers() if name is None else [server.Files(name)]
+    wait_for_change(wanted, float(seconds))
     with ThreadPoolExecutor(len(wanted) or 1) as pool:
         for told in pool.map(lambda files: server.inspect(files, lines, bool(holder(files))), wanted):
             print(json.dumps(told))
+
+
+def wait_for_change(wanted, seconds):
+    """Unless all answer, until one of them does something else or is given up, which whoever waits is told at once."""
+    until, before = time.time() + seconds, doing(wanted)
+    while (
+        time.time() < until
+        and before == doing(wanted) != ["answering"] * len(wanted)
+        and all(map(holder, wanted))
+    ):
+        time.sleep(0.1)
+
+
+def doing(wanted):
+    return [files.read("state.json").get("is") for files in wanted]
 
 
 def stop(name=""):

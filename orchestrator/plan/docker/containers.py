@@ -136,9 +136,12 @@ def benchmark(cluster: Cluster, node: Node, words: tuple[str, ...]) -> Command:
     return inside(node, cluster.container(node), told, "--interactive")
 
 
-def inspect_server(cluster: Cluster, node: Node, lines: int, name: str) -> Command:
-    """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there."""
-    words = python(payload.SUPERVISOR, "inspect", str(lines), *_named(name), by=INSPECT)
+def inspect_server(cluster: Cluster, node: Node, lines: int, seconds: float, name: str) -> Command:
+    """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there.
+
+    Of one that does not answer, once it does something else, or after `seconds`.
+    """
+    words = python(payload.SUPERVISOR, "inspect", str(lines), f"{seconds:g}", *_named(name), by=INSPECT)
     return inside(node, cluster.container(node), words)
 
 

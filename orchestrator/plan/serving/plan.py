@@ -26,7 +26,8 @@ LINES = 400
 GRACE_SECONDS = 300.0
 """For the supervisor to end a load in which nothing moves, and say why; and for a host that is too busy to be asked."""
 
-LOOK_EVERY = 2.0
+WATCH_SECONDS, LOOK_EVERY = 2.0, 0.1
+"""For how long a look waits for something to change, and what comes between two: an answer is told when it is there."""
 ASK_SECONDS = 330.0
 STOP_SECONDS = 60.0
 
@@ -273,6 +274,6 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 
 def _wait(cluster: Cluster, serving: Serving, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
-    look = docker.inspect_server(cluster, part.node, LINES, serving.folder)
+    look = docker.inspect_server(cluster, part.node, LINES, WATCH_SECONDS, serving.folder)
     until, within = ServerAnswers(part.node.accelerator), serving.model.stalled_after * 60 + GRACE_SECONDS
     return Wait(part.node.name, title, look, until, within, LOOK_EVERY)

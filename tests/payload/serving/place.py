@@ -99,8 +99,9 @@ class Place:
         started = self.supervisor("start", self.spec(model, *args, **changes))
         assert (started.returncode, started.stderr) == (0, "")
 
-    def look(self) -> dict[str, Any]:
-        looked = self.supervisor("inspect", "50", self.name)
+    def look(self, seconds: float = 0) -> dict[str, Any]:
+        """What is told of it, within `seconds` of waiting for a change unless it answers."""
+        looked = self.supervisor("inspect", "50", str(seconds), self.name)
         assert looked.returncode == 0, looked.stderr
         told: dict[str, Any] = json.loads(looked.stdout)
         return told

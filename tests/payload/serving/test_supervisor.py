@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.payload.serving.place import Place, free_port, lives, until
+from tests.remote.fakes import SOON
+
+STATES = ("waiting", "starting", "answering")
 
 
 @pytest.fixture
@@ -29,6 +32,30 @@ def test_a_server_that_answers_is_told_with_the_name_that_it_has(place: Place) -
     assert told["spec"]["url"] == f"http://127.0.0.1:{place.port}"
     assert (told["state"]["is"], told["state"]["starts"]) == ("answering", 1)
     assert told["lines"] == []
+
+
+def test_a_look_that_waits_is_told_of_each_change_and_of_an_answer_at_once(place: Place) -> None:
+    place.start("alphabet")
+    told = [place.look(SOON)["state"]["is"]]
+    while told[-1] != "answering" and len(told) < len(STATES):
+        told.append(place.look(SOON)["state"]["is"])
+    assert told[-1] == "answering"
+    assert told == [each for each in STATES if each in told]
+
+
+def test_a_look_waits_no_longer_than_it_is_told(place: Place) -> None:
+    place.start("loads")
+    place.becomes("starting")
+    assert place.look(0.1)["state"]["is"] == "starting"
+
+
+def test_of_one_that_nobody_supervises_a_look_waits_for_nothing(place: Place) -> None:
+    place.start("gated")
+    place.becomes("ended")
+    until("nothing runs", lambda: not place.processes())
+    began = time.monotonic()
+    assert place.look(SOON)["state"]["is"] == "ended"
+    assert time.monotonic() - began < SOON
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
