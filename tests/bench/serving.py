@@ -1,12 +1,16 @@
-"""What it costs a host to watch a model: its supervisor's CPU and memory, beside a server that stands in for vLLM."""
+"""What it costs to watch a model, of a server that only stands in for vLLM: a host's CPU and memory, a laptop's CPU."""
 
 import tempfile
 import time
 from collections.abc import Callable
 from os import sysconf
 from pathlib import Path
+from signal import SIGINT
+from subprocess import DEVNULL
 
-from tests.payload.serving.place import Place
+from tests.lab import lifecycle
+from tests.lab.lab import Lab
+from tests.payload.serving.place import VLLM, Place
 
 from .measure import BenchError
 from .row import Row
@@ -16,6 +20,8 @@ SECONDS = 180
 MODES = {"/idle": "asked for a token a minute", "/used": "its counters move", "/deaf": "told to be deaf"}
 CPU = 0.2  # per cent of a core
 MEMORY = 30  # MB
+LAPTOP_SECONDS = 60
+LAPTOP = 1.0  # per cent of a core
 
 
 def rows(say: Say) -> list[Row]:
@@ -35,7 +41,48 @@ def rows(say: Say) -> list[Row]:
         Row(f"supervisor of a model, {kind}", "a core", share, "%", CPU, note=f"in {SECONDS} s")
         for share, kind in zip(shares, MODES.values(), strict=True)
     ]
-    return [*watched, Row("supervisor of a model, memory", "a host", peak, "MB", MEMORY)]
+    return [*watched, Row("supervisor of a model, memory", "a host", peak, "MB", MEMORY), _laptop(say)]
+
+
+def _laptop(say: Say) -> Row:
+    """What `serve` costs while a model loads, on two real hosts. Needs root."""
+    with lifecycle.in_order(2, say) as lab:
+        inventory = lab.inventory(engine="mp", ray={"num_gpus": 1, "install": None})
+        try:
+            if lab.raycluster("up", inventory).returncode:
+                raise BenchError("no cluster came up")
+            put = (
+                "exec",
+                "-i",
+                "raycluster-lab-gpu1",
+                "sh",
+                "-c",
+                'cat >"$0"; chmod +x "$0"',
+                "/usr/local/bin/vllm",
+            )
+            lab.hosts["gpu1"].run("docker", *put, stdin=VLLM.read_text())
+            say(f"`serve` waits for a model that loads, for {LAPTOP_SECONDS} s")
+            share = _waiting(lab, inventory)
+        finally:
+            lab.raycluster("down", inventory)
+    return Row(
+        "serve, while it waits", "a core of the laptop", share, "%", LAPTOP, note=f"in {LAPTOP_SECONDS} s"
+    )
+
+
+def _waiting(lab: Lab, inventory: Path) -> float:
+    """Per cent of a core of the laptop's."""
+    words = ("serve", "-y", "--gpus", "1", "-l", "gpu1", "-i", inventory, "loads")
+    serve = lab.raycluster_popen(*words, stdout=DEVNULL)
+    said = serve.stderr or ()
+    if not any("Wait for the model" in line for line in said):
+        raise BenchError("`serve` did not come to wait")
+    before, began = _cpu(serve.pid), time.monotonic()
+    time.sleep(LAPTOP_SECONDS)
+    share = 100 * (_cpu(serve.pid) - before) / (time.monotonic() - began)
+    serve.send_signal(SIGINT)
+    serve.wait(60)
+    return share
 
 
 def _share(place: Place, pid: int, mode: str) -> float:
