@@ -1,12 +1,14 @@
 """What it costs to watch a model, of a server that only stands in for vLLM: a host's CPU and memory, a laptop's CPU."""
 
+import contextlib
+import os
+import select
 import tempfile
 import time
 from collections.abc import Callable
 from os import sysconf
 from pathlib import Path
 from signal import SIGINT
-from subprocess import DEVNULL
 
 from tests.lab import lifecycle
 from tests.lab.lab import Lab
@@ -14,13 +16,14 @@ from tests.payload.serving.place import VLLM, Place
 
 from .measure import BenchError
 from .row import Row
+from .terminal import opened
 
 Say = Callable[[str], None]
 SECONDS = 180
 MODES = {"/idle": "asked for a token a minute", "/used": "its counters move", "/deaf": "told to be deaf"}
 CPU = 0.2  # per cent of a core
 MEMORY = 30  # MB
-LAPTOP_SECONDS = 60
+LAPTOP_SECONDS, PATIENCE = 60, 60
 LAPTOP = 1.0  # per cent of a core
 
 
@@ -71,18 +74,34 @@ def _laptop(say: Say) -> Row:
 
 
 def _waiting(lab: Lab, inventory: Path) -> float:
-    """Per cent of a core of the laptop's."""
+    """Per cent of a core of the laptop's, which draws on a terminal meanwhile."""
+    ours, theirs = opened()
     words = ("serve", "-y", "--gpus", "1", "-l", "gpu1", "-i", inventory, "loads")
-    serve = lab.raycluster_popen(*words, stdout=DEVNULL)
-    said = serve.stderr or ()
-    if not any("Wait for the model" in line for line in said):
-        raise BenchError("`serve` did not come to wait")
-    before, began = _cpu(serve.pid), time.monotonic()
-    time.sleep(LAPTOP_SECONDS)
-    share = 100 * (_cpu(serve.pid) - before) / (time.monotonic() - began)
-    serve.send_signal(SIGINT)
-    serve.wait(60)
-    return share
+    serve = lab.raycluster_popen(*words, stdin=theirs, stdout=theirs, stderr=theirs, env={"TERM": "xterm"})
+    os.close(theirs)
+    try:
+        _drawn(ours, "Wait for the model", PATIENCE)
+        before, began = _cpu(serve.pid), time.monotonic()
+        _drawn(ours, "", LAPTOP_SECONDS)
+        return 100 * (_cpu(serve.pid) - before) / (time.monotonic() - began)
+    finally:
+        serve.send_signal(SIGINT)
+        with contextlib.suppress(OSError):  # how Linux says that nobody has the other end any more
+            _drawn(ours, "", PATIENCE)
+        serve.wait(PATIENCE)
+        os.close(ours)
+
+
+def _drawn(terminal: int, words: str, seconds: float) -> None:
+    """Reads what is drawn, for so long, or until the words are in it."""
+    until, text = time.monotonic() + seconds, ""
+    while (left := until - time.monotonic()) > 0:
+        if select.select([terminal], [], [], left)[0]:
+            text += os.read(terminal, 1 << 16).decode(errors="replace")
+            if words and words in text:
+                return
+    if words:
+        raise BenchError(f"{words!r} was not drawn\n{text[-500:]}")
 
 
 def _share(place: Place, pid: int, mode: str) -> float:

@@ -33,10 +33,16 @@ def marks(argv: Sequence[str], others: int) -> tuple[float, float]:
     return done, failed
 
 
-def _shown(argv: Sequence[str]) -> Iterator[tuple[float, str]]:
-    """What it writes on a terminal, and when."""
+def opened() -> tuple[int, int]:
+    """A terminal: our end, and the program's."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    return ours, theirs
+
+
+def _shown(argv: Sequence[str]) -> Iterator[tuple[float, str]]:
+    """What it writes on a terminal, and when."""
+    ours, theirs = opened()
     begun = perf_counter()
     process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
