@@ -15,7 +15,7 @@ OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
 SLOW := tests/fuzz tests/payload/serving tests/payload/relay tests/remote/transfer $(wildcard tests/remote/ssh/test_*_certificates.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check gates pure test test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean
+.PHONY: help setup packages check gates pure test test-long test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,10 @@ pure: setup
 	$(COMPILED) PYTHONHASHSEED=0 $(BIN)/pytest -n 4 -m 'not lab and not slow'
 
 test: setup packages check ## the above, and on real hosts all that a user may do and meet, in some ten minutes
-	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m 'lab or slow' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'
+	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m '(lab or slow) and not long' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'
+
+test-long: setup packages ## what takes real hosts half a minute each: crashes that heal, cables that are cut; some three minutes
+	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m long tests/lab
 
 test-lab: setup packages ## the lab itself: that its hosts are real, that labs keep apart, that the screens can be recorded
 	$(AS_ROOT) $(BIN)/pytest $(OF_THE_LAB_ITSELF)

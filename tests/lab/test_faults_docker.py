@@ -1,5 +1,7 @@
 """Faults of a host's Docker, and of the host under it: hanging, full, another Ray, switched off, talking nonsense."""
 
+import pytest
+
 from . import faults
 from .lab import Lab
 from .seeing import (
@@ -16,6 +18,7 @@ STEERING = r"\033]0;owned\007\033[2J"
 HANGS = "Docker does not answer"
 
 
+@pytest.mark.long
 def test_docker_that_hangs_is_told_by_every_command_and_holds_none_up_for_long(lab: Lab) -> None:
     faults.hang(lab.hosts["gpu1"], "docker")
     inventory = two_hosts(lab)

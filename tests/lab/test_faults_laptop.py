@@ -58,6 +58,7 @@ def test_a_laptop_that_dies_while_an_old_container_is_replaced(lab: Lab) -> None
     repaired(lab, changed)
 
 
+@pytest.mark.long
 def test_a_laptop_whose_cable_is_cut_during_up(lab: Lab) -> None:
     inventory = two_hosts(lab, ssh={"connect_timeout": 3})
     up = lab.raycluster_popen("up", inventory)

@@ -100,6 +100,7 @@ def test_hosts_that_are_switched_off_and_on_again(cluster: Lab) -> None:
     repaired(cluster, inventory)
 
 
+@pytest.mark.long
 def test_a_head_whose_process_is_killed_heals_without_the_laptop(cluster: Lab) -> None:
     inventory = two_hosts(cluster)
     before = health(cluster, inventory)["hosts"]["gpu1"]["restarts"]

@@ -1,11 +1,14 @@
 """What an edited inventory leaves behind is found on real hosts, named, and removed with consent alone."""
 
+import pytest
+
 from .lab import Lab
 from .seeing import brought_up, containers, health, two_hosts, verdict
 
 LEFT = "192.0.2.13  raycluster-lab-gpu3 of this cluster is there, which is not in the inventory"
 
 
+@pytest.mark.long
 def test_a_worker_that_left_the_inventory_is_named_and_removed_with_prune(lab: Lab) -> None:
     brought_up(lab, lab.inventory())
     inventory = two_hosts(lab)

@@ -1,5 +1,7 @@
 """A cluster's life on real hosts: up, seen, changed, down."""
 
+import pytest
+
 from .lab import Lab
 from .seeing import brought_up, containers, health, ids, two_hosts, verdict
 
@@ -83,6 +85,7 @@ def test_offline_asks_no_host(lab: Lab) -> None:
     assert "GLOO_SOCKET_IFNAME=<interface of 192.0.2.12>" in shown.stdout
 
 
+@pytest.mark.long
 def test_the_printed_script_run_with_bash_makes_a_healthy_cluster_and_takes_it_down(lab: Lab) -> None:
     inventory = lab.inventory()
     script = lab.raycluster("up", inventory, "-o", "sh")
@@ -99,6 +102,7 @@ def test_the_printed_script_run_with_bash_makes_a_healthy_cluster_and_takes_it_d
     assert containers(lab) == {}
 
 
+@pytest.mark.long
 def test_a_busy_actor_is_waited_for_when_the_cluster_goes_down(lab: Lab) -> None:
     longer_than_docker_would_wait = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": 12}  # 30 if not told
     inventory = brought_up(lab, two_hosts(lab, env=longer_than_docker_would_wait))

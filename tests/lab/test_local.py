@@ -25,6 +25,7 @@ def inventory_on(host: Host, lab: Lab, **changes: Any) -> None:
     (host.folder / "root/inventory.yaml").write_text(text)
 
 
+@pytest.mark.long
 def test_a_cluster_from_its_head_is_the_same_from_the_laptop(lab: Lab, gpu1: Host) -> None:
     inventory_on(gpu1, lab)
     up = gpu1.raycluster("up")

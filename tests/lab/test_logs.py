@@ -66,6 +66,7 @@ def test_the_logs_of_all_hosts_in_order_of_time_and_of_those_that_stand_when_one
     assert "✗ gpu2  192.0.2.12:22 does not answer" in rest.stderr
 
 
+@pytest.mark.long
 def test_a_follower_that_loses_a_host_says_so_and_goes_on_without_a_line_lost_or_told_twice(
     cluster: Lab, following: subprocess.Popen[str]
 ) -> None:

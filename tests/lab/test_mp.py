@@ -108,6 +108,7 @@ def test_a_rank_that_fails_is_told_with_its_cause_and_nothing_stays(cluster: Lab
     assert serving(cluster) == []
 
 
+@pytest.mark.long
 def test_a_host_that_is_cut_off_is_missed_within_half_a_minute_and_comes_back_by_itself(served: Lab) -> None:
     served.hosts["gpu3"].cut()
     wait_until("it is missed", lambda: not is_served(served) and not answers(served), 40)

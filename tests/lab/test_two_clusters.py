@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from .lab import Lab
 from .seeing import brought_up, containers, two_hosts, verdict
 
@@ -12,6 +14,7 @@ def another(lab: Lab, name: str, port: int) -> Path:
     return lab.folder / f"{name}.yaml"
 
 
+@pytest.mark.long
 def test_two_clusters_share_hosts_and_the_end_of_one_leaves_the_other_healthy(lab: Lab) -> None:
     one = brought_up(lab, another(lab, "one", 6379))
     two = brought_up(lab, another(lab, "two", 7379))
@@ -27,6 +30,7 @@ def test_two_clusters_share_hosts_and_the_end_of_one_leaves_the_other_healthy(la
     assert verdict(lab, two) == "healthy"
 
 
+@pytest.mark.long
 def test_two_heads_have_a_port_of_ray_clients_each(lab: Lab) -> None:
     """Both would listen on 10001 without a word, and a client would reach either."""
     for name, port in (("one", 6379), ("two", 6390)):

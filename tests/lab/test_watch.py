@@ -105,6 +105,7 @@ def test_the_page_shows_hosts_gpus_and_ray_and_leaves_nothing_behind(watched: La
     wait_until("nothing of it is left", lambda: all(map(nothing_of_it_runs_on, watched.hosts.values())), 20)
 
 
+@pytest.mark.long
 def test_a_host_whose_cable_is_cut_is_unknown_with_the_reason_and_comes_back_by_itself(watched: Lab) -> None:
     with terminal(watched) as desk:
         desk.type("raycluster status --watch")

@@ -161,6 +161,10 @@ class Place:
     def supervisors(self) -> list[int]:
         return [pid for pid, command in self.processes().items() if self._is_supervisor(command)]
 
+    def servers(self) -> list[int]:
+        """All but the supervisors."""
+        return [pid for pid, command in self.processes().items() if not self._is_supervisor(command)]
+
     def kill(self, *pids: int) -> None:
         for pid in pids:
             with suppress(ProcessLookupError):  # some end as soon as their parent has
