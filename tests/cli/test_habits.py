@@ -210,9 +210,9 @@ def test_what_changes_the_cluster_takes_a_yes(command: str, hosts: FakeFleet, ra
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("ps", '"ps" is neither ORG/NAME nor a folder → raycluster serve status; if it is a model: '),
-        ("list", '"list" is neither ORG/NAME nor a folder → raycluster serve status; if it is a model: '),
-        ("statu", '"statu" is neither ORG/NAME nor a folder → raycluster serve status; if it is a model: '),
+        ("ps", '"ps" is neither ORG/NAME nor a folder → `raycluster serve status`; if it is a model: '),
+        ("list", '"list" is neither ORG/NAME nor a folder → `raycluster serve status`; if it is a model: '),
+        ("statu", '"statu" is neither ORG/NAME nor a folder → `raycluster serve status`; if it is a model: '),
         (
             "restart",
             '"restart" is neither ORG/NAME nor a folder → raycluster serve stop, then raycluster serve; ',
@@ -239,7 +239,7 @@ def test_on_a_terminal_it_is_asked_for(
     ran = raycluster("serve", "ps", stdin="n\n")
     assert (ran.exit_code, hosts.sent) == (1, [])
     assert (
-        'Serve a model called "ps"? Or was meant → raycluster serve status? [y/N] nothing was done'
+        'Serve a model called "ps"? Or was meant → `raycluster serve status`? [y/N] nothing was done'
         in ran.stderr
     )
 

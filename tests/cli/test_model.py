@@ -130,6 +130,22 @@ def test_damage_is_named_with_what_removes_it(models: FakeFleet, raycluster: Ray
     assert "hash says; 1 file removed\n" in raycluster("model", "verify", "--drop").stdout
 
 
+def test_a_model_that_was_named_and_is_not_there_is_no_success(
+    models: FakeFleet, raycluster: Raycluster
+) -> None:
+    models.streams("gpu1", script("verify-models"), said({"verified": [VERIFIED]}), Output(0))
+    models.streams("gpu2", script("verify-models"), said({"verified": []}), Output(0))
+    some = raycluster("model", "verify", "org/tiny")
+    assert some.exit_code == 0
+    assert some.stdout.endswith("\n! org/tiny  gpu2  is not there\n")
+    none = raycluster("model", "verify", "org/tiny", "org/tinny")
+    assert none.exit_code == 3
+    assert none.stdout.endswith("\n✗ org/tinny  gpu1, gpu2  is not there\n")
+    told = raycluster("model", "verify", "org/tinny", "-o", "json")
+    assert (told.exit_code, json.loads(told.stdout)["verdict"]) == (3, "missing")
+    assert raycluster("model", "verify").exit_code == 0
+
+
 def test_a_verification_that_breaks_off_is_no_success(models: FakeFleet, raycluster: Raycluster) -> None:
     models.streams("gpu1", script("verify-models"), said({"verified": [VERIFIED]}), Output(0))
     models.streams(
@@ -223,7 +239,7 @@ def test_a_host_that_does_not_have_the_model_cannot_give_it(
     giving.on("gpu2", script("list-models"), Output(1, said({"trouble": "no-model", "words": words})))
     ran = raycluster("model", "copy", "org/none", "--from", "gpu2")
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert f"  gpu2  {words}\n" in ran.stderr
+    assert f"  gpu2  {words}\n      → `raycluster model ls` shows who has it, for --from HOST; " in ran.stderr
     assert "goes on." not in ran.stderr
 
 

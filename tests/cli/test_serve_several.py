@@ -177,6 +177,7 @@ def test_one_that_fails_keeps_none_from_being_served_and_is_named(
     serve = raycluster("serve")
     assert serve.exit_code == 1
     assert "✗ org/One is not served\n" in serve.stderr
+    assert "; `raycluster serve logs one` shows all that it said.\n" in serve.stderr
     assert "small (org/Two) answers at" in serve.stdout
     assert serve.stderr.endswith("✗ of 2 models 1 failed: one\n")
 
@@ -190,6 +191,18 @@ def test_a_name_of_the_inventory_is_that_model_with_all_that_it_has(
     ((_, spec),) = specs(listed)
     assert (spec["name"], spec["model"], spec["args"]) == ("small", "org/Two", ["--seed", "1"])
     assert sum(spec["share"]["gpus"].values()) == 4
+
+
+def test_a_word_that_is_nearly_a_name_of_the_inventory_is_told_that_name(
+    listed: FakeFleet, raycluster: Raycluster
+) -> None:
+    serve = raycluster("serve", "smal")
+    assert (serve.exit_code, listed.sent) == (2, [])
+    assert serve.stderr.startswith('"smal" is neither ORG/NAME nor a folder → `raycluster serve small`; ')
+    named = raycluster("serve", "-i", "inventory.yaml", "smal")
+    assert " → `raycluster serve -i inventory.yaml small`; " in named.stderr
+    near = raycluster("serve", "-i", "inventory.yaml", "statu")
+    assert " → `raycluster serve status -i inventory.yaml`; " in near.stderr
 
 
 @pytest.mark.parametrize(("words", "first"), [(("--gpus", "4"), "--gpus"), (("--", "--seed", "2"), "--seed")])
@@ -252,6 +265,9 @@ def test_stop_ends_the_one_that_is_named_and_says_what_stays(
     assert (
         "→ name one, as in `raycluster serve stop one`; all: `raycluster serve stop --all`" in refused.stderr
     )
+    wrong = raycluster("serve", "stop", "onne")
+    assert (wrong.exit_code, "nothing called onne is served" in wrong.stderr) == (1, True)
+    assert "Once this is fixed" not in refused.stderr + wrong.stderr, "these lines never work"
     stop = raycluster("serve", "stop", "org/Two")
     assert (stop.exit_code, stop.stdout) == (0, "two is no longer served; one still is\n")
     assert [each.host for each in serving.sent if sent("stop")(each.command)] == ["gpu2"]

@@ -100,8 +100,8 @@ def verify(
     """Read every byte of models, and compare the hashes.
 
     In the cache a file is called by its hash, and the hub's list has one, too; neither Hugging Face nor vLLM ever
-    compares them. Asks no hub. Exit code 0: all is as it should be; 3: something is damaged or missing; 1: a host
-    could not be asked.
+    compares them. Asks no hub. Exit code 0: all is as it should be; 3: something is damaged or missing, or a
+    model that you name is on none of the hosts; 1: a host could not be asked.
     """
     from orchestrator.cli.output import json
     from orchestrator.cli.output.console import troubles
@@ -119,12 +119,14 @@ def verify(
     problems = {host: each for host, each in found.items() if isinstance(each, Unreachable)}
     verified = {host: each for host, each in found.items() if not isinstance(each, Unreachable)}
     bad = any(each.damage for held in verified.values() for each in held)
+    there = {each.name for held in verified.values() for each in held}
+    absent = not problems and not there.issuperset(checked)
     if output == "json":
-        json.show(json.verify_answer(cluster.name, found))
+        json.show(json.verify_answer(cluster.name, found, absent=absent))
     else:
         show_verified(verified, checked, dropped=drop)
     troubles(problems.items())
-    raise typer.Exit(1 if problems else NOT_HEALTHY if bad else 0)
+    raise typer.Exit(1 if problems else NOT_HEALTHY if bad or absent else 0)
 
 
 @app.command(cls=LeanCommand)

@@ -158,10 +158,14 @@ class HostVerified:
 
 @dataclass(frozen=True, slots=True)
 class VerifyAnswer:
-    """What `model verify` has found. `verdict`: damaged with at least one file, which is exit code 3."""
+    """What `model verify` has found.
+
+    `verdict`: damaged with at least one file, else missing with a model that was named and is on none of the hosts;
+    exit code 3 for both.
+    """
 
     cluster: str
-    verdict: Literal["sound", "damaged"]
+    verdict: Literal["sound", "damaged", "missing"]
     hosts: tuple[HostVerified, ...]
 
 
@@ -218,14 +222,16 @@ def unplanned(cluster: str, model: str, trouble: str) -> FitAnswer:
     return FitAnswer(cluster, model, "not estimated", "", {}, (), "", trouble=trouble)
 
 
-def verify_answer(cluster: str, found: Mapping[str, tuple[Verified, ...] | Unreachable]) -> VerifyAnswer:
-    """What was found in every byte."""
+def verify_answer(
+    cluster: str, found: Mapping[str, tuple[Verified, ...] | Unreachable], *, absent: bool
+) -> VerifyAnswer:
+    """What was found in every byte. `absent`: a model that was named is on none of the hosts."""
     hosts = tuple(
         HostVerified(host, _trouble(each), () if isinstance(each, Unreachable) else each)
         for host, each in found.items()
     )
     damaged = any(each.damage for host in hosts for each in host.verified)
-    return VerifyAnswer(cluster, "damaged" if damaged else "sound", hosts)
+    return VerifyAnswer(cluster, "damaged" if damaged else "missing" if absent else "sound", hosts)
 
 
 def _trouble(answered: object) -> str:

@@ -139,12 +139,17 @@ def _remarks(caches: Mapping[str, ModelCache]) -> Iterator[tuple[str, str]]:
 def show_verified(
     verified: Mapping[str, tuple[Verified, ...]], names: tuple[str, ...], *, dropped: bool
 ) -> None:
-    """Prints each revision once, with the hosts on which it is so, the bad ones last."""
+    """Prints each revision once, with the hosts on which it is so, the bad ones last; then who lacks one of `names`."""
     found = gathered((host, each) for host, held in verified.items() for each in held)
     for each, hosts in sorted(found.items(), key=lambda one: (bool(one[0].damage), one[0].name)):
         _show_one(each, hosts)
-    if not found and verified:
-        answer().print(f"no host has {'such a' if names else 'a'} model")
+    if not (found or names) and verified:
+        answer().print("no host has a model")
+    for name in names:
+        lacking = [host for host, held in verified.items() if name not in (each.name for each in held)]
+        mark = ("✗", "red") if len(lacking) == len(verified) else ("!", "yellow")
+        if lacking:
+            answer().print(Text.assemble(mark, f" {name}  ", (", ".join(lacking), "bold"), "  is not there"))
     if damaged := [each for each in found if each.damage]:
         models = dict.fromkeys(each.name for each in damaged if not each.name.startswith("/"))
         if models and not dropped:
@@ -180,6 +185,6 @@ def conclude_removal(done: RunResult, model: str) -> None:
         message = f"{model} is on none of these hosts, nothing to do"
     else:
         message = f"{model} is gone from {', '.join(freed)}: {size(sum(freed.values()))} freed"
-    again = shown(f"Once this is mended, {ours('model rm', model)} removes what remains.")
+    again = shown(f"Once this is fixed, {ours('model rm', model)} removes what remains.")
     if failures.conclude(done, message, again):
         answer().print(message)

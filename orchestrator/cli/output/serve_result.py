@@ -85,9 +85,9 @@ def conclude_stop(done: RunResult, name: str, *, everything: bool) -> None:
     if done.plan.phases and rest:
         good = f"{', '.join(ended)} is no longer served; {', '.join(rest)} still {'is' if not rest[1:] else 'are'}"
     bad = f"{', '.join(ended) if name and ended else 'the model'} on {cluster} may still be served"
-    if there and (not ended or (len(ended) > 1 and not everything)):
-        bad = "nothing was stopped"
     what_now = shown(f"Once this is fixed: {ours('serve stop', *((name,) if name else ()))}")
+    if there and (not ended or (len(ended) > 1 and not everything)):
+        bad, what_now = "nothing was stopped", ""  # the same line would be refused again
     if failures.conclude(done, bad if done.exit_code else good, what_now):
         answer().print(good)
 
@@ -146,8 +146,9 @@ def _node(model: Model, done: RunResult) -> Node:
 
 
 def _which(model: Model, done: RunResult) -> tuple[str, ...]:
-    """The name, where others are served beside it."""
-    return (model.server,) if servers(done.facts).keys() - {model.server} else ()
+    """The name, where others are served beside it, or will be: the inventory has several."""
+    several = len(done.run.cluster.serve) > 1 or servers(done.facts).keys() - {model.server}
+    return (model.server,) if several else ()
 
 
 def _show_use(node: Node, where: ModelAddress, *, needs_key: bool) -> None:

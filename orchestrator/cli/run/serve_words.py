@@ -67,7 +67,7 @@ def models(
             return (given.over(replace(entry, args=(*entry.args, *args))),)
         _refuse_address(name)
         if not (yes or "/" in name or name[0] in ".~" or any(name == each.name for each in cluster.serve)):
-            _make_sure(name, [next((each.name for each in cluster.serve), "Qwen/Qwen3-32B")])
+            _make_sure(cluster, name, [next((each.name for each in cluster.serve), "Qwen/Qwen3-32B")])
         known = next((each for each in cluster.serve if each.name == name), Model(name))
         watched = replace(Model(name, args), liveness=known.liveness, stalled_after=known.stalled_after)
         return (given.over(watched),)
@@ -97,7 +97,7 @@ def _make_sure_of_others(cluster: "Cluster", name: str, *, yes: bool) -> None:
         or name[0] in ".~"
         or any(name in (each.name, each.server) for each in cluster.serve)
     ):
-        _make_sure(name, [])
+        _make_sure(cluster, name, [])
 
 
 def _refuse_address(name: str) -> None:
@@ -111,16 +111,22 @@ def _refuse_address(name: str) -> None:
         inventory_file.refuse(f"a model is named ORG/NAME, without an address: {usage.meant(name, model)}")
 
 
-def _make_sure(word: str, model: list[str]) -> None:
+def _make_sure(cluster: "Cluster", word: str, model: list[str]) -> None:
     """Returns if a word that looks like a command is a model after all: a person says so, a script with -y."""
     from orchestrator.cli import usage
     from orchestrator.cli.run.prompt import consent, somebody_there
 
     if word.upper() == METAVAR:
         inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, *model)}")
+    names = [each.server for each in cluster.serve]
     similar = get_close_matches(word, COMMANDS, 1, usage.SIMILAR)
     known = habits.IN_GROUPS["serve"].get(word, similar[0] if similar else None)
-    look = "" if known is None else f" → raycluster serve {known}".rstrip()
+    if known in COMMANDS:
+        look = f" → `{typed.line(f'serve {known}')}`"
+    elif known is not None:
+        look = f" → raycluster serve {known}".rstrip()
+    else:
+        look = "".join(f" → `{typed.line('serve', each)}`" for each in get_close_matches(word, names, 1))
     if somebody_there():
         consent(f'Serve a model called "{word}"?{look and f" Or was meant{look}?"}', given=False)
         return

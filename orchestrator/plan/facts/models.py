@@ -28,6 +28,7 @@ FIXES = {
     "modelscope": "take it out of the container's environment, or bring the models there yourself",
     "empty-variable": "give it a value, or take it out of the container's environment",
     "leads-out": f"set {where('hf_home')} to a folder that has it, and no link to another disk",
+    "no-model": f"{ours('model ls')} shows who has it, for --from HOST; {ours('model pull', 'MODEL')} downloads it",
     "not-mounted": f"mount a folder there ({where('hf_home')}, {where('docker.args')})",
 }
 """What to do about a cache that cannot be told of, by the program's word for it."""
