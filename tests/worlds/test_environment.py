@@ -149,10 +149,16 @@ def test_a_container_that_cannot_write_its_environment_down_is_told_with_the_fol
 
 
 def test_hosts_whose_entrypoint_keeps_what_ray_says_from_the_log_join_all_the_same(lab: Lab) -> None:
-    inventory = two_hosts(lab, image=variants.make(lab, QUIET), docker={"entrypoint": "keep"})
-    up = lab.raycluster("up", inventory)
+    """Of a worker whose image is not the head's, the log is looked at."""
+    quiet, unlike, gpu2 = variants.make(lab, QUIET), "unlike:1", lab.hosts["gpu2"]
+    lab.hosts["gpu1"].docker("tag", quiet, unlike)
+    gpu2.docker("create", "--name", "unlike", quiet)
+    gpu2.docker("cp", "/etc/hostname", "unlike:/unlike")
+    gpu2.docker("commit", "unlike", unlike)
+    gpu2.docker("rm", "unlike")
+    up = lab.raycluster("up", two_hosts(lab, image=unlike, docker={"entrypoint": "keep"}), "-o", "jsonl")
     assert up.returncode == 0, up.stderr
-    assert "its log has nothing of `ray start`, so it is watched for 10 s" in up.stderr
+    assert "its log has nothing of `ray start`, so it is watched for 10 s" in up.stdout
     assert lab.hosts["gpu2"].docker("logs", "raycluster-lab-gpu2") == ""
 
 
