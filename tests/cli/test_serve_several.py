@@ -13,6 +13,7 @@ from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
+from tests.cli.test_serve import interrupts
 from tests.plan.recordings import Said, ray_line, ray_row, standing
 from tests.plan.serving.worlds import ended, line, told
 from tests.remote.fakes import FakeFleet
@@ -180,6 +181,17 @@ def test_one_that_fails_keeps_none_from_being_served_and_is_named(
     assert "; `raycluster serve logs one` shows all that it said.\n" in serve.stderr
     assert "small (org/Two) answers at" in serve.stdout
     assert serve.stderr.endswith("✗ of 2 models 1 failed: one\n")
+
+
+def test_ctrl_c_ends_the_one_that_is_waited_for_and_names_those_that_stay(
+    listed: FakeFleet, raycluster: Raycluster
+) -> None:
+    listed.on("gpu1", sent("400"), interrupts)
+    serve = raycluster("serve")
+    assert serve.exit_code == 130
+    assert "✗ org/One is not served: interrupted\n" in serve.stderr
+    assert serve.stderr.endswith("✗ of 2 models 1 failed: one; started, and not waited for: small\n")
+    assert [each.host for each in listed.sent if sent("stop")(each.command)] == ["gpu1"]
 
 
 def test_a_name_of_the_inventory_is_that_model_with_all_that_it_has(

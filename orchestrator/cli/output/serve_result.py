@@ -67,7 +67,7 @@ def conclude_all(
     if not (bad or left):
         answer().print(Text(f"\nall {len(names)} models answer: {', '.join(names)}", "bold green"))
         return
-    untold = {"goes on loading": begun.intersection(left), "not tried": set(left) - begun}
+    untold = {"started, and not waited for": begun.intersection(left), "not tried": set(left) - begun}
     more = "".join(
         f"; {what}: {', '.join(name for name in left if name in some)}"
         for what, some in untold.items()
