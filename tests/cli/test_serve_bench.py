@@ -142,3 +142,12 @@ def test_a_drawing_that_could_not_be_kept_is_told_before_anything_is_measured(
 ) -> None:
     assert raycluster("serve", "bench", "--plot", "nowhere/runs.svg").exit_code == 2
     assert served.sent == []
+
+
+@pytest.mark.usefixtures("hosts")
+def test_on_a_cluster_that_is_down_that_is_what_is_told(raycluster: Raycluster) -> None:
+    asked = raycluster("serve", "bench")
+    assert asked.exit_code == 1
+    assert "the cluster is not up" in asked.stderr
+    assert "raycluster up" in asked.stderr
+    assert "no model is served" not in asked.stderr

@@ -46,6 +46,7 @@ def bench(
     from orchestrator.cli.run.session import session
     from orchestrator.model import redact
     from orchestrator.plan import docker
+    from orchestrator.plan.facts.containers import why_not_ready
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.problem import Problem
     from orchestrator.plan.serving import bench as plan
@@ -57,7 +58,8 @@ def bench(
         atomic_file.make_sure(plot)
     head = cluster.head
     with session(cluster, "serve-bench", options.RunOptions(options.JOBS, 0), logged=False) as run:
-        chosen = plan.chosen(run.observe(cluster.nodes, Depth.RAY), name or "")
+        facts = run.observe(cluster.nodes, Depth.RAY)
+        chosen = why_not_ready(cluster, head, facts[head.name]) or plan.chosen(facts, name or "")
         if not isinstance(chosen, Server):
             run.stop_if_interrupted()
             failed(head.name, chosen)
