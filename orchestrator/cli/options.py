@@ -148,6 +148,15 @@ Via = Annotated[
     Literal["laptop"] | None,
     typer.Option("--via", metavar="laptop", help="Send every byte through this machine.", show_default=False),
 ]
+ServerName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        autocompletion=complete_servers,
+        help="The name of its server, or its model's. Without it: the only one there is.",
+        show_default=False,
+    ),
+]
 Limit = Annotated[
     str | None,
     typer.Option(

@@ -77,17 +77,6 @@ def root() -> None:
     """  # noqa: D301 - the help needs the real character
 
 
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="NAME",
-        autocompletion=options.complete_servers,
-        help="The name of its server, or its model's. Without it: the only one there is.",
-        show_default=False,
-    ),
-]
-
-
 @app.command(cls=LeanCommand)
 def start(
     model: Annotated[
@@ -149,7 +138,7 @@ def start(
     A model that does not fit the GPUs' memory is refused before anything starts, with what would make it fit. --plan
     shows what each GPU would hold; exit code 1: it does not fit.
     """
-    from orchestrator.cli.run.serve_models import completed, serve
+    from orchestrator.cli.run.serve_models import serve
 
     if output == ("jsonl" if plan else "json"):
         raise typer.BadParameter("json goes with --plan, and jsonl does not", param_hint="-o")
@@ -157,9 +146,9 @@ def start(
     wanted = models(cluster, model, tuple(args or ()), Typed(name, gpus, limit, port), yes=yes)
     pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
     if plan:
-        from orchestrator.cli.run.serve_plan import plan_only
+        from orchestrator.cli.run.serve_plan import preview
 
-        raise typer.Exit(plan_only(cluster, wanted, completed, pace, as_json=output == "json"))
+        raise typer.Exit(preview(cluster, wanted, pace, as_json=output == "json"))
     raise typer.Exit(serve(cluster, wanted, pace, force=force))
 
 
@@ -198,7 +187,7 @@ def status(
 
 @app.command(cls=LeanCommand)
 def logs(
-    name: Name = None,
+    name: options.ServerName = None,
     file: options.OnlyInventory = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow the log until Ctrl-C.")] = False,
     limit: options.Limit = None,
@@ -233,7 +222,7 @@ app.command("bench", cls=LeanCommand)(bench)
 
 @app.command(cls=LeanCommand)
 def stop(
-    name: Name = None,
+    name: options.ServerName = None,
     file: options.OnlyInventory = None,
     everything: Annotated[bool, typer.Option("--all", help="Stop all that is served.")] = False,
     output: options.ActOutput = "text",

@@ -10,15 +10,7 @@ from orchestrator.cli.run import inventory_file
 
 
 def bench(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="NAME",
-            autocompletion=options.complete_servers,
-            help="Which one, by the name of its server or its model's. Needed where there are several.",
-            show_default=False,
-        ),
-    ] = None,
+    name: options.ServerName = None,
     file: options.OnlyInventory = None,
     requests: Annotated[int, typer.Option(min=1, metavar="N", help="How many requests.")] = 200,
     at_once: Annotated[int, typer.Option(min=1, metavar="N", help="How many at a time.")] = 16,

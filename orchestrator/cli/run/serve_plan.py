@@ -1,7 +1,5 @@
 """`serve --plan`: how a model would be spread and whether it fits, without starting anything."""
 
-from collections.abc import Callable
-
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output import json
 from orchestrator.cli.output.console import notice, troubles
@@ -9,9 +7,10 @@ from orchestrator.cli.output.fit_report import fit_answer, show_fit
 from orchestrator.cli.output.typed import shown
 from orchestrator.cli.run import inventory_file
 from orchestrator.cli.run.run_log import warnings
-from orchestrator.cli.run.session import Session, session
+from orchestrator.cli.run.serve_models import completed
+from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster, Model
-from orchestrator.plan.facts.host import Depth, Facts
+from orchestrator.plan.facts.host import Depth
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.plan import spread
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
@@ -21,13 +20,8 @@ from orchestrator.plan.serving.spec import Serving
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.observe.models import look_at_models
 
-Complete = Callable[[Session, Facts, Model], Model | Problem]
-"""The model with its words as the image's vLLM reads them."""
 
-
-def plan_only(
-    cluster: Cluster, wanted: tuple[Model, ...], complete: Complete, pace: RunOptions, *, as_json: bool
-) -> int:
+def preview(cluster: Cluster, wanted: tuple[Model, ...], pace: RunOptions, *, as_json: bool) -> int:
     """Prints it; the exit code: 1 where it does not fit, or could not be served."""
     if len(wanted) > 1:
         several = ", ".join(each.server for each in wanted)
@@ -35,7 +29,7 @@ def plan_only(
     (model,) = wanted
     with session(cluster, "serve-plan", pace, logged=False) as run:
         facts = run.observe_all(Depth.RAY)
-        whole = complete(run, facts, model)
+        whole = completed(run, facts, model)
         there = NOT_LOOKED_AT
         if isinstance(whole, Model) and is_looked_at(whole):
             nodes, names = chosen_hosts(cluster, whole), (whole.name,)

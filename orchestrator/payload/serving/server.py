@@ -85,11 +85,6 @@ def servers():
     return [*([Files("")] if os.path.exists(os.path.join(HERE, "spec.json")) else []), *map(Files, names)]
 
 
-def refused(spec):
-    """Why the server is not to be started; empty where it is."""
-    return (spec["needs"] and too_old(spec["needs"])) or ""
-
-
 def too_old(needs):
     """What of that came with a later vLLM than there is; empty where nothing did, or nobody knows."""
     from importlib import metadata

@@ -226,7 +226,7 @@ def kill(pid, how):
 
 def start(spec):
     spec = json.loads(spec)
-    if refused := server.refused(spec):
+    if refused := server.too_old(spec["needs"]):
         print(refused, file=sys.stderr)
         return 1
     files = server.Files(spec["name"])
