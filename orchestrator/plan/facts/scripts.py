@@ -33,9 +33,19 @@ engine() {
 A client before 28 (20.10 and 26.1 were tried) succeeds also where no daemon has answered it.
 """
 
+_CLUSTER_OF = r"""
+cluster_of='{{if eq (printf "%T" .Labels) "string"}}{{.Label "raycluster.cluster"}}'\
+'{{else}}{{index .Labels "raycluster.cluster"}}{{end}}'
+"""
+"""The template of the cluster that a container is of, as `ps` prints it.
+
+Docker's labels are one string, and `.Label` finds one in it; Podman's are a map, and Podman 4.3 has no `.Label`.
+"""
+
 OBSERVE = (
     _SECTION
     + _ENGINE
+    + _CLUSTER_OF
     + r"""
 docker=$1 cluster=$2 node=$3 container=$4 image=$5 hf_home=$6 gcs=$7 nodes=$8 supervisor=$9 base=${10} devices=${11}
 python=${12}
@@ -65,7 +75,7 @@ folder='
     while [ ! -e "$1" ]; do set -- "$(dirname "$1")"; done
     echo "free $(df -Pk "$1" | sed -n "2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p")"
 ' # in a shell of its own, that can be given up: a network share that is gone answers nobody
-row='{{.ID}}\t{{.Label "raycluster.cluster"}}\t{{.Names}}\t{{.Status}}\t{{.Command}}'
+row='{{.ID}}\t'$cluster_of'\t{{.Names}}\t{{.Status}}\t{{.Command}}'
 containers() {
     rows=$(ask ps --all --no-trunc --filter label=raycluster.cluster --format "$row") || return
     ids=
@@ -158,6 +168,7 @@ section ray timeout 20 $docker exec "$2" /bin/sh -c "$5" python3 -c "$3" "$4" ||
 INSPECT = (
     _SECTION
     + _ENGINE
+    + _CLUSTER_OF
     + r"""
 docker=$1 image=$2 ask_registry=$3
 ask() { timeout 30 $docker "$@"; }
@@ -196,7 +207,7 @@ hardware() {
 }
 neighbours() {
     ask ps --all --no-trunc \
-        --format '{{.Names}}\t{{.Label "raycluster.cluster"}}\t{{.State}}\t{{.Command}}'
+        --format '{{.Names}}\t'"$cluster_of"'\t{{.State}}\t{{.Command}}'
 }
 place() {
     read -r boot </proc/sys/kernel/random/boot_id
