@@ -71,6 +71,7 @@ class Run:
 
     `fix`: what to do should it fail for no known cause.
     `how_far`: for a command that takes long and tells of it; without it, it is heard when it has ended.
+    `of`: the server of a model that it is for, if it is for one.
     """
 
     host: str
@@ -80,6 +81,7 @@ class Run:
     fix: str = ""
     how_far: HowFar | None = None
     kind: StepKind = StepKind.OTHER
+    of: str = ""
 
     @property
     def starts(self) -> bool:
@@ -95,7 +97,8 @@ class Run:
 class Wait:
     """Asks `probe` again and again until `until` is satisfied, or gives up. Times are seconds.
 
-    `fix`: what to do should it fail for no known cause.
+    `fix`: what to do should it fail for no known cause. `of`: the server of a model that it is for, if it is for one;
+    `of_several`: a probe for all that are waited for on that host at once, to which their names are added.
     """
 
     host: str
@@ -105,6 +108,8 @@ class Wait:
     within: float
     every: float = 1.0
     fix: str = ""
+    of: str = ""
+    of_several: Command | None = None
     kind: ClassVar[StepKind] = StepKind.WAIT
 
 
@@ -174,6 +179,19 @@ class Phase:
         for step in self.steps:
             lanes.setdefault(step.host, []).append(step)
         return {host: tuple(steps) for host, steps in lanes.items()}
+
+    def subject(self, step: Step) -> str:
+        """What a step is shown under: its host; where the phase is of several servers, its server, for the first host.
+
+        Empty for the further hosts of a server, whose steps tell less.
+        """
+        if not step.of or len({each.of for each in self.steps}) <= 1:
+            return step.host
+        first = next((each.host for each in self.steps if each.of == step.of), step.host)
+        return step.of if step.host == first else ""
+
+
+NO_PHASE = Phase("", (), OnFailure.STOP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.cli.run import operation
 from orchestrator.plan.actions import restart
+from orchestrator.plan.serving import plan as serving
 from orchestrator.remote.transport import Output
 from tests.cli import test_image_copy, test_pull, test_serve, test_status_and_down
 from tests.cli.conftest import Raycluster, asks_state, sent
@@ -136,7 +137,7 @@ def in_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on every plan says what it says in other words."""
 
     def of(planner: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *given: reworded(planner(*given))
+        return lambda *given, **more: reworded(planner(*given, **more))
 
     real = operation.execute
 
@@ -148,3 +149,5 @@ def in_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operation, "plan_prune", of(operation.plan_prune))
     monkeypatch.setattr(restart, "plan_up", of(restart.plan_up))
     monkeypatch.setattr(restart, "plan_down", of(restart.plan_down))
+    monkeypatch.setattr(serving, "plan_serve", of(serving.plan_serve))
+    monkeypatch.setattr(serving, "plan_unserve", of(serving.plan_unserve))

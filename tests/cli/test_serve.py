@@ -390,6 +390,18 @@ def test_ctrl_c_leaves_what_an_earlier_run_has_started(
 def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
+    gone = Failure(FailureKind.UNREACHABLE, "does not answer any more")
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), gone)
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, serve.stdout) == (1, "")
+    assert f"✗ whether {MODEL} is served is not known: gpu1: does not answer any more\n" in serve.stderr
+    assert "It may still run there: `raycluster serve status` tells" in serve.stderr
+    assert told(hosts_serve) == ["start", "inspect", "inspect"]
+
+
+def test_a_lock_that_is_lost_while_it_starts_leaves_it_there(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
     """The step that meets the loss first may not undo what was begun: the lock goes the same way."""
     lost, stopped = Event(), Event()
     gone = Failure(FailureKind.UNREACHABLE, "gpu1 does not answer any more")
@@ -407,13 +419,52 @@ def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
         return gone
 
     hosts_serve.streams("gpu1", sent("hold-lock"), HELD, lost, misses_a_little_later)
-    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), misses)
+    hosts_serve.on("gpu1", supervisor("start"), misses)
     hosts_serve.on("gpu1", supervisor("stop"), stops)
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
     assert "its lock on gpu1 was lost: gpu1 does not answer any more" in serve.stderr
     assert "It may still run there: `raycluster serve status` tells" in serve.stderr
-    assert told(hosts_serve) == ["start", "inspect", "inspect"]
+    assert told(hosts_serve) == ["start"]
+
+
+def test_while_it_loads_others_may_have_the_lock_which_is_taken_again_to_clean_up(
+    hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed, locks = Event(), list[str]()
+
+    def frees(_command: Command, cancel: Event) -> Answer:
+        assert reached(cancel)
+        freed.set()
+        return Failure(FailureKind.CANCELLED, "cancelled")
+
+    def waits_without_it(_command: Command, _cancel: Event) -> Answer:
+        assert reached(freed)
+        return Output(0, line(**ended(GATED)))
+
+    def first(command: Command) -> bool:
+        is_one = sent("hold-lock")(command)
+        locks.extend(["taken"] * is_one)
+        return is_one and len(locks) == 1
+
+    hosts_serve.on("gpu1", supervisor("inspect"), waits_without_it)
+    hosts_serve.on("gpu1", supervisor("start"), Output(0, "17a\n"))
+    hosts_serve.streams("gpu1", sent("hold-lock"), "4711", "1000", "ben@desk", "up", "1065", Output(75))
+    hosts_serve.streams("gpu1", first, HELD, frees)
+    monkeypatch.setattr("orchestrator.cli.run.session.CLEAN_UP_SECONDS", 0.05)
+    monkeypatch.setattr("orchestrator.cli.run.session.LOCK_AGAIN", 0.02)
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, len(locks) > 2) == (1, True)
+    assert "! gpu1: cleaning up waits: cluster demo is locked: ben@desk has run" in serve.stderr
+    assert "the model is gated" in serve.stderr
+    assert "It may still run there: `raycluster serve status` tells" in serve.stderr
+    assert told(hosts_serve)[-1] == "inspect"
+    locks.clear()
+    assert "Nothing of it is left running" not in serve.stderr
+    hosts_serve.streams("gpu1", sent("hold-lock"), HELD, frees)
+    serve = raycluster("serve", MODEL)
+    assert "Nothing of it is left running" in serve.stderr
+    assert hosts_serve.sent[-1].command.argv[-3:] == ("stop", "qwen3-32b", "17a")
 
 
 @pytest.mark.parametrize("words", [(MODEL,), ("stop",)])
@@ -518,6 +569,7 @@ def test_a_model_that_is_named_has_nothing_of_the_inventorys(
     hosts_serve: FakeFleet, folder: Path, raycluster: Raycluster
 ) -> None:
     (folder / "inventory.yaml").write_text(INVENTORY + SERVED)
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(server="another")))
     assert raycluster("serve", "-y", "another").exit_code == 0
     assert (spec(hosts_serve)["model"], spec(hosts_serve)["args"]) == ("another", [])
 

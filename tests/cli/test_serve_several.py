@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
 from tests.cli.test_serve import interrupts
 from tests.plan.recordings import Said, ray_line, ray_row, standing
-from tests.plan.serving.worlds import ended, line, told
-from tests.remote.fakes import FakeFleet
+from tests.plan.serving.worlds import ended, line, starting, told
+from tests.remote.fakes import Answer, FakeFleet, reached
 
 MODELS = """\
 serve:
@@ -129,9 +130,16 @@ def test_what_cannot_be_is_refused_before_anybody_is_asked(
 # --- the inventory's list ---
 
 
+def told_by_name(command: Command, _cancel: Event) -> Answer:
+    name, port = {"one": ("org/One", 8000), "small": ("org/Two", 8001)}[command.argv[-1]]
+    told = {"status": 200, "seconds": 0.2, "url": f"http://10.0.0.1:{port}", "name": name}
+    return Output(0, json.dumps(told))
+
+
 @pytest.fixture
 def listed(up: FakeFleet, folder: Path) -> FakeFleet:
     (folder / "inventory.yaml").write_text(INVENTORY + MODELS)
+    up.on("gpu1", sent("ask"), told_by_name)
     return up
 
 
@@ -169,29 +177,88 @@ def test_the_inventorys_models_are_served_in_order(
     ]
 
 
+def loads(name: str, model: str) -> str:
+    now = starting("Starting to load model x")
+    return server(name, model, "gpu1", 8000, state=now["state"], trouble=now["trouble"], lines=now["lines"])
+
+
+def fails(name: str, model: str) -> str:
+    return server(name, model, "gpu1", 8000, **FAILED)
+
+
+SMALL = server("small", "org/Two", "gpu1", 8001)
+
+
+def looks(fleet: FakeFleet) -> list[str]:
+    """Whom the supervisor was asked for, look by look."""
+    return [
+        " ".join(each.command.argv).partition(" 400 2 ")[2]
+        for each in fleet.sent
+        if sent("400")(each.command)
+    ]
+
+
+def small_is_told(fleet: FakeFleet, *then: Any) -> None:
+    """The small one answers while the other loads, of which this is told once the small one has been asked."""
+    asked, later = Event(), iter(then)
+
+    def asks(command: Command, cancel: Event) -> Answer:
+        asked.set()
+        return told_by_name(command, cancel)
+
+    def looked(command: Command, cancel: Event) -> Answer:
+        if command.argv[-2:] == ("one", "small"):
+            return Output(0, f"{loads('one', 'org/One')}\n{SMALL}")
+        assert reached(asked)
+        told = next(later)
+        return told(command, cancel) if callable(told) else told  # type: ignore[no-any-return]
+
+    fleet.on("gpu1", sent("ask"), asks)
+    fleet.on("gpu1", sent("400"), looked)
+
+
+def test_each_answer_is_told_when_it_is_there_though_another_loads(
+    listed: FakeFleet, raycluster: Raycluster
+) -> None:
+    small_is_told(
+        listed, Output(0, loads("one", "org/One")), Output(0, loads("one", "org/One")), Output(0, ONE)
+    )
+    serve = raycluster("serve")
+    assert serve.exit_code == 0, serve.stderr
+    answering = [line.rpartition(" (")[0] for line in serve.stdout.splitlines() if " answers at " in line]
+    assert answering == [
+        "small (org/Two) answers at http://10.0.0.1:8001/v1",
+        "org/One answers at http://10.0.0.1:8000/v1",
+    ]
+    assert list(dict.fromkeys(looks(listed))) == ["one small", "one"], "one look is for both"
+    assert " s  Wait for the models\n" in serve.stderr
+    assert " s  small: wait until it answers: ok\n" in serve.stderr
+    asked = next(at for at, each in enumerate(listed.sent) if sent("ask")(each.command))
+    assert [each.command.script for each in listed.sent[asked:]].count("hold-lock") == 0
+
+
 def test_one_that_fails_keeps_none_from_being_served_and_is_named(
     listed: FakeFleet, raycluster: Raycluster
 ) -> None:
-    listed.on(
-        "gpu1", sent("400"), Output(0, line(**FAILED)), Output(0, server("small", "org/Two", "gpu1", 8000))
-    )
+    listed.on("gpu1", sent("400"), Output(0, f"{fails('one', 'org/One')}\n{SMALL}"))
     serve = raycluster("serve")
     assert serve.exit_code == 1
     assert "✗ org/One is not served\n" in serve.stderr
     assert "; `raycluster serve logs one` shows all that it said.\n" in serve.stderr
     assert "small (org/Two) answers at" in serve.stdout
-    assert serve.stderr.endswith("✗ of 2 models 1 failed: one\n")
+    assert serve.stderr.endswith("✗ of 2 models 1 failed: one; 1 answers: small\n")
+    assert serve.stderr.count("\nlog: ") == 1
 
 
-def test_ctrl_c_ends_the_one_that_is_waited_for_and_names_those_that_stay(
+def test_ctrl_c_ends_those_that_are_waited_for_and_names_those_that_answer(
     listed: FakeFleet, raycluster: Raycluster
 ) -> None:
-    listed.on("gpu1", sent("400"), interrupts)
+    small_is_told(listed, interrupts)
     serve = raycluster("serve")
     assert serve.exit_code == 130
     assert "✗ org/One is not served: interrupted\n" in serve.stderr
-    assert serve.stderr.endswith("✗ of 2 models 1 failed: one; started, and not waited for: small\n")
-    assert [each.host for each in listed.sent if sent("stop")(each.command)] == ["gpu1"]
+    assert serve.stderr.endswith("✗ of 2 models 1 was interrupted: one; 1 answers: small\n")
+    assert [each.command.argv[-1] for each in listed.sent if sent("stop")(each.command)] == ["one"]
 
 
 def test_a_name_of_the_inventory_is_that_model_with_all_that_it_has(
@@ -287,12 +354,22 @@ def test_stop_ends_the_one_that_is_named_and_says_what_stays(
     assert (everything.exit_code, everything.stdout) == (0, "cluster demo serves nothing any more\n")
 
 
-def test_the_result_of_each_is_an_event(listed: FakeFleet, raycluster: Raycluster) -> None:
-    listed.on(
-        "gpu1", sent("400"), Output(0, line(**FAILED)), Output(0, server("small", "org/Two", "gpu1", 8000))
+def test_each_is_an_event_and_the_result_of_all_the_last(listed: FakeFleet, raycluster: Raycluster) -> None:
+    listed.on("gpu1", sent("400"), Output(0, f"{fails('one', 'org/One')}\n{SMALL}"))
+    serve = raycluster("serve", "-o", "jsonl")
+    told = events(serve)
+    each = {event["server"]: event for event in told if event["event"] == "served"}
+    assert {name: (event["answers"], event["url"]) for name, event in each.items()} == {
+        "one": (False, ""),
+        "small": (True, "http://10.0.0.1:8001"),
+    }
+    assert each["one"]["failures"][0]["what"].startswith("wait until it answers: ")
+    (result,) = (event for event in told if event["event"] == "result")
+    assert (result, result["exit_code"], result["message"]) == (
+        told[-1],
+        1,
+        "of 2 models 1 failed: one; 1 answers: small",
     )
-    results = [each for each in events(raycluster("serve", "-o", "jsonl")) if each["event"] == "result"]
-    assert [(each["exit_code"], each["message"].partition(" ")[0]) for each in results] == [
-        (1, "org/One"),
-        (0, "small"),
-    ]
+    assert serve.exit_code == 1
+    waits = {event["server"] for event in told if event["event"] == "step-began"}
+    assert waits == {"one", "small"}

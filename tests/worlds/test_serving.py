@@ -4,6 +4,7 @@ The server only stands in for vLLM. `Asker` asks the other all the while, ten ti
 """
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -170,11 +171,8 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("engine", ["mp"])
-def test_up_brings_all_models_of_the_inventory_and_says_which_failed(
-    lab: Lab, engine: str, cluster: Path
-) -> None:
-    inventory = two_hosts(lab, engine=engine, serve=MODELS, **SERVING)
+def listed(lab: Lab, engine: str, *models: dict[str, Any]) -> Path:
+    """An inventory with these models, in whose names there may be an organisation."""
     stand_in = (
         VLLM.read_text()
         .replace("_, _, MODEL, *WORDS", "_, _, NAME, *WORDS")
@@ -182,10 +180,18 @@ def test_up_brings_all_models_of_the_inventory_and_says_which_failed(
     )
     for host in lab.hosts.values():
         host.run("sh", "-c", 'cat >"$0"', PLACE, stdin=stand_in)
+    return two_hosts(lab, engine=engine, serve=list(models), **SERVING)
+
+
+@pytest.mark.parametrize("engine", ["mp"])
+def test_up_brings_all_models_of_the_inventory_and_says_which_failed(
+    lab: Lab, engine: str, cluster: Path
+) -> None:
+    inventory = listed(lab, engine, *MODELS)
     del cluster
     up = lab.raycluster("up", "--serve", inventory)
     assert up.returncode == 1
-    assert up.stderr.endswith("✗ of 3 models 1 failed: gated\n")
+    assert up.stderr.endswith("✗ of 3 models 1 failed: gated; 2 answer: alphabet, small\n")
     told = {each["name"]: (each["url"], each["gpus"]) for each in health(lab, inventory)["models"]}
     assert told == {
         "alphabet": ("http://192.0.2.11:8000", 8),
@@ -193,3 +199,26 @@ def test_up_brings_all_models_of_the_inventory_and_says_which_failed(
     }
     status = json.loads(lab.raycluster("serve", "status", "-i", inventory, "-o", "json").stdout)
     assert [each["name"] for each in status["models"]] == ["alphabet", "small"]
+
+
+@BY_BOTH
+def test_one_that_never_gets_ready_hides_none_and_others_are_served_from_another_terminal_meanwhile(
+    lab: Lab, engine: str, cluster: Path
+) -> None:
+    inventory = listed(lab, engine, {"model": "org/loads", "gpus": 8}, *MODELS[1:])
+    del cluster
+    first = lab.raycluster_popen("serve", "-i", inventory)
+    assert first.stdout
+    assert "small (org/numbers) answers at http://192.0.2.1" in first.stdout.readline()
+    assert lab.raycluster("lock", "status", inventory).stdout == "cluster lab is not locked\n"
+    second = lab.raycluster("serve", "-y", "-i", inventory, "org/letters")
+    assert second.returncode == 0, second.stderr
+    assert "org/letters answers at " in second.stdout
+    assert "the weights: 25%" in lab.raycluster("serve", "status", "loads", "-i", inventory).stdout
+    first.send_signal(signal.SIGINT)
+    _, stderr = first.communicate(timeout=60)
+    assert first.returncode == 130, stderr
+    assert "wait until it answers: the model is gated" in stderr
+    assert stderr.endswith("✗ of 3 models 1 failed: gated; 1 was interrupted: loads; 1 answers: small\n")
+    told = {each["name"]: each["answers"] for each in health(lab, inventory)["models"]}
+    assert told == {"letters": True, "small": True}

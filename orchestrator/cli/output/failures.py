@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 from rich.text import Text
 
 from orchestrator.cli.output.console import explain, for_people, gathered, notice, printable
-from orchestrator.cli.output.jsonl import Failed, Member, Result, emit, failed
+from orchestrator.cli.output.jsonl import Failed, Member, Result, Served, emit, failed
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.cli.run.run_log import Mask, append_end
 from orchestrator.plan.problem import Problem
@@ -27,16 +29,21 @@ def conclude(
     what_now: str,
     unlike: Sequence[Failed] = (),
     members: Sequence[Member] = (),
+    *,
+    part: Served | None = None,
 ) -> bool:
     """Prints the end of a run as an event, or what has failed; True where people are still to be told of a success.
 
     `message`: the end in a sentence; `unlike`: what is wrong though no step has failed; `members`: who is in it now.
+    `part`: what is told for programs where only a part of the run is over.
     """
-    append_end(done.run.log, done.run.mask, _for_the_log(message, done, unlike), _code(done, unlike))
+    code = None if part else _code(done, unlike)
+    append_end(done.run.log, done.run.mask, _for_the_log(message, done, unlike), code)
     if done.run.pace.events:
-        _emit_result(done, message, unlike, members)
+        event = replace(part, failures=problems_of(done)) if part else _result(done, message, unlike, members)
+        emit(event, done.run.mask)
     elif done.exit_code or unlike:
-        _show_failures(message, done, what_now, unlike)
+        _show_failures(message, done, what_now, unlike, None if part else done.run.log)
     else:
         return True
     return False
@@ -49,7 +56,7 @@ def _code(done: RunResult, unlike: Sequence[Failed]) -> int:
 def _for_the_log(message: str, done: RunResult, unlike: Sequence[Failed]) -> str:
     """How it ended, as people are told it."""
     lines = [message]
-    for each in (*_failures(done), *unlike):
+    for each in (*problems_of(done), *unlike):
         lines += [
             f"  {', '.join(each.hosts)}  {each.what}",
             *(f"      | {line}" for line in each.detail.splitlines()),
@@ -58,35 +65,41 @@ def _for_the_log(message: str, done: RunResult, unlike: Sequence[Failed]) -> str
     return "\n".join(lines)
 
 
-def _emit_result(done: RunResult, message: str, unlike: Sequence[Failed], members: Sequence[Member]) -> None:
+def _result(done: RunResult, message: str, unlike: Sequence[Failed], members: Sequence[Member]) -> Result:
     code = _code(done, unlike)
-    result = Result(
+    return Result(
         command=done.run.command,
         cluster=done.run.cluster.name,
         exit_code=code,
         verdict="interrupted" if done.interrupted else "failed" if code else "done",
         message=message,
         seconds=round(done.seconds, 3),
-        failures=(*_failures(done), *unlike),
+        failures=(*problems_of(done), *unlike),
         members=tuple(members),
         log=str(done.run.log or ""),
     )
-    emit(result, done.run.mask)
 
 
-def _show_failures(message: str, done: RunResult, what_now: str, unlike: Sequence[Failed]) -> None:
+def _show_failures(
+    message: str, done: RunResult, what_now: str, unlike: Sequence[Failed], log: Path | None
+) -> None:
     notice().print(Text(f"✗ {message}", "bold red"))
-    for failure in (*_failures(done), *unlike):
+    for failure in (*problems_of(done), *unlike):
         _show(failure, done.run.mask)
     if untouched := _untouched(done):
         notice().print(f"  Nothing was done on {', '.join(untouched)}.")
     if what_now:
         notice().print(what_now)
-    if done.run.log:
-        notice().print(f"log: {for_people(done.run.log)}", style="dim")
+    show_log(log)
 
 
-def _failures(done: RunResult) -> tuple[Failed, ...]:
+def show_log(log: Path | None) -> None:
+    """Says where the run's log is, if it has one."""
+    if log:
+        notice().print(f"log: {for_people(log)}", style="dim")
+
+
+def problems_of(done: RunResult) -> tuple[Failed, ...]:
     """What failed, the same of several hosts once."""
     return tuple(failed(hosts, problem) for problem, hosts in gathered(_problems(done)).items())
 

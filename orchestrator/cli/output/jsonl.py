@@ -87,11 +87,12 @@ class Phase(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepBegan(Line):
-    """A step begins on a host."""
+    """A step begins on a host. `server`: of the model that it is for, as `serve status` names it, if it is for one."""
 
     event: Literal["step-began"] = "step-began"
     host: str
     step: str
+    server: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,7 @@ class StepProgress(Line):
     host: str
     step: str
     progress: str
+    server: str = ""
     done: int | None = None
     total: int | None = None
     unit: Literal["bytes", "layers"] | None = None
@@ -134,6 +136,7 @@ class StepEnded(Line):
     seconds: float
     failure: str = ""
     detail: str = ""
+    server: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +159,23 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Served(Line):
+    """Of several models one answers now, at `url`, without `/v1`; or it does not, and `failures` say why.
+
+    `message`: the same in a sentence. The result of all of them comes last.
+    """
+
+    event: Literal["served"] = "served"
+    server: str
+    model: str
+    answers: bool
+    message: str
+    url: str = ""
+    seconds: float = 0.0
+    failures: tuple[Failed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result(Line):
     """The last line. `message`: the end in a sentence; `log`: the full log's path, empty where none is kept.
 
@@ -174,7 +194,7 @@ class Result(Line):
     log: str = ""
 
 
-Event = Look | Host | Planned | Phase | StepBegan | StepProgress | Note | StepEnded | Result
+Event = Look | Host | Planned | Phase | StepBegan | StepProgress | Note | StepEnded | Served | Result
 """Every line that `-o jsonl` prints, told apart by `event`."""
 
 
@@ -247,9 +267,9 @@ def _event(command: str, cluster: Cluster, happening: Happening) -> Event:  # no
         case events.PhaseBegan(phase):
             return Phase(phase=phase.title, hosts=tuple(phase.lanes()))
         case events.StepBegan(step):
-            return StepBegan(host=step.host, step=step.title)
+            return StepBegan(host=step.host, step=step.title, server=step.of)
         case events.StepWaits(step, why):
-            return StepProgress(host=step.host, step=step.title, progress=why)
+            return StepProgress(host=step.host, step=step.title, progress=why, server=step.of)
         case events.StepAdvanced(step, far):
             return _advanced(step, far)
         case events.Noted(host, what, fix, at):
@@ -298,6 +318,7 @@ def _ended(ended: events.StepEnded) -> StepEnded:
         seconds=round(ended.seconds, 3),
         failure=failure.message if failure else "",
         detail=failure.detail if failure else "",
+        server=ended.step.of,
     )
 
 

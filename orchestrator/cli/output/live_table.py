@@ -1,8 +1,8 @@
 """The table that a terminal shows while a run goes on."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from threading import RLock
 
 from rich.cells import cell_len
@@ -17,9 +17,9 @@ from orchestrator.cli.output.how_far import drawn
 from orchestrator.cli.run.keyboard import unechoed
 from orchestrator.cli.run.run_log import Mask, changes, note, refusals, warnings
 from orchestrator.plan.progress import Progress
-from orchestrator.plan.steps import Wait
+from orchestrator.plan.steps import NO_PHASE, StepKind, Wait
 from orchestrator.remote.execute import events
-from orchestrator.remote.execute.events import Happening, Status, Tell
+from orchestrator.remote.execute.events import Happening, Status
 
 STYLE = {"ok": "green", "failed": "red", "busy": "cyan"}
 MARK = {"ok": "✓", "failed": "✗"}
@@ -30,19 +30,36 @@ AROUND = 1 + 3 * 2 + 6
 
 
 @contextmanager
-def live_table(hosts: tuple[str, ...], mask: Mask) -> Iterator[Tell]:
+def live_table(hosts: tuple[str, ...], mask: Mask) -> Iterator["LiveTable"]:
     """A listener that redraws a table of the hosts on standard error, and removes it in the end."""
     table = LiveTable(hosts, mask)
-    with unechoed(), Live(table, console=notice(), transient=True, refresh_per_second=DRAWN):
+    with unechoed(), ExitStack() as drawn:
+
+        def draw() -> None:
+            live = Live(table, console=notice(), transient=True, refresh_per_second=DRAWN)
+            drawn.enter_context(live)
+
+        @contextmanager
+        def aside() -> Iterator[None]:
+            drawn.close()
+            yield
+            draw()  # a new one: the old one would take back the lines that it once had
+
+        table.aside = aside
+        draw()
         yield table
 
 
 class LiveTable:
-    """A row for each host: what it is doing, and for how long; the phase above them."""
+    """A row for each host, or for each of several servers: what it is doing, and for how long; above them the phase.
+
+    `aside`: while it is not there.
+    """
 
     def __init__(self, hosts: tuple[str, ...], mask: Mask) -> None:
-        self._mask = mask
-        self._rows = {host: _Row("") for host in hosts}
+        self.aside: Callable[[], AbstractContextManager[object]] = nullcontext
+        self._mask, self._phase = mask, NO_PHASE
+        self._hosts, self._rows = hosts, {host: _Row("") for host in hosts}
         self._began, self._title, self._lock = time.monotonic(), "", RLock()
         self._spinner = Spinner("dots", style="cyan")
 
@@ -60,6 +77,7 @@ class LiveTable:
             self._take(happening)
 
     def _take(self, happening: Happening) -> None:
+        phase = self._phase
         match happening:
             case events.LookBegan(hosts, title, what):
                 self._title = title
@@ -67,15 +85,22 @@ class LiveTable:
             case events.HostSeen(host, trouble, what):
                 self._rows[host] = _Row(trouble or what, "failed" if trouble else "ok")
             case events.PhaseBegan(phase):
-                self._title = phase.title
+                self._title, self._phase = phase.title, phase
+                if any(phase.subject(step) != step.host for step in phase.steps):
+                    self._rows = {}  # those of hosts tell nothing of servers
             case events.StepBegan(step):
-                self._rows[step.host] = _Row(step.title)
+                self._put(phase.subject(step), _Row(step.title))
             case events.StepWaits(step, why):
-                self._rows[step.host].tell(why)
+                self._rows[phase.subject(step)].tell(why)
             case events.StepAdvanced(step, far):
-                self._rows[step.host].tell(step.title, far)
-            case events.StepEnded():
-                self._rows[happening.step.host] = _row_at_end(happening)
+                self._rows[phase.subject(step)].tell(step.title, far)
+            case events.StepEnded(step=step):
+                self._put(phase.subject(step), _row_at_end(happening))
+
+    def _put(self, subject: str, row: "_Row") -> None:
+        """What is cleaned up of a server that has failed is no news of it."""
+        if subject in self._hosts or self._rows.get(subject, row).state != "failed":
+            self._rows[subject] = row
 
     def __rich__(self) -> Group:
         with self._lock:
@@ -100,7 +125,7 @@ class LiveTable:
 
     def _fitting(self) -> list[tuple[str, "_Row"]]:
         """The rows that the screen has room for: those that failed or are busy first."""
-        rows = [(host, row) for host, row in self._rows.items() if row.what]
+        rows = [(subject, row) for subject, row in self._rows.items() if subject and row.what]
         room = max(3, notice().height - 3)
         if len(rows) <= room:
             return rows
@@ -126,4 +151,6 @@ def _row_at_end(ended: events.StepEnded) -> _Row:
     if ended.failure:
         return _Row(f"{ended.step.title}: {ended.failure.message}", "failed")
     done = ended.output.stdout.strip() if ended.output and isinstance(ended.step, Wait) else ""
+    if ended.step.kind is StepKind.ASK_MODEL and ended.output:
+        done = "answers"
     return _Row(done or ended.step.title, "ok" if ended.status is Status.OK else "failed")

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from orchestrator.cli.options import RunOptions
+from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, explain, failed, notice
+from orchestrator.cli.output.jsonl import Result, Served, emit
 from orchestrator.cli.output.status_table import model_state
 from orchestrator.cli.output.typed import line, shown
 from orchestrator.cli.run.operation import RunResult
+from orchestrator.cli.run.run_log import append_end
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model, Node
 from orchestrator.plan.command import quoted
@@ -36,44 +38,90 @@ class ModelAddress:
     speaks: bool = True
 
 
-def conclude(model: Model, done: RunResult) -> None:
-    """Prints how `serve` ended."""
+def conclude(model: Model, done: RunResult, *, one_of_several: bool = False) -> None:
+    """Prints how it ended with a model."""
     cluster, where = done.run.cluster, _where(model, done)
     named = title(model.server, model.name)
     seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
     good = f"{named} answers at {where.url}/v1 {seconds}"
-    why = f": interrupted{done.lost and ': ' + done.lost}" if done.lost or done.interrupted else ""
-    bad = f"{named} is not served{why}"
-    if failures.conclude(done, bad if done.exit_code else good, _what_now(model, done)):
+    bad = f"{named} is not served{': interrupted' if done.interrupted else ''}"
+    if done.lost:
+        bad = f"whether {named} is served is not known: {done.lost}"
+    message, answers = bad if done.exit_code else good, not done.exit_code
+    part = Served(
+        server=model.server,
+        model=model.name,
+        answers=answers,
+        message=message,
+        url=where.url if answers else "",
+        seconds=round(done.seconds, 3),
+    )
+    if failures.conclude(done, message, _what_now(model, done), part=part if one_of_several else None):
         answer().print(Text(good, "bold green"))
         # The server refuses who brings no key, as far as the inventory and the command line tell.
         keys = (*cluster.secrets, *dict(cluster.head.env))
         needs_key = KEY in keys or arguments.API_KEY in arguments.read(model.args)
         _show_use(_node(model, done), where, needs_key=needs_key)
-        answer().print("\nThen:")
-        words = _which(model, done)
-        for command, more in (("serve status", ()), ("serve logs", (*words, "-f")), ("serve stop", words)):
-            answer().print(Text(f"  {line(command, *more)}", "cyan"))
+        answer().print()
+        if not one_of_several:
+            words = _which(model, done)
+            _show_then(words, words)
 
 
-def conclude_all(
-    codes: Mapping[str, int], names: tuple[str, ...], begun: frozenset[str], pace: RunOptions
-) -> None:
-    """Prints which of several models are served now, and which are not. `begun`: those that were started."""
-    bad = [name for name in names if codes.get(name)]
-    left = [name for name in names if name not in codes]
-    if pace.events or len(names) == 1:
-        return
-    if not (bad or left):
-        answer().print(Text(f"\nall {len(names)} models answer: {', '.join(names)}", "bold green"))
-        return
-    untold = {"started, and not waited for": begun.intersection(left), "not tried": set(left) - begun}
-    more = "".join(
-        f"; {what}: {', '.join(name for name in left if name in some)}"
-        for what, some in untold.items()
-        if some
+def _show_then(words: tuple[str, ...], ended: tuple[str, ...]) -> None:
+    """What one may do next with a model; `ended`: whom one may stop."""
+    answer().print("Then:")
+    for command, more in (("serve status", ()), ("serve logs", (*words, "-f")), ("serve stop", ended)):
+        answer().print(Text(f"  {line(command, *more)}", "cyan"))
+
+
+def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapping[str, RunResult]) -> int:
+    """Prints which of several models answer now, and which do not; the exit code.
+
+    `brought`: the codes of those whose files could not be brought; `ended`: how it ended with others; of the rest,
+    nothing was tried.
+    """
+    codes = {**brought, **{name: done.exit_code for name, done in ended.items()}}
+    run, tried = next(iter(ended.values())).run, [name for name in names if name in codes]
+    code = max(codes.values()) if len(tried) == len(names) or run.lost else INTERRUPTED
+    answering = [name for name in tried if not codes[name]]
+    interrupted = [name for name in tried if codes[name] == INTERRUPTED]
+    bad = [name for name in tried if name not in (*answering, *interrupted)]
+    parts = (
+        ("failed", "failed", bad),
+        ("was interrupted", "were interrupted", interrupted),
+        ("was not tried", "were not tried", [name for name in names if name not in tried]),
+        ("answers", "answer", answering),
     )
-    notice().print(f"✗ of {len(names)} models {len(bad)} failed: {', '.join(bad)}{more}", style="red")
+    told = "; ".join(
+        f"{len(some)} {many if some[1:] else one}: {', '.join(some)}" for one, many, some in parts if some
+    )
+    message = (
+        f"of {len(names)} models {told}" if code else f"all {len(names)} models answer: {', '.join(names)}"
+    )
+    append_end(run.log, run.mask, message, code)
+    if run.pace.events:
+        result = Result(
+            command=run.command,
+            cluster=run.cluster.name,
+            exit_code=code,
+            verdict="interrupted" if code == INTERRUPTED else "failed" if code else "done",
+            message=message,
+            seconds=round(max(done.seconds for done in ended.values()), 3),
+            failures=tuple(each for done in ended.values() for each in failures.problems_of(done)),
+            log=str(run.log or ""),
+        )
+        emit(result, run.mask)
+        return code
+    if answering:
+        _show_then((answering[0],), ("--all",))
+        answer().print()
+    if code:
+        failures.show_log(run.log)
+        notice().print(f"✗ {message}", style="red")
+    else:
+        answer().print(Text(message, "bold green"))
+    return code
 
 
 def conclude_stop(done: RunResult, name: str, *, everything: bool) -> None:

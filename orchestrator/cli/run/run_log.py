@@ -43,7 +43,7 @@ class RunLog:
 
     def __init__(self, path: Path, mask: Mask) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self.path = path
         self._file: TextIO = os.fdopen(
             descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1
@@ -88,12 +88,12 @@ def folder() -> Path:
     return user_state_path("raycluster") / "log"
 
 
-def append_end(path: Path | None, mask: Mask, text: str, exit_code: int) -> None:
-    """Writes down how a run ended that is over: what its person was told, and its exit code."""
+def append_end(path: Path | None, mask: Mask, text: str, exit_code: int | None) -> None:
+    """Writes down how a run ended: what its person was told, and its exit code, unless more is to come."""
     if path:
         with suppress(OSError), path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write("".join(f"{printable(mask(line))}\n" for line in text.splitlines()))
-            file.write(_field("exit code", str(exit_code)))
+            file.write("" if exit_code is None else _field("exit code", str(exit_code)))
 
 
 def _field(name: str, value: str) -> str:
@@ -142,19 +142,23 @@ def _told(happening: Happening) -> str:  # noqa: C901, PLR0911 - one for each ki
         case events.PhaseBegan(phase):
             return f"== {phase.title}"
         case events.StepBegan(step):
-            return f"{step.host}: {step.title}\n          $ {command_of(step)}"
+            return f"{_named(step)}\n          $ {command_of(step)}"
         case events.StepWaits(step, why, still):
-            return "" if still else f"{step.host}: {step.title}: {why}"
+            return "" if still else f"{_named(step)}: {why}"
         case events.StepAdvanced(step, far):
-            return f"{step.host}: {step.title}: {in_words(far)}"
+            return f"{_named(step)}: {in_words(far)}"
         case events.Noted():
             return note(happening)
         case events.StepEnded():
             return _ended(happening)
 
 
+def _named(step: Step) -> str:
+    return f"{step.host}: {f'{step.of}: ' if step.of else ''}{step.title}"
+
+
 def _ended(ended: events.StepEnded) -> str:
-    head = f"{ended.step.host}: {ended.step.title}: {ended.status} after {ended.seconds:.2f} s"
+    head = f"{_named(ended.step)}: {ended.status} after {ended.seconds:.2f} s"
     output = (ended.output.stdout, ended.output.stderr) if ended.output else ()
     failure = (ended.failure.message, ended.failure.detail) if ended.failure else ()
     return "\n          ".join((head, *filter(None, (text.strip() for text in (*output, *failure)))))

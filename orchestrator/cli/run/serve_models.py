@@ -1,6 +1,11 @@
-"""Models that are served, one run for each: brought where that is wished, started, waited for, told of."""
+"""Models that are served in one run: brought where that is wished, started, waited for side by side, told of."""
 
-from functools import partial
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from dataclasses import field
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.run import inventory_file
@@ -11,108 +16,230 @@ if TYPE_CHECKING:
     from orchestrator.cli.run.operation import RunResult
     from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster, Model
+    from orchestrator.model.secret import Secret
     from orchestrator.plan.facts.host import Facts
     from orchestrator.plan.problem import Problem
     from orchestrator.plan.steps import Plan
-    from orchestrator.remote.execute.events import Report
-
-
-def serve(cluster: "Cluster", wanted: "tuple[Model, ...]", pace: "RunOptions", *, force: bool = False) -> int:
-    """Serves the models and tells of each; the exit code. Several load side by side; one that fails keeps none from it.
-
-    `force`: although they do not fit.
-    """
-    from orchestrator.cli.output.serve_result import conclude, conclude_all
-
-    codes: dict[str, int] = {}
-    begun: dict[str, Begun] = {}
-    for model in wanted:
-        if code := _bring(cluster, model, pace) if model.pull else 0:
-            codes[model.server] = code
-        elif wanted[1:]:
-            begun[model.server] = first = _run(cluster, model, pace, force=force, waits=False)
-            if first.done.exit_code:
-                codes[model.server] = first.done.exit_code
-                conclude(model, first.done)
-        if codes.get(model.server, 0) not in GOES_ON:
-            break
-    for model in wanted:
-        if any(code not in GOES_ON for code in codes.values()):
-            break
-        if model.server not in codes:
-            done = _run(cluster, model, pace, force=force, begun=begun.get(model.server)).done
-            codes[model.server] = done.exit_code
-            conclude(model, done)
-    conclude_all(codes, tuple(model.server for model in wanted), frozenset(begun), pace)
-    return max(codes.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A server that was started: how that went, and the plan of what is left, which is to wait for it."""
-
-    done: "RunResult"
-    rest: "Plan"
-
+    from orchestrator.remote.execute.events import Happening, Report
+    from orchestrator.remote.execute.looks import Looks
 
 GOES_ON = (0, 1)
 """Exit codes after which the next model is served: it was not interrupted, and no other run has the lock."""
 
 
-def _run(
-    cluster: "Cluster",
-    model: "Model",
-    pace: "RunOptions",
-    *,
-    force: bool,
-    waits: bool = True,
-    begun: Begun | None = None,
-) -> Begun:
-    """One run for a model: its start, unless it has `begun`, and where it `waits`, what comes until it answers."""
-    from orchestrator.cli.run.operation import execute, looking
-    from orchestrator.model.cluster import Model
+def serve(cluster: "Cluster", wanted: "tuple[Model, ...]", pace: "RunOptions", *, force: bool = False) -> int:
+    """Serves the models, and tells of each as soon as it answers or fails; the exit code.
+
+    `force`: although they do not fit. The lock is held until all are started: what follows only looks, and others may
+    serve something meanwhile.
+    """
+    from orchestrator.cli.output.serve_result import conclude, conclude_all
+    from orchestrator.cli.run.operation import RunResult
+    from orchestrator.cli.run.session import session
+
+    brought: dict[str, int] = {}
+    for model in wanted:
+        if code := _bring(cluster, model, pace) if model.pull else 0:
+            brought[model.server] = code
+            if code not in GOES_ON:
+                return code
+    models = tuple(each for each in wanted if each.server not in brought)
+    if not models:
+        return max(brought.values())
+    several, ended = bool(wanted[1:]), dict[str, RunResult]()
+    with session(cluster, "serve", pace, logged=True, secrets=_keys(models)) as run:
+        for model, done in Serving(run, several=several, force=force).all(models):
+            ended[model.server] = done
+            if several:
+                with run.aside():
+                    conclude(model, done, one_of_several=True)
+    if not several:
+        conclude(models[0], done)
+        return done.exit_code
+    return conclude_all(tuple(each.server for each in wanted), brought, ended)
+
+
+def _keys(models: "tuple[Model, ...]") -> "tuple[Secret, ...]":
+    """Those that vLLM is given, which logs what it is told."""
     from orchestrator.model.secret import Secret
-    from orchestrator.plan.facts.host import Depth
-    from orchestrator.plan.problem import HostProblem, Problem
     from orchestrator.plan.serving import arguments
-    from orchestrator.plan.serving.plan import hosts_for, in_two, plan_serve, plan_unserve
-    from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at
-    from orchestrator.plan.steps import Plan, Run
-    from orchestrator.remote.observe.models import look_at_presence
 
-    there = [NOT_LOOKED_AT]
-    wanted: list[Model | Problem] = [model]
-    rest = [Plan("")]
+    return tuple(Secret("--api-key", arguments.read(each.args).value(arguments.API_KEY)) for each in models)
 
-    def look(run: "Session", known: "Facts") -> "tuple[Facts, Report]":
-        facts, before = looking(Depth.RAY)(run, known)
-        if begun:
-            return facts, begun.done.report
-        wanted[:] = [completed(run, facts, model)]
-        if (
-            isinstance(whole := wanted[0], Model)
-            and is_looked_at(whole)
-            and any(isinstance(each, Run) and each.starts for each in plan_serve(cluster, facts, whole))
-        ):
-            tools = run.fleet, run.tell, run.cancel
-            there[:] = [look_at_presence(cluster, hosts_for(cluster, facts, whole), whole, *tools)]
-        return facts, before
 
-    def planner(facts: "Facts") -> "Plan":
-        if begun:
-            return begun.rest
-        if isinstance(wanted[0], Problem):
-            return Plan(f"serve {model.name}", refusals=(HostProblem(cluster.head.name, wanted[0]),))
-        plan = plan_serve(cluster, facts, wanted[0], there[0], force=force)
-        starts, rest[0] = (plan, rest[0]) if waits else in_two(plan)
-        return starts
+class Cleaning:
+    """The cluster's lock, taken once by all that clean up at a time."""
 
-    aftermath = partial(plan_unserve, cluster, model.server)
-    key = Secret(
-        "--api-key", arguments.read(model.args).value(arguments.API_KEY)
-    )  # vLLM logs what it is told
-    done = execute("serve", cluster, look, planner, pace, (key,), aftermath=aftermath)
-    return Begun(done, rest[0])
+    def __init__(self) -> None:
+        self._mutex, self._stack, self._users, self._why = Lock(), ExitStack(), 0, ""
+
+    @contextmanager
+    def locked(self, run: "Session") -> Iterator[str]:
+        """As the run's own `locked_to_clean_up`."""
+        with self._mutex:
+            if not self._users:
+                self._why = self._stack.enter_context(run.locked_to_clean_up())
+            self._users += 1
+        try:
+            yield self._why
+        finally:
+            with self._mutex:
+                self._users -= 1
+                if not self._users:
+                    self._stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A model as far as it is started: what was known and planned, how its start went, and the plan of the wait."""
+
+    model: "Model"
+    facts: "Facts"
+    plan: "Plan"
+    rest: "Plan"
+    report: "Report"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for: it answers already, was refused, or did not start."""
+        return not (self.report.ok and self.rest.phases)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A run that serves models. `several`: the inventory's list, of which each is shown by its name."""
+
+    run: "Session"
+    several: bool
+    force: bool
+    began: float = field(default_factory=time.monotonic)
+    cleaning: Cleaning = field(default_factory=Cleaning)
+
+    def all(self, models: "tuple[Model, ...]") -> "Iterator[tuple[Model, RunResult]]":
+        """How it ended with each, as soon as that is known."""
+        begun = list[Begun]()
+        with self.run.locked() as known:
+            for model in models:
+                if model is not models[0] and self.run.cancel.is_set():
+                    break
+                each = self._start(known, model)
+                if each.is_over:
+                    yield model, self._end(each, each.report, held=True)
+                else:
+                    begun.append(each)
+        yield from self._waited(begun)
+
+    def _start(self, known: "Facts", model: "Model") -> Begun:
+        from orchestrator.cli.run.operation import looking
+        from orchestrator.plan.facts.host import Depth
+        from orchestrator.plan.serving.plan import in_two
+        from orchestrator.remote.execute.events import Planned
+
+        run = self.run
+        facts, _ = looking(Depth.RAY)(run, known)
+        plan = self._plan(facts, model)
+        run.tell(Planned(plan))
+        starts, rest = in_two(plan)
+        return Begun(model, facts, plan, rest, run.execute(starts))
+
+    def _plan(self, facts: "Facts", model: "Model") -> "Plan":
+        """Of what is to be started, anew once it is known what its hosts have of it."""
+        from orchestrator.model.cluster import Model
+        from orchestrator.plan.problem import HostProblem
+        from orchestrator.plan.serving.plan import hosts_for, plan_serve
+        from orchestrator.plan.serving.presence import is_looked_at
+        from orchestrator.plan.steps import Plan, Run
+        from orchestrator.remote.observe.models import look_at_presence
+
+        run, cluster = self.run, self.run.cluster
+        whole = completed(run, facts, model)
+        if not isinstance(whole, Model):
+            return Plan(f"serve {model.name}", refusals=(HostProblem(cluster.head.name, whole),))
+        plan = plan_serve(cluster, facts, whole, force=self.force)
+        if not (is_looked_at(whole) and any(isinstance(each, Run) and each.starts for each in plan)):
+            return plan
+        tools = run.fleet, run.tell, run.cancel
+        there = look_at_presence(cluster, hosts_for(cluster, facts, whole), whole, *tools)
+        return plan_serve(cluster, facts, whole, there, force=self.force)
+
+    def _waited(self, begun: list[Begun]) -> "Iterator[tuple[Model, RunResult]]":
+        """Side by side, with one look at each host for all of them."""
+        from orchestrator.plan.steps import OnFailure, Phase
+        from orchestrator.remote.execute.events import PhaseBegan
+        from orchestrator.remote.execute.looks import Looks
+
+        if not begun:
+            return
+        if self.several:
+            steps = tuple(step for each in begun for step in each.rest)
+            self.run.tell(PhaseBegan(Phase("Wait for the models", steps, OnFailure.KEEP_GOING)))
+        looks = Looks(each.rest for each in begun)
+        with ThreadPoolExecutor(len(begun)) as pool:
+            waits = {pool.submit(self._wait, each, looks): each.model for each in begun}
+            try:
+                for wait in as_completed(waits):
+                    yield waits[wait], wait.result()
+            except BaseException:
+                self.run.cancel.set()  # else the others would be waited for first
+                raise
+
+    def _wait(self, begun: Begun, looks: "Looks") -> "RunResult":
+        from orchestrator.remote.execute.runner import execute
+
+        rest = execute(begun.rest, self.run.fleet, self._tell, self.run.cancel, looks)
+        return self._end(begun, rest.after(begun.report))
+
+    def _tell(self, happening: "Happening") -> None:
+        """Of several, the phases of each are told as one."""
+        from orchestrator.remote.execute.events import PhaseBegan
+
+        if not (self.several and isinstance(happening, PhaseBegan)):
+            self.run.tell(happening)
+
+    def _end(self, begun: Begun, report: "Report", *, held: bool = False) -> "RunResult":
+        """How it has ended, once what did not come to answer is ended; where it is not heard of, it is left there.
+
+        `held`: with the lock that the run has had from its start.
+        """
+        from orchestrator.cli.run.operation import NOTHING, RunResult
+        from orchestrator.plan.actions.rollback import FailedRun
+        from orchestrator.plan.serving.plan import plan_unserve
+        from orchestrator.plan.steps import StepKind
+        from orchestrator.remote.execute.runner import execute
+
+        run = self.run
+        lost = run.why_lost(report) if held else "; ".join(run.lost) or _unheard(report)
+        interrupted = run.cancel.is_set() and not lost and bool(begun.plan.refusals or not report.ok)
+        failed = frozenset(
+            (*(each.step.host for each in report.failed), *(each.host for each in begun.plan.refusals))
+        )
+        starts = {
+            each.step.host: each.output.stdout.split()[-1]
+            for each in report.results
+            if each.step.kind is StepKind.START_SERVER and each.output and each.output.stdout.strip()
+        }
+        wreck = FailedRun(report.started, failed, interrupted)
+        plan, undone = plan_unserve(run.cluster, begun.model.server, wreck, starts), NOTHING
+        if plan.phases and not lost:
+            with ExitStack() as stack:
+                lost = "" if held else stack.enter_context(self.cleaning.locked(run))
+                undone = NOTHING if lost else execute(plan, run.fleet, self._tell, Event())
+        seconds = time.monotonic() - self.began
+        return RunResult(run, begun.facts, begun.plan, report, undone, interrupted, lost, seconds)
+
+
+def _unheard(report: "Report") -> str:
+    """Who was not heard of any more, if somebody was not."""
+    from orchestrator.remote.transport import FailureKind
+
+    return next(
+        (
+            f"{each.step.host}: {each.failure.message}"
+            for each in report.failed
+            if each.failure and each.failure.kind is FailureKind.UNREACHABLE
+        ),
+        "",
+    )
 
 
 def completed(run: "Session", facts: "Facts", model: "Model") -> "Model | Problem":

@@ -2,8 +2,8 @@
 
 import shlex
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import field
 from pathlib import Path
 from threading import Event
@@ -16,7 +16,7 @@ from orchestrator.cli.exit_codes import INTERRUPTED, LOCKED
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output import readers
 from orchestrator.cli.output.console import failed, notice
-from orchestrator.cli.output.progress import display
+from orchestrator.cli.output.progress import Aside, display
 from orchestrator.cli.output.typed import line
 from orchestrator.cli.run import inventory_file
 from orchestrator.cli.run.run_log import Mask, keep_run_log
@@ -32,12 +32,16 @@ from orchestrator.plan.lock import Holder
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.steps import Plan
 from orchestrator.plan.typed import ours
-from orchestrator.remote.execute.events import Happening, LockHeld, Report, Tell
+from orchestrator.remote.execute.events import Happening, LockHeld, Noted, Report, Tell
 from orchestrator.remote.execute.lock import Lock, ourselves
 from orchestrator.remote.execute.runner import execute
 from orchestrator.remote.fleet import Fleet, connect_to
 from orchestrator.remote.observe.hosts import observe, unreachable
 from orchestrator.remote.transport import Failure, FailureKind
+
+CLEAN_UP_SECONDS = 30.0
+"""For which a run that cleans up after itself waits for the lock that it has let go."""
+LOCK_AGAIN = 0.5
 
 DOUBT_SECONDS = 3.0
 """In which a lock that goes with the connection is noticed to be lost."""
@@ -47,6 +51,7 @@ DOUBT_SECONDS = 3.0
 class Session:
     """A run: looks at hosts and executes plans on them, telling all listeners.
 
+    `aside`: while something else is printed, so that what the run shows of itself is not in its way.
     `lost` has the reason once the run has lost the cluster's lock, and with it its right to go on.
     """
 
@@ -59,6 +64,7 @@ class Session:
     log: Path | None
     cancel: Event = field(default_factory=Event)
     lost: list[str] = field(default_factory=list)
+    aside: Aside = nullcontext
 
     def tell(self, happening: Happening) -> None:
         for listener in self.listeners:
@@ -105,9 +111,7 @@ class Session:
         Yields what is known of the head where it could not be asked for the lock: nothing else is done there.
         """
         head = self.cluster.head
-        hold = lock.hold(self.cluster, ourselves(), self.command)
-        run = Lock(self.fleet[head.name], hold, self._lose)
-        match taken := run.take(self.cancel, head.ssh.connect_seconds):
+        match taken := self._take(self._lose, self.cancel):
             case Holder():
                 why = taken.sentence(self.cluster)
                 self.tell(LockHeld(why))
@@ -122,6 +126,30 @@ class Session:
                     yield {}
                 finally:
                     taken.free()
+
+    @contextmanager
+    def locked_to_clean_up(self) -> Iterator[str]:
+        """With the lock once more, also after Ctrl-C; yields why it cannot be had, after some time, or nothing."""
+        until, told = time.monotonic() + CLEAN_UP_SECONDS, False
+        while isinstance(taken := self._take(lambda _: None, Event()), Holder) and time.monotonic() < until:
+            if not told:
+                self.tell(Noted(self.cluster.head.name, f"cleaning up waits: {taken.sentence(self.cluster)}"))
+            told = True
+            time.sleep(LOCK_AGAIN)
+        match taken:
+            case Holder():
+                yield taken.sentence(self.cluster)
+            case Failure():
+                yield f"{self.cluster.head.name}: {taken.message}"
+            case Lock():
+                try:
+                    yield ""
+                finally:
+                    taken.free()
+
+    def _take(self, lose: Callable[[str], None], cancel: Event) -> Lock | Holder | Failure:
+        head, hold = self.cluster.head, lock.hold(self.cluster, ourselves(), self.command)
+        return Lock(self.fleet[head.name], hold, lose).take(cancel, head.ssh.connect_seconds)
 
     def _lose(self, why: str) -> None:
         self.lost.append(f"its lock on {self.cluster.head.name} was lost: {why}")
@@ -165,13 +193,16 @@ def session(
     with ExitStack() as stack:
         mask = Mask(secrets)
         listeners: list[Tell] = []
+        aside: Aside = nullcontext
         if pace.events:
             from orchestrator.cli.output.jsonl import as_events
 
             listeners.append(as_events(command, cluster, mask))
         elif shown:
             hosts = tuple(node.name for node in cluster.nodes)
-            listeners.append(stack.enter_context(display(hosts, pace.verbose, mask)))
+            screen = stack.enter_context(display(hosts, pace.verbose, mask))
+            listeners.append(screen)
+            aside = screen.aside
         run_log = None
         if logged:
             readers.act()
@@ -182,7 +213,7 @@ def session(
             listeners.append(run_log)
         fleet = stack.enter_context(Fleet(cluster, connect_to, pace.jobs))
         log = run_log.path if run_log else None
-        run = Session(command, cluster, pace, fleet, tuple(listeners), mask, log)
+        run = Session(command, cluster, pace, fleet, tuple(listeners), mask, log, aside=aside)
         stack.enter_context(stopped_by_signals(run.cancel))
         try:
             yield run

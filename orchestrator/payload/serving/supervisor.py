@@ -1,14 +1,16 @@
 """Supervisor of a model's server, in a container, on the image's own Python.
 
-    supervisor.py start SPEC            starts a supervisor of what SPEC, JSON, says, as a process of its own
+    supervisor.py start SPEC            starts a supervisor of what SPEC, JSON, says, as a process of its own, and
+                                        prints what tells this start from any other
     supervisor.py run                   starts all again that are to run: for a container that starts again
     supervisor.py run NAME              supervises the server of that name
-    supervisor.py inspect LINES [SECONDS [NAME]]
-                                        prints the state of each server, or of that one, as a line of JSON, with the
-                                        last LINES of its log; unless it answers, once that has changed, or SECONDS
+    supervisor.py inspect LINES [SECONDS [NAME…]]
+                                        prints the state of each server, or of those, as a line of JSON, with the
+                                        last LINES of its log; unless one answers, once one has changed, or SECONDS
                                         are over
     supervisor.py ask NAME              asks the server for a word of the model's, and prints what came of it
-    supervisor.py stop NAME             ends it, and succeeds when nothing of it is left; its log stays
+    supervisor.py stop NAME [START]     ends it, if it is still of that start, and succeeds when nothing of it is left;
+                                        its log stays
 
 Servers know nothing of each other: each has a name, a folder (`server.Files`) and a supervisor. One that has answered
 once is started again whenever it ends; one that never did is not.
@@ -235,7 +237,8 @@ def start(spec):
         return 1
     os.makedirs(files.folder, mode=0o700, exist_ok=True)
     files.forget("stopped.json", "state.json", server.LOG, server.LOG + ".1")
-    files.write("spec.json", {**spec, "python": sys.executable})
+    this = f"{time.time_ns():x}"
+    files.write("spec.json", {**spec, "python": sys.executable, "start": this})
     with open(files.at(server.LOG), "ab") as log:
         supervisor = begin(files, {"stdout": log, "stderr": log})
     while not files.read("state.json"):
@@ -243,6 +246,7 @@ def start(spec):
             print("the supervisor has ended:", *files.tail(5), sep="\n", file=sys.stderr)
             return 1
         time.sleep(0.05)
+    print(this)
     return 0
 
 
@@ -274,9 +278,9 @@ def run(name=None):
         end_left(files)
 
 
-def inspect(lines, seconds="0", name=None):
+def inspect(lines, seconds="0", *names):
     """Side by side: a server that hangs takes seconds to say nothing."""
-    wanted = server.servers() if name is None else [server.Files(name)]
+    wanted = list(map(server.Files, names)) or server.servers()
     wait_for_change(wanted, float(seconds))
     with ThreadPoolExecutor(len(wanted) or 1) as pool:
         for told in pool.map(lambda files: server.inspect(files, lines, bool(holder(files))), wanted):
@@ -284,11 +288,12 @@ def inspect(lines, seconds="0", name=None):
 
 
 def wait_for_change(wanted, seconds):
-    """Unless all answer, until one of them does something else or is given up, which whoever waits is told at once."""
+    """Until one answers, does something else or is given up, which whoever waits for all of them is told at once."""
     until, before = time.time() + seconds, doing(wanted)
     while (
         time.time() < until
-        and before == doing(wanted) != ["answering"] * len(wanted)
+        and "answering" not in before
+        and before == doing(wanted)
         and all(map(holder, wanted))
     ):
         time.sleep(0.1)
@@ -298,10 +303,13 @@ def doing(wanted):
     return [files.read("state.json").get("is") for files in wanted]
 
 
-def stop(name=""):
+def stop(name="", start=""):
     """Asks the supervisor to end, and waits for it: it holds the lock until nothing of its server is left."""
     files = server.Files(name)
     if spec := files.read("spec.json"):
+        if start and spec.get("start") != start:
+            print("another run has started it anew since, so it is left as it is", file=sys.stderr)
+            return 1
         files.write("stopped.json", {"model": spec["model"], "group": spec.get("group"), "at": time.time()})
     files.forget("spec.json")
     until, asked = time.time() + END_SECONDS + 20, 0

@@ -13,7 +13,7 @@ from orchestrator.plan.docker.containers import (
     end_marked,
     execute,
     follow_nodes,
-    inspect_server,
+    inspect_servers,
     last_words,
     list_by_hand,
     listening,

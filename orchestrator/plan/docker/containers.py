@@ -136,12 +136,12 @@ def benchmark(cluster: Cluster, node: Node, words: tuple[str, ...]) -> Command:
     return inside(node, cluster.container(node), told, "--interactive")
 
 
-def inspect_server(cluster: Cluster, node: Node, lines: int, seconds: float, name: str) -> Command:
-    """Prints the server's state and last lines, as `serving.state` reads it; nothing where none was ever there.
+def inspect_servers(cluster: Cluster, node: Node, lines: int, seconds: float, *names: str) -> Command:
+    """Prints servers' states and last lines, as `serving.state` reads it; nothing where none was ever there.
 
-    Of one that does not answer, once it does something else, or after `seconds`.
+    If none of them answers, once one does something else, or after `seconds`. Without names: of all that are there.
     """
-    words = python(payload.SUPERVISOR, "inspect", str(lines), f"{seconds:g}", *_named(name), by=INSPECT)
+    words = python(payload.SUPERVISOR, "inspect", str(lines), f"{seconds:g}", *names, by=INSPECT)
     return inside(node, cluster.container(node), words)
 
 
@@ -150,9 +150,10 @@ def ask_server(cluster: Cluster, node: Node, name: str) -> Command:
     return inside(node, cluster.container(node), python(payload.SUPERVISOR, "ask", *_named(name)))
 
 
-def stop_server(cluster: Cluster, node: Node, name: str) -> Command:
-    """Ends the server; succeeds when nothing of it is left."""
-    return inside(node, cluster.container(node), python(payload.SUPERVISOR, "stop", *_named(name)))
+def stop_server(cluster: Cluster, node: Node, name: str, start: str = "") -> Command:
+    """Ends the server; succeeds when nothing of it is left. `start`: only if it is of that one, which printed this."""
+    words = python(payload.SUPERVISOR, "stop", *filter(None, (name, start)))
+    return inside(node, cluster.container(node), words)
 
 
 def _named(name: str) -> tuple[str, ...]:

@@ -200,15 +200,16 @@ WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs fo
 class ServerAnswers:
     """Until the server is healthy; hopeless once it has ended without ever having been so.
 
-    `accelerator`: of the host that is asked.
+    `accelerator`: of the host that is asked. `name`: the server's, where several may be told of.
     """
 
     accelerator: Accelerator = Accelerator.NVIDIA
+    name: str = ""
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG002
         if exit_code in GIVEN_UP:
             return NotYet("its host is too busy to say how far it is")
-        served = state.parse_served(stdout)
+        served = state.parse_served(stdout, self.name)
         if exit_code or served is None:
             return Problem("nothing of the server is there any more: has its container ended?")
         if served.answers:

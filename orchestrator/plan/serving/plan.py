@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 
 from orchestrator.model.cluster import Cluster, Model, Node
 from orchestrator.model.redact import arguments as redacted
@@ -167,8 +169,8 @@ def plan_stop(cluster: Cluster, facts: Facts, name: str = "", *, everything: boo
     )
     stops = tuple((node, each) for each in ended for node in nodes if at(each, facts, node.name))
     changes = tuple(Change(node.name, f"stop serving {each.name}") for node, each in stops)
-    phases = (_stop(cluster, tuple((node, _folder(each, facts, node)) for node, each in stops)),)
-    return Plan(title, phases if stops else (), changes, refusals)
+    steps = tuple(_stop(cluster, node, each.name, _folder(each, facts, node)) for node, each in stops)
+    return Plan(title, (Phase(STOPS, steps, OnFailure.KEEP_GOING),) if stops else (), changes, refusals)
 
 
 def _folder(server: Server, facts: Facts, node: Node) -> str:
@@ -203,11 +205,17 @@ def _rejected(
     return tuple(HostProblem(name, problem) for name, problem in each if problem)
 
 
-def plan_unserve(cluster: Cluster, name: str, wreck: FailedRun) -> Plan:
-    """The end of a server that did not come to answer; its log stays."""
+def plan_unserve(
+    cluster: Cluster, name: str, wreck: FailedRun, starts: Mapping[str, str] = MappingProxyType({})
+) -> Plan:
+    """The end of a server that did not come to answer; its log stays.
+
+    `starts`: what its starts have printed, by host: what was started anew since is another's.
+    """
     failed = wreck.failed or wreck.interrupted
-    ended = tuple((node, name) for node in cluster.nodes if node.name in wreck.started)
-    return Plan("clean up", (_stop(cluster, ended),) if failed and ended else ())
+    ended = tuple(node for node in cluster.nodes if node.name in wreck.started)
+    stops = tuple(_stop(cluster, node, name, name, starts.get(node.name, "")) for node in ended)
+    return Plan("clean up", (Phase(STOPS, stops, OnFailure.KEEP_GOING),) if failed and ended else ())
 
 
 def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, tuple[Run, ...]]:
@@ -237,10 +245,12 @@ def ending(facts: Facts, hosts: frozenset[str]) -> Iterator[HostProblem]:
             yield from (HostProblem(host, Problem(why)) for host in server.hosts if host in hosts)
 
 
-def _stop(cluster: Cluster, ended: tuple[tuple[Node, str], ...]) -> Phase:
-    stops = ((node.name, docker.stop_server(cluster, node, name)) for node, name in ended)
-    runs = tuple(Run(name, "stop vLLM", stop, timeout=STOP_SECONDS) for name, stop in stops)
-    return Phase("Stop the server", runs, OnFailure.KEEP_GOING)
+STOPS = "Stop the server"
+
+
+def _stop(cluster: Cluster, node: Node, name: str, folder: str, start: str = "") -> Run:
+    stop = docker.stop_server(cluster, node, folder, start)
+    return Run(node.name, "stop vLLM", stop, timeout=STOP_SECONDS, of=name)
 
 
 def _is_supervised(facts: Facts, serving: Serving, part: Part) -> bool:
@@ -263,17 +273,23 @@ def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Itera
         yield Phase("Start the server", starts, OnFailure.STOP)
     waits, first = tuple(_wait(cluster, serving, part) for part in serving.parts), serving.first
     asking = docker.ask_server(cluster, first, serving.folder)
-    ask = Run(first.name, "send it a request", asking, timeout=ASK_SECONDS, kind=StepKind.ASK_MODEL)
+    kind, name = StepKind.ASK_MODEL, serving.name
+    ask = Run(first.name, "send it a request", asking, timeout=ASK_SECONDS, kind=kind, of=name)
     yield Phase("Wait for the model", (waits[0], ask, *waits[1:]), OnFailure.STOP)
 
 
 def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
-    start = docker.start_server(cluster, part.node, spec(serving, part))
-    return Run(part.node.name, "start vLLM", start, timeout=STOP_SECONDS, kind=StepKind.START_SERVER)
+    start, kind = docker.start_server(cluster, part.node, spec(serving, part)), StepKind.START_SERVER
+    return Run(part.node.name, "start vLLM", start, timeout=STOP_SECONDS, kind=kind, of=serving.name)
 
 
 def _wait(cluster: Cluster, serving: Serving, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
-    look = docker.inspect_server(cluster, part.node, LINES, WATCH_SECONDS, serving.folder)
-    until, within = ServerAnswers(part.node.accelerator), serving.model.stalled_after * 60 + GRACE_SECONDS
-    return Wait(part.node.name, title, look, until, within, LOOK_EVERY)
+    look = partial(docker.inspect_servers, cluster, part.node, LINES, WATCH_SECONDS)
+    until, within = (
+        ServerAnswers(part.node.accelerator, serving.name),
+        serving.model.stalled_after * 60 + GRACE_SECONDS,
+    )
+    # Programs that are older than names take none.
+    one, several = (look(serving.folder), look()) if serving.folder else (look(), None)
+    return Wait(part.node.name, title, one, until, within, LOOK_EVERY, of=serving.name, of_several=several)

@@ -190,9 +190,10 @@ def parse_servers(text: str) -> tuple[Served | Stopped, ...]:
     return tuple(found for line in text.splitlines() if (found := _parse(line)))
 
 
-def parse_served(text: str) -> Served | None:
-    """The same of one server; None where that is not served."""
-    return next((each for each in parse_servers(text) if isinstance(each, Served)), None)
+def parse_served(text: str, name: str = "") -> Served | None:
+    """The same of the server of that name, or of the only one; None where that is not served."""
+    told = (each for each in parse_servers(text) if isinstance(each, Served))
+    return next((each for each in told if name in ("", each.name)), None)
 
 
 def _parse(line: str) -> Served | Stopped | None:

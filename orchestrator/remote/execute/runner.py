@@ -10,6 +10,7 @@ from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Protocol, Self
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.command import Command
 from orchestrator.plan.problem import Problem, exited
 from orchestrator.plan.progress import Progress
 from orchestrator.plan.steps import NotYet, OnFailure, Phase, Plan, Ready, Run, Step, Wait, Watch
@@ -17,6 +18,7 @@ from orchestrator.remote.execute import events
 from orchestrator.remote.execute.command import follow, run, with_timeout
 from orchestrator.remote.execute.events import Happening, Report, Status, StepAdvanced, StepEnded, Tell
 from orchestrator.remote.execute.image_stream import ImageStream
+from orchestrator.remote.execute.looks import Looks
 from orchestrator.remote.timeouts import Timeouts
 from orchestrator.remote.transport import Failure, FailureKind, Output, PollableEvent, Transport
 
@@ -41,8 +43,8 @@ class Hosts(Protocol):
     def at_work(self) -> AbstractContextManager[object]: ...
 
 
-def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
-    """Runs the phases in order, the hosts of a phase side by side."""
+def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event, looks: Looks | None = None) -> Report:
+    """Runs the phases in order, the hosts of a phase side by side. `looks`: shared with plans that run beside it."""
     results: list[StepEnded] = []
     out: set[str] = set()
     stopped, watched = False, ""
@@ -50,7 +52,7 @@ def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
         if stopped or cancel.is_set():
             results += [_not_run(phase, step) for step in phase.steps]
             continue
-        ended, line = _carry_out(phase, hosts, out, tell, cancel)
+        ended, line = _carry_out(phase, hosts, out, tell, cancel, looks or Looks((plan,)))
         results += ended
         watched = line or watched
         bad = {result.step.host for result in ended if result.status is not Status.OK}
@@ -60,7 +62,7 @@ def execute(plan: Plan, hosts: Hosts, tell: Tell, cancel: Event) -> Report:
 
 
 def _carry_out(
-    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event
+    phase: Phase, hosts: Hosts, out: set[str], tell: Tell, cancel: Event, looks: Looks
 ) -> tuple[list[StepEnded], str]:
     """How the phase's steps ended, and the last line of its watch."""
     far = dict[int, Progress]()
@@ -77,7 +79,7 @@ def _carry_out(
         _stream(phase, hosts, frozenset(going), hear, cancel) as feeding,
         ThreadPoolExecutor(max(1, len(going))) as pool,
     ):
-        lane = _Lane(phase, hosts, hear, cancel, watching, far, feeding)
+        lane = _Lane(phase, hosts, hear, cancel, watching, far, looks, feeding)
         ended = list(chain.from_iterable(pool.map(lane.run, going.values())))
         if phase.watch:
             ended = list(pool.map(lane.confirm, ended))
@@ -153,6 +155,7 @@ class _Lane:
     cancel: Event
     watching: _Watching
     far: Mapping[int, Progress]
+    looks: Looks
     feeding: "ImageStream | ImageChain | None" = None
 
     def run(self, steps: tuple[Step, ...]) -> list[StepEnded]:
@@ -197,13 +200,24 @@ class _Lane:
             case Run():
                 return run(step, via, self.cancel)
             case Wait():
-                return _wait(step, via, self)
+                try:
+                    return _wait(step, via, self)
+                finally:
+                    self.looks.leave(step)
 
 
 def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
     deadline, told, again = time.monotonic() + step.within, "", 0.0
+
+    def look(probe: Command) -> Output | Failure:
+        got = via.run(with_timeout(probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
+        # It ends there by itself, so who does not hear of it hears nothing of the host.
+        if isinstance(got, Failure) and got.kind is FailureKind.TIMEOUT:
+            return replace(got, kind=FailureKind.UNREACHABLE)
+        return got
+
     while True:
-        got = via.run(with_timeout(step.probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
+        got = lane.looks.ask(step, look)
         if isinstance(got, Failure):
             return got
         ended = _judge(step, got, lane, deadline)

@@ -95,16 +95,22 @@ class Place:
         """A supervisor that is not waited for, as when its container starts again."""
         return subprocess.Popen(self.command(*words), start_new_session=True)
 
-    def start(self, model: str, *args: str, **changes: Any) -> None:
+    def start(self, model: str, *args: str, **changes: Any) -> str:
+        """What tells this start from any other."""
         started = self.supervisor("start", self.spec(model, *args, **changes))
         assert (started.returncode, started.stderr) == (0, "")
+        return started.stdout.strip()
 
     def look(self, seconds: float = 0) -> dict[str, Any]:
         """What is told of it, within `seconds` of waiting for a change unless it answers."""
-        looked = self.supervisor("inspect", "50", str(seconds), self.name)
+        return self.look_at(self.name, seconds=seconds)[self.name]
+
+    def look_at(self, *names: str, seconds: float = 0) -> dict[str, dict[str, Any]]:
+        """What is told of several, by name."""
+        looked = self.supervisor("inspect", "50", str(seconds), *names)
         assert looked.returncode == 0, looked.stderr
-        told: dict[str, Any] = json.loads(looked.stdout)
-        return told
+        told = map(json.loads, looked.stdout.splitlines())
+        return {each["server"]: each for each in told}
 
     def state(self) -> dict[str, Any]:
         """What the supervisor has written of its server last."""

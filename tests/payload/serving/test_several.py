@@ -1,6 +1,7 @@
 """Several servers in one container: each by its name, and none knows of another."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.payload.serving.place import Place, free_port, lives, until
+from tests.remote.fakes import SOON
 
 
 @pytest.fixture
@@ -64,6 +66,38 @@ def test_a_container_that_starts_again_serves_all_that_it_served(one: Place, two
     one.begin("run")
     one.becomes("answering", starts=2)
     two.becomes("answering", starts=2)
+
+
+def test_who_waits_for_several_is_told_when_one_changes_answers_or_is_given_up(
+    one: Place, two: Place
+) -> None:
+    one.start("loads")
+    one.becomes("starting")
+    two.start("alphabet")
+    told: dict[str, dict[str, Any]] = {"two": {"state": {"is": ""}}}
+    while told["two"]["state"]["is"] != "answering":
+        told = one.look_at("one", "two", seconds=SOON)
+    assert told["one"]["state"]["is"] == "starting"
+    began = time.monotonic()
+    one.look_at("one", "two", seconds=SOON)
+    assert time.monotonic() - began < SOON / 2, "an answer is told at once, also to who looks later"
+    two.start("gated")
+    while told["two"]["supervised"]:
+        told = one.look_at("one", "two", seconds=SOON)
+    assert (told["two"]["state"]["is"], told["one"]["state"]["is"]) == ("ended", "starting")
+    assert list(one.look_at("one", seconds=0.1)) == ["one"]
+
+
+def test_only_the_start_that_is_meant_is_ended(one: Place) -> None:
+    first = one.start("loads")
+    again = one.start("loads")
+    assert first != again
+    stale = one.supervisor("stop", "one", first)
+    assert (stale.returncode, "another run has started it anew" in stale.stderr) == (1, True)
+    assert one.supervisors()
+    assert one.supervisor("stop", "one", again).returncode == 0
+    assert not one.processes()
+    assert one.supervisor("stop", "one", first).returncode == 0, "nothing of it is left"
 
 
 def test_one_that_hangs_does_not_keep_the_others_from_being_told(one: Place, two: Place) -> None:

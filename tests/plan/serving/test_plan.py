@@ -463,7 +463,7 @@ def test_the_lines_for_docker() -> None:
     assert docker.ask_server(of, of.head, "one").argv == (*here, *python, supervisor, "ask", "one")
     assert docker.stop_server(of, of.head, "one").argv == (*here, *python, supervisor, "stop", "one")
     quietly = ("/bin/sh", "-c", f'[ -e "$1" ] || exit 0\n{PYTHON}', "python3")
-    inspect = docker.inspect_server(of, of.head, 400, 2, "one").argv
+    inspect = docker.inspect_servers(of, of.head, 400, 2, "one").argv
     assert inspect == (*here, *quietly, supervisor, "inspect", "400", "2", "one")
     assert docker.stop_server(of, of.head, "").argv == (*here, *python, supervisor, "stop")
 

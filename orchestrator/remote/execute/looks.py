@@ -1,0 +1,59 @@
+"""Looks at servers, shared by plans that are carried out side by side: one at a time at each host, for all of them."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from threading import Condition
+
+from orchestrator.frozen import dataclass
+from orchestrator.plan.command import Command
+from orchestrator.plan.steps import Plan, Wait
+from orchestrator.remote.transport import Failure, Output
+
+Answer = Output | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look under way at the servers of these names."""
+
+    names: tuple[str, ...]
+    answer: Future[Answer]
+
+
+class Looks:
+    """The looks of all waits of some plans. A wait that is over leaves, so that none looks for it any more."""
+
+    def __init__(self, plans: Iterable[Plan]) -> None:
+        self._waiting: dict[str, dict[str, None]] = {}
+        for step in (step for plan in plans for step in plan if isinstance(step, Wait)):
+            self._waiting.setdefault(step.host, {})[step.of] = None
+        self._under_way: dict[str, _Look] = {}
+        self._changed = Condition()
+
+    def ask(self, step: Wait, look: Callable[[Command], Answer]) -> Answer:
+        """What a look tells that is at the step's server, too: the one under way, or else this one."""
+        if not step.of_several:
+            return look(step.probe)
+        with self._changed:
+            while (found := self._under_way.get(step.host)) and step.of not in found.names:
+                self._changed.wait()
+            if found is None:
+                names = tuple(self._waiting.get(step.host, {})) or (step.of,)
+                mine = self._under_way[step.host] = _Look(names, Future())
+        if found:
+            return found.answer.result()
+        try:
+            mine.answer.set_result(look(Command((*step.of_several.argv, *mine.names))))
+        except BaseException as error:
+            mine.answer.set_exception(error)
+            raise
+        finally:
+            with self._changed:
+                del self._under_way[step.host]
+                self._changed.notify_all()
+        return mine.answer.result()
+
+    def leave(self, step: Wait) -> None:
+        """Says that it is over."""
+        with self._changed:
+            self._waiting.get(step.host, {}).pop(step.of, None)
