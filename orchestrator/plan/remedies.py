@@ -57,6 +57,26 @@ NO_HABANA = (
     "install Gaudi's container runtime there, and name it in /etc/docker/daemon.json (docs.habana.ai, Docker "
     f"Installation), {OTHER_KIND}"
 )
+TOOLKIT_FAILS = "update the NVIDIA container toolkit there; what it cannot do, this tells: " + there(
+    "sudo nvidia-container-cli -k -d /dev/tty info"
+)
+OLD_DRIVER = f"install a newer NVIDIA driver there; or set {where('image')} to one built for an older CUDA"
+HALF_UPDATED = f"its NVIDIA driver was updated, and the old one is still loaded: {there('sudo reboot')}"
+NO_SUCH_GPU = (
+    f"set {where('docker.gpus')} to what it has: {host_command('nvidia-smi', '-L')} numbers them from 0 on"
+)
+NO_GPU_BY_CDI = (
+    "install the NVIDIA container toolkit there, then "
+    + there("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml")
+    + f"; {OTHER_KIND}"
+)
+NO_CGROUPS = (
+    "is `no-cgroups = true` in /etc/nvidia-container-runtime/config.toml there? That is for rootless Docker: "
+    + there(
+        "sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups=false --in-place "
+        "&& sudo systemctl restart docker"
+    )
+)
 NO_DEVICE = (
     f"install the driver that the device is of there; or set {where('accelerator')}, or {where('docker.args')}, "
     "to what the host has"
@@ -68,6 +88,21 @@ NO_RIGHT = (
 NO_IMAGE = (
     f"check {where('image')}, and that this host reaches its registry (docker login for private ones); "
     f"or bring the image from a host that has it: {ours('image copy')}"
+)
+FROM_ANOTHER = f"or bring the image from a host that has it: {ours('image copy')}"
+RATE_LIMIT = f"log in at that registry there: {there('docker login')}; {FROM_ANOTHER}"
+UNTRUSTED_REGISTRY = (
+    "let its Docker trust that registry: the certificate goes to /etc/docker/certs.d/HOST:PORT/ca.crt there; a "
+    f"registry without TLS, to `insecure-registries` in /etc/docker/daemon.json; {FROM_ANOTHER}"
+)
+FULL_NAME = change("image", "docker.io/{name}")
+OTHER_CPU = f"set {where('image')} to one for the host's kind of CPU: {host_command('uname', '-m')} tells it"
+FEW_IDS = there(
+    "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate"
+)
+NO_SHM = (
+    f"give the container more shared memory: {change('docker.shm_size', '32g')}; or Ray's object store less: "
+    f"--object-store-memory in {where('ray.args')}"
 )
 
 NO_PYTHON = "use an image that has Ray or vLLM, and so a Python"
@@ -123,10 +158,16 @@ FIREWALL = f"let the hosts reach each other at Ray's ports: {ours('check')} show
 HINTS = {
     r"(ray|vllm) is in (?P<folder>\S+), which is not on its PATH, (?P<path>\S+)": ON_PATH,
     r"ray: (command )?not found": NO_RAY,
-    r"nvml error: driver not loaded": NO_DRIVER,
+    r"nvml error: driver not loaded|load library failed: libnvidia-ml": NO_DRIVER,
+    r"driver/library version mismatch": HALF_UPDATED,
     r"could not select device driver": NO_GPUS_OPTION,
-    r"nvidia-container-cli": NO_TOOLKIT,
-    r"unresolvable CDI devices": NO_CDI,
+    r"requirement error: unsatisfied condition": OLD_DRIVER,
+    r"nvidia-container-cli: device error: .*unknown device": NO_SUCH_GPU,
+    r"nvidia-container-cli: ": TOOLKIT_FAILS,
+    r"nvidia-container-(cli|runtime)": NO_TOOLKIT,
+    r"Failed to initialize NVML: Unknown Error": NO_CGROUPS,
+    r"failed to discover GPU vendor from CDI": NO_GPU_BY_CDI,
+    r"unresolvable CDI devices|failed to stat CDI host device": NO_CDI,
     r"adding custom device .*no such file|stat /dev/\S+: no such file": NO_DEVICE,
     r"permission denied while trying to connect to the docker|permission denied: docker\.sock": NO_RIGHT,
     r"docker\.sock: connect: permission denied": NO_RIGHT,
@@ -145,6 +186,12 @@ HINTS = {
     r"there is no python3 on its PATH": NO_PYTHON,
     r"python3: (command )?not found|No module named pip": NO_PIP,
     r"No matching distribution found|Could not find a version": NO_INDEX,
+    r"toomanyrequests|pull rate limit": RATE_LIMIT,
+    r"x509: certificate|server gave HTTP response to HTTPS client": UNTRUSTED_REGISTRY,
+    r'short-name "(?P<name>[^"]+)" did not resolve': FULL_NAME,
+    r"exec format error|no matching manifest for": OTHER_CPU,
+    r"insufficient UIDs or GIDs": FEW_IDS,
+    r"object store size .*exceeds /dev/shm": NO_SHM,
     r"pull access denied|manifest unknown|lookup .* (no such host|on )|dial tcp": NO_IMAGE,
     r"no space left on device": NO_ROOM,
     r"Failed to start the grpc server|Address already in use": PORT_TAKEN,

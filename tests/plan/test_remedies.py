@@ -5,12 +5,127 @@ import pytest
 from orchestrator.plan import remedies
 from orchestrator.plan.problem import Problem, exited
 from orchestrator.plan.remedies import docker_problem, hint
-from orchestrator.plan.typed import add, there
+from orchestrator.plan.typed import add, change, there
 
 UNMAPPED = add("docker.args", "--userns=host")
 LOCAL_LOGS = add("docker.args", "--log-driver=local")
 
+HOOK = (
+    "docker: Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime "
+    "create failed: runc create failed: unable to start container process: error during container init: error running "
+    "hook #0: error running hook: exit status 1, stdout: , stderr: Auto-detected mode as 'legacy'\n"
+    "nvidia-container-cli: "
+)
+
+REPORTED = [
+    (
+        "vllm-project/vllm/issues/5635, image v0.5.0",
+        "requirement error: unsatisfied condition: cuda>=12.4, please update your driver to a newer version, or use an "
+        "earlier cuda container: unknown.",
+        remedies.OLD_DRIVER,
+    ),
+    (
+        "NVIDIA/nvidia-container-toolkit/issues/394",
+        "initialization error: nvml error: driver/library version mismatch: unknown.",
+        remedies.HALF_UPDATED,
+    ),
+    (
+        "NVIDIA/nvidia-container-toolkit/issues/154, toolkit 1.11",
+        "initialization error: load library failed: libnvidia-ml.so.1: cannot open shared object file: no such file or "
+        "directory: unknown.",
+        remedies.NO_DRIVER,
+    ),
+    (
+        "NVIDIA/nvidia-container-toolkit/issues/147",
+        "ldcache error: process /sbin/ldconfig.real failed with error code: 1: unknown.",
+        remedies.TOOLKIT_FAILS,
+    ),
+    (
+        "NVIDIA/nvidia-container-toolkit/issues/678, gone in later ones",
+        "mount error: failed to add device rules: unable to find any existing device filters attached to the cgroup: "
+        "bpf_prog_query(BPF_CGROUP_DEVICE) failed: operation not permitted: unknown.",
+        remedies.TOOLKIT_FAILS,
+    ),
+    (
+        "NVIDIA/nvidia-docker/issues/1660, toolkit 1.11",
+        "container error: cgroup subsystem devices not found: unknown.",
+        remedies.TOOLKIT_FAILS,
+    ),
+    (
+        "NVIDIA/nvidia-docker/issues/1283, Docker 19.03",
+        "device error: 1: unknown device: unknown.",
+        remedies.NO_SUCH_GPU,
+    ),
+    ("NVIDIA/nvidia-docker/issues/884", "device error: unknown device id: 1", remedies.NO_SUCH_GPU),
+]
+"""What NVIDIA's hook says, which is there, then: as reported at github.com."""
+
 SAID = [
+    *((f"{HOOK}{said}", fix) for _, said, fix in REPORTED),
+    (  # NVIDIA/nvidia-docker/issues/270, and others since
+        "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 565.57",
+        remedies.HALF_UPDATED,
+    ),
+    (  # NVIDIA/nvidia-container-toolkit/issues/580, Podman 5 and Docker beside each other
+        "Failed to initialize NVML: Unknown Error",
+        remedies.NO_CGROUPS,
+    ),
+    (  # ShaneIsrael/fireshare/issues/689, Docker 29
+        "docker: Error response from daemon: failed to discover GPU vendor from CDI: no known GPU vendor found",
+        remedies.NO_GPU_BY_CDI,
+    ),
+    (  # NVIDIA/nvidia-container-toolkit/issues/885, rootless Podman
+        "Error: setting up CDI devices: failed to inject devices: failed to stat CDI host device "
+        '"/dev/dri/renderD129": no such file or directory',
+        remedies.NO_CDI,
+    ),
+    (
+        "error running prestart hook #0: fork/exec /usr/bin/nvidia-container-runtime-hook: no such file or directory",
+        remedies.NO_TOOLKIT,
+    ),
+    (  # docker/hub-feedback/issues/2505
+        "Error response from daemon: toomanyrequests: You have reached your unauthenticated pull rate limit. "
+        "https://www.docker.com/increase-rate-limit",
+        remedies.RATE_LIMIT,
+    ),
+    (  # docker/hub-feedback/issues/2429
+        "toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating",
+        remedies.RATE_LIMIT,
+    ),
+    (  # distribution/distribution/issues/1731
+        'Error response from daemon: Get "https://registry.lan:5000/v2/": x509: certificate signed by unknown '
+        "authority",
+        remedies.UNTRUSTED_REGISTRY,
+    ),
+    (  # microsoft/vscode-docker/issues/1443
+        'Get "https://10.0.0.9:5000/v2/": http: server gave HTTP response to HTTPS client',
+        remedies.UNTRUSTED_REGISTRY,
+    ),
+    (  # podman-container-tools/podman/issues/19845, Podman 3.4
+        'Error: short-name "vllm/vllm-openai:v0.17.1" did not resolve to an alias and no unqualified-search registries '
+        'are defined in "/etc/containers/registries.conf"',
+        change("image", "docker.io/vllm/vllm-openai:v0.17.1"),
+    ),
+    (  # vllm-project/vllm/issues/30076, vLLM 0.12.0
+        '{"msg":"exec container process `/opt/venv/bin/vllm`: Exec format error","level":"error"}',
+        remedies.OTHER_CPU,
+    ),
+    ("exec /bin/bash: exec format error", remedies.OTHER_CPU),  # mmartial/ComfyUI-Nvidia-Docker/issues/96
+    (  # av/harbor/issues/14
+        "no matching manifest for linux/arm64/v8 in the manifest list entries",
+        remedies.OTHER_CPU,
+    ),
+    (  # podman-container-tools/podman/issues/25798
+        "Error: copying system image from manifest list: ApplyLayer stdout:  stderr: potentially insufficient UIDs or "
+        "GIDs available in user namespace (requested 0:42 for /etc/gshadow): Check /etc/subuid and /etc/subgid if "
+        'configured locally and run "podman system migrate": lchown /etc/gshadow: invalid argument exit status 1',
+        remedies.FEW_IDS,
+    ),
+    (  # ray-project/ray/issues/14535, and as Ray 2 has it
+        "ValueError: The configured object store size (486.0 GB) exceeds /dev/shm size (405.07611136 GB). This will "
+        "harm performance. Consider deleting files in /dev/shm or increasing its size with --shm-size in Docker.",
+        remedies.NO_SHM,
+    ),
     ("/bin/bash: line 1: exec: ray: not found", remedies.NO_RAY),
     ("bash: ray: command not found", remedies.NO_RAY),
     (

@@ -10,12 +10,13 @@ from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import OLDEST_RAY, no_package, too_old
 from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, NOT_PASSED_ON, OLD_RAY, ON_PATH, OTHER_PYTHON, hint
-from orchestrator.plan.typed import add, change, ours, where
+from orchestrator.plan.typed import add, change, host_command, ours, where
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
 
 FIRST_WITH_TOKENS = (2, 52)
+ON_THE_HOST = host_command("nvidia-smi", "-L")
 BY_HAND = f"run the line by hand that this shows: {ours('up', '--dry-run')}"
 
 
@@ -77,17 +78,25 @@ def _ray(cluster: Cluster, node: Node, trial: Trial) -> Findings:
 def _gpus(node: Node, facts: HostFacts, trial: Trial) -> Findings:
     expected, found = devices.expected(node, facts), len(trial.gpus)
     text = f"containers see {found} of the {expected} {devices.kind(node).device}s"
-    fix = (
-        NO_TOOLKIT
-        if node.accelerator is Accelerator.NVIDIA
-        else f"look at {where('docker.args')} and the driver"
-    )
+    fix = hint(trial.gpu_trouble) or _more_gpus(node, trial)
     if trial.gpu_trouble:
         yield quoting(node.name, "gpus", f"{text}: ", trial.gpu_trouble, fix)
     elif found < expected:  # more may be declared than there are: Ray can share one
         yield (warning if found and node.num_gpus else failure)(node.name, "gpus", text, fix)
     elif found:
         yield ok(node.name, "gpus", f"containers see {found}: {', '.join(sorted(set(trial.gpus)))}")
+
+
+def _more_gpus(node: Node, trial: Trial) -> str:
+    """What may give a container the GPUs it lacks; the toolkit is there where it sees some, or nvidia-smi fails."""
+    if node.accelerator is not Accelerator.NVIDIA:
+        return f"look at {where('docker.args')} and the driver"
+    if trial.gpus:
+        return (
+            f"{ON_THE_HOST} lists what its driver has, and {where('docker.gpus')} what containers are given"
+        )
+    no_program = not trial.gpu_trouble or "no nvidia-smi" in trial.gpu_trouble
+    return NO_TOOLKIT if no_program else f"does it work on the host itself? {ON_THE_HOST}"
 
 
 OBJECT_STORE = "--object-store-memory"

@@ -12,7 +12,7 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.inspection import Hardware, Inspection
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem, headline, plural
-from orchestrator.plan.remedies import NO_CDI, NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER
+from orchestrator.plan.remedies import NO_CDI, NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER, hint
 from orchestrator.plan.typed import add, change, ours, there
 
 OLDEST_ENGINE = (19, 3)
@@ -126,7 +126,8 @@ def _nvidia(node: Node, hardware: Hardware) -> Findings:
         yield failure(node.name, "gpus", f"there is no NVIDIA driver on it ({cards} on its bus)", NO_DRIVER)
     elif not hardware.nvidia_usable:
         text = f"driver {hardware.nvidia_driver}, but nvidia-smi lists no GPU"
-        yield failure(node.name, "gpus", text, NO_DRIVER)
+        said = f": {hardware.nvidia_trouble}" if hardware.nvidia_trouble else ""
+        yield failure(node.name, "gpus", text + said, hint(said) or NO_DRIVER)
     else:
         text = f"driver {hardware.nvidia_driver} lists {plural(hardware.nvidia_usable, 'GPU')}"
         yield ok(node.name, "gpus", text)

@@ -14,7 +14,7 @@ COUNTS = ("nvidia_cards", "nvidia_usable")
 OTHERS = (Accelerator.AMD, Accelerator.GAUDI, Accelerator.ASCEND, Accelerator.INTEL, Accelerator.TPU)
 """The clearer ones first: Intel's device files are those of other makers' cards, too, and a TPU's are those of anything
 that is handed to a virtual machine."""
-TEXTS = ("nvidia_driver", "nvidia_toolkit", "nvidia_hook", "nvidia_cdi_hook", "nvidia_cdi")
+TEXTS = ("nvidia_driver", "nvidia_trouble", "nvidia_toolkit", "nvidia_hook", "nvidia_cdi_hook", "nvidia_cdi")
 COLUMNS = 4  # of a neighbour, as INSPECT prints them
 
 
@@ -23,7 +23,8 @@ class Hardware:
     """Accelerators and RDMA devices of a host. Counts are of devices; `others`: of those that are not NVIDIA's.
 
     `nvidia_hook` is what Docker's --gpus runs, `nvidia_cdi_hook` what it may run instead from 29.2 on, `nvidia_toolkit`
-    the first program of the toolkit that is there, `nvidia_cdi` a file that describes the GPUs.
+    the first program of the toolkit that is there, `nvidia_cdi` a file that describes the GPUs. `nvidia_trouble`: what
+    nvidia-smi says besides them.
     """
 
     nvidia_cards: int
@@ -35,6 +36,7 @@ class Hardware:
     nvidia_hook: str = ""
     nvidia_cdi_hook: str = ""
     nvidia_cdi: str = ""
+    nvidia_trouble: str = ""
 
     def count(self, accelerator: Accelerator) -> int:
         """How many there are of it; for NVIDIA, as many as the driver lists, else as are on the bus."""

@@ -193,7 +193,9 @@ count() { find "$1" -maxdepth 1 -name "$2" 2>/dev/null | wc -l; }
 hardware() {
     echo "nvidia_cards $(nvidia_cards)"
     echo "nvidia_driver $(sed -n '1s/.*Module[^.]* \([0-9][0-9.]*\).*/\1/p' /proc/driver/nvidia/version 2>/dev/null)"
-    echo "nvidia_usable $(timeout 20 nvidia-smi -L 2>/dev/null | grep -c '^GPU')"
+    listed=$(timeout 20 nvidia-smi -L 2>&1)
+    echo "nvidia_usable $(printf '%s\n' "$listed" | grep -c '^GPU')"
+    echo "nvidia_trouble $(printf '%s\n' "$listed" | grep -v '^GPU\|^ ' | sed -n 1p)"
     echo "nvidia_toolkit $(toolkit)"
     echo "nvidia_hook $(command -v nvidia-container-runtime-hook)"
     echo "nvidia_cdi_hook $(command -v nvidia-cdi-hook)"

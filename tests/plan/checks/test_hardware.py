@@ -8,7 +8,15 @@ from orchestrator.model.cluster import Accelerator, Docker, GetOn, Pull, Ray, Rd
 from orchestrator.plan.checks.hardware import BY_DEVICE, BY_RUNTIME, SET_CDI, check_hardware
 from orchestrator.plan.facts.docker_engine import Maker
 from orchestrator.plan.facts.inspection import OTHERS, Inspection
-from orchestrator.plan.remedies import NO_CDI, NO_DRIVER, NO_IMAGE, NO_TOOLKIT, OTHER_DRIVER, docker_problem
+from orchestrator.plan.remedies import (
+    HALF_UPDATED,
+    NO_CDI,
+    NO_DRIVER,
+    NO_IMAGE,
+    NO_TOOLKIT,
+    OTHER_DRIVER,
+    docker_problem,
+)
 from orchestrator.plan.typed import add, change, ours, there
 from tests.plan.checks.samples import (
     ALONE,
@@ -153,6 +161,7 @@ def test_an_image_that_the_head_gets_for_all_is_copied_from_it(install: str | No
     assert "is not there; `up` will copy it from gpu1, and what is in it" in only.text
 
 
+MISMATCH = "Failed to initialize NVML: Driver/library version mismatch"
 NO_TOOLKIT_THERE = "the NVIDIA container toolkit is not there"
 
 
@@ -176,6 +185,10 @@ NO_TOOLKIT_THERE = "the NVIDIA container toolkit is not there"
             ],
         ),
         ({"nvidia_usable": 0}, [("failure", "driver 570.86.15, but nvidia-smi lists no GPU", NO_DRIVER)]),
+        (
+            {"nvidia_usable": 0, "nvidia_trouble": MISMATCH},
+            [("failure", f"driver 570.86.15, but nvidia-smi lists no GPU: {MISMATCH}", HALF_UPDATED)],
+        ),
         ({"nvidia_toolkit": "", "nvidia_hook": ""}, [("failure", NO_TOOLKIT_THERE, NO_TOOLKIT)]),
     ],
 )

@@ -186,7 +186,16 @@ def test_the_gpus_that_nvidia_smi_lists_are_counted(machine: Machine) -> None:
         "GPU 0: NVIDIA H100 (UUID: GPU-1)\\n  MIG 1g.10gb Device 0: (UUID: MIG-2)\\nGPU 1: NVIDIA H100\\n"
     )
     machine.program("nvidia-smi", f"#!/bin/sh\n[ $1 = -L ] && printf '{listed}'\n")
-    assert hardware(machine).nvidia_usable == 2
+    assert (hardware(machine).nvidia_usable, hardware(machine).nvidia_trouble) == (2, "")
+
+
+@pytest.mark.parametrize("stream", ["", " >&2"])
+def test_what_nvidia_smi_says_in_place_of_gpus(machine: Machine, stream: str) -> None:
+    said = "Failed to initialize NVML: Driver/library version mismatch"
+    machine.program(
+        "nvidia-smi", f"#!/bin/sh\nprintf '{said}\\nNVML library version: 550.54\\n'{stream}\nexit 18\n"
+    )
+    assert (hardware(machine).nvidia_usable, hardware(machine).nvidia_trouble) == (0, said)
 
 
 @pytest.mark.parametrize("name", TOOLKIT)
