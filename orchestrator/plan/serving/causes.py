@@ -12,7 +12,8 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
-from orchestrator.plan.serving.known_causes import KNOWN, Known, Weight
+from orchestrator.plan.serving.known import Known, Weight
+from orchestrator.plan.serving.known_causes import KNOWN
 from orchestrator.plan.typed import words
 
 SECONDARY_ERRORS = (
@@ -39,7 +40,7 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
 """What is called how with an accelerator."""
 
 ERROR = re.compile(
-    r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit): .+|.* error: .+|Value error, .+"
+    r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)(?:_\w+)?: .+|.* error: .+|Value error, .+"
     r"|.+ \[type=\w+, input_value=.*"  # pydantic, whose own header stands above
 )
 BARE = re.compile(r"(?:[\w.]+\.)?\w+(?:Error|Exception):?")

@@ -1,78 +1,26 @@
-"""Table of the causes of vLLM's end: the words in its log, what they mean, and what to do."""
+"""Table of the causes of vLLM's end, those of models apart: memory, arguments, ports, disks, processes, networks."""
 
-from enum import IntEnum
-
-from orchestrator.frozen import dataclass
 from orchestrator.plan.remedies import LAST_WITH_RAY, UP
-from orchestrator.plan.typed import add, change, ours, where
+from orchestrator.plan.serving.device_causes import DEVICES
+from orchestrator.plan.serving.known import Known, Weight
+from orchestrator.plan.serving.model_causes import MODELS
+from orchestrator.plan.typed import change, ours, where
 
-
-class Weight(IntEnum):
-    """What a line is worth against the other errors of a log; of equals the first one counts."""
-
-    CAUSE = 0
-    """It says why by itself, wherever it stands."""
-    SYMPTOM = 1
-    """It may be why, or be what came of something else: it stands with errors that nobody knows, in their order."""
-    CONSEQUENCE = 2
-    """Another process has ended, and somewhere else stands why."""
-    ECHO = 3
-    """An end without any reason: whoever was killed said nothing, and others miss it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A cause. `pattern`: of a line; `whys`, `fixes`: of each the first is shown whose {places} can be filled.
-
-    Places are the groups of the pattern, and what the accelerator calls its own: {device}, {monitoring}, {network},
-    {visible}, {by_number}.
-    `seen`: whose words they are, and from which version to which; of vLLM 0.6.6, 0.8.5, 0.11.1, 0.14.1, 0.17.1, 0.20.2,
-    0.22.0, 0.32.0 and 0.33.0 the sources were searched. `frame`: what has to stand in the trace above the line.
-    """
-
-    pattern: str
-    whys: tuple[str, ...]
-    fixes: tuple[str, ...]
-    seen: str
-    weight: Weight = Weight.CAUSE
-    frame: str = ""
-
-
-CACHE = where("hf_home")
 MONITOR = ours("exec", "--", "{monitoring}")
 LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
 SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-len", "{fits}")
-TOKEN = (
-    f"accept its conditions at huggingface.co; {add('secrets', 'HF_TOKEN')}; export HF_TOKEN here; then {UP}"
-)
-FOLDER = (
-    f"check the name; if the model is private, {add('secrets', 'HF_TOKEN')}, export HF_TOKEN here, then {UP}; "
-    f"a folder has to be in all containers, for example: {add('docker.args', '-v', '/data/models:/models:ro')}"
-)
 DEEP = f"{ours('check', '--deep')} tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
 MEMORY = (
     "free memory of the host; or let Ray use more: "
     + change("env.RAY_memory_usage_threshold", "'0.98'")
     + f", then {UP}"
 )
-ONLINE = (
-    f"fill {where('hf_home')} on every host beforehand; or take HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE out of "
-    f"{where('env')}, then {UP}"
-)
-UNSEEN = (
-    f"{ours('check')} tells what containers see; is the image for this `accelerator`, and does it set its devices up "
-    "without its own entrypoint?"
-)
 OTHER_KIND = (
     f"set {where('accelerator')} to what the hosts have, and {where('image')} to one for it; "
     f"take what tells Ray of {{there}}s out of {where('ray.args')}; then {UP}"
 )
-NUMBERS = (
-    f"take {{by_number}} out of {where('env')}, and give the container its devices by number: "
-    + change("docker.gpus", "'\"device=0\"'")
-    + ", or '\"device=0:0\"' for a part of one"
-)
 DMESG = ours("exec", "--on-host", "--", "sh", "-c", "dmesg | tail")
+MORE_SHM = f"{change('docker.shm_size', '32g')}, then {UP}"
 KILLED = f"is the host out of memory? {DMESG}"
 HELD = f"end what holds them ({ours('dashboard')} shows it), or restart everything: {ours('restart')}"
 LISTENERS = f"end it: {ours('exec', '--on-host', '--', 'ss', '-Hltnp')} shows who listens"
@@ -145,35 +93,8 @@ KNOWN: tuple[Known, ...] = (
         (LESS,),
         "vLLM 0.6.6 to 0.33.0",
     ),
-    Known(
-        r"Cannot access gated repo|GatedRepoError|You are trying to access a gated repo",
-        ("the model is gated, and its host gave no token that may read it",),
-        (TOKEN,),
-        "huggingface_hub 0.16 to 2.4, transformers to 5.19",
-    ),
-    Known(
-        r"outgoing traffic has been disabled|OfflineModeIsEnabled|offline mode is enabled",
-        ("the model is not in the cache, and the container is told not to fetch it",),
-        (ONLINE,),
-        "huggingface_hub 0.16 to 2.4",
-    ),
-    Known(
-        r"(couldn't connect to|Cannot reach|Failed to (connect|resolve)|Max retries exceeded|NameResolutionError).*"
-        r"huggingface\.co|LocalEntryNotFoundError",
-        ("Hugging Face cannot be reached, and the model is not in the cache",),
-        (
-            f"let the host reach huggingface.co (no HF_HUB_OFFLINE in {where('env')}), or fill {CACHE} of all hosts",
-        ),
-        "huggingface_hub 0.16 to 2.4, transformers to 5.19",
-    ),
-    Known(
-        r"Repo id must (be in the form|use alphanumeric).*: '(?P<path>[^']+)'"
-        r"|(?<!\S)(?P<name>\S+) is not a local folder and is not a valid model identifier"
-        r"|Invalid repository ID or local directory|RepositoryNotFoundError|HFValidationError(?!: Repo id)",
-        ("there is no model {path}", "there is no model {name}", "there is no such model"),
-        (FOLDER,),
-        "huggingface_hub 0.16 to 2.4, transformers to 5.19, vLLM 0.8.5 to 0.33.0",
-    ),
+    *MODELS,
+    *DEVICES,
     Known(
         r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
         ("the model's {heads} attention heads cannot be split over {size} {device}s",),
@@ -202,29 +123,11 @@ KNOWN: tuple[Known, ...] = (
         "argparse",
     ),
     Known(
-        r"[`'\"]trust_remote_code=True",  # quoted, unlike where vLLM lists what it was told
-        ("the model brings code of its own, which vLLM runs only when told to",),
-        ("if you trust it: " + ours("serve", "MODEL", "--", "--trust-remote-code"),),
-        "vLLM 0.6.6 to 0.33.0, transformers to 5.19",
-    ),
-    Known(
-        r"Failed to infer device type|libascend_hal\.so: cannot open shared object file"
-        r"|libcuda\.so\.1: cannot open shared object file",
-        ("vLLM finds no {device} in its container",),
-        (UNSEEN,),
-        "vLLM 0.6.6 to 0.33.0; the libraries' names: torch_npu, PyTorch",
-    ),
-    Known(
-        r"invalid literal for int\(\) with base 10: '(?P<uuid>(MIG|GPU)-[^']+)'|Non-integer device ID '(?P<id>[^']+)'",
-        ("vLLM cannot tell a {device} by its UUID, {uuid}", "vLLM cannot tell a {device} by its UUID, {id}"),
-        (NUMBERS, f"write {{visible}} in {where('env')} with numbers, as in 0,1; then {UP}"),
-        "vLLM 0.6.6 to 0.33.0",
-    ),
-    Known(
-        r"World size \((?P<size>\d+)\) is larger than the number of available GPUs \((?P<there>\d+)\)",
+        r"(World|Tensor parallel) size \((?P<size>\d+)\) (is|cannot be) larger than the number of available GPUs "
+        r"\((?P<there>\d+)\)",
         ("{size} {device}s are asked for, and there are {there}",),
         ("smaller sizes, or more hosts",),
-        "vLLM 0.14.1 to 0.33.0",
+        "vLLM 0.11.1 (Tensor parallel), 0.14.1 to 0.33.0 (World)",
     ),
     Known(
         r"Cannot provide a placement group|number of required \w+s exceeds the total number of available",
@@ -239,7 +142,8 @@ KNOWN: tuple[Known, ...] = (
         "vLLM 0.8.5 to 0.33.0",
     ),
     Known(
-        r"Current node has no \w+ available|is not included in a placement group",
+        r"Current node has no \w+ available|is not included in a placement group"
+        r"|Ray does not allocate any \w+ on the driver node",
         ("the head has no free {device}, and vLLM wants one where it runs",),
         ("take a host with {device}s as the head; or end what holds them: " + ours("restart"),),
         "vLLM 0.8.5 to 0.33.0",
@@ -290,15 +194,29 @@ KNOWN: tuple[Known, ...] = (
         "raycluster, which starts vLLM",
     ),
     Known(
-        r"creating shared memory segment /dev/shm\S* .*No space left on device",
-        ("the container's /dev/shm is full: {network} has no room there",),
-        (f"{change('docker.shm_size', '32g')}, then {UP}",),
-        "NCCL, as in https://github.com/llm-d/llm-d/issues/352",
+        r"creating shared memory segment /dev/shm\S* .*No space left on device|unable to write to file </torch_",
+        ("the container's /dev/shm is full",),
+        (MORE_SHM,),
+        "NCCL, as in https://github.com/llm-d/llm-d/issues/352; PyTorch",
+    ),
+    Known(
+        r"No space left on device",
+        ("the container's /dev/shm is full",),
+        (MORE_SHM,),
+        "Linux",
+        frame=r"/multiprocessing/(synchronize|shared_memory)\.py",
     ),
     Known(
         r"No space left on device(: '(?P<path>[^']+)')?",
         ("a disk is full: no room for {path}", "a disk is full"),
         (f"free some, or put {where('hf_home')} on another; {ours('exec', '--', 'df', '-h')} shows them",),
+        "Linux",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"\[Errno 13\] Permission denied: '(?P<path>[^']+)'",
+        ("the container's user may not use {path}",),
+        (f"{ours('check')} tells who that is, and what lets it",),
         "Linux",
         Weight.SYMPTOM,
     ),
@@ -339,7 +257,17 @@ KNOWN: tuple[Known, ...] = (
         Weight.CONSEQUENCE,
     ),
     Known(
-        r"NCCL error|nccl(System|Internal|UnhandledCuda|InvalidUsage)\w*Error|ncclUnhandledCudaError"
+        r"unhandled cuda error|ncclUnhandledCudaError",
+        ("a CUDA call of {network} failed", "a CUDA call failed"),
+        (
+            f"the log tells which, after {change('env.{network}_DEBUG', 'INFO')} and {UP}; the network may be sound",
+            "the network may be sound",
+        ),
+        "NCCL 2.18 to 2.28",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"NCCL error|nccl(System|Internal|InvalidUsage)\w*Error"
         r"|HCCL function error|ERR02\d{3}.*HCCL",
         ("{network} cannot connect the {device}s",),
         (DEEP + " and `{network}_SOCKET_IFNAME`", DEEP),

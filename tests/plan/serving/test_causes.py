@@ -10,9 +10,11 @@ from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.causes import root_cause
 from orchestrator.plan.serving.known_causes import KNOWN
 from orchestrator.plan.typed import where
-from tests.plan.serving.words import WORDED
+from tests.plan.serving.reported import REPORTED
+from tests.plan.serving.words import WORDED as OURS
 from tests.typed_lines import plainly
 
+WORDED = [*OURS, *REPORTED]
 LOGS = Path(__file__).parents[2] / "vllm/logs"
 CONFIG = "INFO 11-24 10:00:00 [core.py:77] Initializing a V1 LLM engine with config: trust_remote_code=True, seed=0"
 CUSTOM = (
@@ -77,6 +79,7 @@ LOGGED = [
     ("model-hub-no-network.log", "Hugging Face cannot be reached, and the model is not in the cache"),
     ("model-missing-on-worker-mp-rank1.log", "there is no model /models/alphabet"),
     ("model-missing-on-worker-ray.log", "there is no model /models/alphabet, in Worker_TP1 on 192.0.2.12"),
+    ("max-model-len-too-long.log", "the model is made for texts of 512 tokens, not of 100000"),
     ("model-path-missing.log", "there is no model /models/beta"),
     ("more-gpus-than-heads-allow.log", "the model's 2 attention heads cannot be split over 4 GPUs"),
     ("nccl.source", "NCCL cannot connect the GPUs"),
@@ -107,9 +110,34 @@ def test_a_server_that_goes_on_has_no_cause_to_end(log: str) -> None:
 
 
 def test_an_error_that_nobody_knows_is_quoted_from_where_it_first_stood() -> None:
-    cause = cause_of(*(LOGS / "max-model-len-too-long.log").read_text().splitlines())
+    log = (LOGS / "max-model-len-too-long.log").read_text().replace("is greater than", "is odder than")
+    cause = cause_of(*log.splitlines())
     assert (cause.text, cause.fix) == ("", "")
-    assert cause.detail.startswith("Value error, User-specified max_model_len (100000) is greater than")
+    assert cause.detail.startswith("Value error, User-specified max_model_len (100000) is odder than")
+
+
+def test_an_error_of_a_module_that_counts_its_own_is_one() -> None:
+    """As reported at github.com/vllm-project/vllm/issues/9865."""
+    assert cause_of("pynvml.NVMLError_InvalidArgument: Invalid Argument").detail == (
+        "pynvml.NVMLError_InvalidArgument: Invalid Argument"
+    )
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [  # github.com/Plachtaa/VITS-fast-fine-tuning/issues/397, github.com/MVIG-SJTU/AlphaPose/issues/1163
+        '  File "/usr/lib/python3.12/multiprocessing/synchronize.py", line 162, in __init__',
+        '  File "/usr/lib/python3.12/multiprocessing/shared_memory.py", line 104, in __init__',
+    ],
+)
+def test_it_is_shared_memory_that_is_full_where_the_trace_comes_from_it(frame: str) -> None:
+    full = "OSError: [Errno 28] No space left on device"
+    trace = ("(Worker_TP0 pid=9) Traceback (most recent call last):", f"(Worker_TP0 pid=9) {frame}")
+    assert (
+        cause_of(*trace, f"(Worker_TP0 pid=9) {full}").text
+        == "the container's /dev/shm is full, in Worker_TP0"
+    )
+    assert cause_of(full).text == "a disk is full"
 
 
 # --- what means nothing, and what is only a consequence ---

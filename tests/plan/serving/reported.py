@@ -1,0 +1,224 @@
+"""Lines with which vLLM has ended for others, as reported at github.com: what each means, and what its remedy says."""
+
+CUDA = (
+    "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before calling "
+    "NumCudaDevices() that might have already set an error? Error "
+)
+
+REPORTED = [
+    # --- drivers and devices ---
+    (
+        "guqiong96/Lvllmds4/issues/46, 2026-08",
+        "RuntimeError: The NVIDIA driver on your system is too old (found version 12080). Please update your GPU "
+        "driver by downloading and installing a new version from the URL: http://www.nvidia.com/Download/index.aspx",
+        "the image's CUDA is newer than the NVIDIA driver can run",
+        "newer NVIDIA driver",
+    ),
+    (
+        "ovg-project/kvcached/issues/74, vLLM 0.8.4",
+        "RuntimeError: CUDA error: CUDA driver version is insufficient for CUDA runtime version",
+        "the image's CUDA is newer than the NVIDIA driver can run",
+        "newer NVIDIA driver",
+    ),
+    (
+        "vllm-project/vllm/issues/4940, with driver 525",
+        f"{CUDA}804: forward compatibility was attempted on non supported HW",
+        "the image's CUDA is newer than the NVIDIA driver can run",
+        "newer NVIDIA driver",
+    ),
+    (
+        "gpustack/gpustack/issues/4678, vLLM 0.15.0 with driver 580",
+        f"{CUDA}803: system has unsupported display driver / cuda driver combination",
+        "the image's own CUDA libraries hide those of the host's driver",
+        "env: {LD_LIBRARY_PATH: ",
+    ),
+    (
+        "MiniMax-AI/MiniMax-M2.5/issues/9, 2026-03",
+        f"{CUDA}802: system not yet initialized",
+        "the GPUs are not ready: NVIDIA's fabric manager does not run",
+        "systemctl start nvidia-fabricmanager",
+    ),
+    (
+        "gpustack/gpustack/issues/1254, vLLM 0.7, which names no error",
+        CUDA.removeprefix("RuntimeError: ") + "802: system not yet initialized",
+        "the GPUs are not ready",
+        "nvidia-fabricmanager",
+    ),
+    (
+        "NVIDIA/nvidia-container-toolkit/issues/48, and dstackai/dstack/issues/2601, which has the remedy",
+        "RuntimeError: Failed to initialize NVML: Unknown Error",
+        "the container has lost its GPUs",
+        "native.cgroupdriver=cgroupfs",
+    ),
+    (
+        "vllm-project/vllm/issues/29737, vLLM 0.11.2",
+        "RuntimeError: RM has detected an NVML/RM version mismatch.",
+        "the NVIDIA driver was updated, and the old one is still loaded",
+        "reboot",
+    ),
+    (
+        "vllm-project/vllm/issues/18835, vLLM 0.9.0",
+        "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+        "the image has no code for this kind of GPU",
+        "set `image`",
+    ),
+    (
+        "vllm-project/vllm/issues/30855, vLLM 0.12.0 on a GB10",
+        "torch.AcceleratorError: CUDA error: no kernel image is available for execution on the device",
+        "the image has no code for this kind of GPU",
+        "set `image`",
+    ),
+    (
+        "vllm-project/vllm/issues/17170, ROCm",
+        "RuntimeError: HIP error: invalid device function",
+        "the image has no code for this kind of GPU",
+        "set `image`",
+    ),
+    (
+        "vllm-project/vllm/issues/34573, ROCm 7",
+        "RuntimeError: No HIP GPUs are available",
+        "vLLM finds no GPU in its container",
+        "raycluster check",
+    ),
+    (
+        "vllm-project/vllm/issues/14154, vLLM 0.7.3",
+        "ValueError: The quantization method bitsandbytes is not supported for the current GPU. Minimum capability: "
+        "70. Current capability: 52.",
+        "this kind of GPU has compute capability 52, and bitsandbytes wants 70",
+        "another quantization",
+    ),
+    (
+        "vllm-project/vllm/issues/14040, to vLLM 0.10",
+        "RuntimeError: ('Quantization scheme is not supported for ', 'the current GPU. Min capability: 80. ', "
+        "'Current capability: 75.')",
+        "this kind of GPU has compute capability 75, and the model's quantization wants 80",
+        "another quantization",
+    ),
+    (
+        "substratusai/vllm-docker/issues/37, vLLM 0.6",
+        "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your Tesla T4 GPU "
+        "has compute capability 7.5. You can use float16 instead by explicitly setting the`dtype` flag in CLI, for "
+        "example: --dtype=half.",
+        "this kind of GPU does not know the model's type of numbers, bfloat16",
+        "--dtype half`",
+    ),
+    (
+        "vllm-project/vllm-ascend/issues/2698, vLLM 0.10.0",
+        "dcmi module initialize failed. ret is -8005",
+        "another container holds the GPUs",
+        "end it",
+    ),
+    (
+        "vllm-project/tpu-inference/pull/2257, 2026-04",
+        "RuntimeError: Unable to initialize backend 'tpu': FAILED_PRECONDITION: TPU initialization failed: "
+        "open(/dev/vfio/0): Device or resource busy: Device or resource busy; Couldn't open iommu group /dev/vfio/0 "
+        "(set JAX_PLATFORMS='' to automatically choose an available backend)",
+        "another program holds /dev/vfio/0",
+        "end it",
+    ),
+    (
+        "vllm-project/vllm/issues/21661, vLLM 0.11.0",
+        "RuntimeError: NCCL error: unhandled cuda error (run with NCCL_DEBUG=INFO for details)",
+        "a CUDA call of NCCL failed",
+        "env: {NCCL_DEBUG: INFO}",
+    ),
+    (
+        "vllm-project/vllm/issues/2406, to vLLM 0.6",
+        "ValueError: Ray does not allocate any GPUs on the driver node. Consider adjusting the Ray placement group or "
+        "running the driver on a GPU node.",
+        "the head has no free GPU",
+        "as the head",
+    ),
+    (
+        "NVIDIA-NeMo/Skills/issues/1059, vLLM 0.11.1",
+        "Value error, Tensor parallel size (16) cannot be larger than the number of available GPUs (8). "
+        "[type=value_error, input_value=ArgsKwargs((), {}), input_type=ArgsKwargs]",
+        "16 GPUs are asked for, and there are 8",
+        "more hosts",
+    ),
+    # --- models and the hub ---
+    (
+        "vllm-project/vllm/issues/22231, an old vLLM",
+        "ValueError: Model architectures ['Qwen3ForCausalLM'] are not supported for now. Supported architectures: "
+        "['AquilaModel', 'AquilaForCausalLM']",
+        "the image's vLLM does not know this kind of model, Qwen3ForCausalLM",
+        "set `image`",
+    ),
+    (
+        "vllm-project/vllm/issues/32338, vLLM 0.13.0",
+        "Value error, Model architectures ['LlavaQwenForCausalLM'] are not supported for now. Supported "
+        "architectures: dict_keys(['AfmoeForCausalLM']) [type=value_error, input_value=ArgsKwargs((), {'model': 'x', "
+        "'trust_remote_code': True}), input_type=ArgsKwargs]",
+        "the image's vLLM does not know this kind of model, LlavaQwenForCausalLM",
+        "set `image`",
+    ),
+    (
+        "vllm-omni's own note on a model of another type, with vLLM 0.11 and later",
+        "Value error, The checkpoint you are trying to load has model type `vevo2` but Transformers does not "
+        "recognize this architecture. This could be because of an issue with the checkpoint, or because your version "
+        "of Transformers is out of date.",
+        "the image's transformers does not know this kind of model, vevo2",
+        "set `image`",
+    ),
+    (
+        "vllm-project/vllm/issues/8262, vLLM 0.6.0",
+        "OSError: Incorrect path_or_model_id: '/data1/models/deepseek'. Please provide either the path to a local "
+        "folder or the repo_id of a model on the Hub.",
+        "there is no model /data1/models/deepseek",
+        "docker: {args: [-v, /data/models:/models:ro]}",
+    ),
+    (
+        "huggingface/transformers/issues/28688, transformers 4.35",
+        "OSError: /data/mistral_32k does not appear to have a file named config.json. Checkout "
+        "'https://huggingface.co//data/mistral_32k/None' for available files.",
+        "there is no config.json in /data/mistral_32k",
+        "is all of the model there?",
+    ),
+    (
+        "vllm-project/vllm/issues/3676",
+        "ValueError: User-specified max_model_len (131072) is greater than the derived max_model_len (None=8192 in "
+        "model's config.json). This may lead to incorrect model outputs or CUDA errors.",
+        "the model is made for texts of 8192 tokens, not of 131072",
+        "--max-model-len 8192",
+    ),
+    (
+        "pytorch/pytorch/issues/170150, 2025-12",
+        "(APIServer pid=90980) ERROR 12-11 00:53:45 [repo_utils.py:63] Error retrieving file list: 429 Client Error: "
+        "Too Many Requests for url: https://huggingface.co/api/models/x/y/tree/main?recursive=True&expand=False",
+        "Hugging Face answers no more requests from there for now",
+        "model pull MODEL`",
+    ),
+    (
+        "marin-community/marin/issues/2574",
+        "huggingface_hub.errors.HfHubHTTPError: 429 Client Error: Too Many Requests for url: "
+        "https://huggingface.co/api/x",
+        "Hugging Face answers no more requests from there for now",
+        "model pull MODEL`",
+    ),
+    (
+        "huggingface/huggingface_hub/issues/3158, vLLM 0.9.1",
+        "RuntimeError: Data processing error: CAS service error : Error : single flight error: Real call failed: "
+        'ReqwestError(reqwest::Error { kind: Status(429) }, "https://transfer.xethub.hf.co/xorbs/default/993f")',
+        "a download from Hugging Face's Xet store failed",
+        "HF_HUB_DISABLE_XET: '1'",
+    ),
+    (
+        "kserve/kserve/issues/4875, vLLM 0.10",
+        "ImportError: bitsandbytes version is wrong. Please install bitsandbytes>=0.46.1.",
+        "the image lacks Python's bitsandbytes>=0.46.1",
+        "RUN pip install 'bitsandbytes>=0.46.1'",
+    ),
+    # --- hosts ---
+    (
+        "av/harbor/issues/262, 2026-09",
+        "PermissionError: [Errno 13] Permission denied: '/root/.cache/huggingface/hub'",
+        "the container's user may not use /root/.cache/huggingface/hub",
+        "raycluster check",
+    ),
+    (
+        "logicalclocks/hopsworks/issues/1557, PyTorch",
+        "RuntimeError: unable to write to file </torch_739_144252761_4>: No space left on device (28)",
+        "the container's /dev/shm is full",
+        "shm_size: 32g",
+    ),
+]
