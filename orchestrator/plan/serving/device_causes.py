@@ -18,6 +18,10 @@ OTHER_IMAGE = (
     f"set {where('image')} to one built for it: newer {{device}}s want newer ones, and old ones older"
 )
 FABRIC = ours("exec", "--on-host", "--", "sudo", "-n", "systemctl", "start", "nvidia-fabricmanager")
+KEPT = (
+    f'{ours("restart")} gives them back; `"exec-opts": ["native.cgroupdriver=cgroupfs"]` in /etc/docker/daemon.json '
+    "there keeps them"
+)
 QUANTIZED = "take another quantization of the model, or hosts with newer {device}s"
 
 DEVICES: tuple[Known, ...] = (
@@ -49,10 +53,7 @@ DEVICES: tuple[Known, ...] = (
     Known(
         r"Failed to initialize NVML: Unknown Error|NVMLError_Unknown",
         ("the container has lost its {device}s, as it does by systemd's daemon-reload",),
-        (
-            f'{ours("restart")} gives them back; `"exec-opts": ["native.cgroupdriver=cgroupfs"]` in '
-            "/etc/docker/daemon.json there keeps them",
-        ),
+        (KEPT,),
         "NVML, as in https://github.com/NVIDIA/nvidia-container-toolkit/issues/48",
     ),
     Known(
