@@ -15,6 +15,7 @@ import pytest
 from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
 from tests.lab.seeing import brought_up, failed, health, two_hosts
+from tests.lab.terminal import terminal
 from tests.payload.serving.place import VLLM
 
 PLACE = "/root/vllm"
@@ -162,6 +163,36 @@ def test_two_models_of_several_ranks_each_have_ports_and_ranks_of_their_own(
     brought_up(lab, cluster)
     answers(lab, cluster, "alphabet", 2)
     answers(lab, cluster, "numbers", 3)
+
+
+@BY_BOTH
+def test_what_ends_models_names_them_before_it_does(
+    lab: Lab, engine: str, cluster: Path, serve: Serve
+) -> None:
+    del engine
+    serve("alphabet", "-l", "gpu1")
+    serve("numbers", "-l", "gpu2", "--name", "small")
+    both = "Whatever runs {} them ends: the models alphabet and small (numbers), which answer on :8000 and :8001."
+    with terminal(lab, 80, 50) as shell:
+        for command, where in (("down", "in"), ("restart", "on")):
+            shell.clear()
+            shell.type(f"raycluster {command} -i {cluster.name}")
+            asked = shell.wait_for("[y/N]")
+            shell.type("n")
+            shell.wait_for("nothing was done")
+            assert both.format(where) in " ".join(asked.split())
+            assert all(len(line) <= 80 for line in asked.splitlines())
+    restart = lab.raycluster("restart", "-i", cluster, "-l", "gpu2")
+    assert restart.returncode == 0, restart.stderr
+    line = f"raycluster serve -i {cluster} numbers --name small -l gpu2"
+    assert f"ends with its old container → once the cluster is up: `{line}`" in restart.stderr
+    assert lab.raycluster(*line.split()[1:], "-y").returncode == 0
+    down = lab.raycluster("down", "-i", cluster, "-o", "jsonl").stdout.splitlines()
+    (planned,) = (told for told in map(json.loads, down) if told["event"] == "plan")
+    assert [(each["host"], each["what"]) for each in planned["warnings"]] == [
+        ("gpu1", "alphabet, which answers on :8000, ends with its container"),
+        ("gpu2", "small (numbers), which answers on :8001, ends with its container"),
+    ]
 
 
 MODELS = [

@@ -28,11 +28,12 @@ def down(
     and says so. On a terminal it asks first.
     """
     from orchestrator.cli.output.cluster_result import conclude_down
-    from orchestrator.cli.run.operation import execute, looking, plan_for_now, preview
+    from orchestrator.cli.run.operation import execute, facts_for_now, looking, preview
     from orchestrator.cli.run.prompt import confirm, named, somebody_there
     from orchestrator.plan.actions.down import plan_down
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.facts.offline import all_there
+    from orchestrator.plan.serving.ending import whatever_ends
 
     plan_only = options.plan_only(output, dry_run=dry_run, offline=offline, prune=prune, limit=limit)
     cluster = inventory_file.load(inventory, file)
@@ -43,11 +44,10 @@ def down(
         assumed = all_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.RAY))
     if somebody_there() and not yes:
-        plan = plan_for_now(cluster, planner, replace(pace, events=False), Depth.CONTAINERS)
-        if plan.changes:
-            there = named(cluster, {change.host for change in plan.changes})
-            what = f"Take down cluster {cluster.name}: its containers on {there}?"
-            confirm(f"{what} Whatever runs in them ends.", given=False)
+        facts = facts_for_now(cluster, replace(pace, events=False), Depth.CONTAINERS)
+        if there := frozenset(change.host for change in planner(facts).changes):
+            what = f"Take down cluster {cluster.name}: its containers on {named(cluster, there)}?"
+            confirm(f"{what} {whatever_ends(facts, there, 'in them')}", given=False)
     depth = Depth.RAY if prune else Depth.CONTAINERS  # else Ray is asked while workers are being stopped
     look = looking(depth, whole=only is None, prune=prune)
     done = execute("down", cluster, look, planner, pace)

@@ -1,5 +1,6 @@
 """`raycluster restart`: new containers in the right order, until Ray lists them all."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from orchestrator.cli.run import inventory_file
 
 if TYPE_CHECKING:
     from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.facts.host import Facts
 
 
 def restart(
@@ -29,8 +31,8 @@ def restart(
     outlive their head, so restarting the head restarts them all. On a terminal it asks first.
     """
     from orchestrator.cli.output.cluster_result import conclude_up
-    from orchestrator.cli.run.operation import execute, looking, preview
-    from orchestrator.cli.run.prompt import confirm
+    from orchestrator.cli.run.operation import execute, facts_for_now, looking, preview
+    from orchestrator.cli.run.prompt import confirm, somebody_there
     from orchestrator.plan.actions.restart import plan_restart
     from orchestrator.plan.actions.rollback import plan_rollback
     from orchestrator.plan.facts.host import Depth
@@ -42,7 +44,9 @@ def restart(
     planner = partial(plan_restart, cluster, sealed=sealed, only=only)
     if plan_only:
         raise typer.Exit(preview(cluster, planner, output, pace, None, Depth.MACHINE))
-    confirm(_question(cluster, only), given=yes)
+    if somebody_there() and not yes:
+        facts = facts_for_now(cluster, replace(pace, events=False), Depth.CONTAINERS)
+        confirm(_question(cluster, only, facts), given=False)
     aftermath, secrets = partial(plan_rollback, cluster), (*sealed.secrets, sealed.token)
     look = looking(Depth.MACHINE, whole=only is None)
     done = execute("restart", cluster, look, planner, pace, secrets, aftermath=aftermath)
@@ -50,13 +54,15 @@ def restart(
     raise typer.Exit(done.exit_code)
 
 
-def _question(cluster: "Cluster", only: frozenset[str] | None) -> str:
-    """Names every host that is restarted, also those that the person did not."""
+def _question(cluster: "Cluster", only: frozenset[str] | None, facts: "Facts") -> str:
+    """Names every host that is restarted, also those that the person did not, and the models that end with them."""
     from orchestrator.cli.run.prompt import named
     from orchestrator.plan.actions.restart import concerned
+    from orchestrator.plan.serving.ending import whatever_ends
 
     hosts = concerned(cluster, only)
-    names, ends = named(cluster, hosts), f"Whatever runs on {'them' if len(hosts) > 1 else 'it'} ends."
+    names = named(cluster, hosts)
+    ends = whatever_ends(facts, hosts, f"on {'them' if len(hosts) > 1 else 'it'}")
     if len(hosts) < len(cluster.nodes):
         return f"Restart {names} of cluster {cluster.name}? {ends}"
     more = "No worker outlives its head. " if only is not None and only != hosts else ""

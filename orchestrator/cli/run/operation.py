@@ -86,7 +86,7 @@ def preview(
     if output == "sh":
         from orchestrator.cli.output.plan_script import script
 
-        answer().print(script(cluster, plan), end="")
+        answer().print(script(cluster, plan), end="", soft_wrap=True)
     elif output == "jsonl":
         from orchestrator.cli.output.jsonl import show_planned
 
@@ -98,10 +98,15 @@ def preview(
 
 def plan_for_now(cluster: Cluster, planner: Planner, pace: RunOptions, depth: Depth) -> Plan:
     """The plan for what the hosts have now; nothing is changed, and no lock held."""
+    return planner(facts_for_now(cluster, pace, depth))
+
+
+def facts_for_now(cluster: Cluster, pace: RunOptions, depth: Depth) -> Facts:
+    """What the hosts have now."""
     with session(cluster, "plan", pace, logged=False) as run:
         facts = run.observe_all(depth)
     run.stop_if_interrupted()
-    return planner(facts)
+    return facts
 
 
 def execute(

@@ -14,6 +14,7 @@ from orchestrator.plan.facts.parse import parse_ray
 from orchestrator.plan.host_commands import forget_token
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray import commands as ray
+from orchestrator.plan.serving.ending import ending
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind
 
@@ -26,11 +27,13 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
     mute = (HostProblem(name, each) for name, each in found.items() if isinstance(each, Problem))
     # What would outlive the cluster, on hosts that the inventory does not have.
     left = (*left_outside(cluster, facts), *unsure(_outsiders(cluster, facts), facts))
+    ended = ending(facts, frozenset(node.name for node in ours), anew=False)
     return Plan(
         f"take down cluster {cluster.name}",
         tuple(_phases(cluster, list(ours), facts, whole=only is None)),
         tuple(Change(node.name, _listed(containers)) for node, containers in ours.items()),
         (*mute, *left),
+        tuple(ended),
     )
 
 

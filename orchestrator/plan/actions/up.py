@@ -19,7 +19,7 @@ from orchestrator.plan.host_commands import check_tcp, keep_token, make_folder
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.ray.commands import STARTED, STARTS
 from orchestrator.plan.remedies import NOT_PASSED_ON
-from orchestrator.plan.serving.plan import ending
+from orchestrator.plan.serving.ending import ending
 from orchestrator.plan.serving.plan import resumed as resume
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait, Watch
 from orchestrator.plan.typed import there
@@ -54,7 +54,7 @@ def plan_up(cluster: Cluster, facts: Facts, sealed: Secrets, only: frozenset[str
     noteworthy = (each for each in findings if each.level is Level.WARNING and each.host in starts)
     warnings = (
         *(HostProblem(each.host, each.problem) for each in noteworthy),  # of others it was said before
-        *ending(facts, frozenset(starts)),
+        *ending(facts, frozenset(starts), anew=True),
         *outside,
     )
     changes = tuple(Change(host, start.why) for host, start in starts.items())

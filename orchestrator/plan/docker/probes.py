@@ -17,7 +17,7 @@ from orchestrator.plan.status import watch_script
 
 def observe(cluster: Cluster, node: Node, gcs: str, depth: Depth) -> Command:
     """Inspects everything that matters on a host; `facts.parse` reads it. `gcs`: where to ask Ray, or empty."""
-    keeps = depth > Depth.CONTAINERS and node in engine.of(cluster).supervisors(cluster)
+    keeps = node in engine.of(cluster).supervisors(cluster)
     asked = (
         cluster.name,
         node.name,

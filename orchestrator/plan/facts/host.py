@@ -17,9 +17,9 @@ class Depth(IntEnum):
     """How far a host is inspected: the next level reports more, and takes longer."""
 
     CONTAINERS = 1
-    """The cluster's containers, and its token."""
+    """The cluster's containers, what is served in them, and its token."""
     RAY = 2
-    """Also the image, what runs in the containers, what is served, and Ray's node table."""
+    """Also the image, what runs in the containers, and Ray's node table."""
     MACHINE = 3
     """Also folders and who listens, which takes seconds where a network share is lost."""
 

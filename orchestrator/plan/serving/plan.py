@@ -15,7 +15,7 @@ from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving import sizing
 from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
-from orchestrator.plan.serving.servers import Server, again, at, ledger, meant, servers
+from orchestrator.plan.serving.servers import Server, at, ledger, meant, servers
 from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import OFFLINE, Part, Serving, spec
 from orchestrator.plan.status.health import assess
@@ -232,17 +232,6 @@ def resumed(cluster: Cluster, facts: Facts, hosts: frozenset[str]) -> dict[str, 
                 starts = found.get(part.node.name, ())
                 found[part.node.name] = (*starts, _start(cluster, serving, part))
     return found
-
-
-def ending(facts: Facts, hosts: frozenset[str]) -> Iterator[HostProblem]:
-    """The servers that end with the containers of those hosts, as their first ranks are there; or that lose a part."""
-    for server in servers(facts).values():
-        if server.supervised and server.host in hosts:
-            why = f"{server.title}, which is served there, ends with its old container"
-            yield HostProblem(server.host, Problem(why, f"once the cluster is up: {again(server.model)}"))
-        elif server.supervised:
-            why = f"{server.title}, which has a part there, is interrupted, and goes on by itself"
-            yield from (HostProblem(host, Problem(why)) for host in server.hosts if host in hosts)
 
 
 STOPS = "Stop the server"

@@ -102,7 +102,7 @@ def test_containers_of_other_clusters_are_known_without_a_further_question(machi
         ),
         Neighbour("raycluster-demo2-gpu1", "demo2", running=False, command='"bash"'),
     )
-    assert [call[:2] for call in machine.calls] == [["ps", "--all"], ["container", "inspect"]]
+    assert [call[0] for call in machine.calls] == ["ps", "container", "exec"]
 
 
 def test_where_the_cluster_has_no_container_those_of_others_are_told(machine: Machine) -> None:
@@ -125,9 +125,9 @@ def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None
     }
 
 
-def test_a_look_at_the_containers_alone_asks_docker_for_nothing_else(machine: Machine) -> None:
+def test_a_look_at_the_containers_alone_asks_for_what_is_served_and_nothing_else(machine: Machine) -> None:
     found = look(machine, cluster(), "", Depth.CONTAINERS)
-    assert {" ".join(call[:2]) for call in machine.calls} == {"ps --all", "container inspect"}
+    assert [call[0] for call in machine.calls] == ["ps", "container", "exec"]
     assert [each.name for each in found.containers] == ["raycluster-demo-gpu1"]
     assert found.token == Secret("ray-token", "c0ffee")
     assert (found.image_id, found.processes, found.ray, found.served) == ("", frozenset(), None, ())

@@ -249,13 +249,13 @@ def test_a_head_that_gets_a_new_container_says_which_model_ends_with_it() -> Non
         "gpu1",
         f"once the cluster is up: {ours('serve', 'Qwen/Qwen3-32B', '--', '--max-model-len', '4096')}",
     )
-    assert warning.problem.text == "Qwen/Qwen3-32B, which is served there, ends with its old container"
+    assert warning.problem.text == "Qwen/Qwen3-32B, which answers on :8000, ends with its old container"
     assert not ending(plan_up(of, serving(cluster(), **ended()), SEALED))
     assert not ending(plan_up(cluster(), serving(cluster()), SEALED))
 
 
 def ending(plan: Plan) -> list[HostProblem]:
-    return [warning for warning in plan.warnings if "is served" in warning.problem.text]
+    return [warning for warning in plan.warnings if "ends with" in warning.problem.text]
 
 
 # --- the lines ---

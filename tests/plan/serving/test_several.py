@@ -373,12 +373,12 @@ def test_up_that_replaces_a_container_names_each_model_that_ends_with_it(kind: E
     facts = with_served(which, facts, Model("org/Three", hosts="gpu3"))
     container = seen(facts, "gpu2").containers[0]
     plan = plan_up(which, with_host(facts, "gpu2", docker=(replace(container, spec="another"),)), SEALED)
-    told = {each.problem.text: each.problem.fix for each in plan.warnings if "is served" in each.problem.text}
+    told = {each.problem.text: each.problem.fix for each in plan.warnings if "ends with" in each.problem.text}
     assert told == {
-        "deux (org/Two), which is served there, ends with its old container": (
+        "deux (org/Two), which answers on :8001, ends with its old container": (
             f"once the cluster is up: {ours('serve', 'org/Two', '--name', 'deux', '-l', 'gpu2')}"
         ),
-        "org/One, which is served there, ends with its old container": (
+        "org/One, which answers on :8000, ends with its old container": (
             f"once the cluster is up: {ours('serve', 'org/One', '-l', 'gpu2', '--gpus', '4')}"
         ),
     }
