@@ -47,7 +47,8 @@ def plainly(text: str) -> str:
 
 
 def printed_lines(output: str) -> Iterator[str]:
-    """The lines of raycluster's own, those in backticks and those that stand alone."""
+    """The lines of raycluster's own, those in backticks and those that stand alone, also where one is folded."""
+    output = re.sub(r" \\\n *", " ", output)
     for pattern in (QUOTED, ALONE):
         yield from (found[1].strip() for found in pattern.finditer(output))
 

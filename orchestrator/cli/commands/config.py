@@ -81,7 +81,7 @@ def example() -> None:
     from orchestrator.cli.output.console import answer
     from orchestrator.model.inventory.example import example as text
 
-    answer().print(text(), end="")
+    answer().print(text(), end="", soft_wrap=True)
 
 
 @app.command(cls=LeanCommand)
@@ -116,7 +116,7 @@ def schema(
         known = ", ".join(("inventory", *answers.SCHEMAS))
         raise typer.BadParameter(f"should be one of {known}, not {quoted(what)}", param_hint="WHAT")
     made = of_inventory() if what == "inventory" else answers.schema(what)
-    answer().print(json.dumps(made, indent=2))
+    answer().print(json.dumps(made, indent=2), soft_wrap=True)
 
 
 def _as_ssh_has_it(node: "Node") -> "Node":

@@ -165,7 +165,7 @@ def keep(draft: Draft, file: str) -> None:
     if isinstance(read, InventoryError):
         refuse(f"{read.text()}\nNothing was written.")
     if file == STDOUT:
-        answer().print(inventory, end="")
+        answer().print(inventory, end="", soft_wrap=True)
     else:
         atomic_file.replace(Path(file), inventory)
 

@@ -51,6 +51,6 @@ def metrics(
     if exporters and write:
         atomic_file.replace(write, f"{text}\n")
     elif exporters:
-        answer().print(text)
+        answer().print(text, soft_wrap=True)
     troubles((each.host, each.problem) for each in without)
     raise typer.Exit(1 if without else 0)

@@ -23,8 +23,17 @@ class Screen(Console):
     """A console whose text cannot steer the terminal, wherever it comes from: only Rich's own codes do.
 
     Texts are made printable twice: before Rich measures them, so that tables fit, and once more when all
-    is drawn, for whatever came ready-made.
+    is drawn, for whatever came ready-made. Where somebody looks they are folded between words, but for what is printed
+    with `soft_wrap=True`: it is for programs, or has lines of its own.
     """
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        if self.is_terminal and not soft_wrap:
+            from orchestrator.cli.output.fold import folded
+
+            texts = (Text(printable(each)) if isinstance(each, str) else each for each in objects)
+            objects = tuple(folded(each, self.width) if isinstance(each, Text) else each for each in texts)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def on_broken_pipe(self) -> None:
         """Rich would leave with exit code 1 here; what it means, `readers` knows."""
@@ -60,7 +69,7 @@ def _console(*, stderr: bool) -> Console:
 def painted(text: str, style: str) -> str:
     """A text in a style as standard output takes it now: plain in a pipe."""
     with answer().capture() as drawn:
-        answer().print(Text(printable(text), style), end="")
+        answer().print(Text(printable(text), style), end="", soft_wrap=True)
     return drawn.get()
 
 

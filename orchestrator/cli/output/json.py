@@ -259,7 +259,7 @@ SCHEMAS: dict[str, Any] = {
 
 def show(answered: Any) -> None:
     """Prints one of the above as a JSON object."""
-    answer().print(json.dumps({"version": VERSION} | asdict(answered), indent=2))
+    answer().print(json.dumps({"version": VERSION} | asdict(answered), indent=2), soft_wrap=True)
 
 
 def schema(what: str) -> dict[str, Any]:

@@ -200,7 +200,7 @@ Event = Look | Host | Planned | Phase | StepBegan | StepProgress | Note | StepEn
 
 def emit(event: Event, mask: Mask) -> None:
     """Prints the line."""
-    answer().print(json.dumps(_masked(asdict(event), mask)))
+    answer().print(json.dumps(_masked(asdict(event), mask)), soft_wrap=True)
 
 
 def failed(hosts: Sequence[str], problem: Problem) -> Failed:

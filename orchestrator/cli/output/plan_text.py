@@ -28,7 +28,7 @@ def show_plan(plan: Plan) -> None:
         answer().print(Text(f"\n{number}. {phase.title}", "bold"))
         for host, steps in phase.lanes().items():
             for line in _lines(host, steps):
-                answer().print(line)
+                answer().print(line, soft_wrap=True)
     answer().print("\nNothing was changed." if plan.phases else "Nothing to do.")
 
 

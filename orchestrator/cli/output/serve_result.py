@@ -203,7 +203,7 @@ def _show_use(node: Node, where: ModelAddress, *, needs_key: bool) -> None:
     scheme, _, there = where.url.partition("://")
     port = there.rpartition(":")[2]
     answer().print("\nAsk it:")
-    answer().print(Text(f"  {_request(where, needs_key=needs_key)}", "cyan"))
+    answer().print(Text(f"  {_request(where, needs_key=needs_key)}", "cyan"), soft_wrap=True)
     if not node.is_local:
         answer().print(f"From elsewhere, through a tunnel to {scheme}://127.0.0.1:{port}:")
         answer().print(Text(f"  {by_hand(node, '-N', '-L', f'{port}:{there}').shown()}", "cyan"))

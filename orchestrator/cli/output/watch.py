@@ -99,7 +99,7 @@ class _Lines:
 
 
 def _say(line: Watched) -> None:
-    answer().print(json.dumps(asdict(line)))
+    answer().print(json.dumps(asdict(line)), soft_wrap=True)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def conclude(
     from orchestrator.cli.output.console import answer
 
     if dry_run:
-        answer().print(_diff(file, text), end="")
+        answer().print(_diff(file, text), end="", soft_wrap=True)
         return
     _write(file, text)
     answer().print(f"{file.name}: {done}, {plural(len(cluster.nodes), 'host')} now")
