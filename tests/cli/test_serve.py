@@ -655,7 +655,12 @@ def test_one_that_answers_is_told_with_where_and_since_when(
     ready(hosts_serve, line())
     status = raycluster("serve", "status")
     assert (status.exit_code, status.stderr) == (0, "")
-    assert status.stdout == f"model {MODEL} answers at http://10.0.0.1:8000/v1, for 60 s\n"
+    assert status.stdout == (
+        f"model {MODEL} answers at http://10.0.0.1:8000/v1, for 60 s, 8 GPUs on each of gpu1, gpu2, gpu3\n"
+    )
+    (told,) = json.loads(raycluster("serve", "status", "-o", "json").stdout)["models"]
+    assert (told["hosts"], told["gpus"]) == (["gpu1", "gpu2", "gpu3"], 24)
+    assert told["gpus_by_host"] == {"gpu1": 8, "gpu2": 8, "gpu3": 8}
 
 
 def test_one_that_does_not_is_told_with_its_cause_and_its_remedy(

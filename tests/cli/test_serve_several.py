@@ -311,12 +311,25 @@ def test_status_has_a_line_for_each_with_where_it_is(serving: FakeFleet, rayclus
     ]
     assert raycluster("status").stdout.count("\nmodel org/") == 2
     assert raycluster("serve", "status", "two").stdout == (
-        "model org/Two answers at http://10.0.0.2:8001/v1, for 60 s\n"
+        "model org/Two answers at http://10.0.0.2:8001/v1, for 60 s, 8 GPUs on gpu2\n"
     )
     none = raycluster("serve", "status", "three")
     assert (none.exit_code, none.stdout) == (1, "")
     assert "nothing called three is served; there is one, two" in none.stderr
     assert only_looked(serving)
+
+
+def test_the_log_of_the_last_that_was_stopped_names_the_others(up: FakeFleet, raycluster: Raycluster) -> None:
+    old = [
+        json.dumps({"server": name, "spec": None, "stopped": {"model": f"org/{name}", "at": at}, "now": 60})
+        for name, at in (("one", 10), ("two", 20), ("three", 30))
+    ]
+    stands(up, gpu1="\n".join(old))
+    up.on("gpu1", sent("find"), Output(0, "\x1e\n"))
+    others = "there are also those of one, two → raycluster serve logs one\n"
+    told = f"! this is the log of three, which was stopped last; {others}"
+    assert raycluster("serve", "logs").stderr.startswith(told)
+    assert "stopped last" not in raycluster("serve", "logs", "one").stderr
 
 
 def test_one_that_does_not_answer_is_exit_code_3_and_the_others_are_told_all_the_same(

@@ -197,7 +197,8 @@ def logs(
 ) -> None:
     """Show vLLM's log since the last `serve`, also after `stop`."""
     from orchestrator.cli.commands.logs import show, tail_of
-    from orchestrator.cli.output.console import failed
+    from orchestrator.cli.output.console import failed, notice
+    from orchestrator.cli.output.typed import line
     from orchestrator.cli.run.session import look
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.logs.lines import FileLog
@@ -213,6 +214,10 @@ def logs(
     nodes = [node for node in chosen if node.name in found.hosts]
     if not nodes:
         inventory_file.refuse(f"--limit: vLLM's own log is on {', '.join(found.hosts)}")
+    if found.others:
+        others, one = ", ".join(found.others), line("serve logs", found.others[0])
+        last = f"! this is the log of {found.name}, which was stopped last"
+        notice().print(f"{last}; there are also those of {others} → {one}", style="yellow")
     wanted = {node: FileLog(node, lines, found.folder) for node in nodes}
     raise typer.Exit(show(cluster, wanted, options.JOBS, follow=follow))
 

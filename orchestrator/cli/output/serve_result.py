@@ -158,7 +158,7 @@ def show_models(health: ClusterHealth) -> None:
         answer().print(unserved(health))
         explain(head.detail, shown(head.fix, [head.name]))
     for model in health.models:
-        answer().print(model_state(model, several=len(health.models) > 1))
+        answer().print(model_state(model))
         if model.trouble:
             explain("", shown(model.fix, [model.host]))
 

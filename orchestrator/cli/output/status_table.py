@@ -19,17 +19,32 @@ from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
 from orchestrator.plan.typed import has_line
 
 
-def model_state(model: ModelHealth, *, several: bool = False) -> Text:
-    """A model's state; of one of several, where it is."""
+def model_state(model: ModelHealth) -> Text:
+    """A model's state, and where it is."""
     style, state = ("green", "answers") if model.answers else ("yellow", "does not answer")
     more = (
         f": {model.trouble}" if model.trouble else f" at {model.url}/v1, for {format_duration(model.since)}"
     )
     ranks = f", {plural(model.ranks, 'rank')}" if model.ranks and model.answers else ""
     again = f", started {model.lives} times" if model.lives > 1 else ""
-    held = plural(model.gpus, "GPU") if model.gpus else "it"
-    where = f", {held} on {', '.join(model.hosts)}" if several and len(model.hosts) <= MOST_HOSTS else ""
-    return Text.assemble(f"model {model.title} ", (state, f"bold {style}"), more, ranks, where, again)
+    return Text.assemble(
+        f"model {model.title} ", (state, f"bold {style}"), more, ranks, f", {_place(model)}", again
+    )
+
+
+def _place(model: ModelHealth) -> str:
+    """On which hosts it is, and how many devices it has there; of many hosts, on how many."""
+    device, held = KINDS[model.accelerator].device, {host: n for host, n in model.gpus_by_host.items() if n}
+    hosts, counts = tuple(held) or model.hosts, sorted(set(held.values()))
+    names = ", ".join(hosts) if len(hosts) <= MOST_HOSTS else plural(len(hosts), "host")
+    if not counts:
+        return f"on {names}"
+    if not counts[1:]:
+        return f"{plural(counts[0], device)} on {'each of ' if hosts[1:] else ''}{names}"
+    if len(hosts) > MOST_HOSTS:
+        return f"{plural(sum(held.values()), device)} on {names}"
+    (first, count), *others = held.items()
+    return ", ".join((f"{plural(count, device)} on {first}", *(f"{n} on {host}" for host, n in others)))
 
 
 STYLE = {
@@ -60,7 +75,7 @@ def show_health(health: ClusterHealth) -> None:
         for line in host.detail.splitlines():
             answer().print(Text(f"    | {line}", "dim"))
     for model in health.models:
-        answer().print(model_state(model, several=len(health.models) > 1))
+        answer().print(model_state(model))
     for note in health.notes:
         answer().print(Text(note, "yellow"))
     if health.run:

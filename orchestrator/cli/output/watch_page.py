@@ -108,7 +108,7 @@ def _words(sight: ClusterSnapshot, room: int) -> list[Text]:
     if sight.pending:
         return []
     served = sight.health.models
-    models = [_cut(model_state(each, several=len(served) > 1)) for each in served]
+    models = [_cut(model_state(each)) for each in served]
     room -= len(models)
     troubles = [_line(f"{host.name}: {_trouble(sight, host)}") for host in sight.health.hosts if host.trouble]
     run = (sight.health.run.run,) if sight.health.run else ()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -30,8 +30,8 @@ class ModelHealth:
     """A model's server. `name`: the server's own; `hosts`: where it has GPUs or ranks, the one that answers first.
 
     `since`: seconds in the state that it is in; `lives`: how often it was started. `gpus`: how many it holds; null
-    where nobody knows. `ranks`: how many processes on hosts of their own there are to be, 0 where Ray sees to them;
-    `missing`: the hosts whose one is not there.
+    where nobody knows; `gpus_by_host`: how many on which, where that is known. `ranks`: how many processes on hosts of
+    their own there are to be, 0 where Ray sees to them; `missing`: the hosts whose one is not there.
     """
 
     name: str
@@ -47,6 +47,8 @@ class ModelHealth:
     missing: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     gpus: int | None = None
+    gpus_by_host: Mapping[str, int] = field(default_factory=dict)
+    accelerator: Accelerator = Accelerator.NVIDIA
 
     @property
     def title(self) -> str:
@@ -93,6 +95,8 @@ def assess(
         missing=missing,
         hosts=server.hosts,
         gpus=sum(served.share.gpus.values()) if served.share else None,
+        gpus_by_host=served.share.gpus if served.share else {},
+        accelerator=accelerator,
     )
 
 

@@ -3,7 +3,7 @@
 from orchestrator import payload
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.facts.containers import why_unknown
+from orchestrator.plan.facts.containers import why_not_ready, why_unknown
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.servers import Server, meant, servers
@@ -13,10 +13,15 @@ from orchestrator.plan.typed import ours
 
 @dataclass(frozen=True, slots=True)
 class ServerLog:
-    """The hosts that have the log of a server, its first rank's first, and the folder in their containers."""
+    """The hosts that have the log of a server, its first rank's first, and the folder in their containers.
 
+    `others`: who else has a log, where this is the last one that was stopped because none was named.
+    """
+
+    name: str
     hosts: tuple[str, ...]
     folder: str
+    others: tuple[str, ...] = ()
 
 
 def find_log(cluster: Cluster, facts: Facts, word: str) -> ServerLog | HostProblem:
@@ -28,21 +33,24 @@ def find_log(cluster: Cluster, facts: Facts, word: str) -> ServerLog | HostProbl
         names = meant(word, there) or ((word,) if word in stopped else gone)
     if len(names) == 1:
         (name,) = names
-        return _of(there[name]) if name in there else _of_stopped(name, stopped[name])
-    return _why_not(cluster, facts, word, names or tuple(there) or tuple(stopped))
+        if name in there:
+            return _of(there[name])
+        others = () if word else tuple(each for each in stopped if each != name)
+        return _of_stopped(name, stopped[name], others)
+    return _why_not(cluster, facts, word, tuple(there), tuple(name for name in stopped if name not in there))
 
 
 def _of(server: Server) -> ServerLog:
     folder = server.served.folder
     hosts = (server.host, *(host for host in server.served.hosts if host != server.host))
-    return ServerLog(hosts, f"{payload.SERVED}/{folder}" if folder else payload.FOLDER)
+    return ServerLog(server.name, hosts, f"{payload.SERVED}/{folder}" if folder else payload.FOLDER)
 
 
-def _of_stopped(name: str, logs: dict[str, Stopped]) -> ServerLog:
+def _of_stopped(name: str, logs: dict[str, Stopped], others: tuple[str, ...]) -> ServerLog:
     """The ranks of its last life."""
     last = _newest(logs)
     hosts = tuple(host for host, each in logs.items() if each.run == last.run)
-    return ServerLog(hosts, f"{payload.SERVED}/{name}")
+    return ServerLog(name, hosts, f"{payload.SERVED}/{name}", others)
 
 
 def _newest(logs: dict[str, Stopped]) -> Stopped:
@@ -58,14 +66,17 @@ def _stopped(facts: Facts) -> dict[str, dict[str, Stopped]]:
     return found
 
 
-def _why_not(cluster: Cluster, facts: Facts, word: str, names: tuple[str, ...]) -> HostProblem:
-    head = cluster.head.name
+def _why_not(
+    cluster: Cluster, facts: Facts, word: str, there: tuple[str, ...], stopped: tuple[str, ...]
+) -> HostProblem:
+    head, names = cluster.head, (*there, *stopped)
     if not names or word:  # it may be where nobody could look
         for node in cluster.nodes:
             if why := why_unknown(cluster, node, facts[node.name]):
                 return HostProblem(node.name, why)
     if not names:
-        return HostProblem(head, Problem("no model was served here", ours("serve", "MODEL")))
-    which = f"there are logs of {', '.join(names)}"
+        nothing = Problem("no model was served here", ours("serve", "MODEL"))
+        return HostProblem(head.name, why_not_ready(cluster, head, facts[head.name]) or nothing)
+    which = f"there are logs of {', '.join((*there, *(f'{name} (stopped)' for name in stopped)))}"
     text = f"no log of {word} is there; {which}" if word else f"{which}: name one"
-    return HostProblem(head, Problem(text, ours("serve logs", names[0])))
+    return HostProblem(head.name, Problem(text, ours("serve logs", names[0])))

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.cli.output.console import answer
-from orchestrator.cli.output.status_table import show_health
-from orchestrator.model.cluster import Role
+from orchestrator.cli.output.status_table import model_state, show_health
+from orchestrator.model.cluster import Accelerator, Role
+from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status.health import ClusterHealth, HostHealth, Verdict
 
 GPU1 = HostHealth("gpu1", Role.HEAD, "10.0.0.1", Verdict.HEALTHY, "running", image="ray:1", restarts=0)
@@ -35,3 +36,27 @@ def test_one_restart_brings_the_column(capsys: pytest.CaptureFixture[str]) -> No
     _, _, heading, *rows = table(capsys, GPU1, replace(GPU2, restarts=3))
     assert heading[-1] == "RESTARTS"
     assert [row[-1] for row in rows] == ["0", "3"]
+
+
+MODEL = ModelHealth(
+    "one", "org/One", "http://10.0.0.1:8000", answers=True, state="answering", since=60, lives=1
+)
+
+
+@pytest.mark.parametrize(
+    ("held", "place"),
+    [
+        ({"gpu1": 1}, "1 GPU on gpu1"),
+        ({"gpu1": 8, "gpu2": 8}, "8 GPUs on each of gpu1, gpu2"),
+        ({"gpu1": 8, "gpu2": 4}, "8 GPUs on gpu1, 4 on gpu2"),
+        ({f"gpu{n}": 8 for n in range(1, 6)}, "8 GPUs on each of 5 hosts"),
+        ({f"gpu{n}": n for n in range(1, 6)}, "15 GPUs on 5 hosts"),
+        ({}, "on gpu1"),
+        ({"gpu1": 0}, "on gpu1"),
+    ],
+)
+def test_a_model_is_told_with_its_hosts_and_what_it_has_on_each(held: dict[str, int], place: str) -> None:
+    model = replace(MODEL, hosts=tuple(held) or ("gpu1",), gpus_by_host=held)
+    assert model_state(model).plain.endswith(f", for 60 s, {place}")
+    npus = model_state(replace(model, accelerator=Accelerator.ASCEND)).plain
+    assert npus.endswith(place.replace("GPU", "NPU"))

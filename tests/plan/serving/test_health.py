@@ -37,7 +37,7 @@ def test_nothing_is_served() -> None:
 def test_it_answers() -> None:
     hosts = ("gpu1", "gpu2", "gpu3")
     well = ModelHealth(NAME, QWEN.name, URL, answers=True, state="answering", since=60, lives=1)
-    assert health() == replace(well, hosts=hosts, gpus=24)
+    assert health() == replace(well, hosts=hosts, gpus=24, gpus_by_host=dict.fromkeys(hosts, 8))
 
 
 @pytest.mark.parametrize(
