@@ -12,11 +12,11 @@ from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.facts.host import Depth
 from orchestrator.plan.problem import HostProblem, Problem
-from orchestrator.plan.serving.plan import spread
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
 from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.sizing import misfit
 from orchestrator.plan.serving.spec import Serving
+from orchestrator.plan.serving.spread import spread, unsure
 from orchestrator.plan.steps import Plan
 from orchestrator.remote.observe.models import look_at_models
 
@@ -42,7 +42,8 @@ def preview(cluster: Cluster, wanted: tuple[Model, ...], pace: RunOptions, *, as
     else:
         serving = spread(cluster, facts, whole, there)
         if isinstance(serving, Serving) and serving.sizing and not there.refusals:
-            for each in warnings(Plan("", warnings=there.lacking)):
+            doubts = unsure(cluster, facts, serving, there)
+            for each in warnings(Plan("", warnings=(*there.lacking, *doubts))):
                 notice().print(each, style="yellow")
             if as_json:
                 json.show(fit_answer(cluster.name, whole, serving.sizing))

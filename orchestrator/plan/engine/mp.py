@@ -122,7 +122,7 @@ class MpEngine:
         if not isinstance(room, _Room):
             return room
         least = min(room.gpus.values())
-        sizing = sized(room.gpus, given, there)
+        sizing = sized(room.gpus, given, there, every=bool(model.gpus))
         chosen = sizing.chosen
         nodes = _taking_part(tuple(node for node in cluster.nodes if node.name in room.gpus), chosen, least)
         if why := uneven(given, chosen, len(nodes)):

@@ -168,7 +168,7 @@ class RayEngine:
         lacks = parallelism.too_many(gpus, given, room.says)
         if why := refusal(given, ip) or (Problem(lacks, parallelism.FEWER) if lacks else None):
             return (HostProblem(first.name, why),)
-        sizing = sized(gpus, given, there)
+        sizing = sized(gpus, given, there, every=bool(model.gpus))
         chosen = sizing.chosen
         by_ray = _by_ray(given)
         placed = placed_by_ray(given, chosen, gpus, first.name, ip) if by_ray else Placement()

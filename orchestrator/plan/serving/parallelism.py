@@ -95,8 +95,10 @@ def choose(gpus: Mapping[str, int], given: Given, shape: Shape | None = None) ->
     return Parallelism(args, f"{said}, for {_describe(counts)}{why}{few}", sizes)
 
 
-def candidates(gpus: Mapping[str, int], given: Given, shape: Shape) -> Iterator[Parallelism]:
-    """Ways to spread a model, those on the fewest hosts first.
+def candidates(
+    gpus: Mapping[str, int], given: Given, shape: Shape, *, every: bool = False
+) -> Iterator[Parallelism]:
+    """Ways to spread a model, those on the fewest hosts first; `every`: only those on all.
 
     On several hosts, one of experts has them spread over all GPUs, and its attention in data-parallel ranks; only then
     in pipeline stages. Where sizes are given, or hosts differ, there is one way.
@@ -107,7 +109,7 @@ def candidates(gpus: Mapping[str, int], given: Given, shape: Shape) -> Iterator[
         yield choose(gpus, given, shape)
         return
     names, total = [name for name, count in gpus.items() if count], sum(counts)
-    for hosts in range(1, len(names) + 1):
+    for hosts in range(len(names) if every else 1, len(names) + 1):
         some = {name: gpus[name] for name in names[:hosts]}
         by_experts = _by_experts(some, shape) if shape.experts and hosts > 1 else ()
         for way in (*by_experts, choose(some, given, shape)):

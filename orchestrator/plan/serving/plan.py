@@ -15,9 +15,10 @@ from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving import sizing
 from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
-from orchestrator.plan.serving.servers import Server, at, ledger, meant, servers
+from orchestrator.plan.serving.servers import Server, at, meant, servers
 from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import OFFLINE, Part, Serving, spec
+from orchestrator.plan.serving.spread import spread, unsure
 from orchestrator.plan.status.health import assess
 from orchestrator.plan.steps import Change, OnFailure, Phase, Plan, Run, Step, StepKind, Wait
 from orchestrator.plan.typed import ours
@@ -63,7 +64,7 @@ def plan_serve(
     changes = tuple(Change(part.node.name, _change(serving, part)) for part in anew or serving.parts[:1])
     left_out = tuple(_left_out(cluster, facts, serving)) if anew else ()
     lacking = there.lacking if anew else ()
-    doubts = sizing.doubts(first, model, sized)
+    doubts = (*sizing.doubts(first, model, sized), *unsure(cluster, facts, serving, there))
     if there.offline or (kept and now and now.served.offline):
         serving, anew = _offline(serving), tuple(map(_without_hub, anew))
     return Plan(
@@ -118,15 +119,6 @@ def _is_kept(now: Server) -> bool:
 
 def _is_deaf(now: Server) -> bool:
     return now.served.state == "unresponsive"
-
-
-def spread(
-    cluster: Cluster, facts: Facts, model: Model, there: Presence
-) -> Serving | tuple[HostProblem, ...]:
-    """What is to be started, beside all others; or why it cannot be."""
-    now, held = servers(facts).get(model.server), ledger(cluster, facts, but=model.server)
-    own = now.served.share.port if now and now.served.share else 0
-    return engine.of(cluster).serving(cluster, facts, model, held, own, there)
 
 
 def _offline(serving: Serving) -> Serving:
