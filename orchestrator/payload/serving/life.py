@@ -60,14 +60,16 @@ class Life:
             self.tell(asked=True)
         if self.liveness:
             self.liveness.tick()
-            return self.answer() if self.liveness.answered else self.liveness.lost
+            return self.answer(self.liveness.first) if self.liveness.first else self.liveness.lost
         if time.time() > self.ready + DEAF_SECONDS and "why" not in self.told:
             self.tell(why=self.elsewhere())
         return ""
 
-    def answer(self):
+    def answer(self, first=None):
+        """It answers. `first`: what it has answered, where it was asked."""
+        told = {"first": server.told(self.spec, first)} if first else {}
         self.loads = False
-        self.become("answering", answered=True, failures=0)
+        self.become("answering", answered=True, failures=0, **told)
         self.group.report_healthy()
         return ""
 

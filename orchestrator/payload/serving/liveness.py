@@ -20,7 +20,6 @@ ASK_SECONDS = 60
 PATIENCE = 20  # for a token; for a slower model, three times what it took at its best
 LOST_SECONDS = 180  # without a sign of life: it is started again
 UNCOUNTED_SECONDS = 600  # the same without counters (--disable-log-stats): it may only be busy
-FIRST_SECONDS = 300  # for the first token, before which kernels may be compiled
 STEP = 5  # seconds that count between two ticks at most: in a container that was paused nobody could answer
 METRICS_SECONDS = 5
 
@@ -32,12 +31,6 @@ WORKED = re.compile(
 `vllm/v1/metrics/loggers.py`, 0.11.2 to 0.32.0, for which the scheduler sends its numbers after each step."""
 ASLEEP = re.compile(r'^vllm:engine_sleep_state\{.*sleep_state="awake".*\} 0', re.MULTILINE)
 """By `--enable-sleep-mode`: a request could end the engine."""
-QUESTIONS = (
-    ("/v1/completions", {"prompt": "Hello", "max_tokens": 1}),
-    ("/v1/embeddings", {"input": "Hello"}),
-    ("/pooling", {"input": "Hello"}),
-)
-"""The first that the model takes; one that takes none says so, which is an answer, too."""
 
 
 class Call(threading.Thread):
@@ -52,30 +45,20 @@ class Call(threading.Thread):
         self.answer = self.of(*self.args)
 
 
-def ask(spec, questions, timeout):
-    """The question that was answered, the status of its answer, the text, and the seconds it took."""
-    began, model = time.monotonic(), server.called(spec)
-    for path, body in questions:
-        status, text = server.call(spec, path, {"model": model, **body}, timeout)
-        if status == server.OK or not server.is_answer(status):
-            break
-    return (path, body), status, text, time.monotonic() - began
-
-
 class Liveness:
     """One life of a server that is healthy by its own word. Its supervisor calls `tick` twice a second.
 
-    `answered`: whether it ever has. `why`: what came instead of an answer last. Times are seconds on a clock that
-    stands still while the container is paused.
+    `first`: its first answer; None before that. `why`: what came instead of an answer last. Times are seconds on a
+    clock that stands still while the container is paused.
     """
 
     def __init__(self, spec):
         self.spec, self.clock, self.ticked = spec, 0.0, time.monotonic()
-        self.answered, self.asleep, self.why = False, False, ""
+        self.first, self.asleep, self.why = None, False, ""
         self.look = self.question = None  # under way
         self.looked, self.asked, self.sign = 0.0, -math.inf, 0.0
         self.numbers, self.counted, self.still = None, False, True
-        self.questions, self.fastest = QUESTIONS, math.inf
+        self.questions, self.fastest = server.QUESTIONS, math.inf
 
     def tick(self):
         now = time.monotonic()
@@ -86,21 +69,21 @@ class Liveness:
             self.see(*(look.answer or (0, "")))
         if self.question and not self.question.is_alive():
             question, self.question = self.question, None
-            self.hear(*(question.answer or (None, 0, "no answer", 0)))
+            self.hear(question.answer or server.Answer(None, "", 0, "", 0))
         due = self.asked + ASK_SECONDS
         wants = self.still and not self.question and self.clock >= due
         pause = HURRY_SECONDS if self.question or self.deaf else LOOK_SECONDS
         if (
-            self.answered
+            self.first
             and not self.look
             and (self.clock >= self.looked + pause or (wants and self.looked < due))
         ):
             self.looked = self.clock
             self.look = Call(server.call, self.spec, "/metrics", None, METRICS_SECONDS)
-        if wants and not self.asleep and (fresh or not self.answered):  # it may have gone to sleep just now
+        if wants and not self.asleep and (fresh or not self.first):  # it may have gone to sleep just now
             self.asked = self.clock
-            within = max(ASK_SECONDS, self.patience) if self.answered else FIRST_SECONDS
-            self.question = Call(ask, self.spec, self.questions, within)
+            within = max(ASK_SECONDS, self.patience) if self.first else server.FIRST_SECONDS
+            self.question = Call(server.ask, self.spec, self.questions, within)
 
     def see(self, status, text):
         """Takes note of what the counters tell."""
@@ -111,20 +94,20 @@ class Liveness:
         if self.asleep or not self.still:
             self.sign, self.why = self.clock, ""
 
-    def hear(self, question, status, text, seconds):
+    def hear(self, answer):
         """Takes note of an answer, or of what came instead."""
-        if status == server.OK:
-            self.questions = (question,)
-        if server.is_answer(status):
-            self.fastest = min(self.fastest, seconds)
-            self.answered, self.sign, self.why = True, self.clock, ""
+        if answer.status == server.OK:
+            self.questions = (answer.question,)
+        if server.is_answer(answer.status):
+            self.fastest = min(self.fastest, answer.seconds)
+            self.first, self.sign, self.why = self.first or answer, self.clock, ""
             self.numbers = None  # it has moved them itself
         else:
-            self.why = f"HTTP status {status}: {text[:200]}" if status else text or "no answer"
+            self.why = server.why_none(answer)
 
     @property
     def patience(self):
-        return max(PATIENCE, 3 * self.fastest) if self.answered else FIRST_SECONDS
+        return max(PATIENCE, 3 * self.fastest) if self.first else server.FIRST_SECONDS
 
     @property
     def silent(self):
@@ -134,12 +117,12 @@ class Liveness:
     @property
     def deaf(self):
         waits = self.question and self.clock >= self.asked + self.patience
-        return bool(self.answered and (waits or self.why) and self.silent >= self.patience)
+        return bool(self.first and (waits or self.why) and self.silent >= self.patience)
 
     @property
     def lost(self):
         """Why it is to be started again; empty while it is not."""
-        if not self.answered:
+        if not self.first:
             return f"vLLM is ready, and its first answer did not come: {self.why}" if self.why else ""
         limit = max(LOST_SECONDS if self.counted else UNCOUNTED_SECONDS, 3 * self.patience)
         if not self.deaf or self.silent < limit:

@@ -14,10 +14,10 @@ import json
 import os
 import re
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.request
+from collections import namedtuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVED = os.path.join(HERE, "served")
@@ -26,8 +26,15 @@ LOG_BYTES = 32 * 1024 * 1024  # and as much again of what was before
 BEGINS = "raycluster: vLLM start no."
 ENOUGH = 60  # lines to see how far it is, while it runs; why it has ended may stand far above
 LINE_BYTES = 400  # a generous guess at the mean
-GONE_SECONDS = 3
 OK, FAILED, CANNOT = 200, 500, 501
+QUESTIONS = (
+    ("/v1/completions", {"prompt": "Hello", "max_tokens": 1}),
+    ("/v1/embeddings", {"input": "Hello"}),
+    ("/pooling", {"input": "Hello"}),
+)
+"""The first that the model takes; one that takes none says so, which is an answer, too."""
+FIRST_SECONDS = 300  # for the first token, before which kernels may be compiled
+WORDS = 500  # letters of an error's
 TOLD = ("model", "args", "url", "group", "asked", "words", "share", "offline")
 """What of the specification is told to whoever asks."""
 RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.post\d+|\+.*)*")
@@ -133,26 +140,32 @@ def health(spec):
     return "" if status == OK else f"HTTP status {status}" if status else text
 
 
-def ask(name=""):
-    """Asks the model for a word. One that makes no text says so, with a status of four hundred and some."""
-    files, began = Files(name), time.time()
-    spec = files.read("spec.json")
-    model = called(spec)
-    status, text = call(spec, "/v1/completions", {"model": model, "prompt": "Hello", "max_tokens": 1}, 300)
-    if is_answer(status):
-        seconds = time.time() - began
-        print(json.dumps({"url": spec["url"], "name": model, "status": status, "seconds": seconds}))
-        return 0
-    print(f"HTTP status {status}: {text[:1000]}" if status else why_gone(files) or text, file=sys.stderr)
-    return 1
+Answer = namedtuple("Answer", "question name status text seconds")  # noqa: PYI024 - `typing` is slow to import
+"""What came of a question to the model of that name: HTTP's status, 0 for none, the text, and how long it took."""
 
 
-def why_gone(files):
-    """Why the server is gone that answered a moment ago, by its supervisor, which takes another moment to say so."""
-    until = time.time() + GONE_SECONDS
-    while (state := files.read("state.json")).get("is") == "answering" and time.time() < until:
-        time.sleep(0.1)
-    return state.get("why", "")
+def ask(spec, questions=QUESTIONS, timeout=FIRST_SECONDS):
+    """Asks the model for a token, by the first of these questions that it takes."""
+    began, name = time.monotonic(), called(spec)
+    for path, body in questions:
+        status, text = call(spec, path, {"model": name, **body}, timeout)
+        if status == OK or not is_answer(status):
+            break
+    return Answer((path, body), name, status, text, time.monotonic() - began)
+
+
+def told(spec, answer):
+    """An answer for programs."""
+    path, _ = answer.question
+    told = {"name": answer.name, "path": path, "status": answer.status, "seconds": answer.seconds}
+    return {"url": spec["url"], **told}
+
+
+def why_none(answer):
+    """What came instead of an answer."""
+    return (
+        f"HTTP status {answer.status}: {answer.text[:WORDS]}" if answer.status else answer.text or "no answer"
+    )
 
 
 def called(spec):

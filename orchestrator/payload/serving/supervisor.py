@@ -8,7 +8,7 @@
                                         prints the state of each server, or of those, as a line of JSON, with the
                                         last LINES of its log; unless one answers, once one has changed, or SECONDS
                                         are over
-    supervisor.py ask NAME              asks the server for a word of the model's, and prints what came of it
+    supervisor.py ask NAME              asks the model for a token, and prints what came of it
     supervisor.py stop NAME [START]     ends it, if it is still of that start, and succeeds when nothing of it is left;
                                         its log stays
 
@@ -46,6 +46,7 @@ KEPT = {"SPT_NOENV": "1", "PYTHONUNBUFFERED": "1"}
 LOCK = "hhqqi"  # struct flock of a 64-bit Linux: type, whence, start, length, and who holds it
 TICK = 0.5  # seconds between two looks at a server
 END_SECONDS = 30  # vLLM ends by itself in a few
+GONE_SECONDS = 3
 LONG_RUN = 300
 PAUSES = (1, 2, 4, 8, 15, 30, 60)  # seconds before another start
 GATHER_SECONDS = 60  # for the ranks of a server that has never answered to find each other
@@ -303,6 +304,26 @@ def doing(wanted):
     return [files.read("state.json").get("is") for files in wanted]
 
 
+def ask(name=""):
+    """Asks the model for a token, and prints what came of it."""
+    files = server.Files(name)
+    spec = files.read("spec.json")
+    answer = server.ask(spec)
+    if server.is_answer(answer.status):
+        print(json.dumps(server.told(spec, answer)))
+        return 0
+    print((not answer.status and why_gone(files)) or server.why_none(answer), file=sys.stderr)
+    return 1
+
+
+def why_gone(files):
+    """Why the server is gone that answered a moment ago, by its supervisor, which takes another moment to say so."""
+    until = time.time() + GONE_SECONDS
+    while (state := files.read("state.json")).get("is") == "answering" and time.time() < until:
+        time.sleep(0.1)
+    return state.get("why", "")
+
+
 def stop(name="", start=""):
     """Asks the supervisor to end, and waits for it: it holds the lock until nothing of its server is left."""
     files = server.Files(name)
@@ -327,4 +348,4 @@ def stop(name="", start=""):
 
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
-    sys.exit({"start": start, "run": run, "inspect": inspect, "ask": server.ask, "stop": stop}[what](*words))
+    sys.exit({"start": start, "run": run, "inspect": inspect, "ask": ask, "stop": stop}[what](*words))
