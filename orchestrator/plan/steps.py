@@ -13,9 +13,10 @@ from orchestrator.plan.transfer.hop import Hop
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What was waited for has come."""
+    """What was waited for has come. `answer`: what it has said, for programs."""
 
     detail: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

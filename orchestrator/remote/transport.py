@@ -50,11 +50,12 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A command that ran to its end, whatever its exit code."""
+    """A command that ran to its end, whatever its exit code. `answer`: of what a wait has come to, for programs."""
 
     exit_code: int
     stdout: str = ""
     stderr: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

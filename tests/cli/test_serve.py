@@ -23,7 +23,7 @@ from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
 from tests.plan.recordings import Said, ray_line, ray_row, standing, state
 from tests.plan.serving import shapes
-from tests.plan.serving.worlds import ended, line, starting
+from tests.plan.serving.worlds import ANSWERING, FIRST, ended, line, starting
 from tests.remote.fakes import Answer, FakeFleet, reached
 
 MODEL = "Qwen/Qwen3-32B"
@@ -42,7 +42,7 @@ OPTIONS = {
     ],
     "all": True,
 }
-ASKED = {"url": "http://10.0.0.1:8000", "name": MODEL, "status": 200, "seconds": 0.2}
+UNASKED = "serve: {model: Qwen/Qwen3-32B, liveness: off}\n"
 
 
 def supervisor(what: str) -> Any:
@@ -79,10 +79,15 @@ def hosts_serve(cluster_stands: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> F
     ready(cluster_stands)
     cluster_stands.on("gpu1", supervisor("start"), Output(0))
     cluster_stands.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), Output(0, line()))
-    cluster_stands.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED)))
+    cluster_stands.on("gpu1", supervisor("ask"), Output(0, json.dumps(FIRST)))
     cluster_stands.on("gpu1", supervisor("stop"), Output(0))
     options(cluster_stands)
     return cluster_stands
+
+
+def answers_first(fleet: FakeFleet, **changes: Any) -> None:
+    """What the server has answered its supervisor first."""
+    fleet.on("gpu1", supervisor("inspect"), Output(0, line(state=ANSWERING | {"first": FIRST | changes})))
 
 
 def spec(fleet: FakeFleet) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def test_the_answer_is_where_it_answers_and_how_to_ask_it(
     assert max(map(len, lines)) <= 80
     then = ["Then:", *(f"  raycluster serve {each}" for each in ("status", "logs -f", "stop"))]
     assert lines[-4:] == then
-    assert told(hosts_serve) == ["start", "inspect", "inspect", "ask"]
+    assert told(hosts_serve) == ["start", "inspect", "inspect"]
 
 
 def has_model(fleet: FakeFleet, host: str, *lacks: str) -> None:
@@ -227,7 +232,7 @@ def test_what_it_does_meanwhile_goes_to_standard_error(
     serve = raycluster("serve", MODEL)
     why = "tensor parallel 8, pipeline parallel 2, for 8 GPUs on each of 2 hosts"
     assert f"gpu1: serve {MODEL}: {why}" in serve.stderr
-    for step in ("start vLLM: ok", "wait until it answers: ok", "send it a request: ok"):
+    for step in ("start vLLM: ok", "wait until it answers: ok"):
         assert f"gpu1: {step}" in serve.stderr
         assert step not in serve.stdout
 
@@ -258,18 +263,37 @@ def test_a_key_on_the_command_line_is_asked_for_too_and_shown_nowhere(
     assert "s3cret-key" not in serve.output
 
 
-@pytest.mark.parametrize(("status", "path"), [(200, "/v1/completions"), (404, "/v1/models")])
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [
+        ({"status": 200}, "/v1/completions"),
+        ({"status": 404}, "/v1/models"),
+        ({"status": 200, "path": "/v1/embeddings"}, "/v1/models"),
+    ],
+)
 def test_a_model_that_makes_no_text_is_not_shown_a_prompt(
-    hosts_serve: FakeFleet, raycluster: Raycluster, status: int, path: str
+    hosts_serve: FakeFleet, raycluster: Raycluster, answer: dict[str, Any], path: str
 ) -> None:
-    hosts_serve.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED | {"status": status})))
+    answers_first(hosts_serve, **answer)
     assert request(raycluster("serve", MODEL))[1].endswith(path)
+
+
+def test_one_that_its_supervisor_does_not_ask_is_asked_by_serve(
+    hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + UNASKED)
+    answer = FIRST | {"name": "mine"}
+    hosts_serve.on("gpu1", supervisor("ask"), Output(0, json.dumps(answer)))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(state=ANSWERING)))
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, told(hosts_serve)) == (0, ["start", "inspect", "ask"])
+    assert json.loads(request(serve)[-1])["model"] == "mine"
 
 
 def test_a_model_is_asked_by_the_name_that_its_server_gives_it(
     hosts_serve: FakeFleet, raycluster: Raycluster
 ) -> None:
-    hosts_serve.on("gpu1", supervisor("ask"), Output(0, json.dumps(ASKED | {"name": "it's -d mine"})))
+    answers_first(hosts_serve, name="it's -d mine")
     assert json.loads(request(raycluster("serve", MODEL))[-1])["model"] == "it's -d mine"
 
 
@@ -340,8 +364,9 @@ def test_an_unknown_cause_leaves_its_last_words(hosts_serve: FakeFleet, rayclust
 
 
 def test_a_model_that_fails_at_its_first_word_is_not_served(
-    hosts_serve: FakeFleet, raycluster: Raycluster
+    hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
 ) -> None:
+    (folder / "inventory.yaml").write_text(INVENTORY + UNASKED)
     hosts_serve.on("gpu1", supervisor("ask"), Output(1, "", "HTTP status 500: boom"))
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, serve.stdout) == (1, "")
@@ -789,7 +814,6 @@ def test_all_that_happens_is_an_event_and_the_last_says_how_it_ended(
     assert [each["step"] for each in lines if each["event"] == "step-ended"] == [
         "start vLLM",
         "wait until it answers",
-        "send it a request",
     ]
     assert lines[-1]["message"].startswith(f"{MODEL} answers at http://10.0.0.1:8000/v1 (")
     ready(hosts_serve, line())

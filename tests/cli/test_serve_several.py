@@ -16,7 +16,7 @@ from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
 from tests.cli.test_serve import interrupts
 from tests.plan.recordings import Said, ray_line, ray_row, standing
-from tests.plan.serving.worlds import ended, line, starting, told
+from tests.plan.serving.worlds import ANSWERING, FIRST, ended, line, starting, told
 from tests.remote.fakes import Answer, FakeFleet, reached
 
 MODELS = """\
@@ -32,7 +32,8 @@ def server(name: str, model: str, host: str, port: int, **changes: Any) -> str:
     asked = {"gpus": 8, "hosts": host, "port": 0}
     spec = told()["spec"] | {"model": model, "args": [], "share": share, "asked": asked}
     spec |= {"url": f"http://10.0.0.{host[-1]}:{port}"}
-    return line(server=name, spec=spec, name=model, **changes)
+    state = ANSWERING | {"first": FIRST | {"url": spec["url"], "name": model}}
+    return line(**{"server": name, "spec": spec, "name": model, "state": state} | changes)
 
 
 ONE, TWO = server("one", "org/One", "gpu1", 8000), server("two", "org/Two", "gpu2", 8001)
@@ -61,13 +62,6 @@ def up(hosts: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> FakeFleet:
     hosts.on("*", sent(payload.FOLDER), Output(0))
     hosts.on("gpu1", sent("400"), Output(0, ONE))
     hosts.on("gpu2", sent("400"), Output(0, TWO))
-    asked = {"status": 200, "seconds": 0.2}
-    hosts.on(
-        "gpu1", sent("ask"), Output(0, json.dumps(asked | {"url": "http://10.0.0.1:8000", "name": "org/One"}))
-    )
-    hosts.on(
-        "gpu2", sent("ask"), Output(0, json.dumps(asked | {"url": "http://10.0.0.2:8001", "name": "org/Two"}))
-    )
     hosts.on("*", sent("stop"), Output(0))
     return hosts
 

@@ -1,8 +1,9 @@
 """What `serve` says: that a model answers and how to ask it, or why it does not."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from rich.text import Text
 
@@ -27,6 +28,7 @@ from orchestrator.plan.typed import ours
 
 KEY = "VLLM_API_KEY"
 OK = 200
+COMPLETIONS = "/v1/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +175,9 @@ def unserved(health: ClusterHealth) -> str:
 
 
 def _where(model: Model, done: RunResult) -> ModelAddress:
-    for result in done.report.results:
-        if result.step.kind is StepKind.ASK_MODEL and result.output:
-            reply = json.loads(result.output.stdout)
-            return ModelAddress(reply["url"], reply["name"] or model.name, reply["status"] == OK)
+    for _, reply in _answers(done):
+        speaks = reply["status"] == OK and reply.get("path", COMPLETIONS) == COMPLETIONS
+        return ModelAddress(reply["url"], reply["name"] or model.name, speaks)
     server = servers(done.facts).get(model.server)
     return (
         ModelAddress(server.served.url, server.served.called or model.name)
@@ -185,11 +186,17 @@ def _where(model: Model, done: RunResult) -> ModelAddress:
     )
 
 
+def _answers(done: RunResult) -> Iterator[tuple[str, Any]]:
+    """What the model has answered, and on which host: as its supervisor has told, or as it was asked."""
+    for each in done.report.results:
+        if each.output and (each.output.answer or each.step.kind is StepKind.ASK_MODEL):
+            yield each.step.host, json.loads(each.output.answer or each.output.stdout)
+
+
 def _node(model: Model, done: RunResult) -> Node:
     """Where it answers."""
-    asked = (each.step.host for each in done.report.results if each.step.kind is StepKind.ASK_MODEL)
     server, cluster = servers(done.facts).get(model.server), done.run.cluster
-    host = next(asked, server.host if server else "")
+    host = next((host for host, _ in _answers(done)), server.host if server else "")
     return next((node for node in cluster.nodes if node.name == host), cluster.head)
 
 
@@ -214,7 +221,7 @@ def _request(where: ModelAddress, *, needs_key: bool) -> str:
     body = json.dumps({"model": where.name, "prompt": "Hello", "max_tokens": 16})
     key = [f'-H "Authorization: Bearer ${KEY}"'] if needs_key else []
     body_words = ["-H 'Content-Type: application/json'", f"-d {quoted(body)}"] if where.speaks else []
-    ask = f"curl {quoted(where.url)}/v1/{'completions' if where.speaks else 'models'}"
+    ask = f"curl {quoted(where.url)}{COMPLETIONS if where.speaks else '/v1/models'}"
     return " \\\n    ".join((ask, *key, *body_words))
 
 

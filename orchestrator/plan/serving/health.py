@@ -217,7 +217,7 @@ class ServerAnswers:
         if exit_code or served is None:
             return Problem("nothing of the server is there any more: has its container ended?")
         if served.answers:
-            return Ready(f"answers at {served.url}")
+            return Ready(f"answers at {served.url}", served.first)
         if not served.supervised:
             return _ended(served, self.accelerator)
         still = served.still if served.state == "starting" else None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-from orchestrator.model.cluster import Cluster, Model, Node
+from orchestrator.model.cluster import Cluster, Liveness, Model, Node
 from orchestrator.model.redact import arguments as redacted
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.rollback import FailedRun
@@ -253,10 +253,12 @@ def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Itera
         starts = tuple(_start(cluster, serving, part) for part in anew)
         yield Phase("Start the server", starts, OnFailure.STOP)
     waits, first = tuple(_wait(cluster, serving, part) for part in serving.parts), serving.first
+    # A supervisor that asks by itself tells the answer; one that runs already may be older, and have asked nothing.
+    told = serving.parts[0] in anew and serving.model.liveness is Liveness.ON
     asking = docker.ask_server(cluster, first, serving.folder)
     kind, name = StepKind.ASK_MODEL, serving.name
     ask = Run(first.name, "send it a request", asking, timeout=ASK_SECONDS, kind=kind, of=name)
-    yield Phase("Wait for the model", (waits[0], ask, *waits[1:]), OnFailure.STOP)
+    yield Phase("Wait for the model", (waits[0], *(() if told else (ask,)), *waits[1:]), OnFailure.STOP)
 
 
 def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:

@@ -124,7 +124,8 @@ class Served:
 
     Of several ranks: `hosts` has those of all, by rank; `rank`: which one it is; `missing`: those that the first one
     waits for; `run`: which group they are. While it starts: `still`: for how many seconds nothing has moved; `asked`:
-    whether it has loaded, and is asked for its first token. `offline`: whether it was told not to ask the hub.
+    whether it has loaded, and is asked for its first token. `first`: what it has answered then, as `ask` prints it.
+    `offline`: whether it was told not to ask the hub.
     """
 
     model: Model
@@ -146,6 +147,7 @@ class Served:
     failures: int = 0
     still: float = 0.0
     asked: bool = False
+    first: str = ""
     words: tuple[str, ...] = ()
     share: Share | None = None
     offline: bool = False
@@ -246,10 +248,16 @@ def _served(server: str, spec: Any, state: Any, now: float, report: Any) -> Serv
         run=str(group.get("run", "")),
         still=float(now - state.get("moved", now)) if state.get("is") == "starting" else 0.0,
         asked=bool(state.get("asked")),
+        first=_first(state["first"]) if state.get("first") else "",
         words=tuple(map(str, spec.get("words", ()))),
         offline=spec.get("offline") is True,
         share=_share(spec["share"]) if spec.get("share") else None,
     )
+
+
+def _first(told: Any) -> str:
+    words = {key: str(told[key]) for key in ("url", "name", "path")}
+    return json.dumps({**words, "status": int(told["status"]), "seconds": float(told["seconds"])})
 
 
 def _share(told: Any) -> Share:

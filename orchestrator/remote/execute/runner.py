@@ -236,8 +236,8 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
     while True:
         verdict = step.until(got.exit_code, got.stdout, lane.watching.line)
         match verdict:
-            case Ready(detail):
-                return Output(0, detail)
+            case Ready(detail, answer):
+                return Output(0, detail, answer=answer)
             case Problem():
                 return Failure.of(verdict)
             case NotYet(why, soon, still):

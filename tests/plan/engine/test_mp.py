@@ -268,14 +268,13 @@ def test_without_the_container_of_a_rank_nothing_is_served(broken: Any) -> None:
     assert host == "gpu2"
 
 
-def test_serving_waits_for_every_rank_and_asks_the_first() -> None:
+def test_serving_waits_for_every_rank() -> None:
     assert outline(plan_serve(mp(), standing(mp()), PLAIN)) == [
         ("Start the server", [f"{host}: start vLLM" for host in HOSTS]),
         (
             "Wait for the model",
             [
                 "gpu1: wait until it answers",
-                "gpu1: send it a request",
                 "gpu2: wait for its part",
                 "gpu3: wait for its part",
             ],

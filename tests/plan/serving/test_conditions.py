@@ -1,5 +1,6 @@
 """What `serve` waits for: an answer, or the certainty that none will come."""
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from orchestrator.plan.serving import known_causes
 from orchestrator.plan.serving.health import ELSEWHERE, LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import NotYet, Ready
 from orchestrator.plan.typed import ours
-from tests.plan.serving.worlds import URL, ended, line, starting, unresponsive
+from tests.plan.serving.worlds import FIRST, URL, ended, line, starting, unresponsive
 from tests.plan.worlds import NOW
 from tests.typed_lines import plainly
 
@@ -22,7 +23,7 @@ def judged(text: str, exit_code: int = 0) -> Ready | NotYet | Problem:
 
 
 def test_it_answers() -> None:
-    assert judged(line()) == Ready(f"answers at {URL}")
+    assert judged(line()) == Ready(f"answers at {URL}", json.dumps(FIRST))
 
 
 def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:

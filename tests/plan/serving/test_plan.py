@@ -40,9 +40,9 @@ from .worlds import seen as told_by
 PLAIN = Model("Qwen/Qwen3-32B")
 SERVES = [
     ("Start the server", ["gpu1: start vLLM"]),
-    ("Wait for the model", ["gpu1: wait until it answers", "gpu1: send it a request"]),
+    ("Wait for the model", ["gpu1: wait until it answers"]),
 ]
-WAITS = SERVES[1:]
+WAITS = [("Wait for the model", ["gpu1: wait until it answers", "gpu1: send it a request"])]
 BY_RAY = ["--distributed-executor-backend", "ray"]
 
 
@@ -69,7 +69,7 @@ def why_not(plan: Plan) -> tuple[str, str]:
 # --- what is done ---
 
 
-def test_it_is_started_waited_for_and_asked_for_a_word() -> None:
+def test_it_is_started_and_waited_for_and_its_supervisor_asks_it_for_a_token() -> None:
     plan = plan_serve(cluster(), standing(cluster()), PLAIN)
     assert outline(plan) == SERVES
     (change,) = plan.changes
@@ -91,11 +91,16 @@ def test_how_it_is_watched_is_told_to_its_supervisor_which_tells_it_again() -> N
     assert (again.liveness, again.stalled_after) == (Liveness.OFF, 120)
 
 
+def test_one_that_is_not_to_be_asked_by_its_supervisor_is_asked_once_it_is_well() -> None:
+    plan = plan_serve(cluster(), standing(cluster()), replace(PLAIN, liveness=Liveness.OFF))
+    assert outline(plan) == [*SERVES[:1], *WAITS]
+
+
 def test_one_that_answers_is_left_alone() -> None:
     assert plan_serve(cluster(), serving(cluster()), QWEN).phases == ()
 
 
-def test_one_that_still_loads_is_only_waited_for() -> None:
+def test_one_that_still_loads_is_only_waited_for_and_asked_for_its_supervisor_may_be_older() -> None:
     plan = plan_serve(cluster(), serving(cluster(), **starting()), QWEN)
     assert outline(plan) == WAITS
 

@@ -15,7 +15,7 @@ from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.plan import plan_serve
 from orchestrator.plan.serving.state import Behind, Served, Share
 from orchestrator.plan.status.health import assess
-from tests.plan.serving.worlds import NAME, QWEN, URL, ended, line, seen, told
+from tests.plan.serving.worlds import FIRST, NAME, QWEN, URL, ended, line, seen, told
 from tests.plan.worlds import NOW, cluster, standing, with_host
 
 LOGS = Path(__file__).parents[2] / "vllm/logs"
@@ -37,6 +37,7 @@ def test_one_that_answers() -> None:
         since=60,
         starts=1,
         began=NOW - 60,
+        first=json.dumps(FIRST),
     )
     assert seen() == replace(well, share=Share(8000, gpus={"gpu1": 8, "gpu2": 8, "gpu3": 8}))
     assert seen().answers

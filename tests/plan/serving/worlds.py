@@ -13,16 +13,24 @@ QWEN = Model("Qwen/Qwen3-32B", ("--max-model-len", "4096"))
 URL = "http://10.0.0.1:8000"
 NAME = "qwen3-32b"
 """What its server is called."""
+FIRST = {"url": URL, "name": QWEN.name, "path": "/v1/completions", "status": 200, "seconds": 0.2}
+"""What it has answered first."""
 SHARE = {"port": 8000, "ports": [], "gpus": dict.fromkeys(("gpu1", "gpu2", "gpu3"), 8), "devices": {}}
 ASKED = {"asked": {"gpus": 0, "hosts": "", "port": 0}, "words": [], "share": SHARE}
+ANSWERING = {"is": "answering", "since": NOW - 60, "starts": 1, "answered": True}
 ENDED: dict[str, Any] = {"is": "ended", "since": NOW - 5, "starts": 1, "exit_code": 1}
 
 
 def told(**changes: Any) -> dict[str, Any]:
     """What the supervisor tells of a server that has answered for a minute."""
     spec = {"model": QWEN.name, "args": list(QWEN.args), "url": URL, "group": None} | ASKED
-    state = {"is": "answering", "since": NOW - 60, "starts": 1, "answered": True}
-    made = {"server": NAME, "spec": spec, "state": state, "supervised": True, "now": NOW}
+    made = {
+        "server": NAME,
+        "spec": spec,
+        "state": ANSWERING | {"first": FIRST},
+        "supervised": True,
+        "now": NOW,
+    }
     return made | {"trouble": "", "name": QWEN.name, "lines": []} | changes
 
 
