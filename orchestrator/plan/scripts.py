@@ -150,11 +150,13 @@ Its Docker keeps no logs, then, or the image's entrypoint sends elsewhere what c
 MODELS = for_docker(r"""
 container=$2 hf_home=$3 target=$4 python=$5 program=$6 act=$7 told=$8
 shift 8
+image=$*
 set -- "$@" python3 -c "$program" "$act" "$told"
 state=$($docker container inspect --format '{{.State.Running}}' "$container" 2>/dev/null)
 if [ "$state" = true ]; then
     exec $docker exec --interactive "$container" /bin/sh -c "$python" python3 -c "$program" "$act" "$told"
 fi
+[ "$image" ] || { echo "$container does not run" >&2; exit 1; }
 case $hf_home in "~"*) hf_home=$HOME${hf_home#"~"} ;; esac
 case $act in pull|receive|relay) brings=yes ;; *) brings= ;; esac
 if [ -d "$hf_home" ] || [ "$brings" ]; then
@@ -164,7 +166,8 @@ else
 fi
 exec $docker run --rm --interactive "$@"
 """)
-"""In the node's container, where it runs: it has what is mounted there. Else in one that is gone afterwards.
+"""In the node's container, where it runs: it has what is mounted there. Else in one that is gone afterwards, where the
+words for that come last.
 
 For a download Docker makes the folder where there is none, as it would for the node's own container.
 """

@@ -57,10 +57,13 @@ def sent(name: str) -> Callable[[Command], bool]:
     return lambda command: name in command.argv
 
 
+LOOKS = ("observe", "hold-lock", "fit-models")
+
+
 def only_looked(fleet: FakeFleet) -> bool:
-    """Whether nothing was sent but looks at hosts and their vLLM, and what holds the lock meanwhile."""
-    looks = (each.command for each in fleet.sent if each.command.script not in ("observe", "hold-lock"))
-    return all("sources" in each.argv for each in looks)
+    """Whether nothing was sent but looks at hosts, their vLLM and their models, and what holds the lock meanwhile."""
+    others = (each.command for each in fleet.sent if each.command.script not in LOOKS)
+    return all("sources" in each.argv for each in others)
 
 
 def seen(ip: str, **said: Said) -> Output:

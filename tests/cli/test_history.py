@@ -67,6 +67,7 @@ def test_its_name_can_be_pasted(hosts: FakeFleet, raycluster: Raycluster, folder
 def test_a_secret_on_the_command_line_is_not_in_it(
     hosts: FakeFleet, raycluster: Raycluster, folder: Path
 ) -> None:
+    hosts.on("gpu1", sent("sources"), Output(1, "", "No such container"))
     raycluster("serve", "org/model", "--", "--api-key", "s3cret")
     assert "# command: raycluster serve org/model -- --api-key" in "\n".join(log(folder, "serve"))
     assert "s3cret" not in "\n".join(log(folder, "serve"))

@@ -44,7 +44,7 @@ def check(
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.facts.network_test import network as measured
     from orchestrator.plan.facts.probe import Trial
-    from orchestrator.remote.observe.models import look_at_models
+    from orchestrator.remote.observe.models import cache_asker, look_at_models
     from orchestrator.remote.observe.network_test import measure
     from orchestrator.remote.observe.preflight import examine
 
@@ -62,7 +62,7 @@ def check(
                 each for each in cluster.nodes if isinstance(evidence.trials.get(each.name), Trial)
             )
             names = tuple(dict.fromkeys(model.name for model in cluster.serve))
-            caches = look_at_models(cluster, having, names, run.fleet, run.tell, run.cancel)
+            caches = look_at_models(having, cache_asker(cluster, names, run.fleet, run.cancel), run.tell)
         model = check_model(cluster, caches)
         findings, network = in_order(cluster, (*wrong, *thorough(cluster, facts, evidence), *model)), None
         if deep:

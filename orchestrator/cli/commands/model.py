@@ -238,7 +238,7 @@ def rm(
     from orchestrator.plan.actions.models import held, plan_remove
     from orchestrator.plan.facts.host import Unreachable
     from orchestrator.plan.progress import size
-    from orchestrator.remote.observe.models import look_at_models
+    from orchestrator.remote.observe.models import cache_asker, look_at_models
 
     cluster = inventory_file.load(None, file)
     nodes = inventory_file.selected(cluster, limit)
@@ -257,7 +257,9 @@ def rm(
     def look(run: "Session", known: "Facts") -> "tuple[Facts, Report]":
         caches.update({name: each for name, each in known.items() if isinstance(each, Unreachable)})
         asked = tuple(node for node in nodes if node.name not in caches)
-        caches.update(look_at_models(cluster, asked, (checked,), run.fleet, run.tell, run.cancel))
+        caches.update(
+            look_at_models(asked, cache_asker(cluster, (checked,), run.fleet, run.cancel), run.tell)
+        )
         return {}, NOTHING
 
     done = execute("model rm", cluster, look, lambda _: plan_remove(cluster, nodes, checked, caches), pace)
@@ -294,10 +296,10 @@ def _look(
 ) -> "Caches":
     """What the hosts have; exit code 130 after Ctrl-C."""
     from orchestrator.cli.run.session import session
-    from orchestrator.remote.observe.models import look_at_models
+    from orchestrator.remote.observe.models import cache_asker, look_at_models
 
     with session(cluster, "model", pace, logged=False) as run:
-        caches = look_at_models(cluster, nodes, names, run.fleet, run.tell, run.cancel)
+        caches = look_at_models(nodes, cache_asker(cluster, names, run.fleet, run.cancel), run.tell)
     run.stop_if_interrupted()
     return caches
 

@@ -151,6 +151,6 @@ def _row_at_end(ended: events.StepEnded) -> _Row:
     if ended.failure:
         return _Row(f"{ended.step.title}: {ended.failure.message}", "failed")
     done = ended.output.stdout.strip() if ended.output and isinstance(ended.step, Wait) else ""
-    if ended.step.kind is StepKind.ASK_MODEL and ended.output:
+    if ended.output and (ended.output.answer or ended.step.kind is StepKind.ASK_MODEL):
         done = "answers"
     return _Row(done or ended.step.title, "ok" if ended.status is Status.OK else "failed")

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from orchestrator.cli.run.session import Session
     from orchestrator.model.cluster import Cluster, Model
     from orchestrator.model.secret import Secret
-    from orchestrator.plan.facts.host import Facts
+    from orchestrator.plan.facts.host import Facts, Unreachable
+    from orchestrator.plan.facts.models import Lookup
+    from orchestrator.plan.facts.vllm_options import VllmOptions
     from orchestrator.plan.problem import Problem
     from orchestrator.plan.steps import Plan
     from orchestrator.remote.execute.events import Happening, Report
     from orchestrator.remote.execute.looks import Looks
+    from orchestrator.remote.observe.hosts import Ahead
+    from orchestrator.remote.observe.models import AskCache
+    from orchestrator.remote.observe.vllm_options import Ask
 
 GOES_ON = (0, 1)
 """Exit codes after which the next model is served: it was not interrupted, and no other run has the lock."""
@@ -136,30 +141,45 @@ class Serving:
         from orchestrator.remote.execute.events import Planned
 
         run = self.run
+        ask_options, ask_cache = self._ahead(model)
         facts, _ = looking(Depth.RAY)(run, known)
-        plan = self._plan(facts, model)
+        plan = self._plan(facts, model, ask_options, ask_cache)
         run.tell(Planned(plan))
         starts, rest = in_two(plan)
         return Begun(model, facts, plan, rest, run.execute(starts))
 
-    def _plan(self, facts: "Facts", model: "Model") -> "Plan":
+    def _ahead(self, model: "Model") -> "tuple[Ahead[VllmOptions | Unreachable], Ahead[Lookup]]":
+        """What the look at the hosts, which takes longest, does not decide, and can be asked meanwhile."""
+        from orchestrator.plan.serving.presence import is_looked_at
+        from orchestrator.plan.serving.shares import chosen_hosts
+        from orchestrator.remote.observe.hosts import Ahead
+        from orchestrator.remote.observe.models import cache_asker
+        from orchestrator.remote.observe.vllm_options import options_asker
+
+        cluster, tools = self.run.cluster, (self.run.fleet, self.run.cancel)
+        looked_at = chosen_hosts(cluster, model) if is_looked_at(model) else ()
+        caches = cache_asker(cluster, (model.name,), *tools, fit=True, running=True)
+        options = options_asker(cluster, model, *tools)
+        return Ahead((cluster.head,) if model.args else (), options), Ahead(looked_at, caches)
+
+    def _plan(self, facts: "Facts", model: "Model", ask_options: "Ask", ask_cache: "AskCache") -> "Plan":
         """Of what is to be started, anew once it is known what its hosts have of it."""
         from orchestrator.model.cluster import Model
         from orchestrator.plan.problem import HostProblem
         from orchestrator.plan.serving.plan import hosts_for, plan_serve
         from orchestrator.plan.serving.presence import is_looked_at
         from orchestrator.plan.steps import Plan, Run
-        from orchestrator.remote.observe.models import look_at_presence
+        from orchestrator.remote.observe.models import look_at_models, look_at_presence
 
         run, cluster = self.run, self.run.cluster
-        whole = completed(run, facts, model)
+        whole = completed(run, facts, model, ask_options)
         if not isinstance(whole, Model):
             return Plan(f"serve {model.name}", refusals=(HostProblem(cluster.head.name, whole),))
         plan = plan_serve(cluster, facts, whole, force=self.force)
         if not (is_looked_at(whole) and any(isinstance(each, Run) and each.starts for each in plan)):
             return plan
-        tools = run.fleet, run.tell, run.cancel
-        there = look_at_presence(cluster, hosts_for(cluster, facts, whole), whole, *tools)
+        caches = look_at_models(hosts_for(cluster, facts, whole), ask_cache, run.tell)
+        there = look_at_presence(cluster, whole, caches, run.fleet, run.tell, run.cancel)
         return plan_serve(cluster, facts, whole, there, force=self.force)
 
     def _waited(self, begun: list[Begun]) -> "Iterator[tuple[Model, RunResult]]":
@@ -242,8 +262,8 @@ def _unheard(report: "Report") -> str:
     )
 
 
-def completed(run: "Session", facts: "Facts", model: "Model") -> "Model | Problem":
-    """The model with its words as the image's vLLM reads them, where there are words and somebody to ask."""
+def completed(run: "Session", facts: "Facts", model: "Model", ask: "Ask") -> "Model | Problem":
+    """The model with its words as the image's vLLM reads them, where there are words and somebody to `ask`."""
     from orchestrator.plan.facts.containers import why_not_ready
     from orchestrator.plan.facts.host import Unreachable
     from orchestrator.plan.serving.completion import completed as read_words
@@ -253,7 +273,7 @@ def completed(run: "Session", facts: "Facts", model: "Model") -> "Model | Proble
     cluster = run.cluster
     if not model.args or why_not_ready(cluster, cluster.head, facts[cluster.head.name]):
         return model
-    options = look_at_options(cluster, model, run.fleet, run.tell, run.cancel)
+    options = look_at_options(cluster, ask, run.tell)
     return unread(model, options) if isinstance(options, Unreachable) else read_words(model, options)
 
 
@@ -264,13 +284,13 @@ def _bring(cluster: "Cluster", model: "Model", pace: "RunOptions") -> int:
     from orchestrator.plan.actions.models import TOKENS, plan_pull
     from orchestrator.plan.serving.presence import presence, revision_of
     from orchestrator.plan.serving.shares import chosen_hosts
-    from orchestrator.remote.observe.models import look_at_models
+    from orchestrator.remote.observe.models import cache_asker, look_at_models
 
     nodes = chosen_hosts(cluster, model)
     if "/" not in model.name or model.name.startswith("/"):
         inventory_file.refuse(f"serve: {model.name} is a folder, which `pull` cannot bring")
     with session(cluster, "model", pace, logged=False) as run:
-        caches = look_at_models(cluster, nodes, (model.name,), run.fleet, run.tell, run.cancel)
+        caches = look_at_models(nodes, cache_asker(cluster, (model.name,), run.fleet, run.cancel), run.tell)
     run.stop_if_interrupted()
     found = presence(model, caches)
     if found.offline or not found.lacking:

@@ -18,7 +18,8 @@ from orchestrator.plan.serving.sizing import misfit
 from orchestrator.plan.serving.spec import Serving
 from orchestrator.plan.serving.spread import spread, unsure
 from orchestrator.plan.steps import Plan
-from orchestrator.remote.observe.models import look_at_models
+from orchestrator.remote.observe.models import cache_asker, look_at_models
+from orchestrator.remote.observe.vllm_options import options_asker
 
 
 def preview(cluster: Cluster, wanted: tuple[Model, ...], pace: RunOptions, *, as_json: bool) -> int:
@@ -29,11 +30,11 @@ def preview(cluster: Cluster, wanted: tuple[Model, ...], pace: RunOptions, *, as
     (model,) = wanted
     with session(cluster, "serve-plan", pace, logged=False) as run:
         facts = run.observe_all(Depth.RAY)
-        whole = completed(run, facts, model)
+        whole = completed(run, facts, model, options_asker(cluster, model, run.fleet, run.cancel))
         there = NOT_LOOKED_AT
         if isinstance(whole, Model) and is_looked_at(whole):
-            nodes, names = chosen_hosts(cluster, whole), (whole.name,)
-            caches = look_at_models(cluster, nodes, names, run.fleet, run.tell, run.cancel, fit=True)
+            ask = cache_asker(cluster, (whole.name,), run.fleet, run.cancel, fit=True)
+            caches = look_at_models(chosen_hosts(cluster, whole), ask, run.tell)
             there = presence(whole, caches)
     run.stop_if_interrupted()
     refusals: tuple[HostProblem, ...]

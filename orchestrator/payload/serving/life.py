@@ -8,6 +8,7 @@ import movement  # these are beside this file
 import server
 from liveness import Liveness
 
+HEALTH_SECONDS = 0.5  # between two looks whether it is healthy, as long as it does not say that it is ready
 DEAF_SECONDS = 60  # after it has said that it is ready, for it to answer
 STALLED_SECONDS = 3600.0
 LISTENS = re.compile(rb"Starting vLLM (?:API )?server(?: \d+)? on (\S+)")
@@ -16,7 +17,7 @@ READY = re.compile(rb"Application startup complete|Uvicorn running on")
 
 
 class Life:
-    """A life from the start of vLLM on. Its supervisor passes on each line of the log, and calls `tick` twice a second.
+    """A life from the start of vLLM on. Its supervisor passes on each line of the log, and calls `tick` now and then.
 
     `become` takes the state that it is in, and `say` a line for the log; `processes` gives the numbers of those that
     are the server's.
@@ -25,7 +26,7 @@ class Life:
     def __init__(self, spec, group, become, say, processes):
         self.spec, self.group, self.become, self.say = spec, group, become, say
         self.loads, self.told = True, {}
-        self.listens, self.ready = "", math.inf
+        self.listens, self.ready, self.looked = "", math.inf, -math.inf
         self.movement, self.liveness = movement.Movement(processes), None
         self.unresponsive = False
         self.tell(moved=time.time() - self.movement.still)
@@ -53,7 +54,7 @@ class Life:
         return ""
 
     def load(self):
-        if not self.liveness and not server.health(self.spec):
+        if not self.liveness and self.is_due() and not server.health(self.spec):
             if not self.spec.get("liveness", True):
                 return self.answer()
             self.liveness = Liveness(self.spec)
@@ -64,6 +65,14 @@ class Life:
         if time.time() > self.ready + DEAF_SECONDS and "why" not in self.told:
             self.tell(why=self.elsewhere())
         return ""
+
+    def is_due(self):
+        """Whether it is time to ask whether it is healthy: at once where it has just said that it is ready."""
+        now = time.time()
+        if not self.ready <= now < self.ready + DEAF_SECONDS and now < self.looked + HEALTH_SECONDS:
+            return False
+        self.looked = now
+        return True
 
     def answer(self, first=None):
         """It answers. `first`: what it has answered, where it was asked."""

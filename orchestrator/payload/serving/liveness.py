@@ -46,7 +46,7 @@ class Call(threading.Thread):
 
 
 class Liveness:
-    """One life of a server that is healthy by its own word. Its supervisor calls `tick` twice a second.
+    """One life of a server that is healthy by its own word. Its supervisor calls `tick` now and then.
 
     `first`: its first answer; None before that. `why`: what came instead of an answer last. Times are seconds on a
     clock that stands still while the container is paused.

@@ -24,9 +24,14 @@ LAPTOP = "laptop"
 """The name of this machine among the hosts, where it is none of them."""
 
 
-def models(cluster: Cluster, node: Node, act: str, names: tuple[str, ...]) -> Command:
-    """Has `payload/models/manage.py` do `act` with these models, or with all; `facts.models` reads what it says."""
-    return _program(cluster, node, "models/manage", act, names)
+def models(
+    cluster: Cluster, node: Node, act: str, names: tuple[str, ...], *, running: bool = False
+) -> Command:
+    """Has `payload/models/manage.py` do `act` with these models, or with all; `facts.models` reads what it says.
+
+    `running`: in the node's container alone, which has to run.
+    """
+    return _program(cluster, node, "models/manage", act, names, running=running)
 
 
 def pull_model(
@@ -97,12 +102,16 @@ def _packed(told: object) -> str:
     return base64.b64encode(zlib.compress(json.dumps(told).encode(), 9)).decode()
 
 
-def _program(cluster: Cluster, node: Node, name: Name, act: str, told: object) -> Command:
+def _program(
+    cluster: Cluster, node: Node, name: Name, act: str, told: object, *, running: bool = False
+) -> Command:
     text = told if isinstance(told, str) else json.dumps(told)
-    return _command(cluster, node, act, packed_program(name), text)
+    return _command(cluster, node, act, packed_program(name), text, running=running)
 
 
-def _command(cluster: Cluster, node: Node, act: str, program: Script, text: str) -> Command:
+def _command(
+    cluster: Cluster, node: Node, act: str, program: Script, text: str, *, running: bool = False
+) -> Command:
     if node.is_local and node.name == LAPTOP:
         words = (*(f"{name}={value}" for name, value in node.env), "python3", "-c", program, act, text)
         return Script(f"{act}-models", scripts.LAPTOP_MODELS).command(*words)
@@ -117,7 +126,7 @@ def _command(cluster: Cluster, node: Node, act: str, program: Script, text: str)
         program,
         act,
         text,
-        *_container(cluster, node),
+        *(() if running else _container(cluster, node)),
     )
 
 

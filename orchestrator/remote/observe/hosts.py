@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from orchestrator.model.cluster import Cluster, Node, Role
 from orchestrator.plan import docker
@@ -47,6 +47,20 @@ def ask_all(
     # A thread for each: the fleet bounds how many are at work, and the others only wait for their hosts.
     with ThreadPoolExecutor(max(len(nodes), 1)) as pool:
         return dict(pool.map(one, nodes))
+
+
+class Ahead(Generic[T]):
+    """What hosts are asked before it is known whether their answers are wanted; once they are, `ask_all` has it."""
+
+    def __init__(self, nodes: Iterable[Node], ask: Callable[[Node], T]) -> None:
+        nodes, self._ask = tuple(nodes), ask
+        pool = ThreadPoolExecutor(max(len(nodes), 1))
+        self._asked = {node.name: pool.submit(ask, node) for node in nodes}
+        pool.shutdown(wait=False)  # an answer that nobody wants any more ends with the connection
+
+    def __call__(self, node: Node) -> T:
+        asked = self._asked.get(node.name)
+        return asked.result() if asked else self._ask(node)
 
 
 def _trouble(answer: object) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
@@ -36,36 +36,45 @@ from orchestrator.remote.transport import Failure
 Seen = TypeVar("Seen")
 
 
-def look_at_models(
-    cluster: Cluster,
-    nodes: tuple[Node, ...],
-    names: tuple[str, ...],
-    fleet: Fleet,
-    tell: Tell,
-    cancel: Event,
-    *,
-    fit: bool = False,
-) -> dict[str, Lookup]:
-    """What each host has of these models, or of all. `fit`: with their shapes, and its GPUs' memory."""
+AskCache = Callable[[Node], Lookup]
 
-    def ask(node: Node) -> Lookup:
-        act = "fit" if fit else "look"
-        return _ask(docker.models(cluster, node, act, names), node, fleet, cancel, parse_cache)
 
+def look_at_models(nodes: tuple[Node, ...], ask: AskCache, tell: Tell) -> dict[str, Lookup]:
+    """What each host has of models. `ask`: as `cache_asker` makes it."""
     return ask_all(nodes, ask, tell, "Look at the models", "inspecting")
 
 
+def cache_asker(
+    cluster: Cluster,
+    names: tuple[str, ...],
+    fleet: Fleet,
+    cancel: Event,
+    *,
+    fit: bool = False,
+    running: bool = False,
+) -> AskCache:
+    """Asks a node for these models, or for all. `fit`: with their shapes, and its GPUs' memory.
+
+    `running`: where its container runs, and nowhere else.
+    """
+
+    def ask(node: Node) -> Lookup:
+        command = docker.models(cluster, node, "fit" if fit else "look", names, running=running)
+        return _ask(command, node, fleet, cancel, parse_cache)
+
+    return ask
+
+
 def look_at_presence(
-    cluster: Cluster, nodes: tuple[Node, ...], model: Model, fleet: Fleet, tell: Tell, cancel: Event
+    cluster: Cluster, model: Model, caches: Mapping[str, Lookup], fleet: Fleet, tell: Tell, cancel: Event
 ) -> Presence:
     """What the nodes have of the model that they are to serve, and whether the hub answers those that lack some."""
 
     def ask(node: Node) -> str | Unreachable:
         return _ask(docker.models(cluster, node, "hub", ()), node, fleet, cancel, parse_hub)
 
-    caches = look_at_models(cluster, nodes, (model.name,), fleet, tell, cancel, fit=True)
     found = presence(model, caches)
-    asked = tuple(node for node in nodes if node.name in found.downloading)
+    asked = tuple(node for node in cluster.nodes if node.name in found.downloading)
     if not asked:
         return found
     answers = ask_all(asked, ask, tell, "Look for the hub", "asking")

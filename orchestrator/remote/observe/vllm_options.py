@@ -1,5 +1,6 @@
 """Options of the image's vLLM, asked in the head's container: by its sources, and in doubt by its own parser."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 
@@ -15,11 +16,16 @@ from orchestrator.remote.fleet import Fleet
 from orchestrator.remote.observe.hosts import ask_all, unreachable
 from orchestrator.remote.transport import Failure
 
+Ask = Callable[[Node], VllmOptions | Unreachable]
 
-def look_at_options(
-    cluster: Cluster, model: Model, fleet: Fleet, tell: Tell, cancel: Event
-) -> VllmOptions | Unreachable:
-    """What the model's words can be judged by; where the parser does not tell in time, vLLM itself will judge."""
+
+def look_at_options(cluster: Cluster, ask: Ask, tell: Tell) -> VllmOptions | Unreachable:
+    """What a model's words can be judged by. `ask`: as `options_asker` makes it."""
+    return ask_all((cluster.head,), ask, tell, "Read vLLM's options", "reading")[cluster.head.name]
+
+
+def options_asker(cluster: Cluster, model: Model, fleet: Fleet, cancel: Event) -> Ask:
+    """Asks a node for them; where the parser does not tell in time, vLLM itself will judge."""
     file = file_of(model.args)
 
     def ask(node: Node) -> VllmOptions | Unreachable:
@@ -35,4 +41,4 @@ def look_at_options(
         got = fleet[node.name].run(with_timeout(command, seconds), timeout=seconds + 10, cancel=cancel)
         return unreachable(got) if isinstance(got, Failure) else parse_options(got.stdout, got.stderr)
 
-    return ask_all((cluster.head,), ask, tell, "Read vLLM's options", "reading")[cluster.head.name]
+    return ask

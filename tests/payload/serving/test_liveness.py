@@ -50,6 +50,12 @@ def test_it_answers_once_it_has_given_a_token(place: Place) -> None:
     assert counts(place)["asked"] == 1
 
 
+def test_an_answer_is_told_at_once_however_seldom_one_that_answers_is_looked_at(place: Place) -> None:
+    place.furnish(**HURRIED, TICK="600", HEALTH_SECONDS="600")
+    place.serve()
+    assert place.state()["first"]["path"] == "/v1/completions"
+
+
 def test_one_that_is_asked_for_its_first_token_does_not_answer_yet(place: Place) -> None:
     place.start("mute")
     until("it is asked", lambda: place.state().get("asked"))
