@@ -9,14 +9,10 @@
 All of it is beside the programs. Before there were names, the one server had its files beside them: its name is empty.
 """
 
-import http.client
 import json
 import os
 import re
-import ssl
 import time
-import urllib.error
-import urllib.request
 from collections import namedtuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -38,9 +34,6 @@ WORDS = 500  # letters of an error's
 TOLD = ("model", "args", "url", "group", "asked", "words", "share", "offline")
 """What of the specification is told to whoever asks."""
 RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.post\d+|\+.*)*")
-UNVERIFIED = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
-NO_ANSWER = (OSError, ValueError, OverflowError, http.client.HTTPException)
-"""Errors of an address or a key that is none, and of a server that speaks no HTTP."""
 
 
 class Files:
@@ -94,6 +87,8 @@ def servers():
 
 def too_old(needs):
     """What of that came with a later vLLM than there is; empty where nothing did, or nobody knows."""
+    if not needs:
+        return ""
     from importlib import metadata
 
     try:
@@ -111,18 +106,29 @@ def too_old(needs):
 
 def call(spec, path, body=None, timeout=3):
     """The status of an answer, 0 for none, and its text."""
+    import http.client  # slow to import: whoever starts vLLM does so before
+    import urllib.request
+
     key = spec.get("key") or os.environ.get("VLLM_API_KEY")
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     try:
         data = json.dumps(body).encode() if body else None
         with opened(urllib.request.Request(spec["url"] + path, data, headers), timeout) as answer:
             return answer.status, answer.read().decode(errors="replace")
-    except NO_ANSWER as problem:
+    # An address or a key that is none, and a server that speaks no HTTP.
+    except (OSError, ValueError, OverflowError, http.client.HTTPException) as problem:
         return 0, str(getattr(problem, "reason", problem))
 
 
 def opened(request, timeout):
-    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=UNVERIFIED)
+    import ssl
+    import urllib.error
+    import urllib.request
+
+    handlers = [urllib.request.ProxyHandler({})]
+    if request.type == "https":
+        unverified = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine asks itself
+        handlers.append(urllib.request.HTTPSHandler(context=unverified))
     try:
         return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
     except urllib.error.HTTPError as answer:

@@ -30,7 +30,6 @@ import sys
 import threading
 import time
 import urllib.parse
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import rank_group  # these are beside this file
@@ -282,6 +281,8 @@ def run(name=None):
 
 def inspect(lines, seconds="0", *names):
     """Side by side: a server that hangs takes seconds to say nothing."""
+    from concurrent.futures import ThreadPoolExecutor
+
     wanted = list(map(server.Files, names)) or server.servers()
     wait_for_change(wanted, float(seconds))
     with ThreadPoolExecutor(len(wanted) or 1) as pool:

@@ -18,14 +18,17 @@ from orchestrator.plan.scripts import packed_program, program, scripted
 
 TAKE = Script(
     "start-server",
-    """\
+    payload.APART
+    + """\
 import json, os, sys
 folder, told = sys.argv[1], json.load(sys.stdin)
 os.makedirs(folder, mode=0o700, exist_ok=True)
 for name, text in told["files"].items():
     with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
         file.write(text)
-os.execv(sys.executable, [sys.executable, os.path.join(folder, "supervisor.py"), "start", told["spec"]])
+sys.path.insert(0, folder)
+import supervisor
+sys.exit(supervisor.start(told["spec"]))
 """,
 )
 """Takes in the programs that supervise a model's server, and runs them."""
