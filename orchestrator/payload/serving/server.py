@@ -185,9 +185,9 @@ def called(spec):
 def problem(spec, state):
     """Why the server is unhealthy; empty where it is not. Further ranks repeat what the first one reported."""
     known = state.get("is", "waiting")
-    if known in ("waiting", "ended", "unresponsive") or (spec["group"] or {}).get("rank"):
-        return "" if known == "answering" else state.get("why") or known
-    return health(spec) or ("" if known == "answering" else "it has not answered yet")
+    if known != "answering":
+        return state.get("why") or ("it has not answered yet" if known == "starting" else known)
+    return "" if (spec["group"] or {}).get("rank") else health(spec)
 
 
 def inspect(files, lines, supervised):

@@ -281,13 +281,19 @@ def run(name=None):
 
 def inspect(lines, seconds="0", *names):
     """Side by side: a server that hangs takes seconds to say nothing."""
-    from concurrent.futures import ThreadPoolExecutor
-
     wanted = list(map(server.Files, names)) or server.servers()
     wait_for_change(wanted, float(seconds))
-    with ThreadPoolExecutor(len(wanted) or 1) as pool:
-        for told in pool.map(lambda files: server.inspect(files, lines, bool(holder(files))), wanted):
-            print(json.dumps(told))
+    told = {}
+
+    def look(files):
+        told[files.name] = server.inspect(files, lines, bool(holder(files)))
+
+    looks = [threading.Thread(target=look, args=(files,)) for files in wanted]
+    for each in looks:
+        each.start()
+    for each, files in zip(looks, wanted):
+        each.join()
+        print(json.dumps(told[files.name]))
 
 
 def wait_for_change(wanted, seconds):

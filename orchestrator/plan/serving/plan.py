@@ -29,8 +29,11 @@ LINES = 400
 GRACE_SECONDS = 300.0
 """For the supervisor to end a load in which nothing moves, and say why; and for a host that is too busy to be asked."""
 
-WATCH_SECONDS, LOOK_EVERY = 2.0, 0.1
-"""For how long a look waits for something to change, and what comes between two: an answer is told when it is there."""
+WATCH_SECONDS, LOOK_EVERY = 5.0, 0.1
+"""For how long a look waits for something to change, and what comes between two: an answer is told when it is there.
+
+A look is 0.15 s of its host's CPU, most of them Docker's.
+"""
 ASK_SECONDS = 330.0
 STOP_SECONDS = 60.0
 

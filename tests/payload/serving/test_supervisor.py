@@ -178,9 +178,9 @@ def test_who_asks_one_that_has_just_ended_is_told_why(place: Place) -> None:
 
 def test_what_speaks_no_http_does_not_answer(place: Place) -> None:
     place.start("mumbles")
-    place.becomes("starting")
-    until("it listens", lambda: "mumble" in place.look()["trouble"])
-    assert (place.look()["supervised"], place.state()["is"]) == (True, "starting")
+    until("it is asked", lambda: "Application startup complete" in place.log())
+    told = place.look()
+    assert (told["supervised"], told["trouble"]) == (True, "it has not answered yet")
 
 
 # --- the end ---
