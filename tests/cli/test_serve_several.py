@@ -17,7 +17,7 @@ from tests.cli.output.test_jsonl import events
 from tests.cli.test_serve import interrupts
 from tests.plan.recordings import Said, ray_line, ray_row, standing
 from tests.plan.serving.worlds import ANSWERING, FIRST, ended, line, starting, told
-from tests.remote.fakes import Answer, FakeFleet, reached
+from tests.remote.fakes import Answer, FakeFleet
 
 MODELS = """\
 serve:
@@ -124,16 +124,9 @@ def test_what_cannot_be_is_refused_before_anybody_is_asked(
 # --- the inventory's list ---
 
 
-def told_by_name(command: Command, _cancel: Event) -> Answer:
-    name, port = {"one": ("org/One", 8000), "small": ("org/Two", 8001)}[command.argv[-1]]
-    told = {"status": 200, "seconds": 0.2, "url": f"http://10.0.0.1:{port}", "name": name}
-    return Output(0, json.dumps(told))
-
-
 @pytest.fixture
 def listed(up: FakeFleet, folder: Path) -> FakeFleet:
     (folder / "inventory.yaml").write_text(INVENTORY + MODELS)
-    up.on("gpu1", sent("ask"), told_by_name)
     return up
 
 
@@ -186,28 +179,22 @@ SMALL = server("small", "org/Two", "gpu1", 8001)
 def looks(fleet: FakeFleet) -> list[str]:
     """Whom the supervisor was asked for, look by look."""
     return [
-        " ".join(each.command.argv).partition(" 400 2 ")[2]
+        " ".join(each.command.argv).partition(" 400 5 ")[2]
         for each in fleet.sent
         if sent("400")(each.command)
     ]
 
 
 def small_is_told(fleet: FakeFleet, *then: Any) -> None:
-    """The small one answers while the other loads, of which this is told once the small one has been asked."""
-    asked, later = Event(), iter(then)
-
-    def asks(command: Command, cancel: Event) -> Answer:
-        asked.set()
-        return told_by_name(command, cancel)
+    """The small one answers while the other loads, of which this is told once nobody waits for the small one."""
+    later = iter(then)
 
     def looked(command: Command, cancel: Event) -> Answer:
         if command.argv[-2:] == ("one", "small"):
             return Output(0, f"{loads('one', 'org/One')}\n{SMALL}")
-        assert reached(asked)
         told = next(later)
         return told(command, cancel) if callable(told) else told  # type: ignore[no-any-return]
 
-    fleet.on("gpu1", sent("ask"), asks)
     fleet.on("gpu1", sent("400"), looked)
 
 
@@ -227,8 +214,8 @@ def test_each_answer_is_told_when_it_is_there_though_another_loads(
     assert list(dict.fromkeys(looks(listed))) == ["one small", "one"], "one look is for both"
     assert " s  Wait for the models\n" in serve.stderr
     assert " s  small: wait until it answers: ok\n" in serve.stderr
-    asked = next(at for at, each in enumerate(listed.sent) if sent("ask")(each.command))
-    assert [each.command.script for each in listed.sent[asked:]].count("hold-lock") == 0
+    looked = next(at for at, each in enumerate(listed.sent) if sent("400")(each.command))
+    assert [each.command.script for each in listed.sent[looked:]].count("hold-lock") == 0
 
 
 def test_one_that_fails_keeps_none_from_being_served_and_is_named(
