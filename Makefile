@@ -12,7 +12,8 @@ LABS ?= 3
 COMPILED := PYTHONDONTWRITEBYTECODE=
 AS_ROOT := $(SUDO) env $(COMPILED) PYTHONPYCACHEPREFIX=$(HOME)/.cache/raycluster-lab/pycache $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE RAYCLUSTER_VLLM,$(if $($(name)),$(name)=$($(name))))
 OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
-SLOW := tests/fuzz tests/payload/serving tests/payload/relay tests/remote/transfer $(wildcard tests/remote/ssh/test_*_certificates.py)
+SLOW := tests/payload/serving tests/payload/relay tests/remote/transfer tests/cli/test_streams.py \
+  $(wildcard tests/remote/ssh/test_*_certificates.py) $(shell grep -rl --include='test_*.py' '^from hypothesis import' tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages check gates pure test test-long test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean
@@ -33,7 +34,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 packages: ## install the Debian packages that the lab needs
 	$(LAB) packages
 
-check: setup ## what a commit must pass, in a good minute: format, lint, types, layers, tests that need no lab
+check: setup ## what a commit must pass, in a minute: format, lint, types, layers, tests that need no lab
 	@$(MAKE) --no-print-directory --jobs=2 gates pure
 
 gates: setup

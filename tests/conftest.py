@@ -9,7 +9,8 @@ LAB = Path(__file__).with_name("lab")
 WORLDS = Path(__file__).with_name("worlds")
 VLLM = Path(__file__).with_name("vllm")
 PROCESSES = tuple(
-    Path(__file__).parent / each for each in ("payload/serving", "payload/relay", "remote/transfer")
+    Path(__file__).parent / each
+    for each in ("payload/serving", "payload/relay", "remote/transfer", "cli/test_streams.py")
 )
 LEVELS = ("pure", "sshd", "slow", "lab", "worlds", "vllm")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
@@ -18,7 +19,8 @@ OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "desel
 @pytest.hookimpl(tryfirst=True)  # before `-m` decides by these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in PROCESSES):
+        is_search = hasattr(getattr(item, "function", None), "hypothesis")
+        if is_search or any(item.path.is_relative_to(folder) for folder in PROCESSES):
             item.add_marker("slow")
         if item.path.is_relative_to(VLLM):
             item.add_marker("vllm")
