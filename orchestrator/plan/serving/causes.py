@@ -13,7 +13,7 @@ from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.known import Known, Weight
-from orchestrator.plan.serving.known_causes import KNOWN
+from orchestrator.plan.serving.known_causes import KNOWN, NCCL_ERROR
 from orchestrator.plan.typed import words
 
 SECONDARY_ERRORS = (
@@ -65,6 +65,8 @@ ASIDE = re.compile(
     r"|.*(?:thrown while requesting |[Rr]etrying (?:in |\d+ of |\(Retry)|after connection broken by )"
 )
 """What is no error: information, warnings, and whatever is tried once more."""
+WARNED = re.compile(r"(?<!\S)(?!ras/)\S+ (?:\(\w+\) )?(NCCL WARN .*)")
+"""What NCCL warns of; that its service for monitoring (RAS) has no port is harmless."""
 PLACE = re.compile(r"{(\w+)}")
 LONGEST = 400  # characters of a line that says why
 FAILED = {"ERROR", "CRITICAL"}
@@ -85,12 +87,14 @@ class _Line:
     """A line without colours, time and speaker.
 
     `who`: the rank that says it, `ip`: the host it says it on, where the log tells; `frames`: of the trace above it.
+    `warned`: what NCCL has warned of, where it says no more itself.
     """
 
     text: str
     who: str
     ip: str
     frames: str
+    warned: str
 
     @property
     def place(self) -> str:
@@ -120,7 +124,7 @@ def _explain(line: _Line, called: Mapping[str, str]) -> tuple[Weight, Problem] |
     """What a line is worth, and what it means."""
     for known in KNOWN:
         found = re.search(known.pattern, line.text)
-        if found and re.search(known.frame, line.frames):
+        if found and re.search(known.frame, f"{line.frames}\n{line.warned}"):
             return known.weight, _problem(known, line, {**called, **_groups(found)})
     if (ERROR.fullmatch(line.text) or BARE.fullmatch(line.text)) and not re.search(
         SECONDARY_ERRORS, line.text
@@ -137,7 +141,8 @@ def _problem(known: Known, line: _Line, values: Mapping[str, str]) -> Problem:
     # Who tells of another's end is not where it happened.
     why, place = _filled(known.whys, values), line.place if known.weight < Weight.CONSEQUENCE else ""
     named = bool(line.ip) and line.ip in why
-    return Problem(why if named else why + place, _filled(known.fixes, values), _short(line.text))
+    detail = "; ".join((_short(line.text), *line.warned.splitlines()[-1:]))
+    return Problem(why if named else why + place, _filled(known.fixes, values), detail)
 
 
 def _filled(texts: Sequence[str], values: Mapping[str, str]) -> str:
@@ -148,13 +153,14 @@ def _filled(texts: Sequence[str], values: Mapping[str, str]) -> str:
 
 def _errors(lines: Sequence[str]) -> Iterator[_Line]:
     """What may be an error, in the order of the log. Processes speak at once: the trace of each is kept apart."""
-    frames, remote, fields = defaultdict[str, list[str]](list), dict[str, str](), dict[str, str]()
+    frames, remote, fields, warned = defaultdict[str, list[str]](list), dict[str, str](), dict[str, str](), ""
     for line in lines:
         process, who, ip, words = _speaker(PAINT.sub("", line))
         level = LEVEL.match(words)
         words = words[level.end() :] if level else words
         text, harmless = words.strip(), bool(level and level["level"] not in FAILED) or ASIDE.match(words)
         field = fields.pop(process, "")
+        warned += _warning(words)
         if text.startswith(TRACE):
             frames[process].clear()
         elif FRAME.match(text):
@@ -168,10 +174,16 @@ def _errors(lines: Sequence[str]) -> Iterator[_Line]:
                 text = f"{text.rstrip(':')}: {frames[process][-1]}"
             elif field and ERROR.fullmatch(text):
                 text = f"{field}: {text}"
-            yield _Line(text, who, ip or remote.get(process, ""), "\n".join(frames[process]))
+            why = warned if re.search(NCCL_ERROR, text) else ""
+            yield _Line(text, who, ip or remote.get(process, ""), "\n".join(frames[process]), why)
             if ERROR.fullmatch(text):
                 frames[process].clear()
                 remote.pop(process, None)
+
+
+def _warning(words: str) -> str:
+    found = WARNED.search(words)
+    return f"{found[1]}\n" if found else ""
 
 
 def _speaker(line: str) -> tuple[str, str, str, str]:

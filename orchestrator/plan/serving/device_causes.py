@@ -85,10 +85,10 @@ DEVICES: tuple[Known, ...] = (
         "vLLM 0.2 to 0.33.0",
     ),
     Known(
-        r"dcmi mod\w+ initialize failed\. ret is -8005",
-        ("another container holds the {device}s",),
-        ("end it: a {device} serves one container alone",),
-        "npu-smi, as in https://github.com/vllm-project/vllm-ascend/issues/2698",
+        r"dcmi mod\w+ initialize failed\. ret is -8005|synStatus=2[06] .*Device acquire failed",
+        ("another program holds the {device}s, maybe in another container",),
+        ("end it: one container at a time can use them",),
+        "npu-smi, as in https://github.com/vllm-project/vllm-ascend/issues/2698; Gaudi's PyTorch 1.13 to 1.18",
     ),
     Known(
         r"open\((?P<file>/dev/[\w/]+)\): Device or resource busy",
@@ -97,7 +97,8 @@ DEVICES: tuple[Known, ...] = (
         "libtpu",
     ),
     Known(
-        r"Failed to infer device type|No HIP GPUs are available|libascend_hal\.so: cannot open shared object file"
+        r"Failed to infer device type|No HIP GPUs are available|synStatus=8 .*Device acquire failed"
+        r"|libascend_hal\.so: cannot open shared object file"
         r"|libcuda\.so\.1: cannot open shared object file",
         ("vLLM finds no {device} in its container",),
         (UNSEEN,),

@@ -4,12 +4,18 @@ from orchestrator.plan.remedies import LAST_WITH_RAY, UP
 from orchestrator.plan.serving.device_causes import DEVICES
 from orchestrator.plan.serving.known import Known, Weight
 from orchestrator.plan.serving.model_causes import MODELS
-from orchestrator.plan.typed import change, ours, where
+from orchestrator.plan.typed import add, change, ours, where
 
 MONITOR = ours("exec", "--", "{monitoring}")
 LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
 SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-len", "{fits}")
 DEEP = f"{ours('check', '--deep')} tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
+NCCL_ERROR = r"NCCL error|nccl(System|Internal|InvalidUsage)\w*Error"
+NO_INTERFACE = "{network} finds no interface by the name that it was given"
+OUR_INTERFACE = (
+    f"take `{{network}}_SOCKET_IFNAME` out of {where('env')}: without it, each host's own is given; then {UP}"
+)
+ALL_LOCKED = add("docker.args", "--ulimit=memlock=-1")
 MEMORY = (
     "free memory of the host; or let Ray use more: "
     + change("env.RAY_memory_usage_threshold", "'0.98'")
@@ -257,6 +263,28 @@ KNOWN: tuple[Known, ...] = (
         Weight.CONSEQUENCE,
     ),
     Known(
+        r"[Nn]o socket interface found",
+        (NO_INTERFACE,),
+        (OUR_INTERFACE,),
+        "NCCL, in what PyTorch 2.4 and later add to its errors",
+    ),
+    Known(
+        NCCL_ERROR,
+        (NO_INTERFACE,),
+        (OUR_INTERFACE,),
+        "NCCL",
+        Weight.SYMPTOM,
+        r"NCCL WARN .*[Nn]o socket interface found",
+    ),
+    Known(
+        NCCL_ERROR,
+        ("{network} may not lock the memory that RDMA needs",),
+        (f"{ALL_LOCKED}, then {UP}; {ours('check')} tells how much containers may lock",),
+        "NCCL 2.20 to 2.28",
+        Weight.SYMPTOM,
+        r"NCCL WARN .*\bibv_\w+ failed.*Cannot allocate memory",
+    ),
+    Known(
         r"unhandled cuda error|ncclUnhandledCudaError",
         ("a CUDA call of {network} failed", "a CUDA call failed"),
         (
@@ -267,7 +295,7 @@ KNOWN: tuple[Known, ...] = (
         Weight.SYMPTOM,
     ),
     Known(
-        r"NCCL error|nccl(System|Internal|InvalidUsage)\w*Error"
+        rf"{NCCL_ERROR}"
         r"|HCCL function error|ERR02\d{3}.*HCCL",
         ("{network} cannot connect the {device}s",),
         (DEEP + " and `{network}_SOCKET_IFNAME`", DEEP),

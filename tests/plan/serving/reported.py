@@ -105,8 +105,32 @@ REPORTED = [
     (
         "vllm-project/vllm-ascend/issues/2698, vLLM 0.10.0",
         "dcmi module initialize failed. ret is -8005",
-        "another container holds the GPUs",
+        "another program holds the GPUs",
         "end it",
+    ),
+    (
+        "huggingface/tgi-gaudi/issues/93, Gaudi",
+        "RuntimeError: synStatus=20 [Device already acquired] Device acquire failed.",
+        "another program holds the GPUs",
+        "end it",
+    ),
+    (
+        "HabanaAI/vllm-fork/issues/344, Gaudi, and opea-project/GenAIExamples/issues/137, which has the cause",
+        "RuntimeError: synStatus=26 [Generic failure] Device acquire failed.",
+        "another program holds the GPUs",
+        "end it",
+    ),
+    (
+        "opea-project/GenAIComps/issues/1038, Gaudi",
+        "RuntimeError: synStatus=8 [Device not found] Device acquire failed.",
+        "vLLM finds no GPU in its container",
+        "raycluster check",
+    ),
+    (
+        "aws/deep-learning-containers/pull/6469, as PyTorch 2.4 and later tell it",
+        "Bootstrap : no socket interface found",
+        "NCCL finds no interface by the name that it was given",
+        "`NCCL_SOCKET_IFNAME`",
     ),
     (
         "vllm-project/tpu-inference/pull/2257, 2026-04",

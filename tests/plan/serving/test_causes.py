@@ -175,6 +175,31 @@ def test_a_line_that_means_nothing_hides_no_error(harmless: str) -> None:
         assert cause_of(*lines).detail == ILLEGAL.removeprefix(ERROR)
 
 
+NO_MEMORY = (
+    "gx10-main:555:771 [0] misc/ibvwrap.cc:217 (wrap_ibv_reg_mr_iova2) NCCL WARN Call to ibv_reg_mr_iova2 failed with "
+    "error Cannot allocate memory"
+)
+NO_INTERFACE = "ip-10-0-0-1:77:77 [0] bootstrap.cc:45 NCCL WARN Bootstrap : no socket interface found"
+NCCL_ERROR = f"{ERROR}RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)"
+
+
+@pytest.mark.parametrize(
+    ("warning", "why"),
+    [  # github.com/eugr/spark-vllm-docker/issues/389, github.com/aws/deep-learning-containers/pull/6469
+        (NO_MEMORY, "NCCL may not lock the memory that RDMA needs"),
+        (NO_INTERFACE, "NCCL finds no interface by the name that it was given"),
+        ("n1:9:9 [0] socket.cc:1 NCCL WARN socketStartConnect: odd", "NCCL cannot connect the GPUs"),
+    ],
+)
+def test_what_nccl_warns_of_is_why_it_fails_and_nothing_else(warning: str, why: str) -> None:
+    cause = cause_of(warning, HARMLESS[0], NCCL_ERROR)
+    assert cause.text == why
+    assert cause.detail == NCCL_ERROR.removeprefix(ERROR) + "; " + warning[warning.index("NCCL WARN") :]
+    assert cause_of(warning, "n1:9:9 [0] socket.cc:1 NCCL WARN odd", NCCL_ERROR).text == why
+    assert root_cause([warning]) is None
+    assert cause_of(warning, ILLEGAL).detail == ILLEGAL.removeprefix(ERROR)
+
+
 def test_an_error_without_a_word_is_quoted_with_the_place_that_its_trace_names() -> None:
     trace = (f"{ERROR}Traceback (most recent call last):", f'{ERROR}  File "/x/fp8.py", line 9, in apply')
     told = 'AssertionError: File "/x/fp8.py", line 9, in apply'
