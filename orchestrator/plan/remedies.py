@@ -22,6 +22,15 @@ NO_HUB = (
     "let that host reach it: a proxy is env.HTTPS_PROXY in the inventory, a mirror env.HF_ENDPOINT; "
     "or download on another: --on HOST"
 )
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+TRUSTED = "/etc/ssl/trusted.crt"
+OUR_CERTIFICATES = (
+    "let containers trust what the hosts trust, as the certificate of a proxy: "
+    + add("docker.args", "-v", f"{CERTIFICATES}:{TRUSTED}:ro")
+    # What huggingface_hub reads from 1.0 on, by httpx, and what it read before, by requests.
+    + f", {change('env.SSL_CERT_FILE', TRUSTED)}, {change('env.REQUESTS_CA_BUNDLE', TRUSTED)}"
+)
+TOO_OFTEN = f"it answers more of those who have a token: {TOKEN}; or download on another: --on HOST"
 LAST_WITH_RAY = "vllm/vllm-openai:v0.17.1"
 INSTALL_RAY = change("ray.install", "'ray[default]==2.56.*'")
 NO_RAY = (
@@ -203,6 +212,8 @@ HINTS = {
     r"(gated|private), and no token was given": TOKEN,
     r"this token (has no access to it|may not see it)": "ask for access on its page, or take another HF_TOKEN",
     r"the hub does not know this token": "check HF_TOKEN; with a wrong one not even public models come",
+    r"the hub cannot be reached: .*CERTIFICATE_VERIFY_FAILED": OUR_CERTIFICATES,
+    r"the hub cannot be reached: .*Too Many Requests": TOO_OFTEN,
     r"the hub cannot be reached": NO_HUB,
     r"are to come, and \S+ has": f"free disk space there ({ours('model ls')} tells of it), or set {where('hf_home')}",
     r'exec: "/bin/bash": .*no such file': NO_BASH,

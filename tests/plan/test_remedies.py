@@ -79,6 +79,16 @@ SAID = [
         '"/dev/dri/renderD129": no such file or directory',
         remedies.NO_CDI,
     ),
+    (  # Stability-AI/stable-virtual-camera/issues/23, as `model pull` tells it
+        "the hub cannot be reached: https://huggingface.co: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+        "failed: self-signed certificate in certificate chain (_ssl.c:1007)",
+        remedies.OUR_CERTIFICATES,
+    ),
+    (  # huggingface/transformers/issues/34841
+        "the hub cannot be reached: https://huggingface.co: 429 Client Error: Too Many Requests for URL: https://x",
+        remedies.TOO_OFTEN,
+    ),
+    ("the hub cannot be reached: https://huggingface.co: Network is unreachable", remedies.NO_HUB),
     (
         "error running prestart hook #0: fork/exec /usr/bin/nvidia-container-runtime-hook: no such file or directory",
         remedies.NO_TOOLKIT,

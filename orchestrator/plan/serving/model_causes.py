@@ -1,6 +1,6 @@
 """Table of the causes of vLLM's end that are in the model: where it is, whether it may be read, what it asks for."""
 
-from orchestrator.plan.remedies import UP
+from orchestrator.plan.remedies import OUR_CERTIFICATES, UP
 from orchestrator.plan.serving.known import Known
 from orchestrator.plan.typed import add, change, ours, where
 
@@ -39,6 +39,34 @@ MODELS: tuple[Known, ...] = (
         ("the model is made for texts of {fits} tokens, not of {asked}",),
         (ours("serve", "MODEL", "--", "--max-model-len", "{fits}"),),
         "vLLM 0.2.2 to 0.33.0",
+    ),
+    Known(
+        r"CERTIFICATE_VERIFY_FAILED",
+        ("the container does not trust the TLS certificate that it was shown",),
+        (f"{OUR_CERTIFICATES}, then {UP}",),
+        "Python's ssl",
+    ),
+    Known(
+        r"Distant resource does not seem to be on huggingface\.co",
+        ("what answers in Hugging Face's place is no whole mirror of it",),
+        (
+            f"take HF_ENDPOINT out of {where('env')}, or name another mirror there, then {UP}; or fill {CACHE}",
+        ),
+        "huggingface_hub 0.16 to 2.4, with HF_ENDPOINT",
+    ),
+    Known(
+        r"SafetensorError: Error while deserializing header",
+        ("a file of the model's weights is damaged, not whole, or a Git LFS pointer",),
+        (f"{ours('model verify', 'MODEL', '--drop')} finds and removes it, {PULL} gets it anew",),
+        "safetensors 0.3 to 0.7",
+    ),
+    Known(
+        r"ConnectionPool\(host='(?P<hub>[\w.-]+)'.*Max retries exceeded with url: /\S*(api/models|resolve)/",
+        ("{hub} cannot be reached, and the model is not in the cache",),
+        (
+            f"let the host reach {{hub}} (a proxy is `HTTPS_PROXY` in {where('env')}), or fill {CACHE} of all hosts",
+        ),
+        "huggingface_hub to 0.36, by requests",
     ),
     Known(
         r"429 Client Error: Too Many Requests.*huggingface\.co|We had to rate limit you",

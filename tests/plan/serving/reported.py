@@ -232,6 +232,48 @@ REPORTED = [
         "the image lacks Python's bitsandbytes>=0.46.1",
         "RUN pip install 'bitsandbytes>=0.46.1'",
     ),
+    (
+        "lyogavin/airllm/issues/137",
+        "safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer",
+        "a file of the model's weights is damaged",
+        "model verify MODEL --drop`",
+    ),
+    (
+        "microsoft/OmniParser/issues/34, with a Git LFS pointer",
+        "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge",
+        "or a Git LFS pointer",
+        "model pull MODEL`",
+    ),
+    (
+        "Stability-AI/stable-virtual-camera/issues/23, huggingface_hub 0.29",
+        "urllib3.exceptions.MaxRetryError: HTTPSConnectionPool(host='huggingface.co', port=443): Max retries exceeded "
+        "with url: /naver/x/resolve/main/config.json (Caused by SSLError(SSLCertVerificationError(1, '[SSL: "
+        "CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in certificate chain "
+        "(_ssl.c:1007)')))",
+        "the container does not trust the TLS certificate",
+        "REQUESTS_CA_BUNDLE: ",
+    ),
+    (
+        "the same as huggingface_hub 2.4 has it, tried",
+        "httpx2.ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate",
+        "the container does not trust the TLS certificate",
+        "SSL_CERT_FILE: ",
+    ),
+    (
+        "huggingface/huggingface_hub/issues/4637, 2026-08",
+        "huggingface_hub.errors.FileMetadataError: Distant resource does not seem to be on huggingface.co. It is "
+        "possible that a configuration issue prevents you from downloading resources from https://huggingface.co.",
+        "what answers in Hugging Face's place is no whole mirror of it",
+        "HF_ENDPOINT",
+    ),
+    (
+        "raids-lab/crater/pull/496, a mirror",
+        "requests.exceptions.ConnectionError: (MaxRetryError(\"HTTPSConnectionPool(host='hf-mirror.com', port=443): "
+        "Max retries exceeded with url: /api/models/x/y/revision/main (Caused by NewConnectionError('Failed to establish a "
+        "new connection: [Errno 101] Network is unreachable'))\"), '(Request ID: a)')",
+        "hf-mirror.com cannot be reached, and the model is not in the cache",
+        "let the host reach hf-mirror.com",
+    ),
     # --- hosts ---
     (
         "av/harbor/issues/262, 2026-09",
