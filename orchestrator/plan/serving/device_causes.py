@@ -97,7 +97,7 @@ DEVICES: tuple[Known, ...] = (
         "libtpu",
     ),
     Known(
-        r"Failed to infer device type|No HIP GPUs are available|synStatus=8 .*Device acquire failed"
+        r"Failed to infer device type|No (CUDA|HIP) GPUs are available|synStatus=8 .*Device acquire failed"
         r"|libascend_hal\.so: cannot open shared object file"
         r"|libcuda\.so\.1: cannot open shared object file",
         ("vLLM finds no {device} in its container",),

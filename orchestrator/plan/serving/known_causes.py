@@ -8,6 +8,7 @@ from orchestrator.plan.typed import add, change, ours, where
 
 MONITOR = ours("exec", "--", "{monitoring}")
 LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
+DIVIDES = "choose a size that divides them: " + ours("serve", "MODEL", "--", "--tensor-parallel-size", "N")
 SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-len", "{fits}")
 DEEP = f"{ours('check', '--deep')} tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
 NCCL_ERROR = r"NCCL error|nccl(System|Internal|InvalidUsage)\w*Error"
@@ -94,6 +95,12 @@ KNOWN: tuple[Known, ...] = (
         "vLLM 0.8.5 to 0.20.2 (models's), 0.22.0 to 0.33.0 (model's); engine V0, 0.6.6 and 0.8.5 (larger than)",
     ),
     Known(
+        r"max_num_seqs \((?P<asked>\d+)\) exceeds available Mamba cache blocks \((?P<fits>\d+)\)",
+        ("the cache has room for {fits} requests at once, not for {asked}",),
+        (ours("serve", "MODEL", "--", "--max-num-seqs", "{fits}"),),
+        "vLLM 0.20 to 0.33.0",
+    ),
+    Known(
         r"No available memory for the cache blocks",
         ("the model's weights leave no room for the KV cache",),
         (LESS,),
@@ -104,8 +111,23 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
         ("the model's {heads} attention heads cannot be split over {size} {device}s",),
-        ("choose a size that divides them: " + ours("serve", "MODEL", "--", "--tensor-parallel-size", "N"),),
+        (DIVIDES,),
         "vLLM 0.6.6 to 0.33.0",
+    ),
+    Known(
+        r"n_physical_experts=(?P<experts>\d+) must be divisible by ep_size=(?P<size>\d+)",
+        ("the model's {experts} experts cannot be spread over {size} {device}s",),
+        (DIVIDES,),
+        "vLLM 0.11 to 0.33.0",
+    ),
+    Known(
+        r"is not divisible by (min_thread_[kn]|weight quantization block_[kn])|not aligned with the quantized weight",
+        ("the model's quantized weights cannot be cut for so many {device}s",),
+        (
+            "cut the layers less, and spread them: "
+            + ours("serve", "MODEL", "--", "--tensor-parallel-size", "N", "--pipeline-parallel-size", "M"),
+        ),
+        "vLLM 0.5 to 0.33.0",
     ),
     Known(
         r"[Pp]ipeline parallelism is not supported for this model",

@@ -160,6 +160,47 @@ REPORTED = [
         "16 GPUs are asked for, and there are 8",
         "more hosts",
     ),
+    (
+        "vllm-project/vllm/issues/14413, vLLM 0.7.3",
+        "RuntimeError: No CUDA GPUs are available",
+        "vLLM finds no GPU in its container",
+        "raycluster check",
+    ),
+    (
+        "vllm-project/recipes/pull/551, vLLM 0.20 to 0.28",
+        "ValueError: max_num_seqs (1024) exceeds available Mamba cache blocks (856). Each decode sequence requires one "
+        "Mamba cache block, so CUDA graph capture cannot proceed. Please lower max_num_seqs to at most 856 or increase "
+        "gpu_memory_utilization.",
+        "the cache has room for 856 requests at once, not for 1024",
+        "--max-num-seqs 856",
+    ),
+    (
+        "vllm-project/vllm/issues/52435, 2026-08",
+        "AssertionError: n_physical_experts=256 must be divisible by ep_size=3. Adjust num_redundant_experts.",
+        "the model's 256 experts cannot be spread over 3 GPUs",
+        "--tensor-parallel-size N`",
+    ),
+    (
+        "vllm-project/llm-compressor/issues/57, vLLM 0.5.1",
+        "ValueError: Weight input_size_per_partition = 7392 is not divisible by min_thread_k = 128. Consider reducing "
+        "tensor_parallel_size or running with --quantization gptq.",
+        "the model's quantized weights cannot be cut for so many GPUs",
+        "--tensor-parallel-size N --pipeline-parallel-size M`",
+    ),
+    (
+        "vllm-project/vllm/issues/17569, vLLM 0.8.5",
+        "ValueError: The output_size of gate's and up's weight = 192 is not divisible by weight quantization block_n = "
+        "128.",
+        "the model's quantized weights cannot be cut for so many GPUs",
+        "--pipeline-parallel-size M`",
+    ),
+    (
+        "vllm-project/vllm/issues/13980",
+        "ERROR 02-28 01:21:51 engine.py:400] ValueError: The input size is not aligned with the quantized weight shape. "
+        "This can be caused by too large tensor parallel size.",
+        "the model's quantized weights cannot be cut for so many GPUs",
+        "--pipeline-parallel-size M`",
+    ),
     # --- models and the hub ---
     (
         "vllm-project/vllm/issues/22231, an old vLLM",
@@ -269,8 +310,8 @@ REPORTED = [
     (
         "raids-lab/crater/pull/496, a mirror",
         "requests.exceptions.ConnectionError: (MaxRetryError(\"HTTPSConnectionPool(host='hf-mirror.com', port=443): "
-        "Max retries exceeded with url: /api/models/x/y/revision/main (Caused by NewConnectionError('Failed to establish a "
-        "new connection: [Errno 101] Network is unreachable'))\"), '(Request ID: a)')",
+        "Max retries exceeded with url: /api/models/x/y/revision/main (Caused by NewConnectionError('Failed to "
+        "establish a new connection: [Errno 101] Network is unreachable'))\"), '(Request ID: a)')",
         "hf-mirror.com cannot be reached, and the model is not in the cache",
         "let the host reach hf-mirror.com",
     ),
