@@ -196,8 +196,8 @@ REPORTED = [
     ),
     (
         "vllm-project/vllm/issues/13980",
-        "ERROR 02-28 01:21:51 engine.py:400] ValueError: The input size is not aligned with the quantized weight shape. "
-        "This can be caused by too large tensor parallel size.",
+        "ERROR 02-28 01:21:51 engine.py:400] ValueError: The input size is not aligned with the quantized weight "
+        "shape. This can be caused by too large tensor parallel size.",
         "the model's quantized weights cannot be cut for so many GPUs",
         "--pipeline-parallel-size M`",
     ),
