@@ -4,7 +4,8 @@ python3 -c TEXT sources FILE    reads vLLM's sources, in a moment; its parser's 
 python3 -c TEXT parser FILE     asks vLLM's parser, which imports all of vLLM: half a minute
 
 FILE: the value of `--config`, or nothing. Prints a line of JSON: the version, the spellings of each option, whether
-these are `all`, and the words that the file stands for.
+these are `all`, which of them are `flags` and which `want` a value, as far as that is sure, and the words that the file
+stands for.
 """
 
 import ast
@@ -26,10 +27,12 @@ FIELDS = "FrontendArgs"  # classes named so have an option for each of their fie
 PLUGINS = ("vllm.platform_plugins", "vllm.general_plugins")  # what may add options
 ENOUGH = 100  # vLLM 0.11 has 180 options; fewer are not all
 ITSELF = ["-h", "--help"]
+FLAGS = ("store_true", "store_false", "BooleanOptionalAction")
+VALUES = ({"int"}, {"float"}, {"str"}, {"Literal"})
 
 
 def main(act, file):
-    found = options(act) or {"version": "", "names": [], "all": False}
+    found = options(act) or {"version": "", "all": False, **sorted_out([])}
     print(MARK + json.dumps({**found, **(contents(file) if file else {})}), flush=True)
 
 
@@ -42,16 +45,26 @@ def options(act):
     texts = [text_of(os.path.join(folder, each)) for each in (front_end(folder), ENGINE)]
     plugins = sorted(str(each) for each in plugged())
     key = hashlib.sha256("\n".join([folder, version(), *texts, *plugins]).encode()).hexdigest()[:16]
-    kept = os.path.join(PLACE, f"vllm-options-{key}.json")
+    kept = os.path.join(PLACE, f"vllm-kinds-of-options-{key}.json")
     if act == "parser":
-        names = parsed()
-        keep(kept, names)
-        return {"version": version(), "names": names, "all": True}
-    names = remembered(kept)
-    if names:
-        return {"version": version(), "names": names, "all": True}
-    names = [ITSELF, *(each for text in texts for each in written(text))]
-    return {"version": version(), "names": names, "all": all(texts) and len(names) > ENOUGH and not plugins}
+        told = sorted_out(parsed())
+        keep(kept, told)
+        return {"version": version(), "all": True, **told}
+    told = remembered(kept)
+    if told:
+        return {"version": version(), "all": True, **told}
+    told = sorted_out([(ITSELF, None), *(each for text in texts for each in written(text))])
+    whole = all(texts) and len(told["names"]) > ENOUGH and not plugins
+    return {"version": version(), "all": whole, **told}
+
+
+def sorted_out(found):
+    """Of options with their spellings, and whether each takes a value, which may not be known."""
+    return {
+        "names": [names for names, _ in found],
+        "flags": [name for names, takes in found if takes is False for name in names],
+        "want": [name for names, takes in found if takes for name in names],
+    }
 
 
 def front_end(folder):
@@ -87,17 +100,47 @@ def text_of(path):
 
 
 def written(text):
-    """Each option's spellings, as far as a source has them in so many words."""
-    for node in ast.walk(ast.parse(text)):
+    """Each option's spellings, as far as a source has them in so many words, and whether it takes a value."""
+    tree = ast.parse(text)
+    fields = {
+        each.target.id: takes(each.annotation)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
             words = [each.value for each in node.args if isinstance(each, ast.Constant)]
             names = [word for word in words if isinstance(word, str) and word.startswith("-")]
             if names:
-                yield names
+                yield names, told(node, fields.get(max(names, key=len)[2:].replace("-", "_")))
         elif isinstance(node, ast.ClassDef) and node.name.endswith(FIELDS):
             for each in node.body:
                 if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
-                    yield ["--" + each.target.id.replace("_", "-")]
+                    yield ["--" + each.target.id.replace("_", "-")], fields[each.target.id]
+
+
+def takes(annotation):
+    """Whether an option of that type takes a value: of truth values none, one of a plain type does; None: who knows."""
+    names = {each.id for each in ast.walk(annotation) if isinstance(each, ast.Name)} - {
+        "Optional"
+    }  # or `| None`
+    if names == {"bool"}:
+        return False
+    return True if names in VALUES else None
+
+
+def told(call, field):
+    """The same of a call, which may leave it to the field of that name."""
+    said = {each.arg: each.value for each in call.keywords}
+    if "action" in said:
+        action = getattr(said["action"], "value", None)
+        name = action if isinstance(action, str) else getattr(said["action"], "attr", "")
+        return False if name in FLAGS else None
+    if "nargs" in said:
+        return None
+    return field if None in said else True
 
 
 def parsed():
@@ -109,14 +152,17 @@ def parsed():
         from vllm.utils import FlexibleArgumentParser
     (command,) = cmd_init()
     parser = command.subparser_init(FlexibleArgumentParser(prog="vllm").add_subparsers())
-    return [list(action.option_strings) for action in parser._actions if action.option_strings]  # noqa: SLF001
+    actions = [each for each in parser._actions if each.option_strings]  # noqa: SLF001
+    return [
+        (list(each.option_strings), None if each.nargs in ("?", "*") else each.nargs != 0) for each in actions
+    ]
 
 
-def keep(path, names):
+def keep(path, found):
     try:
         os.makedirs(PLACE, mode=0o700, exist_ok=True)
         with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(names, file)
+            json.dump(found, file)
         os.replace(path + ".new", path)
     except OSError:
         pass  # it is asked again
@@ -126,7 +172,7 @@ def remembered(path):
     try:
         return json.loads(text_of(path))
     except ValueError:
-        return []
+        return None
 
 
 def contents(path):

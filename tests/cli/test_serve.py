@@ -512,7 +512,7 @@ def test_an_option_that_vllm_has_not_is_told_in_a_line_before_anything_starts(
     serve = raycluster("serve", MODEL, "--", "--max-modle-len", "4096")
     assert (serve.exit_code, serve.stdout, told(hosts_serve)) == (1, "", [])
     assert "\n  gpu1  --max-modle-len: vLLM 0.32.0 has no such option" in serve.stderr
-    assert "→ write --max-model-len, as in `-- --max-model-len …`" in serve.stderr
+    assert "→ raycluster serve Qwen/Qwen3-32B -- --max-model-len" in serve.stderr
     assert "Nothing was started." in serve.stderr
 
 

@@ -101,9 +101,9 @@ def test_a_model_that_cannot_be_served_is_told_with_its_cause_and_leaves_nothing
 
 def test_what_nobody_could_ask_is_refused_before_anything_starts(served: Lab) -> None:
     for words, said, fix in (
-        (["--headless"], "--headless: vLLM would have no server to ask", "→ leave it out"),
+        (["--headless"], "--headless: vLLM would have no server to ask", "→ raycluster serve -i "),
         (["-h"], "--help: vLLM would print its options, and end", "-- vllm serve --help"),
-        (["-tp", "8", "-pp", "4"], "needs 32 GPUs, and Ray lists 16", "→ ask for fewer"),
+        (["-tp", "8", "-pp", "4"], "needs 32 GPUs, and Ray lists 16", "→ raycluster serve -i "),
     ):
         failed(serve(served, "alphabet", "--", *words), said, fix, "Nothing was started.")
     assert not served.hosts["gpu1"].runs(OURS)

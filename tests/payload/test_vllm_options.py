@@ -127,6 +127,61 @@ def test_the_sources_and_the_parser_tell_the_same(image: Image, module: str, act
     assert image.asked == (act == "parser")
 
 
+KINDS = """\
+class EngineArgs:
+    max_model_len: int = 0
+    dtype: Literal["auto", "half"] = "auto"
+    tokenizer: Optional[str] = None
+    swap_space: float | None = None
+    enforce_eager: bool = False
+    enable_prefix_caching: "bool | None" = None
+    hf_token: bool | str | None = None
+    compilation_config: CompilationConfig = None
+    served_model_name: str | list[str] = None
+    revision: str = ""
+
+def add_cli_args(parser):
+    add = parser.add_argument
+    parser.add_argument("--max-model-len", **kwargs["max_model_len"])
+    parser.add_argument("--dtype", **kwargs["dtype"])
+    parser.add_argument("--tokenizer", **kwargs["tokenizer"])
+    parser.add_argument("--swap-space", **kwargs["swap_space"])
+    parser.add_argument("--enforce-eager", **kwargs["enforce_eager"])
+    parser.add_argument("--enable-prefix-caching", **kwargs["enable_prefix_caching"])
+    parser.add_argument("--hf-token", type=str, nargs="?", **kwargs["hf_token"])
+    parser.add_argument("--compilation-config", "-cc", **kwargs["compilation_config"])
+    parser.add_argument("--served-model-name", **kwargs["served_model_name"])
+    parser.add_argument("--revision", type=str, nargs="?")
+    parser.add_argument("--tensor-parallel-size", "-tp", type=int)
+    parser.add_argument("--disable-log-stats", action="store_true")
+    parser.add_argument("--enable-lora", action=argparse.BooleanOptionalAction)
+    return parser
+"""
+
+
+def test_of_plain_types_the_sources_tell_who_wants_a_value_and_of_others_nobody_is_judged(
+    image: Image,
+) -> None:
+    image.vllm()
+    image.write("vllm/engine/arg_utils.py", KINDS)
+    told = image.ask("sources")
+    assert set(told["flags"]) == {"--enforce-eager", "--disable-log-stats", "--enable-lora"}
+    assert set(told["want"]) == {
+        *("--max-model-len", "--dtype", "--tokenizer", "--swap-space", "--tensor-parallel-size", "-tp"),
+        *("--api-server-count", "-asc", "--chat-template", "--port"),
+    }
+
+
+def test_the_parser_tells_the_same_of_each(image: Image) -> None:
+    more = 'parser.add_argument("--flag", action="store_true"); parser.add_argument("--maybe", nargs="?")'
+    image.vllm(plugin=more)
+    told = image.ask("parser")
+    assert set(told["flags"]) == {"-h", "--help", "--flag"}
+    assert "--maybe" in {name for each in told["names"] for name in each}
+    assert set(told["want"]) == {name for each in NAMES for name in each} - {"-h", "--help"}
+    assert image.ask("sources") == told  # as the parser has told
+
+
 def test_sources_with_as_many_options_as_vllm_has_tell_all(image: Image) -> None:
     image.vllm()
     assert image.ask("sources")["all"] is False
@@ -155,7 +210,7 @@ def test_vllms_own_plugins_add_no_option(image: Image) -> None:
 
 
 def test_an_image_without_vllm_has_none(image: Image) -> None:
-    assert image.ask("sources") == {"version": "", "names": [], "all": False}
+    assert image.ask("sources") == {"version": "", "all": False, "names": [], "flags": [], "want": []}
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,15 @@ def inside(lab: Lab, *words: str) -> str:
     return lab.hosts["gpu1"].docker("exec", CONTAINER, *words)
 
 
-def options(lab: Lab, by: str) -> set[str]:
-    """All spellings that vLLM has."""
-    told = inside(lab, "python3", "-c", payload.program("vllm_options"), by, "")
-    return {name for each in json.loads(told.rpartition("\x1e")[2])["names"] for name in each}
+def options(lab: Lab, by: str) -> dict[str, set[str]]:
+    """All spellings that vLLM has, those of flags, and of options that want a value."""
+    said = inside(lab, "python3", "-c", payload.program("vllm_options"), by, "")
+    told = json.loads(said.rpartition("\x1e")[2])
+    return {
+        "names": {name for each in told["names"] for name in each},
+        "flags": set(told["flags"]),
+        "want": set(told["want"]),
+    }
 
 
 def start(served: Served, *words: str, model: str = FOLDER) -> None:
@@ -56,7 +61,10 @@ def argv(lab: Lab) -> list[str]:
 
 
 def test_its_sources_tell_the_options_that_its_parser_has(cluster: Served) -> None:
-    read, parsed = options(cluster.lab, "sources"), options(cluster.lab, "parser")
+    told, asked = options(cluster.lab, "sources"), options(cluster.lab, "parser")
+    assert told["flags"] <= asked["flags"]
+    assert told["want"] <= asked["want"]
+    read, parsed = told["names"], asked["names"]
     assert read <= parsed
     assert [each for each in parsed - read if not each.startswith("--no-")] == []
     assert len(read) > 150

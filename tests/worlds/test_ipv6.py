@@ -55,7 +55,7 @@ def test_a_model_answers_at_the_heads_ipv6_address_and_nowhere_else_is_asked(
     failed(
         alone,
         "gpu1  --host 0.0.0.0: vLLM would listen at IPv4 addresses alone",
-        "→ leave it out, or `-- --host ::`",
+        "→ raycluster serve ",
     )
 
 

@@ -24,8 +24,16 @@ from orchestrator.plan.serving.data_parallel import uneven
 from orchestrator.plan.serving.parallelism import Parallelism
 from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.refusals import refusal
-from orchestrator.plan.serving.servers import Ledger, Server, listeners
-from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, free_devices, hiding, ports_from
+from orchestrator.plan.serving.servers import Ledger, Server, listeners, with_args
+from orchestrator.plan.serving.shares import (
+    Free,
+    api_port,
+    chosen_hosts,
+    free_devices,
+    hiding,
+    ports_from,
+    without_sizes,
+)
 from orchestrator.plan.serving.sizing import sized
 from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, RankGroup, Serving
 from orchestrator.plan.serving.state import Share
@@ -128,7 +136,7 @@ class MpEngine:
         if why := uneven(given, chosen, len(nodes)):
             return (HostProblem(nodes[0].name, why),)
         port = api_port(model, given, held, facts, nodes[0].name, own)
-        ports = _ports(given, chosen, nodes, held, listeners(facts, nodes[0].name))
+        ports = _ports(model, chosen, nodes, held, listeners(facts, nodes[0].name))
         for each in (port, ports):
             if isinstance(each, Problem):
                 return (HostProblem(nodes[0].name, each),)
@@ -186,7 +194,7 @@ def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room |
     """Where there is room for a model beside the others; or why there is none."""
     hosts, given = chosen_hosts(cluster, model), arguments.read(model.args)
     first = hosts[0].name
-    if why := refusal(given, ip_of(hosts[0], facts[first]) or "") or _refusal(cluster, given):
+    if why := refusal(model, ip_of(hosts[0], facts[first]) or "") or _refusal(cluster, model):
         return (HostProblem(first, why),)
     known = {node.name: _count(node, facts[node.name]) for node in hosts}
     unknown = [name for name, each in known.items() if each is None and isinstance(facts[name], HostFacts)]
@@ -208,7 +216,7 @@ def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room |
         return (HostProblem(first, free.refused(model, works)),)
     says = "--gpus gives it" if model.gpus else "with as many on each host there are"
     if few := parallelism.too_many(gpus, given, says):
-        return (HostProblem(first, Problem(few, parallelism.FEWER)),)
+        return (HostProblem(first, Problem(few, without_sizes(model))),)
     return _Room(gpus, counts)
 
 
@@ -243,15 +251,17 @@ def _alike(gpus: Mapping[str, int], wanted: int) -> dict[str, int]:
 
 
 def _ports(
-    given: Given, chosen: Parallelism, nodes: tuple[Node, ...], held: Ledger, listening: frozenset[int]
+    model: Model, chosen: Parallelism, nodes: tuple[Node, ...], held: Ledger, listening: frozenset[int]
 ) -> tuple[int, ...] | Problem:
     """Of several ranks: where their supervisors meet, then they, then their data-parallel ones."""
     if len(nodes) == 1:
         return ()
+    given = arguments.read(model.args)
     master, data = given.number(arguments.MASTER_PORT), given.number(arguments.DATA_PORT)
     for option, port in ((arguments.MASTER_PORT, master), (arguments.DATA_PORT, data)):
         if port in held.ports:
-            return Problem(f"{option.name} {port}: that port is {held.ports[port]}'s", "leave it out")
+            line = with_args(model, arguments.without(model.args, option))
+            return Problem(f"{option.name} {port}: that port is {held.ports[port]}'s", line)
     wanted = (SUPERVISORS, MASTER, *((DATA,) if chosen.data > 1 else ()))
     taken = {*held.ports, *listening}
     found = ports_from(range(PORTS.start, EPHEMERAL.start, APART), wanted, taken)
@@ -298,15 +308,16 @@ def _parts(facts: Facts, nodes: tuple[Node, ...], ip: str, share: Share, run: st
     )
 
 
-def _refusal(cluster: Cluster, given: Given) -> Problem | None:
+def _refusal(cluster: Cluster, model: Model) -> Problem | None:
     """What contradicts the engine, where there are several hosts."""
     if not cluster.workers:
         return None
+    given = arguments.read(model.args)
     for option in (BACKEND, DATA_BACKEND):
         if given.value(option) == "ray":
-            return Problem(
-                f"{option.name} ray: this cluster has no Ray", f"leave it out, or {change('engine', 'ray')}"
-            )
+            line = with_args(model, arguments.without(model.args, option))
+            fix = f"{line}, or {change('engine', 'ray')}"
+            return Problem(f"{option.name} ray: this cluster has no Ray", fix)
     return None
 
 

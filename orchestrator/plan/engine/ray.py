@@ -21,8 +21,8 @@ from orchestrator.plan.serving.arguments import BACKEND, Given
 from orchestrator.plan.serving.data_parallel import Placement, placed_by_ray
 from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.refusals import refusal
-from orchestrator.plan.serving.servers import Ledger, Server
-from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, free_devices, hiding
+from orchestrator.plan.serving.servers import Ledger, Server, again
+from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, free_devices, hiding, without_sizes
 from orchestrator.plan.serving.sizing import sized
 from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, Serving
 from orchestrator.plan.serving.state import Share
@@ -166,7 +166,7 @@ class RayEngine:
             return (room,)
         first, gpus, ip = room.first, room.gpus, ip_of(room.first, facts[room.first.name]) or ""
         lacks = parallelism.too_many(gpus, given, room.says)
-        if why := refusal(given, ip) or (Problem(lacks, parallelism.FEWER) if lacks else None):
+        if why := refusal(model, ip) or (Problem(lacks, without_sizes(model)) if lacks else None):
             return (HostProblem(first.name, why),)
         sizing = sized(gpus, given, there, every=bool(model.gpus))
         chosen = sizing.chosen
@@ -221,7 +221,8 @@ def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room |
     hosts = chosen_hosts(cluster, model)
     if 1 < len(hosts) < len(cluster.nodes):
         names = ", ".join(node.name for node in hosts)
-        fix = f"name one host, or leave it out; with {change('engine', 'mp')} it is on those that are named"
+        one, all_of_them = (again(replace(model, hosts=each)) for each in (hosts[0].name, ""))
+        fix = f"{one}, or {all_of_them}; with {change('engine', 'mp')} it is on those that are named"
         return HostProblem(
             hosts[0].name, Problem(f"{names}: Ray spreads a model over hosts as it likes", fix)
         )

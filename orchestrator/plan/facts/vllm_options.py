@@ -21,7 +21,8 @@ class BadFile(StrEnum):
 class VllmOptions:
     """Of each option its spellings, as `("--tensor-parallel-size", "-tp")`; none where the image has no vLLM.
 
-    `whole`: whether these are all that its parser takes; `file`: the words of the file; `bad`: why there are none,
+    `whole`: whether these are all that its parser takes; `flags`, `want`: the spellings of those that take no value and
+    of those that want one, as far as that is known; `file`: the words of the file; `bad`: why there are none,
     which `words` tell more of.
     """
 
@@ -31,6 +32,8 @@ class VllmOptions:
     file: tuple[str, ...] = ()
     bad: BadFile | None = None
     words: str = ""
+    flags: frozenset[str] = frozenset()
+    want: frozenset[str] = frozenset()
 
 
 def parse_options(stdout: str, stderr: str) -> VllmOptions | Unreachable:
@@ -50,4 +53,6 @@ def _options(told: Mapping[str, Any]) -> VllmOptions:
         tuple(map(str, told.get("file", ()))),
         BadFile(told["trouble"]) if "trouble" in told else None,
         str(told.get("words", "")),
+        frozenset(map(str, told.get("flags", ()))),
+        frozenset(map(str, told.get("want", ()))),
     )

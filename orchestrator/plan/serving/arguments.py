@@ -131,15 +131,21 @@ class Given:
 def read(args: tuple[str, ...]) -> Given:
     """What vLLM understands."""
     values: dict[Option, str] = {}
-    for option, value in _options(args):
+    for _, option, value in _options(args):
         values.pop(option, None)
         if value is not None:
             values[option] = value
     return Given(values)
 
 
-def _options(args: tuple[str, ...]) -> Iterator[tuple[Option, str | None]]:
-    """Each with its value; None where it is taken back."""
+def without(args: tuple[str, ...], *options: Option) -> tuple[str, ...]:
+    """The arguments without these, however they are written."""
+    taken = {at for places, option, _ in _options(args) if option in options for at in places}
+    return tuple(word for at, word in enumerate(args) if at not in taken)
+
+
+def _options(args: tuple[str, ...]) -> Iterator[tuple[range, Option, str | None]]:
+    """Each with the places of its words and its value; None where it is taken back."""
     words = iter(enumerate(args))
     for at, word in words:
         if word == "--":  # no options after it
@@ -152,11 +158,12 @@ def _options(args: tuple[str, ...]) -> Iterator[tuple[Option, str | None]]:
         if DOTTED.fullmatch(name) and not equals:
             next(words, None)
         elif name in OFF:
-            yield OFF[name], None
+            yield range(at, at + 1), OFF[name], None
         elif option := CONFIG if word == CONFIG.name else _meant(name):
-            following = args[at + 1] if at + 1 < len(args) and not option.flag else ""
+            following = args[at + 1] if at + 1 < len(args) and not (option.flag or equals) else ""
             is_option = following.startswith("--") or _meant(following.partition("=")[0])
-            yield option, attached if equals else "" if is_option else following
+            value = attached if equals else "" if is_option else following
+            yield range(at, at + (2 if value and not equals else 1)), option, value
 
 
 def _meant(name: str) -> Option | None:

@@ -14,6 +14,7 @@ from orchestrator.plan.facts.vllm_options import BadFile, VllmOptions
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import API_KEY, CONFIG, DOTTED
+from orchestrator.plan.serving.servers import with_args
 from orchestrator.plan.typed import add, ours
 
 SIMILAR = 0.7
@@ -29,11 +30,26 @@ NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class _Unknown:
-    """A word that is no option, and the options that are like it; or several that begin so."""
+    """A word that is no option, and the options that are like it; or several that begin so.
 
+    `at`: its place; `whole`: as it was typed.
+    """
+
+    at: int
+    whole: str
     word: str
     like: tuple[str, ...]
     begins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Misused:
+    """An option that wants a value and has none, or a flag that has one. `places`: its words'; `name`: written out."""
+
+    places: tuple[int, ...]
+    whole: str
+    name: str
+    wants: bool
 
 
 def file_of(args: tuple[str, ...]) -> str:
@@ -43,7 +59,7 @@ def file_of(args: tuple[str, ...]) -> str:
 
 def completed(model: Model, options: VllmOptions) -> Model | Problem:
     """The model with the words of its file in the place of `--config`, first, for those of the command line win."""
-    if bad := _no_file(model.args):
+    if bad := _no_file(model):
         return bad
     file = file_of(model.args)
     if file and (bad := _bad_file(file, options)):
@@ -51,7 +67,9 @@ def completed(model: Model, options: VllmOptions) -> Model | Problem:
     words = tuple(_without_model(options.file)) if file else ()
     for given, where in ((words, file), (model.args, "")):
         if options.names and (unknown := next(_unknown(given, options), None)):
-            return _refused(unknown, where, options)
+            return _refused(unknown, where, model, options)
+        if misused := next(_misused(given, options), None):
+            return _wrong(misused, where, model)
     return replace(model, args=(*words, *_without(CONFIG.name, model.args))) if file else model
 
 
@@ -67,19 +85,21 @@ def is_doubtful(model: Model, options: VllmOptions) -> bool:
     return bool(options.names) and not options.whole and any(_unknown(words, options))
 
 
-def _no_file(args: tuple[str, ...]) -> Problem | None:
+def _no_file(model: Model) -> Problem | None:
     """A file that vLLM would take no notice of, or none, or several."""
-    name = CONFIG.name
+    name, args = CONFIG.name, model.args
     for word in args:
         if word.startswith(f"{name}="):
             file = word.partition("=")[2]
-            return Problem(f"{word}: vLLM reads no file after an equals sign", f"write `-- {name} {file}`")
+            rest = tuple(each for each in args if each is not word)
+            line = with_args(model, rest, name, file)
+            return Problem(f"{word}: vLLM reads no file after an equals sign", line)
     if args.count(name) > 1:
         return Problem(
             f"{name} is given {args.count(name)} times, and vLLM takes one file", "put all into one"
         )
     return (
-        Problem(f"{name}: it names no file", f"as in `-- {name} /etc/vllm.yaml`")
+        Problem(f"{name}: it names no file", f"as in {with_args(model, args, '/etc/vllm.yaml')}")
         if args[-1:] == (name,)
         else None
     )
@@ -118,8 +138,8 @@ def _without_model(words: tuple[str, ...]) -> Iterator[str]:
 
 def _unknown(args: tuple[str, ...], options: VllmOptions) -> Iterator[_Unknown]:
     """The words that look like an option, and are none or several."""
-    words = iter(args)
-    for word in words:
+    words = iter(enumerate(args))
+    for at, word in words:
         if word == "--":
             return
         name = word.partition("=")[0]
@@ -127,38 +147,103 @@ def _unknown(args: tuple[str, ...], options: VllmOptions) -> Iterator[_Unknown]:
             next(words, None)
         if word[:1] == "-" != word and " " not in name and not NUMBER.fullmatch(word):
             base = name.partition(".")[0].rstrip("+")
-            if found := _judged(base.replace("_", "-") if base[:2] == "--" else base, options):
-                yield found
+            name = base.replace("_", "-") if base[:2] == "--" else base
+            begun = _begun(name, options)
+            if len(begun) > 1:
+                yield _Unknown(at, word, name, tuple(sorted(map(_long, begun))), begins=True)
+            elif not begun and name not in ELSEWHERE and not LEVEL.fullmatch(name):
+                spellings = (spelling for each in options.names for spelling in each)
+                yield _Unknown(at, word, name, tuple(get_close_matches(name, spellings, 1, SIMILAR)))
 
 
-def _judged(name: str, options: VllmOptions) -> _Unknown | None:
+def _begun(name: str, options: VllmOptions) -> set[tuple[str, ...]]:
+    """The options that a word may mean, each by its spellings: the one that is so called, or all that begin so."""
     spellings = {spelling: each for each in options.names for spelling in each}
     plain = f"--{name[5:]}" if name.startswith("--no-") else name
-    if name in spellings or plain in spellings or name in ELSEWHERE or LEVEL.fullmatch(name):
-        return None
-    if name[:2] in spellings and name[:2] != "--":  # -n2
-        return None
-    begun = {each for spelling, each in spellings.items() if spelling.startswith((name, plain))}
-    if len(begun) == 1:
-        return None
-    if begun:
-        return _Unknown(name, tuple(sorted(_long(each) for each in begun)), begins=True)
-    return _Unknown(name, tuple(get_close_matches(name, spellings, 1, SIMILAR)))
+    for exact in (name, plain, *((name[:2],) if name[:2] != "--" else ())):  # -n2
+        if exact in spellings:
+            return {spellings[exact]}
+    return {each for spelling, each in spellings.items() if spelling.startswith((name, plain))}
+
+
+def _misused(args: tuple[str, ...], options: VllmOptions) -> Iterator[_Misused]:
+    """The options that have no value though they want one, and the flags that have one."""
+    words = iter(enumerate(args))
+    for at, word in words:
+        if word == "--":
+            return
+        name, equals, _ = word.partition("=")
+        if DOTTED.fullmatch(name) and not equals:
+            next(words, None)
+        if word[:1] != "-" or DOTTED.fullmatch(name) or NUMBER.fullmatch(word) or " " in name:
+            continue
+        begun = _begun(name.replace("_", "-") if name[:2] == "--" else name, options)
+        (spellings,) = begun if len(begun) == 1 else ((),)
+        follows = args[at + 1] if at + 1 < len(args) else "--"
+        value = (
+            follows[:1] != "-" or follows == "-" or " " in follows or NUMBER.fullmatch(follows) is not None
+        )
+        if options.flags.intersection(spellings) and (equals or value):
+            yield _Misused(
+                (at,) if equals else (at, at + 1),
+                word if equals else f"{word} {follows}",
+                _long(spellings),
+                wants=False,
+            )
+        elif options.want.intersection(spellings) and not equals:
+            attached = name not in spellings and name[:2] in spellings and name[:2] != "--"
+            if not (value or attached):
+                yield _Misused((at,), word, _long(spellings), wants=True)
+            elif not attached:
+                next(words, None)
 
 
 def _long(spellings: tuple[str, ...]) -> str:
     return max(spellings, key=len)
 
 
-def _refused(unknown: _Unknown, file: str, options: VllmOptions) -> Problem:
+def _refused(unknown: _Unknown, file: str, model: Model, options: VllmOptions) -> Problem:
     where = f"{file}: {unknown.word[2:]}" if file else unknown.word
+
+    def line(name: str) -> str:
+        words = _instead(unknown, name)
+        return with_args(model, (*model.args[: unknown.at], *words, *model.args[unknown.at + 1 :]))
+
     if unknown.begins:
         some = ", ".join(unknown.like[:NAMED]) + (", …" if unknown.like[NAMED:] else "")
-        return Problem(f"{where} may be {some}", "write it out")
+        return Problem(
+            f"{where} may be {some}",
+            "write it out" if file else ", or ".join(map(line, unknown.like[:NAMED])),
+        )
     text = f"{where}: vLLM {options.version} has no such option".replace("  ", " ")
     if unknown.like:
         (like,) = unknown.like
-        return Problem(text, f"write {like[2:]}" if file else f"write {like}, as in `-- {like} …`")
+        return Problem(text, f"write {like[2:]}" if file else line(like))
     return Problem(
         text, f"leave it out; these it has: {ours('exec', '-l', 'head', '--', 'vllm', 'serve', '--help=all')}"
     )
+
+
+def _instead(unknown: _Unknown, name: str) -> tuple[str, ...]:
+    """What was typed with an option's name in the place of the one that vLLM has not."""
+    typed, equals, value = unknown.whole.partition("=")
+    behind = unknown.word.removeprefix(name)
+    if behind.isdigit():  # -tp2
+        return (name, behind)
+    off = unknown.word.startswith("--no-") and not name.startswith("--no-")
+    meant = f"--no-{name[2:]}" if off else name
+    return (f"{meant}{typed[len(unknown.word) :]}{equals}{value}",)
+
+
+def _wrong(misused: _Misused, file: str, model: Model) -> Problem:
+    where = f"{file}: {misused.whole}" if file else misused.whole
+    written = "" if misused.whole.startswith(misused.name) else f" is {misused.name}, and"
+    what = "wants a value" if misused.wants else "takes no value with it"
+    text = f"{where}{written or ':'} vLLM {what}"
+    if file:
+        return Problem(text, f"mend it in {file}")
+    rest = tuple(word for at, word in enumerate(model.args) if at not in misused.places)
+    if not misused.wants:
+        return Problem(text, with_args(model, rest, misused.name))
+    form = ours("exec", "-l", "head", "--", "vllm", "serve", f"--help={misused.name[2:]}")
+    return Problem(text, f"{form} shows which; without it: {with_args(model, rest)}")

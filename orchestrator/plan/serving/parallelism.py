@@ -25,7 +25,6 @@ from orchestrator.plan.serving.arguments import (
     Option,
 )
 
-FEWER = "ask for fewer, or leave the sizes out"
 KINDS: Mapping[Option, str] = {
     TENSOR: "tensor",
     PIPELINE: "pipeline",

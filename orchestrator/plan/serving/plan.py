@@ -15,7 +15,7 @@ from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving import sizing
 from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
-from orchestrator.plan.serving.servers import Server, at, meant, servers
+from orchestrator.plan.serving.servers import Server, again, at, meant, servers
 from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import OFFLINE, Part, Serving, spec
 from orchestrator.plan.serving.spread import spread, unsure
@@ -107,12 +107,12 @@ def _is_same(now: Model, wanted: Model) -> bool:
 
 def _taken(now: Server, model: Model) -> Problem:
     """That another has the name, or that the model is served otherwise."""
-    stop = ours("serve stop", now.name)
+    stop, other = ours("serve stop", now.name), again(replace(model, named=f"{now.name}-2"))
     if now.model.name == model.name:
         text = f"{now.name} is served there with other arguments"
-        return Problem(text, f"{stop} ends that; --name gives this one a name of its own")
+        return Problem(text, f"{stop} ends that; {other} serves both")
     text = f"{now.name} is the name of {now.model.name}, which is served there"
-    return Problem(text, f"give this one another, by --name; {stop} ends the other")
+    return Problem(text, f"{other} gives this one another; {stop} ends the other")
 
 
 def _is_kept(now: Server) -> bool:

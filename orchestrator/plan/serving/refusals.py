@@ -3,23 +3,28 @@
 from collections.abc import Callable
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.cluster import Model
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
-from orchestrator.plan.serving.arguments import Given, Option
-from orchestrator.plan.typed import ours
+from orchestrator.plan.serving.arguments import Option
+from orchestrator.plan.serving.servers import with_args
+from orchestrator.plan.typed import add, ours
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """An option that cannot be: why, and what works. `when`: of its values, those that cannot."""
+    """An option that cannot be, and why. `when`: of its values, those that cannot; None for any.
+
+    `instead`: the words that work in its place, empty for none; `more`: what else there is to say of that.
+    """
 
     option: Option
     text: str
-    fix: str
+    instead: tuple[str, ...] = ()
+    more: str = ""
     when: Callable[[str], bool] = lambda _: True
 
 
-OUT = "leave it out"
 REQUIRED = "2"
 """`ssl.CERT_REQUIRED`."""
 
@@ -27,11 +32,11 @@ BALANCER = (
     "vLLM would want a server on every host, behind a balancer of yours, and here the head's is the only one"
 )
 INTERNAL = (
-    "leave it out: with `-- --data-parallel-size N` the head's server spreads requests over all ranks, "
+    "with `-- --data-parallel-size N` the head's server spreads requests over all ranks, "
     "and --api-server-count gives it more processes"
 )
 PLACES = "who takes part follows from the inventory and the sizes"
-SIZES = "leave it out; --tensor-parallel-size and --pipeline-parallel-size give the sizes"
+SIZES = "--tensor-parallel-size and --pipeline-parallel-size give the sizes"
 NO_SERVER = "vLLM would have no server to ask"
 
 COUNTED = (
@@ -49,39 +54,32 @@ REFUSED = (
     _Refused(
         arguments.MODEL,
         "vLLM would take it for the model instead of the one that is served",
-        "leave it out: the model is the word after `serve`",
+        more="the model is the word after `serve`",
     ),
     *(
-        _Refused(option, "vLLM takes a whole number", f"as in `-- {option.name} 8`", _is_no_number)
+        _Refused(option, "vLLM wants a value", when=lambda value: not value)
+        for option in arguments.OPTIONS
+        if not option.flag and option not in (*COUNTED, arguments.UDS)
+    ),
+    *(
+        _Refused(option, "vLLM takes a whole number", more=f"as in `-- {option.name} 8`", when=_is_no_number)
         for option in COUNTED
     ),
     *(
-        _Refused(
-            option,
-            "there is no such port",
-            f"as in `-- {option.name} 8001`",
-            lambda value: int(value) > HIGHEST_PORT,
-        )
+        _Refused(option, "there is no such port", when=lambda value: int(value) > HIGHEST_PORT)
         for option in (arguments.PORT, arguments.MASTER_PORT)
     ),
     *(
-        _Refused(option, "there is nothing of size 0", OUT, lambda value: int(value) == 0)
+        _Refused(option, "there is nothing of size 0", when=lambda value: int(value) == 0)
         for option in (arguments.TENSOR, arguments.PIPELINE, arguments.CONTEXT, arguments.DATA)
-    ),
-    *(
-        _Refused(
-            option, "vLLM wants a value", f"leave {option.name} out, or give it one", lambda value: not value
-        )
-        for option in (arguments.HOST, arguments.BACKEND, arguments.DATA_BACKEND)
     ),
     _Refused(
         arguments.BACKEND,
         "its ranks are started by torchrun, and here vLLM starts them itself",
-        OUT,
-        lambda value: value == "external_launcher",
+        when=lambda value: value == "external_launcher",
     ),
     *(
-        _Refused(option, BALANCER, INTERNAL)
+        _Refused(option, BALANCER, more=INTERNAL)
         for option in (
             arguments.HYBRID,
             arguments.EXTERNAL,
@@ -90,52 +88,59 @@ REFUSED = (
             arguments.DATA_START_RANK,
         )
     ),
-    *(_Refused(option, PLACES, SIZES) for option in (arguments.NODES, arguments.NODE_RANK)),
+    *(_Refused(option, PLACES, more=SIZES) for option in (arguments.NODES, arguments.NODE_RANK)),
     _Refused(
         arguments.HELP,
         "vLLM would print its options, and end",
-        f"see them: {ours('exec', '-l', 'head', '--', 'vllm', 'serve', '--help')}",
+        more=f"see them: {ours('exec', '-l', 'head', '--', 'vllm', 'serve', '--help')}",
     ),
-    _Refused(arguments.HEADLESS, NO_SERVER, OUT),
-    _Refused(arguments.API_SERVERS, NO_SERVER, OUT, lambda value: value == "0"),
+    _Refused(arguments.HEADLESS, NO_SERVER),
+    _Refused(arguments.API_SERVERS, NO_SERVER, when=lambda value: value == "0"),
     _Refused(
         arguments.UDS,
         "vLLM would listen at a file in the head's container, where nobody else can ask it",
-        "leave it out; `-- --host 127.0.0.1` keeps the server to its own host",
-        bool,
+        more="`-- --host 127.0.0.1` keeps the server to its own host",
+        when=bool,
     ),
-    _Refused(arguments.GRPC, "vLLM would speak gRPC alone, and it is asked over HTTP", OUT),
+    _Refused(arguments.GRPC, "vLLM would speak gRPC alone, and it is asked over HTTP"),
     _Refused(
         arguments.CLIENT_CERTIFICATES,
         "vLLM would answer only those with a certificate, and raycluster has none",
-        f"leave it out; a key decides who may ask: `secrets: [VLLM_API_KEY]`, then {ours('up')}",
-        lambda value: value == REQUIRED,
+        more=f"a key decides who may ask: {add('secrets', 'VLLM_API_KEY')}, then {ours('up')}",
+        when=lambda value: value == REQUIRED,
     ),
     _Refused(
         arguments.HOST,
         "vLLM takes an IPv6 address without brackets",
-        "write it so, as in `-- --host ::`",
-        lambda value: value.startswith("["),
+        (arguments.HOST.name, "::"),
+        when=lambda value: value.startswith("["),
     ),
     _Refused(
         arguments.PORT,
         "vLLM would take any port, and nobody would know which",
-        "name one: `-- --port 8001`",
-        lambda value: value == "0",
+        (arguments.PORT.name, "8001"),
+        when=lambda value: value == "0",
+    ),
+    *(
+        _Refused(option, "vLLM takes no value with it", (option.name,), when=bool)
+        for option in arguments.OPTIONS
+        if option.flag
     ),
 )
 IPV4_ALONE = ("", "0", "0.0.0.0")  # noqa: S104 - what vLLM may have been told
 
 
-def refusal(given: Given, ip: str) -> Problem | None:
-    """Why it could not be served, or not asked; None where it can. `ip`: the head's."""
+def refusal(model: Model, ip: str) -> Problem | None:
+    """Why it could not be served as it is asked for, or not asked; None where it can. `ip`: the head's."""
+    given = arguments.read(model.args)
     ipv6 = _Refused(
         arguments.HOST,
         f"vLLM would listen at IPv4 addresses alone, and the head's ip is {ip}",
-        "leave it out, or `-- --host ::`",
-        lambda value: ":" in ip and value in IPV4_ALONE,
+        when=lambda value: ":" in ip and value in IPV4_ALONE,
     )
     for each in (*REFUSED, ipv6):
         if each.option in given and each.when(value := given.value(each.option)):
-            return Problem(f"{f'{each.option.name} {value}'.strip()}: {each.text}", each.fix)
+            text = f"{f'{each.option.name} {value}'.strip()}: {each.text}"
+            line = with_args(model, arguments.without(model.args, each.option), *each.instead)
+            return Problem(text, "; ".join(filter(None, (line, each.more))))
     return None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from orchestrator.frozen import dataclass
 from orchestrator.model import redact
@@ -102,6 +102,14 @@ def again(model: Model, *, force: bool = False) -> str:
     options = (*counted, *port, *(("--force",) if force else ()))
     shows = model.args and redact.arguments(model.args) == model.args
     return ours("serve", model.name, *named, *limit, *options, *(("--", *model.args) if shows else ()))
+
+
+def with_args(model: Model, args: tuple[str, ...], *words: str) -> str:
+    """The line that serves it with these arguments and words; the words alone, where a key is among the others."""
+    whole = (*args, *words)
+    if redact.arguments(whole) != whole:
+        return f"`-- {' '.join(words)}`" if words else "leave it out"
+    return again(replace(model, args=whole))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from orchestrator.model.select import select
 from orchestrator.plan import devices
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import Problem, plural
-from orchestrator.plan.serving.arguments import PORT, Given
-from orchestrator.plan.serving.servers import Ledger, again, first_free_port, listeners
+from orchestrator.plan.serving.arguments import PORT, Given, without
+from orchestrator.plan.serving.parallelism import KINDS
+from orchestrator.plan.serving.servers import Ledger, again, first_free_port, listeners, with_args
 from orchestrator.plan.serving.spec import DEFAULT_PORT
 from orchestrator.plan.typed import ours
 
@@ -84,6 +85,11 @@ def _devices(node: Node, here: HostFacts | Unreachable, count: int) -> tuple[str
     return devices.names(node, here, count) if isinstance(here, HostFacts) else tuple(map(str, range(count)))
 
 
+def without_sizes(model: Model) -> str:
+    """The line that leaves the sizes to us."""
+    return with_args(model, without(model.args, *KINDS))
+
+
 def api_port(model: Model, given: Given, held: Ledger, facts: Facts, host: str, own: int) -> int | Problem:
     """The port of the server's API: the person's, or the first one from 8000 that nobody has.
 
@@ -92,19 +98,16 @@ def api_port(model: Model, given: Given, held: Ledger, facts: Facts, host: str, 
     asked = given.number(PORT) or model.port
     if given.number(PORT) and model.port and given.number(PORT) != model.port:
         text = f"--port {model.port}, and {PORT.name} {given.value(PORT)} among vLLM's arguments"
-        return Problem(text, "give one of them")
+        return Problem(text, with_args(model, without(model.args, PORT)))
     if PORT in given and not asked:
         return DEFAULT_PORT  # vLLM refuses what is no port
     taken = {*held.ports, *(listeners(facts, host) - {own})}
     free = first_free_port(DEFAULT_PORT, taken)
     if asked in held.ports:
         text = f"port {asked} is {held.ports[asked]}'s"
-        fix = (
-            again(replace(model, port=free))
-            if not given.number(PORT)
-            else f"give it another: `-- --port {free}`"
-        )
-        return Problem(text, fix)
+        if given.number(PORT):
+            return Problem(text, with_args(model, without(model.args, PORT), PORT.name, str(free)))
+        return Problem(text, again(replace(model, port=free)))
     return asked or (own if own and own not in held.ports else free)
 
 

@@ -1,7 +1,6 @@
 """Sizing of a model: over which GPUs it is spread, whether it fits them, and what would make it fit."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 from orchestrator.frozen import dataclass
@@ -10,7 +9,6 @@ from orchestrator.plan.facts.model_shape import Gpu, Shape
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import (
-    API_KEY,
     CACHE_TYPE,
     DATA,
     EXPERT_PARALLEL,
@@ -18,11 +16,12 @@ from orchestrator.plan.serving.arguments import (
     PIPELINE,
     TENSOR,
     Given,
+    Option,
 )
 from orchestrator.plan.serving.fit import GIB, OVERHEAD, Estimate, Verdict, estimate
 from orchestrator.plan.serving.parallelism import KINDS, Parallelism, candidates, choose, uncut
 from orchestrator.plan.serving.presence import Presence
-from orchestrator.plan.serving.servers import again
+from orchestrator.plan.serving.servers import again, with_args
 
 MOST_HOSTS = 64
 """How many are tried where it would fit more of them."""
@@ -90,10 +89,10 @@ def misfit(model: Model, sizing: Sizing | None) -> Problem | None:
     given, found = arguments.read(model.args), sizing.estimate
     tensor, pipeline = given.number(TENSOR), given.number(PIPELINE)
     if tensor and (why := uncut(sizing.shape, tensor, whole=EXPERT_PARALLEL in given)):
-        return Problem(f"{TENSOR.name} {tensor}: {why}", "leave it out")
+        return Problem(f"{TENSOR.name} {tensor}: {why}", _line(model, TENSOR))
     if pipeline > sizing.shape.layers:
         few = f"{PIPELINE.name} {pipeline}: it has {plural(sizing.shape.layers, 'layer')}"
-        return Problem(few, "leave it out")
+        return Problem(few, _line(model, PIPELINE))
     if found is None or found.verdict is not Verdict.NOT:
         return None
     text = f"{model.name} does not fit: {held(found)}, and vLLM may use {usable(found)}"
@@ -162,15 +161,15 @@ def ways_out(model: Model, sizing: Sizing) -> Iterator[str]:
     given = arguments.read(model.args)
     shorter = _shorter(found, lambda length: would(LENGTH.name, str(length)))
     if shorter >= (SHORT if is_close else 1):
-        yield _line(model, given, (LENGTH.name, str(shorter)))
-    if CACHE_TYPE not in given and found.sequence and would(*(words := (CACHE_TYPE.name, "fp8"))):
-        yield _line(model, given, words)
+        yield _line(model, LENGTH, str(shorter))
+    if CACHE_TYPE not in given and found.sequence and would(CACHE_TYPE.name, "fp8"):
+        yield _line(model, CACHE_TYPE, "fp8")
     counts = [count for count in sizing.gpus.values() if count]
     if any(option in given for option in KINDS):
         wider = (
             size for size in _wider(given, counts) if not uncut(shape, size) and would(TENSOR.name, str(size))
         )
-        yield from (_line(model, given, (TENSOR.name, str(size))) for size in islice(wider, 1))
+        yield from (_line(model, TENSOR, str(size)) for size in islice(wider, 1))
     else:
         yield from islice(_more(model, counts, lambda gpus: would(hosts=gpus)), 1)
 
@@ -207,16 +206,6 @@ def _shorter(found: Estimate, would: Callable[[int], bool]) -> int:
     return low * STEP
 
 
-def _line(model: Model, given: Given, words: tuple[str, str]) -> str:
-    """The person's line with an option; the option alone where that line has a key in it."""
-    if API_KEY in given:
-        return f"`{' '.join(words)}`"
-    return again(replace(model, args=(*_without(model.args, words[0]), *words)))
-
-
-def _without(args: tuple[str, ...], option: str) -> tuple[str, ...]:
-    """The arguments without that option, where it is written out."""
-    taken = {number + more for number, word in enumerate(args) if word == option for more in (0, 1)}
-    return tuple(
-        word for number, word in enumerate(args) if number not in taken and word.partition("=")[0] != option
-    )
+def _line(model: Model, option: Option, value: str = "") -> str:
+    """The person's line with another value for an option, or without it."""
+    return with_args(model, arguments.without(model.args, option), *((option.name, value) if value else ()))

@@ -92,7 +92,10 @@ def test_sizes_that_cannot_be_are_said_first(capsys: Capture) -> None:
     show_fit(model, size({"gpu1": 8}, read(model.args), whole(LLAMA_8B), H100))
     said = capsys.readouterr()
     assert said.out.startswith("org/model cannot be cut so\n")
-    assert said.err == "✗ --tensor-parallel-size 3: its 32 heads cannot be cut by 3\n      → leave it out\n"
+    assert (
+        said.err
+        == "✗ --tensor-parallel-size 3: its 32 heads cannot be cut by 3\n      → raycluster serve org/model\n"
+    )
 
 
 def test_a_gpu_says_what_it_likes_without_steering_the_terminal(capsys: Capture) -> None:

@@ -1,5 +1,7 @@
 """A person's words for vLLM, against the options that the image's vLLM has."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.model.cluster import Model
@@ -37,11 +39,14 @@ def model(args: str) -> Model:
     return Model("a/b", tuple(args.split()))
 
 
+NONE, SERVE = "vLLM 0.32.0 has no such option", "raycluster serve a/b --"
+
+
 def told(args: str, options: VllmOptions = HAS) -> str:
     """What is refused, and what to do."""
     refused = completed(model(args), options)
     assert isinstance(refused, Problem)
-    return plainly(f"{refused.text} → {refused.fix}")
+    return f"{refused.text} → {plainly(refused.fix)}"
 
 
 def with_file(*words: str) -> VllmOptions:
@@ -79,29 +84,93 @@ def test_what_vllm_has_is_left_as_it_is(args: str) -> None:
     [
         (
             "--max-modle-len 4096",
-            "--max-modle-len: vLLM 0.32.0 has no such option → write --max-model-len, as in `-- --max-model-len …`",
+            "--max-modle-len: vLLM 0.32.0 has no such option → raycluster serve a/b -- --max-model-len 4096",
         ),
-        ("--max_modle_len=4096", "--max-modle-len: vLLM 0.32.0 has no such option → write --max-model-len"),
-        ("--tp 2", "--tp: vLLM 0.32.0 has no such option → write -tp"),
-        ("-tp2", "-tp2: vLLM 0.32.0 has no such option → write -tp"),
-        ("--max-model-lens.x 4", "--max-model-lens: vLLM 0.32.0 has no such option → write --max-model-len"),
-        ("--no-hedless", "--no-hedless: vLLM 0.32.0 has no such option → write --headless"),
+        ("--max_modle_len=4096", f"--max-modle-len: {NONE} → {SERVE} --max-model-len=4096"),
+        ("--tp 2", f"--tp: {NONE} → {SERVE} -tp 2"),
+        ("-tp2", f"-tp2: {NONE} → {SERVE} -tp 2"),
+        ("--max-model-lens.x 4", f"--max-model-lens: {NONE} → {SERVE} --max-model-len.x 4"),
+        ("--no-hedless", f"--no-hedless: {NONE} → {SERVE} --no-headless"),
         ("--gpus 4", "--gpus: vLLM 0.32.0 has no such option → leave it out; these it has: "),
-        ("--max 4", "--max may be --max-model-len, --max-num-seqs → write it out"),
+        (
+            "--max 4",
+            "--max may be --max-model-len, --max-num-seqs → "
+            f"`{SERVE} --max-model-len 4`, or `{SERVE} --max-num-seqs 4`",
+        ),
         ("--data-parallel-r 1", "--data-parallel-r may be --data-parallel-rank, --data-parallel-rpc-port → "),
         (
             "--config=a.yaml",
-            "--config=a.yaml: vLLM reads no file after an equals sign → write `-- --config a.yaml`",
+            "--config=a.yaml: vLLM reads no file after an equals sign → raycluster serve a/b -- --config a.yaml",
         ),
         (
             "--config a.yaml --config b.yaml",
             "--config is given 2 times, and vLLM takes one file → put all into one",
         ),
-        ("--port 8001 --config", "--config: it names no file → as in `-- --config /etc/vllm.yaml`"),
+        (
+            "--port 8001 --config",
+            "--config: it names no file → as in `raycluster serve a/b -- --port 8001 --config /etc/vllm.yaml`",
+        ),
     ],
 )
 def test_what_vllm_would_refuse_is_told_with_the_nearest_name(args: str, said: str) -> None:
     assert told(args).startswith(said)
+
+
+KINDS = replace(
+    HAS,
+    names=(*NAMES, ("--enforce-eager",), ("--unknown-kind",)),
+    flags=frozenset({"--enable-prefix-caching", "--enforce-eager", "--headless"}),
+    want=frozenset({"--max-model-len", "--max-num-seqs", "--tensor-parallel-size", "-tp", "--nnodes", "-n"}),
+)
+FORM = "`raycluster exec -l head -- vllm serve --help={}` shows which; without it: `raycluster serve a/b{}`"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ("--max-model-len", f"--max-model-len: vLLM wants a value → {FORM.format('max-model-len', '')}"),
+        (
+            "--max-model -tp 2",
+            "--max-model is --max-model-len, and vLLM wants a value → "
+            f"{FORM.format('max-model-len', ' -- -tp 2')}",
+        ),
+        ("-tp --enforce-eager", "-tp is --tensor-parallel-size, and vLLM wants a value → "),
+        ("--max_num_seqs --", "--max_num_seqs is --max-num-seqs, and vLLM wants a value → "),
+        (
+            "--enforce-eager=yes -tp 2",
+            f"--enforce-eager=yes: vLLM takes no value with it → {SERVE} -tp 2 --enforce-eager",
+        ),
+        (
+            "--enforce yes",
+            f"--enforce yes is --enforce-eager, and vLLM takes no value with it → {SERVE} --enforce-eager",
+        ),
+        ("--enable-prefix-caching true", "--enable-prefix-caching true: vLLM takes no value with it → "),
+    ],
+)
+def test_a_value_that_is_missing_or_too_much_is_told(args: str, said: str) -> None:
+    assert told(args, KINDS).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "--max-model-len 4096 --max-num-seqs -1 --max-num=4 -tp 2 -n2 -n 2 --nnodes=2",
+        "--enforce-eager --no-enforce-eager --enable-prefix -tp 2",
+        "--served-model-name a b --unknown-kind --enforce-eager --unknown-kind yes",
+        "--max-model-len=",
+        "-cc.x 4 --compilation-config.y --max-model-len",  # the value of another
+        "--chat-template -- --max-model-len",
+    ],
+)
+def test_values_that_vllm_would_take_are_left_as_they_are(args: str) -> None:
+    assert completed(model(args), KINDS) == model(args)
+
+
+def test_a_value_that_lacks_in_a_file_is_told_with_the_file() -> None:
+    has = replace(KINDS, file=("--max-model-len", "4", "--enforce-eager", "yes"))
+    assert told("--config a.yaml", has) == (
+        "a.yaml: --enforce-eager yes: vLLM takes no value with it → mend it in a.yaml"
+    )
 
 
 def test_a_line_that_shows_all_options_is_given_where_none_is_like_it() -> None:

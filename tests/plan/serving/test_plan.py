@@ -18,9 +18,10 @@ from orchestrator.plan.facts.host import Address, Facts, HostFacts, RayTrouble, 
 from orchestrator.plan.problem import HostProblem
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
+from orchestrator.plan.serving.servers import again
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind, Wait
-from orchestrator.plan.typed import ours
+from orchestrator.plan.typed import has_line, ours
 from tests.plan.worlds import (
     SEALED,
     cluster,
@@ -87,8 +88,8 @@ def test_how_it_is_watched_is_told_to_its_supervisor_which_tells_it_again() -> N
     assert (told["liveness"], told["stalled_after"]) == (False, 7200)
     (wait,) = (step for step in plan if isinstance(step, Wait))
     assert wait.within > 7200  # so that the supervisor, which knows why, ends it first
-    again = told_by(spec=told).model
-    assert (again.liveness, again.stalled_after) == (Liveness.OFF, 120)
+    told_again = told_by(spec=told).model
+    assert (told_again.liveness, told_again.stalled_after) == (Liveness.OFF, 120)
 
 
 def test_one_that_is_not_to_be_asked_by_its_supervisor_is_asked_once_it_is_well() -> None:
@@ -148,13 +149,14 @@ def test_the_same_with_other_arguments_has_to_be_stopped_first_or_needs_a_name(
     model: Model, now: dict[str, Any]
 ) -> None:
     plan = plan_serve(cluster(), serving(cluster(), **now), model)
-    fix = f"{STOP} ends that; --name gives this one a name of its own"
-    assert why_not(plan) == (f"{NAME} is served there with other arguments", fix)
+    text, fix = why_not(plan)
+    assert text == f"{NAME} is served there with other arguments"
+    assert fix == f"{STOP} ends that; {again(replace(model, named=f'{NAME}-2'))} serves both"
 
 
 def test_a_name_that_another_model_has_is_refused() -> None:
     plan = plan_serve(cluster(), serving(cluster()), Model("org/other", named=NAME))
-    fix = f"give this one another, by --name; {STOP} ends the other"
+    fix = f"{ours('serve', 'org/other', '--name', f'{NAME}-2')} gives this one another; {STOP} ends the other"
     assert why_not(plan) == (f"{NAME} is the name of {QWEN.name}, which is served there", fix)
 
 
@@ -343,7 +345,7 @@ def test_an_older_vllm_cannot_place_data_parallel_ranks_at_ipv6_addresses() -> N
 
 def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
     text = "--host 0.0.0.0: vLLM would listen at IPv4 addresses alone, and the head's ip is fd00::1"
-    assert why_not(ipv6("--host 0.0.0.0")) == (text, "leave it out, or `-- --host ::`")
+    assert why_not(ipv6("--host 0.0.0.0")) == (text, ours("serve", "Qwen/Qwen3-32B"))
 
 
 @pytest.mark.parametrize(
@@ -370,6 +372,9 @@ def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
         ("-pp -1", "--pipeline-parallel-size -1: vLLM takes a whole number"),
         ("-dp 0", "--data-parallel-size 0: there is nothing of size 0"),
         ("--host --port 8001", "--host: vLLM wants a value"),
+        ("--max-model", "--max-model-len: vLLM wants a value"),
+        ("--gpu-memory-utilization -tp 2", "--gpu-memory-utilization: vLLM wants a value"),
+        ("--enable-lora=yes", "--enable-lora yes: vLLM takes no value with it"),
         (
             "--distributed-executor-backend external_launcher",
             "--distributed-executor-backend external_launcher: ",
@@ -391,7 +396,7 @@ def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
 def test_what_could_not_be_served_or_asked_is_refused_before_anything_starts(args: str, why: str) -> None:
     text, fix = why_not(plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=tuple(args.split()))))
     assert text.startswith(why)
-    assert fix
+    assert has_line(fix) or "--data-parallel-backend" in args or "-dpb" in args
 
 
 @pytest.mark.parametrize("args", ["-asc 4", "--no-headless", "-dph --no-data-parallel-hybrid-lb", "-dcp 2"])

@@ -228,7 +228,7 @@ def test_one_at_which_another_program_listens_is_passed_over(kind: Engine) -> No
     ("model", "fix"),
     [
         (replace(TWO, port=8000), ours("serve", "org/Two", "--port", "8001")),
-        (replace(TWO, args=("--port", "8000")), "give it another: `-- --port 8001`"),
+        (replace(TWO, args=("--port", "8000")), ours("serve", "org/Two", "--", "--port", "8001")),
     ],
 )
 def test_one_that_another_model_has_is_refused_with_one_that_is_free(
@@ -266,7 +266,7 @@ def test_a_port_for_ranks_that_another_model_has_is_refused(given: str) -> None:
     two = replace(TWO, hosts=half, args=tuple(given.split()))
     ((_, text, fix),) = why_not(plan_serve(which, facts, two))
     assert text == f"{given}: that port is one's"
-    assert fix == "leave it out"
+    assert fix == ours("serve", "org/Two", "-l", half)
 
 
 # --- hosts ---
@@ -292,7 +292,7 @@ def test_with_ray_several_hosts_that_are_not_all_cannot_be_promised() -> None:
     which = of(Engine.RAY)
     ((host, text, fix),) = why_not(plan_serve(which, stands(which), replace(ONE, hosts="gpu2,gpu3")))
     assert (host, text) == ("gpu2", "gpu2, gpu3: Ray spreads a model over hosts as it likes")
-    assert fix.startswith("name one host, or leave it out; ")
+    assert fix.startswith(f"{ours('serve', 'org/One', '-l', 'gpu2')}, or {ours('serve', 'org/One')}; ")
     assert sent(which, stands(which), replace(ONE, hosts="*"))
 
 

@@ -262,7 +262,7 @@ def test_weights_alone_may_be_too_much_and_then_only_more_gpus_help() -> None:
 
 def test_a_larger_tensor_size_is_told_where_a_smaller_one_was_given() -> None:
     _, fix = why(whole(LLAMA_70B), 8, args="-tp 1 -pp 1")
-    assert fix == "raycluster serve org/model -- -tp 1 -pp 1 --tensor-parallel-size 4"
+    assert fix == "raycluster serve org/model -- -pp 1 --tensor-parallel-size 4"
 
 
 def test_every_line_that_is_proposed_is_not_refused_itself() -> None:
@@ -285,7 +285,7 @@ def test_what_was_asked_for_beside_is_in_the_line_and_more_gpus_are_for_its_own_
 
 def test_a_key_is_in_no_line() -> None:
     _, fix = why(whole(LLAMA_8B), 1, args="--api-key s3cret", gpu=RTX4090)
-    assert fix.startswith("`--max-model-len 29696`, or ")
+    assert fix.startswith("`-- --max-model-len 29696`, or ")
     assert "s3cret" not in fix
 
 
