@@ -10,6 +10,7 @@ BESIDE = re.compile(
     r"\W*(warn|deprecat|note\b|notice\b)"
     r"|time=\S+ level="  # what Docker's client logs of itself
     r"|flag --\S+ has been deprecated"
+    r"|.*\bAuto-detected mode as '"  # what NVIDIA's hook begins with; runc quotes it, and what it ends with is below
     r"|Emulate Docker CLI using podman"
     r"|(\S+: )?(line \d+: )?warning\b"  # as shells and Perl say it: `bash: line 1: warning: setlocale: …`
     r"|sudo: (unable to (resolve host|send audit message)|setrlimit\()"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.plan.problem import Problem, exited, headline, plural
+from orchestrator.plan.problem import Problem, exited, headline, plural, quoted
 
 NO_DEVICE = (
     'docker: Error response from daemon: error gathering device information while adding custom device "/dev/kfd": '
@@ -94,3 +94,16 @@ def test_what_the_headline_says_is_not_said_again(words: str, more: str) -> None
 @pytest.mark.parametrize(("count", "said"), [(0, "0 GPUs"), (1, "1 GPU"), (2, "2 GPUs")])
 def test_things_are_counted_as_people_do(count: int, said: str) -> None:
     assert plural(count, "GPU") == said
+
+
+def test_what_nvidias_hook_ends_with_is_told_and_not_what_runc_quotes_before() -> None:
+    """With Docker 20.10 and 24, as reported at github.com/vllm-project/vllm/issues/5635."""
+    said = (
+        "docker: Error response from daemon: failed to create task for container: OCI runtime create failed: runc "
+        "create failed: unable to start container process: error during container init: error running hook #0: error running "
+        "hook: exit status 1, stdout: , stderr: Auto-detected mode as 'legacy'\n"
+        "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.4: unknown."
+    )
+    assert headline(said) == said.splitlines()[1]
+    assert quoted("", said).text == said.splitlines()[1]
+    assert quoted("", said).detail == said
