@@ -100,8 +100,8 @@ def test_what_nvidias_hook_ends_with_is_told_and_not_what_runc_quotes_before() -
     """With Docker 20.10 and 24, as reported at github.com/vllm-project/vllm/issues/5635."""
     said = (
         "docker: Error response from daemon: failed to create task for container: OCI runtime create failed: runc "
-        "create failed: unable to start container process: error during container init: error running hook #0: error running "
-        "hook: exit status 1, stdout: , stderr: Auto-detected mode as 'legacy'\n"
+        "create failed: unable to start container process: error during container init: error running hook #0: error "
+        "running hook: exit status 1, stdout: , stderr: Auto-detected mode as 'legacy'\n"
         "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.4: unknown."
     )
     assert headline(said) == said.splitlines()[1]
