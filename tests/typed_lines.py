@@ -19,7 +19,7 @@ ALONE = re.compile(
 )
 PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 NO_LINES = re.compile(r"^Usage: |\"\$schema\": ", re.MULTILINE)  # pages on the program itself
-MARK = re.compile(r"(\x02|\\x02|\\u0002)(ours|limited|exec|there|change|add|where)")
+MARK = re.compile(r"(\x02|\\x02|\\u0002)(all)?(ours|limited|exec|there|change|add|where)")
 ABOUT_NO_INVENTORY = ("init", "config", "ls")
 
 

@@ -15,6 +15,7 @@ from orchestrator.model.inventory.advice import Advice, advised, named
 from orchestrator.plan.command import quoted
 
 START, BETWEEN, END = "\x02", "\x1f", "\x03"
+CHANGE = re.compile(rf"{START}(?=(change|add){BETWEEN})")
 MARKED = re.compile(rf"{START}([a-z]+){BETWEEN}([^{START}{END}]*){END}")
 
 
@@ -49,6 +50,11 @@ def add(key: str, *items: str) -> str:
 def where(key: str) -> str:
     """A key of the inventory with the line that has it: for a value that only a person can choose."""
     return _marked("where", key)
+
+
+def for_all(text: str) -> str:
+    """The text whose changes of the inventory are for all hosts, though it is said of one: what a model needs."""
+    return CHANGE.sub(f"{START}all", text)
 
 
 def words(command: str) -> str:
@@ -90,8 +96,10 @@ def has_line(text: str) -> bool:
 def _line(found: re.Match[str], among: bool, hosts: tuple[str, ...], caller: Caller) -> str:  # noqa: PLR0911 - kinds
     quote = "`" if among else ""
     parts = tuple(found[2].split(BETWEEN))
-    match found[1]:
-        case "ours" | "limited" as kind:
+    kind = found[1].removeprefix("all")
+    hosts = hosts if kind == found[1] else ()
+    match kind:
+        case "ours" | "limited":
             command, *rest = parts
             return f"{quote}{_ours(command, rest, hosts if kind == 'limited' else (), caller)}{quote}"
         case "exec":
@@ -102,7 +110,7 @@ def _line(found: re.Match[str], among: bool, hosts: tuple[str, ...], caller: Cal
             return f"{_on(hosts, caller)}{quote}{line}{quote}"
         case "there":
             return f"{_on(hosts, caller)}{quote}{parts[0]}{quote}"
-        case "change" | "add" as kind:
+        case "change" | "add":
             key, *values = parts
             return caller.advise(Advice(tuple(key.split(".")), tuple(values), kind == "add"), hosts)
         case "where":

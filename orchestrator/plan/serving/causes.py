@@ -14,7 +14,7 @@ from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.known import Known, Weight
 from orchestrator.plan.serving.known_causes import KNOWN, NCCL_ERROR
-from orchestrator.plan.typed import words
+from orchestrator.plan.typed import for_all, words
 
 SECONDARY_ERRORS = (
     r"See root cause above|validation errors? for \w+|Executor failed|ActorHandleNotFoundError"
@@ -140,9 +140,12 @@ def _groups(found: re.Match[str]) -> Mapping[str, str]:
 def _problem(known: Known, line: _Line, values: Mapping[str, str]) -> Problem:
     # Who tells of another's end is not where it happened.
     why, place = _filled(known.whys, values), line.place if known.weight < Weight.CONSEQUENCE else ""
-    named = bool(line.ip) and line.ip in why
     detail = "; ".join((_short(line.text), *line.warned.splitlines()[-1:]))
-    return Problem(why if named else why + place, _filled(known.fixes, values), detail)
+    fix = for_all(_filled(known.fixes, values))
+    if not why:  # of what this accelerator has not
+        return Problem("", fix, detail + place)
+    named = bool(line.ip) and line.ip in why
+    return Problem(why if named else why + place, fix, detail)
 
 
 def _filled(texts: Sequence[str], values: Mapping[str, str]) -> str:

@@ -38,7 +38,7 @@ DEVICES: tuple[Known, ...] = (
             "let the driver's come first: "
             + change(
                 "env.LD_LIBRARY_PATH",
-                "/usr/local/nvidia/lib64:/usr/local/nvidia/lib:/usr/lib/x86_64-linux-gnu",
+                "/usr/local/nvidia/lib64:/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu",
             )
             + f", then {UP}",
         ),

@@ -9,7 +9,7 @@ from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.causes import root_cause
 from orchestrator.plan.serving.known_causes import KNOWN
-from orchestrator.plan.typed import where
+from orchestrator.plan.typed import Caller, shown, where
 from tests.plan.serving.reported import REPORTED
 from tests.plan.serving.words import WORDED as OURS
 from tests.typed_lines import plainly
@@ -138,6 +138,13 @@ def test_it_is_shared_memory_that_is_full_where_the_trace_comes_from_it(frame: s
         == "the container's /dev/shm is full, in Worker_TP0"
     )
     assert cause_of(full).text == "a disk is full"
+
+
+def test_a_change_that_a_model_needs_is_one_for_all_hosts() -> None:
+    """Not for the one alone where vLLM ended, or is waited for."""
+    inventory = Caller("", {"gpu1": False, "gpu2": False}, advise=lambda _, hosts: f"for {hosts or 'all'}")
+    full = cause_of("RuntimeError: unable to write to file </torch_7_1>: No space left on device (28)")
+    assert shown(full.fix, ["gpu1"], inventory) == "for all, then `raycluster up`"
 
 
 # --- what means nothing, and what is only a consequence ---
@@ -354,6 +361,16 @@ def test_no_remedy_speaks_of_what_another_accelerator_has(line: str, accelerator
     assert not re.search(r"nvidia-smi|{\w+}", told)
     if accelerator in {Accelerator.ASCEND, Accelerator.NONE}:
         assert not re.search(r"\bGPUs?\b|\bNCCL", told)
+
+
+def test_what_only_other_accelerators_have_is_quoted_where_it_is_said() -> None:
+    """As with GPUs on a cluster that is said to have none."""
+    line = "(RayWorkerWrapper rank=1 pid=7, ip=10.0.0.2) RuntimeError: NCCL error: unhandled system error"
+    cause = cause_of(line, accelerator=Accelerator.NONE)
+    assert (cause.text, cause.detail) == (
+        "",
+        "RuntimeError: NCCL error: unhandled system error, in RayWorkerWrapper rank=1 on 10.0.0.2",
+    )
 
 
 def test_npus_that_ray_knows_as_gpus_are_told_as_such() -> None:
