@@ -476,11 +476,11 @@ def test_while_it_loads_others_may_have_the_lock_which_is_taken_again_to_clean_u
     hosts_serve.on("gpu1", supervisor("start"), Output(0, "17a\n"))
     hosts_serve.streams("gpu1", sent("hold-lock"), "4711", "1000", "ben@desk", "up", "1065", Output(75))
     hosts_serve.streams("gpu1", first, HELD, frees)
-    monkeypatch.setattr("orchestrator.cli.run.session.CLEAN_UP_SECONDS", 0.05)
+    monkeypatch.setattr("orchestrator.cli.run.session.LOCK_SECONDS", 0.05)
     monkeypatch.setattr("orchestrator.cli.run.session.LOCK_AGAIN", 0.02)
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, len(locks) > 2) == (1, True)
-    assert "! gpu1: cleaning up waits: cluster demo is locked: ben@desk has run" in serve.stderr
+    assert "! gpu1: waits for its turn: cluster demo is locked: ben@desk has run" in serve.stderr
     assert "the model is gated" in serve.stderr
     assert "It may still run there: `raycluster serve status` tells" in serve.stderr
     assert told(hosts_serve)[-1] == "inspect"
@@ -492,6 +492,30 @@ def test_while_it_loads_others_may_have_the_lock_which_is_taken_again_to_clean_u
     assert hosts_serve.sent[-1].command.argv[-3:] == ("stop", "qwen3-32b", "17a")
 
 
+def test_a_server_whose_container_is_gone_while_it_loads_is_not_said_to_run_on(
+    hosts_serve: FakeFleet, raycluster: Raycluster
+) -> None:
+    """As after a `down` from another terminal."""
+    gone = Event()
+
+    def no_container(_command: Command, _cancel: Event) -> Answer:
+        gone.set()
+        return Output(1, "", "Error response from daemon: No such container: raycluster-demo-gpu1\n")
+
+    table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
+    standing_now = seen("10.0.0.1", **standing("raycluster-demo-gpu1"), ray=table)
+    looks = lambda *_: seen("10.0.0.1") if gone.is_set() else standing_now  # noqa: E731
+    hosts_serve.on("gpu1", sent("observe"), looks)
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), no_container)
+    serve = raycluster("serve", MODEL)
+    assert serve.exit_code == 1
+    assert f"✗ {MODEL} is not served\n" in serve.stderr
+    assert "nothing of the server is there any more: has its container ended?" in serve.stderr
+    assert "Nothing of it is left: its container is gone.\n" in serve.stderr
+    assert "may still run" not in serve.stderr
+    assert told(hosts_serve) == ["start", "inspect", "inspect"]
+
+
 @pytest.mark.parametrize("words", [(MODEL,), ("stop",)])
 def test_a_cluster_that_another_run_works_on_is_left_alone(
     words: tuple[str], hosts_serve: FakeFleet, raycluster: Raycluster
@@ -501,6 +525,27 @@ def test_a_cluster_that_another_run_works_on_is_left_alone(
     assert (serve.exit_code, serve.stdout) == (4, "")
     assert "cluster demo is locked: ben@desk has run `raycluster up` for 65 s" in serve.stderr
     assert len(hosts_serve.sent) == 1
+
+
+def test_another_serve_that_starts_something_is_waited_for(
+    hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks = list[str]()
+
+    def is_first(command: Command) -> bool:
+        is_one = sent("hold-lock")(command)
+        locks.extend(["asked"] * is_one)
+        return is_one and len(locks) == 1
+
+    monkeypatch.setattr("orchestrator.cli.run.session.LOCK_AGAIN", 0.02)
+    hosts_serve.streams("gpu1", is_first, "4711", "1000", "ben@desk", "serve", "1003", Output(75))
+    serve = raycluster("serve", MODEL)
+    assert (serve.exit_code, len(locks)) == (0, 2)
+    waits = (
+        "! gpu1: waits for its turn: cluster demo is locked: ben@desk has run `raycluster serve` for 3 s\n"
+    )
+    assert waits in serve.stderr
+    assert f"{MODEL} answers at" in serve.stdout
 
 
 # --- vLLM's own arguments ---

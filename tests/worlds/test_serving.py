@@ -253,3 +253,13 @@ def test_one_that_never_gets_ready_hides_none_and_others_are_served_from_another
     assert stderr.endswith("✗ of 3 models 1 failed: gated; 1 was interrupted: loads; 1 answers: small\n")
     told = {each["name"]: each["answers"] for each in health(lab, inventory)["models"]}
     assert told == {"letters": True, "small": True}
+    stop = lab.raycluster("serve", "stop", "--all", "-i", inventory)
+    assert stop.returncode == 0, stop.stderr
+    at_once = [lab.raycluster_popen("serve", "-y", "-i", inventory, *words) for words in TWO]
+    for each in at_once:
+        _, stderr = each.communicate(timeout=120)
+        assert each.returncode == 0, stderr
+    assert [each["name"] for each in health(lab, inventory)["models"]] == ["letters", "words"]
+
+
+TWO = (("org/letters", "--gpus", "8"), ("org/words", "--gpus", "8"))

@@ -18,6 +18,7 @@ from orchestrator.cli.run.run_log import append_end
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model, Node
 from orchestrator.plan.command import quoted
+from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.servers import meant, servers, title
@@ -230,7 +231,11 @@ def _what_now(model: Model, done: RunResult) -> str:
     if done.lost or done.left:
         stop = ours("serve stop", *words)
         return shown(f"It may still run there: {ours('serve status')} tells, {stop} ends it.")
-    if done.report.started:
+    if started := done.report.started:
+        cluster = done.run.cluster
+        nodes = [node for node in cluster.nodes if node.name in started]
+        if not any(container_of(cluster, node, done.facts[node.name]) for node in nodes):
+            return f"Nothing of it is left: its {'containers are' if nodes[1:] else 'container is'} gone."
         return shown(f"Nothing of it is left running; {ours('serve logs', *words)} shows all that it said.")
     if any(step.kind is StepKind.START_SERVER for step in done.plan) or done.plan.refusals:
         return "Nothing was started."

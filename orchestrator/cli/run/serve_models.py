@@ -123,7 +123,7 @@ class Serving:
     def all(self, models: "tuple[Model, ...]") -> "Iterator[tuple[Model, RunResult]]":
         """How it ended with each, as soon as that is known."""
         begun = list[Begun]()
-        with self.run.locked() as known:
+        with self.run.locked(after=("serve", "serve stop")) as known:
             for model in models:
                 if model is not models[0] and self.run.cancel.is_set():
                     break
@@ -238,14 +238,32 @@ class Serving:
             for each in report.results
             if each.step.kind is StepKind.START_SERVER and each.output and each.output.stdout.strip()
         }
-        wreck = FailedRun(report.started, failed, interrupted)
-        plan, undone = plan_unserve(run.cluster, begun.model.server, wreck, starts), NOTHING
-        if plan.phases and not lost:
+        undone, facts = NOTHING, begun.facts
+        if report.started and (failed or interrupted) and not lost:
             with ExitStack() as stack:
                 lost = "" if held else stack.enter_context(self.cleaning.locked(run))
+                gone = {} if lost or held else self._without_container(report.started)
+                facts = {**facts, **gone}
+                wreck = FailedRun(report.started - gone.keys(), failed, interrupted)
+                plan = plan_unserve(run.cluster, begun.model.server, wreck, starts)
                 undone = NOTHING if lost else execute(plan, run.fleet, self._tell, Event())
         seconds = time.monotonic() - self.began
-        return RunResult(run, begun.facts, begun.plan, report, undone, interrupted, lost, seconds)
+        return RunResult(run, facts, begun.plan, report, undone, interrupted, lost, seconds)
+
+    def _without_container(self, hosts: frozenset[str]) -> "Facts":
+        """Those of the hosts that have lost theirs meanwhile, as by another run's `down`."""
+        from orchestrator.plan.facts.containers import container_of
+        from orchestrator.plan.facts.host import Depth, HostFacts
+        from orchestrator.remote.observe.hosts import observe
+
+        cluster, fleet = self.run.cluster, self.run.fleet
+        nodes = tuple(node for node in cluster.nodes if node.name in hosts)
+        facts = observe(cluster, nodes, fleet, lambda _: None, Event(), depth=Depth.CONTAINERS)
+        return {
+            node.name: facts[node.name]
+            for node in nodes
+            if isinstance(facts[node.name], HostFacts) and not container_of(cluster, node, facts[node.name])
+        }
 
 
 def _unheard(report: "Report") -> str:

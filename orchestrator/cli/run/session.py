@@ -39,9 +39,8 @@ from orchestrator.remote.fleet import Fleet, connect_to
 from orchestrator.remote.observe.hosts import observe, unreachable
 from orchestrator.remote.transport import Failure, FailureKind
 
-CLEAN_UP_SECONDS = 30.0
-"""For which a run that cleans up after itself waits for the lock that it has let go."""
-LOCK_AGAIN = 0.5
+LOCK_SECONDS, LOCK_AGAIN = 60.0, 0.5
+"""For how long another run's end is waited for, where it is waited for, and how often the lock is tried."""
 
 DOUBT_SECONDS = 3.0
 """In which a lock that goes with the connection is noticed to be lost."""
@@ -105,13 +104,13 @@ class Session:
         return facts
 
     @contextmanager
-    def locked(self) -> Iterator[Facts]:
-        """With the cluster's lock; exit code 4 where another run has it.
+    def locked(self, after: tuple[str, ...] = ()) -> Iterator[Facts]:
+        """With the cluster's lock; exit code 4 where another run has it. `after`: commands that soon let it go.
 
         Yields what is known of the head where it could not be asked for the lock: nothing else is done there.
         """
         head = self.cluster.head
-        match taken := self._take(self._lose, self.cancel):
+        match taken := self._take(self._lose, self.cancel, lambda holder: holder.command in after):
             case Holder():
                 why = taken.sentence(self.cluster)
                 self.tell(LockHeld(why))
@@ -130,13 +129,7 @@ class Session:
     @contextmanager
     def locked_to_clean_up(self) -> Iterator[str]:
         """With the lock once more, also after Ctrl-C; yields why it cannot be had, after some time, or nothing."""
-        until, told = time.monotonic() + CLEAN_UP_SECONDS, False
-        while isinstance(taken := self._take(lambda _: None, Event()), Holder) and time.monotonic() < until:
-            if not told:
-                self.tell(Noted(self.cluster.head.name, f"cleaning up waits: {taken.sentence(self.cluster)}"))
-            told = True
-            time.sleep(LOCK_AGAIN)
-        match taken:
+        match taken := self._take(lambda _: None, Event(), lambda _: True):
             case Holder():
                 yield taken.sentence(self.cluster)
             case Failure():
@@ -147,9 +140,21 @@ class Session:
                 finally:
                     taken.free()
 
-    def _take(self, lose: Callable[[str], None], cancel: Event) -> Lock | Holder | Failure:
+    def _take(
+        self, lose: Callable[[str], None], cancel: Event, is_soon_over: Callable[[Holder], bool]
+    ) -> Lock | Holder | Failure:
+        """The lock, for some time waited for where whoever has it is soon over."""
         head, hold = self.cluster.head, lock.hold(self.cluster, ourselves(), self.command)
-        return Lock(self.fleet[head.name], hold, lose).take(cancel, head.ssh.connect_seconds)
+        until, told = time.monotonic() + LOCK_SECONDS, False
+        while True:
+            taken = Lock(self.fleet[head.name], hold, lose).take(cancel, head.ssh.connect_seconds)
+            over = time.monotonic() > until or cancel.is_set()
+            if over or not (isinstance(taken, Holder) and is_soon_over(taken)):
+                return taken
+            if not told:
+                self.tell(Noted(head.name, f"waits for its turn: {taken.sentence(self.cluster)}"))
+            told = True
+            cancel.wait(LOCK_AGAIN)
 
     def _lose(self, why: str) -> None:
         self.lost.append(f"its lock on {self.cluster.head.name} was lost: {why}")

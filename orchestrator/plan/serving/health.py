@@ -214,6 +214,8 @@ class ServerAnswers:
         if exit_code in GIVEN_UP:
             return NotYet("its host is too busy to say how far it is")
         served = state.parse_served(stdout, self.name)
+        if not served and any(each.name == self.name for each in state.parse_servers(stdout)):
+            return Problem("another run has stopped it")
         if exit_code or served is None:
             return Problem("nothing of the server is there any more: has its container ended?")
         if served.answers:

@@ -26,6 +26,19 @@ def test_it_answers() -> None:
     assert judged(line()) == Ready(f"answers at {URL}", json.dumps(FIRST))
 
 
+def test_of_several_only_its_own_line_counts() -> None:
+    both = f"{line(server='one')}\n{line(server='two', **starting('Starting to load model x'))}"
+    assert ServerAnswers(name="one")(0, both, "") == Ready(f"answers at {URL}")
+    assert ServerAnswers(name="two")(0, both, "") == NotYet("loads the model", still=0)
+    gone = ServerAnswers(name="three")(0, both, "")
+    assert gone == Problem("nothing of the server is there any more: has its container ended?")
+
+
+def test_one_that_somebody_has_stopped_is_told_as_that() -> None:
+    stopped = line(server="one", spec=None, stopped={"model": "org/one", "at": NOW})
+    assert ServerAnswers(name="one")(0, stopped, "") == Problem("another run has stopped it")
+
+
 def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:
     waiting = {"state": {"is": "waiting", "since": NOW}, "trouble": "Connection refused"}
     assert judged(line(**waiting)) == NotYet("waits for Ray")
