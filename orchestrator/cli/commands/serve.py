@@ -11,7 +11,7 @@ from orchestrator.cli.commands.serve_bench import bench
 from orchestrator.cli.exit_codes import NOT_HEALTHY
 from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.run import inventory_file
-from orchestrator.cli.run.serve_words import METAVAR, Typed, models
+from orchestrator.cli.run.serving.wanted import METAVAR, Typed, models
 from orchestrator.plan.command import Command
 
 
@@ -138,7 +138,7 @@ def start(
     A model that does not fit the GPUs' memory is refused before anything starts, with what would make it fit. --plan
     shows what each GPU would hold; exit code 1: it does not fit.
     """
-    from orchestrator.cli.run.serve_models import serve
+    from orchestrator.cli.run.serving.serve import serve
 
     if output == ("jsonl" if plan else "json"):
         raise typer.BadParameter("json goes with --plan, and jsonl does not", param_hint="-o")
@@ -146,7 +146,7 @@ def start(
     wanted = models(cluster, model, tuple(args or ()), Typed(name, gpus, limit, port), yes=yes)
     pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
     if plan:
-        from orchestrator.cli.run.serve_plan import preview
+        from orchestrator.cli.run.serving.preview import preview
 
         raise typer.Exit(preview(cluster, wanted, pace, as_json=output == "json"))
     raise typer.Exit(serve(cluster, wanted, pace, force=force))

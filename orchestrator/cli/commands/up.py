@@ -59,6 +59,6 @@ def up(
     conclude_up(done, limit)
     if done.exit_code or not models:
         raise typer.Exit(done.exit_code)
-    from orchestrator.cli.run.serve_models import serve as serve_models
+    from orchestrator.cli.run.serving.serve import serve as serve_models
 
     raise typer.Exit(serve_models(cluster, models, pace))

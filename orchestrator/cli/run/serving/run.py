@@ -1,4 +1,4 @@
-"""Models that are served in one run: brought where that is wished, started, waited for side by side, told of."""
+"""A run that serves models: with the lock it starts them, without it waits for all side by side, and cleans up."""
 
 import time
 from collections.abc import Iterator
@@ -8,68 +8,21 @@ from dataclasses import field
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.run import inventory_file
 from orchestrator.frozen import dataclass
 
 if TYPE_CHECKING:
-    from orchestrator.cli.options import RunOptions
     from orchestrator.cli.run.operation import RunResult
     from orchestrator.cli.run.session import Session
-    from orchestrator.model.cluster import Cluster, Model
-    from orchestrator.model.secret import Secret
+    from orchestrator.model.cluster import Model
     from orchestrator.plan.facts.host import Facts, Unreachable
     from orchestrator.plan.facts.models import Lookup
     from orchestrator.plan.facts.vllm_options import VllmOptions
-    from orchestrator.plan.problem import Problem
     from orchestrator.plan.steps import Plan
     from orchestrator.remote.execute.events import Happening, Report
     from orchestrator.remote.execute.looks import Looks
     from orchestrator.remote.observe.hosts import Ahead
     from orchestrator.remote.observe.models import AskCache
     from orchestrator.remote.observe.vllm_options import Ask
-
-GOES_ON = (0, 1)
-"""Exit codes after which the next model is served: it was not interrupted, and no other run has the lock."""
-
-
-def serve(cluster: "Cluster", wanted: "tuple[Model, ...]", pace: "RunOptions", *, force: bool = False) -> int:
-    """Serves the models, and tells of each as soon as it answers or fails; the exit code.
-
-    `force`: although they do not fit. The lock is held until all are started: what follows only looks, and others may
-    serve something meanwhile.
-    """
-    from orchestrator.cli.output.serve_result import conclude, conclude_all
-    from orchestrator.cli.run.operation import RunResult
-    from orchestrator.cli.run.session import session
-
-    brought: dict[str, int] = {}
-    for model in wanted:
-        if code := _bring(cluster, model, pace) if model.pull else 0:
-            brought[model.server] = code
-            if code not in GOES_ON:
-                return code
-    models = tuple(each for each in wanted if each.server not in brought)
-    if not models:
-        return max(brought.values())
-    several, ended = bool(wanted[1:]), dict[str, RunResult]()
-    with session(cluster, "serve", pace, logged=True, secrets=_keys(models)) as run:
-        for model, done in Serving(run, several=several, force=force).all(models):
-            ended[model.server] = done
-            if several:
-                with run.aside():
-                    conclude(model, done, one_of_several=True)
-    if not several:
-        conclude(models[0], done)
-        return done.exit_code
-    return conclude_all(tuple(each.server for each in wanted), brought, ended)
-
-
-def _keys(models: "tuple[Model, ...]") -> "tuple[Secret, ...]":
-    """Those that vLLM is given, which logs what it is told."""
-    from orchestrator.model.secret import Secret
-    from orchestrator.plan.serving import arguments
-
-    return tuple(Secret("--api-key", arguments.read(each.args).value(arguments.API_KEY)) for each in models)
 
 
 class Cleaning:
@@ -164,6 +117,7 @@ class Serving:
 
     def _plan(self, facts: "Facts", model: "Model", ask_options: "Ask", ask_cache: "AskCache") -> "Plan":
         """Of what is to be started, anew once it is known what its hosts have of it."""
+        from orchestrator.cli.run.serving.vllm_words import completed
         from orchestrator.model.cluster import Model
         from orchestrator.plan.problem import HostProblem
         from orchestrator.plan.serving.plan import hosts_for, plan_serve
@@ -278,44 +232,3 @@ def _unheard(report: "Report") -> str:
         ),
         "",
     )
-
-
-def completed(run: "Session", facts: "Facts", model: "Model", ask: "Ask") -> "Model | Problem":
-    """The model with its words as the image's vLLM reads them, where there are words and somebody to `ask`."""
-    from orchestrator.plan.facts.containers import why_not_ready
-    from orchestrator.plan.facts.host import Unreachable
-    from orchestrator.plan.serving.completion import completed as read_words
-    from orchestrator.plan.serving.completion import unread
-    from orchestrator.remote.observe.vllm_options import look_at_options
-
-    cluster = run.cluster
-    if not model.args or why_not_ready(cluster, cluster.head, facts[cluster.head.name]):
-        return model
-    options = look_at_options(cluster, ask, run.tell)
-    return unread(model, options) if isinstance(options, Unreachable) else read_words(model, options)
-
-
-def _bring(cluster: "Cluster", model: "Model", pace: "RunOptions") -> int:
-    """Brings a model of the inventory's to hosts that lack some of it, if any; the exit code."""
-    from orchestrator.cli.run.model_operation import Wish, conclude, execute
-    from orchestrator.cli.run.session import session
-    from orchestrator.plan.actions.models import TOKENS, plan_pull
-    from orchestrator.plan.serving.presence import presence, revision_of
-    from orchestrator.plan.serving.shares import chosen_hosts
-    from orchestrator.remote.observe.models import cache_asker, look_at_models
-
-    nodes = chosen_hosts(cluster, model)
-    if "/" not in model.name or model.name.startswith("/"):
-        inventory_file.refuse(f"serve: {model.name} is a folder, which `pull` cannot bring")
-    with session(cluster, "model", pace, logged=False) as run:
-        caches = look_at_models(nodes, cache_asker(cluster, (model.name,), run.fleet, run.cancel), run.tell)
-    run.stop_if_interrupted()
-    found = presence(model, caches)
-    if found.offline or not found.lacking:
-        return 0
-    secrets = inventory_file.secrets(cluster)
-    token = next((each for each in secrets if each.name in TOKENS), None)
-    revision = revision_of(model)
-    first = plan_pull(cluster, nodes[0], model.name, revision, token, everything=False)
-    wish = Wish(model.name, revision, nodes[0], nodes, first)
-    return conclude(execute("model pull", cluster, wish, pace, secrets), (model.name,))

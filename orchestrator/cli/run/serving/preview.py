@@ -7,7 +7,7 @@ from orchestrator.cli.output.fit_report import fit_answer, show_fit
 from orchestrator.cli.output.typed import shown
 from orchestrator.cli.run import inventory_file
 from orchestrator.cli.run.run_log import warnings
-from orchestrator.cli.run.serve_models import completed
+from orchestrator.cli.run.serving.vllm_words import completed
 from orchestrator.cli.run.session import session
 from orchestrator.model.cluster import Cluster, Model
 from orchestrator.plan.facts.host import Depth
