@@ -28,7 +28,7 @@ def test_it_answers() -> None:
 
 def test_of_several_only_its_own_line_counts() -> None:
     both = f"{line(server='one')}\n{line(server='two', **starting('Starting to load model x'))}"
-    assert ServerAnswers(name="one")(0, both, "") == Ready(f"answers at {URL}")
+    assert ServerAnswers(name="one")(0, both, "") == Ready(f"answers at {URL}", json.dumps(FIRST))
     assert ServerAnswers(name="two")(0, both, "") == NotYet("loads the model", still=0)
     gone = ServerAnswers(name="three")(0, both, "")
     assert gone == Problem("nothing of the server is there any more: has its container ended?")
