@@ -104,6 +104,12 @@ def limits(kind):
     return [-1 if limit == resource.RLIM_INFINITY else limit for limit in resource.getrlimit(kind)]
 
 
+def tasks():
+    """How many processes and threads the container may have: the engine's own limit, beside what `ulimit` says."""
+    told = read("/sys/fs/cgroup/pids.max") or read("/sys/fs/cgroup/pids/pids.max")
+    return int(told) if told.isdigit() else -1
+
+
 def could_listen(ip, port):
     try:
         return bool(listen(ip, port))
@@ -130,6 +136,7 @@ def look(accelerator, ip, hf_home, *ports):
         "shm": shm.f_blocks * shm.f_frsize,
         "memlock": limits(resource.RLIMIT_MEMLOCK)[0],
         "nofile": limits(resource.RLIMIT_NOFILE)[0],
+        "tasks": tasks(),
         "most_files": limits(resource.RLIMIT_NOFILE)[1],
         "user": user(),
         "models": models(os.path.realpath(hf_home)),

@@ -114,6 +114,13 @@ NO_SHM = (
     f"--object-store-memory in {where('ray.args')}"
 )
 
+NO_MORE_TASKS = r"(pthread_create|thread|what\(\)|node info|fork).*Resource temporarily unavailable"
+"""As OpenBLAS, gRPC, Ray and shells say it."""
+NO_PIDS_LIMIT = add("docker.args", "--pids-limit=-1")
+OLD_SECCOMP = "update its Docker: before 20.10.10 it keeps newer images from starting threads; or " + add(
+    "docker.args", "--security-opt=seccomp=unconfined"
+)
+
 NO_PYTHON = "use an image that has Ray or vLLM, and so a Python"
 NO_PIP = (
     "the image's Python has no pip to install Ray with. In a Dockerfile of your own, FROM that image, give it pip, "
@@ -201,6 +208,8 @@ HINTS = {
     r"exec format error|no matching manifest for": OTHER_CPU,
     r"insufficient UIDs or GIDs": FEW_IDS,
     r"object store size .*exceeds /dev/shm": NO_SHM,
+    r"pthread_create failed.*Operation not permitted": OLD_SECCOMP,
+    NO_MORE_TASKS: NO_PIDS_LIMIT,
     r"pull access denied|manifest unknown|lookup .* (no such host|on )|dial tcp": NO_IMAGE,
     r"no space left on device": NO_ROOM,
     r"Failed to start the grpc server|Address already in use": PORT_TAKEN,

@@ -155,6 +155,14 @@ def test_docker_arguments_that_docker_does_not_take(lab: Lab) -> None:
     assert text == "a container from it does not start: unknown flag: --no-such-option"
 
 
+def test_podmans_limit_of_processes_and_threads_is_told_where_it_holds(lab: Lab) -> None:
+    """Docker has none, unless it is told one."""
+    inventory = two_hosts(lab, worker={"docker": {"args": ["--pids-limit=2048"]}})
+    told = [each for each in findings(lab, inventory) if "processes and threads" in each["text"]]
+    assert [(each["host"], each["level"]) for each in told] == [("gpu2", "warning")]
+    assert "add `--pids-limit=-1` to `docker.args`" in told[0]["fix"]
+
+
 def test_one_machine_twice_and_up_says_the_same(lab: Lab) -> None:
     lab.hosts["gpu1"].run("ip", "address", "add", "192.0.2.99/24", "dev", "eth0")
     inventory = two_hosts(lab, worker={"host": "192.0.2.11", "ip": "192.0.2.99"})

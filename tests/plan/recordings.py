@@ -171,7 +171,7 @@ def trial_line(**changes: Any) -> str:
     """The first line of a trial's program in an image with Ray."""
     told: dict[str, Any] = {"python": "3.12.3", "ray": "2.56.0", "has_command": True}
     told |= {"gpus": [], "gpu_trouble": "", "shm": 10 << 30, "memlock": -1, "nofile": 1048576}
-    told |= {"most_files": 1048576}
+    told |= {"most_files": 1048576, "tasks": -1}
     told |= {"boot": BOOT, "network": NETWORK, "ray_folder": "", "vllm_folder": ""}
     told |= {
         "executable": "/usr/bin/python3",

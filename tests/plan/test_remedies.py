@@ -93,6 +93,27 @@ SAID = [
         "error running prestart hook #0: fork/exec /usr/bin/nvidia-container-runtime-hook: no such file or directory",
         remedies.NO_TOOLKIT,
     ),
+    (  # xorbitsai/inference/issues/1871, open-webui/open-webui/issues/2488
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 48: Operation not permitted",
+        remedies.OLD_SECCOMP,
+    ),
+    (  # vllm-project/vllm/issues/6295, with a limit of 4096
+        "E0710 15:24:06.605366961 2474524 thd.cc:157]  pthread_create failed: Resource temporarily unavailable",
+        remedies.NO_PIDS_LIMIT,
+    ),
+    (  # ray-project/ray/issues/44296
+        "logging.cc:97: Unhandled exception: St12system_error. what(): Resource temporarily unavailable",
+        remedies.NO_PIDS_LIMIT,
+    ),
+    (  # Ray 2.60, as it ended with 60
+        "INFO node.py:438 -- Failed to get node info Resource temporarily unavailable (3 times)",
+        remedies.NO_PIDS_LIMIT,
+    ),
+    (  # ray-project/ray/issues/59626, Ray 2.5x
+        "[2025-12-23 07:57:11,175 E 4180 4180] logging.cc:118: Unhandled exception: "
+        "N5boost10wrapexceptINS_6system12system_errorEEE. what(): thread: Resource temporarily unavailable [system:11]",
+        remedies.NO_PIDS_LIMIT,
+    ),
     (  # docker/hub-feedback/issues/2505
         "Error response from daemon: toomanyrequests: You have reached your unauthenticated pull rate limit. "
         "https://www.docker.com/increase-rate-limit",

@@ -9,11 +9,23 @@ from orchestrator.plan.facts.host import HostFacts
 from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.ray.commands import OLDEST_RAY, no_package, too_old
-from orchestrator.plan.remedies import NO_RAY, NO_TOOLKIT, NOT_PASSED_ON, OLD_RAY, ON_PATH, OTHER_PYTHON, hint
+from orchestrator.plan.remedies import (
+    NO_PIDS_LIMIT,
+    NO_RAY,
+    NO_TOOLKIT,
+    NOT_PASSED_ON,
+    OLD_RAY,
+    ON_PATH,
+    OTHER_PYTHON,
+    hint,
+)
 from orchestrator.plan.typed import add, change, host_command, ours, where
 
 OPEN_FILES = 65536
 """What Ray's own launcher sets; a busy node opens thousands of sockets."""
+
+TASKS = 16384
+"""Podman's limit is 2048. Ray starts a process for each core, vLLM one for each GPU, and each has dozens of threads."""
 
 FIRST_WITH_TOKENS = (2, 52)
 ON_THE_HOST = host_command("nvidia-smi", "-L")
@@ -131,3 +143,7 @@ def _limits(cluster: Cluster, node: Node, facts: HostFacts, trial: Trial) -> Fin
         args = add("docker.args", f"--ulimit=nofile={OPEN_FILES}")
         fix = args if may else f"let Docker's service there have LimitNOFILE={OPEN_FILES} or more"
         yield warning(node.name, "memory", f"containers may open only {trial.nofile} files", fix)
+    if -1 < trial.tasks < TASKS:
+        text = f"containers may start only {trial.tasks} processes and threads"
+        text += ", and Ray and vLLM start more on many cores"
+        yield warning(node.name, "memory", text, NO_PIDS_LIMIT)

@@ -52,9 +52,9 @@ class Models:
 class Trial:
     """What is in the container. Sizes in bytes, -1 for no limit; `gpus` are names; None: no `ray` there.
 
-    `most_files`: as far as `nofile` can be raised there. `read_only`: the folders in which the user may not write,
-    though every program does. `listens`: the ports on which it now answers, for the others to try. `boot` and
-    `network`: as an `Inspection` has them of the host.
+    `most_files`: as far as `nofile` can be raised there. `tasks`: how many processes and threads there may be.
+    `read_only`: the folders in which the user may not write, though every program does. `listens`: the ports on which
+    it now answers, for the others to try. `boot` and `network`: as an `Inspection` has them of the host.
     `executable`: the Python that runs our programs, `python3`: the one of the PATH, `path`, empty where there is none;
     `ray_folder` and `vllm_folder`: where these commands are, if not on it. `variables`: as `parse_variables` has them.
     `bash_env`: the file that a bash reads which runs a command.
@@ -69,6 +69,7 @@ class Trial:
     memlock: int
     nofile: int
     most_files: int
+    tasks: int
     user: User
     models: Models
     read_only: tuple[str, ...]

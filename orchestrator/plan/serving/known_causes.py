@@ -1,6 +1,6 @@
 """Table of the causes of vLLM's end, those of models apart: memory, arguments, ports, disks, processes, networks."""
 
-from orchestrator.plan.remedies import LAST_WITH_RAY, UP
+from orchestrator.plan.remedies import LAST_WITH_RAY, NO_MORE_TASKS, NO_PIDS_LIMIT, OLD_SECCOMP, UP
 from orchestrator.plan.serving.device_causes import DEVICES
 from orchestrator.plan.serving.known import Known, Weight
 from orchestrator.plan.serving.model_causes import MODELS
@@ -239,6 +239,20 @@ KNOWN: tuple[Known, ...] = (
         ("a disk is full: no room for {path}", "a disk is full"),
         (f"free some, or put {where('hf_home')} on another; {ours('exec', '--', 'df', '-h')} shows them",),
         "Linux",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"pthread_create failed.*Operation not permitted",
+        ("the container may start no threads",),
+        (f"{OLD_SECCOMP}; then {UP}",),
+        "OpenBLAS, with Docker before 20.10.10",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        rf"{NO_MORE_TASKS}|can't start new thread",
+        ("the container may start no more processes and threads",),
+        (f"{NO_PIDS_LIMIT}, then {UP}; {ours('check')} tells how many it may",),
+        "Linux, by OpenBLAS, Ray and Python",
         Weight.SYMPTOM,
     ),
     Known(

@@ -46,6 +46,7 @@ TRIAL = Trial(
     memlock=-1,
     nofile=1048576,
     most_files=1048576,
+    tasks=-1,
     user=User(0, "root", "/root"),
     models=MODELS,
     read_only=(),

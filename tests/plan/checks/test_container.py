@@ -13,6 +13,7 @@ from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import (
     HALF_UPDATED,
     NO_GPUS_OPTION,
+    NO_PIDS_LIMIT,
     NO_RAY,
     NO_TOOLKIT,
     OLD_RAY,
@@ -217,6 +218,15 @@ def test_few_open_files(nofile: int, few: bool) -> None:
     fix = add("docker.args", "--ulimit=nofile=65536")
     wanted = [("warning", f"containers may open only {nofile} files", fix)] if few else []
     assert bad(trial(nofile=nofile)) == wanted
+
+
+@pytest.mark.parametrize(("tasks", "few"), [(2048, True), (16383, True), (16384, False), (-1, False)])
+def test_few_processes_and_threads(tasks: int, few: bool) -> None:
+    """Podman's limit, which Ray's workers and vLLM exceed: github.com/AMD-AGI/Hyperloom/pull/1276."""
+    told = (
+        f"containers may start only {tasks} processes and threads, and Ray and vLLM start more on many cores"
+    )
+    assert bad(trial(tasks=tasks)) == ([("warning", told, NO_PIDS_LIMIT)] if few else [])
 
 
 @pytest.mark.parametrize(("most", "may"), [(-1, True), (65536, True), (65535, False), (20000, False)])

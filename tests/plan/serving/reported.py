@@ -317,6 +317,24 @@ REPORTED = [
     ),
     # --- hosts ---
     (
+        "AMD-AGI/Hyperloom/pull/1276, 2026-08, Podman",
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 22 of 48: Resource temporarily unavailable",
+        "the container may start no more processes and threads",
+        "--pids-limit=-1",
+    ),
+    (
+        "chroma-core/chroma/issues/1682, mozilla/translations/issues/630",
+        "RuntimeError: can't start new thread",
+        "the container may start no more processes and threads",
+        "--pids-limit=-1",
+    ),
+    (
+        "xorbitsai/inference/issues/1871, an old Docker",
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 48: Operation not permitted",
+        "the container may start no threads",
+        "--security-opt=seccomp=unconfined",
+    ),
+    (
         "av/harbor/issues/262, 2026-09",
         "PermissionError: [Errno 13] Permission denied: '/root/.cache/huggingface/hub'",
         "the container's user may not use /root/.cache/huggingface/hub",
