@@ -18,6 +18,7 @@ def format_duration(seconds: float) -> str:
 
 UP = ours("up")
 TOKEN = f"export HF_TOKEN=… here, and {add('secrets', 'HF_TOKEN')}"
+MISTYPED = "is its name right? As it is typed here, its page would be https://huggingface.co/{name}"
 NO_HUB = (
     "let that host reach it: a proxy is env.HTTPS_PROXY in the inventory, a mirror env.HF_ENDPOINT; "
     "or download on another: --on HOST"
@@ -218,8 +219,13 @@ HINTS = {
     r"RAY_AUTH_TOKEN_PATH is set but file cannot be opened": CLOSED_FILE,
     r"InvalidAuthToken": OTHER_TOKEN,
     r"is served at this moment": ours("serve stop"),
-    r"(gated|private), and no token was given": TOKEN,
-    r"this token (has no access to it|may not see it)": "ask for access on its page, or take another HF_TOKEN",
+    r"the hub has no such revision: (?P<name>\S+)": (
+        "its branches and tags are at https://huggingface.co/{name}/tree/main; without --revision it is main"
+    ),
+    r"the hub has no model (?P<name>\S+), .* no token was given": f"{MISTYPED}; if it is private: {TOKEN}",
+    r"the hub has no model (?P<name>\S+), ": f"{MISTYPED}; if it is private, ask for access, or take another HF_TOKEN",
+    r"gated, and no token was given": TOKEN,
+    r"this token has no access to it": "ask for access on its page, or take another HF_TOKEN",
     r"the hub does not know this token": "check HF_TOKEN; with a wrong one not even public models come",
     r"the hub cannot be reached: .*CERTIFICATE_VERIFY_FAILED": OUR_CERTIFICATES,
     r"the hub cannot be reached: .*Too Many Requests": TOO_OFTEN,

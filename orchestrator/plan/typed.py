@@ -88,6 +88,16 @@ def shown(text: str, hosts: Sequence[str], caller: Caller) -> str:
     return MARKED.sub(lambda found: _line(found, found[0] != text, tuple(hosts), caller), text)
 
 
+def relined(text: str, line: Callable[[str, tuple[str, ...]], str | None]) -> str:
+    """The text with other lines in the place of raycluster's own, by command and words; None for one that stays."""
+
+    def other(found: re.Match[str]) -> str:
+        command, *rest = found[2].split(BETWEEN)
+        return (line(command, tuple(rest)) if found[1] == "ours" else None) or found[0]
+
+    return MARKED.sub(other, text)
+
+
 def has_line(text: str) -> bool:
     """Whether there is one."""
     return MARKED.search(text) is not None

@@ -135,10 +135,20 @@ def test_a_dash_of_a_web_page_is_told(
             "hf://Qwen/Qwen3-32B",
             "a model is named ORG/NAME, without an address: raycluster serve Qwen/Qwen3-32B\n",
         ),
+        (
+            "https://huggingface.co/Qwen/Qwen3-32B/tree/v1?x=y",
+            "a model is named ORG/NAME, without an address: "
+            "raycluster serve Qwen/Qwen3-32B -- --revision v1\n",
+        ),
+        (
+            "huggingface.co/Qwen/Qwen3-32B/tree/main",
+            "a model is named ORG/NAME, without an address: raycluster serve Qwen/Qwen3-32B\n",
+        ),
         ("https://example.com", "a model is named ORG/NAME, without an address: raycluster serve MODEL\n"),
         (
             "Qwen/Qwen3-32B extra",
-            '"extra" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768\n',
+            '"extra" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768; '
+            "without it: raycluster serve Qwen/Qwen3-32B\n",
         ),
     ],
 )

@@ -259,6 +259,42 @@ def test_the_token_travels_on_standard_input(
 
 
 @pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("https://huggingface.co/org/name", "org/name"),
+        ("https://huggingface.co/org/name/tree/main", "org/name"),
+        ("huggingface.co/org/name/", "org/name"),
+        ("hf.co/org/name/blob/v1.0/config.json", "--revision v1.0 org/name"),
+        ("hf://org/name", "org/name"),
+        ("https://huggingface.co/", "ORG/NAME"),
+    ],
+)
+def test_the_address_of_a_page_is_answered_with_the_name_in_it(
+    words: str, line: str, models: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster("model", "pull", words, "-l", "gpu1")
+    said = f"a model is named ORG/NAME, without an address: raycluster model pull {line} -l gpu1\n"
+    assert (ran.exit_code, ran.stderr, models.sent) == (2, said, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("pull", "org/tiny", "--on", "gpu9"), "--on"),
+        (("pull", "org/tiny", "-l", "gpu9"), "--limit"),
+        (("copy", "org/tiny", "--from", "gpu9"), "--from"),
+    ],
+)
+def test_an_unknown_host_is_told_with_the_option_and_the_hosts_that_there_are(
+    words: tuple[str, ...], option: str, models: FakeFleet, raycluster: Raycluster
+) -> None:
+    ran = raycluster("model", *words)
+    assert (ran.exit_code, models.sent) == (2, [])
+    assert ran.stderr.startswith(f'{option}: no host matches "gpu9"; did you mean ')
+    assert ran.stderr.endswith("the hosts are gpu1, gpu2\n")
+
+
+@pytest.mark.parametrize(
     ("words", "fix"),
     [
         (
@@ -266,6 +302,19 @@ def test_the_token_travels_on_standard_input(
             "→ export HF_TOKEN=… here, and ",
         ),
         ("org/tiny is gated, and this token has no access to it", "ask for access on its page"),
+        (
+            "the hub has no model org/tiny, or it is private, and no token was given",
+            "→ is its name right? As it is typed here, its page would be https://huggingface.co/org/tiny; "
+            "if it is private: export HF_TOKEN=… here, and ",
+        ),
+        (
+            "the hub has no model org/tiny, or it is private and this token may not see it",
+            "https://huggingface.co/org/tiny; if it is private, ask for access, or take another HF_TOKEN",
+        ),
+        (
+            "the hub has no such revision: org/tiny v9; it has main, v1",
+            "→ its branches and tags are at https://huggingface.co/org/tiny/tree/main; without --revision it is",
+        ),
         ("the hub does not know this token: Invalid username or password", "check HF_TOKEN"),
         ("the hub cannot be reached: https://huggingface.co: Network is unreachable", "env.HTTPS_PROXY"),
         ("61.0 GB are to come, and /root/.cache/huggingface/hub has 3.0 GB free", "free disk space there"),

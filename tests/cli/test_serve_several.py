@@ -271,7 +271,10 @@ def test_what_is_for_one_model_needs_its_name_where_there_are_several(
 ) -> None:
     serve = raycluster("serve", *words)
     assert (serve.exit_code, listed.sent) == (2, [])
-    assert serve.stderr == f"{first} is for one model, and the inventory has one, small: name one\n"
+    assert serve.stderr == (
+        f"{first} is for one model, and the inventory has one, small: name one, "
+        f"as in raycluster serve one {' '.join(words)}\n"
+    )
 
 
 # --- status, logs, stop ---

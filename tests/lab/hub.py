@@ -131,6 +131,11 @@ class Handler(BaseHTTPRequestHandler):
                 {**told, "private": repository.private, "gated": "manual" if repository.gated else False}
             )
 
+    def refs(self, name: str) -> None:
+        if repository := self._found(name):
+            main = {"name": "main", "ref": "refs/heads/main", "targetCommit": repository.commit}
+            self._json({"branches": [main], "tags": [], "converts": []})
+
     def tree(self, name: str, revision: str) -> None:
         if (repository := self._found(name)) and self._is_there(repository, revision):
             self._json([{"type": "file", **each} for each in repository.listed()])
@@ -240,6 +245,7 @@ def _sibling(each: Mapping[str, Any]) -> dict[str, Any]:
 
 NAME = r"(?P<name>(?:[^/]+/)?[^/]+)"
 ROUTES = (
+    (rf"/api/models/{NAME}/refs", Handler.refs),
     (rf"/api/models/{NAME}", Handler.info),
     (rf"/api/models/{NAME}/revision/(?P<revision>[^/]+)", Handler.info),
     (rf"/api/models/{NAME}/tree/(?P<revision>[^/]+)", Handler.tree),

@@ -98,10 +98,10 @@ def passes_bytes(lab: Lab, inventory: Path) -> None:
         assert (shown.returncode, shown.stdout) == (0, "".join(f"<{word}>" for word in WORDS)), shown.stderr
 
 
-def lend_vllm(lab: Lab) -> None:
+def lend_vllm(lab: Lab, text: str = VLLM.read_text()) -> None:
     """Before `up`: the server stands where SERVING says."""
     for host in lab.hosts.values():
-        (host.folder / STAND_IN).write_text(VLLM.read_text())
+        (host.folder / STAND_IN).write_text(text)
         (host.folder / STAND_IN).chmod(0o755)
 
 

@@ -13,8 +13,9 @@ from tests.lab import hub, living, variants
 from tests.lab.lab import Lab
 from tests.lab.network import LAPTOP, NETWORK
 from tests.lab.processes import wait_until
-from tests.lab.seeing import failed
+from tests.lab.seeing import brought_up, failed, ids, two_hosts
 from tests.lab.test_check import iptables
+from tests.payload.serving.place import VLLM
 
 VERSIONS = ("0.23.5", "0.36.2", "1.20.1", "2.4.0")
 STORE = f"{NETWORK}.9"
@@ -148,6 +149,40 @@ def test_a_gated_model_comes_with_the_token_of_the_inventorys_secrets(lab: Lab, 
         assert words in ran.stderr
         assert token not in ran.stderr + ran.stdout
         assert ran.returncode == (1 if words else 0), ran.stderr
+
+
+def test_a_gated_model_is_served_once_it_was_pulled_and_no_container_is_replaced_for_it(
+    lab: Lab, serves: Hub
+) -> None:
+    settings = serves("0.36.2", {"org/gated": {"files": SERVED, "gated": True}}, {"hf_good": ["org/gated"]})
+    asks = 'MODEL = MODEL if os.environ.get("HF_HUB_OFFLINE") else "gated"\nGIVEN = '
+    living.lend_vllm(lab, VLLM.read_text().replace("GIVEN = ", asks, 1))
+    settings |= {"engine": "mp", **living.SERVING}
+    inventory = brought_up(lab, two_hosts(lab, **settings))
+    refused = lab.raycluster("serve", "-i", inventory, "org/gated", "-l", "gpu1", timeout=300)
+    failed(refused, "the model is gated", f"then `raycluster model pull -i {inventory} org/gated` brings it")
+    before = ids(lab)
+    inventory = two_hosts(lab, **settings, secrets=["HF_TOKEN"])
+    token = {"HF_TOKEN": "hf_good"}
+    pulled = lab.raycluster("model", "pull", "-i", inventory, "org/gated", env=token, timeout=300)
+    assert pulled.returncode == 0, pulled.stderr
+    served = lab.raycluster("serve", "-i", inventory, "org/gated", "-l", "gpu1", env=token)
+    assert "org/gated answers at " in served.stdout, served.stderr
+    assert ids(lab) == before
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_mistyped_name_and_a_revision_that_is_not_there_are_told_with_what_to_look_at(
+    version: str, lab: Lab, serves: Hub
+) -> None:
+    inventory = lab.inventory(**serves(version, {"org/tiny": {"files": FILES}}))
+    pull = ("model", "pull", "-l", "gpu1", "-i", inventory)
+    name = lab.raycluster(*pull, "org/tinny", timeout=300)
+    failed(name, "the hub has no model org/tinny", "its page would be https://huggingface.co/org/tinny")
+    revision = lab.raycluster(*pull, "--revision", "v9", "org/tiny", timeout=300)
+    failed(
+        revision, "the hub has no such revision: org/tiny v9; it has main (", "without --revision it is main"
+    )
 
 
 @pytest.mark.parametrize("version", ["0.36.2", "2.4.0"])

@@ -164,7 +164,7 @@ def pull(
 
     cluster = inventory_file.load(None, file)
     checked = _on_hub(cluster, name, revision)
-    source = inventory_file.one(cluster, on) if on else cluster.head
+    source = inventory_file.one(cluster, on, "--on") if on else cluster.head
     targets = inventory_file.selected(cluster, limit)
     secrets = inventory_file.secrets(cluster)
     token = next((each for each in secrets if each.name in TOKENS), None)
@@ -272,7 +272,7 @@ def _giver(cluster: "Cluster", name: str | None) -> "Node":
     if name is None:
         return cluster.head
     env = tuple((each, os.environ[each]) for each in WHERE_MODELS_ARE if each in os.environ)
-    return inventory_file.this_machine(cluster, name, env) or inventory_file.one(cluster, name)
+    return inventory_file.this_machine(cluster, name, env) or inventory_file.one(cluster, name, "--from")
 
 
 def _on_hub(cluster: "Cluster", name: str, revision: str) -> str:
@@ -307,9 +307,14 @@ def _look(
 def _checked(cluster: "Cluster", names: list[str] | None) -> tuple[str, ...]:
     """The models as they were named; exit code 2 where one cannot be, or is a host."""
     from orchestrator.cli import usage
-    from orchestrator.plan.facts.models import is_name
+    from orchestrator.plan.facts.models import is_name, of_address
 
     for name in names or ():
+        if (address := of_address(name)) is not None:
+            model, revision = address
+            words = ("--revision", revision) if revision and "revision" in usage.current().params else ()
+            line = usage.meant(name, *words, model or "ORG/NAME")
+            inventory_file.refuse(f"a model is named ORG/NAME, without an address: {line}")
         if any(node.name == name for node in cluster.nodes):
             line = usage.meant(name, "-l", name, "ORG/NAME")
             inventory_file.refuse(f"{name} is a host, and a model is named ORG/NAME: {line}")

@@ -240,7 +240,11 @@ def stop(
     from orchestrator.plan.serving.plan import plan_stop
 
     if name and everything:
-        raise typer.BadParameter(f"{name} and --all contradict each other")
+        from orchestrator.cli.output.typed import line
+
+        inventory_file.load(None, file)
+        one, everyone = line("serve stop", name), line("serve stop", "--all")
+        inventory_file.refuse(f"{name} and --all contradict each other: `{one}`, or `{everyone}`")
     cluster = inventory_file.load(None, file)
     pace = options.RunOptions(options.JOBS, verbose, output == "jsonl")
     planner = partial(plan_stop, cluster, name=name or "", everything=everything)

@@ -45,7 +45,7 @@ def shell(
     cluster = inventory_file.load(None, file)
     if host and limit:
         inventory_file.refuse("HOST and -l both name the host: give one of them")
-    node = inventory_file.one(cluster, host or limit or "head")
+    node = inventory_file.one(cluster, host or limit or "head", "HOST" if host else "--limit")
     command = plan_shell(cluster, node, line("up"), on_host=on_host)
     try:
         become(command)

@@ -172,16 +172,16 @@ def selected(cluster: "Cluster", limit: str | None) -> "tuple[Node, ...]":
     return tuple(node for node in cluster.nodes if names is None or node.name in names)
 
 
-def one(cluster: "Cluster", host: str) -> "Node":
+def one(cluster: "Cluster", host: str, option: str = "HOST") -> "Node":
     """The host of that name, or the one that a glob fits; exit code 2 where there are none or several."""
     from orchestrator.model.select import NoMatch, select
 
     nodes = select(cluster, host)
     if isinstance(nodes, NoMatch):
-        refuse(str(nodes))
+        refuse(f"{option}: {nodes}")
     if len(nodes) > 1:
         refuse(
-            f'"{host}" fits {len(nodes)} hosts, and one is needed: {", ".join(node.name for node in nodes)}'
+            f'{option}: "{host}" fits {len(nodes)} hosts, and one is needed: {", ".join(node.name for node in nodes)}'
         )
     return nodes[0]
 

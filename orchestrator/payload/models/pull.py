@@ -58,6 +58,7 @@ TROUBLES.update(
 )
 TRIES = 5
 PAUSE = 3.0  # seconds before another try
+MOST_REFS = 12
 QUIET = 120  # seconds in which nothing came
 ABANDONED = re.compile(r"\.[0-9a-f]{8}\.incomplete$")
 """From 1.18 on the library goes on with none of these, whoever has begun it."""
@@ -167,7 +168,7 @@ def explained(library, error, model, revision, token):
     if isinstance(error, kinds.GatedRepoError):
         return Trouble("no-access" if token else "gated", model)
     if isinstance(error, kinds.RevisionNotFoundError):
-        return Trouble("no-revision", f"{model} {revision}")
+        return Trouble("no-revision", f"{model} {revision}{refs_there(library, model, token)}")
     if status == UNAUTHORIZED and token and "username or password" in said:
         return Trouble("wrong-token", "Invalid username or password")
     if isinstance(error, kinds.RepositoryNotFoundError):
@@ -175,6 +176,17 @@ def explained(library, error, model, revision, token):
     if is_disconnected(error):
         return Trouble("no-hub", f"{os.environ.get('HF_ENDPOINT', HUB)}: {root_of(error)}")
     return Trouble("library", f"{type(error).__name__}: {said.splitlines()[0] if said else ''}")
+
+
+def refs_there(library, model, token):
+    """The branches and tags that there are, where the hub tells."""
+    try:
+        refs = library.HfApi(token=token).list_repo_refs(model)
+        names = [each.name for each in (*refs.branches, *refs.tags)]
+    except Exception:
+        return ""
+    more = ", …" if len(names) > MOST_REFS else ""
+    return f"; it has {', '.join(names[:MOST_REFS])}{more}" if names else ""
 
 
 def root_of(error):

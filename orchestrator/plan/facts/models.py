@@ -20,6 +20,10 @@ NAMED = 3
 SHORT = 7
 """Digits of a commit that people are shown, as git does."""
 
+ADDRESS = re.compile(
+    r"(?:hf://|(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)/|https?://[^/]+/?)(.*)"
+)
+"""Of a model's page; that of another site is one, too."""
 NAME = re.compile(r"(?:[A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]*", re.ASCII)
 
 REVISION = re.compile(r"[A-Za-z0-9_][\w./-]*", re.ASCII)
@@ -125,6 +129,17 @@ class Verified:
 def is_name(model: str) -> bool:
     """Whether it can be the name of a model on the hub."""
     return bool(NAME.fullmatch(model)) and ".." not in model and "--" not in model
+
+
+def of_address(word: str) -> tuple[str, str] | None:
+    """The model that an address is of, and the revision in it, each empty where there is none; None of no address."""
+    found = ADDRESS.fullmatch(word)
+    if found is None:
+        return None
+    parts = [part for part in re.split(r"[?#]", found[1])[0].split("/") if part]
+    model = "/".join(parts[:2]) if parts[1:] and is_name("/".join(parts[:2])) else ""
+    revision = parts[3] if model and parts[2:3] in (["tree"], ["blob"], ["resolve"]) and parts[3:] else ""
+    return model, revision if revision != "main" and is_revision(revision) else ""
 
 
 def is_revision(revision: str) -> bool:

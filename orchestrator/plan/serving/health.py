@@ -13,7 +13,7 @@ from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import TIMED_OUT, format_duration
 from orchestrator.plan.serving import causes, state
 from orchestrator.plan.serving.known_causes import HELD
-from orchestrator.plan.serving.servers import Server, again, title
+from orchestrator.plan.serving.servers import Server, again, for_model, title
 from orchestrator.plan.serving.state import ABANDONED, Served
 from orchestrator.plan.steps import NotYet, Ready, WaitResult
 from orchestrator.plan.typed import ours
@@ -90,7 +90,7 @@ def assess(
         since=served.since,
         lives=served.starts,
         trouble=trouble,
-        fix=fix,
+        fix=for_model(fix, served.model),
         ranks=len(served.hosts),
         missing=missing,
         hosts=server.hosts,
@@ -220,10 +220,10 @@ class ServerAnswers:
             return Problem("nothing of the server is there any more: has its container ended?")
         if served.answers:
             return Ready(f"answers at {served.url}", served.first)
-        if not served.supervised:
-            return _ended(served, self.accelerator)
+        if why := self._hopeless(served) if served.supervised else _ended(served, self.accelerator):
+            return _for_model(why, served)
         still = served.still if served.state == "starting" else None
-        return self._hopeless(served) or NotYet(self._waits(served), still=still)
+        return NotYet(self._waits(served), still=still)
 
     def _hopeless(self, served: Served) -> Problem | None:
         """Why it will not answer though it runs."""
@@ -247,6 +247,10 @@ class ServerAnswers:
             return _how_far(served, self.accelerator, step=SILENCE)
         missing = ", ".join(served.missing)
         return f"waits for {missing}" if missing else served.why or "waits for Ray"
+
+
+def _for_model(problem: Problem, served: Served) -> Problem:
+    return replace(problem, fix=for_model(problem.fix, served.model))
 
 
 def _ended(served: Served, accelerator: Accelerator) -> Problem:

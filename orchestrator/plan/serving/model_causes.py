@@ -5,11 +5,13 @@ from orchestrator.plan.serving.known import Known
 from orchestrator.plan.typed import add, change, ours, where
 
 CACHE = where("hf_home")
+PULL = ours("model pull", "MODEL")
 TOKEN = (
-    f"accept its conditions at huggingface.co; {add('secrets', 'HF_TOKEN')}; export HF_TOKEN here; then {UP}"
+    f"accept its conditions at huggingface.co; {add('secrets', 'HF_TOKEN')}; export HF_TOKEN here; then {PULL} "
+    f"brings it to all hosts, to be served from there; {UP} would give containers the token, and end what is served"
 )
 FOLDER = (
-    f"check the name; if the model is private, {add('secrets', 'HF_TOKEN')}, export HF_TOKEN here, then {UP}; "
+    f"check the name; if the model is private, {add('secrets', 'HF_TOKEN')}, export HF_TOKEN here, then {PULL}; "
     f"a folder has to be in all containers, for example: {add('docker.args', '-v', '/data/models:/models:ro')}"
 )
 ONLINE = (
@@ -18,7 +20,6 @@ ONLINE = (
 )
 
 WITHOUT_XET = change("env.HF_HUB_DISABLE_XET", "'1'")
-PULL = ours("model pull", "MODEL")
 NEWER_IMAGE = f"set {where('image')} to one with a newer vLLM"
 
 MODELS: tuple[Known, ...] = (

@@ -9,8 +9,9 @@ from orchestrator.model import redact
 from orchestrator.model.cluster import Cluster, Model, server_name
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.problem import plural
+from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.state import Served
-from orchestrator.plan.typed import ours
+from orchestrator.plan.typed import ours, relined
 
 MOST_HOSTS = 3
 """So many are named one by one."""
@@ -110,6 +111,20 @@ def with_args(model: Model, args: tuple[str, ...], *words: str) -> str:
     if redact.arguments(whole) != whole:
         return f"`-- {' '.join(words)}`" if words else "leave it out"
     return again(replace(model, args=whole))
+
+
+def for_model(text: str, model: Model) -> str:
+    """A remedy that speaks of any `MODEL`, with this one in its lines, as it is served."""
+
+    def line(command: str, words: tuple[str, ...]) -> str | None:
+        if "MODEL" not in words:
+            return None
+        if command == "serve" and words[:2] == ("MODEL", "--"):
+            more = words[2:]
+            return with_args(model, arguments.without(model.args, *arguments.read(more).values), *more)
+        return ours(command, *(model.name if word == "MODEL" else word for word in words))
+
+    return relined(text, line)
 
 
 @dataclass(frozen=True, slots=True)

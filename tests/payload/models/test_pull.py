@@ -73,6 +73,12 @@ class Library:
         ]
         return SimpleNamespace(sha=self.repo.commit, siblings=siblings, gated=self.gated)
 
+    def list_repo_refs(self, model: str) -> Any:
+        assert model == self.repo.name
+        names = ("main", "pr/1"), ("v1.0",)
+        branches, tags = ([SimpleNamespace(name=each) for each in some] for some in names)
+        return SimpleNamespace(branches=branches, tags=tags)
+
     def hf_hub_url(self, model: str, path: str, revision: str) -> str:
         return f"{model}/{revision}/{path}"
 
@@ -271,7 +277,11 @@ def test_a_disk_that_is_too_small_is_told_before_a_byte_comes(program: Any, hub:
             False,
             "the hub has no model org/tiny, or it is private, and no token",
         ),
-        (NoRevisionError("404", 404), False, "the hub has no such revision: org/tiny main"),
+        (
+            NoRevisionError("404", 404),
+            False,
+            "the hub has no such revision: org/tiny main; it has main, pr/1, v1.0",
+        ),
         (GatedError("401", 401), True, "org/tiny is gated, and no token was given"),
         (RuntimeError("what\nmore"), False, "RuntimeError: what"),
         (NoRepositoryError("too many", 429), True, "the hub has no model"),

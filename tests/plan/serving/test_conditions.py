@@ -8,10 +8,10 @@ import pytest
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import known_causes
-from orchestrator.plan.serving.health import ELSEWHERE, LAST_LINES, ServerAnswers
+from orchestrator.plan.serving.health import LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import NotYet, Ready
 from orchestrator.plan.typed import ours
-from tests.plan.serving.worlds import FIRST, URL, ended, line, starting, unresponsive
+from tests.plan.serving.worlds import FIRST, QWEN, URL, ended, line, starting, unresponsive
 from tests.plan.worlds import NOW
 from tests.typed_lines import plainly
 
@@ -45,6 +45,11 @@ def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:
     assert judged(line(**starting("Starting to load model x"))) == NotYet("loads the model", still=0)
     asked = starting("Application startup complete", asked=True)
     assert judged(line(**asked)) == NotYet("is asked for its first token", still=0)
+
+
+ELSEWHERE = "give vLLM its address: " + ours(
+    "serve", QWEN.name, "--", *QWEN.args, "--host", "ADDRESS", "--port", "PORT"
+)
 
 
 def test_one_that_is_ready_and_answers_elsewhere_is_hopeless() -> None:

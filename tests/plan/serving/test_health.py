@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.model.cluster import Accelerator
-from orchestrator.plan.serving.health import ELSEWHERE, ModelHealth
+from orchestrator.plan.serving.health import ModelHealth
 from orchestrator.plan.status import health as of_cluster
 from orchestrator.plan.status.health import Verdict
 from orchestrator.plan.typed import ours
@@ -45,7 +45,12 @@ def test_it_answers() -> None:
     [
         ({"state": {"is": "waiting"}, "trouble": "refused"}, "it waits for Ray", ""),
         (starting("Starting to load model x"), "it loads the model", ""),
-        (starting(why="vLLM has started"), "vLLM has started", ELSEWHERE),
+        (
+            starting(why="vLLM has started"),
+            "vLLM has started",
+            "give vLLM its address: "
+            + ours("serve", QWEN.name, "--", *QWEN.args, "--host", "ADDRESS", "--port", "PORT"),
+        ),
         (starting("Starting to load model x", moved=NOW - 119), "it loads the model", ""),
         (starting(moved=NOW - 240), "it starts; nothing has moved for 4 min", ""),
         (

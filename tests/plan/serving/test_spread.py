@@ -6,7 +6,9 @@ from orchestrator.model.cluster import Engine, Model
 from orchestrator.plan.facts.model_shape import Shape
 from orchestrator.plan.serving.plan import plan_serve
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
+from orchestrator.plan.serving.servers import for_model
 from orchestrator.plan.steps import Plan
+from orchestrator.plan.typed import ours
 from tests.plan.serving.shapes import H100, LLAMA_8B, whole
 from tests.plan.serving.test_several import BOTH, of, stands
 from tests.typed_lines import plainly
@@ -97,3 +99,24 @@ def test_no_size_that_was_given_or_divides_most_is_warned_of(kind: Engine, gpus:
 @BOTH
 def test_of_a_model_whose_heads_are_known_nothing_is_warned_of(kind: Engine) -> None:
     assert not planned(kind, 6, shape=whole(LLAMA_8B)).warnings
+
+
+@pytest.mark.parametrize(
+    ("args", "fix", "line"),
+    [
+        ("", ours("serve", "MODEL", "--", "--port", "8001"), "serve org/one --gpus 2 -- --port 8001"),
+        ("-tp 2", ours("serve", "MODEL", "--", "-tp", "4"), "serve org/one --gpus 2 -- -tp 4"),
+        (
+            "--seed 1 --max-model 9",
+            ours("serve", "MODEL", "--", "--max-model-len", "4"),
+            "serve org/one --gpus 2 -- --seed 1 --max-model-len 4",
+        ),
+        ("", ours("model pull", "MODEL"), "model pull org/one"),
+        ("-tp 2", ours("serve status"), "serve status"),
+    ],
+)
+def test_a_remedy_for_any_model_is_a_whole_line_for_the_one_that_is_served(
+    args: str, fix: str, line: str
+) -> None:
+    model = Model("org/one", tuple(args.split()), gpus=2)
+    assert plainly(for_model(f"try {fix}.", model)) == f"try `raycluster {line}`."

@@ -1,5 +1,6 @@
 """`serve --plan`: how a model would be spread and whether it fits, without starting anything."""
 
+from orchestrator.cli import usage
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output import json
 from orchestrator.cli.output.console import notice, troubles
@@ -25,8 +26,11 @@ from orchestrator.remote.observe.vllm_options import options_asker
 def preview(cluster: Cluster, wanted: tuple[Model, ...], pace: RunOptions, *, as_json: bool) -> int:
     """Prints it; the exit code: 1 where it does not fit, or could not be served."""
     if len(wanted) > 1:
-        several = ", ".join(each.server for each in wanted)
-        inventory_file.refuse(f"--plan is for one model, and the inventory has {several}: name one")
+        names = [each.server for each in wanted]
+        inventory_file.refuse(
+            f"--plan is for one model, and the inventory has {', '.join(names)}: name one, "
+            f"as in {usage.meant('serve', 'serve', names[0])}"
+        )
     (model,) = wanted
     with session(cluster, "serve-plan", pace, logged=False) as run:
         facts = run.observe_all(Depth.RAY)

@@ -60,8 +60,11 @@ def models(
         if args and args[0][:1] != "-":
             _refuse_address(name)
             _make_sure_of_others(cluster, name, yes=yes)
+            from orchestrator.cli import usage
+
             inventory_file.refuse(
-                f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768'
+                f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768; '
+                f"without it: {usage.meant(args[0])}"
             )
         if entry := _entry(cluster, name):
             return (given.over(replace(entry, args=(*entry.args, *args))),)
@@ -74,12 +77,15 @@ def models(
     args = (name, *args) if name else args
     if not cluster.serve:
         inventory_file.refuse(
-            "no model: name one, as in `raycluster serve Qwen/Qwen3-32B`, or set `serve: {model: …}`"
+            f"no model: name one, as in `{typed.line('serve', 'Qwen/Qwen3-32B')}`, or set `serve: {{model: …}}`"
         )
     if len(cluster.serve) > 1 and (args or given.words):
-        names = ", ".join(each.server for each in cluster.serve)
+        from orchestrator.cli import usage
+
+        names = [each.server for each in cluster.serve]
         inventory_file.refuse(
-            f"{(*given.words, *args)[0]} is for one model, and the inventory has {names}: name one"
+            f"{(*given.words, *args)[0]} is for one model, and the inventory has {', '.join(names)}: name one, "
+            f"as in {usage.meant('serve', 'serve', names[0])}"
         )
     return tuple(given.over(replace(each, args=(*each.args, *args))) for each in cluster.serve)
 
@@ -103,12 +109,13 @@ def _make_sure_of_others(cluster: "Cluster", name: str, *, yes: bool) -> None:
 def _refuse_address(name: str) -> None:
     """Exit code 2 for the address of a model's page."""
     from orchestrator.cli import usage
+    from orchestrator.plan.facts.models import of_address
 
-    scheme, _, page = name.partition("://")
-    if scheme in ("http", "https", "hf"):
-        parts = page.split("/") if scheme == "hf" else page.split("/")[1:]
-        model = "/".join(parts[:2]) if parts[1:] else METAVAR
-        inventory_file.refuse(f"a model is named ORG/NAME, without an address: {usage.meant(name, model)}")
+    if (address := of_address(name)) is not None:
+        model, revision = address
+        line = usage.meant(name, model or METAVAR)
+        asks = f" -- --revision {revision}" if revision and "--" not in usage.command_line() else ""
+        inventory_file.refuse(f"a model is named ORG/NAME, without an address: {line}{asks}")
 
 
 def _make_sure(cluster: "Cluster", word: str, model: list[str]) -> None:
