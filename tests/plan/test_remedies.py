@@ -128,6 +128,30 @@ SAID = [
         "authority",
         remedies.UNTRUSTED_REGISTRY,
     ),
+    (  # a registry at an address, with a certificate for a name: tried with Docker 20.10
+        'Get "https://192.0.2.1:5003/v2/": x509: cannot validate certificate for 192.0.2.1 because it doesn\'t contain '
+        "any IP SANs",
+        remedies.UNTRUSTED_REGISTRY,
+    ),
+    (  # one without TLS, tried with Docker 20.10
+        'Get "https://192.0.2.1:5002/v2/": tls: first record does not look like a TLS handshake',
+        remedies.UNTRUSTED_REGISTRY,
+    ),
+    # NVIDIA-NeMo/Speech/issues/243, wtdcode/vllm-backport/issues/79
+    ("Error response from daemon: unauthorized: authentication required", remedies.NO_IMAGE),
+    (  # hiyouga/LlamaFactory/issues/6922
+        'failed to do request: Head "https://nvcr.io/v2/x/manifests/24.02-py3": net/http: TLS handshake timeout',
+        remedies.NO_IMAGE,
+    ),
+    (  # NVIDIA/retinanet-examples/issues/16
+        'Get "https://nvcr.io/v2/": net/http: request canceled while waiting for connection (Client.Timeout exceeded '
+        "while awaiting headers)",
+        remedies.NO_IMAGE,
+    ),
+    (  # containers/image/pull/1090
+        "Error: initializing source docker://x: requested access to the resource is denied",
+        remedies.NO_IMAGE,
+    ),
     (  # microsoft/vscode-docker/issues/1443
         'Get "https://10.0.0.9:5000/v2/": http: server gave HTTP response to HTTPS client',
         remedies.UNTRUSTED_REGISTRY,

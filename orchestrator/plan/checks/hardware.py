@@ -94,7 +94,7 @@ def _image(cluster: Cluster, node: Node, facts: HostFacts, found: Inspection) ->
         yield warning(node.name, "image", text, f"after {ours('up')}, {ours('check')} tells more")
     elif node.docker.pull is not Pull.NEVER and found.pullable:
         text = f"{image} is not there, and pulling it may fail: {headline(found.pullable)}"
-        yield warning(node.name, "image", text, NO_IMAGE)
+        yield warning(node.name, "image", text, hint(found.pullable) or NO_IMAGE)
     elif node.docker.pull is not Pull.NEVER:
         text = f"{image} is not there; `up` will pull it, and what is in it cannot be told before"
         yield warning(node.name, "image", text, ours("pull", limit=True))

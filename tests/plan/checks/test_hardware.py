@@ -15,6 +15,7 @@ from orchestrator.plan.remedies import (
     NO_IMAGE,
     NO_TOOLKIT,
     OTHER_DRIVER,
+    UNTRUSTED_REGISTRY,
     docker_problem,
 )
 from orchestrator.plan.typed import add, change, ours, there
@@ -127,6 +128,18 @@ def test_an_image_that_is_still_to_come_needs_more_room() -> None:
                     "warning",
                     f"{IMAGE} is not there, and pulling it may fail: manifest unknown",
                     NO_IMAGE,
+                )
+            ],
+        ),
+        (
+            Pull.MISSING,
+            'Get "https://r.lan/v2/": x509: certificate signed by unknown authority',
+            [
+                (
+                    "warning",
+                    f'{IMAGE} is not there, and pulling it may fail: Get "https://r.lan/v2/": x509: certificate signed '
+                    "by unknown authority",
+                    UNTRUSTED_REGISTRY,
                 )
             ],
         ),
