@@ -231,7 +231,12 @@ class Host:
         self.docker("rm", builder)
 
     def remove_containers(self) -> None:
-        self.run("sh", "-ec", REMOVE_CONTAINERS, *self.engine.command)
+        """All of them, also those that go by themselves meanwhile (`--rm`), which Docker refuses to remove."""
+
+        def removed() -> bool:
+            return not self.run("sh", "-ec", REMOVE_CONTAINERS, *self.engine.command, check=False).returncode
+
+        wait_until(f"{self.name} to have no containers", removed)
 
     def cut(self) -> None:
         """Pull the network cable."""

@@ -14,6 +14,7 @@ from orchestrator.plan.actions.images import get_image
 from orchestrator.plan.actions.prune import left_outside
 from orchestrator.plan.actions.reconcile import Decision, Keep, Start, reconcile
 from orchestrator.plan.checks import Level, obstacles, quick
+from orchestrator.plan.docker.mounts import own_mounts
 from orchestrator.plan.facts.host import Facts, HostFacts, missing_folder
 from orchestrator.plan.host_commands import check_tcp, keep_token, make_folder
 from orchestrator.plan.problem import HostProblem, Problem, plural
@@ -132,6 +133,10 @@ class _Up:
         contents = bool(here.image_layers) and here.image_layers == head.image_layers
         return contents or (here.image_id != "" and here.image_id == head.image_id)
 
+    def _nothing_mounted(self, node: Node) -> bool:
+        """Whether what the image has is all there is: a folder that is mounted may bring another Ray."""
+        return node is self.cluster.head or not any(map(own_mounts, (node, self.cluster.head)))
+
     def _compare(self, node: Node) -> Wait:
         """Ray before 2.56 lists a worker of another version for a moment, and the head may go down with it."""
         head = self.cluster.head.name
@@ -158,7 +163,7 @@ class _Up:
         probe, until = docker.state(self.cluster, node), of.joined(node, here, decision.restarts)
         starts = self.cluster.engine.has_ray and isinstance(decision, Start)
         # A Ray that is the head's own stays, once it is listed: there is nothing to hear from its log.
-        if starts and not self._same_image(node, changing):
+        if starts and not (self._same_image(node, changing) and self._nothing_mounted(node)):
             probe = docker.started(self.cluster, node, STARTS, STARTED)
         return Wait(node.name, of.waits, probe, until, within=JOIN_SECONDS, every=LOOK_EVERY)
 

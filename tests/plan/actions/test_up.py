@@ -280,6 +280,18 @@ def test_only_of_a_worker_whose_ray_may_be_another_its_log_has_to_say_that_it_ha
     assert probes["gpu3"] == docker.started(demo, demo.workers[1], STARTS, STARTED)
 
 
+@pytest.mark.parametrize("mounts", ["gpu1", "gpu2"])
+def test_a_folder_that_is_mounted_may_bring_another_ray_than_the_images(mounts: str) -> None:
+    demo = cluster(workers=1)
+    docker_args = Docker(args=("-v", "/opt/ray:/usr/local/lib/python3.12/dist-packages/ray:ro"))
+    nodes = [replace(each, docker=docker_args) if each.name == mounts else each for each in demo.nodes]
+    demo = replace(demo, head=nodes[0], workers=tuple(nodes[1:]))
+    probes = {
+        step.host: step.probe for step in up(demo, bare(demo)).phases[-1].steps if isinstance(step, Wait)
+    }
+    assert probes["gpu2"] == docker.started(demo, demo.workers[0], STARTS, STARTED)
+
+
 def test_a_worker_whose_image_is_not_known_to_be_the_heads_has_its_versions_compared_before_it_starts() -> (
     None
 ):
