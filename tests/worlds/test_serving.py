@@ -211,7 +211,8 @@ def listed(lab: Lab, engine: str, *models: dict[str, Any]) -> Path:
     )
     for host in lab.hosts.values():
         host.run("sh", "-c", 'cat >"$0"', PLACE, stdin=stand_in)
-    return two_hosts(lab, engine=engine, serve=list(models), **SERVING)
+    other_hub = {"VLLM_USE_MODELSCOPE": "true"}  # else a model that nobody could have would be refused
+    return two_hosts(lab, engine=engine, serve=list(models), env=other_hub, **SERVING)
 
 
 @pytest.mark.parametrize("engine", ["mp"])

@@ -122,7 +122,9 @@ def start(
     plan: Annotated[
         bool, typer.Option("--plan", help="Show sizes and memory, and whether it fits; start nothing.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Start it although it does not fit.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start it although it does not fit, or cannot be had.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("-y", "--yes", help="Serve MODEL although it does not look like a model's name.")
     ] = False,

@@ -43,7 +43,7 @@ def plan_serve(
 ) -> Plan:
     """Steps that make the model answer, on a cluster that is up. `there`: what the hosts have of it.
 
-    `force`: although it does not fit.
+    `force`: although it does not fit, or hosts lack what they cannot download.
     """
     title, now = f"serve {model.name}", servers(facts).get(model.server)
     if now and now.supervised and not _is_same(now.model, model):
@@ -61,12 +61,14 @@ def plan_serve(
     if now and now.first and now.first.answers and not missing:
         return Plan(title)
     sized, first = serving.sizing, serving.first.name
-    if refusals := there.refusals or sizing.refusals(first, model, None if force else sized):
+    if refusals := (() if force else there.refusals) or sizing.refusals(
+        first, model, None if force else sized
+    ):
         return Plan(title, refusals=refusals)
     anew = serving.parts if serving.parts[0] in missing else missing
     changes = tuple(Change(part.node.name, _change(serving, part)) for part in anew or serving.parts[:1])
     left_out = tuple(_left_out(cluster, facts, serving)) if anew else ()
-    lacking = there.lacking if anew else ()
+    lacking = (*there.lacking, *there.refusals) if anew else ()  # of these, none is left unless it is forced
     doubts = (*sizing.doubts(first, model, sized), *unsure(cluster, facts, serving, there))
     if there.offline or (kept and now and now.served.offline):
         serving, anew = _offline(serving), tuple(map(_without_hub, anew))

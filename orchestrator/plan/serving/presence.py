@@ -7,9 +7,10 @@ from types import MappingProxyType
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.model_shape import Gpu, Shape
-from orchestrator.plan.facts.models import Lookup, ModelCache, Revision
+from orchestrator.plan.facts.models import Lookup, ModelCache, Revision, is_name
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.progress import size
+from orchestrator.plan.serving.servers import again
 from orchestrator.plan.typed import ours
 
 FURTHER = (
@@ -81,12 +82,16 @@ def presence(
     gpus = {host: min(each.gpus, key=lambda gpu: gpu.memory) for host, each in known.items() if each.gpus}
     if model.name.startswith("/"):
         return Presence(refusals=told, shape=shape, gpus=gpus)
-    # Where nobody has it, it may be something else than is thought here; and what names another repository, or needs no
-    # tokenizer, may make do without what is missing.
+    # Where nobody has all of it, it may be something else than is thought here; and what names another repository, or
+    # needs no tokenizer, may make do without what is missing.
     sure = bool(source) and not any(each in given for each in (*FURTHER, "--skip-tokenizer-init"))
     refusals = tuple(each for each in told if sure and each.host in no_hub)
-    downloading = tuple(each.host for each in told) if sure else ()
-    told = tuple(each for each in told if each not in refusals)
+    nowhere = _is_nowhere(model.name, caches, found)
+    if nowhere and all(host in no_hub for host in found):
+        refusals = tuple(_out_of_reach(model, no_hub))
+    downloading = tuple(each.host for each in told) if sure or nowhere else ()
+    refused = {each.host for each in refusals}
+    told = tuple(each for each in told if each.host not in refused)
     same = len({each.commit for each in whole.values()}) == 1
     unlike = tuple(_unlike(model.name, whole)) if whole and not same else ()
     fit = all(each.offline for each in whole.values()) and not any(each in given for each in FURTHER)
@@ -139,6 +144,24 @@ def _lacking(
             much = f" ({size(each.missing)})" if each.missing else ""
             count = f"{len(each.lacks)} of {plural(each.of, 'file')}{much} of {name}"
             yield HostProblem(host, Problem(f"lacks {count}{itself}", fix))
+
+
+def _is_nowhere(name: str, caches: Mapping[str, Lookup], found: Mapping[str, Revision | None]) -> bool:
+    """Whether it can only come from the hub: each host was asked, and none has anything of it, and it is no path."""
+    return "/" in name and is_name(name) and 0 < len(found) == len(caches) and not any(found.values())
+
+
+def _out_of_reach(model: Model, no_hub: Mapping[str, str]) -> Iterator[HostProblem]:
+    """That nobody can have it. Of a folder of that name, and of another hub than Hugging Face's, nobody knows."""
+    laptop = ours("model copy", "--from", "laptop", model.name)
+    fix = (
+        f"let one host reach it, and {ours('model pull', model.name)}; or {laptop} brings what this machine has; "
+        f"{again(model, force=True)} starts it all the same"
+    )
+    for host, why in no_hub.items():
+        yield HostProblem(
+            host, Problem(f"has nothing of {model.name}, and does not reach the hub: {why}", fix)
+        )
 
 
 def _fix(name: str, source: str) -> str:

@@ -36,6 +36,9 @@ from orchestrator.remote.transport import Failure
 Seen = TypeVar("Seen")
 
 
+OTHER_HUB = "VLLM_USE_MODELSCOPE"
+"""With it vLLM asks another hub than the one that can be looked for."""
+
 AskCache = Callable[[Node], Lookup]
 
 
@@ -74,7 +77,9 @@ def look_at_presence(
         return _ask(docker.models(cluster, node, "hub", ()), node, fleet, cancel, parse_hub)
 
     found = presence(model, caches)
-    asked = tuple(node for node in cluster.nodes if node.name in found.downloading)
+    asked = tuple(
+        node for node in cluster.nodes if node.name in found.downloading and OTHER_HUB not in dict(node.env)
+    )
     if not asked:
         return found
     answers = ask_all(asked, ask, tell, "Look for the hub", "asking")

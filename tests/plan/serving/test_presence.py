@@ -78,11 +78,11 @@ def test_who_lacks_something_that_another_has_and_does_not_reach_the_hub_is_refu
 @pytest.mark.parametrize(
     ("args", "there"),
     [
-        ((), {"gpu1": NOTHING, "gpu2": NOTHING}),
+        ((), {"gpu1": cache("x"), "gpu2": NOTHING}),
         (("--tokenizer", "other/repo"), {"gpu1": cache(), "gpu2": cache("tokenizer.json")}),
         (("--skip-tokenizer-init",), {"gpu1": cache(), "gpu2": cache("tokenizer.json")}),
     ],
-    ids=["nobody has it", "another repository", "no tokenizer"],
+    ids=["nobody has all of it", "another repository", "no tokenizer"],
 )
 def test_where_what_is_missing_may_not_be_needed_nobody_is_refused(
     args: tuple[str, ...], there: dict[str, ModelCache]
@@ -90,6 +90,37 @@ def test_where_what_is_missing_may_not_be_needed_nobody_is_refused(
     found = presence(Model(NAME, args), there, {"gpu2": SILENT})
     assert (found.refusals, found.downloading) == ((), ())
     assert found.lacking
+
+
+NOBODY = {"gpu1": NOTHING, "gpu2": NOTHING}
+
+
+def test_what_nobody_has_and_nobody_can_download_is_refused_at_once() -> None:
+    assert presence(MODEL, NOBODY).downloading == ("gpu1", "gpu2")
+    found = presence(MODEL, NOBODY, {"gpu1": SILENT, "gpu2": SILENT})
+    assert (found.lacking, [each.host for each in found.refusals]) == ((), ["gpu1", "gpu2"])
+    refused = found.refusals[0].problem
+    assert refused.text == f"has nothing of org/tiny, and does not reach the hub: {SILENT}"
+    assert plainly(refused.fix) == (
+        "let one host reach it, and `raycluster model pull org/tiny`; or "
+        "`raycluster model copy --from laptop org/tiny` brings what this machine has; "
+        "`raycluster serve org/tiny --force` starts it all the same"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "there", "no_hub"),
+    [
+        (MODEL, NOBODY, {"gpu2": SILENT}),  # the other one downloads it
+        (MODEL, {**NOBODY, "gpu3": Unreachable("no answer")}, dict.fromkeys(NOBODY, SILENT)),
+        (Model("tiny"), NOBODY, dict.fromkeys(NOBODY, SILENT)),  # it may be a folder
+        (Model("./org/tiny"), NOBODY, dict.fromkeys(NOBODY, SILENT)),
+    ],
+)
+def test_where_it_may_come_from_somewhere_nobody_is_refused(
+    model: Model, there: dict[str, Lookup], no_hub: dict[str, str]
+) -> None:
+    assert not presence(model, there, no_hub).refusals
 
 
 def test_another_revision_is_told_and_not_served_offline() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.model.cluster import Engine, Model
 from orchestrator.plan.facts.model_shape import Shape
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.plan import plan_serve
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
 from orchestrator.plan.serving.servers import for_model
@@ -120,3 +121,13 @@ def test_a_remedy_for_any_model_is_a_whole_line_for_the_one_that_is_served(
 ) -> None:
     model = Model("org/one", tuple(args.split()), gpus=2)
     assert plainly(for_model(f"try {fix}.", model)) == f"try `raycluster {line}`."
+
+
+@BOTH
+def test_force_starts_what_hosts_lack_and_says_so(kind: Engine) -> None:
+    which, lacks = of(kind), HostProblem("gpu1", Problem("has nothing of org/one"))
+    there = Presence(refusals=(lacks,))
+    refused = plan_serve(which, stands(which), Model("org/one"), there)
+    assert (refused.phases, refused.refusals) == ((), (lacks,))
+    forced = plan_serve(which, stands(which), Model("org/one"), there, force=True)
+    assert (bool(forced.phases), forced.refusals, forced.warnings) == (True, (), (lacks,))
