@@ -113,8 +113,9 @@ class Life:
             self.unresponsive = self.liveness.deaf
             silent = self.liveness.silent
             if self.unresponsive:
-                self.say(f"vLLM has answered nothing for {silent:.0f} s")
-                self.become("unresponsive", since=time.time() - silent, why=self.liveness.why)
+                self.say(f"{self.liveness.who} has answered nothing for {silent:.0f} s")
+                told = {"why": self.liveness.why, "engine": self.liveness.engine}
+                self.become("unresponsive", since=time.time() - silent, **told)
             else:
                 self.say("vLLM answers again")
                 self.become("answering")

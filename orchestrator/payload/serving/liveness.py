@@ -5,6 +5,9 @@ counters of `/metrics` are read; where they stand still, one token is asked for,
 is deaf when a question has waited for PATIENCE seconds and the counters have not moved meanwhile: one that is busy
 moves them, however long the question queues. Counters alone accuse nobody: vLLM leaves `num_requests_running` as it
 was when the last request is given up.
+
+Of several engines (data parallel) one may hang while others work. The one that has requests, and counters that stand
+still, is asked by itself, by the same rules.
 """
 
 import math
@@ -29,6 +32,9 @@ WORKED = re.compile(
 )
 """What moves when the engine has made a step, that of a long prompt included: `PrometheusStatLogger.record` of
 `vllm/v1/metrics/loggers.py`, 0.11.2 to 0.32.0, for which the scheduler sends its numbers after each step."""
+ENGINE = re.compile(r'engine="(\d+)"')
+"""Which one of several, where a model is data parallel, a line is of."""
+RUNNING = re.compile(r'^vllm:num_requests_(?:running|waiting)\{engine="(\d+)".*\} 0*[1-9]', re.MULTILINE)
 ASLEEP = re.compile(r'^vllm:engine_sleep_state\{.*sleep_state="awake".*\} 0', re.MULTILINE)
 """By `--enable-sleep-mode`: a request could end the engine."""
 
@@ -45,19 +51,30 @@ class Call(threading.Thread):
         self.answer = self.of(*self.args)
 
 
+def by_engine(text):
+    """The lines of what has worked, by engine."""
+    found = {}
+    for line in WORKED.findall(text):
+        engine = ENGINE.search(line)
+        found.setdefault(engine[1] if engine else "", set()).add(line)
+    return found
+
+
 class Liveness:
     """One life of a server that is healthy by its own word. Its supervisor calls `tick` now and then.
 
-    `first`: its first answer; None before that. `why`: what came instead of an answer last. Times are seconds on a
-    clock that stands still while the container is paused.
+    `first`: its first answer; None before that. `why`: what came instead of an answer last; `engine`: which of several
+    was asked then, empty for any. Times are seconds on a clock that stands still while the container is paused.
     """
 
     def __init__(self, spec):
         self.spec, self.clock, self.ticked = spec, 0.0, time.monotonic()
-        self.first, self.asleep, self.why = None, False, ""
+        self.first, self.asleep, self.why, self.engine = None, False, "", ""
         self.look = self.question = None  # under way
-        self.looked, self.asked, self.sign = 0.0, -math.inf, 0.0
-        self.numbers, self.counted, self.still = None, False, True
+        self.looked, self.asked = 0.0, -math.inf
+        self.signs = {"": 0.0}  # of life: of each engine, and of any
+        self.numbers, self.counted, self.still = {}, False, True
+        self.stuck = ""  # an engine that has requests, and stands still
         self.questions, self.fastest = server.QUESTIONS, math.inf
 
     def tick(self):
@@ -71,7 +88,7 @@ class Liveness:
             question, self.question = self.question, None
             self.hear(question.answer or server.Answer(None, "", 0, "", 0))
         due = self.asked + ASK_SECONDS
-        wants = self.still and not self.question and self.clock >= due
+        wants = (self.still or self.stuck) and not self.question and self.clock >= due
         pause = HURRY_SECONDS if self.question or self.deaf else LOOK_SECONDS
         if (
             self.first
@@ -81,18 +98,27 @@ class Liveness:
             self.looked = self.clock
             self.look = Call(server.call, self.spec, "/metrics", None, METRICS_SECONDS)
         if wants and not self.asleep and (fresh or not self.first):  # it may have gone to sleep just now
+            if self.engine != self.stuck:
+                self.engine, self.why = self.stuck, ""
             self.asked = self.clock
             within = max(ASK_SECONDS, self.patience) if self.first else server.FIRST_SECONDS
-            self.question = Call(server.ask, self.spec, self.questions, within)
+            self.question = Call(server.ask, self.spec, self.questions, within, self.engine)
 
     def see(self, status, text):
         """Takes note of what the counters tell."""
-        numbers = frozenset(WORKED.findall(text)) if status == server.OK else frozenset()
-        self.still = not (numbers and self.numbers and numbers != self.numbers)
-        self.numbers, self.counted = numbers or self.numbers, self.counted or bool(numbers)
+        numbers, before = by_engine(text) if status == server.OK else {}, self.numbers
+        moved = {each for each in numbers if before.get(each) and numbers[each] != before[each]}
+        self.still, self.numbers, self.counted = not moved, numbers or before, self.counted or bool(numbers)
         self.asleep = status == server.OK and bool(ASLEEP.search(text))
-        if self.asleep or not self.still:
-            self.sign, self.why = self.clock, ""
+        stuck = set() if self.asleep else set(RUNNING.findall(text)).intersection(numbers) - moved
+        self.stuck = min(stuck, default="") if numbers.keys() - stuck else ""
+        for each in numbers:
+            if each not in stuck or each not in self.signs:
+                self.signs[each] = self.clock
+        if moved or self.asleep:
+            self.signs[""] = self.clock
+        if self.signs.get(self.engine) == self.clock:
+            self.why = ""
 
     def hear(self, answer):
         """Takes note of an answer, or of what came instead."""
@@ -100,8 +126,9 @@ class Liveness:
             self.questions = (answer.question,)
         if server.is_answer(answer.status):
             self.fastest = min(self.fastest, answer.seconds)
-            self.first, self.sign, self.why = self.first or answer, self.clock, ""
-            self.numbers = None  # it has moved them itself
+            self.first, self.why = self.first or answer, ""
+            self.signs[""] = self.signs[self.engine] = self.clock
+            self.numbers = {}  # it has moved them itself
         else:
             self.why = server.why_none(answer)
 
@@ -111,8 +138,13 @@ class Liveness:
 
     @property
     def silent(self):
-        """For how many seconds it has neither worked nor answered."""
-        return self.clock - self.sign
+        """For how many seconds it, or the engine that was asked, has neither worked nor answered."""
+        return self.clock - self.signs.get(self.engine, 0.0)
+
+    @property
+    def who(self):
+        """Whom that is said of."""
+        return f"engine {self.engine} of vLLM" if self.engine else "vLLM"
 
     @property
     def deaf(self):
@@ -128,4 +160,4 @@ class Liveness:
         if not self.deaf or self.silent < limit:
             return ""
         why = f" ({self.why})" if self.why else ""
-        return f"vLLM had answered nothing for {self.silent / 60:.0f} min{why}"
+        return f"{self.who} had answered nothing for {self.silent / 60:.0f} min{why}"

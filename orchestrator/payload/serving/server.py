@@ -104,13 +104,14 @@ def too_old(needs):
     return ""
 
 
-def call(spec, path, body=None, timeout=3):
-    """The status of an answer, 0 for none, and its text."""
+def call(spec, path, body=None, timeout=3, more=None):
+    """The status of an answer, 0 for none, and its text. `more`: headers."""
     import http.client  # slow to import: whoever starts vLLM does so before
     import urllib.request
 
     key = spec.get("key") or os.environ.get("VLLM_API_KEY")
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    headers.update(more or {})
     try:
         data = json.dumps(body).encode() if body else None
         with opened(urllib.request.Request(spec["url"] + path, data, headers), timeout) as answer:
@@ -150,11 +151,15 @@ Answer = namedtuple("Answer", "question name status text seconds")  # noqa: PYI0
 """What came of a question to the model of that name: HTTP's status, 0 for none, the text, and how long it took."""
 
 
-def ask(spec, questions=QUESTIONS, timeout=FIRST_SECONDS):
-    """Asks the model for a token, by the first of these questions that it takes."""
+def ask(spec, questions=QUESTIONS, timeout=FIRST_SECONDS, engine=""):
+    """Asks the model for a token, by the first of these questions that it takes.
+
+    `engine`: which of several is to answer, where vLLM knows the header (0.18): else any does.
+    """
     began, name = time.monotonic(), called(spec)
+    more = {"X-data-parallel-rank": engine} if engine else None
     for path, body in questions:
-        status, text = call(spec, path, {"model": name, **body}, timeout)
+        status, text = call(spec, path, {"model": name, **body}, timeout, more)
         if status == OK or not is_answer(status):
             break
     return Answer((path, body), name, status, text, time.monotonic() - began)

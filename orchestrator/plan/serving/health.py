@@ -148,9 +148,8 @@ def _loading(server: Server, accelerator: Accelerator) -> tuple[str, str]:
 def unresponsive(served: Served) -> str:
     """Since when a server that runs has answered nothing, on this machine's clock."""
     clock = f"{datetime.fromtimestamp(served.began).astimezone():%H:%M}"
-    return (
-        f"it has answered nothing since {clock} ({format_duration(served.since)}) and will be started again"
-    )
+    who = f"its engine {served.engine}" if served.engine else "it"
+    return f"{who} has answered nothing since {clock} ({format_duration(served.since)}) and will be started again"
 
 
 ELSEWHERE = f"give vLLM its address: {ours('serve', 'MODEL', '--', '--host', 'ADDRESS', '--port', 'PORT')}"

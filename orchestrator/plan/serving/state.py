@@ -125,7 +125,7 @@ class Served:
     Of several ranks: `hosts` has those of all, by rank; `rank`: which one it is; `missing`: those that the first one
     waits for; `run`: which group they are. While it starts: `still`: for how many seconds nothing has moved; `asked`:
     whether it has loaded, and is asked for its first token. `first`: what it has answered then, as `ask` prints it.
-    `offline`: whether it was told not to ask the hub.
+    `offline`: whether it was told not to ask the hub. `engine`: which of several engines it is that is unresponsive.
     """
 
     model: Model
@@ -151,6 +151,7 @@ class Served:
     words: tuple[str, ...] = ()
     share: Share | None = None
     offline: bool = False
+    engine: str = ""
 
     @property
     def name(self) -> str:
@@ -251,6 +252,7 @@ def _served(server: str, spec: Any, state: Any, now: float, report: Any) -> Serv
         first=_first(state["first"]) if state.get("first") else "",
         words=tuple(map(str, spec.get("words", ()))),
         offline=spec.get("offline") is True,
+        engine=str(state.get("engine", "")),
         share=_share(spec["share"]) if spec.get("share") else None,
     )
 

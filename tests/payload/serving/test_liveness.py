@@ -1,8 +1,10 @@
 """Whether a server works is seen in its counters, or it is asked: one that is well by its own word may be deaf."""
 
+import importlib
 import json
 import os
 import signal
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import payload
 from tests.payload.serving.place import Place, until
 from tests.remote.fakes import SOON
 
@@ -21,6 +24,8 @@ HURRIED = {
     "LOST_SECONDS": "1.5",
 }
 """A second of these is a minute."""
+SERVING = Path(payload.__file__).parent / "serving"
+RECORDED = Path(__file__).with_name("metrics")
 FOR_GOOD = {"LOST_SECONDS": "600", "UNCOUNTED_SECONDS": "600"}
 
 
@@ -180,11 +185,48 @@ def test_one_that_fails_all_requests_is_told(place: Place) -> None:
     assert place.look()["trouble"].startswith("HTTP status 500: ")
 
 
+def test_an_engine_that_hangs_while_another_works_is_told_and_all_is_started_again(place: Place) -> None:
+    place.serve("parallel")
+    place.get("/stuck")
+    place.becomes("unresponsive")
+    assert place.state()["engine"] == "1"
+    place.becomes("answering", starts=2)
+    assert "raycluster: engine 1 of vLLM has answered nothing for " in place.log()
+    assert "raycluster: engine 1 of vLLM had answered nothing for " in place.log()
+
+
+def test_an_engine_whose_counters_stand_still_and_that_answers_is_left_alone(place: Place) -> None:
+    place.serve("parallel")
+    place.get("/stale")
+    until("it is asked by itself, again and again", lambda: counts(place)["by"] >= 3)
+    assert (place.state()["is"], place.state()["starts"]) == ("answering", 1)
+    assert "answered nothing" not in place.log()
+
+
+def test_the_engine_that_hangs_is_found_in_what_vllm_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded of vLLM 0.32.0 with two data-parallel ranks, one of them stopped (SIGSTOP) under load."""
+    monkeypatch.syspath_prepend(str(SERVING))
+    for module in ("server", "liveness"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    liveness = importlib.import_module("liveness").Liveness({})
+
+    def sees(name: str) -> str:
+        liveness.clock += 20
+        liveness.see(200, (RECORDED / f"{name}.txt").read_text())
+        return str(liveness.stuck)
+
+    names = ("idle", "busy", "hangs", "hangs-later", "hangs-alone")
+    assert [sees(each) for each in names] == ["", "", "", "1", "1"]
+    assert liveness.signs == {"": 100, "0": 100, "1": 60}
+    assert sees("goes-on") == ""
+    assert liveness.signs["1"] == 120
+
+
 def test_who_wants_no_questions_has_none(place: Place) -> None:
     place.serve(liveness=False)
     place.get("/deaf")
     until("it would have been told", lambda: place.look()["now"] > place.state()["since"] + 2)
-    assert counts(place) | {"mode": ""} == {"asked": 0, "looked": 0, "tokens": 0, "mode": ""}
+    assert {key: counts(place)[key] for key in ("asked", "looked")} == {"asked": 0, "looked": 0}
     assert place.state()["is"] == "answering"
 
 

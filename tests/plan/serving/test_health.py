@@ -63,6 +63,11 @@ def test_it_answers() -> None:
             f"it has answered nothing since {clock(NOW - 130)} (2 min) and will be started again",
             LOGS,
         ),
+        (
+            {"state": unresponsive(130)["state"] | {"engine": "1"}, "trouble": "timed out"},
+            f"its engine 1 has answered nothing since {clock(NOW - 130)} (2 min) and will be started again",
+            LOGS,
+        ),
         ({"trouble": "timed out"}, "timed out", LOGS),
         ({"trouble": "HTTP status 503"}, "its engine has died (HTTP status 503)", LOGS),
         (ended("what?"), "vLLM ended with exit code 1", LOGS),
