@@ -180,6 +180,8 @@ class RayEngine:
         assert isinstance(port, int)  # noqa: S101
         backend = () if BACKEND in given else (BACKEND.name, "ray")
         share = Share(port, gpus=_taken(gpus, first, chosen.ranks))
+        if clash := _clash(given, share.gpus, held):
+            return (HostProblem(first.name, clash),)
         part, words = _part(cluster, facts, first, placed), (*backend, *chosen.args, *placed.args)
         if not by_ray:
             count, here = room.there, facts[first.name]
@@ -297,6 +299,26 @@ def _part(cluster: Cluster, facts: Facts, node: Node, placed: Placement) -> Part
 def _by_ray(given: Given) -> bool:
     """Whether vLLM starts its workers by Ray, and so on all hosts."""
     return given.value(BACKEND) in ("", "ray")
+
+
+def _clash(given: Given, gpus: Mapping[str, int], held: Ledger) -> Problem | None:
+    """That Ray may give out GPUs which a model has without it: on the same host, or as it spreads one over several."""
+    by_ray = _by_ray(given)
+    for name, other in held.models.items():
+        theirs, has = held.of(name), arguments.read(other.args)
+        rays = gpus if by_ray else theirs
+        if _by_ray(has) is by_ray or not gpus or not theirs or (len(rays) == 1 and not theirs & gpus.keys()):
+            continue
+        stop = ours("serve stop", name)
+        if by_ray:
+            where = f"on {', '.join(sorted(theirs))} without Ray ({BACKEND.name} {has.value(BACKEND)})"
+            text = f"{name} has its GPUs {where}, which may give them to this one, too"
+            return Problem(text, f"{stop} ends that one")
+        text = f"{name} has its GPUs from Ray, which may give it those of this one, too"
+        return Problem(
+            f"{text} ({BACKEND.name} {given.value(BACKEND)})", f"leave that out; {stop} ends that one"
+        )
+    return None
 
 
 def _listed(node: Node, here: HostFacts, container: Container, table: Table) -> RayNode | None:

@@ -148,6 +148,10 @@ class Ledger:
         """Who has GPUs on any of those hosts."""
         return tuple(sorted({name for host in hosts for name in self.gpus.get(host, {})}))
 
+    def of(self, name: str) -> frozenset[str]:
+        """The hosts on which a server has GPUs."""
+        return frozenset(host for host, held in self.gpus.items() if name in held)
+
     def total(self, name: str) -> int:
         """How many GPUs a server has, as far as it is known."""
         return sum(held.get(name) or 0 for held in self.gpus.values())

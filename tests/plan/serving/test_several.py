@@ -166,11 +166,46 @@ def test_with_ray_what_runs_without_it_has_devices_of_its_own_too() -> None:
     which = of(Engine.RAY)
     nodes = [replace(each, accelerator=Accelerator.NVIDIA) for each in which.nodes]
     which = replace(which, head=nodes[0], workers=tuple(nodes[1:]))
-    plain = ("--distributed-executor-backend", "mp")
-    facts = with_served(which, stands(which), replace(ONE, gpus=4, args=plain))
-    second = sent(which, facts, replace(TWO, hosts="gpu1", args=plain))["gpu1"]
+    facts = with_served(which, stands(which), replace(ONE, gpus=4, args=PLAIN))
+    second = sent(which, facts, replace(TWO, hosts="gpu1", args=PLAIN))["gpu1"]
     assert second["env"]["CUDA_VISIBLE_DEVICES"] == "4,5,6,7"
     assert "CUDA_VISIBLE_DEVICES" not in sent(which, stands(which), ONE)["gpu1"]["env"]
+
+
+PLAIN = ("--distributed-executor-backend", "mp")
+
+
+def test_what_ray_may_give_twice_is_refused_whichever_comes_first() -> None:
+    """Ray does not know of the GPUs of a model that runs without it."""
+    which = of(Engine.RAY)
+    without = with_served(which, stands(which), replace(ONE, gpus=4, args=PLAIN))
+    where = "on gpu1 without Ray (--distributed-executor-backend mp)"
+    text = f"one has its GPUs {where}, which may give them to this one, too"
+    for second in (
+        replace(TWO, gpus=4),
+        replace(TWO, gpus=16),
+    ):  # on that host; on two others, which Ray may change
+        assert why_not(plan_serve(which, without, second)) == [
+            (
+                plan_serve(which, without, second).refusals[0].host,
+                text,
+                f"{ours('serve stop', 'one')} ends that one",
+            )
+        ]
+    by_ray = with_served(which, stands(which), replace(ONE, gpus=16))
+    ((_, text, fix),) = why_not(plan_serve(which, by_ray, replace(TWO, hosts="gpu3", args=PLAIN)))
+    assert text == (
+        "one has its GPUs from Ray, which may give it those of this one, too (--distributed-executor-backend mp)"
+    )
+    assert fix == f"leave that out; {ours('serve stop', 'one')} ends that one"
+
+
+def test_on_hosts_of_their_own_one_with_ray_and_one_without_are_both_served() -> None:
+    which = of(Engine.RAY)
+    without = with_served(which, stands(which), replace(ONE, gpus=8, args=PLAIN))
+    assert sent(which, without, replace(TWO, gpus=8))["gpu2"]["share"]["gpus"] == {"gpu2": 8}
+    by_ray = with_served(which, stands(which), replace(ONE, gpus=8))
+    assert list(sent(which, by_ray, replace(TWO, hosts="gpu3", args=PLAIN))) == ["gpu3"]
 
 
 def test_a_model_that_has_all_of_its_hosts_needs_no_variable() -> None:
