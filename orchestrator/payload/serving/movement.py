@@ -14,6 +14,12 @@ WAITS = re.compile(
 """What vLLM 0.11.2 to 0.32.0 repeats while it waits."""
 RAY = b"ray::"
 """What Ray's workers are called: they are no children of the server that has them started."""
+LOG = re.compile(r"/(?:python-core-driver-|worker-\w+-)([0-9a-f]{8})(?:f+_\d+\.log|-\d+\.out)$")
+"""What a driver and a worker of Ray's write to tells their job: `python-core-driver-01000000ffff…_295.log` and
+`worker-fca8…-01000000-107.out`. The environment of a worker does not, where Ray has started it beforehand (2.60)."""
+BEFOREHAND = "ffffffff"
+"""The job of such a worker; the first line of its log has the one that it came to work for."""
+JOB = re.compile(r"^:job_id:([0-9a-f]{8})$", re.MULTILINE)
 COUNTS = ("rchar", "wchar", "read_bytes", "write_bytes")
 
 
@@ -34,7 +40,8 @@ class Movement:
         passed = time.monotonic() - self.looked
         if passed < COUNT_SECONDS:
             return False
-        now = {pid: bytes_of(pid) for pid in {*self.processes(), *of_ray()}}
+        own = set(self.processes())
+        now = {pid: bytes_of(pid) for pid in {*own, *of_ray(own)}}
         if sum(max(0, total - self.bytes.get(pid, 0)) for pid, total in now.items()) > ENOUGH:
             self.at = time.monotonic()
         self.at += max(0, passed - 2 * COUNT_SECONDS)  # as long as the container was paused
@@ -47,12 +54,30 @@ class Movement:
         return time.monotonic() - self.at
 
 
-def of_ray():
-    """Ray's workers."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+def of_ray(own):
+    """Ray's workers, but those that are known to work for another server than that of these processes."""
+    jobs = set().union(*map(jobs_of, own))
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-            if file.read(len(RAY)) == RAY:
-                yield int(pid)
+            if file.read(len(RAY)) == RAY and (not jobs or not (theirs := jobs_of(pid)) or theirs & jobs):
+                yield pid
+
+
+def jobs_of(pid):
+    """Ray's jobs that a process works for, as far as the logs tell that it holds open."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for each in os.listdir(f"/proc/{pid}/fd"):
+            log = os.readlink(f"/proc/{pid}/fd/{each}")
+            if told := LOG.search(log):
+                found.add(told[1] if told[1] != BEFOREHAND else job_in(log))
+    return found - {""}
+
+
+def job_in(log):
+    with open(log, encoding="utf-8", errors="replace") as file:
+        told = JOB.search(file.read(1000))
+    return told[1] if told else ""
 
 
 def bytes_of(pid):

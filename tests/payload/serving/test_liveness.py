@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -245,6 +246,39 @@ def test_while_a_container_is_paused_nobody_is_deaf(place: Place) -> None:
 
 
 # --- while it loads ---
+
+
+def test_of_rays_workers_those_of_another_model_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the names that Ray 2.60 gives their logs, and the first line of one that it started beforehand."""
+    monkeypatch.syspath_prepend(str(SERVING))
+    monkeypatch.delitem(sys.modules, "movement", raising=False)
+    module = importlib.import_module("movement")
+
+    def writes(name: str, title: str = "ray::RayWorkerProc", first: str = "") -> "subprocess.Popen[bytes]":
+        with (tmp_path / name).open("w") as log:
+            log.write(first)
+            log.flush()
+            return subprocess.Popen((title, "600"), executable="/bin/sleep", stdout=log)
+
+    running = [
+        writes(f"python-core-driver-01000000{'f' * 48}_295.log", "VLLM::EngineCore"),
+        writes("worker-4cb2-01000000-1.out"),
+        writes("worker-4cb3-ffffffff-2.out", first=":job_id:01000000\n:actor_name:RayWorkerProc\n"),
+        writes("worker-4cb4-02000000-3.out"),
+        writes("worker-4cb5-ffffffff-4.out", first=":job_id:02000000\n"),
+        writes("worker-4cb6-ffffffff-5.out"),
+    ]
+    driver, *workers = [each.pid for each in running]
+    own, beforehand, _, _, unknown = workers
+    try:
+        assert set(module.of_ray([driver])).intersection(workers) == {own, beforehand, unknown}
+        assert set(module.of_ray([])) >= set(workers), "whose driver is not known"
+    finally:
+        for each in running:
+            each.kill()
+            each.wait()
 
 
 @pytest.mark.parametrize("model", ["creeps", "reads"])
