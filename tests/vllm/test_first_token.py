@@ -15,8 +15,8 @@ from .inventory import FOLDER, for_vllm
 from .test_serve import ARGS, OVER_BOTH, Served
 
 ROUNDS = 2
-SHARE, SECONDS = 0.05, 4.0
-"""What it may take more: of a load that takes long, a share; of this small one, what a look at the hosts takes."""
+SHARE, SECONDS = 0.05, 2.5
+"""What it may take more: of a load that takes long, a share; of this small one, a look at the hosts, which is 1.4 s."""
 FIRST_TOKEN = """\
 import sys, time, urllib.request
 url, body = sys.argv[1:]
