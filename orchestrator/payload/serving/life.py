@@ -114,7 +114,7 @@ class Life:
             silent = self.liveness.silent
             if self.unresponsive:
                 self.say(f"{self.liveness.who} has answered nothing for {silent:.0f} s")
-                told = {"why": self.liveness.why, "engine": self.liveness.engine}
+                told = {"why": self.liveness.why, "engine": self.liveness.whom}
                 self.become("unresponsive", since=time.time() - silent, **told)
             else:
                 self.say("vLLM answers again")

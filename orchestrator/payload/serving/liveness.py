@@ -63,13 +63,13 @@ def by_engine(text):
 class Liveness:
     """One life of a server that is healthy by its own word. Its supervisor calls `tick` now and then.
 
-    `first`: its first answer; None before that. `why`: what came instead of an answer last; `engine`: which of several
-    was asked then, empty for any. Times are seconds on a clock that stands still while the container is paused.
+    `first`: its first answer; None before that. `why`: what came instead of an answer last; `whom`: which engine of
+    several was asked then, empty for any. Times are seconds on a clock that stands still while the container is paused.
     """
 
     def __init__(self, spec):
         self.spec, self.clock, self.ticked = spec, 0.0, time.monotonic()
-        self.first, self.asleep, self.why, self.engine = None, False, "", ""
+        self.first, self.asleep, self.why, self.whom = None, False, "", ""
         self.look = self.question = None  # under way
         self.looked, self.asked = 0.0, -math.inf
         self.signs = {"": 0.0}  # of life: of each engine, and of any
@@ -98,11 +98,11 @@ class Liveness:
             self.looked = self.clock
             self.look = Call(server.call, self.spec, "/metrics", None, METRICS_SECONDS)
         if wants and not self.asleep and (fresh or not self.first):  # it may have gone to sleep just now
-            if self.engine != self.stuck:
-                self.engine, self.why = self.stuck, ""
+            if self.whom != self.stuck:
+                self.whom, self.why = self.stuck, ""
             self.asked = self.clock
             within = max(ASK_SECONDS, self.patience) if self.first else server.FIRST_SECONDS
-            self.question = Call(server.ask, self.spec, self.questions, within, self.engine)
+            self.question = Call(server.ask, self.spec, self.questions, within, self.whom)
 
     def see(self, status, text):
         """Takes note of what the counters tell."""
@@ -117,7 +117,7 @@ class Liveness:
                 self.signs[each] = self.clock
         if moved or self.asleep:
             self.signs[""] = self.clock
-        if self.signs.get(self.engine) == self.clock:
+        if self.signs.get(self.whom) == self.clock:
             self.why = ""
 
     def hear(self, answer):
@@ -127,7 +127,7 @@ class Liveness:
         if server.is_answer(answer.status):
             self.fastest = min(self.fastest, answer.seconds)
             self.first, self.why = self.first or answer, ""
-            self.signs[""] = self.signs[self.engine] = self.clock
+            self.signs[""] = self.signs[self.whom] = self.clock
             self.numbers = {}  # it has moved them itself
         else:
             self.why = server.why_none(answer)
@@ -139,12 +139,12 @@ class Liveness:
     @property
     def silent(self):
         """For how many seconds it, or the engine that was asked, has neither worked nor answered."""
-        return self.clock - self.signs.get(self.engine, 0.0)
+        return self.clock - self.signs.get(self.whom, 0.0)
 
     @property
     def who(self):
         """Whom that is said of."""
-        return f"engine {self.engine} of vLLM" if self.engine else "vLLM"
+        return f"engine {self.whom} of vLLM" if self.whom else "vLLM"
 
     @property
     def deaf(self):
