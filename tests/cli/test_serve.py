@@ -476,7 +476,7 @@ def test_while_it_loads_others_may_have_the_lock_which_is_taken_again_to_clean_u
     hosts_serve.on("gpu1", supervisor("start"), Output(0, "17a\n"))
     hosts_serve.streams("gpu1", sent("hold-lock"), "4711", "1000", "ben@desk", "up", "1065", Output(75))
     hosts_serve.streams("gpu1", first, HELD, frees)
-    monkeypatch.setattr("orchestrator.cli.run.session.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("orchestrator.cli.run.session.LOCK_SECONDS", 1.0)
     monkeypatch.setattr("orchestrator.cli.run.session.LOCK_AGAIN", 0.02)
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, len(locks) > 2) == (1, True)
@@ -535,12 +535,12 @@ def test_another_serve_that_starts_something_is_waited_for(
     def is_first(command: Command) -> bool:
         is_one = sent("hold-lock")(command)
         locks.extend(["asked"] * is_one)
-        return is_one and len(locks) == 1
+        return is_one and len(locks) <= 2
 
     monkeypatch.setattr("orchestrator.cli.run.session.LOCK_AGAIN", 0.02)
     hosts_serve.streams("gpu1", is_first, "4711", "1000", "ben@desk", "serve", "1003", Output(75))
     serve = raycluster("serve", MODEL)
-    assert (serve.exit_code, len(locks)) == (0, 2)
+    assert (serve.exit_code, len(locks)) == (0, 3)
     waits = (
         "! gpu1: waits for its turn: cluster demo is locked: ben@desk has run `raycluster serve` for 3 s\n"
     )

@@ -242,7 +242,8 @@ def test_one_that_never_gets_ready_hides_none_and_others_are_served_from_another
     first = lab.raycluster_popen("serve", "-i", inventory)
     assert first.stdout
     assert "small (org/numbers) answers at http://192.0.2.1" in first.stdout.readline()
-    assert lab.raycluster("lock", "status", inventory).stdout == "cluster lab is not locked\n"
+    free = "cluster lab is not locked\n"
+    wait_until("the lock is free", lambda: lab.raycluster("lock", "status", inventory).stdout == free, 30)
     second = lab.raycluster("serve", "-y", "-i", inventory, "org/letters")
     assert second.returncode == 0, second.stderr
     assert "org/letters answers at " in second.stdout

@@ -39,8 +39,9 @@ from orchestrator.remote.fleet import Fleet, connect_to
 from orchestrator.remote.observe.hosts import observe, unreachable
 from orchestrator.remote.transport import Failure, FailureKind
 
-LOCK_SECONDS, LOCK_AGAIN = 60.0, 0.5
-"""For how long another run's end is waited for, where it is waited for, and how often the lock is tried."""
+LOCK_SECONDS, LOCK_AGAIN, SURELY = 60.0, 0.5, 2
+"""For how long another run's end is waited for, where it is waited for; the time between two tries; after how many
+it is told."""
 
 DOUBT_SECONDS = 3.0
 """In which a lock that goes with the connection is noticed to be lost."""
@@ -145,15 +146,15 @@ class Session:
     ) -> Lock | Holder | Failure:
         """The lock, for some time waited for where whoever has it is soon over."""
         head, hold = self.cluster.head, lock.hold(self.cluster, ourselves(), self.command)
-        until, told = time.monotonic() + LOCK_SECONDS, False
+        until, tried = time.monotonic() + LOCK_SECONDS, 0
         while True:
+            tried += 1
             taken = Lock(self.fleet[head.name], hold, lose).take(cancel, head.ssh.connect_seconds)
             over = time.monotonic() > until or cancel.is_set()
             if over or not (isinstance(taken, Holder) and is_soon_over(taken)):
                 return taken
-            if not told:
+            if tried == SURELY:  # its process may take a moment to end, be it our own from before
                 self.tell(Noted(head.name, f"waits for its turn: {taken.sentence(self.cluster)}"))
-            told = True
             cancel.wait(LOCK_AGAIN)
 
     def _lose(self, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from threading import Condition
 
 from orchestrator.frozen import dataclass
@@ -40,18 +41,24 @@ class Looks:
             if found is None:
                 names = tuple(self._waiting.get(step.host, {})) or (step.of,)
                 mine = self._under_way[step.host] = _Look(names, Future())
-        if found:
-            return found.answer.result()
+        shared = found or mine
+        if not found:
+            self._look(step.host, mine, partial(look, Command((*step.of_several.argv, *mine.names))))
+        answer = shared.answer.result()
+        # Programs of an older version take one name alone.
+        fails = isinstance(answer, Output) and answer.exit_code == 1 and len(shared.names) > 1
+        return look(step.probe) if fails else answer
+
+    def _look(self, host: str, mine: _Look, look: Callable[[], Answer]) -> None:
         try:
-            mine.answer.set_result(look(Command((*step.of_several.argv, *mine.names))))
+            mine.answer.set_result(look())
         except BaseException as error:
             mine.answer.set_exception(error)
             raise
         finally:
             with self._changed:
-                del self._under_way[step.host]
+                del self._under_way[host]
                 self._changed.notify_all()
-        return mine.answer.result()
 
     def leave(self, step: Wait) -> None:
         """Says that it is over."""

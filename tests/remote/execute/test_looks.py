@@ -78,3 +78,11 @@ def test_one_that_comes_later_waits_for_a_look_that_is_at_it() -> None:
         goes_on.set()
         assert (first.result().ok, second.result().ok) == (True, True)
     assert [names(each.command) for each in fleet.sent] == ["one", "two"]
+
+
+def test_a_program_that_knows_one_name_only_is_asked_for_each() -> None:
+    fleet = FakeFleet()
+    fleet.on(
+        "gpu1", "look", lambda command, _: Output(1) if " " in names(command) else Output(0, names(command))
+    )
+    assert carried_out(fleet, plan("one", "gpu1"), plan("two", "gpu1")) == [True] * 2
