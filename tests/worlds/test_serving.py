@@ -4,6 +4,8 @@ The server only stands in for vLLM. `Asker` asks the other all the while, ten ti
 """
 
 import json
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -193,6 +195,31 @@ def test_what_ends_models_names_them_before_it_does(
         ("gpu1", "alphabet, which answers on :8000, ends with its container"),
         ("gpu2", "small (numbers), which answers on :8001, ends with its container"),
     ]
+
+
+@BY_BOTH
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--gpus", "3", "--", "-dp", "2"), "data parallel 2 uses 2 of the 3 GPUs that --gpus asks for"),
+        (("--", "--max-model"), "--max-model-len: vLLM wants a value"),
+        (("--", "--headless"), "--headless: vLLM would have no server to ask"),
+        (("--", "-tp", "8", "-pp", "4"), "needs 32 GPUs, and "),
+    ],
+)
+def test_what_is_refused_is_served_by_the_line_that_is_told(
+    lab: Lab, engine: str, cluster: Path, words: tuple[str, ...], said: str
+) -> None:
+    del engine
+    refused = lab.raycluster("serve", "-y", "-i", cluster, "alphabet", *words)
+    failed(refused, said, "Nothing was started.")
+    line = re.search(r"→ `?raycluster ([^`\n]+)", refused.stderr)
+    assert line
+    told = shlex.split(line[1])
+    at = told.index("--") if "--" in told else len(told)
+    served = lab.raycluster(*told[:at], "-y", *told[at:])
+    assert served.returncode == 0, served.stderr
+    lab.raycluster("serve", "stop", "-i", cluster, "--all")
 
 
 MODELS = [
