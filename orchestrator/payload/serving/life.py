@@ -28,7 +28,7 @@ class Life:
         self.loads, self.told = True, {}
         self.listens, self.ready, self.looked = "", math.inf, -math.inf
         self.movement, self.liveness = movement.Movement(processes), None
-        self.unresponsive = False
+        self.unresponsive, self.first = False, {}
         self.tell(moved=time.time() - self.movement.still)
 
     def hear(self, line):
@@ -76,9 +76,9 @@ class Life:
 
     def answer(self, first=None):
         """It answers. `first`: what it has answered, where it was asked."""
-        told = {"first": server.told(self.spec, first)} if first else {}
+        self.first = {"first": server.told(self.spec, first)} if first else {}
         self.loads = False
-        self.become("answering", answered=True, failures=0, **told)
+        self.become("answering", answered=True, failures=0, **self.first)
         self.group.report_healthy()
         return ""
 
@@ -118,5 +118,5 @@ class Life:
                 self.become("unresponsive", since=time.time() - silent, **told)
             else:
                 self.say("vLLM answers again")
-                self.become("answering")
+                self.become("answering", **self.first)
         return self.liveness.lost

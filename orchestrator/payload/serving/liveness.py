@@ -112,7 +112,7 @@ class Liveness:
         self.asleep = status == server.OK and bool(ASLEEP.search(text))
         stuck = set() if self.asleep else set(RUNNING.findall(text)).intersection(numbers) - moved
         self.stuck = min(stuck, default="") if numbers.keys() - stuck else ""
-        for each in numbers:
+        for each in numbers.keys() - {""}:  # an older vLLM does not tell its engines apart
             if each not in stuck or each not in self.signs:
                 self.signs[each] = self.clock
         if moved or self.asleep:

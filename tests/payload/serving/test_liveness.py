@@ -124,8 +124,9 @@ def test_a_deaf_one_is_told_with_since_when(place: Place) -> None:
     assert told["trouble"]
 
 
-def test_a_deaf_one_is_started_again_and_the_log_says_why(place: Place) -> None:
-    place.serve()
+@pytest.mark.parametrize("model", ["alphabet", "nameless"])
+def test_a_deaf_one_is_started_again_and_the_log_says_why(place: Place, model: str) -> None:
+    place.serve(model)
     before = place.server
     place.get("/deaf")
     place.becomes("answering", starts=2)
@@ -138,11 +139,13 @@ def test_a_deaf_one_is_started_again_and_the_log_says_why(place: Place) -> None:
 def test_one_that_answers_in_the_end_goes_on(place: Place) -> None:
     place.furnish(**HURRIED | FOR_GOOD)
     place.serve()
+    first = place.state()["first"]
     place.get("/deaf")
     place.becomes("unresponsive")
     place.get("/idle")
     place.becomes("answering")
     assert "raycluster: vLLM answers again\n" in place.log()
+    assert place.state()["first"] == first, "whoever has waited meanwhile is told it"
 
 
 def test_a_busy_one_is_alive_however_long_a_question_waits(place: Place) -> None:
