@@ -105,6 +105,9 @@ UNTRUSTED_REGISTRY = (
     "let its Docker trust that registry: the certificate goes to /etc/docker/certs.d/HOST:PORT/ca.crt there; a "
     f"registry without TLS, to `insecure-registries` in /etc/docker/daemon.json; {FROM_ANOTHER}"
 )
+ITS_CLOCK = (
+    f"is its clock right? {host_command('date')} tells; where it is, the registry's certificate has run out"
+)
 FULL_NAME = change("image", "docker.io/{name}")
 OTHER_CPU = f"set {where('image')} to one for the host's kind of CPU: {host_command('uname', '-m')} tells it"
 FEW_IDS = there(
@@ -204,6 +207,7 @@ HINTS = {
     r"python3: (command )?not found|No module named pip": NO_PIP,
     r"No matching distribution found|Could not find a version": NO_INDEX,
     r"toomanyrequests|pull rate limit": RATE_LIMIT,
+    r"x509: certificate has expired or is not yet valid": ITS_CLOCK,
     r"x509: |tls: first record does not|server gave HTTP response to HTTPS client": UNTRUSTED_REGISTRY,
     r'short-name "(?P<name>[^"]+)" did not resolve': FULL_NAME,
     r"exec format error|no matching manifest for": OTHER_CPU,

@@ -128,6 +128,12 @@ SAID = [
         "authority",
         remedies.UNTRUSTED_REGISTRY,
     ),
+    (  # henrygd/beszel/issues/2123
+        'Error response from daemon: Head "https://registry.lan:5000/v2/x/manifests/latest": tls: failed to verify '
+        "certificate: x509: certificate has expired or is not yet valid: current time 2026-05-17T10:34:05+02:00 is "
+        "before 2026-07-08T01:10:17Z",
+        remedies.ITS_CLOCK,
+    ),
     (  # a registry at an address, with a certificate for a name: tried with Docker 20.10
         'Get "https://192.0.2.1:5003/v2/": x509: cannot validate certificate for 192.0.2.1 because it doesn\'t contain '
         "any IP SANs",

@@ -61,6 +61,7 @@ ASIDE = re.compile(
     r"|\[\d{4}-[^\]]* [DIW] \d+ \d+\]"  # Ray
     r"|\d{4}-\d\d-\d\d [\d:,.]+\s+(?:[|-] )?(?:DEBUG|INFO|WARNING|[DIW](?= ))\b"  # loguru, XLA
     r"|\[\d{4}-[^\]]*\] (?:DEBUG|INFO|WARNING)\b"
+    r"|\{\"timestamp\":[^{}]*\"level\":\"(?:DEBUG|INFO|WARN)\""  # hf_xet
     r"|\S+:\d+: \w*Warning: "  # Python's warnings
     r"|.*(?:thrown while requesting |[Rr]etrying (?:in |\d+ of |\(Retry)|after connection broken by )"
 )

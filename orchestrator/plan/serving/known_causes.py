@@ -145,7 +145,7 @@ KNOWN: tuple[Known, ...] = (
         "vLLM to 0.11.0",
     ),
     Known(
-        r"error: .*(argument|invalid choice)",
+        r"^[\w./ -]+: error: .*(argument|invalid choice)",
         ("vLLM refuses its arguments",),
         ("it lists them: " + ours("exec", "-l", "head", "--", "vllm", "serve", "--help"),),
         "argparse",

@@ -42,7 +42,8 @@ MODELS: tuple[Known, ...] = (
         "vLLM 0.2.2 to 0.33.0",
     ),
     Known(
-        r"CERTIFICATE_VERIFY_FAILED",
+        # Not aiohttp's, with which vLLM gets the pictures of a request.
+        r"^(?!.*Cannot connect to host ).*CERTIFICATE_VERIFY_FAILED",
         ("the container does not trust the TLS certificate that it was shown",),
         (f"{OUR_CERTIFICATES}, then {UP}",),
         "Python's ssl",
@@ -85,7 +86,8 @@ MODELS: tuple[Known, ...] = (
         "hf_xet 1.1",
     ),
     Known(
-        r"ImportError: .*Please install (?P<package>[\w.-]*\w([<>=]=[\w.]*\w)?)",
+        r"ImportError: .*Please install (?!(the|it|an?|latest)\b)[`'\"]?"
+        r"(?P<package>[\w.-]*\w(\[[\w,-]+\])?([<>=]=[\w.]*\w)?)",
         ("the image lacks Python's {package}",),
         ("in a Dockerfile of your own, FROM that image: `RUN pip install '{package}'`",),
         "vLLM 0.4 to 0.33.0",

@@ -274,6 +274,12 @@ REPORTED = [
         "RUN pip install 'bitsandbytes>=0.46.1'",
     ),
     (
+        "vllm-project/vllm/issues/13675",
+        "ImportError: Please install vllm[audio] for audio support",
+        "the image lacks Python's vllm[audio]",
+        "RUN pip install 'vllm[audio]'",
+    ),
+    (
         "lyogavin/airllm/issues/137",
         "safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer",
         "a file of the model's weights is damaged",

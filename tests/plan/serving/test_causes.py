@@ -116,6 +116,21 @@ def test_an_error_that_nobody_knows_is_quoted_from_where_it_first_stood() -> Non
     assert cause.detail.startswith("Value error, User-specified max_model_len (100000) is odder than")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [  # github.com/vllm-project/vllm/issues/14885 and 16566
+        "RuntimeError: CUDA error: invalid argument",
+        "torch.AcceleratorError: CUDA error: invalid configuration argument",
+        "ImportError: flashinfer is too old. Please install the latest one.",
+        "aiohttp.client_exceptions.ClientConnectorCertificateError: Cannot connect to host images.lan:443 ssl:True "
+        "[SSLCertVerificationError: (1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:1016)')]",
+    ],
+)
+def test_an_error_that_sounds_like_a_known_one_is_quoted(line: str) -> None:
+    cause = cause_of(ERROR + line)
+    assert (cause.text, cause.fix, cause.detail) == ("", "", line)
+
+
 def test_an_error_of_a_module_that_counts_its_own_is_one() -> None:
     """As reported at github.com/vllm-project/vllm/issues/9865."""
     assert cause_of("pynvml.NVMLError_InvalidArgument: Invalid Argument").detail == (
@@ -170,6 +185,7 @@ HARMLESS = [
     "[WARNING|modeling_utils.py:9] 2026-06-01 10:00:00,123 >> CUDA out of memory",
     "[2026-06-01 10:00:00] WARNING x.py:9: CUDA out of memory",
     "/usr/lib/python3/x.py:12: UserWarning: CUDA out of memory may follow",
+    '{"timestamp":"2026-05-23T01:23:30.78Z","level":"WARN","fields":{"message":"CAS service error : retrying"}}',
     "(Worker_TP0 pid=5)     raise ValueError('No available memory for the cache blocks')",
     '(Worker_TP0 pid=5)     logger.error("NCCL error in %s", where)',
 ]
