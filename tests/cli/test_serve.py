@@ -408,7 +408,7 @@ def test_ctrl_c_leaves_what_an_earlier_run_has_started(
     hosts_serve.on("gpu1", supervisor("inspect"), interrupts)
     serve = raycluster("serve", MODEL, "--", "--max-model-len", "4096")
     assert serve.exit_code == 130
-    assert "An earlier run has started it, and it is left as it is" in serve.stderr
+    assert "An earlier run has started it, and this one has ended nothing" in serve.stderr
     assert told(hosts_serve) == ["inspect"]
 
 
@@ -492,10 +492,11 @@ def test_while_it_loads_others_may_have_the_lock_which_is_taken_again_to_clean_u
     assert hosts_serve.sent[-1].command.argv[-3:] == ("stop", "qwen3-32b", "17a")
 
 
+@pytest.mark.parametrize("now", [{}, standing("raycluster-demo-gpu1", Id="another")], ids=["down", "restart"])
 def test_a_server_whose_container_is_gone_while_it_loads_is_not_said_to_run_on(
-    hosts_serve: FakeFleet, raycluster: Raycluster
+    hosts_serve: FakeFleet, raycluster: Raycluster, now: dict[str, Said]
 ) -> None:
-    """As after a `down` from another terminal."""
+    """As after a `down` or `restart` from another terminal."""
     gone = Event()
 
     def no_container(_command: Command, _cancel: Event) -> Answer:
@@ -504,7 +505,7 @@ def test_a_server_whose_container_is_gone_while_it_loads_is_not_said_to_run_on(
 
     table = Said(ray_line(ray_row("10.0.0.1"), ray_row("10.0.0.2")))
     standing_now = seen("10.0.0.1", **standing("raycluster-demo-gpu1"), ray=table)
-    looks = lambda *_: seen("10.0.0.1") if gone.is_set() else standing_now  # noqa: E731
+    looks = lambda *_: seen("10.0.0.1", **now) if gone.is_set() else standing_now  # noqa: E731
     hosts_serve.on("gpu1", sent("observe"), looks)
     hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(**starting())), no_container)
     serve = raycluster("serve", MODEL)

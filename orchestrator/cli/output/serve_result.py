@@ -18,7 +18,6 @@ from orchestrator.cli.run.run_log import append_end
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model, Node
 from orchestrator.plan.command import quoted
-from orchestrator.plan.facts.containers import container_of
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.servers import meant, servers, title
@@ -232,13 +231,14 @@ def _what_now(model: Model, done: RunResult) -> str:
         stop = ours("serve stop", *words)
         return shown(f"It may still run there: {ours('serve status')} tells, {stop} ends it.")
     if started := done.report.started:
-        cluster = done.run.cluster
-        nodes = [node for node in cluster.nodes if node.name in started]
-        if not any(container_of(cluster, node, done.facts[node.name]) for node in nodes):
-            return f"Nothing of it is left: its {'containers are' if nodes[1:] else 'container is'} gone."
+        if not done.undone.plan.phases:
+            return (
+                f"Nothing of it is left: its {'containers are' if len(started) > 1 else 'container is'} gone."
+            )
         return shown(f"Nothing of it is left running; {ours('serve logs', *words)} shows all that it said.")
     if any(step.kind is StepKind.START_SERVER for step in done.plan) or done.plan.refusals:
         return "Nothing was started."
     return shown(
-        f"An earlier run has started it, and it is left as it is; {ours('serve stop', *words)} ends it."
+        f"An earlier run has started it, and this one has ended nothing: {ours('serve status')} tells how it is, "
+        f"{ours('serve stop', *words)} ends it."
     )

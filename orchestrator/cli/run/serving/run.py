@@ -13,7 +13,7 @@ from orchestrator.frozen import dataclass
 if TYPE_CHECKING:
     from orchestrator.cli.run.operation import RunResult
     from orchestrator.cli.run.session import Session
-    from orchestrator.model.cluster import Model
+    from orchestrator.model.cluster import Model, Node
     from orchestrator.plan.facts.host import Facts, Unreachable
     from orchestrator.plan.facts.models import Lookup
     from orchestrator.plan.facts.vllm_options import VllmOptions
@@ -192,32 +192,33 @@ class Serving:
             for each in report.results
             if each.step.kind is StepKind.START_SERVER and each.output and each.output.stdout.strip()
         }
-        undone, facts = NOTHING, begun.facts
+        undone = NOTHING
         if report.started and (failed or interrupted) and not lost:
             with ExitStack() as stack:
                 lost = "" if held else stack.enter_context(self.cleaning.locked(run))
-                gone = {} if lost or held else self._without_container(report.started)
-                facts = {**facts, **gone}
-                wreck = FailedRun(report.started - gone.keys(), failed, interrupted)
+                gone = frozenset[str]() if lost or held else self._without_container(begun)
+                wreck = FailedRun(report.started - gone, failed, interrupted)
                 plan = plan_unserve(run.cluster, begun.model.server, wreck, starts)
                 undone = NOTHING if lost else execute(plan, run.fleet, self._tell, Event())
         seconds = time.monotonic() - self.began
-        return RunResult(run, facts, begun.plan, report, undone, interrupted, lost, seconds)
+        return RunResult(run, begun.facts, begun.plan, report, undone, interrupted, lost, seconds)
 
-    def _without_container(self, hosts: frozenset[str]) -> "Facts":
-        """Those of the hosts that have lost theirs meanwhile, as by another run's `down`."""
+    def _without_container(self, begun: Begun) -> frozenset[str]:
+        """The hosts that have no longer the one in which it was started, as after another run's `down` or `restart`."""
         from orchestrator.plan.facts.containers import container_of
         from orchestrator.plan.facts.host import Depth, HostFacts
         from orchestrator.remote.observe.hosts import observe
 
         cluster, fleet = self.run.cluster, self.run.fleet
-        nodes = tuple(node for node in cluster.nodes if node.name in hosts)
-        facts = observe(cluster, nodes, fleet, lambda _: None, Event(), depth=Depth.CONTAINERS)
-        return {
-            node.name: facts[node.name]
-            for node in nodes
-            if isinstance(facts[node.name], HostFacts) and not container_of(cluster, node, facts[node.name])
-        }
+        nodes = tuple(node for node in cluster.nodes if node.name in begun.report.started)
+        now = observe(cluster, nodes, fleet, lambda _: None, Event(), depth=Depth.CONTAINERS)
+
+        def identity(node: "Node", facts: "Facts") -> str:
+            found = container_of(cluster, node, facts[node.name])
+            return found.id if found else ""
+
+        told = (node for node in nodes if isinstance(now[node.name], HostFacts))
+        return frozenset(node.name for node in told if identity(node, now) != identity(node, begun.facts))
 
 
 def _unheard(report: "Report") -> str:
