@@ -512,6 +512,7 @@ def test_a_server_whose_container_is_gone_while_it_loads_is_not_said_to_run_on(
     assert serve.exit_code == 1
     assert f"✗ {MODEL} is not served\n" in serve.stderr
     assert "nothing of the server is there any more: has its container ended?" in serve.stderr
+    assert "      | Error response from daemon: No such container: raycluster-demo-gpu1\n" in serve.stderr
     assert "Nothing of it is left: its container is gone.\n" in serve.stderr
     assert "may still run" not in serve.stderr
     assert told(hosts_serve) == ["start", "inspect", "inspect"]

@@ -239,7 +239,9 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
             case Ready(detail, answer):
                 return Output(0, detail, answer=answer)
             case Problem():
-                return Failure.of(verdict)
+                silent = got.exit_code and not got.stdout.strip()
+                words = got.stderr.strip() if silent else ""  # Docker's, which knows why
+                return Failure.of(replace(verdict, detail=verdict.detail or words))
             case NotYet(why, soon, still):
                 until = deadline if still is None else asked - still + step.within
                 if over := _over(step, why, lane, until):
