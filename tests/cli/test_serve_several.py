@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from orchestrator import payload
 from orchestrator.cli.output import json as answers
 from orchestrator.plan.command import Command
-from orchestrator.remote.transport import Output
+from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
 from tests.cli.test_serve import interrupts
@@ -330,6 +330,34 @@ def test_one_that_does_not_answer_is_exit_code_3_and_the_others_are_told_all_the
         ("one", True, ["gpu1"], 8),
         ("two", False, ["gpu2"], 8),
     ]
+
+
+def test_a_host_that_is_not_reached_may_serve_what_nobody_tells(
+    serving: FakeFleet, raycluster: Raycluster
+) -> None:
+    serving.on("gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "is away", fix="plug it in"))
+    away = "what else cluster demo serves is not known: gpu2: is away\n"
+    status = raycluster("serve", "status")
+    assert (status.exit_code, status.stdout.endswith(away), "→ plug it in" in status.stderr) == (
+        3,
+        True,
+        True,
+    )
+    answer = json.loads(raycluster("serve", "status", "-o", "json").stdout)
+    assert ([each["name"] for each in answer["models"]], answer["trouble"] + "\n") == (["one"], away)
+    one = raycluster("serve", "status", "one")
+    assert (one.exit_code, "is away" in one.stdout) == (0, False)
+    for command in ("status", "stop", "logs"):
+        two = raycluster("serve", command, "two")
+        assert (two.exit_code, "gpu2  is away\n" in two.stderr) == (1, True), two.stderr
+    stop = raycluster("serve", "stop", "one")
+    assert (stop.exit_code, stop.stdout) == (0, "one is no longer served; what gpu2 may serve is not known\n")
+    stands(serving)
+    serving.on("gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "is away", fix="plug it in"))
+    status = raycluster("serve", "status")
+    assert (status.exit_code, status.stdout) == (3, away.replace("else ", ""))
+    stop = raycluster("serve", "stop", "two")
+    assert (stop.exit_code, "gpu2  is away\n" in stop.stderr) == (1, True), stop.stderr
 
 
 def test_stop_ends_the_one_that_is_named_and_says_what_stays(

@@ -168,23 +168,25 @@ def status(
     file: options.OnlyInventory = None,
     output: options.AnswerOutput = "text",
 ) -> None:
-    """Show whether the models answer. Exit code 0: all do. 3: one does not, or none is served."""
+    """Show whether the models answer. Exit code 0: all do. 3: not so, or a host could not be asked."""
     from orchestrator.cli.output import json
-    from orchestrator.cli.output.serve_result import of_name, show_models, unserved
+    from orchestrator.cli.output.serve_result import of_name, show_models, untold
     from orchestrator.cli.output.status_table import as_told
     from orchestrator.cli.run.session import look
+    from orchestrator.plan.facts.containers import untold_hosts
     from orchestrator.plan.facts.host import Depth
     from orchestrator.plan.status.health import assess
 
     cluster = inventory_file.load(None, file)
-    health = assess(cluster, look(cluster, "serve-status", Depth.RAY, options.RunOptions(options.JOBS, 0)))
-    health = of_name(health, name)
+    facts = look(cluster, "serve-status", Depth.RAY, options.RunOptions(options.JOBS, 0))
+    health, hidden = of_name(assess(cluster, facts), untold_hosts(cluster, facts), name)
     if output == "json":
         told = as_told(health)
-        json.show(json.ServeAnswer(cluster.name, told.models, "" if told.models else unserved(told)))
+        json.show(json.ServeAnswer(cluster.name, told.models, untold(told, hidden)))
     else:
-        show_models(health)
-    raise typer.Exit(0 if health.models and all(each.answers for each in health.models) else NOT_HEALTHY)
+        show_models(health, hidden)
+    good = health.models and not hidden and all(each.answers for each in health.models)
+    raise typer.Exit(0 if good else NOT_HEALTHY)
 
 
 @app.command(cls=LeanCommand)

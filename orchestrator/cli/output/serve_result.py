@@ -9,7 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output import failures
-from orchestrator.cli.output.console import answer, explain, failed, notice
+from orchestrator.cli.output.console import answer, explain, failed, gathered, notice
 from orchestrator.cli.output.jsonl import Result, Served, emit
 from orchestrator.cli.output.status_table import model_state
 from orchestrator.cli.output.typed import line, shown
@@ -18,7 +18,8 @@ from orchestrator.cli.run.run_log import append_end
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model, Node
 from orchestrator.plan.command import quoted
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.facts.containers import untold_hosts
+from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.servers import meant, servers, title
 from orchestrator.plan.ssh_command import by_hand
@@ -134,6 +135,9 @@ def conclude_stop(done: RunResult, name: str, *, everything: bool) -> None:
     good = f"{cluster} serves nothing{' any more' if done.plan.phases else ': nothing to do'}"
     if done.plan.phases and rest:
         good = f"{', '.join(ended)} is no longer served; {', '.join(rest)} still {'is' if not rest[1:] else 'are'}"
+    hidden = ", ".join(each.host for each in untold_hosts(done.run.cluster, done.facts))
+    if done.plan.phases and hidden and not rest:
+        good = f"{', '.join(ended)} is no longer served; what {hidden} may serve is not known"
     bad = f"{', '.join(ended) if name and ended else 'the model'} on {cluster} may still be served"
     what_now = shown(f"Once this is fixed: {ours('serve stop', *((name,) if name else ()))}")
     if there and (not ended or (len(ended) > 1 and not everything)):
@@ -142,34 +146,49 @@ def conclude_stop(done: RunResult, name: str, *, everything: bool) -> None:
         answer().print(good)
 
 
-def of_name(health: ClusterHealth, name: str | None) -> ClusterHealth:
+Hidden = tuple[HostProblem, ...]
+"""Hosts of which it is not known what they serve, and why."""
+
+
+def of_name(health: ClusterHealth, hidden: Hidden, name: str | None) -> tuple[ClusterHealth, Hidden]:
     """The same, of its models only those that a name stands for; exit code 1 where there are none of it."""
     if name is None:
-        return health
+        return health, hidden
     found = tuple(each for each in health.models if name in (each.name, each.model))
     if health.models and not found:
+        if hidden:  # it may be where nobody could look
+            failed(hidden[0].host, hidden[0].problem)
         names = ", ".join(each.name for each in health.models)
         failed(health.hosts[0].name, Problem(f"nothing called {name} is served; there is {names}"))
-    return replace(health, models=found)
+    return replace(health, models=found), () if found else hidden
 
 
-def show_models(health: ClusterHealth) -> None:
-    """Prints the state of what is served."""
+def show_models(health: ClusterHealth, hidden: Hidden) -> None:
+    """Prints the state of what is served, and who could not be asked."""
     if not health.models:
         head = health.hosts[0]
-        answer().print(unserved(health))
-        explain(head.detail, shown(head.fix, [head.name]))
+        answer().print(untold(health, hidden))
+        if not hidden:
+            explain(head.detail, shown(head.fix, [head.name]))
     for model in health.models:
         answer().print(model_state(model))
         if model.trouble:
             explain("", shown(model.fix, [model.host]))
+    if hidden and health.models:
+        answer().print(untold(health, hidden))
+    for problem, hosts in gathered((each.host, each.problem) for each in hidden).items():
+        explain(problem.detail, shown(problem.fix, hosts))
 
 
-def unserved(health: ClusterHealth) -> str:
-    """That nothing is served; or that nobody knows."""
+def untold(health: ClusterHealth, hidden: Hidden) -> str:
+    """That nothing is served, or that nobody knows; nothing where all is told."""
+    if hidden:
+        whose = f"what {'else ' if health.models else ''}cluster {health.cluster} serves is not known"
+        more = f"; {plural(len(hidden) - 1, 'further host')} cannot be asked either" if hidden[1:] else ""
+        return f"{whose}: {hidden[0].host}: {hidden[0].problem.text}{more}"
+    if health.models:
+        return ""
     head = health.hosts[0]
-    if head.verdict is Verdict.UNKNOWN:
-        return f"what cluster {health.cluster} serves is not known: {head.name}: {head.trouble}"
     why = f": {head.name}: {head.trouble}" if head.verdict is Verdict.DOWN and head.trouble else ""
     return f"cluster {health.cluster} serves nothing{why}"
 

@@ -16,7 +16,7 @@ from orchestrator.plan.facts.host import (
     Unreachable,
     answered,
 )
-from orchestrator.plan.problem import Problem
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.typed import ours
 
 UP_FIRST = ours("up")
@@ -30,6 +30,12 @@ def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> 
     if found.unheard and running_container(cluster, node, found):
         return Problem(f"what it serves is not known: {found.unheard}", "try again in a moment")
     return None
+
+
+def untold_hosts(cluster: Cluster, facts: Facts) -> tuple[HostProblem, ...]:
+    """Hosts of which it is not known what they serve, and why."""
+    each = ((node.name, why_unknown(cluster, node, facts[node.name])) for node in cluster.nodes)
+    return tuple(HostProblem(name, problem) for name, problem in each if problem)
 
 
 def why_not_ready(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> Problem | None:

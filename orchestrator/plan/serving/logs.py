@@ -3,7 +3,7 @@
 from orchestrator import payload
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Cluster
-from orchestrator.plan.facts.containers import why_not_ready, why_unknown
+from orchestrator.plan.facts.containers import untold_hosts, why_not_ready
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.servers import Server, meant, servers
@@ -71,9 +71,8 @@ def _why_not(
 ) -> HostProblem:
     head, names = cluster.head, (*there, *stopped)
     if not names or word:  # it may be where nobody could look
-        for node in cluster.nodes:
-            if why := why_unknown(cluster, node, facts[node.name]):
-                return HostProblem(node.name, why)
+        for hidden in untold_hosts(cluster, facts):
+            return hidden
     if not names:
         nothing = Problem("no model was served here", ours("serve", "MODEL"))
         return HostProblem(head.name, why_not_ready(cluster, head, facts[head.name]) or nothing)

@@ -9,7 +9,7 @@ from orchestrator.model.cluster import Cluster, Liveness, Model, Node
 from orchestrator.model.redact import arguments as redacted
 from orchestrator.plan import docker, engine
 from orchestrator.plan.actions.rollback import FailedRun
-from orchestrator.plan.facts.containers import why_not_ready, why_unknown
+from orchestrator.plan.facts.containers import untold_hosts, why_not_ready, why_unknown
 from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving import sizing
@@ -152,7 +152,9 @@ def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Host
 def plan_stop(cluster: Cluster, facts: Facts, name: str = "", *, everything: bool = False) -> Plan:
     """Steps that end a server, the only one where none is named, or all of them."""
     title, there = "stop serving", servers(facts)
-    if there and name and not (names := meant(name, there)):
+    if there and name and not meant(name, there):
+        if hidden := untold_hosts(cluster, facts):  # it may be where nobody could look
+            return Plan(title, refusals=hidden)
         return Plan(title, refusals=(HostProblem(cluster.head.name, unknown(name, there)),))
     names = meant(name, there) if name else tuple(there)
     if len(names) > 1 and not everything:
@@ -160,7 +162,7 @@ def plan_stop(cluster: Cluster, facts: Facts, name: str = "", *, everything: boo
     ended = [there[each] for each in names]
     asked = {cluster.head.name, *(host for each in ended for host in each.hosts)}
     nodes = engine.of(cluster).supervisors(cluster)
-    every = everything or not cluster.engine.has_ray
+    every = everything or not ended or not cluster.engine.has_ray
     refusals = _rejected(
         cluster, tuple(node for node in nodes if every or node.name in asked), facts, why_unknown
     )
