@@ -204,7 +204,7 @@ def _option_meant(error: exceptions.NoSuchOption, root: Any, args: Sequence[str]
         return _instead(args, name, "-o", form) if form else f"it has no JSON; {command} -h"
     if name in habits.HOSTS:
         if "limit" not in params:
-            return f"not here: {command} takes no hosts; {command} -h"
+            return f"it takes no hosts: {command} -h"
         needed = [each.metavar for each in all_params if each.param_type_name == "argument" and each.required]
         lacking = needed if _has_no_words(args[len(command.split()) - 1 :], name) else []
         return " ".join((_instead(args, name, "-l", "HOSTS"), *lacking))

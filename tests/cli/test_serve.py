@@ -679,6 +679,13 @@ def test_vllms_own_arguments_go_after_dashes_and_whoever_forgets_them_is_told(
     assert serve.stderr == f"no such option: {name}\n→ {told}\n"
 
 
+def test_an_option_that_is_nearly_ours_may_be_ours(raycluster: Raycluster) -> None:
+    told = raycluster("serve", MODEL, "--gups", "4").stderr
+    assert told.startswith('no such option: --gups; did you mean "--gpus"?\n→ vLLM\'s own come last')
+    stop = raycluster("serve", "stop", "-l", "gpu1")
+    assert stop.stderr == "no such option: -l → it takes no hosts: raycluster serve stop -h\n"
+
+
 @pytest.mark.parametrize("word", ["status", "stop", "logs", "start"])
 def test_a_command_that_comes_too_late_is_no_model(
     hosts: FakeFleet, raycluster: Raycluster, word: str

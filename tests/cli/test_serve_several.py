@@ -335,14 +335,12 @@ def test_one_that_does_not_answer_is_exit_code_3_and_the_others_are_told_all_the
 def test_a_host_that_is_not_reached_may_serve_what_nobody_tells(
     serving: FakeFleet, raycluster: Raycluster
 ) -> None:
-    serving.on("gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "is away", fix="plug it in"))
+    is_away = Failure(FailureKind.UNREACHABLE, "is away", fix="plug it in")
+    serving.on("gpu2", sent("observe"), is_away)
     away = "what else cluster demo serves is not known: gpu2: is away\n"
     status = raycluster("serve", "status")
-    assert (status.exit_code, status.stdout.endswith(away), "→ plug it in" in status.stderr) == (
-        3,
-        True,
-        True,
-    )
+    assert (status.exit_code, status.stdout.partition("\n")[2]) == (3, away)
+    assert "→ plug it in" in status.stderr
     answer = json.loads(raycluster("serve", "status", "-o", "json").stdout)
     assert ([each["name"] for each in answer["models"]], answer["trouble"] + "\n") == (["one"], away)
     one = raycluster("serve", "status", "one")
@@ -353,11 +351,10 @@ def test_a_host_that_is_not_reached_may_serve_what_nobody_tells(
     stop = raycluster("serve", "stop", "one")
     assert (stop.exit_code, stop.stdout) == (0, "one is no longer served; what gpu2 may serve is not known\n")
     stands(serving)
-    serving.on("gpu2", sent("observe"), Failure(FailureKind.UNREACHABLE, "is away", fix="plug it in"))
+    serving.on("gpu2", sent("observe"), is_away)
     status = raycluster("serve", "status")
     assert (status.exit_code, status.stdout) == (3, away.replace("else ", ""))
-    stop = raycluster("serve", "stop", "two")
-    assert (stop.exit_code, "gpu2  is away\n" in stop.stderr) == (1, True), stop.stderr
+    assert "gpu2  is away\n" in raycluster("serve", "stop", "two").stderr
 
 
 def test_stop_ends_the_one_that_is_named_and_says_what_stays(
@@ -371,6 +368,8 @@ def test_stop_ends_the_one_that_is_named_and_says_what_stays(
     )
     wrong = raycluster("serve", "stop", "onne")
     assert (wrong.exit_code, "nothing called onne is served" in wrong.stderr) == (1, True)
+    for command in ("status", "logs", "bench", "stop"):
+        assert f"→ raycluster serve {command} two\n" in raycluster("serve", command, "twoo").stderr
     assert "Once this is fixed" not in refused.stderr + wrong.stderr, "these lines never work"
     stop = raycluster("serve", "stop", "org/Two")
     assert (stop.exit_code, stop.stdout) == (0, "two is no longer served; one still is\n")

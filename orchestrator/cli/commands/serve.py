@@ -1,5 +1,6 @@
 """`raycluster serve`: a model on the cluster, until it answers; what it does, what it says, its end."""
 
+from difflib import get_close_matches
 from functools import partial
 from itertools import islice, takewhile
 from typing import Annotated, Any
@@ -13,6 +14,9 @@ from orchestrator.cli.lazy import LeanCommand, LeanGroup
 from orchestrator.cli.run import inventory_file
 from orchestrator.cli.run.serving.wanted import METAVAR, Typed, models
 from orchestrator.plan.command import Command
+
+LIKELY = 0.8
+"""How near an option of ours has to be to one that may be vLLM's: more than its `--host` is to `--port`."""
 
 
 class ModelFirst(LeanGroup):
@@ -52,7 +56,9 @@ class ModelFirst(LeanGroup):
                 mine.append(theirs.pop())  # behind an option's value, as in `--port 8000 ORG/NAME`
             meant = Command(("raycluster", "serve", *mine, "--", *theirs, *rest)).shown()
             name = theirs[0].partition("=")[0]
-            inventory_file.refuse(f"no such option: {name}\n→ vLLM's own come last, after --: {meant}")
+            near = next(iter(get_close_matches(name, [each for each in options if each[2:]], 1, LIKELY)), "")
+            hint = f'; did you mean "{near}"?' if near else ""
+            inventory_file.refuse(f"no such option: {name}{hint}\n→ vLLM's own come last, after --: {meant}")
 
 
 app = typer.Typer(

@@ -21,7 +21,7 @@ from orchestrator.plan.command import quoted
 from orchestrator.plan.facts.containers import untold_hosts
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving import arguments
-from orchestrator.plan.serving.servers import meant, servers, title
+from orchestrator.plan.serving.servers import meant, nearest, servers, title
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
 from orchestrator.plan.steps import StepKind
@@ -159,7 +159,9 @@ def of_name(health: ClusterHealth, hidden: Hidden, name: str | None) -> tuple[Cl
         if hidden:  # it may be where nobody could look
             failed(hidden[0].host, hidden[0].problem)
         names = ", ".join(each.name for each in health.models)
-        failed(health.hosts[0].name, Problem(f"nothing called {name} is served; there is {names}"))
+        near = nearest(name, [each.name for each in health.models])
+        fix = ours("serve status", near) if near else ""
+        failed(health.hosts[0].name, Problem(f"nothing called {name} is served; there is {names}", fix))
     return replace(health, models=found), () if found else hidden
 
 

@@ -12,7 +12,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.plan.facts.host import Facts
 from orchestrator.plan.facts.models import last_answer
 from orchestrator.plan.problem import Problem, quoted
-from orchestrator.plan.serving.servers import Server, meant, servers
+from orchestrator.plan.serving.servers import Server, meant, nearest, servers
 from orchestrator.plan.typed import ours
 
 SEED = 0
@@ -95,15 +95,15 @@ def chosen(facts: Facts, word: str) -> Server | Problem:
         known = ", ".join(there)
         text = f"nothing called {word} is served" if word else "no model is served"
         several = f"{known} are served: name one" if len(there) > 1 and not (word and not names) else ""
-        return Problem(several or f"{text}{known and f'; there is {known}'}", _first_step(there))
+        return Problem(several or f"{text}{known and f'; there is {known}'}", _first_step(there, word))
     (name,) = names
     if not (first := there[name].first) or not first.answers:
         return Problem(f"{there[name].title} does not answer now", ours("serve status", name))
     return there[name]
 
 
-def _first_step(there: Mapping[str, Server]) -> str:
-    return ours("serve bench", next(iter(there))) if there else ours("serve", "MODEL")
+def _first_step(there: Mapping[str, Server], word: str) -> str:
+    return ours("serve bench", nearest(word, there) or next(iter(there))) if there else ours("serve", "MODEL")
 
 
 def words(load: Load, url: str, model: str, tokenizer: str) -> tuple[str, ...]:

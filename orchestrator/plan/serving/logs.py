@@ -6,7 +6,7 @@ from orchestrator.model.cluster import Cluster
 from orchestrator.plan.facts.containers import untold_hosts, why_not_ready
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.problem import HostProblem, Problem
-from orchestrator.plan.serving.servers import Server, meant, servers
+from orchestrator.plan.serving.servers import Server, meant, nearest, servers
 from orchestrator.plan.serving.state import Stopped
 from orchestrator.plan.typed import ours
 
@@ -78,4 +78,4 @@ def _why_not(
         return HostProblem(head.name, why_not_ready(cluster, head, facts[head.name]) or nothing)
     which = f"there are logs of {', '.join((*there, *(f'{name} (stopped)' for name in stopped)))}"
     text = f"no log of {word} is there; {which}" if word else f"{which}: name one"
-    return HostProblem(head.name, Problem(text, ours("serve logs", names[0])))
+    return HostProblem(head.name, Problem(text, ours("serve logs", nearest(word, names) or names[0])))

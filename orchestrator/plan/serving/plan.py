@@ -15,7 +15,7 @@ from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving import sizing
 from orchestrator.plan.serving.health import ServerAnswers
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, Presence
-from orchestrator.plan.serving.servers import Server, again, at, meant, servers
+from orchestrator.plan.serving.servers import Server, again, at, meant, nearest, servers
 from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import OFFLINE, Part, Serving, spec
 from orchestrator.plan.serving.spread import spread, unsure
@@ -179,7 +179,9 @@ def _folder(server: Server, facts: Facts, node: Node) -> str:
 
 def unknown(word: str, there: Mapping[str, Server]) -> Problem:
     """That nothing of that name is served, and what is."""
-    return Problem(f"nothing called {word} is served; {_listed(there)}", ours("serve status"))
+    near = nearest(word, there)
+    fix = ours("serve stop", near) if near else ours("serve status")
+    return Problem(f"nothing called {word} is served; {_listed(there)}", fix)
 
 
 def several(names: tuple[str, ...]) -> Problem:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
+from difflib import get_close_matches
 
 from orchestrator.frozen import dataclass
 from orchestrator.model import redact
@@ -91,6 +92,11 @@ def meant(word: str, there: Mapping[str, Server]) -> tuple[str, ...]:
     if word in there:
         return (word,)
     return tuple(name for name, each in there.items() if each.model.name == word)
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """The name that may have been meant by a word that is none; empty where nothing is near."""
+    return next(iter(get_close_matches(word, names, 1)), "")
 
 
 def again(model: Model, *, force: bool = False) -> str:
