@@ -26,7 +26,8 @@ NO_HUB = (
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 TRUSTED = "/etc/ssl/trusted.crt"
 OUR_CERTIFICATES = (
-    "let containers trust what the hosts trust, as the certificate of a proxy: "
+    "let containers trust what the hosts trust, as the certificate of a proxy (of Red Hat's hosts "
+    "/etc/pki/tls/certs/ca-bundle.crt): "
     + add("docker.args", "-v", f"{CERTIFICATES}:{TRUSTED}:ro")
     # What huggingface_hub reads from 1.0 on, by httpx, and what it read before, by requests.
     + f", {change('env.SSL_CERT_FILE', TRUSTED)}, {change('env.REQUESTS_CA_BUNDLE', TRUSTED)}"
@@ -118,8 +119,8 @@ NO_SHM = (
     f"--object-store-memory in {where('ray.args')}"
 )
 
-NO_MORE_TASKS = r"(pthread_create|thread|what\(\)|node info|fork).*Resource temporarily unavailable"
-"""As OpenBLAS, gRPC, Ray and shells say it."""
+NO_MORE_TASKS = r"(pthread_create|thread|what\(\)|node info|fork(?!/exec)).*Resource temporarily unavailable"
+"""As OpenBLAS, gRPC, Ray and shells say it, and not Docker, of whose host it is true then."""
 NO_PIDS_LIMIT = add("docker.args", "--pids-limit=-1")
 OLD_SECCOMP = "update its Docker: before 20.10.10 it keeps newer images from starting threads; or " + add(
     "docker.args", "--security-opt=seccomp=unconfined"
