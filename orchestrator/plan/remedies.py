@@ -17,11 +17,12 @@ def format_duration(seconds: float) -> str:
 
 
 UP = ours("up")
+RUNS_ON = f" (containers that run keep their environment until {UP})"
 TOKEN = f"export HF_TOKEN=… here, and {add('secrets', 'HF_TOKEN')}"
 MISTYPED = "is its name right? As it is typed here, its page would be https://huggingface.co/{name}"
 NO_HUB = (
-    "let that host reach it: a proxy is env.HTTPS_PROXY in the inventory, a mirror env.HF_ENDPOINT; "
-    "or download on another: --on HOST"
+    "let that host reach it: a proxy is env.HTTPS_PROXY in the inventory, a mirror env.HF_ENDPOINT"
+    f"{RUNS_ON}; or download on another: --on HOST"
 )
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 TRUSTED = "/etc/ssl/trusted.crt"
@@ -29,9 +30,17 @@ OUR_CERTIFICATES = (
     "let containers trust what the hosts trust, as the certificate of a proxy (of Red Hat's hosts "
     "/etc/pki/tls/certs/ca-bundle.crt): "
     + add("docker.args", "-v", f"{CERTIFICATES}:{TRUSTED}:ro")
-    # What huggingface_hub reads from 1.0 on, by httpx, and what it read before, by requests.
+    # huggingface_hub reads the first from 1.0 on, and the second before; hf_xet, which brings the weights, the first
+    # alone (findings/hf-certificates-by-two-variables.sh).
     + f", {change('env.SSL_CERT_FILE', TRUSTED)}, {change('env.REQUESTS_CA_BUNDLE', TRUSTED)}"
 )
+WITHOUT_XET = change("env.HF_HUB_DISABLE_XET", "'1'")
+OLDER_WAY = (
+    "large files come from Hugging Face's Xet store, by other servers than their list: let that host reach "
+    "*.xethub.hf.co (a proxy's certificate is told by env.SSL_CERT_FILE alone there), "
+    f"or go the older way: {WITHOUT_XET}{RUNS_ON}"
+)
+XET_ERROR = r"Data processing error: |CAS (service|client) error|Network error: .*/reconstructions/"
 TOO_OFTEN = f"it answers more of those who have a token: {TOKEN}; or download on another: --on HOST"
 LAST_WITH_RAY = "vllm/vllm-openai:v0.17.1"
 INSTALL_RAY = change("ray.install", "'ray[default]==2.56.*'")
@@ -234,7 +243,8 @@ HINTS = {
     r"gated, and no token was given": TOKEN,
     r"this token has no access to it": "ask for access on its page, or take another HF_TOKEN",
     r"the hub does not know this token": "check HF_TOKEN; with a wrong one not even public models come",
-    r"the hub cannot be reached: .*CERTIFICATE_VERIFY_FAILED": OUR_CERTIFICATES,
+    rf"nothing has come for \d+ s|{XET_ERROR}": OLDER_WAY,
+    r"the hub cannot be reached: .*CERTIFICATE_VERIFY_FAILED": OUR_CERTIFICATES + RUNS_ON,
     r"the hub cannot be reached: .*Too Many Requests": TOO_OFTEN,
     r"the hub cannot be reached": NO_HUB,
     r"are to come, and \S+ has": f"free disk space there ({ours('model ls')} tells of it), or set {where('hf_home')}",

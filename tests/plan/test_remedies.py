@@ -82,12 +82,23 @@ SAID = [
     (  # Stability-AI/stable-virtual-camera/issues/23, as `model pull` tells it
         "the hub cannot be reached: https://huggingface.co: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
         "failed: self-signed certificate in certificate chain (_ssl.c:1007)",
-        remedies.OUR_CERTIFICATES,
+        remedies.OUR_CERTIFICATES + remedies.RUNS_ON,
     ),
     (  # huggingface/transformers/issues/34841
         "the hub cannot be reached: https://huggingface.co: 429 Client Error: Too Many Requests for URL: https://x",
         remedies.TOO_OFTEN,
     ),
+    (  # hf_xet 1.8.0 by huggingface_hub 0.36.2, with a certificate that it does not trust
+        "the hub cannot be reached: https://huggingface.co: Network error: Request middleware error: error sending "
+        "request for url (https://cas-server.xethub.hf.co/v2/reconstructions/abab)",
+        remedies.OLDER_WAY,
+    ),
+    (  # hf_xet 1.1.10, likewise
+        "RuntimeError: Data processing error: CAS service error : ReqwestMiddleware Error: Request failed after 5 "
+        "retries",
+        remedies.OLDER_WAY,
+    ),
+    ("nothing has come for 120 s", remedies.OLDER_WAY),  # as hf_xet is trying again
     ("the hub cannot be reached: https://huggingface.co: Network is unreachable", remedies.NO_HUB),
     (
         "error running prestart hook #0: fork/exec /usr/bin/nvidia-container-runtime-hook: no such file or directory",

@@ -1,8 +1,8 @@
 """Table of the causes of vLLM's end that are in the model: where it is, whether it may be read, what it asks for."""
 
-from orchestrator.plan.remedies import OUR_CERTIFICATES, UP
+from orchestrator.plan.remedies import OUR_CERTIFICATES, UP, WITHOUT_XET, XET_ERROR
 from orchestrator.plan.serving.known import Known
-from orchestrator.plan.typed import add, change, ours, where
+from orchestrator.plan.typed import add, ours, where
 
 CACHE = where("hf_home")
 PULL = ours("model pull", "MODEL")
@@ -19,7 +19,6 @@ ONLINE = (
     f"{where('env')}, then {UP}"
 )
 
-WITHOUT_XET = change("env.HF_HUB_DISABLE_XET", "'1'")
 NEWER_IMAGE = f"set {where('image')} to one with a newer vLLM"
 
 MODELS: tuple[Known, ...] = (
@@ -80,10 +79,10 @@ MODELS: tuple[Known, ...] = (
         "huggingface.co, by huggingface_hub to 2.4",
     ),
     Known(
-        r"Data processing error: |CAS service error",
+        rf"(?i:{XET_ERROR})",
         ("a download from Hugging Face's Xet store failed",),
         (f"go the older way: {WITHOUT_XET}, then {UP}; or beforehand: {PULL}",),
-        "hf_xet 1.1",
+        "hf_xet 1.1 to 1.8",
     ),
     Known(
         r"ImportError: .*Please install (?!(the|it|an?|latest)\b)[`'\"]?"

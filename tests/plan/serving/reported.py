@@ -268,6 +268,20 @@ REPORTED = [
         "HF_HUB_DISABLE_XET: '1'",
     ),
     (
+        "huggingface_hub 0.36.2 with hf_xet 1.8.0, tried: after three minutes, of a certificate that it does not trust",
+        "ConnectionError: Network error: Request middleware error: error sending request for url "
+        "(https://cas-server.xethub.hf.co/v2/reconstructions/abab)",
+        "a download from Hugging Face's Xet store failed",
+        "HF_HUB_DISABLE_XET: '1'",
+    ),
+    (
+        "huggingface_hub 2.4.0 with hf_xet 1.8.0, tried",
+        "RuntimeError: Task error: File reconstruction error: CAS Client Error: Request error: HTTP status client "
+        "error (404 Not Found), domain: https://cas-server.xethub.hf.co/v1/reconstructions/abab",
+        "a download from Hugging Face's Xet store failed",
+        "HF_HUB_DISABLE_XET: '1'",
+    ),
+    (
         "kserve/kserve/issues/4875, vLLM 0.10",
         "ImportError: bitsandbytes version is wrong. Please install bitsandbytes>=0.46.1.",
         "the image lacks Python's bitsandbytes>=0.46.1",
