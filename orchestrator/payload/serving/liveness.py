@@ -74,7 +74,8 @@ class Liveness:
         self.looked, self.asked = 0.0, -math.inf
         self.signs = {"": 0.0}  # of life: of each engine, and of any
         self.numbers, self.counted, self.still = {}, False, True
-        self.stuck = ""  # an engine that has requests, and stands still
+        self.stuck = ""  # the engine that has requests, and stands still for longest
+        self.apart = True  # whether one can be asked by itself
         self.questions, self.fastest = server.QUESTIONS, math.inf
 
     def tick(self):
@@ -111,10 +112,11 @@ class Liveness:
         self.still, self.numbers, self.counted = not moved, numbers or before, self.counted or bool(numbers)
         self.asleep = status == server.OK and bool(ASLEEP.search(text))
         stuck = set() if self.asleep else set(RUNNING.findall(text)).intersection(numbers) - moved
-        self.stuck = min(stuck, default="") if numbers.keys() - stuck else ""
         for each in numbers.keys() - {""}:  # an older vLLM does not tell its engines apart
             if each not in stuck or each not in self.signs:
                 self.signs[each] = self.clock
+        longest = min(stuck, key=lambda each: (self.signs[each], each), default="")
+        self.stuck = longest if self.apart and numbers.keys() - stuck else ""
         if moved or self.asleep:
             self.signs[""] = self.clock
         if self.signs.get(self.whom) == self.clock:
@@ -129,6 +131,8 @@ class Liveness:
             self.first, self.why = self.first or answer, ""
             self.signs[""] = self.signs[self.whom] = self.clock
             self.numbers = {}  # it has moved them itself
+        elif self.whom and answer.status:  # what hangs tells no error: it may be that numbers are not taken
+            self.apart, self.whom, self.stuck = False, "", ""
         else:
             self.why = server.why_none(answer)
 

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,6 +200,17 @@ def test_an_engine_that_hangs_while_another_works_is_told_and_all_is_started_aga
     assert "raycluster: engine 1 of vLLM had answered nothing for " in place.log()
 
 
+def test_where_no_engine_can_be_asked_by_itself_none_is_accused(place: Place) -> None:
+    place.serve("parallel")
+    place.get("/unruly")
+    until("it is asked by itself", lambda: counts(place)["by"])
+    looked_again(place, 15)  # three seconds, of which one and a half would end a deaf one
+    assert (place.state()["is"], place.state()["starts"], counts(place)["by"]) == ("answering", 1, 1)
+    assert "answered nothing" not in place.log()
+    place.get("/fails")
+    place.becomes("unresponsive")
+
+
 def test_an_engine_whose_counters_stand_still_and_that_answers_is_left_alone(place: Place) -> None:
     place.serve("parallel")
     place.get("/stale")
@@ -207,12 +219,38 @@ def test_an_engine_whose_counters_stand_still_and_that_answers_is_left_alone(pla
     assert "answered nothing" not in place.log()
 
 
-def test_the_engine_that_hangs_is_found_in_what_vllm_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recorded of vLLM 0.32.0 with two data-parallel ranks, one of them stopped (SIGSTOP) under load."""
+def imported(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The program, in this process."""
     monkeypatch.syspath_prepend(str(SERVING))
     for module in ("server", "liveness"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    liveness = importlib.import_module("liveness").Liveness({})
+    return importlib.import_module("liveness")
+
+
+def test_of_several_that_stand_still_the_one_is_asked_that_was_heard_of_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = imported(monkeypatch)
+    liveness = module.Liveness({})
+
+    def sees(*tokens: int) -> str:
+        liveness.clock += 20
+        counters = (
+            f'vllm:generation_tokens_total{{engine="{at}"}} {count}.0\nvllm:num_requests_running{{engine="{at}"}} 1.0\n'
+            for at, count in enumerate(tokens)
+        )
+        liveness.see(200, "".join(counters))
+        return str(liveness.stuck)
+
+    assert [sees(1, 1, 1), sees(2, 2, 2), sees(2, 3, 2)] == ["", "", "0"]
+    liveness.whom = "0"
+    liveness.hear(module.server.Answer(module.server.QUESTIONS[0], "m", 200, "", 0.1))
+    assert [sees(2, 3, 2), sees(2, 4, 2)] == ["", "2"]
+
+
+def test_the_engine_that_hangs_is_found_in_what_vllm_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded of vLLM 0.32.0 with two data-parallel ranks, one of them stopped (SIGSTOP) under load."""
+    liveness = imported(monkeypatch).Liveness({})
 
     def sees(name: str) -> str:
         liveness.clock += 20
