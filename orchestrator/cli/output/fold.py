@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 PROGRAM = r"(?:raycluster|sudo|ssh|ssh-[a-z-]+|docker|podman|curl|export) "
-COMMAND = re.compile(rf"`?(?:on [^:`]+: )?{PROGRAM}")
+COMMAND = re.compile(rf"`?(?:on [^:`]+: )?(?={PROGRAM})")
 REST = r"(?:'[^']*'|\S| (?! ))+"
 FIRST = re.compile(PROGRAM + REST)
 BARE = re.compile(rf"(?:(?<=→ )(?:on [^:`]+: )?{PROGRAM}|(?<=: )(?:raycluster|sudo) ){REST}")
@@ -68,12 +68,15 @@ def _words(line: str, begin: int) -> Iterator[tuple[int, int]]:
 def _continued(line: str, begin: int, end: int, indent: int, width: int) -> Iterator[Break]:
     """Where a command that is too long for a line goes on in the next one, for a shell."""
     column, last = indent, begin
+    where = COMMAND.match(line, begin, end)
+    typed = where.end() if where else begin
     for word in OF_A_SHELL.finditer(line, begin, end):
         size = cell_len(word[0])
         more = len(GOES_ON) if word.end() < end else 0
         if last > begin and column + 1 + size + more > width:
-            yield last, word.start(), f"{GOES_ON}\n{'':{indent + 2}}"
-            column = indent + 2
+            goes_on = word.start() > typed
+            column = indent + 2 * goes_on
+            yield last, word.start(), f"{GOES_ON if goes_on else ''}\n{'':{column}}"
         else:
             column += word.start() - last
         column, last = column + size, word.end()

@@ -65,6 +65,17 @@ def test_a_command_that_is_pasted_is_the_same_command(around: str, command: str,
     assert shlex.split(pasted.replace("\\\n", "")) == shlex.split(command)
 
 
+def test_where_a_command_is_to_be_typed_is_no_part_of_it() -> None:
+    where = "               → on each host whose firewall is closed: "
+    told = folded(Text(f"{where}sudo iptables -I INPUT -p tcp -s 192.0.2.11,192.0.2.12 -j ACCEPT"), 40).plain
+    before, _, command = told.partition("sudo ")
+    assert before.split() == where.split()
+    assert (
+        " ".join(command.replace("\\\n", "").split())
+        == "iptables -I INPUT -p tcp -s 192.0.2.11,192.0.2.12 -j ACCEPT"
+    )
+
+
 def test_what_goes_on_stands_below_what_is_behind_the_mark() -> None:
     assert lines("! gpu1: some words that do not fit into it", 26) == [
         *("! gpu1: some words that do", "  not fit into it"),
