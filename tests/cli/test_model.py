@@ -235,11 +235,14 @@ def test_a_host_without_room_and_one_that_is_silent_are_named_and_get_nothing(
 def test_a_host_that_does_not_have_the_model_cannot_give_it(
     giving: FakeFleet, raycluster: Raycluster
 ) -> None:
-    words = "has no org/none main"
+    words = "has no org/none"
     giving.on("gpu2", script("list-models"), Output(1, said({"trouble": "no-model", "words": words})))
     ran = raycluster("model", "copy", "org/none", "--from", "gpu2")
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert f"  gpu2  {words}\n      → `raycluster model ls` shows who has it, for --from HOST; " in ran.stderr
+    assert (
+        f"  gpu2  {words}\n      → `raycluster model ls` shows who has it, for --from HOST; "
+        "`raycluster model pull org/none` downloads it\n"
+    ) in ran.stderr
     assert "goes on." not in ran.stderr
 
 

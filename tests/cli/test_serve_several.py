@@ -227,7 +227,7 @@ def test_one_that_fails_keeps_none_from_being_served_and_is_named(
     assert "✗ org/One is not served\n" in serve.stderr
     assert "; `raycluster serve logs one` shows all that it said.\n" in serve.stderr
     assert "small (org/Two) answers at" in serve.stdout
-    assert serve.stderr.endswith("✗ of 2 models 1 failed: one; 1 answers: small\n")
+    assert serve.stderr.endswith("✗ of 2 models 1 failed: one; 1 has answered: small\n")
     assert serve.stderr.count("\nlog: ") == 1
 
 
@@ -238,7 +238,7 @@ def test_ctrl_c_ends_those_that_are_waited_for_and_names_those_that_answer(
     serve = raycluster("serve")
     assert serve.exit_code == 130
     assert "✗ org/One is not served: interrupted\n" in serve.stderr
-    assert serve.stderr.endswith("✗ of 2 models 1 was interrupted: one; 1 answers: small\n")
+    assert serve.stderr.endswith("✗ of 2 models 1 was interrupted: one; 1 has answered: small\n")
     assert [each.command.argv[-1] for each in listed.sent if sent("stop")(each.command)] == ["one"]
 
 
@@ -392,7 +392,7 @@ def test_each_is_an_event_and_the_result_of_all_the_last(listed: FakeFleet, rayc
     assert (result, result["exit_code"], result["message"]) == (
         told[-1],
         1,
-        "of 2 models 1 failed: one; 1 answers: small",
+        "of 2 models 1 failed: one; 1 has answered: small",
     )
     assert serve.exit_code == 1
     waits = {event["server"] for event in told if event["event"] == "step-began"}

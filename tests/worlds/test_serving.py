@@ -250,7 +250,7 @@ def test_up_brings_all_models_of_the_inventory_and_says_which_failed(
     del cluster
     up = lab.raycluster("up", "--serve", inventory)
     assert up.returncode == 1
-    assert up.stderr.endswith("✗ of 3 models 1 failed: gated; 2 answer: alphabet, small\n")
+    assert up.stderr.endswith("✗ of 3 models 1 failed: gated; 2 have answered: alphabet, small\n")
     told = {each["name"]: (each["url"], each["gpus"]) for each in health(lab, inventory)["models"]}
     assert told == {
         "alphabet": ("http://192.0.2.11:8000", 8),
@@ -279,7 +279,7 @@ def test_one_that_never_gets_ready_hides_none_and_others_are_served_from_another
     _, stderr = first.communicate(timeout=60)
     assert first.returncode == 130, stderr
     assert "wait until it answers: the model is gated" in stderr
-    assert stderr.endswith("✗ of 3 models 1 failed: gated; 1 was interrupted: loads; 1 answers: small\n")
+    assert stderr.endswith("✗ of 3 models 1 failed: gated; 1 was interrupted: loads; 1 has answered: small\n")
     told = {each["name"]: each["answers"] for each in health(lab, inventory)["models"]}
     assert told == {"letters": True, "small": True}
     stop = lab.raycluster("serve", "stop", "--all", "-i", inventory)

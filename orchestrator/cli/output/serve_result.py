@@ -79,7 +79,7 @@ def _show_then(words: tuple[str, ...], ended: tuple[str, ...]) -> None:
 
 
 def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapping[str, RunResult]) -> int:
-    """Prints which of several models answer now, and which do not; the exit code.
+    """Prints which of several models have come to answer, and which have not; the exit code.
 
     `brought`: the codes of those whose files could not be brought; `ended`: how it ended with others; of the rest,
     nothing was tried.
@@ -94,7 +94,7 @@ def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapp
         ("failed", "failed", bad),
         ("was interrupted", "were interrupted", interrupted),
         ("was not tried", "were not tried", [name for name in names if name not in tried]),
-        ("answers", "answer", answering),
+        ("has answered", "have answered", answering),  # and another run may have ended it since
     )
     told = "; ".join(
         f"{len(some)} {many if some[1:] else one}: {', '.join(some)}" for one, many, some in parts if some

@@ -1,5 +1,7 @@
 """What `model pull` and `model copy` share: bring a model to one host, then what each other lacks, and look again."""
 
+from dataclasses import replace
+
 from orchestrator.cli.options import RunOptions
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer
@@ -9,13 +11,14 @@ from orchestrator.cli.run import operation
 from orchestrator.cli.run.operation import NOTHING, RunResult
 from orchestrator.cli.run.session import Session
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Cluster, Node
+from orchestrator.model.cluster import Cluster, Model, Node
 from orchestrator.model.secret import Secret
 from orchestrator.plan.actions.model_copy import plan_copy
 from orchestrator.plan.facts.host import Facts, Unreachable
 from orchestrator.plan.facts.models import CopyList, Holding, ModelCache, State, parse_cache, title
 from orchestrator.plan.problem import plural
 from orchestrator.plan.progress import size
+from orchestrator.plan.serving.servers import for_model
 from orchestrator.plan.steps import Plan, StepKind
 from orchestrator.plan.typed import ours
 from orchestrator.remote.execute.events import Planned, Report
@@ -65,6 +68,8 @@ def execute(
                 return {}, before
         tools = run.fleet, run.tell, run.cancel
         wanted = list_model(cluster, wish.source, wish.model, wish.revision, *tools)
+        if isinstance(wanted, Unreachable):
+            wanted = replace(wanted, fix=for_model(wanted.fix, Model(wish.model)))
         found.append(wanted)
         if isinstance(wanted, CopyList):
             asked = tuple(

@@ -69,7 +69,7 @@ def commit_of(held, revision):
         return commit
     if revision == "main" and len(held.snapshots) == 1:
         return next(iter(held.snapshots))
-    raise Trouble("no-model", f"{held.name} {revision}")
+    raise Trouble("no-model", f"{held.name} {revision}" if held.snapshots else held.name)
 
 
 def listed_file(name, file, digest):
