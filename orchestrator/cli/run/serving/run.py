@@ -64,7 +64,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServeRun:
     """A run that serves models. `several`: the inventory's list, of which each is shown by its name."""
 
     run: "Session"

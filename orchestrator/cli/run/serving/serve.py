@@ -20,7 +20,7 @@ def serve(cluster: "Cluster", wanted: "tuple[Model, ...]", pace: "RunOptions", *
     from orchestrator.cli.output.serve_result import conclude, conclude_all
     from orchestrator.cli.run.operation import RunResult
     from orchestrator.cli.run.serving.pull import bring
-    from orchestrator.cli.run.serving.run import Serving
+    from orchestrator.cli.run.serving.run import ServeRun
     from orchestrator.cli.run.session import session
 
     brought: dict[str, int] = {}
@@ -34,7 +34,7 @@ def serve(cluster: "Cluster", wanted: "tuple[Model, ...]", pace: "RunOptions", *
         return max(brought.values())
     several, ended = bool(wanted[1:]), dict[str, RunResult]()
     with session(cluster, "serve", pace, logged=True, secrets=_keys(models)) as run:
-        for model, done in Serving(run, several=several, force=force).all(models):
+        for model, done in ServeRun(run, several=several, force=force).all(models):
             ended[model.server] = done
             if several:
                 with run.aside():
