@@ -244,6 +244,9 @@ def test_a_host_that_does_not_have_the_model_cannot_give_it(
         "`raycluster model pull org/none` downloads it\n"
     ) in ran.stderr
     assert "goes on." not in ran.stderr
+    giving.on("gpu2", script("list-models"), Output(1, said({"trouble": "not-there", "words": "has no /x"})))
+    ran = raycluster("model", "copy", "/x", "--from", "gpu2")
+    assert "  gpu2  has no /x\n      → bring that folder to a host first, to where" in ran.stderr
 
 
 def test_the_token_travels_on_standard_input(

@@ -62,6 +62,7 @@ TROUBLES = {
     "in-use": "it is open in {}",
     "no-room": "{}",
     "no-model": "has no {}",
+    "not-there": "has no {}",
     "not-whole": "does not have all of it: {}",
     "folder-not-mounted": "{} is in no folder of the host that its containers have",
     "changed": "{} changed while it was read",

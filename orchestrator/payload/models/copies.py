@@ -47,7 +47,7 @@ def made_of(model, revision):
     if model.startswith("/"):
         top, commit, held = model, "", Folder(model)
         if not held.snapshots:
-            raise Trouble("no-model", model)
+            raise Trouble("not-there", model)
     else:
         hub = own_hub()
         held = Model(hub, folder_of(model))

@@ -28,7 +28,9 @@ NAME = re.compile(r"(?:[A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]*", re.ASCII)
 
 REVISION = re.compile(r"[A-Za-z0-9_][\w./-]*", re.ASCII)
 
+BRING_FOLDER = "bring that folder to a host first, to where `docker: {args: [-v, …]}` mounts it"
 FIXES = {
+    "not-there": BRING_FOLDER,
     "modelscope": "take it out of the container's environment, or bring the models there yourself",
     "empty-variable": "give it a value, or take it out of the container's environment",
     "leads-out": f"set {where('hf_home')} to a folder that has it, and no link to another disk",

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.model_shape import Gpu, Shape
-from orchestrator.plan.facts.models import Lookup, ModelCache, Revision, is_name
+from orchestrator.plan.facts.models import BRING_FOLDER, Lookup, ModelCache, Revision, is_name
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.progress import size
 from orchestrator.plan.serving.servers import again
@@ -168,7 +168,7 @@ def _fix(name: str, source: str) -> str:
     if source:
         return f"{ours('model copy', '--from', source, name)} brings it there"
     if name.startswith("/"):
-        return "bring that folder to a host first, and mount it: `docker: {args: [-v, …]}`"
+        return BRING_FOLDER
     return f"{ours('model pull', name)} downloads it once, for all"
 
 

@@ -194,6 +194,8 @@ def test_a_model_that_is_not_whole_is_not_given(giver: Host) -> None:
         giver.lists()
     with pytest.raises(Exception, match=r"has no org/none$"):
         giver.lists("org/none")
+    with pytest.raises(Exception, match="has no /no/such"):
+        giver.lists("/no/such")
 
 
 def test_a_revision_is_taken_by_its_name_its_commit_or_as_the_only_one(giver: Host) -> None:
