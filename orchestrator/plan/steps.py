@@ -24,11 +24,13 @@ class NotYet:
     """Not so far; `why` is what to say if time runs out now. `soon`: it will be a moment, so ask again at once.
 
     `still`: for how many seconds nothing has moved, where that is known; the time of the wait counts from there.
+    `doubt`: what it is if that does not change for a while; one look alone may fail because Docker starts again.
     """
 
     why: str
     soon: bool = False
     still: float | None = None
+    doubt: Problem | None = None
 
 
 WaitResult = Ready | NotYet | Problem

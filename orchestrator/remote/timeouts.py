@@ -61,6 +61,7 @@ class Timeouts:
     # Steps, images, the lock
     confirm: float = 3.0  # for what was true of a host to be seen again when all have come so far
     still_waiting: float = 10.0  # between reports that nothing has changed
+    doubt: float = 30.0  # in which a Docker that starts again is back, with its containers
     image_piece: float = 60.0  # to take a piece, of a megabyte at most: the other hosts wait, and may give up
     image_report: float = 1.0
     lock_ask: float = 20.0

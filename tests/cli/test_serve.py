@@ -494,9 +494,10 @@ def test_while_it_loads_others_may_have_the_lock_which_is_taken_again_to_clean_u
 
 @pytest.mark.parametrize("now", [{}, standing("raycluster-demo-gpu1", Id="another")], ids=["down", "restart"])
 def test_a_server_whose_container_is_gone_while_it_loads_is_not_said_to_run_on(
-    hosts_serve: FakeFleet, raycluster: Raycluster, now: dict[str, Said]
+    hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, now: dict[str, Said]
 ) -> None:
     """As after a `down` or `restart` from another terminal."""
+    monkeypatch.setattr(Fleet, "timeouts", Timeouts(doubt=0.0))
     gone = Event()
 
     def no_container(_command: Command, _cancel: Event) -> Answer:

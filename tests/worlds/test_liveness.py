@@ -121,6 +121,28 @@ def test_a_load_in_which_nothing_moves_is_ended_with_the_key_for_more_time(lab: 
         assert not host.runs("/usr/local/bin/vllm serv[e]")
 
 
+def test_a_docker_that_starts_again_while_a_model_loads_ends_neither_the_load_nor_the_wait(lab: Lab) -> None:
+    """Its containers end with it and are started again, with what they served."""
+    inventory = stands(lab, "ray")
+    running = lab.raycluster_popen("serve", "-y", "-i", inventory, "loads")
+
+    def loads() -> bool:
+        told = health(lab, inventory)["models"]
+        return bool(told) and "the weights: 25%" in told[0]["trouble"]
+
+    try:
+        wait_until("it loads", loads, 60)
+        lab.hosts["gpu1"].stop_docker()
+        lab.hosts["gpu1"].start_docker()
+        wait_until("it loads again", loads, 90)
+        assert running.poll() is None
+        assert model(lab, inventory)["lives"] == 2
+    finally:
+        running.send_signal(signal.SIGINT)
+        _, stderr = running.communicate(timeout=60)
+    assert "Nothing of it is left running" in stderr, stderr
+
+
 def test_while_it_loads_the_stage_the_rank_behind_and_the_pause_are_told(lab: Lab) -> None:
     inventory = stands(lab, "mp")
     running = lab.raycluster_popen("serve", "-y", "-i", inventory, "late-1")

@@ -187,6 +187,8 @@ KILLED = 137
 GIVEN_UP = (TIMED_OUT, KILLED)
 """Inspections that were given up: a host that loads a model may be too busy for it, and the model is none the worse."""
 
+GONE = Problem("nothing of the server is there any more: has its container ended?")
+
 PATIENCE = 60
 """Seconds. Ray gives GPUs that are free at once; vLLM waits half an hour for those that others hold."""
 
@@ -203,20 +205,23 @@ WAITS_FOR_GPUS = re.compile(r"Waiting for creating a placement group of specs fo
 class ServerAnswers:
     """Until the server is healthy; hopeless once it has ended without ever having been so.
 
-    `accelerator`: of the host that is asked. `name`: the server's, where several may be told of.
+    `accelerator`: of the host that is asked. `name`: the server's, where several may be told of. `has_ranks`: on
+    other hosts, which end when they lose this one before it has ever answered.
     """
 
     accelerator: Accelerator = Accelerator.NVIDIA
     name: str = ""
+    has_ranks: bool = False
 
     def __call__(self, exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG002
         if exit_code in GIVEN_UP:
             return NotYet("its host is too busy to say how far it is")
+        if exit_code:
+            return GONE if self.has_ranks else NotYet("its host tells nothing of it", doubt=GONE)
         served = state.parse_served(stdout, self.name)
-        if not served and any(each.name == self.name for each in state.parse_servers(stdout)):
-            return Problem("another run has stopped it")
-        if exit_code or served is None:
-            return Problem("nothing of the server is there any more: has its container ended?")
+        if served is None:
+            stopped = any(each.name == self.name for each in state.parse_servers(stdout))
+            return Problem("another run has stopped it") if stopped else GONE
         if served.answers:
             return Ready(f"answers at {served.url}", served.first)
         if why := self._hopeless(served) if served.supervised else _ended(served, self.accelerator):

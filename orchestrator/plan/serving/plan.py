@@ -279,7 +279,7 @@ def _wait(cluster: Cluster, serving: Serving, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
     look = partial(docker.inspect_servers, cluster, part.node, LINES, WATCH_SECONDS)
     until, within = (
-        ServerAnswers(part.node.accelerator, serving.name),
+        ServerAnswers(part.node.accelerator, serving.name, has_ranks=part.group is not None),
         serving.model.stalled_after * 60 + GRACE_SECONDS,
     )
     # Programs that are older than names take none.

@@ -207,7 +207,7 @@ class _Lane:
 
 
 def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
-    deadline, told, again = time.monotonic() + step.within, "", 0.0
+    deadline, told, again, doubtful = time.monotonic() + step.within, "", 0.0, 0.0
 
     def look(probe: Command) -> Output | Failure:
         got = via.run(with_timeout(probe, PROBE_SECONDS), timeout=PROBE_SECONDS + 10, cancel=lane.cancel)
@@ -223,6 +223,9 @@ def _wait(step: Wait, via: Transport, lane: _Lane) -> Output | Failure:
         ended = _judge(step, got, lane, deadline)
         if not isinstance(ended, NotYet):
             return ended
+        doubtful = (doubtful or time.monotonic()) if ended.doubt else 0.0
+        if ended.doubt and time.monotonic() - doubtful >= lane.hosts.timeouts.doubt:
+            return _hopeless(ended.doubt, got)
         if ended.still is not None:
             deadline = time.monotonic() - ended.still + step.within
         if ended.why != told or time.monotonic() > again:
@@ -239,10 +242,8 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
             case Ready(detail, answer):
                 return Output(0, detail, answer=answer)
             case Problem():
-                silent = got.exit_code and not got.stdout.strip()
-                words = got.stderr.strip() if silent else ""  # Docker's, which knows why
-                return Failure.of(replace(verdict, detail=verdict.detail or words))
-            case NotYet(why, soon, still):
+                return _hopeless(verdict, got)
+            case NotYet(why, soon, still, _):
                 until = deadline if still is None else asked - still + step.within
                 if over := _over(step, why, lane, until):
                     return over
@@ -250,6 +251,12 @@ def _judge(step: Wait, got: Output, lane: _Lane, deadline: float) -> Output | Fa
         if left <= 0:
             return verdict
         lane.watching.wait(min(left, 0.5))
+
+
+def _hopeless(problem: Problem, got: Output) -> Failure:
+    silent = got.exit_code and not got.stdout.strip()
+    words = got.stderr.strip() if silent else ""  # Docker's, which knows why
+    return Failure.of(replace(problem, detail=problem.detail or words))
 
 
 def _over(step: Wait, why: str, lane: _Lane, deadline: float) -> Failure | None:

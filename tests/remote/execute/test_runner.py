@@ -318,6 +318,19 @@ def test_a_wait_gives_up_at_once_where_it_can_never_be(fleet: FakeFleet) -> None
     assert len(fleet.sent) == 1
 
 
+def test_what_stays_in_doubt_is_believed_with_the_last_words_of_docker(fleet: FakeFleet) -> None:
+    def doubts(exit_code: int, stdout: str, watched: str) -> WaitResult:  # noqa: ARG001
+        return Ready() if stdout == "ready" else NotYet("half", doubt=Problem("gone") if exit_code else None)
+
+    no_docker = Output(1, "", "Cannot connect to the Docker daemon")
+    fleet.on("gpu1", "probe", no_docker, Output(0, "half"), no_docker, Output(0, "ready"))
+    assert carried_out(fleet, phase("p", wait(doubts))).ok
+    fleet.timeouts = Timeouts(doubt=0.1)
+    fleet.on("gpu1", "probe", no_docker)
+    failure = only_failure(carried_out(fleet, phase("p", wait(doubts, every=0.02))))
+    assert (failure.message, failure.detail) == ("gone", "Cannot connect to the Docker daemon")
+
+
 def test_a_wait_whose_time_is_over_says_what_was_still_missing(fleet: FakeFleet) -> None:
     fleet.on("gpu1", "probe", Output(0, "half"))
     assert only_failure(carried_out(fleet, phase("p", wait(says, within=0)))) == Failure(
