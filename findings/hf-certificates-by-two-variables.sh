@@ -4,7 +4,7 @@
 # Expected: behind a proxy that has a certificate of its own, what an image was told once is enough for its downloads, also after an upgrade.
 # Seen: 0.36.2 reads REQUESTS_CA_BUNDLE, by requests, and not SSL_CERT_FILE; from 1.0.0 on it is the other way round, by httpx. hf_xet, which
 #   brings the large files for all of them, reads SSL_CERT_FILE alone: so with REQUESTS_CA_BUNDLE and 0.36.2 small files come, and the weights do
-#   not. It tries for three minutes then, and says no word of a certificate. hf_xet 1.1.3, 1.1.10, 1.2.0, 1.3.0 and 1.5.0 read the same.
+#   not. It tries for three minutes then, and says no word of a certificate. hf_xet 1.1.10, tried by hand, reads the same.
 # For raycluster: its line for such a proxy sets both (OUR_CERTIFICATES in orchestrator/plan/remedies.py), and where only the weights do not come,
 #   it has them come the older way (OLDER_WAY there).
 #
