@@ -89,8 +89,10 @@ MACHINES = st.builds(Machine, LINES, IPS | LINES, BYTES, st.builds(Folder, LINES
 HELD = st.builds(ImageInfo, st.sampled_from(["one", "two"]), built_from=st.sampled_from(["", "one", "two"]))
 HOST_FACTS = st.builds(
     HostFacts,
+    now=st.floats(0, 2e9),
     home=LINES,
     addresses=st.lists(st.builds(Address, LINES, IPS, st.integers(0, 9000), CARDS), max_size=4).map(tuple),
+    infiniband=st.booleans(),
     gpus=st.none() | st.integers(0, 16),
     docker=st.lists(containers(), max_size=3).map(tuple)
     | st.builds(docker_problem, st.integers(1, 255), WORDS),
