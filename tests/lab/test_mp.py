@@ -78,9 +78,7 @@ def test_a_model_is_served_by_a_rank_on_each_host_and_ended_without_a_trace(serv
 def test_a_workers_container_that_is_killed_is_told_within_seconds_and_up_mends_it(served: Lab) -> None:
     served.hosts["gpu3"].docker("kill", "raycluster-lab-gpu3")
     status = partial(served.raycluster, "status", inventory(served))
-    missing = (
-        "model alphabet does not answer: it waits for gpu3\n"  # for gpu2 as well, until its rank has ended
-    )
+    missing = "model alphabet does not answer: it waits for gpu3, 8 GPUs"  # for gpu2 as well, until its rank has ended
     wait_until("it is told who is missing", lambda: missing in status().stdout, 10)
     told = status()
     assert told.returncode == 3

@@ -1,6 +1,8 @@
 """What holds for every finding, whatever hosts answer."""
 
-from dataclasses import replace
+import dataclasses
+from dataclasses import MISSING, replace
+from typing import Any, TypeVar, get_type_hints
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +28,8 @@ from orchestrator.plan.facts.probe import Link, Models, Outcome, Trial, User
 from orchestrator.plan.problem import HostProblem, Problem, quoted
 from orchestrator.plan.remedies import docker_problem
 from tests.plan.worlds import SEALED, cluster, container, node
+
+T = TypeVar("T")
 
 LINES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=6)  # a word, as of a name
 WORDS = st.text(max_size=30)  # of a program: any number of lines
@@ -59,6 +63,15 @@ def clusters(draw: st.DrawFn) -> Cluster:
     return replace(cluster(workers=0), head=made[0], workers=(made[1],), ray=ray)
 
 
+def built(
+    cls: type[T], *args: st.SearchStrategy[Any], **named: st.SearchStrategy[Any]
+) -> st.SearchStrategy[T]:
+    """As `st.builds`, which knows the fields of a class of ours only after its first instance."""
+    told, hints = dataclasses.fields(cls)[len(args) :], get_type_hints(cls)  # type: ignore[arg-type]
+    needed = [each.name for each in told if each.default is MISSING and each.default_factory is MISSING]
+    return st.builds(cls, *args, **{name: st.from_type(hints[name]) for name in needed} | named)
+
+
 @st.composite
 def containers(draw: st.DrawFn) -> Container:
     of = cluster(workers=1)
@@ -71,7 +84,7 @@ def containers(draw: st.DrawFn) -> Container:
     )
 
 
-ENGINES = st.builds(
+ENGINES = built(
     Engine,
     st.sampled_from(["27.3.1", "19.03", ""]),
     LINES,
@@ -85,14 +98,12 @@ ENGINES = st.builds(
     maps_users=st.booleans(),
     log_driver=st.sampled_from(["", "json-file", "none", "gelf"]),
 )
-MACHINES = st.builds(Machine, LINES, IPS | LINES, BYTES, st.builds(Folder, LINES, free=st.none() | BYTES))
-HELD = st.builds(ImageInfo, st.sampled_from(["one", "two"]), built_from=st.sampled_from(["", "one", "two"]))
-HOST_FACTS = st.builds(
+MACHINES = built(Machine, LINES, IPS | LINES, BYTES, built(Folder, LINES, free=st.none() | BYTES))
+HELD = built(ImageInfo, st.sampled_from(["one", "two"]), built_from=st.sampled_from(["", "one", "two"]))
+HOST_FACTS = built(
     HostFacts,
-    now=st.floats(0, 2e9),
     home=LINES,
-    addresses=st.lists(st.builds(Address, LINES, IPS, st.integers(0, 9000), CARDS), max_size=4).map(tuple),
-    infiniband=st.booleans(),
+    addresses=st.lists(built(Address, LINES, IPS, st.integers(0, 9000), CARDS), max_size=4).map(tuple),
     gpus=st.none() | st.integers(0, 16),
     docker=st.lists(containers(), max_size=3).map(tuple)
     | st.builds(docker_problem, st.integers(1, 255), WORDS),
@@ -104,42 +115,40 @@ HOST_FACTS = st.builds(
     ray=st.none(),
     machine=st.none() | MACHINES,
     listeners=st.none()
-    | st.lists(st.builds(Listener, LINES, st.sampled_from([6379, 6380, 22]), LINES), max_size=3).map(tuple),
+    | st.lists(built(Listener, LINES, st.sampled_from([6379, 6380, 22]), LINES), max_size=3).map(tuple),
     engine=st.none() | ENGINES,
 )
 FACTS: st.SearchStrategy[Facts] = st.fixed_dictionaries(
-    dict.fromkeys(HOSTS, HOST_FACTS | st.builds(Unreachable, WORDS, LINES, WORDS))
+    dict.fromkeys(HOSTS, HOST_FACTS | built(Unreachable, WORDS, LINES, WORDS))
 )
-INSPECTIONS = st.builds(
+INSPECTIONS = built(
     Inspection,
     st.none() | ENGINES,
-    st.builds(Hardware, nvidia_driver=LINES, nvidia_toolkit=LINES, infiniband=st.tuples(LINES)),
-    st.lists(st.builds(Neighbour, LINES, LINES, st.booleans(), LINES), max_size=2).map(tuple),
+    built(Hardware, nvidia_driver=LINES, nvidia_toolkit=LINES, infiniband=st.tuples(LINES)),
+    st.lists(built(Neighbour, LINES, LINES, st.booleans(), LINES), max_size=2).map(tuple),
     st.none() | WORDS.map(str.strip),
 )
-USERS = st.builds(User, st.sampled_from([0, 2000]), LINES, LINES)
-MODELS = st.builds(Models, LINES, LINES, unusable=st.sampled_from(["", ".", "hub"]))
-TRIALS = st.builds(
+USERS = built(User, st.sampled_from([0, 2000]), LINES, LINES)
+MODELS = built(Models, LINES, LINES, unusable=st.sampled_from(["", ".", "hub"]))
+TRIALS = built(
     Trial, LINES, st.none() | st.sampled_from(["2.56.0", "2.9", "x"]), gpus=st.lists(LINES).map(tuple),
     gpu_trouble=WORDS.map(str.strip), listens=st.just(()), user=USERS, models=MODELS,
     read_only=st.lists(st.sampled_from(["/tmp", "/home/x/.cache"])).map(tuple),
-) | st.builds(Problem, WORDS)  # fmt: skip
+) | built(Problem, WORDS)  # fmt: skip
 LINKS = st.builds(
     lambda pair, outcome, alive: Link(pair[0], pair[1], "10.0.0.2:1", outcome, alive),
     st.permutations(HOSTS),
     st.sampled_from(Outcome),
     st.booleans(),
 )
-EVIDENCE = st.builds(
+EVIDENCE = built(
     Evidence,
     inspections=st.dictionaries(st.sampled_from(HOSTS), INSPECTIONS),
     clocks=st.dictionaries(st.sampled_from(HOSTS), st.tuples(st.floats(-9, 0), st.floats(0, 99))),
     trials=st.dictionaries(st.sampled_from(HOSTS), TRIALS),
     links=st.lists(LINKS, max_size=3).map(tuple),
     gaps=st.lists(
-        st.builds(
-            HostProblem, st.sampled_from(HOSTS), st.builds(quoted, LINES.map("{} failed: ".format), WORDS)
-        ),
+        built(HostProblem, st.sampled_from(HOSTS), st.builds(quoted, LINES.map("{} failed: ".format), WORDS)),
         max_size=2,
     ).map(tuple),
 )
