@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 import pytest
@@ -25,10 +26,18 @@ def say(lab: Lab, host: str, *texts: str) -> None:
     lab.hosts[host].docker("exec", f"raycluster-lab-{host}", "sh", "-c", said)
 
 
+def ray_is_silent(lab: Lab, host: str) -> bool:
+    """Whether `ray start` has printed its last line, in each life: a worker joins before it has."""
+    log = lab.hosts[host].docker("logs", f"raycluster-lab-{host}")
+    return log.count("Process exit logs will be saved") == log.count("Local node IP") > 0
+
+
 @pytest.fixture
 def following(cluster: Lab) -> Iterator[subprocess.Popen[str]]:
     """`logs -f`, begun on both hosts."""
     inventory = two_hosts(cluster, ssh={"connect_timeout": 3})
+    for host in ("gpu1", "gpu2"):
+        wait_until(f"Ray on {host} has no more to say", partial(ray_is_silent, cluster, host), 20)
     running = cluster.raycluster_popen("logs", "-i", inventory, "-f", "-n", "0")
     for host in ("gpu1", "gpu2"):
         cluster.hosts[host].catch("docker logs --follo[w]")
