@@ -99,7 +99,7 @@ class Liveness:
             self.looked = self.clock
             self.look = Call(server.call, self.spec, "/metrics", None, METRICS_SECONDS)
         if wants and not self.asleep and (fresh or not self.first):  # it may have gone to sleep just now
-            if self.whom != self.stuck:
+            if self.whom != self.stuck and not self.deaf:  # else it would be said to answer, and has not
                 self.whom, self.why = self.stuck, ""
             self.asked = self.clock
             within = max(ASK_SECONDS, self.patience) if self.first else server.FIRST_SECONDS
@@ -131,7 +131,8 @@ class Liveness:
             self.first, self.why = self.first or answer, ""
             self.signs[""] = self.signs[self.whom] = self.clock
             self.numbers = {}  # it has moved them itself
-        elif self.whom and answer.status:  # what hangs tells no error: it may be that numbers are not taken
+        # What hangs tells no error: it may be that numbers are not taken.
+        elif self.whom and answer.status and not self.why:
             self.apart, self.whom, self.stuck = False, "", ""
         else:
             self.why = server.why_none(answer)

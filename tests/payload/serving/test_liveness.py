@@ -200,6 +200,21 @@ def test_an_engine_that_hangs_while_another_works_is_told_and_all_is_started_aga
     assert "raycluster: engine 1 of vLLM had answered nothing for " in place.log()
 
 
+def test_an_engine_that_hangs_is_told_of_until_it_has_answered_also_once_no_other_works(place: Place) -> None:
+    place.furnish(**HURRIED | FOR_GOOD)
+    place.serve("parallel")
+    place.get("/stuck")
+    place.becomes("unresponsive")
+    place.get("/deaf")  # both hang
+    asked = counts(place)["asked"]
+    until("it is asked again, and again", lambda: counts(place)["asked"] >= asked + 2)
+    looked_again(place)
+    assert (place.state()["is"], place.state()["engine"]) == ("unresponsive", "1")
+    assert "answers again" not in place.log()
+    place.get("/stale")  # it alone answers, asked by itself
+    place.becomes("answering")
+
+
 def test_where_no_engine_can_be_asked_by_itself_none_is_accused(place: Place) -> None:
     place.serve("parallel")
     place.get("/unruly")
@@ -246,6 +261,20 @@ def test_of_several_that_stand_still_the_one_is_asked_that_was_heard_of_first(
     liveness.whom = "0"
     liveness.hear(module.server.Answer(module.server.QUESTIONS[0], "m", 200, "", 0.1))
     assert [sees(2, 3, 2), sees(2, 4, 2)] == ["", "2"]
+
+
+def test_an_engine_that_has_let_a_question_wait_is_not_excused_by_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = imported(monkeypatch)
+    liveness = module.Liveness({})
+    question = module.server.QUESTIONS[0]
+    liveness.hear(module.server.Answer(question, "m", 200, "", 0.1))
+    liveness.whom, liveness.signs["1"], liveness.clock = "1", 0.0, 100.0
+    for status in (0, 500):
+        liveness.signs[""] = liveness.clock  # others work
+        liveness.hear(module.server.Answer(question, "m", status, "", 60))
+        assert (liveness.deaf, liveness.whom) == (True, "1")
 
 
 def test_the_engine_that_hangs_is_found_in_what_vllm_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
