@@ -282,29 +282,32 @@ def run(name=None):
 def inspect(lines, seconds="0", *names):
     """Side by side: a server that hangs takes seconds to say nothing."""
     wanted = list(map(server.Files, names)) or server.servers()
-    wait_for_change(wanted, float(seconds))
+    until, before = time.time() + float(seconds), doing(wanted)
+    told = look(wanted, lines)
+    if time.time() < until and all(each["trouble"] for each in told):
+        wait_for_change(wanted, before, until)
+        told = look(wanted, lines)
+    for each in told:
+        print(json.dumps(each))
+
+
+def look(wanted, lines):
     told = {}
 
-    def look(files):
+    def one(files):
         told[files.name] = server.inspect(files, lines, bool(holder(files)))
 
-    looks = [threading.Thread(target=look, args=(files,)) for files in wanted]
+    looks = [threading.Thread(target=one, args=(files,)) for files in wanted]
     for each in looks:
         each.start()
-    for each, files in zip(looks, wanted):
+    for each in looks:
         each.join()
-        print(json.dumps(told[files.name]))
+    return [told[files.name] for files in wanted]
 
 
-def wait_for_change(wanted, seconds):
-    """Until one answers, does something else or is given up, which whoever waits for all of them is told at once."""
-    until, before = time.time() + seconds, doing(wanted)
-    while (
-        time.time() < until
-        and "answering" not in before
-        and before == doing(wanted)
-        and all(map(holder, wanted))
-    ):
+def wait_for_change(wanted, before, until):
+    """Until one does something else or is given up, which whoever waits for all of them is told at once."""
+    while time.time() < until and before == doing(wanted) and all(map(holder, wanted)):
         time.sleep(SOON)
 
 

@@ -139,12 +139,13 @@ def benchmark(cluster: Cluster, node: Node, words: tuple[str, ...]) -> Command:
     return inside(node, cluster.container(node), told, "--interactive")
 
 
-def inspect_servers(cluster: Cluster, node: Node, lines: int, seconds: float, *names: str) -> Command:
+def inspect_servers(cluster: Cluster, node: Node, lines: int, seconds: float = 0, *names: str) -> Command:
     """Prints servers' states and last lines, as `serving.state` reads it; nothing where none was ever there.
 
     If none of them answers, once one does something else, or after `seconds`. Without names: of all that are there.
     """
-    words = python(payload.SUPERVISOR, "inspect", str(lines), f"{seconds:g}", *names, by=INSPECT)
+    within = (f"{seconds:g}", *names) if seconds else ()
+    words = python(payload.SUPERVISOR, "inspect", str(lines), *within, by=INSPECT)
     return inside(node, cluster.container(node), words)
 
 

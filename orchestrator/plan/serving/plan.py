@@ -277,11 +277,12 @@ def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:
 
 def _wait(cluster: Cluster, serving: Serving, part: Part) -> Wait:
     title = "wait for its part" if part.group and part.group.rank else "wait until it answers"
-    look = partial(docker.inspect_servers, cluster, part.node, LINES, WATCH_SECONDS)
+    look = partial(docker.inspect_servers, cluster, part.node, LINES)
     until, within = (
         ServerAnswers(part.node.accelerator, serving.name, has_ranks=part.group is not None),
         serving.model.stalled_after * 60 + GRACE_SECONDS,
     )
-    # Programs that are older than names take none.
-    one, several = (look(serving.folder), look()) if serving.folder else (look(), None)
+    if not serving.folder:  # programs that are older than names take none, and wait for no change
+        return Wait(part.node.name, title, look(), until, within, WATCH_SECONDS, of=serving.name)
+    one, several = look(WATCH_SECONDS, serving.folder), look(WATCH_SECONDS)
     return Wait(part.node.name, title, one, until, within, LOOK_EVERY, of=serving.name, of_several=several)

@@ -46,8 +46,8 @@ class Looks:
             self._look(step.host, mine, partial(look, Command((*step.of_several.argv, *mine.names))))
         answer = shared.answer.result()
         # Programs of an older version take one name alone.
-        fails = isinstance(answer, Output) and answer.exit_code == 1 and len(shared.names) > 1
-        return look(step.probe) if fails else answer
+        refuses = isinstance(answer, Output) and "TypeError: inspect()" in answer.stderr
+        return look(step.probe) if refuses else answer
 
     def _look(self, host: str, mine: _Look, look: Callable[[], Answer]) -> None:
         try:

@@ -49,6 +49,14 @@ def test_a_look_waits_no_longer_than_it_is_told(place: Place) -> None:
     assert place.look(0.1)["state"]["is"] == "starting"
 
 
+def test_of_one_that_answers_and_is_not_well_a_look_waits_for_a_change(place: Place) -> None:
+    place.serve()
+    place.get("/sick")
+    began = time.monotonic()
+    assert place.look(1)["trouble"] == "HTTP status 503"
+    assert time.monotonic() - began > 1
+
+
 def test_of_one_that_nobody_supervises_a_look_waits_for_nothing(place: Place) -> None:
     place.start("gated")
     place.becomes("ended")

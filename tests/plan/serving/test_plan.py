@@ -35,7 +35,7 @@ from tests.plan.worlds import (
     with_table,
 )
 
-from .worlds import NAME, QWEN, ended, serving, starting, unresponsive
+from .worlds import NAME, QWEN, URL, ended, serving, starting, unresponsive
 from .worlds import seen as told_by
 
 PLAIN = Model("Qwen/Qwen3-32B")
@@ -104,6 +104,13 @@ def test_one_that_answers_is_left_alone() -> None:
 def test_one_that_still_loads_is_only_waited_for_and_asked_for_its_supervisor_may_be_older() -> None:
     plan = plan_serve(cluster(), serving(cluster(), **starting()), QWEN)
     assert outline(plan) == WAITS
+
+
+def test_a_supervisor_from_before_names_cannot_wait_for_a_change_and_is_looked_at_now_and_then() -> None:
+    spec = {"model": QWEN.name, "args": list(QWEN.args), "url": URL, "group": None}
+    plan = plan_serve(cluster(), serving(cluster(), **starting(), spec=spec), QWEN)
+    (wait,) = (step for step in plan if isinstance(step, Wait))
+    assert (wait.probe.argv[-2:], wait.of_several, wait.every) == (("inspect", "400"), None, 5)
 
 
 def test_one_that_answers_nothing_is_started_again_at_once_with_all_its_ranks() -> None:
@@ -475,6 +482,7 @@ def test_the_lines_for_docker() -> None:
     quietly = ("/bin/sh", "-c", f'[ -e "$1" ] || exit 0\n{PYTHON}', "python3")
     inspect = docker.inspect_servers(of, of.head, 400, 2, "one").argv
     assert inspect == (*here, *quietly, supervisor, "inspect", "400", "2", "one")
+    assert docker.inspect_servers(of, of.head, 400).argv == (*here, *quietly, supervisor, "inspect", "400")
     assert docker.stop_server(of, of.head, "").argv == (*here, *python, supervisor, "stop")
 
 

@@ -81,8 +81,18 @@ def test_one_that_comes_later_waits_for_a_look_that_is_at_it() -> None:
 
 
 def test_a_program_that_knows_one_name_only_is_asked_for_each() -> None:
-    fleet = FakeFleet()
+    fleet, refused = (
+        FakeFleet(),
+        Output(1, stderr="TypeError: inspect() takes from 1 to 3 positional arguments"),
+    )
     fleet.on(
-        "gpu1", "look", lambda command, _: Output(1) if " " in names(command) else Output(0, names(command))
+        "gpu1", "look", lambda command, _: refused if " " in names(command) else Output(0, names(command))
     )
     assert carried_out(fleet, plan("one", "gpu1"), plan("two", "gpu1")) == [True] * 2
+
+
+def test_whatever_else_fails_is_not_asked_a_second_time() -> None:
+    fleet = FakeFleet()
+    fleet.on("gpu1", "look", Output(1, stderr="container is not running"), Output(0, "one two"))
+    assert carried_out(fleet, plan("one", "gpu1"), plan("two", "gpu1")) == [True] * 2
+    assert [names(each.command) for each in fleet.sent][:2] == ["one two", "one two"]
