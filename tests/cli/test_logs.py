@@ -79,10 +79,10 @@ def test_names_are_padded_and_nothing_is_coloured_in_a_pipe(
     raycluster: Raycluster, chatting: FakeFleet
 ) -> None:
     chatting.on(
-        "gpu1", sent("logs"), logged((1, "\x1b[31mred\x1b[0m"), (2, "10%\r20%"), (3, "\x1b]0;title\x07é"))
+        "gpu1", sent("logs"), logged((1, "\x1b[31mred\x1b[0m"), (2, "10%\r20%\r"), (3, "\x1b]0;title\x07é"))
     )
     assert raycluster("logs", "gpu1").stdout.splitlines() == [
-        *("gpu1 | red", "gpu1 | 10%", "gpu1 | 20%", "gpu1 | \\x1b]0;title\\x07é")
+        *("gpu1 | red", "gpu1 | 20%", "gpu1 | \\x1b]0;title\\x07é")
     ]
 
 

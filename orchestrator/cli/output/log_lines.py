@@ -32,7 +32,7 @@ class Printer:
         if width > self._file_width:
             self._file_width = width
             self._labels.clear()
-        write_lines("".join(f"{self._label(line)}{text}\n" for line in lines for text in _texts(line.text)))
+        write_lines("".join(f"{self._label(line)}{_last_state(line.text)}\n" for line in lines))
 
     def tell(self, news: Iterable[Said]) -> None:
         """On standard error."""
@@ -51,8 +51,8 @@ class Printer:
         return label
 
 
-def _texts(text: str) -> list[str]:
-    """A progress bar writes over itself; here, each of its states has a line."""
+def _last_state(text: str) -> str:
+    """A line as a terminal would leave it: a progress bar writes over itself."""
     if text.isprintable():
-        return [text]
-    return [printable(part) for part in PAINT.sub("", text).split("\r") if part] or [""]
+        return text
+    return printable(PAINT.sub("", text).rstrip("\r").rpartition("\r")[2])

@@ -37,7 +37,9 @@ def find_log(cluster: Cluster, facts: Facts, word: str) -> ServerLog | HostProbl
             return _of(there[name])
         others = () if word else tuple(each for each in stopped if each != name)
         return _of_stopped(name, stopped[name], others)
-    return _why_not(cluster, facts, word, tuple(there), tuple(name for name in stopped if name not in there))
+    return _why_not(
+        cluster, facts, word, there, {name: stopped[name] for name in stopped if name not in there}
+    )
 
 
 def _of(server: Server) -> ServerLog:
@@ -67,15 +69,24 @@ def _stopped(facts: Facts) -> dict[str, dict[str, Stopped]]:
 
 
 def _why_not(
-    cluster: Cluster, facts: Facts, word: str, there: tuple[str, ...], stopped: tuple[str, ...]
+    cluster: Cluster,
+    facts: Facts,
+    word: str,
+    there: dict[str, Server],
+    stopped: dict[str, dict[str, Stopped]],
 ) -> HostProblem:
     head, names = cluster.head, (*there, *stopped)
+    failed = [name for name, each in there.items() if each.served.state == "ended" or each.served.abandoned]
+    failed += [name for name, each in stopped.items() if _newest(each).failed]
+    how = {**dict.fromkeys(stopped, " (stopped)"), **dict.fromkeys(failed, " (failed)")}
     if not names or word:  # it may be where nobody could look
         for hidden in untold_hosts(cluster, facts):
             return hidden
     if not names:
         nothing = Problem("no model was served here", ours("serve", "MODEL"))
         return HostProblem(head.name, why_not_ready(cluster, head, facts[head.name]) or nothing)
-    which = f"there are logs of {', '.join((*there, *(f'{name} (stopped)' for name in stopped)))}"
+    which = f"there are logs of {', '.join(name + how.get(name, '') for name in names)}"
     text = f"no log of {word} is there; {which}" if word else f"{which}: name one"
-    return HostProblem(head.name, Problem(text, ours("serve logs", nearest(word, names) or names[0])))
+    return HostProblem(
+        head.name, Problem(text, ours("serve logs", nearest(word, names) or (*failed, *names)[0]))
+    )

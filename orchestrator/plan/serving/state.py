@@ -180,12 +180,16 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A server that was stopped, of which the log is left. `run`: as of one that is served; `since`: seconds ago."""
+    """A server that was stopped, of which the log is left. `run`: as of one that is served; `since`: seconds ago.
+
+    `failed`: whether it had ended by then.
+    """
 
     name: str
     model: str
     run: str = ""
     since: float = 0.0
+    failed: bool = False
 
 
 def parse_servers(text: str) -> tuple[Served | Stopped, ...]:
@@ -213,7 +217,8 @@ def _stopped(report: Any) -> Stopped:
     told = report["stopped"]
     group = told.get("group") or {}
     since = float(report["now"] - told["at"])
-    return Stopped(str(report["server"]), str(told["model"]), str(group.get("run", "")), since)
+    failed = (report.get("state") or {}).get("is") == "ended"
+    return Stopped(str(report["server"]), str(told["model"]), str(group.get("run", "")), since, failed)
 
 
 def _served(server: str, spec: Any, state: Any, now: float, report: Any) -> Served:

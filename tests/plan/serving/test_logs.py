@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from orchestrator.plan.facts.host import Facts, Unreachable
-from orchestrator.plan.problem import HostProblem
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.logs import ServerLog, find_log
 from orchestrator.plan.serving.state import Stopped
-from tests.plan.serving.worlds import NAME, QWEN, serving
+from orchestrator.plan.typed import ours
+from tests.plan.serving.worlds import NAME, QWEN, ended, seen, serving
 from tests.plan.worlds import bare, cluster, standing, with_host
 
 FOLDER = "/var/tmp/raycluster/served/"
@@ -47,6 +48,20 @@ def test_who_names_none_is_told_of_those_that_are_served_and_of_those_that_were_
     assert why(find_log(cluster(), facts, "none")) == (
         f"no log of none is there; there are logs of {NAME}, old (stopped)"
     )
+
+
+def test_the_log_that_is_advised_is_one_of_a_model_that_has_failed() -> None:
+    two = seen(server="two"), seen(server="three", **ended())
+    bad = Stopped("bad", "org/bad", failed=True)
+    facts = with_host(serving(cluster()), "gpu1", served=(*two[:1], seen()), stopped=(OLD, bad))
+    found = find_log(cluster(), facts, "")
+    assert isinstance(found, HostProblem)
+    assert found.problem == Problem(
+        f"there are logs of {NAME}, two, old (stopped), bad (failed): name one", ours("serve logs", "bad")
+    )
+    found = find_log(cluster(), with_host(facts, "gpu1", served=two), "")
+    assert isinstance(found, HostProblem)
+    assert found.problem.fix == ours("serve logs", "three")
 
 
 def test_of_ranks_that_were_stopped_only_those_of_the_last_life_are_shown() -> None:
