@@ -80,7 +80,7 @@ def _waiting(lab: Lab, inventory: Path) -> float:
     serve = lab.raycluster_popen(*words, stdin=theirs, stdout=theirs, stderr=theirs, env={"TERM": "xterm"})
     os.close(theirs)
     try:
-        _drawn(ours, "Wait for the model", PATIENCE)
+        _drawn(ours, "Wait for loads", PATIENCE)
         before, began = _cpu(serve.pid), time.monotonic()
         _drawn(ours, "", LAPTOP_SECONDS)
         return 100 * (_cpu(serve.pid) - before) / (time.monotonic() - began)

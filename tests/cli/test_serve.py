@@ -409,7 +409,20 @@ def test_ctrl_c_leaves_what_an_earlier_run_has_started(
     serve = raycluster("serve", MODEL, "--", "--max-model-len", "4096")
     assert serve.exit_code == 130
     assert "An earlier run has started it, and this one has ended nothing" in serve.stderr
+    assert " tells how it is, `raycluster serve stop` ends it.\n" in serve.stderr
     assert told(hosts_serve) == ["inspect"]
+
+
+@pytest.mark.parametrize("now", [{"stopped": {"model": MODEL, "at": 0}}, {}], ids=["stopped", "gone"])
+def test_what_another_run_has_ended_is_not_to_be_stopped_once_more(
+    hosts_serve: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch, now: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(Fleet, "timeouts", Timeouts(doubt=0.0))
+    ready(hosts_serve, line(**starting()))
+    hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(spec=None, **now)))
+    serve = raycluster("serve", MODEL, "--", "--max-model-len", "4096")
+    assert serve.exit_code == 1
+    assert "this one has ended nothing: `raycluster serve status` tells how it is.\n" in serve.stderr
 
 
 def test_a_connection_that_is_lost_while_it_loads_leaves_it_there(
@@ -681,8 +694,12 @@ def test_vllms_own_arguments_go_after_dashes_and_whoever_forgets_them_is_told(
 
 
 def test_an_option_that_is_nearly_ours_may_be_ours(raycluster: Raycluster) -> None:
-    told = raycluster("serve", MODEL, "--gups", "4").stderr
-    assert told.startswith('no such option: --gups; did you mean "--gpus"?\n→ vLLM\'s own come last')
+    for words, meant in (
+        (("--gups", "4", MODEL), f"--gpus 4 {MODEL}"),
+        ((MODEL, "--gups=4"), f"{MODEL} --gpus=4"),
+        ((MODEL, "--gups", "4", "-tp", "2", "--", "-x"), f"{MODEL} --gpus 4 -- -tp 2 -x"),
+    ):
+        assert raycluster("serve", *words).stderr == f"no such option: --gups → raycluster serve {meant}\n"
     stop = raycluster("serve", "stop", "-l", "gpu1")
     assert stop.stderr == "no such option: -l → it takes no hosts: raycluster serve stop -h\n"
 
@@ -709,6 +726,20 @@ def test_a_word_of_the_help_is_no_model(
 ) -> None:
     serve = raycluster("serve", *typed.split())
     assert (serve.exit_code, serve.stderr, hosts.sent) == (2, f"{told}\n", [])
+
+
+def test_a_word_too_much_is_refused_before_a_person_is_asked_for_another(
+    hosts: FakeFleet, raycluster: Raycluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.cli.run.prompt.somebody_there", lambda: True)
+    serve = raycluster("serve", "a", "b", "--plan")
+    assert serve.stderr == (
+        '"b" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768; '
+        "without it: raycluster serve a --plan\n"
+    )
+    near = raycluster("serve", "stpo", "b")
+    assert near.stderr == '"stpo" is neither ORG/NAME nor a folder → `raycluster serve stop`\n'
+    assert (serve.exit_code, near.exit_code, hosts.sent) == (2, 2, [])
 
 
 def test_our_own_options_are_ours_wherever_they_stand(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:

@@ -242,6 +242,24 @@ def test_ctrl_c_ends_those_that_are_waited_for_and_names_those_that_answer(
     assert [each.command.argv[-1] for each in listed.sent if sent("stop")(each.command)] == ["one"]
 
 
+def test_one_that_is_not_heard_of_any_more_has_not_failed(listed: FakeFleet, raycluster: Raycluster) -> None:
+    small_is_told(listed, Failure(FailureKind.UNREACHABLE, "is away"))
+    serve = raycluster("serve")
+    assert serve.exit_code == 1
+    assert "✗ whether org/One is served is not known: gpu1: is away\n" in serve.stderr
+    assert serve.stderr.endswith("✗ of 2 models 1 is not known: one; 1 has answered: small\n")
+
+
+def test_the_only_one_that_is_left_to_wait_for_is_named(listed: FakeFleet, raycluster: Raycluster) -> None:
+    small = json.loads(SMALL)
+    small["spec"] |= {"args": ["--seed", "1"], "asked": {"gpus": 0, "hosts": "", "port": 0}}
+    stands(listed, gpu1=f"{loads('one', 'org/One')}\n{json.dumps(small)}")
+    listed.on("gpu1", sent("ask"), Output(0, json.dumps(FIRST)))
+    serve = raycluster("serve")
+    assert serve.exit_code == 0, serve.stderr
+    assert " s  Wait for one\n" in serve.stderr
+
+
 def test_a_name_of_the_inventory_is_that_model_with_all_that_it_has(
     listed: FakeFleet, raycluster: Raycluster
 ) -> None:
@@ -254,11 +272,14 @@ def test_a_name_of_the_inventory_is_that_model_with_all_that_it_has(
 
 
 def test_a_word_that_is_nearly_a_name_of_the_inventory_is_told_that_name(
-    listed: FakeFleet, raycluster: Raycluster
+    listed: FakeFleet, raycluster: Raycluster, folder: Path
 ) -> None:
     serve = raycluster("serve", "smal")
     assert (serve.exit_code, listed.sent) == (2, [])
     assert serve.stderr.startswith('"smal" is neither ORG/NAME nor a folder → `raycluster serve small`; ')
+    text = (folder / "inventory.yaml").read_text()
+    (folder / "inventory.yaml").write_text(text.replace("org/Two", "creep"))
+    assert " → `raycluster serve small`; " in raycluster("serve", "creepz").stderr, "it serves that model"
     named = raycluster("serve", "-i", "inventory.yaml", "smal")
     assert " → `raycluster serve -i inventory.yaml small`; " in named.stderr
     near = raycluster("serve", "-i", "inventory.yaml", "statu")

@@ -31,10 +31,30 @@ class ModelFirst(LeanGroup):
 
     def _refuse_vllms_own(self, words: list[str], helps: set[str]) -> None:
         """What only `vllm serve` knows would be no such option, and nobody would learn where it goes."""
-        params: list[Any] = [
-            each for each in self.commands["start"].params if each.param_type_name == "option"
-        ]
-        options = {name: each for each in params for name in each.opts}
+        mine, theirs, rest = self._parted(words, helps)
+        if not theirs:
+            return
+        name, _, model = theirs[0].partition("=")
+        if name in ("-m", "--model"):
+            line = Command(("raycluster", "serve", model or next(iter(theirs[1:]), METAVAR), *mine)).shown()
+            inventory_file.refuse(f"no such option: {name} → {line}")
+        if near := get_close_matches(name, [each for each in self._options() if each[2:]], 1, LIKELY):
+            words = [near[0] + word[len(name) :] if word == theirs[0] else word for word in words]
+            mine, theirs, rest = self._parted(words, helps)
+        meant = Command(
+            ("raycluster", "serve", *mine, *(("--", *theirs, *rest) if theirs or rest else ()))
+        ).shown()
+        arrow = " →" if near else "\n→ vLLM's own come last, after --:"
+        inventory_file.refuse(f"no such option: {name}{arrow} {meant}")
+
+    def _options(self) -> dict[str, Any]:
+        """Those of `serve start`, by each of their names."""
+        params: list[Any] = self.commands["start"].params
+        return {name: each for each in params if each.param_type_name == "option" for name in each.opts}
+
+    def _parted(self, words: list[str], helps: set[str]) -> tuple[list[str], list[str], list[str]]:
+        """The words of ours, vLLM's among them, and what comes after `--`."""
+        options = self._options()
         mine, theirs, rest, named = list[str](), list[str](), iter(words), False
         for word in takewhile("--".__ne__, rest):
             name = word.partition("=")[0]
@@ -47,18 +67,9 @@ class ModelFirst(LeanGroup):
             else:
                 mine.append(word)
                 named = True
-        if theirs and theirs[0].partition("=")[0] in ("-m", "--model"):
-            name, _, model = theirs[0].partition("=")
-            line = Command(("raycluster", "serve", model or next(iter(theirs[1:]), METAVAR), *mine)).shown()
-            inventory_file.refuse(f"no such option: {name} → {line}")
-        if theirs:
-            if not named and theirs[2:] and not any(word[:1] == "-" for word in theirs[-2:]):
-                mine.append(theirs.pop())  # behind an option's value, as in `--port 8000 ORG/NAME`
-            meant = Command(("raycluster", "serve", *mine, "--", *theirs, *rest)).shown()
-            name = theirs[0].partition("=")[0]
-            near = next(iter(get_close_matches(name, [each for each in options if each[2:]], 1, LIKELY)), "")
-            hint = f'; did you mean "{near}"?' if near else ""
-            inventory_file.refuse(f"no such option: {name}{hint}\n→ vLLM's own come last, after --: {meant}")
+        if not named and theirs[2:] and not any(word[:1] == "-" for word in theirs[-2:]):
+            mine.append(theirs.pop())  # behind an option's value, as in `--port 8000 ORG/NAME`
+        return mine, theirs, [*rest]
 
 
 app = typer.Typer(

@@ -90,8 +90,10 @@ def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapp
     answering = [name for name in tried if not codes[name]]
     interrupted = [name for name in tried if codes[name] == INTERRUPTED]
     bad = [name for name in tried if name not in (*answering, *interrupted)]
+    unknown = [name for name in bad if name in ended and ended[name].lost]
     parts = (
-        ("failed", "failed", bad),
+        ("failed", "failed", [name for name in bad if name not in unknown]),
+        ("is not known", "are not known", unknown),
         ("was interrupted", "were interrupted", interrupted),
         ("was not tried", "were not tried", [name for name in names if name not in tried]),
         ("has answered", "have answered", answering),  # and another run may have ended it since
@@ -259,7 +261,8 @@ def _what_now(model: Model, done: RunResult) -> str:
         return shown(f"Nothing of it is left running; {ours('serve logs', *words)} shows all that it said.")
     if any(step.kind is StepKind.START_SERVER for step in done.plan) or done.plan.refusals:
         return "Nothing was started."
+    # What has ended meanwhile, another run may have stopped.
+    stop = f", {ours('serve stop', *words)} ends it" if done.interrupted else ""
     return shown(
-        f"An earlier run has started it, and this one has ended nothing: {ours('serve status')} tells how it is, "
-        f"{ours('serve stop', *words)} ends it."
+        f"An earlier run has started it, and this one has ended nothing: {ours('serve status')} tells how it is{stop}."
     )

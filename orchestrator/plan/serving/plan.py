@@ -267,7 +267,7 @@ def _phases(cluster: Cluster, serving: Serving, anew: tuple[Part, ...]) -> Itera
     asking = docker.ask_server(cluster, first, serving.folder)
     kind, name = StepKind.ASK_MODEL, serving.name
     ask = Run(first.name, "send it a request", asking, timeout=ASK_SECONDS, kind=kind, of=name)
-    yield Phase("Wait for the model", (waits[0], *(() if told else (ask,)), *waits[1:]), OnFailure.STOP)
+    yield Phase(f"Wait for {name}", (waits[0], *(() if told else (ask,)), *waits[1:]), OnFailure.STOP)
 
 
 def _start(cluster: Cluster, serving: Serving, part: Part) -> Run:

@@ -272,7 +272,7 @@ def test_serving_waits_for_every_rank() -> None:
     assert outline(plan_serve(mp(), standing(mp()), PLAIN)) == [
         ("Start the server", [f"{host}: start vLLM" for host in HOSTS]),
         (
-            "Wait for the model",
+            "Wait for qwen3-32b",
             [
                 "gpu1: wait until it answers",
                 "gpu2: wait for its part",

@@ -41,9 +41,9 @@ from .worlds import seen as told_by
 PLAIN = Model("Qwen/Qwen3-32B")
 SERVES = [
     ("Start the server", ["gpu1: start vLLM"]),
-    ("Wait for the model", ["gpu1: wait until it answers"]),
+    ("Wait for qwen3-32b", ["gpu1: wait until it answers"]),
 ]
-WAITS = [("Wait for the model", ["gpu1: wait until it answers", "gpu1: send it a request"])]
+WAITS = [("Wait for qwen3-32b", ["gpu1: wait until it answers", "gpu1: send it a request"])]
 BY_RAY = ["--distributed-executor-backend", "ray"]
 
 

@@ -146,7 +146,8 @@ class ServeRun:
             return
         if self.several:
             steps = tuple(step for each in begun for step in each.rest)
-            self.run.tell(PhaseBegan(Phase("Wait for the models", steps, OnFailure.KEEP_GOING)))
+            title = "Wait for the models" if begun[1:] else begun[0].rest.phases[0].title
+            self.run.tell(PhaseBegan(Phase(title, steps, OnFailure.KEEP_GOING)))
         looks = Looks(each.rest for each in begun)
         with ThreadPoolExecutor(len(begun)) as pool:
             waits = {pool.submit(self._wait, each, looks): each.model for each in begun}

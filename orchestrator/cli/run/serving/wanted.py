@@ -58,9 +58,11 @@ def models(
         inventory_file.refuse(f'"{name}" goes first: {typed.line(f"serve {name}")}')
     if name and not name.startswith("-"):
         if args and args[0][:1] != "-":
-            _refuse_address(name)
-            _make_sure_of_others(cluster, name, yes=yes)
             from orchestrator.cli import usage
+
+            _refuse_address(name)
+            if look := "" if yes or _is_named(cluster, name) else _look(cluster, name):
+                inventory_file.refuse(f'"{name}" is neither ORG/NAME nor a folder{look}')
 
             inventory_file.refuse(
                 f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768; '
@@ -69,8 +71,8 @@ def models(
         if entry := _entry(cluster, name):
             return (given.over(replace(entry, args=(*entry.args, *args))),)
         _refuse_address(name)
-        if not (yes or "/" in name or name[0] in ".~" or any(name == each.name for each in cluster.serve)):
-            _make_sure(cluster, name, [next((each.name for each in cluster.serve), "Qwen/Qwen3-32B")])
+        if not (yes or _is_named(cluster, name)):
+            _make_sure(cluster, name)
         known = next((each for each in cluster.serve if each.name == name), Model(name))
         watched = replace(Model(name, args), liveness=known.liveness, stalled_after=known.stalled_after)
         return (given.over(watched),)
@@ -96,14 +98,9 @@ def _entry(cluster: "Cluster", word: str) -> "Model | None":
     return next(named, None)
 
 
-def _make_sure_of_others(cluster: "Cluster", name: str, *, yes: bool) -> None:
-    if not (
-        yes
-        or "/" in name
-        or name[0] in ".~"
-        or any(name in (each.name, each.server) for each in cluster.serve)
-    ):
-        _make_sure(cluster, name, [])
+def _is_named(cluster: "Cluster", name: str) -> bool:
+    """Whether it looks like a model's name, or is one of the inventory's."""
+    return "/" in name or name[0] in ".~" or any(name in (each.name, each.server) for each in cluster.serve)
 
 
 def _refuse_address(name: str) -> None:
@@ -118,22 +115,28 @@ def _refuse_address(name: str) -> None:
         inventory_file.refuse(f"a model is named ORG/NAME, without an address: {line}{asks}")
 
 
-def _make_sure(cluster: "Cluster", word: str, model: list[str]) -> None:
+def _look(cluster: "Cluster", word: str, *model: str) -> str:
+    """What a word may stand for that is no model's name. `model`: one to put in the place of the word MODEL."""
+    from orchestrator.cli import usage
+
+    if word.upper() == METAVAR:
+        inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, *model)}")
+    names = {name: each.server for each in cluster.serve for name in (each.name, each.server)}
+    similar = get_close_matches(word, COMMANDS, 1, usage.SIMILAR)
+    known = habits.IN_GROUPS["serve"].get(word, similar[0] if similar else None)
+    if known in COMMANDS:
+        return f" → `{typed.line(f'serve {known}')}`"
+    if known is not None:
+        return f" → raycluster serve {known}".rstrip()
+    return "".join(f" → `{typed.line('serve', names[each])}`" for each in get_close_matches(word, names, 1))
+
+
+def _make_sure(cluster: "Cluster", word: str) -> None:
     """Returns if a word that looks like a command is a model after all: a person says so, a script with -y."""
     from orchestrator.cli import usage
     from orchestrator.cli.run.prompt import consent, somebody_there
 
-    if word.upper() == METAVAR:
-        inventory_file.refuse(f"{METAVAR} stands for the name of one: {usage.meant(word, *model)}")
-    names = [each.server for each in cluster.serve]
-    similar = get_close_matches(word, COMMANDS, 1, usage.SIMILAR)
-    known = habits.IN_GROUPS["serve"].get(word, similar[0] if similar else None)
-    if known in COMMANDS:
-        look = f" → `{typed.line(f'serve {known}')}`"
-    elif known is not None:
-        look = f" → raycluster serve {known}".rstrip()
-    else:
-        look = "".join(f" → `{typed.line('serve', each)}`" for each in get_close_matches(word, names, 1))
+    look = _look(cluster, word, next((each.name for each in cluster.serve), "Qwen/Qwen3-32B"))
     if somebody_there():
         consent(f'Serve a model called "{word}"?{look and f" Or was meant{look}?"}', given=False)
         return
