@@ -54,6 +54,12 @@ REMOTE = re.compile(r"ray::\S+\(\).*\(pid=\d+, ip=(?P<ip>[0-9a-fA-F.:]+)")
 LEVEL = re.compile(
     r".{0,60}?\b(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) +\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \[?[\w./-]+:\d+\] ?"
 )
+OF_REQUEST = re.compile(
+    r".{0,60}?\bERROR +[\d. :-]+ \[?(?:[\w./-]*/)?(?:serving\w*|api_router|speech_to_text|chat_utils)\.py:\d+\]"
+    r"|ERROR: +Exception in ASGI application"
+)
+"""What vLLM (sources in `entrypoints`, 0.6.6 to 0.33.0) and uvicorn say of a request that fails: the server goes on."""
+HEAD = re.compile(rf"{LEVEL.pattern}|[A-Z]+: ")
 ASIDE = re.compile(
     r"\[?(?:DEBUG|INFO|WARNING)\b"  # logging, uvicorn, transformers
     r"|.*\bNCCL (?:INFO|WARN|TRACE)\b(?!.*No space left on device)"  # without /dev/shm it cannot go on
@@ -88,7 +94,7 @@ class _Line:
     """A line without colours, time and speaker.
 
     `who`: the rank that says it, `ip`: the host it says it on, where the log tells; `frames`: of the trace above it.
-    `warned`: what NCCL has warned of, where it says no more itself.
+    `warned`: what NCCL has warned of, where it says no more itself. `of_request`: it ended a request, not the server.
     """
 
     text: str
@@ -96,6 +102,7 @@ class _Line:
     ip: str
     frames: str
     warned: str
+    of_request: bool
 
     @property
     def place(self) -> str:
@@ -124,12 +131,13 @@ def weighed_cause(
 def _explain(line: _Line, called: Mapping[str, str]) -> tuple[Weight, Problem] | None:
     """What a line is worth, and what it means."""
     for known in KNOWN:
+        if line.of_request and known.weight < Weight.CONSEQUENCE:  # the engine's end is told to requests, too
+            continue
         found = re.search(known.pattern, line.text)
         if found and re.search(known.frame, f"{line.frames}\n{line.warned}"):
             return known.weight, _problem(known, line, {**called, **_groups(found)})
-    if (ERROR.fullmatch(line.text) or BARE.fullmatch(line.text)) and not re.search(
-        SECONDARY_ERRORS, line.text
-    ):
+    is_error = ERROR.fullmatch(line.text) or BARE.fullmatch(line.text)
+    if is_error and not line.of_request and not re.search(SECONDARY_ERRORS, line.text):
         return Weight.SYMPTOM, Problem("", detail=_short(line.text) + line.place)
     return None
 
@@ -158,8 +166,11 @@ def _filled(texts: Sequence[str], values: Mapping[str, str]) -> str:
 def _errors(lines: Sequence[str]) -> Iterator[_Line]:
     """What may be an error, in the order of the log. Processes speak at once: the trace of each is kept apart."""
     frames, remote, fields, warned = defaultdict[str, list[str]](list), dict[str, str](), dict[str, str](), ""
+    requests = defaultdict[str, bool](bool)
     for line in lines:
         process, who, ip, words = _speaker(PAINT.sub("", line))
+        # What has no head goes on with what was said before.
+        requests[process] = bool(OF_REQUEST.match(words)) or (requests[process] and not HEAD.match(words))
         level = LEVEL.match(words)
         words = words[level.end() :] if level else words
         text, harmless = words.strip(), bool(level and level["level"] not in FAILED) or ASIDE.match(words)
@@ -179,7 +190,8 @@ def _errors(lines: Sequence[str]) -> Iterator[_Line]:
             elif field and ERROR.fullmatch(text):
                 text = f"{field}: {text}"
             why = warned if re.search(NCCL_ERROR, text) else ""
-            yield _Line(text, who, ip or remote.get(process, ""), "\n".join(frames[process]), why)
+            place, trace = ip or remote.get(process, ""), "\n".join(frames[process])
+            yield _Line(text, who, place, trace, why, requests[process])
             if ERROR.fullmatch(text):
                 frames[process].clear()
                 remote.pop(process, None)

@@ -267,6 +267,43 @@ def test_the_first_error_says_why_and_not_what_came_of_it(later: str) -> None:
     assert cause_of(ILLEGAL, later).detail == ILLEGAL.removeprefix(ERROR)
 
 
+SERVER = "(APIServer pid=7) "
+ASKED = f"{SERVER}ERROR 06-01 09:00:00 [serving_chat.py:323] "
+ASGI = (
+    f'{SERVER}INFO:     10.0.0.9:1 - "POST /v1/chat/completions HTTP/1.1" 500 Internal Server Error',
+    f"{SERVER}ERROR:    Exception in ASGI application",
+    f"{SERVER}Traceback (most recent call last):",
+)
+OF_REQUESTS = [
+    (
+        f"{ASKED}Error in preprocessing prompt inputs",
+        f"{ASKED}ImportError: Please install vllm[audio] for audio",
+    ),
+    (f"{ASKED}Error in preprocessing prompt inputs", f"{ASKED}ValueError: nobody knows this one"),
+    (
+        *ASGI,
+        f"{SERVER}OSError: [Errno 28] No space left on device",
+        f"{SERVER}ValueError: as its last line says",
+    ),
+]
+
+
+@pytest.mark.parametrize("request_fails", OF_REQUESTS)
+@pytest.mark.parametrize("end", [ILLEGAL, WORKERS_GONE, f"{SERVER}ValueError: of its own"])
+def test_a_request_that_fails_is_not_why_the_server_ended_later(
+    request_fails: tuple[str, ...], end: str
+) -> None:
+    goes_on = f'{SERVER}INFO:     10.0.0.9:1 - "POST /v1/chat/completions HTTP/1.1" 200 OK'
+    assert cause_of(*request_fails, goes_on, end) == cause_of(end)
+    assert root_cause((*request_fails, goes_on)) is None, "as where it was killed"
+
+
+def test_a_request_that_fails_as_the_engine_has_died_tells_that() -> None:
+    dead = "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue."
+    for told in (f"{ASKED}{dead}", "\n".join((*ASGI, f"{SERVER}{dead}"))):
+        assert cause_of(*told.splitlines()).text == "a process of vLLM was killed"
+
+
 def test_an_error_that_explains_itself_counts_wherever_it_stands() -> None:
     chain = ["socket.gaierror: [Errno -3] Temporary failure in name resolution"]
     offline = "OSError: We couldn't connect to 'https://huggingface.co' to load the files"
