@@ -45,7 +45,7 @@ def show_fit(model: Model, sizing: Sizing) -> None:
 
 def headline(model: Model, sizing: Sizing, hindrance: Problem | None) -> str:
     """The verdict in a line."""
-    on = f" on {plural(sizing.chosen.ranks, 'GPU')}"
+    on = f" on {plural(sizing.chosen.ranks, sizing.chosen.device)}"
     if hindrance:
         return f"{model.name} cannot be cut so"
     match sizing.verdict:

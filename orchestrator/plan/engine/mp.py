@@ -130,7 +130,7 @@ class MpEngine:
         if not isinstance(room, _Room):
             return room
         least = min(room.gpus.values())
-        sizing = sized(room.gpus, given, there, every=bool(model.gpus))
+        sizing = sized(room.gpus, given, there, room.device, every=bool(model.gpus))
         chosen = sizing.chosen
         nodes = _taking_part(tuple(node for node in cluster.nodes if node.name in room.gpus), chosen, least)
         if why := uneven(given, chosen, len(nodes)):
@@ -188,6 +188,7 @@ class _Room:
 
     gpus: Mapping[str, int]
     counts: Mapping[str, int]
+    device: str
 
 
 def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room | tuple[HostProblem, ...]:
@@ -215,9 +216,9 @@ def _room(cluster: Cluster, facts: Facts, model: Model, held: Ledger) -> _Room |
         works = max((n for n in range(1, model.gpus) if _alike(free.gpus, n)), default=0)
         return (HostProblem(first, free.refused(model, works)),)
     says = "--gpus gives it" if model.gpus else "with as many on each host there are"
-    if few := parallelism.too_many(gpus, given, says):
+    if few := parallelism.too_many(gpus, given, says, device):
         return (HostProblem(first, Problem(few, without_sizes(model))),)
-    return _Room(gpus, counts)
+    return _Room(gpus, counts, device)
 
 
 def _free(node: Node, count: int, held: Ledger) -> int:

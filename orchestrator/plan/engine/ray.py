@@ -165,10 +165,11 @@ class RayEngine:
         if isinstance(room, HostProblem):
             return (room,)
         first, gpus, ip = room.first, room.gpus, ip_of(room.first, facts[room.first.name]) or ""
-        lacks = parallelism.too_many(gpus, given, room.says)
+        device = devices.kind(cluster.head).device
+        lacks = parallelism.too_many(gpus, given, room.says, device)
         if why := refusal(model, ip) or (Problem(lacks, without_sizes(model)) if lacks else None):
             return (HostProblem(first.name, why),)
-        sizing = sized(gpus, given, there, every=bool(model.gpus))
+        sizing = sized(gpus, given, there, device, every=bool(model.gpus))
         chosen = sizing.chosen
         by_ray = _by_ray(given)
         placed = placed_by_ray(given, chosen, gpus, first.name, ip) if by_ray else Placement()
@@ -180,7 +181,7 @@ class RayEngine:
         assert isinstance(port, int)  # noqa: S101
         backend = () if BACKEND in given else (BACKEND.name, "ray")
         share = Share(port, gpus=_taken(gpus, first, chosen.ranks))
-        if clash := _clash(given, share.gpus, held):
+        if clash := _clash(given, share.gpus, held, device):
             return (HostProblem(first.name, clash),)
         part, words = _part(cluster, facts, first, placed), (*backend, *chosen.args, *placed.args)
         if not by_ray:
@@ -301,7 +302,7 @@ def _by_ray(given: Given) -> bool:
     return given.value(BACKEND) in ("", "ray")
 
 
-def _clash(given: Given, gpus: Mapping[str, int], held: Ledger) -> Problem | None:
+def _clash(given: Given, gpus: Mapping[str, int], held: Ledger, device: str) -> Problem | None:
     """That Ray may give out GPUs which a model has without it: on the same host, or as it spreads one over several."""
     by_ray = _by_ray(given)
     for name, other in held.models.items():
@@ -312,9 +313,9 @@ def _clash(given: Given, gpus: Mapping[str, int], held: Ledger) -> Problem | Non
         stop = ours("serve stop", name)
         if by_ray:
             where = f"on {', '.join(sorted(theirs))} without Ray ({BACKEND.name} {has.value(BACKEND)})"
-            text = f"{name} has its GPUs {where}, which may give them to this one, too"
+            text = f"{name} has its {device}s {where}, which may give them to this one, too"
             return Problem(text, f"{stop} ends that one")
-        text = f"{name} has its GPUs from Ray, which may give it those of this one, too"
+        text = f"{name} has its {device}s from Ray, which may give it those of this one, too"
         return Problem(
             f"{text} ({BACKEND.name} {given.value(BACKEND)})", f"leave that out; {stop} ends that one"
         )

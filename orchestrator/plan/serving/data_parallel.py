@@ -68,7 +68,7 @@ def _laid_out(
 def _on_the_head(given: Given, chosen: Parallelism, here: int) -> Placement | Problem:
     if given.number(DATA_LOCAL) in (0, chosen.data) and chosen.ranks <= here:
         return Placement()
-    text = f"all ranks would be on the head, which has {here} of the {chosen.ranks} GPUs"
+    text = f"all ranks would be on the head, which has {here} of the {chosen.ranks} {chosen.device}s"
     return Problem(f"{DATA_BACKEND.name} {given.value(DATA_BACKEND)}: {text}", "leave it out")
 
 
@@ -92,5 +92,5 @@ def uneven(given: Given, chosen: Parallelism, hosts: int) -> Problem | None:
 
 
 def _misfit(chosen: Parallelism, why: str) -> Problem:
-    each = plural(chosen.within_data, "GPU")
+    each = plural(chosen.within_data, chosen.device)
     return Problem(f"{chosen.data} data-parallel ranks of {each} each {why}", OTHER_SIZES)

@@ -35,11 +35,15 @@ KINDS: Mapping[Option, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """What is chosen for vLLM, as its arguments, and why, for people. `sizes`: those and the given ones, 0 for none."""
+    """What is chosen for vLLM, as its arguments, and why, for people. `sizes`: those and the given ones, 0 for none.
+
+    `device`: what a GPU is called there.
+    """
 
     args: tuple[str, ...]
     why: str
     sizes: Mapping[Option, int]
+    device: str = "GPU"
 
     @property
     def ranks(self) -> int:
@@ -61,7 +65,9 @@ def ranks(sizes: Mapping[Option, int]) -> int:
     return prod(size or 1 for size in sizes.values())
 
 
-def choose(gpus: Mapping[str, int], given: Given, shape: Shape | None = None) -> Parallelism:
+def choose(
+    gpus: Mapping[str, int], given: Given, shape: Shape | None = None, device: str = "GPU"
+) -> Parallelism:
     """The sizes that use all GPUs, by host, such that no tensor-parallel group leaves its host. Those `given` win.
 
     Where a given one leaves no way to use all, fewer are used before a group would lie across hosts. With a `shape` no
@@ -72,7 +78,7 @@ def choose(gpus: Mapping[str, int], given: Given, shape: Shape | None = None) ->
     total, within = sum(counts), reduce(gcd, counts, 0)
     others = (sizes[DATA] or 1) * (sizes[CONTEXT] or 1)
     if sizes_given(given) or not total or total % others or not _whole(counts, total // (sizes[DATA] or 1)):
-        return Parallelism((), "", sizes)
+        return Parallelism((), "", sizes, device)
     chosen, why = [], ""  # what is not given
     share = total // others
     whole = EXPERT_PARALLEL in given  # whether each expert stays whole
@@ -91,11 +97,11 @@ def choose(gpus: Mapping[str, int], given: Given, shape: Shape | None = None) ->
     said = ", ".join(f"{KINDS[option]} parallel {sizes[option]}" for option in chosen)
     used = ranks(sizes)
     few = f"; {used} of {total} are used" if used < total else ""
-    return Parallelism(args, f"{said}, for {_describe(counts)}{why}{few}", sizes)
+    return Parallelism(args, f"{said}, for {_describe(counts, device)}{why}{few}", sizes, device)
 
 
 def candidates(
-    gpus: Mapping[str, int], given: Given, shape: Shape, *, every: bool = False
+    gpus: Mapping[str, int], given: Given, shape: Shape, device: str = "GPU", *, every: bool = False
 ) -> Iterator[Parallelism]:
     """Ways to spread a model, those on the fewest hosts first; `every`: only those on all.
 
@@ -105,18 +111,18 @@ def candidates(
     counts = [count for count in gpus.values() if count]
     alone = any(option in given for option in (*KINDS, EXPERT_PARALLEL)) or len(set(counts)) != 1
     if alone:
-        yield choose(gpus, given, shape)
+        yield choose(gpus, given, shape, device)
         return
     names, total = [name for name, count in gpus.items() if count], sum(counts)
     for hosts in range(len(names) if every else 1, len(names) + 1):
         some = {name: gpus[name] for name in names[:hosts]}
-        by_experts = _by_experts(some, shape) if shape.experts and hosts > 1 else ()
-        for way in (*by_experts, choose(some, given, shape)):
-            left = f"; {total - way.ranks} of {total} GPUs are left" if hosts < len(names) else ""
+        by_experts = _by_experts(some, shape, device) if shape.experts and hosts > 1 else ()
+        for way in (*by_experts, choose(some, given, shape, device)):
+            left = f"; {total - way.ranks} of {total} {device}s are left" if hosts < len(names) else ""
             yield replace(way, why=f"{way.why}{left}")
 
 
-def _by_experts(gpus: Mapping[str, int], shape: Shape) -> Iterator[Parallelism]:
+def _by_experts(gpus: Mapping[str, int], shape: Shape, device: str) -> Iterator[Parallelism]:
     """With attention as narrow as copies none of its KV cache, and as wide as a host, which takes the least memory."""
     counts = list(gpus.values())
     total = sum(counts)
@@ -129,7 +135,7 @@ def _by_experts(gpus: Mapping[str, int], shape: Shape) -> Iterator[Parallelism]:
         sizes = {**dict.fromkeys(KINDS, 0), TENSOR: tensor, DATA: data}
         args = (TENSOR.name, str(tensor), DATA.name, str(data), EXPERT_PARALLEL.name)
         said = f"its {shape.experts} experts over all, tensor parallel {tensor}, data parallel {data}"
-        yield Parallelism(args, f"{said}, for {_describe(counts)}", sizes)
+        yield Parallelism(args, f"{said}, for {_describe(counts, device)}", sizes, device)
 
 
 def _cuttable(wanted: int, shape: Shape | None, *, whole: bool) -> int:
@@ -188,7 +194,7 @@ def sizes_given(given: Given) -> bool:
     return bool(given.number(TENSOR) and given.number(PIPELINE))
 
 
-def too_many(gpus: Mapping[str, int], given: Given, says: str = "Ray lists") -> str:
+def too_many(gpus: Mapping[str, int], given: Given, says: str = "Ray lists", device: str = "GPU") -> str:
     """Why there are not the GPUs that a person asks for; empty where there are, or nobody knows.
 
     `says`: who tells how many there are, as in "Ray lists".
@@ -198,13 +204,13 @@ def too_many(gpus: Mapping[str, int], given: Given, says: str = "Ray lists") -> 
     if not there or asked <= there:
         return ""
     said = " times ".join(f"{KINDS[option]} parallel {size}" for option, size in sizes.items() if size)
-    return f"{said} needs {asked} GPUs, and {says} {there}"
+    return f"{said} needs {asked} {device}s, and {says} {there}"
 
 
-def _describe(counts: list[int]) -> str:
+def _describe(counts: list[int], device: str) -> str:
     """`8 GPUs on each of 2 hosts`, or `12 GPUs on 2 hosts (8, 4)`."""
     hosts = plural(len(counts), "host")
     if len(set(counts)) == 1:
         each = "each of " if len(counts) > 1 else ""
-        return f"{plural(counts[0], 'GPU')} on {each}{hosts}"
-    return f"{sum(counts)} GPUs on {hosts} ({', '.join(map(str, counts))})"
+        return f"{plural(counts[0], device)} on {each}{hosts}"
+    return f"{sum(counts)} {device}s on {hosts} ({', '.join(map(str, counts))})"

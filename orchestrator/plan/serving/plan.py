@@ -145,7 +145,7 @@ def _left_out(cluster: Cluster, facts: Facts, serving: Serving) -> Iterator[Host
     wanted = set() if serving.model.gpus else {node.name for node in chosen_hosts(cluster, serving.model)}
     for host in assess(cluster, facts).hosts:
         if not host.joined and host.name in wanted - taking_part:
-            fix = f"{ours('up')} completes the cluster; to use its GPUs, serve after that"
+            fix = f"{ours('up')} completes the cluster; to use that host, serve after that"
             yield HostProblem(host.name, Problem(f"left out of the model: {host.verdict}", fix))
 
 

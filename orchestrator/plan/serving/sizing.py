@@ -49,24 +49,32 @@ class Sizing:
         return self.estimate.verdict if self.estimate else Verdict.UNKNOWN
 
 
-def sized(gpus: Mapping[str, int], given: Given, there: Presence, *, every: bool = False) -> Sizing:
+def sized(
+    gpus: Mapping[str, int], given: Given, there: Presence, device: str, *, every: bool = False
+) -> Sizing:
     """The sizes for these GPUs, by host, by what the hosts have told of the model and of themselves."""
     gpu = there.gpu(host for host, count in gpus.items() if count)
-    return size(gpus, given, there.shape, gpu, every=every)
+    return size(gpus, given, there.shape, gpu, device, every=every)
 
 
 def size(
-    gpus: Mapping[str, int], given: Given, shape: Shape | None, gpu: Gpu | None, *, every: bool = False
+    gpus: Mapping[str, int],
+    given: Given,
+    shape: Shape | None,
+    gpu: Gpu | None,
+    device: str = "GPU",
+    *,
+    every: bool = False,
 ) -> Sizing:
     """The sizes on the fewest hosts that it fits, else where it comes closest; on all, where nobody knows.
 
     `every`: on all of them, for so many were asked for.
     """
     if shape is None or not any(gpus.values()):
-        return Sizing(choose(gpus, given, shape), gpus, shape, gpu)
+        return Sizing(choose(gpus, given, shape, device), gpus, shape, gpu)
     ways = [
         Sizing(way, gpus, shape, gpu, estimate(shape, way.sizes, given, gpu))
-        for way in candidates(gpus, given, shape, every=every)
+        for way in candidates(gpus, given, shape, device, every=every)
     ]
     if fitting := next((each for each in ways if each.verdict is Verdict.FITS), None):
         return fitting

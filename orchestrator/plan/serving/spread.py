@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.model.cluster import Cluster, Model
-from orchestrator.plan import engine
+from orchestrator.plan import devices, engine
 from orchestrator.plan.facts.host import Facts
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving import arguments, parallelism
@@ -12,6 +12,7 @@ from orchestrator.plan.serving.arguments import PIPELINE, TENSOR
 from orchestrator.plan.serving.parallelism import KINDS
 from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.servers import again, ledger, servers
+from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import Serving
 
 
@@ -33,8 +34,9 @@ def spread(
     said = " times ".join(
         f"{KINDS[option]} parallel {given.number(option)}" for option in KINDS if given.number(option)
     )
+    device = devices.kind(chosen_hosts(cluster, model)[0]).device
     takes = f"uses {used} of" if used < model.gpus else f"needs {used}, not"
-    text = f"{said} {takes} the {model.gpus} GPUs that --gpus asks for"
+    text = f"{said} {takes} the {model.gpus} {device}s that --gpus asks for"
     fewer = model.gpus // asked * asked
     others = (replace(model, gpus=count) for count in (fewer, fewer + asked) if count)
     lines = tuple(again(each) for each in others if _uses_all(cluster, facts, each, there))

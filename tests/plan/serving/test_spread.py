@@ -1,8 +1,10 @@
 """GPUs that are asked for: all of them are used, or it is told what would use them."""
 
+from dataclasses import replace
+
 import pytest
 
-from orchestrator.model.cluster import Engine, Model
+from orchestrator.model.cluster import Accelerator, Engine, Model
 from orchestrator.plan.facts.model_shape import Shape
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving.plan import plan_serve
@@ -16,6 +18,24 @@ from tests.typed_lines import plainly
 
 SERVE = "raycluster serve org/one"
 UNKNOWN = "how many attention heads org/one has is not known, and vLLM refuses a tensor-parallel size that does not "
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("gpus", "args", "text"),
+    [
+        (3, "-dp 2", "data parallel 2 uses 2 of the 3 NPUs that --gpus asks for"),
+        (0, "-tp 16 -pp 4", "tensor parallel 16 times pipeline parallel 4 needs 64 NPUs, and "),
+    ],
+)
+def test_what_is_no_gpu_is_called_as_it_is(kind: Engine, gpus: int, args: str, text: str) -> None:
+    nodes = [replace(each, accelerator=Accelerator.ASCEND) for each in of(kind).nodes]
+    which = replace(of(kind), head=nodes[0], workers=tuple(nodes[1:]))
+    facts = stands(which)
+    (refused,) = plan_serve(which, facts, Model("org/one", tuple(args.split()), gpus=gpus)).refusals
+    assert refused.problem.text.startswith(text)
+    (change, *_) = plan_serve(which, facts, Model("org/one")).changes
+    assert change.what.endswith("for 8 NPUs on each of 3 hosts")
 
 
 def planned(kind: Engine, gpus: int, args: str = "", shape: Shape | None = None) -> Plan:
