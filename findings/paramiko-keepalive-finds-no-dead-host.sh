@@ -4,8 +4,8 @@
 # Expected: `Transport.set_keepalive(1)` is what `ServerAliveInterval 1` is to OpenSSH, whose connection ends after three without an answer.
 # Seen: Paramiko asks for no answer to its keepalives. A server that is stopped, while its kernel still takes what is sent, is waited for: after
 #   20 s the connection counts as active, and a command's output is still awaited. OpenSSH 9.2 ends within a few.
-# For raycluster: keepalives give TCP something to miss, for it sets TCP_USER_TIMEOUT (Timeouts.unacknowledged in orchestrator/remote/timeouts.py): so
-#   a cable that is cut is noticed within half a minute. A host whose kernel still takes what is sent is missed by a command's own deadline.
+# For raycluster: it asks for an answer (`asking_packetizer` in orchestrator/remote/ssh/packets.py), and a connection on which nothing is heard for
+#   45 s ends (Timeouts.unanswered), behind a jump host, too. A cable that is cut at the laptop's end is noticed by TCP_USER_TIMEOUT in 30 s.
 #
 # Output of 2026-11-30:
 #   OpenSSH: Timeout, server 127.0.0.1 not responding.

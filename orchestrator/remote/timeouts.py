@@ -23,8 +23,9 @@ class Timeouts:
     keepalive: float = (
         5.0  # between signs of life: without one, a command that waits would never miss its host
     )
+    unanswered: float = 45.0  # that a host may leave them so; its sshd may be slow where its kernel is not
     hang_up: float = 1.0  # for a connection's thread to end
-    unacknowledged: float = 30.0  # that a peer may leave data so before it counts as dead
+    unacknowledged: float = 30.0  # that TCP's other end may leave data so before it counts as dead
     session_retry: float = 0.05  # before a host that had no session to spare is asked again
     session_wait: float = 0.5  # for another's session to end, before a further connection is made
     config_is_fresh: float = 10.0  # after which ~/.ssh/config may be another, and is asked again

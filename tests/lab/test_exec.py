@@ -123,6 +123,20 @@ def test_ctrl_c_leaves_nothing_of_the_command_on_the_hosts(
     assert not any(host.runs("31337") for host in cluster.hosts.values())
 
 
+@pytest.mark.long
+def test_a_host_behind_a_jump_host_whose_cable_is_cut_is_missed_though_the_jump_host_still_answers(
+    cluster: Lab,
+) -> None:
+    """Of the wire to such a host TCP here knows nothing: the host is asked, and has 45 s to say something."""
+    path = inventory(cluster, jump="root@192.0.2.11")
+    running = cluster.raycluster_popen("exec", "-i", path, "-l", "gpu2", "--on-host", "--", "sleep", "31337")
+    wait_until("it sleeps", lambda: cluster.hosts["gpu2"].runs("^sleep 31337"))
+    cluster.hosts["gpu2"].cut()
+    ended = finished(running, 60)
+    assert ended.returncode == 255
+    assert "gpu2  the connection to 192.0.2.12:22 was lost\n" in ended.stderr
+
+
 def test_a_shell_in_the_container_follows_the_window_and_passes_its_exit_code_on(cluster: Lab) -> None:
     with terminal(cluster, columns=90, rows=30) as desk:
         desk.type("raycluster shell gpu2")

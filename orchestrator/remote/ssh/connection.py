@@ -193,7 +193,7 @@ class Connection:
             fabric.client.set_missing_host_key_policy(guard)
             undo.callback(hang_up, fabric.client, self.timeouts.hang_up)
             fabric.open()
-            keep_alive(fabric.transport, self.timeouts.keepalive)
+            keep_alive(fabric.transport, self.timeouts.keepalive, self.timeouts.unanswered)
             self._open.append(fabric)
             self._via = hop
             self.login = f"as {hop.user}, {login.used}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.remote.ssh import chacha
 from orchestrator.remote.ssh.heard import CIPHER, IN_ORDER, MAC, WORDS, Heard, NothingInCommon
-from orchestrator.remote.ssh.paramiko_setup import orderly_packetizer
+from orchestrator.remote.ssh.packets import asking_packetizer
 
 if TYPE_CHECKING:
     import paramiko
@@ -122,7 +122,7 @@ def packetizer_class() -> "type[Packetizer]":
     """One that remembers what comes before the first packet, and knows the packets of chacha20-poly1305."""
     import paramiko  # noqa: PLC0415 - slow to import
 
-    usual: Any = orderly_packetizer()
+    usual: Any = asking_packetizer()
 
     class Listening(usual):  # type: ignore[misc]
         heard: Heard

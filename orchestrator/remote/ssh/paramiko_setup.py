@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from threading import Event, Lock
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.remote.ssh.heard import CIPHER, KEX, MAC, Algorithms, Heard
@@ -13,57 +13,8 @@ from orchestrator.remote.ssh.openssh_config import unusable
 
 if TYPE_CHECKING:
     import paramiko
-    from paramiko.packet import Packetizer
 
     from orchestrator.remote.ssh.config import Settings
-
-
-# Message numbers of RFC 4254.
-OPEN_CONFIRMATION = 91
-ABOUT_A_CHANNEL = range(93, 99)
-CLOSE = 97
-
-
-@cache
-def orderly_packetizer() -> "type[Packetizer]":
-    """Says nothing more about a channel once it has been closed.
-
-    Paramiko writes a message under the channel's lock and sends it after. When a command ends just
-    then, its CLOSE overtakes our end of input or data, and sshd hangs up: on every command of the
-    connection, because of one that was quick. https://github.com/paramiko/paramiko/issues/1115
-    """
-    from paramiko.packet import Packetizer  # noqa: PLC0415 - slow to import
-
-    class Orderly(Packetizer):
-        def __init__(self, wire: Any) -> None:
-            super().__init__(wire)
-            self._sending = Lock()
-            self._closed: set[int] = set()
-
-        def send_message(self, data: "paramiko.Message") -> None:
-            message = data.asbytes()
-            with self._sending:
-                if not self._comes_too_late(message[0], _number(message[1:5])):
-                    super().send_message(data)
-
-        def _comes_too_late(self, kind: int, channel: int) -> bool:
-            late = kind in ABOUT_A_CHANNEL and channel in self._closed
-            if kind == CLOSE:
-                self._closed.add(channel)
-            return late
-
-        def read_message(self) -> "tuple[int, paramiko.Message]":
-            kind, message = super().read_message()
-            if kind == OPEN_CONFIRMATION:  # the host gives a number out again once it is free
-                with self._sending:
-                    self._closed.discard(_number(message.asbytes()[4:8]))
-            return kind, message
-
-    return Orderly
-
-
-def _number(four_bytes: bytes) -> int:
-    return int.from_bytes(four_bytes, "big")
 
 
 @cache
@@ -155,12 +106,21 @@ class _Tunnel:
             self._channel.close()
 
 
-def keep_alive(transport: "paramiko.Transport", seconds: float) -> None:
-    """Signs of life every `seconds`. paramiko's thread wakes ten times a second to see whether one is due.
+def keep_alive(transport: "paramiko.Transport", seconds: float, unanswered: float) -> None:
+    """Signs of life are asked for every `seconds`; the connection ends where none came for `unanswered` seconds.
 
-    Each time costs half a millisecond of CPU, so it sleeps longer.
+    paramiko's thread wakes ten times a second to see whether one is due. Each time costs half a millisecond of CPU, so
+    it sleeps longer.
     """
-    transport.set_keepalive(int(seconds))
+    packetizer: Any = transport.packetizer
+
+    def ask() -> None:
+        if packetizer.unanswered() > unanswered:
+            raise EOFError("the host gives no sign of life")
+        if transport.clear_to_send.is_set():  # not while keys are exchanged
+            packetizer.ask()
+
+    packetizer.set_keepalive(seconds, ask)
     transport.sock.settimeout(seconds / 2)
 
 

@@ -7,7 +7,7 @@ import paramiko
 import pytest
 from paramiko.packet import Packetizer
 
-from orchestrator.remote.ssh.paramiko_setup import CLOSE, OPEN_CONFIRMATION, orderly_packetizer
+from orchestrator.remote.ssh.packets import CLOSE, OPEN_CONFIRMATION, orderly_packetizer
 
 DATA, EOF = 94, 96
 

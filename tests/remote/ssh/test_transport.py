@@ -97,6 +97,50 @@ def test_a_host_that_hangs_is_given_up(server: Sshd, laptop: Laptop) -> None:
     assert failure.message == f"{server.address}:{server.port} does not answer any more"
 
 
+IMPATIENT = Timeouts(keepalive=0.2, unanswered=1)
+
+
+@pytest.mark.parametrize("jump", [None, "bastion"], ids=["direct", "behind a jump host"])
+def test_a_command_whose_host_hangs_ends_once_no_sign_of_life_came(
+    laptop: Laptop, start: Start, jump: str | None
+) -> None:
+    bastion, gpu = start("127.0.0.2"), start("127.0.0.3")
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu)
+    laptop.knows(bastion, gpu)
+
+    def hang(_: str) -> None:
+        for session in gpu.sessions():
+            os.kill(session, signal.SIGSTOP)
+
+    dialled = laptop.dial("gpu", Ssh(jump=jump), timeouts=IMPATIENT)
+    ended = dialled.stream(sh("echo begun; cat"), hang, timeout=60, cancel=Event())
+    assert "was lost" in failed(ended, FailureKind.UNREACHABLE).message
+
+
+def test_a_host_that_takes_no_more_of_what_is_sent_to_it_behind_a_jump_host_ends_it_as_well(
+    laptop: Laptop, start: Start
+) -> None:
+    bastion, gpu = start("127.0.0.2"), start("127.0.0.3")
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu)
+    laptop.knows(bastion, gpu)
+    dialled = laptop.dial("gpu", Ssh(jump="bastion"), timeouts=IMPATIENT)
+    assert run(dialled, sh("true")) == Output(0, "")
+    for session in gpu.sessions():
+        os.kill(session, signal.SIGSTOP)
+    ended = run(dialled, sh("cat >/dev/null", "x" * 10_000_000))
+    assert "was lost" in failed(ended, FailureKind.UNREACHABLE).message
+
+
+def test_a_command_that_says_nothing_for_long_goes_on_while_its_host_gives_signs_of_life(
+    server: Sshd,  # noqa: ARG001 - it is there
+    laptop: Laptop,
+) -> None:
+    gpu1 = laptop.dial("gpu1", timeouts=IMPATIENT)
+    assert run(gpu1, sh("sleep 2.5; echo done")) == Output(0, "done\n")
+
+
 def test_a_host_that_allows_one_session_at_a_time_gets_further_connections(
     laptop: Laptop, start: Start
 ) -> None:
