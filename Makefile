@@ -9,11 +9,12 @@ DEBIAN_PYTHON := python3 python3-venv
 # Labs that stand side by side in `make test`, one for each worker of pytest.
 LABS ?= 3
 # Compiled once, and root's not into the checkout: hundreds of tests start Python, which else compiles all anew each time.
-COMPILED := PYTHONDONTWRITEBYTECODE=
+# The order of a test's cases is the same in each of pytest's workers, which insist on it.
+COMPILED := PYTHONDONTWRITEBYTECODE= PYTHONHASHSEED=0
 AS_ROOT := $(SUDO) env $(COMPILED) PYTHONPYCACHEPREFIX=$(HOME)/.cache/raycluster-lab/pycache $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE RAYCLUSTER_VLLM,$(if $($(name)),$(name)=$($(name))))
 OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
 SLOW := tests/payload/serving tests/payload/relay tests/remote/transfer tests/cli/test_streams.py \
-  $(wildcard tests/remote/ssh/test_*_certificates.py) $(shell grep -rl --include='test_*.py' '^from hypothesis import' tests)
+  $(shell grep -rlE --include='test_*.py' '^from hypothesis import|mark\.(sshd|slow)' tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages check gates pure test test-long test-lab test-worlds test-vllm fuzz bench demo docs screens release lab lab-down clean
@@ -34,7 +35,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 packages: ## install the Debian packages that the lab needs
 	$(LAB) packages
 
-check: setup ## what a commit must pass, in a minute: format, lint, types, layers, tests that need no lab
+check: setup ## what a commit must pass, in a minute: format, lint, types, layers, tests that need Python alone
 	@$(MAKE) --no-print-directory --jobs=2 gates pure
 
 gates: setup
@@ -44,10 +45,10 @@ gates: setup
 	$(BIN)/lint-imports
 
 pure: setup
-	$(COMPILED) PYTHONHASHSEED=0 $(BIN)/pytest -n 4 -m 'not lab and not slow'
+	$(COMPILED) $(BIN)/pytest -n 4 -m 'not lab and not slow and not sshd'
 
 test: setup packages check ## the above, and on real hosts all that a user may do and meet, in some ten minutes
-	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m '(lab or slow) and not long' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'
+	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m '(lab or slow or sshd) and not long' tests/lab $(SLOW) --ignore-glob '$(OF_THE_LAB_ITSELF)'
 
 test-long: setup packages ## what takes real hosts half a minute each: crashes that heal, cables that are cut; some three minutes
 	$(AS_ROOT) $(BIN)/pytest -n $(LABS) -m long tests/lab
