@@ -235,6 +235,10 @@ HINTS = {
     r"RAY_AUTH_TOKEN_PATH is set but file cannot be opened": CLOSED_FILE,
     r"InvalidAuthToken": OTHER_TOKEN,
     r"is served at this moment": ours("serve stop"),
+    r"the image has no huggingface_hub to download (?P<name>\S+):": (
+        f"take one that has it, as vLLM's own have: {where('image')}; or download it on this machine, and "
+        f"{ours('model copy', '--from', 'laptop', '{name}')} brings it to all"
+    ),
     r"the hub has no such revision: (?P<name>\S+)": (
         "its branches and tags are at https://huggingface.co/{name}/tree/main; without --revision it is main"
     ),

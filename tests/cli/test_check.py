@@ -195,7 +195,7 @@ def test_who_lacks_what_of_the_inventorys_model_is_found(
     assert check.exit_code == 0, check.stdout
     assert f"✓ model      gpu1  has {MODEL} main aaaaaaa, 0 kB\n" in check.stdout
     assert (
-        f"! model      gpu2  lacks 1 of 30 files of {MODEL}, and each host downloads that by itself\n"
+        f"! model      gpu2  tokenizer.json of {MODEL} is missing, and each host downloads that by itself\n"
         in check.stdout
     )
     assert f"→ `raycluster model copy --from gpu1 {MODEL}` brings it there\n" in check.stdout

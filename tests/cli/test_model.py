@@ -321,6 +321,14 @@ def test_an_unknown_host_is_told_with_the_option_and_the_hosts_that_there_are(
             "the hub has no such revision: org/tiny v9; it has main, v1",
             "→ its branches and tags are at https://huggingface.co/org/tiny/tree/main; without --revision it is",
         ),
+        (
+            "the image has no huggingface_hub to download org/tiny: No module named 'huggingface_hub'",
+            "→ take one that has it, as vLLM's own have: `image` (inventory.yaml:",
+        ),
+        (
+            "the image has no huggingface_hub to download org/tiny: No module named 'huggingface_hub'",
+            "; or download it on this machine, and `raycluster model copy --from laptop org/tiny` brings it to all",
+        ),
         ("the hub does not know this token: Invalid username or password", "check HF_TOKEN"),
         ("the hub cannot be reached: https://huggingface.co: Network is unreachable", "env.HTTPS_PROXY"),
         ("61.0 GB are to come, and /root/.cache/huggingface/hub has 3.0 GB free", "free disk space there"),

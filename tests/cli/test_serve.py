@@ -164,7 +164,7 @@ def test_who_lacks_what_of_the_model_is_told_before_it_starts_with_what_brings_i
     hosts_serve.on("gpu2", sent("hub-models"), Output(0, '\x1e{"hub": ""}\n'))
     serve = raycluster("serve", MODEL)
     assert serve.exit_code == 0, serve.stderr
-    lacks = f"! gpu2: lacks 1 of 30 files of {MODEL}, and each host downloads that by itself"
+    lacks = f"! gpu2: tokenizer.json of {MODEL} is missing, and each host downloads that by itself"
     assert f"{lacks} → `raycluster model copy --from gpu1 {MODEL}` brings it there\n" in serve.stderr
     assert "HF_HUB_OFFLINE" not in spec(hosts_serve)["env"]
 
@@ -179,7 +179,7 @@ def test_a_host_that_lacks_some_of_the_model_and_does_not_reach_the_hub_is_refus
     serve = raycluster("serve", MODEL)
     assert (serve.exit_code, told(hosts_serve)) == (1, [])
     why = "and does not reach the hub: https://huggingface.co: timed out"
-    assert f"  gpu2  lacks 1 of 30 files of {MODEL}, {why}\n" in serve.stderr
+    assert f"  gpu2  tokenizer.json of {MODEL} is missing, {why}\n" in serve.stderr
     assert f"→ `raycluster model copy --from gpu1 {MODEL}` brings it there\n" in serve.stderr
 
 

@@ -141,7 +141,7 @@ def told_of(model, commit, snapshot, fitting):
         "bytes": sum({each.inode: each.size for each in files.values() if each.inode}.values()),
         "missing": sum(expected),
         "bad": {name: files[name].state for name in snapshot.bad[:MOST]},
-        "lacks": snapshot.lacks()[:MOST],
+        "lacks": snapshot.lacks(),
         "offline": snapshot.is_fit_offline(model.folder, commit),
         "shape": shape_of(snapshot) if fitting else None,
     }

@@ -43,7 +43,7 @@ from removal import is_locked
 
 TROUBLES.update(
     {
-        "no-library": "the image has no huggingface_hub: {}",
+        "no-library": "the image has no huggingface_hub to download {}",
         "not-found": "the hub has no model {}, or it is private and this token may not see it",
         "not-found-without-token": "the hub has no model {}, or it is private, and no token was given",
         "no-revision": "the hub has no such revision: {}",
@@ -101,7 +101,7 @@ def first_line():
 
 
 def pull(model, revision, everything, token):
-    library = imported()
+    library = imported(model)
     hub = checked_hub(hub_folder(os.environ), mount_points())
     folder = os.path.join(hub, folder_of(model))
     os.makedirs(hub, exist_ok=True)
@@ -126,7 +126,7 @@ def pull(model, revision, everything, token):
     )
 
 
-def imported():
+def imported(model):
     """The library, which reads its settings when it is imported."""
     os.environ.update(SETTINGS)
     for name in OFFLINE:
@@ -135,7 +135,7 @@ def imported():
         import huggingface_hub
         import huggingface_hub.utils
     except ImportError as error:
-        raise Trouble("no-library", error) from None
+        raise Trouble("no-library", f"{model}: {error}") from None
     return huggingface_hub
 
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.model_shape import Gpu, Shape
-from orchestrator.plan.facts.models import BRING_FOLDER, Lookup, ModelCache, Revision, is_name
-from orchestrator.plan.problem import HostProblem, Problem, plural
+from orchestrator.plan.facts.models import BRING_FOLDER, WORDS, Lookup, ModelCache, Revision, is_name
+from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.progress import size
 from orchestrator.plan.serving.servers import again
 from orchestrator.plan.typed import ours
@@ -142,8 +142,12 @@ def _lacking(
             yield HostProblem(host, Problem(f"has nothing of {name}{itself}", fix))
         elif each.lacks:
             much = f" ({size(each.missing)})" if each.missing else ""
-            count = f"{len(each.lacks)} of {plural(each.of, 'file')}{much} of {name}"
-            yield HostProblem(host, Problem(f"lacks {count}{itself}", fix))
+            text = f"lacks {len(each.lacks)} files{much} of {name}"
+            if len(each.lacks) == 1:
+                (path,) = each.lacks
+                how = next((bad.what for bad in each.bad if bad.path == path), "missing")
+                text = f"{path} of {name} {WORDS.get(how, how)}{much}"
+            yield HostProblem(host, Problem(text + itself, fix))
 
 
 def _is_nowhere(name: str, caches: Mapping[str, Lookup], found: Mapping[str, Revision | None]) -> bool:

@@ -58,6 +58,18 @@ def test_a_shard_that_was_cut_short_is_short_in_every_layout(layout: Any, hub: P
     assert only(run("look"))["bad"] == {SHARD: "short"}
 
 
+def test_of_many_files_all_that_are_lacking_are_counted(hub: Path, run: Run) -> None:
+    shards = [f"model-{at:05}-of-00030.safetensors" for at in range(30)]
+    index = json.dumps({"weight_map": {str(at): each for at, each in enumerate(shards)}}).encode()
+    plain(
+        hub,
+        Repo(
+            "org/wide", {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors.index.json": index}
+        ),
+    )
+    assert only(run("look"))["lacks"] == shards
+
+
 def test_of_a_list_only_what_vllm_reads_has_to_be_there(hub: Path, run: Run) -> None:
     """As after `vllm serve`, which brings no weights of other formats and no pictures."""
     repo = tiny(more={"pytorch_model.bin": b"x" * 50, "picture.png": b"png", "original/x.pth": b"y"})

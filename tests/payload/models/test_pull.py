@@ -4,6 +4,7 @@ import errno
 import fnmatch
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
@@ -136,7 +137,7 @@ def program(tmp_path: Path) -> Any:
 
 @contextmanager
 def pulled(program: Any, library: Library, **spec: Any) -> Iterator[Path]:
-    program.imported = lambda: library
+    program.imported = lambda _: library
     program.pull(library.repo.name, spec.get("revision", "main"), spec.get("everything", False), "")
     yield library.hub / library.repo.folder
 
@@ -158,6 +159,14 @@ def test_what_vllm_reads_is_brought_with_a_list_and_a_name(program: Any, hub: Pa
     with pulled(program, library, everything=True) as top:
         kept = json.loads((top / ".raycluster" / f"{repo.commit}.json").read_text())
     assert set(kept["files"]) == set(repo.files)
+
+
+def test_an_image_without_the_library_is_told_with_the_model(
+    program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(program.Trouble, match="has no huggingface_hub to download org/tiny: "):
+        program.pull("org/tiny", "main", everything=False, token="")
 
 
 def test_a_file_name_with_brackets_is_no_pattern(program: Any, hub: Path) -> None:

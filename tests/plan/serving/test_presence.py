@@ -7,7 +7,7 @@ import pytest
 from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.model_shape import Gpu, Shape, Weights
-from orchestrator.plan.facts.models import HeldModel, Lookup, ModelCache, Revision, State
+from orchestrator.plan.facts.models import BadFile, HeldModel, Lookup, ModelCache, Revision, State
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
 from tests.typed_lines import plainly
 
@@ -51,9 +51,20 @@ def test_where_one_lacks_something_it_is_told_with_the_line_that_brings_it() -> 
     fix = "`raycluster model copy --from gpu1 org/tiny` brings it there"
     itself = "and each host downloads that by itself"
     assert told(gpu1=cache(), gpu2=part, gpu3=NOTHING) == [
-        ("gpu2", f"lacks 3 of 30 files (14.0 GB) of org/tiny, {itself}", fix),
+        ("gpu2", f"lacks 3 files (14.0 GB) of org/tiny, {itself}", fix),
         ("gpu3", f"has nothing of org/tiny, {itself}", fix),
     ]
+
+
+def test_the_one_file_that_is_lacking_is_named_and_what_is_wrong_with_it() -> None:
+    folder = Model("/models/tiny")
+    part = cache("x.safetensors", name=folder.name)
+    (one,) = part.models[0].revisions
+    one = replace(one, missing=0, bad=(BadFile("x.safetensors", "short"),))
+    short = replace(part, models=(replace(part.models[0], revisions=(one,)),))
+    (first, second) = told(folder, gpu1=part, gpu2=short)
+    assert first[1] == "x.safetensors of /models/tiny is missing (14.0 GB)"
+    assert second[1] == "x.safetensors of /models/tiny has another length"
 
 
 def test_where_nobody_has_it_it_can_be_downloaded_once() -> None:
