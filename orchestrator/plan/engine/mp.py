@@ -98,7 +98,7 @@ class MpEngine:
     ) -> str | Problem:
         few = _few(node, here)
         return (
-            Problem(few, f"look at its driver: {host_command('nvidia-smi')}; or set {where('ray.num_gpus')}")
+            Problem(few, f"look at its driver: {host_command('nvidia-smi')}; or {_counted(node, here)}")
             if few
             else ""
         )
@@ -133,7 +133,7 @@ class MpEngine:
         sizing = sized(room.gpus, given, there, room.device, every=bool(model.gpus))
         chosen = sizing.chosen
         nodes = _taking_part(tuple(node for node in cluster.nodes if node.name in room.gpus), chosen, least)
-        if why := uneven(given, chosen, len(nodes)):
+        if why := uneven(model, chosen, len(nodes)):
             return (HostProblem(nodes[0].name, why),)
         port = api_port(model, given, held, facts, nodes[0].name, own)
         ports = _ports(model, chosen, nodes, held, listeners(facts, nodes[0].name))
@@ -350,6 +350,12 @@ def _seen_gpus(node: Node, here: HostFacts) -> int | None:
 def _few(node: Node, here: HostFacts) -> str:
     seen, expected = _seen_gpus(node, here), devices.expected(node, here)
     return f"the host shows {seen} of its {expected} GPUs" if seen is not None and seen < expected else ""
+
+
+def _counted(node: Node, here: HostFacts) -> str:
+    """The change of the inventory that goes by those that are seen; of none, no host can make use."""
+    seen = _seen_gpus(node, here)
+    return change("ray.num_gpus", str(seen)) if seen else f"set {where('ray.num_gpus')}"
 
 
 def _master_port(model: Model | None) -> int:

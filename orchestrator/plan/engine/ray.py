@@ -21,7 +21,7 @@ from orchestrator.plan.serving.arguments import BACKEND, Given
 from orchestrator.plan.serving.data_parallel import Placement, placed_by_ray
 from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.refusals import refusal
-from orchestrator.plan.serving.servers import Ledger, Server, again
+from orchestrator.plan.serving.servers import Ledger, Server, again, with_args
 from orchestrator.plan.serving.shares import Free, api_port, chosen_hosts, free_devices, hiding, without_sizes
 from orchestrator.plan.serving.sizing import sized
 from orchestrator.plan.serving.spec import DEFAULT_PORT, Part, Serving
@@ -172,7 +172,7 @@ class RayEngine:
         sizing = sized(gpus, given, there, device, every=bool(model.gpus))
         chosen = sizing.chosen
         by_ray = _by_ray(given)
-        placed = placed_by_ray(given, chosen, gpus, first.name, ip) if by_ray else Placement()
+        placed = placed_by_ray(model, chosen, gpus, first.name, ip) if by_ray else Placement()
         port = api_port(model, given, held, facts, first.name, own)
         for each in (placed, port):
             if isinstance(each, Problem):
@@ -181,7 +181,7 @@ class RayEngine:
         assert isinstance(port, int)  # noqa: S101
         backend = () if BACKEND in given else (BACKEND.name, "ray")
         share = Share(port, gpus=_taken(gpus, first, chosen.ranks))
-        if clash := _clash(given, share.gpus, held, device):
+        if clash := _clash(model, share.gpus, held, device):
             return (HostProblem(first.name, clash),)
         part, words = _part(cluster, facts, first, placed), (*backend, *chosen.args, *placed.args)
         if not by_ray:
@@ -302,8 +302,9 @@ def _by_ray(given: Given) -> bool:
     return given.value(BACKEND) in ("", "ray")
 
 
-def _clash(given: Given, gpus: Mapping[str, int], held: Ledger, device: str) -> Problem | None:
+def _clash(model: Model, gpus: Mapping[str, int], held: Ledger, device: str) -> Problem | None:
     """That Ray may give out GPUs which a model has without it: on the same host, or as it spreads one over several."""
+    given = arguments.read(model.args)
     by_ray = _by_ray(given)
     for name, other in held.models.items():
         theirs, has = held.of(name), arguments.read(other.args)
@@ -316,9 +317,8 @@ def _clash(given: Given, gpus: Mapping[str, int], held: Ledger, device: str) -> 
             text = f"{name} has its {device}s {where}, which may give them to this one, too"
             return Problem(text, f"{stop} ends that one")
         text = f"{name} has its {device}s from Ray, which may give it those of this one, too"
-        return Problem(
-            f"{text} ({BACKEND.name} {given.value(BACKEND)})", f"leave that out; {stop} ends that one"
-        )
+        line = with_args(model, arguments.without(model.args, BACKEND))
+        return Problem(f"{text} ({BACKEND.name} {given.value(BACKEND)})", f"{line}; or {stop} ends that one")
     return None
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import takewhile
+from pathlib import PurePosixPath
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import Model
@@ -62,7 +64,7 @@ def completed(model: Model, options: VllmOptions) -> Model | Problem:
     if bad := _no_file(model):
         return bad
     file = file_of(model.args)
-    if file and (bad := _bad_file(file, options)):
+    if file and (bad := _bad_file(model, file, options)):
         return bad
     words = tuple(_without_model(options.file)) if file else ()
     for given, where in ((words, file), (model.args, "")):
@@ -105,12 +107,15 @@ def _no_file(model: Model) -> Problem | None:
     )
 
 
-def _bad_file(file: str, options: VllmOptions) -> Problem | None:
+def _bad_file(model: Model, file: str, options: VllmOptions) -> Problem | None:
     given = f"{CONFIG.name} {file}"
     if options.bad is BadFile.SUFFIX:
-        return Problem(f"{given}: vLLM takes files that end in .yaml or .yml", "give it such a name")
+        named = str(PurePosixPath(file).with_suffix(".yaml"))
+        line = with_args(model, arguments.without(model.args, CONFIG), CONFIG.name, named)
+        return Problem(f"{given}: vLLM takes files that end in .yaml or .yml", f"give it such a name: {line}")
     if options.bad is BadFile.ABSENT:
-        fix = f"it is a file in the containers: mount its folder, {add('docker.args', '-v', 'FOLDER:FOLDER:ro')}"
+        mount = f"{file}:{file}:ro" if file.startswith("/") else "FILE:FILE:ro"
+        fix = f"it is a file in the containers: mount it there, {add('docker.args', '-v', mount)}, then {ours('up')}"
         return Problem(f"{given}: the head's container cannot read it: {options.words}", fix)
     if options.bad is BadFile.UNREADABLE:
         return Problem(f"{given}: it cannot be read as YAML: {options.words}", "mend the file")
@@ -219,8 +224,11 @@ def _refused(unknown: _Unknown, file: str, model: Model, options: VllmOptions) -
     if unknown.like:
         (like,) = unknown.like
         return Problem(text, f"write {like[2:]}" if file else line(like))
+    value = takewhile(lambda word: word[:1] != "-", model.args[unknown.at + 1 :])
+    rest = (*model.args[: unknown.at], *model.args[unknown.at + 1 + len([*value]) :])
+    less = f"take it out of {file}" if file else f"without it: {with_args(model, rest)}"
     return Problem(
-        text, f"leave it out; these it has: {ours('exec', '-l', 'head', '--', 'vllm', 'serve', '--help=all')}"
+        text, f"{less}; it has these: {ours('exec', '-l', 'head', '--', 'vllm', 'serve', '--help=all')}"
     )
 
 

@@ -5,20 +5,19 @@ By itself vLLM starts all of them on its own host, and waits there for those tha
 vLLM 0.11.1 to 0.33.0.
 """
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 
 from orchestrator.frozen import dataclass
+from orchestrator.model.cluster import Model
 from orchestrator.plan.problem import Problem, plural
-from orchestrator.plan.serving.arguments import DATA_BACKEND, DATA_LOCAL, Given
-from orchestrator.plan.serving.parallelism import Parallelism
+from orchestrator.plan.serving.arguments import DATA, DATA_BACKEND, DATA_LOCAL, read, without
+from orchestrator.plan.serving.parallelism import KINDS, Parallelism
+from orchestrator.plan.serving.servers import with_args
 
 STRATEGY = "VLLM_RAY_DP_PACK_STRATEGY"
 FILL, SPAN = {STRATEGY: "fill"}, {STRATEGY: "span"}
 """Instead of as many ranks on each host: as many as fit there; and each on several hosts, whose GPUs it takes all."""
-OTHER_SIZES = "other sizes, such as --data-parallel-size as a multiple of the hosts"
-
-
 STRATEGY_SINCE = {STRATEGY: "0.11.1"}
 IPV6_SINCE = {"data parallelism by Ray at IPv6 addresses": "0.23.0"}
 """An older one reads a node's address up to the next colon, and waits for a node of that name."""
@@ -34,18 +33,19 @@ class Placement:
 
 
 def placed_by_ray(
-    given: Given, chosen: Parallelism, gpus: Mapping[str, int], head: str, ip: str
+    model: Model, chosen: Parallelism, gpus: Mapping[str, int], head: str, ip: str
 ) -> Placement | Problem:
     """What makes vLLM place them through Ray. `gpus`: of each host; `head`, `ip`: where vLLM runs."""
-    here = gpus.get(head, 0)
+    here, given = gpus.get(head, 0), read(model.args)
     if chosen.data == 1 or not sum(gpus.values()):
         return Placement()
     if given.value(DATA_BACKEND) not in ("", "ray"):
-        return _on_the_head(given, chosen, here)
+        return _on_the_head(model, chosen, here)
     backend = () if DATA_BACKEND in given else (DATA_BACKEND.name, "ray")
     local, env = (0, {}) if given.number(DATA_LOCAL) else _laid_out(gpus, head, chosen)
     if local is None:
-        return _misfit(chosen, "find no place: vLLM wants the first of them on the head")
+        why = "find no place: vLLM wants the first of them on the head"
+        return _misfit(model, chosen, why, lambda fewer: _laid_out(gpus, head, fewer)[0] is not None)
     needs = {**(STRATEGY_SINCE if env else {}), **(IPV6_SINCE if ":" in ip else {})}
     return Placement((*backend, *((DATA_LOCAL.name, str(local)) if local else ())), env, needs)
 
@@ -65,11 +65,13 @@ def _laid_out(
     return (0, SPAN) if _fill_hosts(gpus, chosen) else (None, {})
 
 
-def _on_the_head(given: Given, chosen: Parallelism, here: int) -> Placement | Problem:
+def _on_the_head(model: Model, chosen: Parallelism, here: int) -> Placement | Problem:
+    given = read(model.args)
     if given.number(DATA_LOCAL) in (0, chosen.data) and chosen.ranks <= here:
         return Placement()
     text = f"all ranks would be on the head, which has {here} of the {chosen.ranks} {chosen.device}s"
-    return Problem(f"{DATA_BACKEND.name} {given.value(DATA_BACKEND)}: {text}", "leave it out")
+    line = with_args(model, without(model.args, DATA_BACKEND))
+    return Problem(f"{DATA_BACKEND.name} {given.value(DATA_BACKEND)}: {text}", line)
 
 
 def _fill_hosts(gpus: Mapping[str, int], chosen: Parallelism) -> bool:
@@ -79,18 +81,30 @@ def _fill_hosts(gpus: Mapping[str, int], chosen: Parallelism) -> bool:
     return alike and within > most and within % most == 0 and chosen.ranks <= sum(gpus.values())
 
 
-def uneven(given: Given, chosen: Parallelism, hosts: int) -> Problem | None:
+def uneven(model: Model, chosen: Parallelism, hosts: int) -> Problem | None:
     """Why as many on each of several hosts would not come out: vLLM rounds, and waits for those that nobody starts."""
     if chosen.data == 1 or hosts == 1:
         return None
-    here, local = chosen.ranks // hosts, given.number(DATA_LOCAL)
-    if chosen.ranks % hosts or (here % chosen.within_data and chosen.within_data % here):
-        return _misfit(chosen, f"do not come out even on {hosts} hosts")
+    here, local = chosen.ranks // hosts, read(model.args).number(DATA_LOCAL)
+    if not _even(chosen, hosts):
+        why = f"do not come out even on {hosts} hosts"
+        return _misfit(model, chosen, why, lambda fewer: _even(fewer, hosts))
     even = max(1, here // chosen.within_data)
     text = f"{DATA_LOCAL.name} {local}: {chosen.data} data-parallel ranks on {hosts} hosts are {even} on each"
-    return Problem(text, "leave it out") if local and local != even else None
+    line = with_args(model, without(model.args, DATA_LOCAL))
+    return Problem(text, line) if local and local != even else None
 
 
-def _misfit(chosen: Parallelism, why: str) -> Problem:
+def _even(chosen: Parallelism, hosts: int) -> bool:
+    here, left = divmod(chosen.ranks, hosts)
+    return not left and (here % chosen.within_data == 0 or chosen.within_data % here == 0)
+
+
+def _misfit(model: Model, chosen: Parallelism, why: str, works: Callable[[Parallelism], bool]) -> Problem:
+    """That they cannot be; with as many of them as can, or else with sizes that are chosen."""
     each = plural(chosen.within_data, chosen.device)
-    return Problem(f"{chosen.data} data-parallel ranks of {each} each {why}", OTHER_SIZES)
+    ways = (replace(chosen, sizes={**chosen.sizes, DATA: size}) for size in range(chosen.data - 1, 1, -1))
+    fewer = next(filter(works, ways), None)
+    size = (DATA.name, str(fewer.data)) if fewer else ()
+    line = with_args(model, without(model.args, DATA_LOCAL, *((DATA,) if fewer else KINDS)), *size)
+    return Problem(f"{chosen.data} data-parallel ranks of {each} each {why}", line)

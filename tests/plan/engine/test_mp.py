@@ -17,9 +17,10 @@ from orchestrator.plan.facts.host import Facts, Unreachable
 from orchestrator.plan.remedies import docker_problem
 from orchestrator.plan.serving import state as served
 from orchestrator.plan.serving.plan import plan_serve, plan_stop
+from orchestrator.plan.serving.servers import again
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import Plan, Run, StepKind
-from orchestrator.plan.typed import ours
+from orchestrator.plan.typed import change, ours, where
 from tests.plan.serving.worlds import QWEN, told
 from tests.plan.worlds import (
     NOW,
@@ -142,6 +143,9 @@ def test_a_host_that_has_lost_a_gpu_is_no_matter_of_its_container() -> None:
     of = replace(of, head=replace(of.head, accelerator=Accelerator.NVIDIA))
     facts = with_host(standing(of), "gpu1", gpus=7)
     assert why_not(up(of, facts)) == [("gpu1", "the host shows 7 of its 8 GPUs")]
+    assert up(of, facts).refusals[0].problem.fix.endswith(f"; or {change('ray.num_gpus', '7')}")
+    none = up(of, with_host(facts, "gpu1", gpus=0)).refusals[0].problem.fix
+    assert none.endswith(f"; or set {where('ray.num_gpus')}")
     health = assess(of, facts)
     assert (health.verdict, health.hosts[0].trouble) == (Verdict.DEGRADED, "the host shows 7 of its 8 GPUs")
     assert assess(of, with_host(facts, "gpu1", gpus=8)).hosts[0].gpus == 8
@@ -246,6 +250,23 @@ def test_more_gpus_than_there_are() -> None:
 def test_what_contradicts_the_engine_is_refused_before_anything_starts(given: str, why: str) -> None:
     ((_, said),) = why_not(plan_serve(mp(), standing(mp()), Model("a/b", tuple(given.split()))))
     assert said.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("given", "works"),
+    [
+        ("-dp 5 -tp 4", "-tp 4 --data-parallel-size 3"),
+        ("-dp 3 -dpl 3", "-dp 3"),
+        ("-dp 2 -tp 12 -pp 1 -dpl 1", ""),
+    ],
+)
+def test_data_parallel_ranks_that_do_not_come_out_even_are_told_with_a_line_that_works(
+    given: str, works: str
+) -> None:
+    words, instead = tuple(given.split()), tuple(works.split())
+    (refused,) = plan_serve(mp(), standing(mp()), Model("a/b", words)).refusals
+    assert refused.problem.fix == again(Model("a/b", instead))
+    assert not plan_serve(mp(), standing(mp()), Model("a/b", instead)).refusals
 
 
 def test_sizes_are_not_guessed_where_nobody_can_count_the_gpus() -> None:

@@ -91,7 +91,10 @@ def test_what_vllm_has_is_left_as_it_is(args: str) -> None:
         ("-tp2", f"-tp2: {NONE} → {SERVE} -tp 2"),
         ("--max-model-lens.x 4", f"--max-model-lens: {NONE} → {SERVE} --max-model-len.x 4"),
         ("--no-hedless", f"--no-hedless: {NONE} → {SERVE} --no-headless"),
-        ("--gpus 4", "--gpus: vLLM 0.32.0 has no such option → leave it out; these it has: "),
+        (
+            "--gpus 4",
+            "--gpus: vLLM 0.32.0 has no such option → without it: `raycluster serve a/b`; it has these: ",
+        ),
         (
             "--max 4",
             "--max may be --max-model-len, --max-num-seqs → "
@@ -224,11 +227,16 @@ def test_a_key_in_a_file_would_be_seen_on_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("bad", "words", "said"),
     [
-        (BadFile.SUFFIX, "", "vLLM takes files that end in .yaml or .yml → "),
+        (
+            BadFile.SUFFIX,
+            "",
+            f"vLLM takes files that end in .yaml or .yml → give it such a name: `{SERVE} --config /a.d/b.yaml`",
+        ),
         (
             BadFile.ABSENT,
             "No such file",
-            "the head's container cannot read it: No such file → it is a file in the",
+            "the head's container cannot read it: No such file → it is a file in the "
+            "containers: mount it there, in the inventory, write `docker: {args: [-v, /a.d/b.c:/a.d/b.c:ro]}`, then ",
         ),
         (BadFile.UNREADABLE, "line 3", "it cannot be read as YAML: line 3 → mend the file"),
     ],
@@ -237,7 +245,7 @@ def test_a_file_that_vllm_could_not_read_is_told_before_anything_starts(
     bad: BadFile, words: str, said: str
 ) -> None:
     options = VllmOptions("0.32.0", NAMES, whole=True, bad=bad, words=words)
-    assert told("--config /a.yaml", options).startswith(f"--config /a.yaml: {said}")
+    assert told("--config /a.d/b.c", options).startswith(f"--config /a.d/b.c: {said}")
 
 
 def test_where_nobody_tells_the_options_vllm_judges_by_itself_unless_there_is_a_file() -> None:

@@ -1,15 +1,18 @@
 """How a model is spread: all GPUs, and no tensor-parallel group over two hosts, unless a person says so."""
 
+from collections.abc import Mapping
 from math import gcd
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.model.cluster import Model
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.arguments import DATA, PIPELINE, TENSOR, Given, read
-from orchestrator.plan.serving.data_parallel import FILL, SPAN, placed_by_ray
+from orchestrator.plan.serving.data_parallel import FILL, SPAN, Placement, placed_by_ray
 from orchestrator.plan.serving.parallelism import choose, too_many
+from orchestrator.plan.serving.servers import again
 
 
 def on(*counts: int) -> dict[str, int]:
@@ -18,6 +21,11 @@ def on(*counts: int) -> dict[str, int]:
 
 def what(told: str) -> Given:
     return read(tuple(told.split()))
+
+
+def placed(told: str, gpus: Mapping[str, int]) -> Placement | Problem:
+    model = Model("a/b", tuple(told.split()))
+    return placed_by_ray(model, choose(gpus, what(told)), gpus, "10.0.0.1", "10.0.0.1")
 
 
 def sizes(*counts: int, told: str = "") -> tuple[int, int]:
@@ -133,7 +141,7 @@ def test_data_and_context_parallel_ranks_have_gpus_of_their_own(
 
 
 @pytest.mark.parametrize(
-    ("counts", "told", "placed"),
+    ("counts", "told", "said"),
     [
         ((8, 8), "", ()),
         ((8, 8), "-dp 1", ()),
@@ -148,43 +156,52 @@ def test_data_and_context_parallel_ranks_have_gpus_of_their_own(
     ],
 )
 def test_ray_places_data_parallel_ranks_on_all_hosts(
-    counts: tuple[int, ...], told: str, placed: tuple[object, ...]
+    counts: tuple[int, ...], told: str, said: tuple[object, ...]
 ) -> None:
     gpus = on(*counts)
-    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1", "10.0.0.1")
+    found = placed(told, gpus)
     assert not isinstance(found, Problem)
     short = {"--data-parallel-backend": "-dpb", "--data-parallel-size-local": "-dpl"}
     env = (found.env,) if found.env else ()
-    assert (*(short.get(word, word) for word in found.args), *env) == placed
+    assert (*(short.get(word, word) for word in found.args), *env) == said
 
 
 @pytest.mark.parametrize(
-    ("counts", "told", "why"),
+    ("counts", "told", "why", "works"),
     [
+        (
+            (8, 4),
+            "-dp 5 -tp 4 -pp 1",
+            "5 data-parallel ranks of 4 GPUs each find no place: vLLM wants the first of them on the head",
+            "-tp 4 -pp 1 --data-parallel-size 3",
+        ),
         (
             (8, 8),
             "-dp 2 -tp 8 -pp 1 -dpb mp",
             "--data-parallel-backend mp: all ranks would be on the head, which has 8 of the 16 GPUs",
+            "-dp 2 -tp 8 -pp 1",
         ),
         (
             (8, 4),
             "-dp 2 -tp 6 -pp 1",
             "2 data-parallel ranks of 6 GPUs each find no place: vLLM wants the first of them on the head",
+            "",
         ),
         (
             (0, 8, 8),
             "-dp 2 -tp 8 -pp 1",
             "2 data-parallel ranks of 8 GPUs each find no place: vLLM wants the first of them on the head",
+            "",
         ),
     ],
 )
 def test_data_parallel_ranks_that_would_be_waited_for_in_vain_are_refused(
-    counts: tuple[int, ...], told: str, why: str
+    counts: tuple[int, ...], told: str, why: str, works: str
 ) -> None:
     gpus = on(*counts)
-    found = placed_by_ray(what(told), choose(gpus, what(told)), gpus, "10.0.0.1", "10.0.0.1")
-    assert isinstance(found, Problem)
-    assert found.text == why
+    found = placed(told, gpus)
+    assert found == Problem(why, again(Model("a/b", tuple(works.split()))))
+    assert isinstance(placed(works, gpus), Placement)
 
 
 @given(st.lists(st.sampled_from([0, 2, 4, 8]), min_size=1, max_size=6), st.integers(2, 16))

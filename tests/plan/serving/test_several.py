@@ -11,6 +11,7 @@ from orchestrator.plan import engine
 from orchestrator.plan.actions.up import plan_up
 from orchestrator.plan.facts.host import Facts, HostFacts, Listener, Unreachable
 from orchestrator.plan.serving.plan import plan_serve, plan_stop
+from orchestrator.plan.serving.servers import again
 from orchestrator.plan.serving.state import parse_served
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import Plan, Run, StepKind
@@ -197,7 +198,9 @@ def test_what_ray_may_give_twice_is_refused_whichever_comes_first() -> None:
     assert text == (
         "one has its GPUs from Ray, which may give it those of this one, too (--distributed-executor-backend mp)"
     )
-    assert fix == f"leave that out; {ours('serve stop', 'one')} ends that one"
+    assert (
+        fix == f"{again(replace(TWO, hosts='gpu3', args=()))}; or {ours('serve stop', 'one')} ends that one"
+    )
 
 
 def test_on_hosts_of_their_own_one_with_ray_and_one_without_are_both_served() -> None:
