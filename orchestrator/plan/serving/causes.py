@@ -7,6 +7,7 @@ and the last of all says only "See root cause above".
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from math import gcd
 
 from orchestrator.frozen import dataclass
 from orchestrator.model.accelerators import KINDS
@@ -113,17 +114,26 @@ class _Line:
         return said and f", {said}"
 
 
-def root_cause(lines: Sequence[str], accelerator: Accelerator = Accelerator.NVIDIA) -> Problem | None:
-    """The best explanation that the lines have: a known one, or the first error; None where there is none."""
-    weighed = weighed_cause(lines, accelerator)
+NO_SIZES: Mapping[str, str] = {}
+
+
+def root_cause(
+    lines: Sequence[str], accelerator: Accelerator = Accelerator.NVIDIA, sizes: Mapping[str, str] = NO_SIZES
+) -> Problem | None:
+    """The best explanation that the lines have: a known one, or the first error; None where there is none.
+
+    `sizes`: others for as many devices, by their places in a remedy.
+    """
+    weighed = weighed_cause(lines, accelerator, sizes)
     return weighed and weighed[1]
 
 
 def weighed_cause(
-    lines: Sequence[str], accelerator: Accelerator = Accelerator.NVIDIA
+    lines: Sequence[str], accelerator: Accelerator = Accelerator.NVIDIA, sizes: Mapping[str, str] = NO_SIZES
 ) -> tuple[Weight, Problem] | None:
     """The same, with what it is worth against that of another rank's log."""
-    explained = [each for line in _errors(lines) if (each := _explain(line, CALLED[accelerator]))]
+    called = {**CALLED[accelerator], **sizes}
+    explained = [each for line in _errors(lines) if (each := _explain(line, called))]
     # The first of those that weigh most.
     return min(explained, key=lambda each: each[0], default=None)
 
@@ -143,7 +153,10 @@ def _explain(line: _Line, called: Mapping[str, str]) -> tuple[Weight, Problem] |
 
 
 def _groups(found: re.Match[str]) -> Mapping[str, str]:
-    return {name: value for name, value in found.groupdict().items() if value}
+    told = {name: value for name, value in found.groupdict().items() if value}
+    if {"heads", "size"} <= told.keys():
+        told["divisor"] = str(gcd(int(told["heads"]), int(told["size"])))
+    return told
 
 
 def _problem(known: Known, line: _Line, values: Mapping[str, str]) -> Problem:

@@ -11,7 +11,7 @@ from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.facts.host import Facts, HostFacts
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.remedies import TIMED_OUT, format_duration
-from orchestrator.plan.serving import causes, state
+from orchestrator.plan.serving import arguments, causes, state
 from orchestrator.plan.serving.known_causes import HELD
 from orchestrator.plan.serving.servers import Server, again, for_model, title
 from orchestrator.plan.serving.state import ABANDONED, Served
@@ -107,9 +107,10 @@ def _has_no_supervisor(server: Server, facts: Facts, host: str) -> bool:
 
 def _cause(server: Server, accelerator: Accelerator) -> Problem | None:
     """The best explanation that the logs of all ranks have, the first one's before others of the same weight."""
-    best = causes.weighed_cause(server.served.lines, accelerator)
+    sizes = _other_sizes(server.served)
+    best = causes.weighed_cause(server.served.lines, accelerator, sizes)
     for host, rank in server.ranks.items():
-        told = causes.weighed_cause(rank.lines, accelerator) if rank is not server.served else None
+        told = causes.weighed_cause(rank.lines, accelerator, sizes) if rank is not server.served else None
         if told and (best is None or told[0] < best[0]):
             weight, cause = told
             best = weight, replace(cause, text=f"{cause.text or cause.detail}, on {host}")
@@ -140,7 +141,7 @@ def _loading(server: Server, accelerator: Accelerator) -> tuple[str, str]:
     """How far it is, and what to do where that is not much."""
     served = server.served
     if served.why:
-        return served.why, ELSEWHERE
+        return served.why, _elsewhere(served)
     fix = ours("serve logs", server.name) if served.still >= SILENCE else ""
     return f"it {_how_far(served, accelerator, server.ranks)}", fix
 
@@ -152,7 +153,24 @@ def unresponsive(served: Served) -> str:
     return f"{who} has answered nothing since {clock} ({format_duration(served.since)}) and will be started again"
 
 
-ELSEWHERE = f"give vLLM its address: {ours('serve', 'MODEL', '--', '--host', 'ADDRESS', '--port', 'PORT')}"
+LISTENS = re.compile(r"Starting vLLM (?:API )?server(?: \d+)? on https?://\[?([\w.:-]+)\]?:(\d+)")
+
+
+def _elsewhere(served: Served) -> str:
+    """What makes it be asked where it says that it listens."""
+    said = [found for line in served.lines if (found := LISTENS.search(line))]
+    host, port = said[-1].groups() if said else ("ADDRESS", "PORT")
+    return f"give vLLM its address: {ours('serve', 'MODEL', '--', '--host', host, '--port', port)}"
+
+
+def _other_sizes(served: Served) -> Mapping[str, str]:
+    """Sizes for as many GPUs, where those that it has are known: all in one stage, half as wide in twice as many."""
+    given = arguments.read((*served.words, *served.model.args))
+    tensor, stages = given.number(arguments.TENSOR), given.number(arguments.PIPELINE)
+    halved = {"half": str(tensor // 2), "twice": str(stages * 2)} if tensor % 2 == 0 else {}
+    return {"all": str(tensor * stages), **halved} if tensor and stages else {}
+
+
 SILENCE = 15 * 60
 """Seconds in which nothing has moved after which a load may be none."""
 PAUSE = 120
@@ -232,7 +250,7 @@ class ServerAnswers:
     def _hopeless(self, served: Served) -> Problem | None:
         """Why it will not answer though it runs."""
         if served.state == "starting" and served.why:
-            return Problem(served.why, ELSEWHERE)
+            return Problem(served.why, _elsewhere(served))
         if served.state == "ended" and served.failures >= FAILURES:
             known = _ended(served, self.accelerator)
             return replace(known, text=f"{known.text}, {served.failures} times in a row")
@@ -261,7 +279,7 @@ def _ended(served: Served, accelerator: Accelerator) -> Problem:
     """The root cause, where it is known; else the last lines."""
     if served.abandoned:
         return Problem(ABANDONED)
-    if cause := causes.root_cause(served.lines, accelerator):
+    if cause := causes.root_cause(served.lines, accelerator, _other_sizes(served)):
         return replace(cause, text=cause.text or served.ending, exit_code=served.exit_code)
     if served.why:
         return Problem(served.why)

@@ -8,7 +8,13 @@ from orchestrator.plan.typed import add, change, ours, where
 
 MONITOR = ours("exec", "--", "{monitoring}")
 LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
-DIVIDES = "choose a size that divides them: " + ours("serve", "MODEL", "--", "--tensor-parallel-size", "N")
+DIVIDES = "choose a size that divides them: " + ours(
+    "serve", "MODEL", "--", "--tensor-parallel-size", "{divisor}"
+)
+CUT_LESS = "cut the layers less, and spread them: " + ours(
+    "serve", "MODEL", "--", "--tensor-parallel-size", "{half}", "--pipeline-parallel-size", "{twice}"
+)
+NO_STAGES = ours("serve", "MODEL", "--", "--pipeline-parallel-size", "1", "--tensor-parallel-size", "{all}")
 SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-len", "{fits}")
 DEEP = f"{ours('check', '--deep')} tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
 NCCL_ERROR = r"NCCL error|nccl(System|Internal|InvalidUsage)\w*Error"
@@ -117,25 +123,19 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"n_physical_experts=(?P<experts>\d+) must be divisible by ep_size=(?P<size>\d+)",
         ("the model's {experts} experts cannot be spread over {size} {device}s",),
-        (DIVIDES,),
+        (DIVIDES.replace("{divisor}", "N"),),
         "vLLM 0.11 to 0.33.0",
     ),
     Known(
         r"is not divisible by (min_thread_[kn]|weight quantization block_[kn])|not aligned with the quantized weight",
         ("the model's quantized weights cannot be cut for so many {device}s",),
-        (
-            "cut the layers less, and spread them: "
-            + ours("serve", "MODEL", "--", "--tensor-parallel-size", "N", "--pipeline-parallel-size", "M"),
-        ),
+        (CUT_LESS, CUT_LESS.replace("{half}", "N").replace("{twice}", "M")),
         "vLLM 0.5 to 0.33.0",
     ),
     Known(
         r"[Pp]ipeline parallelism is not supported for this model",
         ("this model does not support pipeline parallelism",),
-        (
-            ours("serve", "MODEL", "--", "--pipeline-parallel-size", "1", "--tensor-parallel-size", "N")
-            + ", over all {device}s",
-        ),
+        (NO_STAGES, NO_STAGES.replace("{all}", "N") + ", over all {device}s"),
         "vLLM 0.6.6 to 0.33.0",
     ),
     Known(

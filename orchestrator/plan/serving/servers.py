@@ -126,8 +126,9 @@ def for_model(text: str, model: Model) -> str:
         if "MODEL" not in words:
             return None
         if command == "serve" and words[:2] == ("MODEL", "--"):
-            more = words[2:]
-            return with_args(model, arguments.without(model.args, *arguments.read(more).values), *more)
+            more, given = words[2:], arguments.read(words[2:])
+            asked = replace(model, port=0) if arguments.PORT in given else model
+            return with_args(asked, arguments.without(model.args, *given.values), *more)
         return ours(command, *(model.name if word == "MODEL" else word for word in words))
 
     return relined(text, line)

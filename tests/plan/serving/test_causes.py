@@ -9,7 +9,7 @@ from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.causes import root_cause
 from orchestrator.plan.serving.known_causes import KNOWN
-from orchestrator.plan.typed import Caller, shown, where
+from orchestrator.plan.typed import Caller, ours, shown, where
 from tests.plan.serving.reported import REPORTED
 from tests.plan.serving.words import WORDED as OURS
 from tests.typed_lines import plainly
@@ -153,6 +153,11 @@ def test_it_is_shared_memory_that_is_full_where_the_trace_comes_from_it(frame: s
         == "the container's /dev/shm is full, in Worker_TP0"
     )
     assert cause_of(full).text == "a disk is full"
+
+
+def test_heads_are_split_over_the_most_that_divides_both_them_and_the_size() -> None:
+    said = "ValueError: Total number of attention heads (40) must be divisible by tensor parallel size (16)."
+    assert cause_of(said).fix.endswith(ours("serve", "MODEL", "--", "--tensor-parallel-size", "8"))
 
 
 def test_a_change_that_a_model_needs_is_one_for_all_hosts() -> None:

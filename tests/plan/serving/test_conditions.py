@@ -11,7 +11,7 @@ from orchestrator.plan.serving import known_causes
 from orchestrator.plan.serving.health import LAST_LINES, ServerAnswers
 from orchestrator.plan.steps import NotYet, Ready
 from orchestrator.plan.typed import ours
-from tests.plan.serving.worlds import FIRST, QWEN, URL, ended, line, starting, unresponsive
+from tests.plan.serving.worlds import FIRST, QWEN, URL, ended, line, starting, told, unresponsive
 from tests.plan.worlds import NOW
 from tests.typed_lines import plainly
 
@@ -58,6 +58,44 @@ def test_one_that_is_ready_and_answers_elsewhere_is_hopeless() -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("http://0.0.0.0:9000", ("--host", "0.0.0.0", "--port", "9000")),
+        ("https://[fd00::1]:8000", ("--host", "fd00::1", "--port", "8000")),
+    ],
+)
+def test_where_it_says_that_it_listens_is_what_it_is_to_be_told(address: str, words: tuple[str, ...]) -> None:
+    says = f"(APIServer pid=1) INFO 11-24 12:00:09 [api_server.py:580] Starting vLLM server on {address}"
+    found = judged(line(**starting(says, "INFO: Application startup complete.", why="it answers elsewhere")))
+    assert isinstance(found, Problem)
+    assert found.fix == f"give vLLM its address: {ours('serve', QWEN.name, '--', *QWEN.args, *words)}"
+
+
+SIZES = {"spec": told()["spec"] | {"words": ["--tensor-parallel-size", "8", "--pipeline-parallel-size", "2"]}}
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (
+            "NotImplementedError: Pipeline parallelism is not supported for this model. Supported models",
+            "--pipeline-parallel-size 1 --tensor-parallel-size 16",
+        ),
+        (
+            "ValueError: The input size is not aligned with the quantized weight shape.",
+            "--tensor-parallel-size 4 --pipeline-parallel-size 4",
+        ),
+    ],
+)
+def test_a_cause_that_wants_other_sizes_names_them_where_those_that_it_has_are_known(
+    log: str, words: str
+) -> None:
+    found = judged(line(**ended(log), **SIZES))
+    assert isinstance(found, Problem)
+    assert ours("serve", QWEN.name, "--", *QWEN.args, *words.split()) in found.fix
+
+
+@pytest.mark.parametrize(
     ("accelerator", "look"),
     [
         (Accelerator.NVIDIA, "nvidia-smi"),
@@ -68,14 +106,14 @@ def test_one_that_is_ready_and_answers_elsewhere_is_hopeless() -> None:
 def test_a_load_in_which_nothing_moves_for_a_quarter_of_an_hour_says_so_and_where_to_look(
     accelerator: Accelerator, look: str
 ) -> None:
-    def told(still: float) -> Ready | NotYet | Problem:
+    def looked(still: float) -> Ready | NotYet | Problem:
         loads = starting("Starting to load model x", moved=NOW - still)
         return ServerAnswers(accelerator)(0, line(**loads), "")
 
-    assert told(899) == NotYet("loads the model", still=899)
+    assert looked(899) == NotYet("loads the model", still=899)
     silent = "loads the model; nothing has moved for {} min: does `{}` on its hosts show it at work?"
     for still, minutes in ((900, 15), (1799, 15), (1800, 30)):  # told anew each quarter, and not each second
-        assert told(still) == NotYet(silent.format(minutes, look), still=still)
+        assert looked(still) == NotYet(silent.format(minutes, look), still=still)
 
 
 @pytest.mark.parametrize(

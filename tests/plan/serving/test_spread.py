@@ -143,6 +143,11 @@ def test_a_remedy_for_any_model_is_a_whole_line_for_the_one_that_is_served(
     assert plainly(for_model(f"try {fix}.", model)) == f"try `raycluster {line}`."
 
 
+def test_a_remedy_with_another_port_leaves_out_the_one_that_was_asked_for() -> None:
+    fix = ours("serve", "MODEL", "--", "--port", "8001")
+    assert for_model(fix, Model("org/one", port=8000)) == ours("serve", "org/one", "--", "--port", "8001")
+
+
 @BOTH
 def test_force_starts_what_hosts_lack_and_says_so(kind: Engine) -> None:
     which, lacks = of(kind), HostProblem("gpu1", Problem("has nothing of org/one"))
