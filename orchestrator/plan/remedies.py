@@ -128,8 +128,8 @@ NO_SHM = (
     f"--object-store-memory in {where('ray.args')}"
 )
 
-NO_MORE_TASKS = r"(pthread_create|thread|what\(\)|node info|fork(?!/exec)).*Resource temporarily unavailable"
-"""As OpenBLAS, gRPC, Ray and shells say it, and not Docker, of whose host it is true then."""
+NO_MORE_TASKS = r"((?<!/cgo: p)thread|what\(\)|node info).*Resource temporarily unavailable"
+"""As OpenBLAS, gRPC and Ray say it, in containers; not as Docker and shells do, which may say it of the host."""
 NO_PIDS_LIMIT = add("docker.args", "--pids-limit=-1")
 OLD_SECCOMP = "update its Docker: before 20.10.10 it keeps newer images from starting threads; or " + add(
     "docker.args", "--security-opt=seccomp=unconfined"

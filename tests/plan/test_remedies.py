@@ -298,6 +298,8 @@ def test_what_programs_say_has_its_remedy(said: str, fix: str) -> None:
         "mkdir /mnt/models: permission denied: docker: Error response from daemon",
         # goharbor/harbor/issues/15944: it is the host that may start no more
         "fork/exec /usr/bin/containerd-shim-runc-v2: resource temporarily unavailable: unknown",
+        "runtime/cgo: pthread_create failed: Resource temporarily unavailable",  # as Docker's client does
+        "bash: fork: retry: Resource temporarily unavailable",  # as its login shell does; a container's, too
     ],
 )
 def test_what_has_no_known_cause_has_no_remedy(said: str) -> None:
