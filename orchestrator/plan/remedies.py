@@ -213,6 +213,7 @@ HINTS = {
     r"error during connect|context .*not found": OTHER_ENGINE,
     r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,
     r"docker: (command )?not found": NO_DOCKER,
+    r"container (?P<name>\S+) is paused, unpause": host_command("docker", "unpause", "{name}"),
     r"there is no python3 on its PATH": NO_PYTHON,
     r"python3: (command )?not found|No module named pip": NO_PIP,
     r"No matching distribution found|Could not find a version": NO_INDEX,

@@ -90,6 +90,22 @@ def test_a_server_that_is_killed_is_told_within_seconds_and_comes_back_by_itself
     assert re.search(r"alphabet answers at .* started \d times", status(served).stdout)
 
 
+def test_a_paused_container_is_told_with_the_line_that_lets_it_go_on(served: Lab) -> None:
+    assert serve(served, "alphabet").returncode == 0
+    served.hosts["gpu1"].docker("pause", CONTAINER)
+    inventory, unpause = two_hosts(served), ("--on-host", "--", "docker", "unpause", CONTAINER)
+    line = f"→ raycluster exec -i {inventory} -l gpu1 {' '.join(unpause)}"
+    try:
+        for command in ("serve", "stop", "-i"), ("up",):
+            failed(served.raycluster(*command, inventory), "gpu1  its container is paused", line)
+        sick = served.raycluster("status", inventory)
+        assert (sick.returncode, "gpu1: its container is paused" in sick.stdout) == (3, True)
+    finally:
+        done = served.raycluster("exec", "-i", inventory, "-l", "gpu1", *unpause)
+    assert done.returncode == 0, done.stderr
+    wait_until("it answers again", lambda: status(served).returncode == 0, 30)
+
+
 def test_a_model_that_cannot_be_served_is_told_with_its_cause_and_leaves_nothing(served: Lab) -> None:
     gated = serve(served, "gated")
     failed(gated, "gpu1  wait until it answers: the model is gated", "→ accept its conditions")

@@ -5,7 +5,7 @@ import pytest
 from orchestrator.plan import remedies
 from orchestrator.plan.problem import Problem, exited
 from orchestrator.plan.remedies import docker_problem, hint
-from orchestrator.plan.typed import add, change, there
+from orchestrator.plan.typed import add, change, host_command, there
 
 UNMAPPED = add("docker.args", "--userns=host")
 LOCAL_LOGS = add("docker.args", "--log-driver=local")
@@ -124,6 +124,10 @@ SAID = [
         "[2025-12-23 07:57:11,175 E 4180 4180] logging.cc:118: Unhandled exception: "
         "N5boost10wrapexceptINS_6system12system_errorEEE. what(): thread: Resource temporarily unavailable [system:11]",
         remedies.NO_PIDS_LIMIT,
+    ),
+    (  # Docker 20.10
+        "Error response from daemon: Container raycluster-lab-gpu1 is paused, unpause the container before exec",
+        host_command("docker", "unpause", "raycluster-lab-gpu1"),
     ),
     (  # docker/hub-feedback/issues/2505
         "Error response from daemon: toomanyrequests: You have reached your unauthenticated pull rate limit. "

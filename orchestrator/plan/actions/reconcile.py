@@ -9,7 +9,7 @@ from orchestrator.plan import devices, docker, engine
 from orchestrator.plan.checks import Finding, check_reachable
 from orchestrator.plan.docker import ContainerSpec
 from orchestrator.plan.facts.address import NodeAddress, addresses, node_address
-from orchestrator.plan.facts.containers import container_of, ray_table
+from orchestrator.plan.facts.containers import container_of, paused, ray_table
 from orchestrator.plan.facts.derived_image import outdated
 from orchestrator.plan.facts.endings import how_it_ended
 from orchestrator.plan.facts.host import Container, Facts, HostFacts
@@ -91,7 +91,7 @@ def _decide(
     if container is None:
         why: str | Problem = "no container yet"
     else:
-        old = _outdated(here, container, spec) or outdated(cluster, node, facts)
+        old = paused(node, container) or _outdated(here, container, spec) or outdated(cluster, node, facts)
         table = ray_table(cluster, facts)
         why = old or engine.of(cluster).reason_to_replace(cluster, node, here, container, table)
     if isinstance(why, Problem):

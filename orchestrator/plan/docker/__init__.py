@@ -26,6 +26,7 @@ from orchestrator.plan.docker.containers import (
     started,
     state,
     stop_server,
+    unpause,
     vllm_options,
     watch_nodes,
 )

@@ -57,6 +57,11 @@ def rename(node: Node, name: str, other: str) -> Command:
     return Command((*node.docker.command, "rename", name, other))
 
 
+def unpause(node: Node, name: str) -> Command:
+    """Lets a container go on that was paused."""
+    return Command((*node.docker.command, "unpause", name))
+
+
 def list_by_hand(cluster: Cluster, node: Node) -> Command:
     """All of the cluster's containers on the host, as a person would type it there."""
     label = f"label=raycluster.cluster={cluster.name}"

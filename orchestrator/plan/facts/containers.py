@@ -17,7 +17,7 @@ from orchestrator.plan.facts.host import (
     answered,
 )
 from orchestrator.plan.problem import HostProblem, Problem
-from orchestrator.plan.typed import ours
+from orchestrator.plan.typed import host_command, ours
 
 UP_FIRST = ours("up")
 
@@ -27,9 +27,21 @@ def why_unknown(cluster: Cluster, node: Node, here: HostFacts | Unreachable) -> 
     found = answered(here)
     if isinstance(found, Problem):
         return found
-    if found.unheard and running_container(cluster, node, found):
+    container = container_of(cluster, node, found)
+    if container and (stands_still := paused(node, container)):
+        return stands_still
+    if found.unheard and container and container.running:
         return Problem(f"what it serves is not known: {found.unheard}", "try again in a moment")
     return None
+
+
+def paused(node: Node, container: Container) -> Problem | None:
+    """That somebody has paused it, and what lets it go on."""
+    from orchestrator.plan import docker  # noqa: PLC0415 - its engines import this
+
+    if container.status != "paused":
+        return None
+    return Problem("its container is paused", host_command(*docker.unpause(node, container.name).argv))
 
 
 def untold_hosts(cluster: Cluster, facts: Facts) -> tuple[HostProblem, ...]:

@@ -12,6 +12,7 @@ from orchestrator.plan.facts.containers import (
     container_of,
     ip_of,
     orphan_containers,
+    paused,
     ray_table,
     running_container,
     unlisted_addresses,
@@ -151,12 +152,17 @@ def _host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable, table: T
         down = HostHealth(node.name, node.role, ip_of(node, here), Verdict.DOWN)
         return replace(down, container="missing", ray=False, joined=False, trouble=foreign)
     member, runs = engine.of(cluster).member(node, here, container, table), container.running
-    ended = Problem("") if runs else how_it_ended(here, container)
+    stopped = paused(node, container)
+    ended = stopped or (Problem("") if runs else how_it_ended(here, container))
     return HostHealth(
         name=node.name,
         role=node.role,
         ip=ip_of(node, here),
-        verdict=Verdict.HEALTHY if member.sound else Verdict.DEGRADED if runs else Verdict.DOWN,
+        verdict=Verdict.HEALTHY
+        if member.sound and not stopped
+        else Verdict.DEGRADED
+        if runs
+        else Verdict.DOWN,
         container=container.status
         if runs or container.end_is_unknown
         else f"{container.status} ({container.exit_code})",
@@ -168,8 +174,8 @@ def _host(cluster: Cluster, node: Node, facts: HostFacts | Unreachable, table: T
         uptime=here.now - container.started if runs else None,
         restarts=container.restarts,
         image=container.image,
-        trouble=member.trouble or ended.text,
-        fix=member.fix or ended.fix,
+        trouble=ended.text or member.trouble,
+        fix=ended.fix or member.fix,
     )
 
 

@@ -21,7 +21,7 @@ from orchestrator.plan.serving.plan import plan_serve, plan_stop, plan_unserve
 from orchestrator.plan.serving.servers import again
 from orchestrator.plan.status.health import Verdict, assess
 from orchestrator.plan.steps import OnFailure, Plan, Run, StepKind, Wait
-from orchestrator.plan.typed import has_line, ours
+from orchestrator.plan.typed import has_line, host_command, ours
 from tests.plan.worlds import (
     SEALED,
     cluster,
@@ -145,6 +145,20 @@ def test_a_keeper_that_gives_no_answer_is_not_taken_for_none() -> None:
     health = assess(cluster(), mute)
     assert health.verdict is Verdict.DEGRADED
     assert health.notes == ("what gpu1 serves is not known: no answer in time",)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["as Docker tells", "as Podman tells"])
+def test_a_paused_container_is_told_with_the_line_that_lets_it_go_on(running: bool) -> None:
+    facts = with_container(standing(cluster()), "gpu1", status="paused", running=running)
+    facts = with_host(facts, "gpu1", unheard="Container raycluster-demo-gpu1 is paused")
+    line = host_command("docker", "unpause", "raycluster-demo-gpu1")
+    said = ("its container is paused", line)
+    assert why_not(plan_serve(cluster(), facts, QWEN)) == said
+    assert why_not(plan_stop(cluster(), facts)) == said
+    assert why_not(plan_up(cluster(), facts, SEALED)) == said
+    host = assess(cluster(), facts).hosts[0]
+    assert (host.trouble, host.fix) == said
+    assert host.verdict is not Verdict.HEALTHY
 
 
 STOP = ours("serve stop", NAME)
