@@ -70,6 +70,7 @@ def path(argument: str | None, option: str | None) -> str:
     """Which file is meant; exit code 2 where none is named and the usual one is not there."""
     if argument and not (_is_file(argument) or Path(argument).exists()):
         _refuse_argument(argument, option)
+    _refuse_two(argument, option)
     if given := argument or option:
         return given
     if (found := usual()) is None:
@@ -79,6 +80,19 @@ def path(argument: str | None, option: str | None) -> str:
 
         notice().print(f"{DEFAULT} is read; {OTHER_DEFAULT} is there, too", style="yellow")
     return found
+
+
+def _refuse_two(argument: str | None, option: str | None) -> None:
+    """Exit code 2 where the line names two files, and one would go unread. That of the environment may."""
+    from typer._click.core import ParameterSource
+
+    from orchestrator.cli import usage
+
+    ctx = usage.current()
+    if not (argument and option and ctx) or Path(argument).absolute() == Path(option).absolute():
+        return
+    if ctx.get_parameter_source("file") is ParameterSource.COMMANDLINE:
+        refuse(f"two inventories are named, {option} and {argument}: name one")
 
 
 def in_use() -> str:

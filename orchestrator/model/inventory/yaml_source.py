@@ -6,6 +6,7 @@ it. So `on`, `22:22`, `0755` and `3.10` arrive unchanged; only null and merge ke
 
 import re
 import sys
+from difflib import get_close_matches
 from pathlib import Path as FilePath
 
 import yaml
@@ -85,7 +86,7 @@ def read(path: str) -> Source | InventoryError:
         message = f"byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
         return InventoryError((Mistake(_end_of(before, file), "", message, before.split("\n")[-1]),))
     except (OSError, ValueError) as error:
-        return InventoryError((Mistake(Position(file), "", _file_error(error)),))
+        return InventoryError((Mistake(Position(file), "", _file_error(error, file)),))
     return from_text(text, file)
 
 
@@ -252,14 +253,20 @@ def _content(path: str) -> bytes:
     return raw
 
 
+def _nearly(missing: FilePath) -> str:
+    """The end of a message about a missing file: the one of nearly its name, where it is."""
+    near = get_close_matches(missing.name, (each.name for each in missing.parent.glob("*.y*ml")), 1)
+    return f"; did you mean {missing.with_name(near[0])}?" if near else ""
+
+
 class _NoTextError(ValueError):
     """The bytes of a file are no text that an inventory may be."""
 
 
-def _file_error(error: OSError | ValueError) -> str:
+def _file_error(error: OSError | ValueError, file: str) -> str:
     match error:
         case FileNotFoundError():
-            return "there is no such file"
+            return f"there is no such file{_nearly(FilePath(file))}"
         case IsADirectoryError():
             return "is a directory, not a file"
         case PermissionError():

@@ -13,7 +13,7 @@ def named(folder: Path, file: str) -> None:
     (folder / f"{file}.yaml").write_text(INVENTORY.replace("cluster: demo", f"cluster: {file}"))
 
 
-def test_the_argument_wins_over_the_option_the_option_over_the_environment_and_that_over_the_default(
+def test_what_is_typed_wins_over_the_environment_and_that_over_the_default(
     hosts: FakeFleet, raycluster: Raycluster, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for file in ("argument", "option", "variable"):
@@ -22,7 +22,7 @@ def test_the_argument_wins_over_the_option_the_option_over_the_environment_and_t
     monkeypatch.setenv("RAYCLUSTER_INVENTORY", "variable.yaml")
     assert raycluster("status").stdout.startswith("cluster variable ")
     assert raycluster("status", "-i", "option.yaml").stdout.startswith("cluster option ")
-    assert raycluster("status", "argument.yaml", "-i", "option.yaml").stdout.startswith("cluster argument ")
+    assert raycluster("status", "argument.yaml").stdout.startswith("cluster argument ")
     assert hosts.sent
 
 
@@ -88,6 +88,23 @@ def test_a_file_that_is_missing_is_no_host(hosts: FakeFleet, raycluster: Rayclus
     ran = raycluster("status", "gpu7")
     assert (ran.exit_code, hosts.sent) == (2, [])
     assert ran.stderr == "gpu7: there is no such file. The argument is the inventory; hosts go with -l\n"
+
+
+def test_a_missing_file_is_told_with_the_one_of_nearly_its_name(raycluster: Raycluster) -> None:
+    for words in (["invetory.yaml"], ["-i", "invetory.yaml"], ["inventory.yml"]):
+        said = raycluster("status", *words).stderr
+        assert said == f"{words[-1]}: there is no such file; did you mean inventory.yaml?\n"
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "config check"])
+def test_two_inventories_are_refused_and_one_that_is_named_twice_is_not(
+    command: str, hosts: FakeFleet, raycluster: Raycluster, folder: Path
+) -> None:
+    named(folder, "other")
+    ran = raycluster(*command.split(), "inventory.yaml", "-i", "other.yaml")
+    assert (ran.exit_code, ran.stdout, hosts.sent) == (2, "", [])
+    assert ran.stderr == "two inventories are named, other.yaml and inventory.yaml: name one\n"
+    assert raycluster("config", "check", "inventory.yaml", "-i", "./inventory.yaml").exit_code == 0
 
 
 def test_the_other_spelling_of_the_usual_name_is_found_and_both_are_told(

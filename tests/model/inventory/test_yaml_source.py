@@ -194,6 +194,13 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert file_mistake(tmp_path / "no.yaml") == ": there is no such file"
 
 
+@pytest.mark.parametrize("there", ["lab.yaml", "lab2.yml", "lba.yml"])
+def test_a_missing_file_beside_one_of_nearly_its_name(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).touch()
+    (tmp_path / "lab.txt").touch()
+    assert file_mistake(tmp_path / "lab.yml") == f": there is no such file; did you mean {tmp_path / there}?"
+
+
 def test_a_directory(tmp_path: Path) -> None:
     assert file_mistake(tmp_path) == ": is a directory, not a file"
 
