@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator import payload
 from orchestrator.cli.output import json as answers
+from orchestrator.cli.run import prompt
 from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
@@ -418,3 +419,18 @@ def test_each_is_an_event_and_the_result_of_all_the_last(listed: FakeFleet, rayc
     assert serve.exit_code == 1
     waits = {event["server"] for event in told if event["event"] == "step-began"}
     assert waits == {"one", "small"}
+
+
+def test_on_a_terminal_up_asks_before_it_ends_models(
+    serving: FakeFleet, raycluster: Raycluster, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt, "somebody_there", lambda: True)
+    (folder / "inventory.yaml").write_text(INVENTORY.replace("image: ", "docker: {shm_size: 2g}\nimage: "))
+    refused = raycluster("up", stdin="n\n")
+    question = (
+        "Replace the containers of cluster demo on gpu1 (head), gpu2? Whatever runs in them ends: "
+        "the models org/One and org/Two, which answer on :8000 and :8001. [y/N] "
+    )
+    assert (refused.exit_code, refused.stderr) == (1, f"{question}nothing was done\n")
+    assert only_looked(serving)
+    assert "ends with its old container" in raycluster("up", "-y").stderr

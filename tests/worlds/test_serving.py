@@ -175,10 +175,17 @@ def test_what_ends_models_names_them_before_it_does(
     serve("alphabet", "-l", "gpu1")
     serve("numbers", "-l", "gpu2", "--name", "small")
     both = "Whatever runs {} them ends: the models alphabet and small (numbers), which answer on :8000 and :8001."
+    other = cluster.with_name("other.yaml")
+    other.write_text(cluster.read_text().replace("shm_size: 1g", "shm_size: 2g"))
     with terminal(lab, 80, 50) as shell:
-        for command, where in (("down", "in"), ("restart", "on")):
+        assert "nothing to do" in shell.run(f"raycluster up {cluster.name}")
+        for command, where in (
+            (f"down {cluster.name}", "in"),
+            (f"restart -i {cluster.name}", "on"),
+            ("up other.yaml", "in"),
+        ):
             shell.clear()
-            shell.type(f"raycluster {command} -i {cluster.name}")
+            shell.type(f"raycluster {command}")
             asked = shell.wait_for("[y/N]")
             shell.type("n")
             shell.wait_for("nothing was done")

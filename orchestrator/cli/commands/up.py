@@ -1,11 +1,18 @@
 """`raycluster up`: head first, then the workers, until Ray lists them all."""
 
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
 from orchestrator.cli import options
 from orchestrator.cli.run import inventory_file
+
+if TYPE_CHECKING:
+    from orchestrator.model.cluster import Cluster
+    from orchestrator.plan.facts.host import Facts
+    from orchestrator.plan.steps import Plan
 
 
 def up(
@@ -18,7 +25,7 @@ def up(
     prune: options.Prune = False,
     rollback: options.Rollback = False,
     keep: options.Keep = False,
-    yes: options.Yes = False,  # noqa: ARG001 - it asks nothing; who types it with `down` and `restart` types it here
+    yes: options.Yes = False,
     serve: options.Serve = False,
     jobs: options.Jobs = options.JOBS,
     verbose: options.Verbose = 0,
@@ -27,10 +34,12 @@ def up(
 
     The head is started first, then the workers; done means that Ray itself lists every host of the
     inventory with its GPUs. A second `up` changes nothing and says so. After a change of the inventory,
-    or after a failure, it changes only the hosts concerned, and says why.
+    or after a failure, it changes only the hosts concerned, and says why. On a terminal it asks before it ends a
+    model.
     """
     from orchestrator.cli.output.cluster_result import conclude_up
-    from orchestrator.cli.run.operation import execute, looking, preview
+    from orchestrator.cli.run.operation import execute, facts_for_now, looking, preview
+    from orchestrator.cli.run.prompt import confirm, somebody_there
     from orchestrator.plan.actions.rollback import Undo, plan_rollback
     from orchestrator.plan.actions.up import plan_up
     from orchestrator.plan.facts.host import Depth
@@ -52,6 +61,10 @@ def up(
 
         assumed = nothing_there(cluster) if offline else None
         raise typer.Exit(preview(cluster, planner, output, pace, assumed, Depth.MACHINE))
+    if somebody_there() and not yes:
+        facts = facts_for_now(cluster, replace(pace, events=False), Depth.MACHINE)
+        if question := _question(cluster, facts, planner(facts)):
+            confirm(question, given=False)
     undo = Undo.ALL if rollback else Undo.NOTHING if keep else Undo.FAILED_ONLY
     aftermath, secrets = partial(plan_rollback, cluster, undo=undo), (*sealed.secrets, sealed.token)
     look = looking(Depth.MACHINE, whole=only is None, prune=prune)
@@ -62,3 +75,14 @@ def up(
     from orchestrator.cli.run.serving.serve import serve as serve_models
 
     raise typer.Exit(serve_models(cluster, models, pace))
+
+
+def _question(cluster: "Cluster", facts: "Facts", plan: "Plan") -> str:
+    """Names the hosts whose new containers end models, and those; empty where none ends."""
+    from orchestrator.cli.run.prompt import named
+    from orchestrator.plan.serving.ending import ending, whatever_ends
+
+    anew = frozenset(change.host for change in plan.changes)
+    hosts = frozenset(problem.host for problem in ending(facts, anew, anew=True))
+    what = f"Replace the containers of cluster {cluster.name} on {named(cluster, hosts)}?"
+    return f"{what} {whatever_ends(facts, anew, 'in them')}" if hosts else ""
