@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from tests.lab.lab import Lab
 from tests.lab.processes import wait_until
-from tests.lab.seeing import brought_up, failed, health, two_hosts
+from tests.lab.seeing import brought_up, failed, finished, health, heard, two_hosts
 from tests.lab.terminal import terminal
 from tests.payload.serving.place import VLLM
 
@@ -296,6 +297,29 @@ def test_one_that_never_gets_ready_hides_none_and_others_are_served_from_another
         _, stderr = each.communicate(timeout=120)
         assert each.returncode == 0, stderr
     assert [each["name"] for each in health(lab, inventory)["models"]] == ["letters", "words"]
+
+
+@BY_BOTH
+def test_what_becomes_of_a_model_that_loads_is_told_to_whoever_waits_for_it(
+    lab: Lab, engine: str, cluster: Path
+) -> None:
+    inventory = two_hosts(lab, engine=engine, ssh={"connect_timeout": 3}, **SERVING)
+    assert cluster == inventory
+    serve = partial(lab.raycluster_popen, "serve", "-y", "-i", inventory, "loads")
+    for words, said in (
+        (("serve", "stop", "-i"), "another run has stopped it"),
+        (("down",), "Nothing of it is left: its container"),
+    ):
+        heard(running := serve(), "gpu1: start vLLM: ok")
+        ended = lab.raycluster(*words, inventory)
+        assert ended.returncode == 0, ended.stderr
+        failed(finished(running), said)
+        assert health(lab, inventory)["models"] == []
+    brought_up(lab, inventory)
+    heard(running := serve(), "gpu1: start vLLM: ok")
+    lab.hosts["gpu1"].cut()
+    failed(finished(running), "whether loads is served is not known: gpu1: ", "It may still run there")
+    lab.hosts["gpu1"].mend()
 
 
 TWO = (("org/letters", "--gpus", "8"), ("org/words", "--gpus", "8"))
