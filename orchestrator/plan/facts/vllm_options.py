@@ -35,6 +35,11 @@ class VllmOptions:
     flags: frozenset[str] = frozenset()
     want: frozenset[str] = frozenset()
 
+    @property
+    def spellings(self) -> frozenset[str]:
+        """Of all options."""
+        return frozenset(spelling for each in self.names for spelling in each)
+
 
 def parse_options(stdout: str, stderr: str) -> VllmOptions | Unreachable:
     """The answer of `payload/vllm_options.py`."""

@@ -63,10 +63,21 @@ WINDOWS_OFF = Option("--disable-hybrid-kv-cache-manager", flag=True)
 QUANTIZATION = Option("--quantization", "-q")
 NUMBERS = Option("--dtype")
 DECODE_CONTEXT = Option("--decode-context-parallel-size", "-dcp")
+SPECULATIVE = Option("--speculative-config", "-sc")
+REVISION = Option("--revision")
+LOAD_FORMAT, DOWNLOADS = Option("--load-format"), Option("--download-dir")
+NO_TOKENIZER = Option("--skip-tokenizer-init", flag=True)
+GENERATION = Option("--generation-config")
+REVISIONS = (Option("--tokenizer-revision"), Option("--code-revision"))
+FURTHER: tuple[Option, ...] = (
+    *(Option("--tokenizer"), Option("--hf-config-path"), Option("--model-loader-extra-config")),
+    *(SPECULATIVE, Option("--lora-modules"), Option("--default-mm-loras")),
+)
+"""What may name another repository."""
 MEMORY_OTHERWISE: tuple[Option, ...] = (
     Option("--cpu-offload-gb"),
     Option("--offload-backend"),
-    Option("--speculative-config", "-sc"),
+    SPECULATIVE,
     Option("--enable-lora", flag=True),
     Option("--hf-overrides"),
     Option("--num-gpu-blocks-override"),
@@ -100,13 +111,16 @@ OPTIONS: tuple[Option, ...] = (
         WINDOWS_OFF,
     ),
     *(QUANTIZATION, NUMBERS, *MEMORY_OTHERWISE),
+    # These decide what vLLM loads, and from where.
+    *(REVISION, *REVISIONS, LOAD_FORMAT, DOWNLOADS, NO_TOKENIZER, GENERATION),
+    *(option for option in FURTHER if option not in MEMORY_OTHERWISE),
 )
 SPELLINGS = {spelling: option for option in OPTIONS for spelling in (option.name, option.short) if spelling}
 OFF = {f"--no-{option.name[2:]}": option for option in OPTIONS if option.flag}
 """What takes a flag back."""
 
 DOTTED = re.compile(r"-[^=]*\.[^=]*")
-"""`--compilation-config.level 3`: the word after it is its value, whatever that looks like."""
+"""`--compilation-config.level 3`, a part of an option's JSON: its value is the word after it, whatever that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +169,11 @@ def _options(args: tuple[str, ...]) -> Iterator[tuple[range, Option, str | None]
             name, equals, attached = word[:2], "=", word[2:]
         if name.startswith("--") and not DOTTED.fullmatch(name):
             name = name.replace("_", "-")
-        if DOTTED.fullmatch(name) and not equals:
-            next(words, None)
+        if DOTTED.fullmatch(name):
+            value = attached if equals else next(words, (at, ""))[1]
+            whole, _, part = name.partition(".")
+            if option := _meant(whole.replace("_", "-")):
+                yield range(at, at + (1 if equals else 2)), option, f"{part}={value}"
         elif name in OFF:
             yield range(at, at + 1), OFF[name], None
         elif option := CONFIG if word == CONFIG.name else _meant(name):

@@ -16,10 +16,11 @@ from orchestrator.plan.facts.vllm_options import BadFile, VllmOptions
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import API_KEY, CONFIG, DOTTED
+from orchestrator.plan.serving.moved import BY_HAND, VALUE, is_moved, renewed
 from orchestrator.plan.serving.servers import with_args
 from orchestrator.plan.typed import add, ours
 
-SIMILAR = 0.7
+SIMILAR = 0.8
 """How like an option has to be to be suggested."""
 NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 """What argparse takes for a value, though a dash is in front."""
@@ -143,7 +144,7 @@ def _without_model(words: tuple[str, ...]) -> Iterator[str]:
 
 def _unknown(args: tuple[str, ...], options: VllmOptions) -> Iterator[_Unknown]:
     """The words that look like an option, and are none or several."""
-    words = iter(enumerate(args))
+    words, spellings = iter(enumerate(args)), options.spellings
     for at, word in words:
         if word == "--":
             return
@@ -154,11 +155,12 @@ def _unknown(args: tuple[str, ...], options: VllmOptions) -> Iterator[_Unknown]:
             base = name.partition(".")[0].rstrip("+")
             name = base.replace("_", "-") if base[:2] == "--" else base
             begun = _begun(name, options)
-            if len(begun) > 1:
+            if is_moved(name, spellings) or (name in BY_HAND and not begun):
+                yield _Unknown(at, word, name, ())
+            elif len(begun) > 1:
                 yield _Unknown(at, word, name, tuple(sorted(map(_long, begun))), begins=True)
             elif not begun and name not in ELSEWHERE and not LEVEL.fullmatch(name):
-                spellings = (spelling for each in options.names for spelling in each)
-                yield _Unknown(at, word, name, tuple(get_close_matches(name, spellings, 1, SIMILAR)))
+                yield _Unknown(at, word, name, tuple(get_close_matches(name, sorted(spellings), 1, SIMILAR)))
 
 
 def _begun(name: str, options: VllmOptions) -> set[tuple[str, ...]]:
@@ -221,6 +223,12 @@ def _refused(unknown: _Unknown, file: str, model: Model, options: VllmOptions) -
             "write it out" if file else ", or ".join(map(line, unknown.like[:NAMED])),
         )
     text = f"{where}: vLLM {options.version} has no such option".replace("  ", " ")
+    if unknown.word in BY_HAND:
+        return Problem(text, BY_HAND[unknown.word])
+    if is_moved(unknown.word, spellings := options.spellings):
+        (_, *now) = renewed((file, unknown.word, VALUE), spellings)
+        written = f"write {' '.join(now)[2:]}" if now else "leave it out"
+        return Problem(text, written if file else with_args(model, renewed(model.args, spellings)))
     if unknown.like:
         (like,) = unknown.like
         return Problem(text, f"write {like[2:]}" if file else line(like))

@@ -58,7 +58,7 @@ SPARSE_MLA_BYTES = 656
 """Of a token in a layer: 512 numbers of one byte, four scales of four, 64 of two (`flashmla_sparse.py`)."""
 CACHE_TYPES = {"auto": 2, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1}
 """Bytes of a number in the KV cache."""
-UNIT = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT]?)")
+UNIT = re.compile(r"(\d+(?:_\d+)*(?:\.\d+)?)([kKmMgGtT]?)")
 SHARE = re.compile(r"\d?\.\d{1,9}|\d\.?")
 AUTO = -1
 """For a length: as long as fits."""
@@ -226,7 +226,7 @@ def asked(given: Given, shape: Shape) -> Asked:
     """What of it decides how much memory the model takes."""
     cache_type = given.value(CACHE_TYPE) or "auto"
     return Asked(
-        length=AUTO if given.value(LENGTH) in ("-1", "auto") else count(given.value(LENGTH)),
+        length=AUTO if given.value(LENGTH).lower() in ("-1", "auto") else count(given.value(LENGTH)),
         usable=_share(given.value(UTILIZATION)),
         cache_type=CACHE_TYPES.get(cache_type, 2),
         sparse_mla=cache_type == SPARSE_MLA,

@@ -10,18 +10,23 @@ from orchestrator.plan.facts.model_shape import Gpu, Shape
 from orchestrator.plan.facts.models import BRING_FOLDER, WORDS, Lookup, ModelCache, Revision, is_name
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.progress import size
+from orchestrator.plan.serving import arguments
+from orchestrator.plan.serving.arguments import (
+    DOWNLOADS,
+    FURTHER,
+    GENERATION,
+    LOAD_FORMAT,
+    NO_TOKENIZER,
+    REVISION,
+    REVISIONS,
+    Given,
+)
 from orchestrator.plan.serving.servers import again
 from orchestrator.plan.typed import ours
 
-FURTHER = (
-    "--tokenizer",
-    "--hf-config-path",
-    "--speculative-config",
-    "--lora-modules",
-    "--model-loader-extra-config",
-)
-"""Options of vLLM that may name another repository."""
-KNOWN_FORMATS = ("auto", "safetensors", "hf")
+KNOWN_FORMATS = ("", "auto", "safetensors", "hf")
+OWN_GENERATION = ("", "auto", "vllm")
+"""Where the defaults for sampling come from: the model itself, or nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +57,12 @@ NOT_LOOKED_AT = Presence()
 
 def is_looked_at(model: Model) -> bool:
     """Whether it is a repository of safetensors or a folder: of other ways to load one, nothing is told."""
-    given = _options(model)
-    formats = given.get("--load-format", "auto")
+    given = arguments.read(model.args)
     return not (
         ":" in model.name
         or model.name.endswith(".gguf")
-        or formats not in KNOWN_FORMATS
-        or "--download-dir" in given
+        or given.value(LOAD_FORMAT) not in KNOWN_FORMATS
+        or DOWNLOADS in given
     )
 
 
@@ -69,10 +73,7 @@ def presence(
     if not is_looked_at(model):
         return NOT_LOOKED_AT
     known = {host: each for host, each in caches.items() if isinstance(each, ModelCache)}
-    given = _options(model)
-    found = {
-        host: _revision(model.name, given.get("--revision", "main"), each) for host, each in known.items()
-    }
+    found = {host: revision(model, each) for host, each in known.items()}
     whole = {host: each for host, each in found.items() if each and not each.lacks}
     source = next(iter(whole), "")
     told = tuple(_lacking(model.name, found, source, no_hub))
@@ -84,7 +85,9 @@ def presence(
         return Presence(refusals=told, shape=shape, gpus=gpus)
     # Where nobody has all of it, it may be something else than is thought here; and what names another repository, or
     # needs no tokenizer, may make do without what is missing.
-    sure = bool(source) and not any(each in given for each in (*FURTHER, "--skip-tokenizer-init"))
+    given = arguments.read(model.args)
+    further = _is_more_wanted(given)
+    sure = bool(source) and not (further or NO_TOKENIZER in given)
     refusals = tuple(each for each in told if sure and each.host in no_hub)
     nowhere = _is_nowhere(model.name, caches, found)
     if nowhere and all(host in no_hub for host in found):
@@ -94,37 +97,33 @@ def presence(
     told = tuple(each for each in told if each.host not in refused)
     same = len({each.commit for each in whole.values()}) == 1
     unlike = tuple(_unlike(model.name, whole)) if whole and not same else ()
-    fit = all(each.offline for each in whole.values()) and not any(each in given for each in FURTHER)
+    fit = all(each.offline for each in whole.values()) and not further
     offline = bool(whole) and len(whole) == len(caches) and same and fit
     return Presence(offline, (*told, *unlike), refusals, downloading, shape=shape, gpus=gpus)
 
 
+def _is_more_wanted(given: Given) -> bool:
+    """Whether vLLM may want more than the model's repository in its revision."""
+    same = ("", given.value(REVISION))
+    return (
+        any(each in given for each in FURTHER)
+        or any(given.value(each) not in same for each in REVISIONS)
+        or given.value(GENERATION) not in OWN_GENERATION
+    )
+
+
 def revision_of(model: Model) -> str:
     """The one that is to be served."""
-    return _options(model).get("--revision", "main")
-
-
-def _options(model: Model) -> dict[str, str]:
-    """Options with their values, as far as a word tells."""
-    found = dict[str, str]()
-    for at, word in enumerate(model.args):
-        name, attached, value = word.partition("=")
-        if name.startswith("--"):
-            following = model.args[at + 1] if at + 1 < len(model.args) else ""
-            found["--" + name[2:].replace("_", "-")] = value if attached else following
-    return found
+    return arguments.read(model.args).value(REVISION) or "main"
 
 
 def revision(model: Model, cache: ModelCache) -> Revision | None:
     """What a host has of the revision that is to be served."""
-    return _revision(model.name, revision_of(model), cache)
-
-
-def _revision(name: str, wanted: str, cache: ModelCache) -> Revision | None:
-    for model in cache.models:
-        if model.name != name:
+    wanted = revision_of(model)
+    for found in cache.models:
+        if found.name != model.name:
             continue
-        for each in model.revisions:
+        for each in found.revisions:
             if wanted in each.names or each.commit in ("", wanted):
                 return each
     return None

@@ -38,6 +38,8 @@ INTERNAL = (
 PLACES = "who takes part follows from the inventory and the sizes"
 SIZES = "--tensor-parallel-size and --pipeline-parallel-size give the sizes"
 NO_SERVER = "vLLM would have no server to ask"
+TOGETHER = (BALANCER, PLACES)
+"""Of these, one option says no more than all."""
 
 COUNTED = (
     *(arguments.TENSOR, arguments.PIPELINE, arguments.CONTEXT, arguments.DATA, arguments.DATA_LOCAL),
@@ -138,9 +140,14 @@ def refusal(model: Model, ip: str) -> Problem | None:
         f"vLLM would listen at IPv4 addresses alone, and the head's ip is {ip}",
         when=lambda value: ":" in ip and value in IPV4_ALONE,
     )
-    for each in (*REFUSED, ipv6):
-        if each.option in given and each.when(value := given.value(each.option)):
-            text = f"{f'{each.option.name} {value}'.strip()}: {each.text}"
-            line = with_args(model, arguments.without(model.args, each.option), *each.instead)
-            return Problem(text, "; ".join(filter(None, (line, each.more))))
-    return None
+    found = (
+        each for each in (*REFUSED, ipv6) if each.option in given and each.when(given.value(each.option))
+    )
+    if (first := next(found, None)) is None:
+        return None
+    more = found if first.text in TOGETHER else ()
+    alike = [first, *(each for each in more if each.text == first.text)]
+    said = ", ".join(f"{each.option.name} {given.value(each.option)}".strip() for each in alike)
+    rest = arguments.without(model.args, *(each.option for each in alike))
+    line = with_args(model, rest, *first.instead)
+    return Problem(f"{said}: {first.text}", "; ".join(filter(None, (line, first.more))))

@@ -74,6 +74,9 @@ def test_the_value_of_an_option_is_the_last_one_in_any_spelling(args: str, value
         ("--conf a.yaml", {}),
         ("--master-p 4000", {"--master-port": "4000"}),
         ("--served-model-name a b --uds /s", {"--uds": "/s"}),
+        ("-sc.method ngram -sc.model=a/b -tp 2", {"-sc": "model=a/b", "-tp": "2"}),  # parts of its JSON
+        ("--hf_overrides.rope_scaling.factor 4", {"--hf-overrides": "rope_scaling.factor=4"}),
+        ("--compilation-config.x.y 4", {}),
         ("--grpc", {"--grpc": ""}),
         ("- -- --port 9", {}),
     ],
@@ -101,6 +104,11 @@ def test_what_is_no_number_counts_as_none(given: str, number: int) -> None:
 )
 def test_whether_an_option_is_given(args: str, is_given: bool) -> None:
     assert (arguments.CERTIFICATE in read(tuple(args.split()))) is is_given
+
+
+def test_an_option_is_taken_out_with_all_of_its_parts() -> None:
+    args = ("-sc.method", "-x", "-tp", "2", "--speculative_config.model=a/b")
+    assert arguments.without(args, arguments.SPECULATIVE) == ("-tp", "2")
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)

@@ -266,3 +266,63 @@ def test_the_answer_of_the_program_is_read_whatever_importing_vllm_prints_before
 @pytest.mark.parametrize("said", ["", "\x1e{}", "\x1e[]", '\x1e{"version": 1, "names": 2, "all": 3}', "{}"])
 def test_what_is_no_answer_is_told_as_none(said: str) -> None:
     assert isinstance(parse_options(said, "docker: no"), Unreachable)
+
+
+# --- what an older vLLM had, and other servers have ---
+
+NOW = VllmOptions(
+    "0.32.0",
+    (
+        *NAMES,
+        *(("--runner",), ("--distributed-executor-backend",), ("--structured-outputs-config",)),
+        *(("--speculative-config", "-sc"), ("--enable-log-requests",), ("--reasoning-parser",)),
+        *(
+            ("--device-ids",),
+            ("--device-memory-utilization",),
+            ("--mm-processor-cache-gb",),
+            ("--hf-overrides",),
+        ),
+    ),
+    whole=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ("--task embed", f"{SERVE} --runner pooling"),
+        ("--task=generate -tp 2", f"{SERVE} -tp 2"),
+        ("--disable-log-requests", "raycluster serve a/b"),  # its likest name is the opposite
+        ("--disable_log_requests -tp 2", f"{SERVE} -tp 2"),
+        ("--enable-reasoning --reasoning-parser qwen3", f"{SERVE} --reasoning-parser qwen3"),
+        ("--worker-use-ray", f"{SERVE} --distributed-executor-backend ray"),
+        ("--device cuda", "raycluster serve a/b"),
+        ("--swap-space 4 -tp 2", f"{SERVE} -tp 2"),
+        ("--guided-decoding-backend xgrammar", f"{SERVE} --structured-outputs-config.backend xgrammar"),
+        (
+            "--speculative-model x/y --num-speculative-tokens 5",
+            f"{SERVE} --speculative-config.model x/y --speculative-config.num_speculative_tokens 5",
+        ),
+        ("--disable-mm-preprocessor-cache", f"{SERVE} --mm-processor-cache-gb 0"),
+        ("--context-length 4096", f"{SERVE} --max-model-len 4096"),
+        ("--tp-size 2", f"{SERVE} -tp 2"),
+    ],
+)
+def test_an_option_that_is_gone_is_told_with_what_does_the_same_now(args: str, line: str) -> None:
+    assert told(args, NOW).endswith(f"{NONE} → {line}")
+    words = line.partition(" -- ")[2]
+    assert completed(model(words), NOW) == model(words)
+
+
+def test_an_option_that_is_gone_is_left_to_an_image_that_has_it() -> None:
+    older = replace(NOW, names=(*NOW.names, ("--task",), ("--swap-space",)))
+    assert completed(model("--task embed --swap-space 4"), older) == model("--task embed --swap-space 4")
+
+
+def test_what_is_gone_of_a_file_is_told_with_what_to_write_there() -> None:
+    options = replace(NOW, file=("--task", "embed"))
+    assert told("--config a.yaml", options) == f"a.yaml: task: {NONE} → write runner pooling"
+
+
+def test_what_cannot_be_put_into_other_words_is_told_where_it_goes() -> None:
+    assert "--hf-overrides" in told("--rope-scaling {}", NOW)

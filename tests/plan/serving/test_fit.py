@@ -288,7 +288,7 @@ def test_a_cache_of_a_given_size_has_to_hold_one_sequence() -> None:
     assert fit(of, H100, "--kv-cache-memory-bytes 90G --max-model-len 1k").verdict is Verdict.NOT
 
 
-@pytest.mark.parametrize("length", ["-1", "auto"])
+@pytest.mark.parametrize("length", ["-1", "auto", "AUTO"])
 def test_as_long_as_fits_is_found(length: str) -> None:
     found = fit(whole(LLAMA_8B), RTX4090, f"--max-model-len {length}")
     assert found.verdict is Verdict.FITS
@@ -300,6 +300,7 @@ def test_as_long_as_fits_is_found(length: str) -> None:
     ("text", "number"),
     [
         ("4096", 4096),
+        ("131_072", 131072),
         ("32k", 32000),
         ("32K", 32768),
         ("1.5k", 1500),
@@ -323,7 +324,9 @@ def test_numbers_are_read_as_vllm_reads_them(text: str, number: int) -> None:
         ("-q fp8", "--quantization is given"),
         ("--cpu-offload-gb 10", "--cpu-offload-gb is given"),
         ("--speculative-config {}", "--speculative-config is given"),
-        ("--hf-overrides.rope_scaling.factor 4", ""),
+        ("--hf-overrides.rope_scaling.factor 4", "--hf-overrides is given"),
+        ("-sc.method=ngram -sc.num_speculative_tokens 3", "--speculative-config is given"),
+        ("-cc.mode 3", ""),
         ("--enable-lora", "--enable-lora is given"),
         ("--config file.yaml", "--config is given"),
         ("-dcp 2", "--decode-context-parallel-size is given"),

@@ -34,6 +34,7 @@ from tests.plan.worlds import (
     with_host,
     with_table,
 )
+from tests.typed_lines import plainly
 
 from .worlds import NAME, QWEN, URL, ended, serving, starting, unresponsive
 from .worlds import seen as told_by
@@ -402,6 +403,8 @@ def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
         ),
         ("-n 2", "--nnodes 2: who takes part follows from the inventory and the sizes"),
         ("--node_rank=1", "--node-rank 1: who takes part follows"),
+        ("-n 2 -r 0 --master-addr 10.0.0.1", "--nnodes 2, --node-rank 0: who takes part follows"),
+        ("-dp 2 -dpe -dpn 0", "--data-parallel-external-lb, --data-parallel-rank 0: vLLM would want"),
         ("-dp 2 -dpl 1 -dph", "--data-parallel-hybrid-lb: vLLM would want a server on every host"),
         ("-dp 2 --data-parallel-ext", "--data-parallel-external-lb: vLLM would want a server on every host"),
         ("-dp 2 -dpm", "--data-parallel-multi-port-external-lb: vLLM would want a server on every host"),
@@ -418,6 +421,15 @@ def test_what_could_not_be_served_or_asked_is_refused_before_anything_starts(arg
     text, fix = why_not(plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=tuple(args.split()))))
     assert text.startswith(why)
     assert has_line(fix) or "--data-parallel-backend" in args or "-dpb" in args
+
+
+@pytest.mark.parametrize("args", ["-n 2 -r 0 --master-addr 10.0.0.1", "-dp 3 -dpe -dpn 0 -dpr 0"])
+def test_what_is_refused_together_is_left_out_together_of_the_line_that_works(args: str) -> None:
+    _, fix = why_not(plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=tuple(args.split()))))
+    line = plainly(fix).partition("; ")[0]
+    words = tuple(line.strip("`").partition(" -- ")[2].split())
+    assert words
+    assert plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=words)).phases
 
 
 @pytest.mark.parametrize("args", ["-asc 4", "--no-headless", "-dph --no-data-parallel-hybrid-lb", "-dcp 2"])

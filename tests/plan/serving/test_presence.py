@@ -72,6 +72,40 @@ def test_where_nobody_has_it_it_can_be_downloaded_once() -> None:
     assert fix == "`raycluster model pull org/tiny` downloads it once, for all"
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        '-sc {"model":"x/y"}',
+        "--speculative-config.model x/y",
+        "-sc.model=x/y",
+        "--speculative x",
+        "--lora_modules sql=x/y",
+        "--hf-config-p x/y",
+        "--generation-config x/y",
+        "--tokenizer-revision v2",
+        "--revision main --code-revision v2",
+    ],
+)
+def test_what_may_name_another_repository_is_seen_in_every_spelling_and_the_hub_may_be_asked(
+    args: str,
+) -> None:
+    assert not presence(Model(NAME, tuple(args.split())), {"gpu1": cache(), "gpu2": cache()}).offline
+
+
+@pytest.mark.parametrize(
+    "args", ["", "--generation-config vllm", "--revision main --tokenizer-revision main", "-cc.mode 3"]
+)
+def test_what_names_no_other_leaves_the_hub_alone(args: str) -> None:
+    assert presence(Model(NAME, tuple(args.split())), {"gpu1": cache(), "gpu2": cache()}).offline
+
+
+@pytest.mark.parametrize(
+    "args", ["--load_format=gguf", "--load-f dummy", "--download_dir /x", "--download /x"]
+)
+def test_other_ways_to_load_are_seen_in_every_spelling(args: str) -> None:
+    assert not is_looked_at(Model(NAME, tuple(args.split())))
+
+
 SILENT = "https://huggingface.co: timed out"
 
 
