@@ -96,9 +96,9 @@ def test_a_host_that_nobody_waits_for_any_more_is_left_without_a_handshake(
 
 @pytest.mark.usefixtures("server")
 def test_a_connection_that_was_made_in_time_is_used_for_as_long_as_it_lasts(laptop: Laptop) -> None:
-    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=1), timeouts=Timeouts(connect_grace=0))
+    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=3), timeouts=Timeouts(connect_grace=0))
     assert gpu1.open(cancel=Event()) is None
-    late = monotonic() + 1
+    late = monotonic() + 3
     until("its time to connect is over", lambda: monotonic() > late)
     assert gpu1.run(sh("echo in"), timeout=SOON, cancel=Event()) == Output(0, "in\n")
 

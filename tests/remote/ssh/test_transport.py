@@ -89,7 +89,7 @@ def test_a_connection_that_drops_is_told_at_once_and_opened_again(server: Sshd, 
 
 
 def test_a_host_that_hangs_is_given_up(server: Sshd, laptop: Laptop) -> None:
-    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=1))
+    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=3))
     assert run(gpu1, sh("echo in")) == Output(0, "in\n")
     for session in server.sessions():
         os.kill(session, signal.SIGSTOP)
@@ -167,7 +167,7 @@ def test_a_host_that_opens_no_session_at_all_says_so(laptop: Laptop, start: Star
     server = start("127.0.0.2", "MaxSessions 0")
     laptop.host("gpu1", server)
     laptop.knows(server)
-    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=2))
+    gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=4))
     assert "MaxSessions" in failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE).fix
 
 
