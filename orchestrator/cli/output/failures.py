@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from orchestrator.cli.output.console import explain, for_people, gathered, notice, printable
-from orchestrator.cli.output.jsonl import Failed, Member, Result, Served, emit, failed
+from orchestrator.cli.output.jsonl import Failed, Member, Result, ServeEnded, emit, failed
 from orchestrator.cli.run.operation import RunResult
 from orchestrator.cli.run.run_log import Mask, append_end
 from orchestrator.plan.problem import Problem
@@ -30,7 +30,7 @@ def conclude(
     unlike: Sequence[Failed] = (),
     members: Sequence[Member] = (),
     *,
-    part: Served | None = None,
+    part: ServeEnded | None = None,
 ) -> bool:
     """Prints the end of a run as an event, or what has failed; True where people are still to be told of a success.
 

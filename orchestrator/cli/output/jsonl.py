@@ -159,7 +159,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served(Line):
+class ServeEnded(Line):
     """Of several models one answers now, at `url`, without `/v1`; or it does not, and `failures` say why.
 
     `message`: the same in a sentence. The result of all of them comes last.
@@ -194,7 +194,7 @@ class Result(Line):
     log: str = ""
 
 
-Event = Look | Host | Planned | Phase | StepBegan | StepProgress | Note | StepEnded | Served | Result
+Event = Look | Host | Planned | Phase | StepBegan | StepProgress | Note | StepEnded | ServeEnded | Result
 """Every line that `-o jsonl` prints, told apart by `event`."""
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from orchestrator.cli.exit_codes import INTERRUPTED
 from orchestrator.cli.output import failures
 from orchestrator.cli.output.console import answer, explain, failed, gathered, notice
-from orchestrator.cli.output.jsonl import Result, Served, emit
+from orchestrator.cli.output.jsonl import Result, ServeEnded, emit
 from orchestrator.cli.output.status_table import model_state
 from orchestrator.cli.output.typed import line, shown
 from orchestrator.cli.run.operation import RunResult
@@ -51,7 +51,7 @@ def conclude(model: Model, done: RunResult, *, one_of_several: bool = False) -> 
     if done.lost:
         bad = f"whether {named} is served is not known: {done.lost}"
     message, answers = bad if done.exit_code else good, not done.exit_code
-    part = Served(
+    part = ServeEnded(
         server=model.server,
         model=model.name,
         answers=answers,

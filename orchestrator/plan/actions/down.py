@@ -31,7 +31,7 @@ def plan_down(cluster: Cluster, facts: Facts, only: frozenset[str] | None = None
     return Plan(
         f"take down cluster {cluster.name}",
         tuple(_phases(cluster, list(ours), facts, whole=only is None)),
-        tuple(Change(node.name, _listed(containers)) for node, containers in ours.items()),
+        tuple(Change(node.name, _shown(containers)) for node, containers in ours.items()),
         (*mute, *left),
         tuple(ended),
     )
@@ -120,5 +120,5 @@ def _ours(cluster: Cluster, facts: HostFacts | Unreachable) -> tuple[Container, 
     return tuple(container for container in found if container.cluster == cluster.name)
 
 
-def _listed(containers: tuple[Container, ...]) -> str:
+def _shown(containers: tuple[Container, ...]) -> str:
     return ", ".join(f"{container.name} ({container.ended or 'running'})" for container in containers)

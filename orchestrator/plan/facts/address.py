@@ -31,14 +31,14 @@ def node_address(node: Node, facts: HostFacts) -> NodeAddress | str:
             alike = any(name.startswith(only.interface) for name in others)
             return NodeAddress(only.ip, only.interface, facts.home, facts.infiniband, alike)
         case () if ip is not None:
-            return f"ip {ip} is on no interface of this host, which has {_listed(facts.addresses)}"
+            return f"ip {ip} is on no interface of this host, which has {_shown(facts.addresses)}"
         case ():
-            return f"no address of this host lies in network {network}: it has {_listed(facts.addresses)}"
+            return f"no address of this host lies in network {network}: it has {_shown(facts.addresses)}"
         case several:
-            return f"several addresses of this host lie in network {network}: {_listed(several)}"
+            return f"several addresses of this host lie in network {network}: {_shown(several)}"
 
 
-def _listed(addresses: tuple[Address, ...]) -> str:
+def _shown(addresses: tuple[Address, ...]) -> str:
     return ", ".join(f"{address.ip} ({address.interface})" for address in addresses) or "none"
 
 

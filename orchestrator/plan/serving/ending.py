@@ -30,7 +30,7 @@ def whatever_ends(facts: Facts, hosts: frozenset[str], where: str) -> str:
     mute = [each for each in ended if each not in answering]
     told = []
     if answering:
-        on = _listed([*map(_port, answering)])
+        on = _in_words([*map(_port, answering)])
         told.append(f"{_models(answering)}, which answer{'' if answering[1:] else 's'} on {on}")
     if mute:
         told.append(f"{_models(mute)}, which {'do' if mute[1:] else 'does'} not answer now")
@@ -46,10 +46,10 @@ def _cut(interrupted: Sequence[Server]) -> str:
 
 
 def _models(some: Sequence[Server]) -> str:
-    return f"the model{'s' if some[1:] else ''} {_listed([each.title for each in some])}"
+    return f"the model{'s' if some[1:] else ''} {_in_words([each.title for each in some])}"
 
 
-def _listed(words: Sequence[str]) -> str:
+def _in_words(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 

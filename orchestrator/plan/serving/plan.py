@@ -181,7 +181,8 @@ def unknown(word: str, there: Mapping[str, Server]) -> Problem:
     """That nothing of that name is served, and what is."""
     near = nearest(word, there)
     fix = ours("serve stop", near) if near else ours("serve status")
-    return Problem(f"nothing called {word} is served; {_listed(there)}", fix)
+    served = f"served {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
+    return Problem(f"nothing called {word} is served; {served}", fix)
 
 
 def several(names: tuple[str, ...]) -> Problem:
@@ -190,10 +191,6 @@ def several(names: tuple[str, ...]) -> Problem:
     return Problem(
         text, f"name one, as in {ours('serve stop', names[0])}; all: {ours('serve stop', '--all')}"
     )
-
-
-def _listed(there: Mapping[str, Server]) -> str:
-    return f"served {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
 
 
 def _rejected(
