@@ -15,7 +15,7 @@ from tests.plan.recordings import links_told, trial_line
 from tests.remote.fakes import Answer, FakeFleet, held
 
 from .conftest import HEAD_LINKS, INVENTORY, Raycluster, script, sent
-from .test_serve import MODEL, has_model
+from .serving import MODEL, has_model
 
 GOOD = """\
 ✓ docker     all hosts  Engine 27.3.1, x86_64

@@ -11,15 +11,16 @@ from orchestrator.cli.run import operation
 from orchestrator.plan.actions import restart
 from orchestrator.plan.serving import plan as serving
 from orchestrator.remote.transport import Output
-from tests.cli import test_image_copy, test_pull, test_serve, test_status_and_down
+from tests.cli import serving as serve_hosts
+from tests.cli import test_image_copy, test_pull, test_status_and_down
 from tests.cli.conftest import Raycluster, asks_state, sent
-from tests.cli.test_serve import GATED, MODEL, supervisor
+from tests.cli.serving import GATED, MODEL, supervisor
 from tests.plan.rewording import BETWEEN, plain, reworded
 from tests.plan.serving.worlds import ended, line, starting
 from tests.remote.fakes import FakeFleet
 
 one_has_it = test_image_copy.one_has_it
-hosts_serve = test_serve.hosts_serve
+hosts_serve = serve_hosts.hosts_serve
 third = test_status_and_down.third
 
 RELAYED = "gets it through this machine: "

@@ -13,7 +13,7 @@ from orchestrator.plan.command import Command
 from orchestrator.plan.facts.network_test import AllReduce, Network, Pair
 from orchestrator.remote.transport import Output
 from tests.cli.conftest import Raycluster
-from tests.cli.test_serve import MODEL, ready
+from tests.cli.serving import MODEL, ready
 from tests.plan.serving.test_bench import TOLD
 from tests.plan.serving.worlds import line, starting
 from tests.remote.fakes import FakeFleet

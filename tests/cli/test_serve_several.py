@@ -15,7 +15,7 @@ from orchestrator.plan.command import Command
 from orchestrator.remote.transport import Failure, FailureKind, Output
 from tests.cli.conftest import INVENTORY, Raycluster, only_looked, seen, sent
 from tests.cli.output.test_jsonl import events
-from tests.cli.test_serve import interrupts
+from tests.cli.serving import interrupts
 from tests.plan.recordings import Said, ray_line, ray_row, standing
 from tests.plan.serving.worlds import ANSWERING, FIRST, ended, line, starting, told
 from tests.remote.fakes import Answer, FakeFleet
