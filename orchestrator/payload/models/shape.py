@@ -17,6 +17,8 @@ BESIDE = re.compile(r"vision|visual|audio|image|speech|projector")
 FIRST = re.compile(r"embed_tokens|tok_embeddings|word_embeddings|\bwte\b|embed_in")
 LAST = re.compile(r"lm_head|embed_out|^output\.")
 EXPERTS = re.compile(r"\.experts\.")
+LEFT_OUT = re.compile(r"(?:^|\.)(?:mtp\w*|talker|token2wav|code2wav)\.")
+"""What vLLM does not load: layers for speculative decoding, and what turns text into sound."""
 GPU_SECONDS = 10
 ROW = re.compile(r"(.+), (\d+), (?!Enabled)\S+")
 AMD = "/sys/class/drm"
@@ -75,7 +77,8 @@ def add(parts, tensors):
     for name, each in tensors.items():
         offsets = each.get("data_offsets")
         begin, end = offsets[:2] if isinstance(offsets, list) and offsets[1:] else (None, None)
-        if isinstance(begin, int) and isinstance(end, int) and isinstance(each.get("dtype"), str):
+        wanted = isinstance(each.get("dtype"), str) and not LEFT_OUT.search(name)
+        if isinstance(begin, int) and isinstance(end, int) and wanted:
             sizes = parts.setdefault(part_of(name), {})
             sizes[each["dtype"]] = sizes.get(each["dtype"], 0) + end - begin
 

@@ -21,6 +21,8 @@ from cache import (
     walked,
 )
 
+PARTS = ("text_model_id", "audio_model_id")  # of Ultravox: each a model of its own
+
 
 class Snapshot:
     """A folder of a model's files, those that are there and those that it should have.
@@ -84,13 +86,15 @@ class Snapshot:
     def is_fit_offline(self, folder, commit):
         """Whether vLLM, told not to ask the hub, finds all that it would have found with it.
 
-        Not so where it chooses between formats by the hub's listing, where code is another repository's, and, from
-        huggingface_hub 1.22 on, where the library has a list of files that were not all downloaded.
+        Not so where it chooses between formats by the hub's listing, where code or weights are another repository's,
+        and, from huggingface_hub 1.22 on, where the library has a list of files that were not all downloaded.
         """
         good = {name for name, each in self.files.items() if each.state == "there"}
         config = read_json(os.path.join(self.top, "config.json"), {})
-        code = config.get("auto_map") if isinstance(config, dict) else None
+        config = config if isinstance(config, dict) else {}
+        code = config.get("auto_map")
         elsewhere = isinstance(code, dict) and any("--" in str(each) for each in code.values())
+        elsewhere = elsewhere or any(config.get(each) for each in PARTS)
         mixed = any(fnmatch.fnmatch(name, "consolidated*.safetensors") for name in good)
         tree = listed_in(os.path.join(folder, "trees", commit + ".json")) or {}
         weights = INDEX in good or SINGLE in good

@@ -5,12 +5,18 @@ The names are those of transformers' configurations; how they are read is vLLM's
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from orchestrator.frozen import dataclass
 
 MOST, MOST_LAYERS = 1 << 50, 10_000
+REGROUPED, FINEST = ("awq", "gptq", "auto-round"), 32
+"""Quantisations by groups, which vLLM makes smaller for experts that cannot be cut in them, and the smallest.
+
+`check_moe_marlin_supports_layer` and `quantization/moe_wna16.py`, vLLM 0.9 to 0.32.
+"""
 NARROWED = {"F64": 4, "F32": 2}
 """Types of numbers that vLLM loads as two bytes each, and by how much they shrink, where a model is not quantised."""
 SCALED = ("su", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling")
@@ -54,6 +60,11 @@ ALL_WINDOWED = frozenset(("mistral", "mixtral", "phi3", "phimoe", "starcoder2", 
 """Types of models whose `sliding_window` is every layer's."""
 EVERY_NTH_IS_FULL = {"gemma2": 2, "gemma3_text": 6, "gemma3": 6, "cohere2": 4}
 """Types of models of which every so many layers have none, where the configuration does not list them."""
+OWN_HEAD_DIM = re.compile(
+    r"gemma|qwen3|glm|gpt_oss|llama4|ministral|helium|ernie|minimax|seed_oss|hunyuan|cohere2_moe|mimo|nemotron_h|cwm"
+)
+"""Types of models whose size of a head transformers fills in by itself, be the others what they are."""
+ENCODER = re.compile(r"bert|electra|^(gte|new)$")
 DEFAULTS: Mapping[str, Mapping[str, int]] = {
     "gemma3_text": {
         "num_attention_heads": 8,
@@ -62,12 +73,14 @@ DEFAULTS: Mapping[str, Mapping[str, int]] = {
         "max_position_embeddings": 131072,
         "vocab_size": 262208,
     },
+    "gemma2": {"head_dim": 256, "sliding_window": 4096},
+    "gemma4_text": {"global_head_dim": 512},
 }
 """What transformers fills in, and configurations on the hub leave out."""
 
 STATES = re.compile(
     r"mamba|ssm_|linear_(conv|num|attn|key|value)|attn_layer_period|full_attention_interval|hybrid_override_pattern"
-    r"|layers_block_type|lru_width|state_size|time_mix|rwkv"
+    r"|layers_block_type|lru_width|state_size|time_mix|rwkv|^layer_group_size$|^block_types$"
 )
 OWN_WAYS = (
     ("is_encoder_decoder", "it has cross-attention"),
@@ -79,8 +92,10 @@ OWN_WAYS = (
     ("num_kv_shared_layers", "its layers share KV caches"),
     ("global_head_dim", "its layers have heads of several sizes"),
     ("block_configs", "its layers differ from each other"),
+    ("per_layer_config", "its layers differ from each other"),
     ("attn_config", "its attention is configured in a way of its own"),
     ("attention_other_setting", "its layers differ from each other"),
+    ("zero_expert_num", "each of its layers has attention twice"),
 )
 """Keys that, with a value, tell of another KV cache than the formulae know, and why."""
 STATE = "some of its layers keep a state in place of a KV cache (mamba, linear attention)"
@@ -107,9 +122,9 @@ class Shape:
     """What decides how a model can be cut and what it takes.
 
     `latent`: numbers that MLA keeps per token and layer, 0 without it; `windows`: of each layer, 0 where it sees all.
-    `cut`: widths that tensor parallelism divides, `expert`: an expert's; in multiples of `grain`, that of its
-    quantisation. `quantized`: how, empty if not; `own_cache`: whether that tells of a KV cache of its own.
-    `longest`: tokens of a sequence. `odd`: why its KV cache cannot be told.
+    `cut`: widths that tensor parallelism divides, in multiples of `grain`, that of its quantisation; `expert`: an
+    expert's, in multiples of `expert_grain`. `quantized`: how, empty if not; `own_cache`: whether that tells of a KV
+    cache of its own. `longest`: tokens of a sequence. `odd`: why its KV cache cannot be told.
     """
 
     kind: str
@@ -124,6 +139,7 @@ class Shape:
     experts: int = 0
     expert: int = 0
     grain: int = 1
+    expert_grain: int = 1
     latent: int = 0
     windows: tuple[int, ...] = ()
     quantized: str = ""
@@ -153,13 +169,13 @@ def parse_shape(told: Any) -> Shape | None:
 def _shape(told: Any) -> Shape | None:
     if not isinstance(told, dict) or not isinstance(root := told.get("config"), dict):
         return None
-    config = _language(root)
-    kind = _text(config, "model_type") or _text(root, "model_type")
-    config = {**DEFAULTS.get(kind, {}), **config}
+    inner = _language(root)
+    kind = _text(inner, "model_type") or _text(root, "model_type")
+    config = {**DEFAULTS.get(kind, {}), **inner}
     layers, heads = _first(config, LAYERS), _first(config, HEADS)
     if not layers or not heads or layers > MOST_LAYERS:
         return None
-    head_dim = _number(config, "head_dim") or _first(config, HIDDEN) // heads
+    head_dim = _first(config, ("head_dim", "kv_channels")) or _first(config, HIDDEN) // heads
     if not head_dim:
         return None
     quantization = next(
@@ -169,6 +185,7 @@ def _shape(told: Any) -> Shape | None:
     experts, expert, cut = _widths(config)
     latent = _latent(kind, config)
     windows, unclear = _windows(kind, config, layers)
+    left_out = () if inner is root else _left_out(kind, config)
     return Shape(
         kind=kind,
         layers=layers,
@@ -176,17 +193,18 @@ def _shape(told: Any) -> Shape | None:
         kv_heads=_kv_heads(config, heads),
         head_dim=head_dim,
         longest=_longest(config),
-        weights=_weights(told.get("weights"), layers, bool(quantized)),
+        weights=_weights(told.get("weights"), layers, quantized, _narrowed((root, config), quantized)),
         vocabulary=_number(config, "vocab_size") or _number(root, "vocab_size"),
         cut=cut,
         experts=experts,
         expert=expert,
-        grain=_grain(quantization),
+        grain=(grain := _grain(quantization)),
+        expert_grain=min(grain, FINEST) if quantized in REGROUPED else grain,
         latent=latent,
         windows=windows,
         quantized=quantized,
         own_cache=any(quantization.get(each) for each in ("kv_cache_scheme", "kv_cache_quant_algo")),
-        odd=_odd(config, latent) or unclear,
+        odd=next(chain(_odd(kind, config, latent), left_out), unclear),
     )
 
 
@@ -278,20 +296,37 @@ def _windows(kind: str, config: Mapping[str, Any], layers: int) -> tuple[tuple[i
     return (), f"which of its layers see only the last {window} tokens is not told"
 
 
-def _odd(config: Mapping[str, Any], latent: int) -> str:
+def _odd(kind: str, config: Mapping[str, Any], latent: int) -> Iterator[str]:
     """Why its KV cache is none that is known here."""
-    for name, why in OWN_WAYS:
-        if config.get(name):
-            return why
-    if any(STATES.search(name) and value for name, value in config.items()):
-        return STATE
+    if ENCODER.search(kind):
+        yield "it reads a text as a whole (an encoder), without a KV cache"
+    yield from (why for name, why in OWN_WAYS if config.get(name))
+    linear = config.get("attn_type_list")
+    if any(STATES.search(name) and value for name, value in config.items()) or (
+        isinstance(linear, list) and 0 in linear
+    ):
+        yield STATE
     if any(name.startswith("swa_") and value for name, value in config.items()):
-        return "its layers have heads of several sizes"
+        yield "its layers have heads of several sizes"
     if _number(config, "kv_lora_rank") and not latent:
-        return "it has latent attention (MLA), and whether vLLM uses that is not known"
+        yield "it has latent attention (MLA), and whether vLLM uses that is not known"
     if not latent and _number(config, "v_head_dim") not in (0, _number(config, "head_dim")):
-        return "its keys and values differ in size"
-    return ""
+        yield "its keys and values differ in size"
+
+
+def _left_out(kind: str, inner: Mapping[str, Any]) -> Iterator[str]:
+    """What the configuration of a language model within another leaves to what transformers fills in, as a reason.
+
+    Before its version 5 it did not write what is as it would be anyway.
+    """
+    latent = kind in MLA and inner.get("use_mla") is not False
+    needed = {
+        "num_key_value_heads": latent or _first(inner, KV_HEADS),
+        "max_position_embeddings": _first(inner, LENGTHS),
+        "head_dim": latent or _number(inner, "head_dim") or not OWN_HEAD_DIM.match(kind),
+        "kv_lora_rank": not latent or _number(inner, "kv_lora_rank"),
+    }
+    yield from (f"its configuration leaves out {name}" for name, found in needed.items() if not found)
 
 
 def _grain(quantization: Mapping[str, Any]) -> int:
@@ -302,15 +337,23 @@ def _grain(quantization: Mapping[str, Any]) -> int:
     return _number(quantization, "group_size") or 1
 
 
-def _weights(told: Any, layers: int, quantized: bool) -> Weights:
+def _narrowed(configs: Iterable[Mapping[str, Any]], quantized: str) -> int:
+    """By how much numbers shrink as they are loaded, where no header tells their type; 0 where nothing does."""
+    kinds = (_text(each, name) for each in configs for name in ("torch_dtype", "dtype"))
+    kind = next(filter(None, kinds), "")
+    return 1 if quantized else {"float64": 4, "float32": 2, "float16": 1, "bfloat16": 1}.get(kind, 0)
+
+
+def _weights(told: Any, layers: int, quantized: str, narrowed: int) -> Weights:
     """By part where every header was read; else all of it, as the index or the files have it."""
     if not isinstance(told, dict):
         return Weights(0)
     read, of = _number(told, "read"), _number(told, "of")
     parts = told.get("parts")
     if not isinstance(parts, dict) or not read or read < of:
-        return Weights(_number(told, "total") or (_number(told, "bytes") if not read else 0))
-    sizes = {name: _bytes(each, quantized) for name, each in parts.items()}
+        files = _number(told, "bytes") if narrowed and not read else 0
+        return Weights((_number(told, "total") or files) // max(1, narrowed))
+    sizes = {name: _bytes(each, bool(quantized)) for name, each in parts.items()}
     by_layer = tuple(sizes.get(f"layer {number}", 0) for number in range(layers))
     # Layers beyond the last are for speculative decoding (MTP), and not loaded without it.
     experts = tuple(sizes.get(f"experts {number}", 0) for number in range(layers))

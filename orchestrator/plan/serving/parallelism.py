@@ -159,9 +159,10 @@ def uncut(shape: Shape | None, tensor: int, *, whole: bool = False) -> str:
     keys = shape.kv_heads
     if not shape.latent and (keys % tensor if keys >= tensor else tensor % keys):
         return f"its {plural(keys, 'head')} of the KV cache cannot be cut by {tensor}"
-    for width in (*shape.cut, *(() if whole or not shape.expert else (shape.expert,))):
-        if width % tensor or (width // tensor) % (shape.grain if width % shape.grain == 0 else 1):
-            blocks = f" in blocks of {shape.grain}" if width % tensor == 0 else ""
+    expert = () if whole or not shape.expert else ((shape.expert, shape.expert_grain),)
+    for width, grain in (*((each, shape.grain) for each in shape.cut), *expert):
+        if width % tensor or (width // tensor) % (grain if width % grain == 0 else 1):
+            blocks = f" in blocks of {grain}" if width % tensor == 0 else ""
             return f"its width of {width} cannot be cut by {tensor}{blocks}"
     if -(-shape.vocabulary // 64) * 64 % tensor:
         return f"its vocabulary of {shape.vocabulary} cannot be cut by {tensor}"

@@ -70,6 +70,23 @@ def test_of_many_files_all_that_are_lacking_are_counted(hub: Path, run: Run) -> 
     assert only(run("look"))["lacks"] == shards
 
 
+@pytest.mark.parametrize(
+    ("config", "offline"),
+    [
+        ({}, True),
+        ({"auto_map": {"AutoModel": "modeling_x.X"}}, False),  # that file is not there
+        ({"auto_map": {"AutoModel": "org/code--modeling_x.X"}}, False),
+        ({"text_model_id": "meta-llama/Llama-3.3-70B-Instruct"}, False),  # Ultravox
+        ({"audio_model_id": "openai/whisper-large-v3-turbo"}, False),
+    ],
+)
+def test_a_model_whose_code_or_weights_are_another_repository_is_not_served_offline(
+    config: dict[str, Any], offline: bool, hub: Path, run: Run
+) -> None:
+    plain(hub, tiny(more={"config.json": json.dumps(config).encode()}))
+    assert only(run("look"))["offline"] is offline
+
+
 def test_of_a_list_only_what_vllm_reads_has_to_be_there(hub: Path, run: Run) -> None:
     """As after `vllm serve`, which brings no weights of other formats and no pictures."""
     repo = tiny(more={"pytorch_model.bin": b"x" * 50, "picture.png": b"png", "original/x.pth": b"y"})

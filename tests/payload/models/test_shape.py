@@ -177,6 +177,24 @@ def test_tensors_are_told_apart_by_their_names(name: str, part: str) -> None:
     assert loaded("models/manage").part_of(name) == part
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mtp.layers.0.mlp.experts.1.up_proj.weight",
+        "model.mtp_layers.0.self_attn.q_proj.weight",
+        "model.mtp_block.0.mlp.up_proj.weight",
+        "talker.model.layers.3.mlp.experts.0.up_proj.weight",
+        "token2wav.code2wav_dit_model.x",
+        "code2wav.decoder.0.x",
+    ],
+)
+def test_what_vllm_does_not_load_is_not_counted(name: str) -> None:
+    """Qwen3-Next's layers for speculative decoding were its layer 0; Qwen-Omni's voice is a tenth of the model."""
+    parts = dict[str, Any]()
+    loaded("models/manage").add(parts, {name: {"dtype": "BF16", "data_offsets": [0, 10]}})
+    assert parts == {}
+
+
 def shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, code: int = 0) -> None:
     """There is an nvidia-smi that prints this."""
     program = tmp_path / "bin/nvidia-smi"

@@ -354,6 +354,11 @@ def test_the_quantisation_that_a_model_has_may_be_named() -> None:
         ({"is_encoder_decoder": True}, "cross-attention"),
         ({"attention_chunk_size": 8192}, "works in chunks"),
         ({"kv_lora_rank": 256}, "latent attention"),
+        ({"attn_type_list": [0, 0, 1, 0]}, "a state in place of a KV cache"),  # MiniMax-Text-01
+        ({"layer_group_size": 5}, "a state in place of a KV cache"),  # Ring-linear
+        ({"zero_expert_num": 256}, "attention twice"),  # LongCat-Flash
+        ({"per_layer_config": {"7": {"head_dim": 512}}}, "differ from each other"),  # Gemma 4
+        ({"model_type": "xlm-roberta"}, "an encoder"),
         ({"index_topk": 2048}, "keeps an index"),
         ({"sliding_window": 4096}, "only the last 4096 tokens"),
         ({"swa_num_key_value_heads": 4}, "heads of several sizes"),
@@ -367,6 +372,52 @@ def test_of_another_cache_only_the_weights_are_told(more: dict[str, Any], why: s
     assert why in found.why
     assert found.weights == 2 * 8_030_261_248
     assert fit(of, Gpu("small", 12 * GIB)).verdict is Verdict.NOT
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "why"),
+    [
+        ("llama", ("num_key_value_heads",), "num_key_value_heads"),
+        ("llama", ("max_position_embeddings",), "max_position_embeddings"),
+        ("qwen3", ("head_dim",), "head_dim"),
+        ("deepseek_v2", (), "kv_lora_rank"),
+        ("llama", ("head_dim",), ""),
+    ],
+)
+def test_what_a_language_model_in_another_leaves_to_its_class_is_not_guessed(
+    kind: str, left: tuple[str, ...], why: str
+) -> None:
+    """As transformers before 5 wrote it: without what is as its class has it."""
+    inner = {key: value for key, value in {**LLAMA_8B, "head_dim": 128}.items() if key not in left}
+    of = shape({"model_type": "llava", "text_config": inner | {"model_type": kind}}, *tensors(LLAMA_8B))
+    found = fit(of, H100)
+    assert found.why == (why and f"its configuration leaves out {why}")
+    assert (found.verdict is Verdict.UNKNOWN) is bool(why)
+    assert found.weights == 2 * 8_030_261_248
+
+
+def test_what_each_layer_has_of_an_attention_that_is_all_full_is_told() -> None:
+    """MiniMax-M2 lists the kinds of attention, too."""
+    assert not shape(LLAMA_8B | {"attn_type_list": [1] * 32}).odd
+
+
+@pytest.mark.parametrize(
+    ("more", "total"),
+    [
+        ({"torch_dtype": "bfloat16"}, 1000),
+        ({"torch_dtype": "float32"}, 500),
+        ({"dtype": "float32"}, 500),
+        ({"torch_dtype": "float32", "quantization_config": {"quant_method": "awq"}}, 1000),
+        ({}, 0),
+    ],
+)
+def test_files_without_headers_count_as_their_numbers_are_loaded(more: dict[str, Any], total: int) -> None:
+    """A pytorch_model.bin of four bytes a number takes half of its size."""
+    of = told(LLAMA_8B | more)
+    of["weights"] |= {"bytes": 1000}
+    found = parse_shape(of)
+    assert found
+    assert found.weights.total == total
 
 
 def test_without_the_memory_of_a_gpu_what_it_would_hold_is_told() -> None:

@@ -99,6 +99,17 @@ def test_sizes_that_vllm_could_not_cut_it_to_are_known(config: Any, tensor: int,
     assert uncut(shape(config), tensor) == why
 
 
+@pytest.mark.parametrize(("tensor", "why"), [(8, ""), (16, ""), (48, "its 32 heads cannot be cut by 48")])
+@pytest.mark.parametrize("way", ["awq", "gptq", "auto-round"])
+def test_groups_of_experts_are_made_smaller_where_they_do_not_come_out(
+    way: str, tensor: int, why: str
+) -> None:
+    """Qwen3-30B-A3B in four bits: vLLM falls back to kernels for any group from 32 on."""
+    quantized = {"quantization_config": {"quant_method": way, "group_size": 128}}
+    config = QWEN3_235B_FP8 | quantized | {"num_attention_heads": 32, "moe_intermediate_size": 768 * 2}
+    assert uncut(shape(config), tensor) == why
+
+
 def test_experts_that_stay_whole_are_not_cut() -> None:
     assert uncut(shape(QWEN3_235B_FP8), 8, whole=True) == ""
 
