@@ -87,7 +87,7 @@ def show_health(health: ClusterHealth) -> None:
 def headline(health: ClusterHealth) -> Text:
     """The verdict, and what Ray lists."""
     joined = sum(1 for host in health.hosts if host.joined)
-    says = engine.ENGINES[health.engine].summary_prefix(health.ray_version)
+    says = engine.named(health.engine).summary_prefix(health.ray_version)
     members = f"{joined} of {len(health.hosts)} hosts{in_all((host.accelerator, host.gpus) for host in health.hosts)}"
     verdict = Text.assemble(
         f"cluster {health.cluster} is ", (health.verdict, f"bold {STYLE[health.verdict]}")
@@ -178,7 +178,7 @@ def _cell(text: str, style: str = "") -> Text:
 def _columns(hosts: Collection[HostHealth], of: Engine) -> tuple[str, ...]:
     """Those that tell something: the rest would push these off a screen of 80 columns."""
     idle = {"image": len(_images(hosts)) <= 1, "restarts": not any(host.restarts for host in hosts)}
-    there = (name for name in COLUMNS if name not in engine.ENGINES[of].hidden_columns)
+    there = (name for name in COLUMNS if name not in engine.named(of).hidden_columns)
     return tuple(name for name in there if not idle.get(name))
 
 
