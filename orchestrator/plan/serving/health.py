@@ -265,6 +265,8 @@ class ServerAnswers:
     def _waits(self, served: Served) -> str:
         if served.state == "unresponsive":
             return "answers nothing, and will be started again"
+        if served.state == "answering":
+            return f"does not answer now: {served.trouble}"
         if served.state != "waiting":
             return _how_far(served, self.accelerator, step=SILENCE)
         missing = ", ".join(served.missing)

@@ -47,6 +47,10 @@ def test_one_that_waits_for_ray_or_loads_says_how_far_it_is() -> None:
     assert judged(line(**asked)) == NotYet("is asked for its first token", still=0)
 
 
+def test_one_that_has_answered_and_is_not_well_is_not_said_to_load() -> None:
+    assert judged(line(trouble="HTTP status 503")) == NotYet("does not answer now: HTTP status 503")
+
+
 ELSEWHERE = "give vLLM its address: " + ours(
     "serve", QWEN.name, "--", *QWEN.args, "--host", "ADDRESS", "--port", "PORT"
 )
