@@ -66,7 +66,8 @@ def refusal(exit_code: int, stdout: str, stderr: str) -> Problem | None:
     if not state:
         return Problem("no container of this cluster is there", ours("up"))
     if not runs(state):
-        return Problem(f"its container is not running: {state}", ours("up"))
+        fix = "" if "paused" in state.lower() else ours("up")  # which would leave it so
+        return Problem(f"its container is not running: {state}", fix)
     return None
 
 

@@ -71,6 +71,7 @@ def test_on_the_host_every_word_arrives_as_it_is(words: list[str]) -> None:
             (0, "\x1eExited (1) 4 seconds ago\n", ""),
             Problem("its container is not running: Exited (1) 4 seconds ago", ours("up")),
         ),
+        ((0, "\x1epaused\n", ""), Problem("its container is not running: paused")),
         ((0, "Welcome to gpu2!\n\x1erunning\n", ""), None),
         ((0, "", ""), Problem("no container of this cluster is there", ours("up"))),
         (
