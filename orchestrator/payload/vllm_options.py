@@ -4,8 +4,8 @@ python3 -c TEXT sources FILE    reads vLLM's sources, in a moment; its parser's 
 python3 -c TEXT parser FILE     asks vLLM's parser, which imports all of vLLM: half a minute
 
 FILE: the value of `--config`, or nothing. Prints a line of JSON: the version, the spellings of each option, whether
-these are `all`, which of them are `flags` and which `want` a value, as far as that is sure, and the words that the file
-stands for.
+these are `all`, which of them are `flags` and which `want` one value, as far as that is sure, and the words that the
+file stands for.
 """
 
 import ast
@@ -45,7 +45,7 @@ def options(act):
     texts = [text_of(os.path.join(folder, each)) for each in (front_end(folder), ENGINE)]
     plugins = sorted(str(each) for each in plugged())
     key = hashlib.sha256("\n".join([folder, version(), *texts, *plugins]).encode()).hexdigest()[:16]
-    kept = os.path.join(PLACE, f"vllm-kinds-of-options-{key}.json")
+    kept = os.path.join(PLACE, f"vllm-values-of-options-{key}.json")
     if act == "parser":
         told = sorted_out(parsed())
         keep(kept, told)
@@ -153,9 +153,8 @@ def parsed():
     (command,) = cmd_init()
     parser = command.subparser_init(FlexibleArgumentParser(prog="vllm").add_subparsers())
     actions = [each for each in parser._actions if each.option_strings]  # noqa: SLF001
-    return [
-        (list(each.option_strings), None if each.nargs in ("?", "*") else each.nargs != 0) for each in actions
-    ]
+    # Those that take several values, or none, tell of neither.
+    return [(list(each.option_strings), None if each.nargs else each.nargs is None) for each in actions]
 
 
 def keep(path, found):

@@ -174,10 +174,11 @@ def test_of_plain_types_the_sources_tell_who_wants_a_value_and_of_others_nobody_
 
 def test_the_parser_tells_the_same_of_each(image: Image) -> None:
     more = 'parser.add_argument("--flag", action="store_true"); parser.add_argument("--maybe", nargs="?")'
+    more += '; parser.add_argument("--several", nargs="+")'
     image.vllm(plugin=more)
     told = image.ask("parser")
     assert set(told["flags"]) == {"-h", "--help", "--flag"}
-    assert "--maybe" in {name for each in told["names"] for name in each}
+    assert {"--maybe", "--several"} < {name for each in told["names"] for name in each}
     assert set(told["want"]) == {name for each in NAMES for name in each} - {"-h", "--help"}
     assert image.ask("sources") == told  # as the parser has told
 

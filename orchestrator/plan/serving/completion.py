@@ -47,7 +47,10 @@ class _Unknown:
 
 @dataclass(frozen=True, slots=True)
 class _Misused:
-    """An option that wants a value and has none, or a flag that has one. `places`: its words'; `name`: written out."""
+    """An option that wants a value and has none, a flag that has one, or a word that is neither option nor value.
+
+    `places`: its words'; `name`: the option written out, empty for none.
+    """
 
     places: tuple[int, ...]
     whole: str
@@ -174,18 +177,23 @@ def _begun(name: str, options: VllmOptions) -> set[tuple[str, ...]]:
 
 
 def _misused(args: tuple[str, ...], options: VllmOptions) -> Iterator[_Misused]:
-    """The options that have no value though they want one, and the flags that have one."""
-    words = iter(enumerate(args))
+    """The options that have no value though they want one, the flags that have one, and the words between."""
+    words, may_follow = iter(enumerate(args)), not options.names
     for at, word in words:
         if word == "--":
             return
         name, equals, _ = word.partition("=")
-        if DOTTED.fullmatch(name) and not equals:
-            next(words, None)
-        if word[:1] != "-" or DOTTED.fullmatch(name) or NUMBER.fullmatch(word) or " " in name:
+        is_joined = word[:1] == "-" and " " in name and name.split()[0] in options.spellings
+        if DOTTED.fullmatch(name) and not (is_joined or NUMBER.fullmatch(word)):
+            _, may_follow = equals or next(words, None), False
+            continue
+        if word[:1] != "-" or NUMBER.fullmatch(word) or " " in name:
+            if is_joined or not may_follow:
+                yield _Misused((at,), word, "", wants=False)
             continue
         begun = _begun(name.replace("_", "-") if name[:2] == "--" else name, options)
         (spellings,) = begun if len(begun) == 1 else ((),)
+        may_follow = not (options.flags | options.want).intersection(spellings)
         follows = args[at + 1] if at + 1 < len(args) else "--"
         value = (
             follows[:1] != "-" or follows == "-" or " " in follows or NUMBER.fullmatch(follows) is not None
@@ -253,6 +261,12 @@ def _instead(unknown: _Unknown, name: str) -> tuple[str, ...]:
 
 def _wrong(misused: _Misused, file: str, model: Model) -> Problem:
     where = f"{file}: {misused.whole}" if file else misused.whole
+    if not misused.name:
+        (at,) = misused.places
+        parts = tuple(misused.whole.split(maxsplit=1)) if misused.whole[:1] == "-" else ()
+        why = "these are two words in one" if parts[1:] else "it is neither an option nor the value of one"
+        line = with_args(model, (*model.args[:at], *parts, *model.args[at + 1 :]))
+        return Problem(f"{where}: {why}", f"mend it in {file}" if file else line)
     written = "" if misused.whole.startswith(misused.name) else f" is {misused.name}, and"
     what = "wants a value" if misused.wants else "takes no value with it"
     text = f"{where}{written or ':'} vLLM {what}"

@@ -56,13 +56,17 @@ NOT_LOOKED_AT = Presence()
 
 
 def is_looked_at(model: Model) -> bool:
-    """Whether it is a repository of safetensors or a folder: of other ways to load one, nothing is told."""
+    """Whether it is a repository of safetensors or a folder: of other ways to load one, nothing is told.
+
+    VLLM-Omni loads more of a model than vLLM does, and models of other layouts.
+    """
     given = arguments.read(model.args)
     return not (
         ":" in model.name
         or model.name.endswith(".gguf")
         or given.value(LOAD_FORMAT) not in KNOWN_FORMATS
         or DOWNLOADS in given
+        or "--omni" in model.args
     )
 
 

@@ -125,6 +125,7 @@ KINDS = replace(
     flags=frozenset({"--enable-prefix-caching", "--enforce-eager", "--headless"}),
     want=frozenset({"--max-model-len", "--max-num-seqs", "--tensor-parallel-size", "-tp", "--nnodes", "-n"}),
 )
+NEITHER = "it is neither an option nor the value of one"
 FORM = "`raycluster exec -l head -- vllm serve --help={}` shows which; without it: `raycluster serve a/b{}`"
 
 
@@ -152,6 +153,29 @@ FORM = "`raycluster exec -l head -- vllm serve --help={}` shows which; without i
 )
 def test_a_value_that_is_missing_or_too_much_is_told(args: str, said: str) -> None:
     assert told(args, KINDS).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("max-model-len", "4096"), "max-model-len: it is neither an option nor the value of one → "),
+        (("--max-model-len", "4096", "8192"), f"8192: {NEITHER} → {SERVE} --max-model-len 4096"),
+        (("--enforce-eager", "-tp", "2", "-1"), f"-1: {NEITHER} → {SERVE} --enforce-eager -tp 2"),
+        (
+            ("-tp", "2", "--max-model-len 4096"),
+            f"--max-model-len 4096: these are two words in one → {SERVE} -tp 2 --max-model-len 4096",
+        ),
+        (("--host 10.0.0.1",), f"--host 10.0.0.1: these are two words in one → {SERVE} --host 10.0.0.1"),
+    ],
+)
+def test_a_word_that_is_neither_option_nor_value_is_told(args: tuple[str, ...], said: str) -> None:
+    refused = completed(Model("a/b", args), KINDS)
+    assert isinstance(refused, Problem)
+    assert f"{refused.text} → {plainly(refused.fix)}".startswith(said)
+
+
+def test_of_an_image_whose_options_nobody_knows_no_word_is_judged() -> None:
+    assert completed(model("a -tp 2 b"), VllmOptions("", (), whole=False)) == model("a -tp 2 b")
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_what_names_no_other_leaves_the_hub_alone(args: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", ["--load_format=gguf", "--load-f dummy", "--download_dir /x", "--download /x"]
+    "args", ["--load_format=gguf", "--load-f dummy", "--download_dir /x", "--download /x", "--omni"]
 )
 def test_other_ways_to_load_are_seen_in_every_spelling(args: str) -> None:
     assert not is_looked_at(Model(NAME, tuple(args.split())))
