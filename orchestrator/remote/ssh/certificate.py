@@ -112,11 +112,19 @@ def _certificate(blob: bytes) -> Certificate | None:
 
 
 def public_key_in(file: Path) -> bytes:
-    """The key or certificate of a .pub file; nothing where it is none."""
+    """The first key or certificate of a .pub file, which may have remarks; nothing where there is none."""
     try:
-        words = file.read_bytes().split()
+        lines = file.read_bytes().splitlines()
+    except OSError:
+        return b""
+    return next(filter(None, map(_public_key, lines)), b"")
+
+
+def _public_key(line: bytes) -> bytes:
+    words = line.split()
+    try:
         blob = base64.b64decode(words[1], validate=True)
-    except (OSError, IndexError, binascii.Error):
+    except (IndexError, binascii.Error):
         return b""
     return blob if type_of(blob).encode() == words[0] else b""
 

@@ -16,7 +16,7 @@ from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import CONNECT_TIMEOUT, HostKeys, Ssh
 from orchestrator.model.ssh_target import host_port, split
 from orchestrator.remote.ssh.keywords import NAMED, ONLY_IF_WRITTEN, UnknownKeyword
-from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, connection_hash, unusable
+from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, connection_hash, home, unusable
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
 from orchestrator.remote.transport import Failure, FailureError
 
@@ -168,6 +168,7 @@ def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:
             f'"{spec}" is not a jump host', fix="write it as [user@]host[:port], several with commas"
         )
     user, host, port = found
+    host = host.removeprefix("[").removesuffix("]")  # as `ssh -G` prints any host of a URL
     jump = ssh.jump if ssh.jump == "none" else None
     return host, replace(ssh, user=user, port=int(port) if port else None, key=None, jump=jump)
 
@@ -185,7 +186,6 @@ def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, 
         user=ssh.user or one.get("user") or getpass.getuser(),
         identities_only=one.get("identitiesonly") == "yes",
         host_key_alias=one.get("hostkeyalias"),
-        proxy_jump=_jumps(ssh.jump or one.get("proxyjump", "")),
         family=FAMILIES.get(one.get("addressfamily", "any"), socket.AF_UNSPEC),
         proxy_passes_fd=one.get("proxyusefdpass") == "yes",
         bind_address=one.get("bindaddress"),
@@ -202,7 +202,7 @@ def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, 
             if options.get(key, each.without_effect)[0] not in each.without_effect
         ),
     )
-    command = one.get("proxycommand")
+    hop = replace(hop, proxy_jump=_jumps(_on_the_way(ssh.jump or one.get("proxyjump", ""), hop)))
     return replace(
         hop,
         agent=_agent(options.get("identityagent", AGENT)[0], hop),
@@ -210,7 +210,7 @@ def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, 
         known_hosts=_files(options.get("userknownhostsfile", KNOWN_HOSTS), hop),
         global_known_hosts=_files(options.get("globalknownhostsfile", GLOBAL_KNOWN_HOSTS), hop),
         control_path=_place(expand(control, hop)) if (control := one.get("controlpath")) else None,
-        proxy_command=command and re.sub("%[%hnpr]", lambda token: _tokens(hop)[token[0]], command),
+        proxy_command=_on_the_way(command, hop) if (command := one.get("proxycommand")) else None,
         certificate_files=_identities(None, options.get("certificatefile", ()), hop),
         key=named_key(ssh.key) if ssh.key else None,
         keys_off=_keys_off(one),
@@ -281,6 +281,11 @@ def _jumps(text: str) -> tuple[str, ...]:
     return tuple(jump.strip() for jump in text.split(",")) if text not in ("", "none") else ()
 
 
+def _on_the_way(text: str, hop: Settings) -> str:
+    """The tokens of ProxyCommand and ProxyJump; variables are for the shell."""
+    return re.sub("%[%hnpr]", lambda token: _tokens(hop)[token[0]], text)
+
+
 def _identities(key: str | None, files: Sequence[str], hop: Settings) -> tuple[Path, ...]:
     if key:
         return (named_key(key),)
@@ -328,7 +333,7 @@ def _files(written: Sequence[str], hop: Settings) -> tuple[Path, ...]:
 def _place(name: str) -> Path:
     """The same for most hosts of a fleet."""
     try:
-        return Path(name).expanduser()
+        return Path(re.sub("^~(?=/|$)", lambda _: home(), name)).expanduser()
     except RuntimeError as error:  # a ~user whom nobody knows
         raise unusable(
             f"the SSH config names {name}: there is no such user", fix="check ~/.ssh/config"
@@ -356,7 +361,7 @@ def _tokens(hop: Settings) -> dict[str, str]:
         "%p": str(hop.port),
         "%r": hop.user,
         "%u": getpass.getuser(),
-        "%d": str(Path.home()),
+        "%d": home(),
         "%i": str(os.getuid()),
         "%l": socket.gethostname(),
         "%L": socket.gethostname().partition(".")[0],

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import copy
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -163,15 +164,30 @@ def _private_key(file: Path) -> "paramiko.PKey":
     import paramiko  # noqa: PLC0415 - slow to import
 
     kind = type_of(public_half(file))
-    for key_class in paramiko.key_classes:
-        if kind in key_class.identifiers():
-            try:
+    try:
+        for key_class in paramiko.key_classes:
+            if kind in key_class.identifiers():
                 return key_class.from_private_key_file(str(file))
-            except paramiko.PasswordRequiredException as error:
-                raise TypeError from error
-    key = paramiko.PKey.from_path(file)
+        key = paramiko.PKey.from_path(file)
+    except paramiko.PasswordRequiredException as error:
+        raise TypeError from error
+    except paramiko.SSHException:
+        return _of_openssl(file)
     key.public_blob = None
     return key
+
+
+def _of_openssl(file: Path) -> "paramiko.PKey":
+    """A key in PKCS #8, or in PEM with text before it, of which paramiko's own reader knows neither."""
+    import paramiko  # noqa: PLC0415 - slow to import
+    from cryptography.hazmat.primitives import serialization as written  # noqa: PLC0415
+
+    loaded: Any = written.load_pem_private_key(file.read_bytes(), None)
+    public = loaded.public_key().public_bytes(written.Encoding.OpenSSH, written.PublicFormat.OpenSSH)
+    text = loaded.private_bytes(written.Encoding.PEM, written.PrivateFormat.OpenSSH, written.NoEncryption())
+    kind = public.split()[0].decode()
+    key_class = next(each for each in paramiko.key_classes if kind in each.identifiers())
+    return key_class.from_private_key(io.StringIO(text.decode()))
 
 
 def public_half(file: Path) -> bytes:

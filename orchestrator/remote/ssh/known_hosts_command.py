@@ -28,14 +28,17 @@ class KnownHostsCommand:
 
     def before(self) -> list[Entry]:
         """What is known before the host has shown a key. OpenSSH then gives the name without the port."""
-        found = self._ask({"%H": self.hop.host.lower(), "%I": "ORDER", "%t": "NONE", "%K": "NONE"})
+        found = self._ask(
+            {"%H": self.hop.host.lower(), "%I": "ORDER", "%t": "NONE", "%K": "NONE", "%f": "NONE"}
+        )
         return [
             entry for entry in found if entry.is_for(self.hop.known_as) or entry.is_for(self.hop.host.lower())
         ]
 
     def about(self, name: str, key: HostKey) -> list[Entry]:
         """The lines for a name, now that the host has shown this key."""
-        found = self._ask({"%H": name, "%I": "HOSTNAME", "%t": key.type, "%K": key.base64})
+        shown = {"%t": key.type, "%K": key.base64, "%f": key.fingerprint}
+        found = self._ask({"%H": name, "%I": "HOSTNAME", **shown})
         return [entry for entry in found if entry.is_for(name)]
 
     def _ask(self, tokens: Mapping[str, str]) -> list[Entry]:

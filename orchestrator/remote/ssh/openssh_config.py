@@ -5,6 +5,8 @@ connections do.
 """
 
 import hashlib
+import os
+import pwd
 import re
 import shlex
 import socket
@@ -216,14 +218,22 @@ def _words(line: str) -> Sequence[str]:
 
 
 def _as_printed(names: Sequence[str], printed: str) -> tuple[str, ...] | None:
-    home = re.escape(str(Path.home()))
+    at_home = re.escape(home())
     patterns = []
     for name in names:
         literal = map(re.escape, FILLED_IN.split(name))
-        between = [f"(?:~|{home})" if part == "~" else r"\S*" for part in FILLED_IN.findall(name)]
+        between = [f"(?:~|{at_home})" if part == "~" else r"\S*" for part in FILLED_IN.findall(name)]
         patterns.append("".join(chain.from_iterable(zip_longest(literal, between, fillvalue=""))))
     match = re.fullmatch(" ".join(f"({pattern})" for pattern in patterns), printed)
     return match.groups() if match else None
+
+
+def home() -> str:
+    """The user's home as OpenSSH has it, which does not look at $HOME."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return str(Path.home())
 
 
 def _hashes(options: Options) -> Iterator[str]:

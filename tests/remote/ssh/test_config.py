@@ -1,5 +1,7 @@
 """What the SSH config and the inventory say together."""
 
+import os
+import pwd
 import socket
 from pathlib import Path
 
@@ -149,6 +151,17 @@ def test_a_jump_host_may_have_an_ipv6_address(config: Path) -> None:
     assert jump.login == "me@[fe80::1]:2200"
 
 
+def test_a_jump_host_may_be_named_after_the_host_and_the_user(config: Path) -> None:
+    config.write_text("Host gpu1\n HostName 10.0.0.1\n User ray\n ProxyJump %r@gate-of-%n,%h-%%:2200\n")
+    assert settings("gpu1", Ssh(), config).proxy_jump == ("ray@gate-of-gpu1", "10.0.0.1-%:2200")
+
+
+def test_a_jump_hosts_address_may_be_written_as_a_url(config: Path) -> None:
+    """`ssh -G` prints such a host in brackets, whatever it is."""
+    config.write_text("Host gpu1\n ProxyJump ssh://bob@10.0.0.9:2200\n")
+    assert route("gpu1", Ssh(), config)[0].login == "bob@10.0.0.9:2200"
+
+
 @pytest.mark.usefixtures("with_or_without_ssh")
 def test_a_route_in_a_circle_is_refused(config: Path) -> None:
     config.write_text("Host a\n ProxyJump b\nHost b\n ProxyJump a\n")
@@ -232,6 +245,17 @@ def test_the_hash_of_a_connection_is_that_of_ssh(config: Path) -> None:
     config.write_text("ControlPath /s/%C\nHostName 10.0.0.1\nUser ray\n")
     found = settings("gpu1", Ssh(), config)
     assert found.control_path == Path(expand("/s/%C", found))
+
+
+def test_files_are_in_the_home_that_ssh_goes_by(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user database's, and not $HOME, which `sudo` and containers of CI set to another."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config.write_text("IdentityFile ~/key\nIdentityFile %d/other\nUserKnownHostsFile ~/my\\ hosts\n")
+    found, home = settings("gpu1", Ssh(), config), Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert found.identity_files == (home / "key", home / "other")
+    assert found.known_hosts == (home / "my hosts",)
 
 
 def test_a_file_of_a_user_who_is_not_here_is_refused(config: Path) -> None:

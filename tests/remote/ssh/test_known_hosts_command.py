@@ -48,7 +48,7 @@ def test_a_host_that_only_the_command_knows_is_known(laptop: Laptop, start: Star
 def test_the_command_is_given_what_ssh_gives_it(laptop: Laptop, start: Start, tmp_path: Path) -> None:
     server, said = start(), tmp_path / "said"
     told = program(tmp_path, f'echo "$@" >> {said}; cat {line(server, tmp_path)}')
-    laptop.host("gpu1", server, f"KnownHostsCommand {told} %H %I %t %K %h %p %n %k %r 'a  b'")
+    laptop.host("gpu1", server, f"KnownHostsCommand {told} %H %I %t %K %f %h %p %n %k %r 'a  b'")
     laptop.ssh("gpu1", "-o", "StrictHostKeyChecking=yes")
     by_ssh = said.read_text()
     said.unlink()
