@@ -1,5 +1,6 @@
 """A host: what a rented GPU machine would be, with the switches that a test wants within reach."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -31,6 +32,7 @@ PYTHON = Path(sys.base_prefix)
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 PROGRAM = {"run/lent/checkout": CHECKOUT, "run/lent/libraries": LIBRARIES, "run/lent/python": PYTHON}
 VLLM = "run/lent/vllm"
+VLLM_RELEASE = os.environ.get("RAYCLUSTER_VLLM") or "0.32.0"
 RAYCLUSTER = (
     "LD_LIBRARY_PATH=/run/lent/python/lib",
     "PYTHONPATH=/run/lent/checkout:/run/lent/libraries",
@@ -172,7 +174,7 @@ class Host:
         All of it may lie where the host sees its own.
         """
         layers = (self.template or Path("/none")) / "overlay2"
-        vllm = next(image.cache().glob("vllm-*"), Path("/none"))
+        vllm = next(image.cache().glob(f"vllm-{VLLM_RELEASE}-*"), Path("/none"))  # others may lie beside it
         lent = PROGRAM | {"run/layers": layers, VLLM: vllm}
         return {place: folder for place, folder in lent.items() if folder.is_dir()}
 

@@ -26,6 +26,7 @@ def lab_with_vllm(standing_lab: Lab, say: lifecycle.Say) -> Lab:
     for host in standing_lab.hosts.values():
         if not host.was_lent({VLLM: made}):
             host.reboot()
+        assert host.was_lent({VLLM: made}), f"{host.name} was lent another vLLM than {made}"
     return standing_lab
 
 

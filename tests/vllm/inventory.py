@@ -18,6 +18,7 @@ ENV = {
     "OMP_NUM_THREADS": 1,
     "TORCHDYNAMO_DISABLE": 1,  # or it wants a C++ compiler
     "VLLM_NO_USAGE_STATS": 1,
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # 0.17.1 wants a NUMA node for each rank, also where each has a host
 }
 
 

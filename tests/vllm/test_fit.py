@@ -14,6 +14,7 @@ from orchestrator.plan.facts.model_shape import Shape, Weights, parse_shape
 from orchestrator.plan.serving.arguments import CONTEXT, DATA, PIPELINE, TENSOR
 from orchestrator.plan.serving.fit import Asked, kv_caches
 from tests.lab import image, lifecycle
+from tests.lab.host import VLLM_RELEASE
 from tests.lab.processes import UnavailableError
 from tests.plan.serving import shapes
 
@@ -162,7 +163,7 @@ def case(luck: random.Random) -> dict[str, Any]:
 def test_a_kv_cache_takes_what_vllm_says(vllm: Ask) -> None:
     luck = random.Random(7)
     cases = [case(luck) for _ in range(300)]
-    summed = site.VLLM != "0.17.1"  # which counted the first group alone
+    summed = VLLM_RELEASE != "0.17.1"  # which counted the first group alone
     for each, theirs in zip(cases, vllm(CACHES, cases), strict=True):
         of = Shape("", len(each["windows"]), 64, each["heads"], each["dim"], each["length"], Weights(0))
         of = replace(of, latent=each["latent"], windows=tuple(each["windows"]))
