@@ -1,7 +1,8 @@
 """vLLM's own multi-node mode: containers that know nothing of each other, and in each a rank of what is served.
 
 `vllm serve --nnodes N --node-rank R --master-addr HEAD`, with `--headless` on all but the head:
-https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html
+https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html; and data-parallel ranks as
+https://docs.vllm.ai/en/latest/serving/data_parallel_deployment/ has them, where each is on one host
 """
 
 from collections.abc import Mapping

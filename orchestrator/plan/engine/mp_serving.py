@@ -11,7 +11,7 @@ from orchestrator.plan.facts.host import Facts, HostFacts, Unreachable
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.ray.ports import EPHEMERAL
 from orchestrator.plan.serving import arguments, parallelism
-from orchestrator.plan.serving.arguments import BACKEND, DATA_BACKEND, Given
+from orchestrator.plan.serving.arguments import BACKEND, DATA_BACKEND, Given, Option
 from orchestrator.plan.serving.data_parallel import uneven
 from orchestrator.plan.serving.parallelism import Parallelism
 from orchestrator.plan.serving.presence import Presence
@@ -69,9 +69,9 @@ def serving(
         {name: every[:count] for name, every in names.items()},
     )
     ip = ip_of(nodes[0], facts[nodes[0].name]) or ""
-    words = (*_words(given, nodes, ip, ports), *chosen.args)
+    words = (*_words(given, chosen, nodes, ip, ports), *chosen.args)
     run = hashlib.sha256(repr((model, words, share)).encode()).hexdigest()[:12]
-    parts = _parts(facts, nodes, ip, share, run)
+    parts = _parts(facts, nodes, ip, share, run, (*model.args, *words))
     return Serving(model, ip, parts, chosen.why, share, words, model.server, sizing)
 
 
@@ -86,7 +86,7 @@ def again(cluster: Cluster, facts: Facts, server: Server) -> Serving | None:
     return Serving(
         served.model,
         ip,
-        _parts(facts, nodes, ip, share, served.run),
+        _parts(facts, nodes, ip, share, served.run, (*served.model.args, *served.words)),
         "",
         share,
         served.words,
@@ -188,37 +188,57 @@ def _ports(
     return (*found[:2], data or found[2]) if chosen.data > 1 else found
 
 
-def _words(given: Given, nodes: tuple[Node, ...], ip: str, ports: tuple[int, ...]) -> tuple[str, ...]:
-    """What every rank is told, where there are several: of a model on one host vLLM needs to be told nothing."""
+def _words(
+    given: Given, chosen: Parallelism, nodes: tuple[Node, ...], ip: str, ports: tuple[int, ...]
+) -> tuple[str, ...]:
+    """What every rank is told, where there are several: of a model on one host vLLM needs to be told nothing.
+
+    Data-parallel ranks that are each on one host meet at an address of their own. With `--nnodes` vLLM 0.17.1 takes
+    those of a model without experts for ranks of one another, and ends.
+    """
     if len(nodes) == 1:
         return ()
-    backend = () if BACKEND in given else (BACKEND.name, "mp")
     _, master, *data = ports
-    said = {arguments.MASTER_PORT: () if master == VLLMS_OWN else (master,), arguments.DATA_PORT: data}
-    told = (
-        word
-        for option, number in said.items()
-        if number and option not in given
-        for word in (option.name, str(*number))
+    each, apart = divmod(chosen.data, len(nodes))
+    if apart:
+        said: dict[Option, object] = {BACKEND: "mp", arguments.NODES: len(nodes), arguments.MASTER: ip}
+        if master != VLLMS_OWN:
+            said[arguments.MASTER_PORT] = master
+    else:
+        said = {BACKEND: "mp", arguments.DATA_ADDRESS: ip, arguments.DATA_LOCAL: each}
+    if data:
+        (said[arguments.DATA_PORT],) = data
+    return tuple(
+        word for option, value in said.items() if option not in given for word in (option.name, str(value))
     )
-    return (*backend, "--nnodes", str(len(nodes)), "--master-addr", ip, *told)
 
 
 VLLMS_OWN = 29501
 """Where vLLM has its ranks meet if it is told nothing."""
 
 
-def _parts(facts: Facts, nodes: tuple[Node, ...], ip: str, share: Share, run: str) -> tuple[Part, ...]:
+def _place(given: Given, rank: int) -> tuple[str, ...]:
+    """What a rank is told of where it stands, by the words that all are told."""
+    if arguments.NODES in given:
+        return (arguments.NODE_RANK.name, str(rank))
+    first = rank * given.number(arguments.DATA_LOCAL)
+    return (arguments.DATA_START_RANK.name, str(first)) if rank else ()
+
+
+def _parts(
+    facts: Facts, nodes: tuple[Node, ...], ip: str, share: Share, run: str, told: tuple[str, ...]
+) -> tuple[Part, ...]:
     seen = ((node, facts[node.name], share.devices.get(node.name, ())) for node in nodes)
     envs = [hiding(node, here, _count(node, here), chosen) for node, here, chosen in seen]
     if len(nodes) == 1:
         return (Part(nodes[0], (), envs[0]),)
     names = tuple(node.name for node in nodes)
     meet = (ip, share.ports[0] if share.ports else PORTS.start)
+    given = arguments.read(told)
     return tuple(
         Part(
             node,
-            ("--node-rank", str(rank), *(("--headless",) if rank else ())),
+            (*_place(given, rank), *(("--headless",) if rank else ())),
             envs[rank],
             group=RankGroup(rank, names, meet, run),
         )

@@ -42,6 +42,7 @@ DATA = Option("--data-parallel-size", "-dp")
 DATA_LOCAL = Option("--data-parallel-size-local", "-dpl")
 DATA_RANK = Option("--data-parallel-rank", "-dpn")
 DATA_START_RANK = Option("--data-parallel-start-rank", "-dpr")
+DATA_ADDRESS = Option("--data-parallel-address", "-dpa")
 DATA_BACKEND = Option("--data-parallel-backend", "-dpb")
 HYBRID = Option("--data-parallel-hybrid-lb", "-dph", flag=True)
 EXTERNAL = Option("--data-parallel-external-lb", "-dpe", flag=True)
@@ -91,7 +92,7 @@ OPTIONS: tuple[Option, ...] = (
     *(TENSOR, PIPELINE, CONTEXT, DATA, DATA_LOCAL, DATA_RANK, DATA_START_RANK, DATA_BACKEND),
     *(HYBRID, EXTERNAL, MULTI_PORT, BACKEND, NODES, NODE_RANK, MASTER, MASTER_PORT),
     # These decide nothing here; an abbreviation may mean them.
-    Option("--data-parallel-address", "-dpa"),
+    DATA_ADDRESS,
     DATA_PORT,
     Option("--data-parallel-supervisor-port", since="0.22.0"),
     DECODE_CONTEXT,

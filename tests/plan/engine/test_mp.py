@@ -163,6 +163,33 @@ def test_each_rank_is_told_its_place_and_all_but_the_first_are_headless() -> Non
     }
 
 
+def test_data_parallel_ranks_that_are_each_on_one_host_meet_without_a_count_of_hosts() -> None:
+    shared = (
+        "vllm serve a/b --distributed-executor-backend mp --data-parallel-address 10.0.0.1"
+        " --data-parallel-size-local 2 --data-parallel-rpc-port 29502"
+        " --tensor-parallel-size 4 --pipeline-parallel-size 1"
+    )
+    assert lines(mp(), Model("a/b", ("-dp", "6"))) == {
+        "gpu1": f"{shared} -dp 6",
+        "gpu2": f"{shared} --data-parallel-start-rank 2 --headless -dp 6",
+        "gpu3": f"{shared} --data-parallel-start-rank 4 --headless -dp 6",
+    }
+    given = "-dp 3 -dpl 1 -dpp 4000"
+    assert lines(mp(), Model("a/b", tuple(given.split())))["gpu3"] == (
+        "vllm serve a/b --distributed-executor-backend mp --data-parallel-address 10.0.0.1"
+        f" --tensor-parallel-size 8 --pipeline-parallel-size 1 --data-parallel-start-rank 2 --headless {given}"
+    )
+
+
+def test_those_that_are_wider_than_a_host_are_counted_by_hosts() -> None:
+    of = mp(workers=3)
+    given = "-dp 2 -tp 8 -pp 2"
+    assert lines(of, Model("a/b", tuple(given.split())))["gpu4"] == (
+        "vllm serve a/b --distributed-executor-backend mp --nnodes 4 --master-addr 10.0.0.1"
+        f" --data-parallel-rpc-port 29502 --node-rank 3 --headless {given}"
+    )
+
+
 def test_the_ranks_keepers_meet_on_the_head_two_ports_below_the_ranks() -> None:
     sent = specs(plan_serve(mp(), standing(mp()), PLAIN))
     assert [told["group"]["rank"] for told in sent.values()] == [0, 1, 2]

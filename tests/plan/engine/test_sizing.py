@@ -77,7 +77,7 @@ def test_ranks_of_mp_are_each_told_of_the_experts() -> None:
     for spec in specs.values():
         assert after(spec, "--data-parallel-size") == "2"
         assert "--enable-expert-parallel" in spec["argv"]
-        assert after(spec, "--nnodes") == "2"
+        assert after(spec, "--data-parallel-size-local") == "1"
 
 
 def _many_experts() -> Shape:

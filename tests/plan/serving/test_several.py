@@ -293,7 +293,11 @@ def test_ranks_of_each_model_meet_at_ports_of_their_own() -> None:
     second = sent(which, facts, replace(TWO, hosts=half, args=("-dp", "2", "-tp", "3", "-pp", "1")))["gpu1"]
     assert second["group"]["meet"] == ["10.0.0.1", 29509]
     said = " ".join(second["argv"])
-    assert "--master-addr 10.0.0.1 --master-port 29511 --data-parallel-rpc-port 29512" in said
+    assert (
+        "--data-parallel-address 10.0.0.1 --data-parallel-size-local 1 --data-parallel-rpc-port 29512" in said
+    )
+    staged = sent(which, facts, replace(TWO, hosts=half, args=("-tp", "3", "-pp", "2")))["gpu1"]
+    assert "--master-addr 10.0.0.1 --master-port 29511" in " ".join(staged["argv"])
 
 
 @pytest.mark.parametrize("given", ["--master-port 29501", "--data-parallel-rpc-port 29499"])
