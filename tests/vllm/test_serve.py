@@ -56,6 +56,7 @@ def served(cluster: Served) -> Served:
 def test_a_completion_asked_from_the_laptop(served: Served) -> None:
     assert completion(served.lab, "abc", "alphabet") == "defghijk"
     assert served.model()["answers"] is True
+    assert all(served.lab.hosts[host].runs("RayWorke[r]|VLLM::Worke[r]") for host in ("gpu1", "gpu2"))
 
 
 def test_a_streamed_completion_comes_in_pieces(served: Served) -> None:
