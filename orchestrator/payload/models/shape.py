@@ -21,7 +21,10 @@ LEFT_OUT = re.compile(r"(?:^|\.)(?:mtp\w*|talker|token2wav|code2wav)\.")
 """What vLLM does not load: layers for speculative decoding, and what turns text into sound."""
 GPU_SECONDS = 10
 ROW = re.compile(r"(.+), (\d+), (?!Enabled)\S+")
-AMD = "/sys/class/drm"
+AMD, KFD = "/sys/class/drm", "/sys/class/kfd/kfd/topology/nodes"
+SHARES = re.compile(r"^cpu_cores_count [1-9](?s:.*)^simd_count [1-9]", re.MULTILINE)
+"""An accelerator that is one with the CPU: its memory is the host's, of which its driver tells a part."""
+HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 MIB = 1 << 20
 LONGEST_CONFIG, LARGEST = 4 * MIB, 1 << 50  # bytes of the file; and of anything that it counts
 
@@ -96,9 +99,12 @@ def part_of(name):
 def gpus():
     """Name and bytes of each GPU that can be seen here, in order; none where nothing tells of them.
 
-    One that is cut up (MIG) and one that has the host's memory tell nothing that a part of it has.
+    One that is cut up (MIG) and one that has the host's memory tell nothing that a part of it has; nor do unlike ones,
+    some of which are hidden.
     """
-    return nvidia() or amd()
+    found = nvidia() or amd()
+    unlike = len({each["bytes"] for each in found}) > 1
+    return [] if unlike and any(os.environ.get(each) for each in HIDING) else found
 
 
 def nvidia():
@@ -122,5 +128,9 @@ def nvidia():
 
 def amd():
     cards = sorted(each for each in entries(AMD) if re.fullmatch(r"card\d+", each))
+    cut = [read_text(os.path.join(AMD, each, "device/current_compute_partition")).strip() for each in cards]
+    shares = [SHARES.search(read_text(os.path.join(KFD, each, "properties"))) for each in entries(KFD)]
+    if set(cut) - {"", "SPX"} or any(shares):
+        return []
     sizes = [read_text(os.path.join(AMD, each, "device/mem_info_vram_total")).strip() for each in cards]
     return [{"name": "AMD", "bytes": int(size)} for size in sizes if size.isdigit() and int(size) > MIB << 10]

@@ -27,7 +27,7 @@ DEFAULT_LENGTH = 2048
 TEXT = ("text_config", "language_config", "llm_config", "thinker_config")
 """Where a model of several kinds of input keeps the configuration of its language model."""
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-HEADS = ("num_attention_heads", "n_head", "n_heads")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "encoder_attention_heads")
 KV_HEADS = (
     "n_head_kv",
     "num_kv_heads",
@@ -65,6 +65,8 @@ OWN_HEAD_DIM = re.compile(
 )
 """Types of models whose size of a head transformers fills in by itself, be the others what they are."""
 ENCODER = re.compile(r"bert|electra|^(gte|new)$")
+UNSTAGED = re.compile(r"bert|electra|whisper|^gemma3n|^zamba2|^aria_text|^phi4mm|^paddleocr_vl|^clip|^siglip")
+"""Types of models that vLLM does not deal out to pipeline stages: none of their classes is `SupportsPP` (0.32)."""
 DEFAULTS: Mapping[str, Mapping[str, int]] = {
     "gemma3_text": {
         "num_attention_heads": 8,
@@ -145,6 +147,11 @@ class Shape:
     quantized: str = ""
     own_cache: bool = False
     odd: str = ""
+
+    @property
+    def most_stages(self) -> int:
+        """Into how many pipeline stages its layers can be dealt."""
+        return 1 if UNSTAGED.search(self.kind) else self.layers
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def choose(
     if not sizes[PIPELINE]:
         tensor = sizes[TENSOR]
         stages = max(1, share // tensor if share % tensor == 0 else _groups(counts, tensor) // others)
-        sizes[PIPELINE] = min(stages, shape.layers) if shape else stages
+        sizes[PIPELINE] = min(stages, shape.most_stages) if shape else stages
         chosen.append(PIPELINE)
     args = tuple(word for option in chosen for word in (option.name, str(sizes[option])))
     said = ", ".join(f"{KINDS[option]} parallel {sizes[option]}" for option in chosen)

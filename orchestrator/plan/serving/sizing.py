@@ -82,7 +82,7 @@ def size(
     if told:
         return min(told, key=_held)
     by_experts = [each for each in ways if EXPERT_PARALLEL.name in each.chosen.args]
-    return (by_experts or ways)[-1]
+    return by_experts[-1] if by_experts else max(ways, key=lambda each: each.chosen.ranks)
 
 
 def _held(sizing: Sizing) -> int:
@@ -98,8 +98,13 @@ def misfit(model: Model, sizing: Sizing | None) -> Problem | None:
     tensor, pipeline = given.number(TENSOR), given.number(PIPELINE)
     if tensor and (why := uncut(sizing.shape, tensor, whole=EXPERT_PARALLEL in given)):
         return Problem(f"{TENSOR.name} {tensor}: {why}", _line(model, TENSOR))
-    if pipeline > sizing.shape.layers:
-        few = f"{PIPELINE.name} {pipeline}: it has {plural(sizing.shape.layers, 'layer')}"
+    if pipeline > (most := sizing.shape.most_stages):
+        why = (
+            f"it has {plural(most, 'layer')}"
+            if most == sizing.shape.layers
+            else "vLLM has no pipeline for it"
+        )
+        few = f"{PIPELINE.name} {pipeline}: {why}"
         return Problem(few, _line(model, PIPELINE))
     if found is None or found.verdict is not Verdict.NOT:
         return None

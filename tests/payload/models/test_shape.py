@@ -243,6 +243,43 @@ def test_of_amds_the_driver_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert program.gpus() == [{"name": "AMD", "bytes": 64 << 30}]
 
 
+APART = {"0": "cpu_cores_count 64\nsimd_count 0\n", "1": "cpu_cores_count 0\nsimd_count 1216\n"}
+TOGETHER = {"0": "cpu_cores_count 32\nsimd_count 80\nmem_banks_count 1\n"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "partition", "known"),
+    [(APART, "", True), (APART, "SPX", True), (APART, "CPX", False), (TOGETHER, "", False)],
+    ids=["cards", "a whole card", "cut up", "one with the CPU"],
+)
+def test_what_a_driver_of_amd_tells_of_is_the_gpus_own_memory(
+    nodes: dict[str, str], partition: str, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Strix Halo tells of what was set apart at boot, 4 GiB of 128; of an MI300X in parts each tells of all."""
+    program = loaded("models/manage")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "card0/device").mkdir(parents=True)
+    (tmp_path / "card0/device/mem_info_vram_total").write_text(f"{4 << 30}\n")
+    if partition:
+        (tmp_path / "card0/device/current_compute_partition").write_text(f"{partition}\n")
+    for node, text in nodes.items():
+        (tmp_path / "nodes" / node).mkdir(parents=True)
+        (tmp_path / "nodes" / node / "properties").write_text(text)
+    program.AMD, program.KFD = str(tmp_path), str(tmp_path / "nodes")
+    assert bool(program.gpus()) is known
+
+
+@pytest.mark.parametrize(("hidden", "count"), [("", 2), ("0", 0)])
+def test_of_unlike_gpus_some_of_which_are_hidden_nothing_is_known(
+    hidden: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that only drives a screen would be taken for the smallest that a model has."""
+    program = loaded("models/manage")
+    shows(tmp_path, monkeypatch, "NVIDIA RTX 6000, 49140, [N/A]\nNVIDIA T400 4GB, 4096, [N/A]")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert len(program.gpus()) == count
+
+
 def test_a_driver_that_hangs_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = loaded("models/manage")
     stuck = tmp_path / "nvidia-smi"

@@ -110,6 +110,37 @@ def test_groups_of_experts_are_made_smaller_where_they_do_not_come_out(
     assert uncut(shape(config), tensor) == why
 
 
+WHISPER = {
+    "model_type": "whisper",
+    "is_encoder_decoder": True,
+    "d_model": 1280,
+    "num_hidden_layers": 32,
+    "encoder_attention_heads": 20,
+    "decoder_attention_heads": 20,
+    "encoder_ffn_dim": 5120,
+    "max_target_positions": 448,
+    "vocab_size": 51866,
+}
+BGE = {
+    "model_type": "xlm-roberta",
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "max_position_embeddings": 8194,
+    "vocab_size": 250002,
+}
+
+
+@pytest.mark.parametrize(("config", "args"), [(WHISPER, "-tp 4 -pp 1"), (BGE, "-tp 8 -pp 1")])
+def test_what_has_no_pipeline_gets_none_and_stays_on_a_host(config: Any, args: str) -> None:
+    found = sized(shape(config, total=3 << 30), 8, 8)
+    assert chosen(found) == args
+    refused = misfit(Model("a/b", ("-pp", "2")), sized(shape(config), 8, 8, args="-pp 2"))
+    assert refused
+    assert refused.text == "--pipeline-parallel-size 2: vLLM has no pipeline for it"
+
+
 def test_experts_that_stay_whole_are_not_cut() -> None:
     assert uncut(shape(QWEN3_235B_FP8), 8, whole=True) == ""
 
