@@ -193,8 +193,8 @@ def _words(
 ) -> tuple[str, ...]:
     """What every rank is told, where there are several: of a model on one host vLLM needs to be told nothing.
 
-    Data-parallel ranks that are each on one host meet at an address of their own. With `--nnodes` vLLM 0.17.1 takes
-    those of a model without experts for ranks of one another, and ends.
+    Data-parallel ranks that are each on one host meet at an address of their own. With `--nnodes` vLLM 0.17.1
+    (and, by their sources, 0.16 to 0.19) takes those of a model without experts for parts of one, and ends.
     """
     if len(nodes) == 1:
         return ()

@@ -145,6 +145,12 @@ KNOWN: tuple[Known, ...] = (
         "vLLM to 0.11.0",
     ),
     Known(
+        r"inner dp world group is not initialized",
+        ("vLLM 0.17.0 and 0.17.1 cannot cut a model over several hosts without Ray",),
+        (f"set {where('image')} to one with another vLLM; or {change('engine', 'ray')}",),
+        "vLLM 0.17.0, 0.17.1",
+    ),
+    Known(
         r"^[\w./ -]+: error: .*(argument|invalid choice)",
         ("vLLM refuses its arguments",),
         ("it lists them: " + ours("exec", "-l", "head", "--", "vllm", "serve", "--help"),),

@@ -113,6 +113,12 @@ WORDED = [
         "vLLM 0.11.1 or later",
     ),
     (
+        "vLLM 0.17.0, 0.17.1",
+        "AssertionError: inner dp world group is not initialized",
+        "vLLM 0.17.0 and 0.17.1 cannot cut a model over several hosts without Ray",
+        "to one with another vLLM",
+    ),
+    (
         "argparse",
         "vllm serve: error: argument --max-num-seqs: invalid int value: 'many'",
         "vLLM refuses its arguments",
