@@ -11,7 +11,9 @@ from orchestrator.model.ssh_target import host_port
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import (
     API_KEY,
+    API_SERVERS,
     CERTIFICATE,
+    HEADLESS,
     HOST,
     OLDEST,
     PORT,
@@ -131,8 +133,11 @@ OWN = ("gpus", "hosts", "port", "liveness", "stalled_after")
 
 def spec(serving: Serving, part: Part) -> str:
     """The JSON for a part's supervisor. `needs`: what an older vLLM may not know."""
+    given = serving.model.args
+    if HEADLESS.name in part.words:  # vLLM refuses a count of servers where there is none
+        given = arguments.without(given, API_SERVERS)
     # What a person gave comes last, so that it wins.
-    words = (*serving.listens, *serving.words, *part.words, *serving.model.args)
+    words = (*serving.listens, *serving.words, *part.words, *given)
     return json.dumps(
         {
             "name": serving.name,

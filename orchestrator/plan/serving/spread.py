@@ -8,10 +8,10 @@ from orchestrator.plan import devices, engine
 from orchestrator.plan.facts.host import Facts
 from orchestrator.plan.problem import HostProblem, Problem
 from orchestrator.plan.serving import arguments, parallelism
-from orchestrator.plan.serving.arguments import PIPELINE, TENSOR
+from orchestrator.plan.serving.arguments import BACKEND, PIPELINE, TENSOR
 from orchestrator.plan.serving.parallelism import KINDS
 from orchestrator.plan.serving.presence import Presence
-from orchestrator.plan.serving.servers import again, ledger, servers
+from orchestrator.plan.serving.servers import again, ledger, servers, with_args
 from orchestrator.plan.serving.shares import chosen_hosts
 from orchestrator.plan.serving.spec import Serving
 
@@ -22,6 +22,11 @@ def spread(
     """What is to be started, or why it cannot be."""
     found = _spread(cluster, facts, model, there)
     given = arguments.read(model.args)
+    each = found.sizing.chosen.within_data if isinstance(found, Serving) and found.sizing else 0
+    if given.value(BACKEND) == "uni" and isinstance(found, Serving) and each > 1:
+        text = f"{BACKEND.name} uni: vLLM would have one process with one GPU, and there are {each}"
+        line = with_args(model, arguments.without(model.args, BACKEND))
+        return (HostProblem(found.first.name, Problem(text, line)),)
     asked = parallelism.ranks({option: given.number(option) for option in KINDS})
     if not model.gpus or not any(given.number(option) for option in KINDS):
         return found

@@ -163,6 +163,13 @@ def test_each_rank_is_told_its_place_and_all_but_the_first_are_headless() -> Non
     }
 
 
+def test_a_count_of_servers_is_for_the_first_rank_alone() -> None:
+    """VLLM refuses one beside --headless, where there is no server."""
+    told = lines(mp(), Model("a/b", ("--api_server_count=4", "-tp", "8")))
+    assert told["gpu1"].endswith("--node-rank 0 --api_server_count=4 -tp 8")
+    assert told["gpu2"].endswith("--node-rank 1 --headless -tp 8")
+
+
 def test_data_parallel_ranks_that_are_each_on_one_host_meet_without_a_count_of_hosts() -> None:
     shared = (
         "vllm serve a/b --distributed-executor-backend mp --data-parallel-address 10.0.0.1"

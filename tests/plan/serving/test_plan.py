@@ -401,6 +401,10 @@ def test_ipv4_alone_is_refused_where_nobody_could_ask_there() -> None:
             "--distributed-executor-backend external_launcher",
             "--distributed-executor-backend external_launcher: ",
         ),
+        (
+            "--distributed-executor-backend uni",
+            "--distributed-executor-backend uni: vLLM would have one process",
+        ),
         ("-n 2", "--nnodes 2: who takes part follows from the inventory and the sizes"),
         ("--node_rank=1", "--node-rank 1: who takes part follows"),
         ("-n 2 -r 0 --master-addr 10.0.0.1", "--nnodes 2, --node-rank 0: who takes part follows"),
@@ -421,6 +425,12 @@ def test_what_could_not_be_served_or_asked_is_refused_before_anything_starts(arg
     text, fix = why_not(plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=tuple(args.split()))))
     assert text.startswith(why)
     assert has_line(fix) or "--data-parallel-backend" in args or "-dpb" in args
+
+
+@pytest.mark.parametrize("args", ["-tp 1 -pp 1", "-tp 1 -pp 1 -dp 8"])
+def test_one_process_for_one_gpu_is_served_also_for_each_data_parallel_rank(args: str) -> None:
+    words = ("--distributed-executor-backend", "uni", *args.split())
+    assert plan_serve(cluster(), standing(cluster()), replace(PLAIN, args=words)).phases
 
 
 @pytest.mark.parametrize("args", ["-n 2 -r 0 --master-addr 10.0.0.1", "-dp 3 -dpe -dpn 0 -dpr 0"])
