@@ -1,5 +1,7 @@
 """Packets that paramiko sends in the wrong order, and those that ask whether the host is still there."""
 
+import math
+from collections.abc import Callable
 from functools import cache
 from threading import RLock
 from time import monotonic
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 # Message numbers of RFC 4254.
 GLOBAL_REQUEST = 80
+ANSWERS = (81, 82)
 OPEN_CONFIRMATION = 91
 ABOUT_A_CHANNEL = range(93, 99)
 CLOSE = 97
@@ -63,34 +66,48 @@ def _number(four_bytes: bytes) -> int:
 
 @cache
 def asking_packetizer() -> "type[Packetizer]":
-    """An orderly one that knows since when the host was asked for a sign of life in vain.
+    """An orderly one that asks the host for signs of life, and ends the connection where none comes any more.
 
-    Paramiko's own keepalives ask for no answer, and TCP misses only the host at its other end: not one behind a jump
-    host or a ProxyCommand, nor one whose kernel takes what its sshd never reads.
+    Paramiko's own keepalives ask for no answer, and wait while anything is sent; TCP misses only the host at its other
+    end: not one behind a jump host or a ProxyCommand, nor one whose kernel takes what its sshd never reads.
     """
     from paramiko import Message  # noqa: PLC0415 - slow to import
 
     usual: Any = orderly_packetizer()
 
     class Asking(usual):  # type: ignore[misc]
-        _asked: float | None = None
+        _every = _next = 0.0  # seconds
+        _most = _in_vain = 0  # questions. Not time: this process may have been stopped for a while
+        _answers = False
 
-        def ask(self) -> None:
-            """Asks for one, unless a sender waits for the host to take what came before."""
-            self._asked = self._asked or monotonic()
-            if self.sending.acquire(blocking=False):
+        def keep_asking(self, every: float, unanswered: float, may_ask: Callable[[], bool]) -> None:
+            """Asks every few seconds; but not during a key exchange (`may_ask`), when it counts all the same."""
+            self._most, self._may_ask = math.ceil(unanswered / every), may_ask
+            self._ask()
+            self._every, self._next = every, monotonic() + every
+
+        def _check_keepalive(self) -> None:
+            now = monotonic()
+            if not self._every or now < self._next:
+                return
+            self._next = now + self._every
+            if self._in_vain >= self._most and self._answers:
+                raise EOFError("the host gives no sign of life")
+            self._in_vain += 1
+            self._ask()
+
+        def _ask(self) -> None:
+            """Unless a sender waits for the host to take what came before."""
+            if self._may_ask() and self.sending.acquire(blocking=False):
                 try:
                     self.send_message(Message(KEEPALIVE))
                 finally:
                     self.sending.release()
 
-        def unanswered(self) -> float:
-            """Seconds."""
-            return monotonic() - self._asked if self._asked else 0.0
-
         def read_message(self) -> "tuple[int, paramiko.Message]":
-            read: tuple[int, paramiko.Message] = super().read_message()
-            self._asked = None
-            return read
+            kind, message = super().read_message()
+            self._in_vain = 0
+            self._answers = self._answers or kind in ANSWERS  # a server that never does is not gone
+            return kind, message
 
     return Asking

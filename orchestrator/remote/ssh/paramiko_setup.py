@@ -113,14 +113,7 @@ def keep_alive(transport: "paramiko.Transport", seconds: float, unanswered: floa
     it sleeps longer.
     """
     packetizer: Any = transport.packetizer
-
-    def ask() -> None:
-        if packetizer.unanswered() > unanswered:
-            raise EOFError("the host gives no sign of life")
-        if transport.clear_to_send.is_set():  # not while keys are exchanged
-            packetizer.ask()
-
-    packetizer.set_keepalive(seconds, ask)
+    packetizer.keep_asking(seconds, unanswered, transport.clear_to_send.is_set)
     transport.sock.settimeout(seconds / 2)
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event, Thread
 from time import monotonic
 
@@ -115,6 +116,23 @@ def test_a_command_whose_host_hangs_ends_once_no_sign_of_life_came(
 
     dialled = laptop.dial("gpu", Ssh(jump=jump), timeouts=IMPATIENT)
     ended = dialled.stream(sh("echo begun; cat"), hang, timeout=60, cancel=Event())
+    assert "was lost" in failed(ended, FailureKind.UNREACHABLE).message
+
+
+def test_a_host_is_missed_though_its_command_is_sent_heartbeats(laptop: Laptop, start: Start) -> None:
+    """paramiko takes whatever it sends for a reason to ask for nothing; and a jump host takes it all."""
+    bastion, gpu = start("127.0.0.2"), start("127.0.0.3")
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu)
+    laptop.knows(bastion, gpu)
+
+    def hang(_: str) -> None:
+        for session in gpu.sessions():
+            os.kill(session, signal.SIGSTOP)
+
+    timeouts = replace(IMPATIENT, heartbeat=0.1, poll=0.05)
+    dialled = laptop.dial("gpu", Ssh(jump="bastion"), timeouts=timeouts)
+    ended = dialled.stream(sh("echo begun; cat"), hang, timeout=20, cancel=Event())
     assert "was lost" in failed(ended, FailureKind.UNREACHABLE).message
 
 
