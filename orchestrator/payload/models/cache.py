@@ -39,6 +39,12 @@ UNREAD = (
     "*.pdf",
 )
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tekken.json", "vocab.json", "vocab.txt")
+OTHER_TOKENIZERS = (
+    "*.model",
+    "*.tiktoken",
+    "*vocab*.txt",
+    "tokenizer.*json*",
+)  # of code that comes with the model
 
 
 MARK = "\x1e"

@@ -5,11 +5,13 @@ import os
 
 from cache import (
     INDEX,
+    OTHER_TOKENIZERS,
     SINGLE,
     TOKENIZERS,
     UNFINISHED,
     File,
     entries,
+    is_matched,
     is_plain,
     listed,
     listed_in,
@@ -68,9 +70,10 @@ class Snapshot:
         """What vLLM needs and is not there, read as vLLM reads a folder."""
         good = {name for name, each in self.files.items() if each.state == "there"}
         needed = ["config.json", *self.weights(good)]
-        if not good & set(TOKENIZERS):
-            there = [each for each in TOKENIZERS if each in self.files]
-            needed.append(there[0] if there else TOKENIZERS[0])
+        known = (*TOKENIZERS, *OTHER_TOKENIZERS)
+        there = [each for each in self.files if "/" not in each and is_matched(each, known)]
+        if not good.intersection(there) and (there or not self.listed):  # one that is listed may have none
+            needed.append(min(there, key=lambda each: each not in TOKENIZERS) if there else TOKENIZERS[0])
         if "vocab.json" in good and not good & set(TOKENIZERS[:3]):
             needed.append("merges.txt")
         config = read_json(os.path.join(self.top, "config.json"), {})

@@ -193,7 +193,7 @@ def _misused(args: tuple[str, ...], options: VllmOptions) -> Iterator[_Misused]:
             continue
         begun = _begun(name.replace("_", "-") if name[:2] == "--" else name, options)
         (spellings,) = begun if len(begun) == 1 else ((),)
-        may_follow = not (options.flags | options.want).intersection(spellings)
+        may_follow = not (equals or (options.flags | options.want).intersection(spellings))
         follows = args[at + 1] if at + 1 < len(args) else "--"
         value = (
             follows[:1] != "-" or follows == "-" or " " in follows or NUMBER.fullmatch(follows) is not None

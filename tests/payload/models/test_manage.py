@@ -87,6 +87,35 @@ def test_a_model_whose_code_or_weights_are_another_repository_is_not_served_offl
     assert only(run("look"))["offline"] is offline
 
 
+def without_tokenizer(more: dict[str, bytes]) -> Repo:
+    repo = tiny(more=more)
+    return Repo(repo.name, {path: data for path, data in repo.files.items() if path != "tokenizer.json"})
+
+
+@pytest.mark.parametrize(
+    ("file", "lacks"),
+    [
+        ("tiktoken.model", []),  # Kimi K2
+        ("hy.tiktoken", []),  # Hunyuan
+        ("spiece.model", []),
+        ("sentencepiece.bpe.model", []),
+        ("rwkv_vocab_v20230424.txt", []),
+        ("tokenizer.tok.json", []),  # Grok
+        ("tokenizer.jsonl", []),
+        ("tokenizer_config.json", ["tokenizer.json"]),
+        ("more/tiktoken.model", ["tokenizer.json"]),
+    ],
+)
+def test_a_tokenizer_of_the_model_s_own_is_one(file: str, lacks: list[str], hub: Path, run: Run) -> None:
+    plain(hub, without_tokenizer({file: b"x"}))
+    assert only(run("look"))["lacks"] == lacks
+
+
+def test_of_a_list_without_a_tokenizer_none_is_lacking(hub: Path, run: Run) -> None:
+    with_tree(hub, without_tokenizer({}))
+    assert only(run("look"))["lacks"] == []
+
+
 def test_of_a_list_only_what_vllm_reads_has_to_be_there(hub: Path, run: Run) -> None:
     """As after `vllm serve`, which brings no weights of other formats and no pictures."""
     repo = tiny(more={"pytorch_model.bin": b"x" * 50, "picture.png": b"png", "original/x.pth": b"y"})

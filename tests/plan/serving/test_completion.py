@@ -160,6 +160,7 @@ def test_a_value_that_is_missing_or_too_much_is_told(args: str, said: str) -> No
     [
         (("max-model-len", "4096"), "max-model-len: it is neither an option nor the value of one → "),
         (("--max-model-len", "4096", "8192"), f"8192: {NEITHER} → {SERVE} --max-model-len 4096"),
+        (("--served-model-name=a", "b"), f"b: {NEITHER} → {SERVE} --served-model-name=a"),
         (("--enforce-eager", "-tp", "2", "-1"), f"-1: {NEITHER} → {SERVE} --enforce-eager -tp 2"),
         (
             ("-tp", "2", "--max-model-len 4096"),
