@@ -5,6 +5,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import paramiko
 
 PUBLICKEY = "publickey"  # the login method's name, as SSH has it
+LINES = 5  # that are shown of what a host says to those who log in
 COPIES_KEYS = frozenset({"password", "keyboard-interactive"})  # by which ssh-copy-id gets in
 
 
@@ -31,6 +33,8 @@ class Keys:
         self.used = "no key"
         self.outcomes: list[tuple[Offer, str]] = []
         self.agent_problem = ""
+        self.agent_holds_none = False
+        self.said: list[str] = []  # by the host, to whoever logs in: its banners
         self.refused: list[Offer] = []
         self.unsigned: list[Offer] = []
         self.accepted = False
@@ -39,6 +43,7 @@ class Keys:
 
     def authenticate(self, transport: "paramiko.Transport") -> None:
         with agent_keys(self.hop.agent, self.deadline) as (held, self.agent_problem):
+            self.agent_holds_none = bool(self.hop.agent and not held and not self.agent_problem)
             to_try = iter(()) if self.hop.keys_off else offers(self.hop, held)
             for offer in to_try:
                 if self._try(transport, offer):
@@ -62,7 +67,8 @@ class Keys:
             return False
         transport.auth_timeout = self._left()
         try:
-            further = transport.auth_publickey(self.hop.user, offer.key)
+            with self._hearing(transport):
+                further = transport.auth_publickey(self.hop.user, offer.key)
         except AgentError as error:
             self.unsigned.append(offer)
             self.outcomes.append((offer, f"the agent does not sign with it: {error}"))
@@ -97,26 +103,49 @@ class Keys:
 
         transport.auth_timeout = self._left()
         try:
-            self.methods = transport.auth_none(self.hop.user)
+            with self._hearing(transport):
+                self.methods = transport.auth_none(self.hop.user)
         except paramiko.BadAuthenticationType as error:
             self.methods = error.allowed_types
         except (paramiko.SSHException, OSError, EOFError):
+            self._left()
             return False
         return not self.methods
+
+    @contextmanager
+    def _hearing(self, transport: "paramiko.Transport") -> Iterator[None]:
+        """Notes what the host says meanwhile; paramiko keeps it with each try, and for none that hung up."""
+        try:
+            yield
+        finally:
+            banner = getattr(transport.auth_handler, "banner", None) or b""
+            lines = [line.strip() for line in banner.decode(errors="replace").splitlines()]
+            self.said += [line for line in lines if line and line not in self.said]
 
     def _left(self) -> float:
         left = self.deadline - monotonic()
         if left <= 0 and self.unsigned:  # it is the agent that has taken the time
             raise FailureError(self._refused())
+        if left <= 0 and self.said:  # such as Tailscale's check, or a service that asks for a click
+            raise FailureError(
+                Failure(
+                    FailureKind.AUTH,
+                    f"{self.hop.login} lets nobody in yet, and says: {self.said[-1]}",
+                    detail=self._told(),
+                    fix=f"do what it asks for, then this again; by hand: {self.hop.by_hand()}",
+                )
+            )
         if left <= 0:
             raise TimeoutError
         return left
 
     def _told(self, *more: str) -> str:
         """What became of each key, and more."""
-        agent = f"the agent at {self.hop.agent}: {self.agent_problem}" if self.agent_problem else ""
+        problem = self.agent_problem or ("holds no key, or is locked" if self.agent_holds_none else "")
+        agent = f"the agent at {self.hop.agent}: {problem}" if problem else ""
         tried = [f"{offer.label}: {outcome}" for offer, outcome in self.outcomes]
-        return "\n".join(filter(None, (agent, *tried, *more)))
+        says = [f"It says: {' '.join(self.said[-LINES:])}"] if self.said else []
+        return "\n".join(filter(None, (agent, *tried, *says, *more)))
 
     def _hung_up(self, untried: Iterator[Offer], said: str) -> Failure:
         """A server takes as many keys as its MaxAuthTries has."""
@@ -124,7 +153,7 @@ class Keys:
         if self.accepted:
             return self._not_enough()
         if not left:
-            return self._refused("It closed the connection after that.")
+            return self._refused("It closed the connection after that.") if said else self._turned_away()
         count = len(self.refused)
         file = next((short(offer.file) for offer in left if offer.file), "")
         of_agent = "put the right one's line of `ssh-add -L` into a file FILE.pub, and "
@@ -135,6 +164,18 @@ class Keys:
             detail=self._told(*(f"{offer.label}: not tried any more" for offer in left)),
             fix=f"{'' if file else of_agent}name the right key: ssh: {{key: {file or 'FILE.pub'}}} in the inventory, "
             f"or IdentityFile and IdentitiesOnly yes for {self.hop.name} in ~/.ssh/config",
+        )
+
+    def _turned_away(self) -> Failure:
+        """By a host that says no word about keys. OpenSSH's would, of a key too many; its PAM does not."""
+        login = self.hop.login
+        why = f", saying: {self.said[-1]}" if self.said else ""
+        return Failure(
+            FailureKind.AUTH,
+            f"{login} closed the connection over the key{why}",
+            detail=self._told(),
+            fix=f"the key may be right: does the host let {self.hop.user} in (PAM: nologin, access, slurm)? "
+            f"try: {self.hop.by_hand()}",
         )
 
     def _refusal(self) -> Failure:
@@ -179,7 +220,7 @@ class Keys:
             FailureKind.AUTH,
             every if self.refused else f"no key to offer to {self.hop.login}",
             detail=self._told(last, self._token(), self._user() if self.refused else ""),
-            fix=self._fix(),
+            fix=next((offer.fix for offer, _ in self.outcomes if offer.fix), "") or self._fix(),
         )
 
     def _token(self) -> str:
@@ -210,7 +251,17 @@ class Keys:
         if others := [name for offer in tried for name in self._others(offer)]:
             other, user = others[0], self.hop.user
             return f"is {other} the user there? ssh: {{user: {other}}}; or get a certificate for {user}"
-        return self._installed(next((offer.file for offer in tried if offer.file), None), bool(tried))
+        have_key = any(offer.key for offer in tried)
+        return self._installed(next((offer.file for offer in tried if offer.file), None), have_key)
+
+    def _with_agent(self) -> str:
+        if self.agent_problem:
+            return "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or "
+        if self.agent_holds_none:
+            return (
+                "have the agent unlocked, or given the key (ssh-add -X, ssh-add FILE, its own program), or "
+            )
+        return ""
 
     def _others(self, offer: Offer) -> list[str]:
         """Whom the certificate that is shown is for, where that is not the user."""
@@ -242,8 +293,7 @@ class Keys:
             copy = f"add {public} to {there}; it takes no password, so by its console"
         if have_key:
             return copy
-        start = "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or " if self.agent_problem else ""
-        return f"{start}ssh-keygen -t ed25519, then {copy}"
+        return f"{self._with_agent()}ssh-keygen -t ed25519, then {copy}"
 
 
 def _ended(offer: Offer) -> int:

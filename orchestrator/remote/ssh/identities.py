@@ -4,6 +4,7 @@ import base64
 import binascii
 import copy
 import io
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -20,6 +21,7 @@ from orchestrator.remote.ssh.known_hosts import FileVersion, file_version
 if TYPE_CHECKING:
     import paramiko
 
+PUTTYS = b"PuTTY-User-Key-File"
 _loading = Lock()
 
 
@@ -31,6 +33,7 @@ class Offer:
     key: Any = None  # a paramiko.PKey, or an AgentKey
     problem: str = ""
     needs_agent: bool = False
+    fix: str = ""
     file: Path | None = None
     certificate: Certificate | None = None
 
@@ -59,6 +62,7 @@ def offers(hop: Settings, held: Sequence[AgentKey]) -> Iterator[Offer]:
         *((identity, None) for identity in files if identity.blob not in usable),
     ]
     keys.sort(key=lambda each: each[0] is None or each[0].file != hop.key)
+    agent = " and not in the agent" if hop.agent else ", and there is no agent"
     for file in hop.certificate_files:
         yield _certified(Identity(public_key_in(file), file, file), usable, hop)
     for identity, key in keys:
@@ -68,6 +72,8 @@ def offers(hop: Settings, held: Sequence[AgentKey]) -> Iterator[Offer]:
             yield _certified(identity, usable, hop)
         elif identity and (loaded := load(identity.file)):
             yield loaded
+        elif identity and identity.blob:
+            yield Offer(str(identity.place), problem=f"its private key is in no file{agent}")
 
 
 def _identities(hop: Settings) -> tuple[Identity, ...]:
@@ -151,12 +157,18 @@ def _load(file: Path, _as_of: FileVersion) -> Offer | None:
     except OSError as error:
         return Offer(str(file), problem=f"cannot be read: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - each kind of damaged key has its own
-        if type_of(public_half(file)).startswith("sk-"):
-            hardware = "is on a hardware key, which only an agent can use"
-            return Offer(str(file), problem=hardware, needs_agent=True, file=file)
-        return Offer(
-            str(file), problem=f"is not a private key that can be used here ({type(error).__name__})"
-        )
+        return _unreadable(file, error)
+
+
+def _unreadable(file: Path, error: Exception) -> Offer:
+    if type_of(public_half(file)).startswith("sk-"):
+        hardware = "is on a hardware key, which only an agent can use"
+        return Offer(str(file), problem=hardware, needs_agent=True, file=file)
+    if file.read_bytes().startswith(PUTTYS):
+        made = file.with_suffix(".openssh")
+        line = shlex.join(("puttygen", str(file), "-O", "private-openssh", "-o", str(made)))
+        return Offer(str(file), problem="is a key of PuTTY's", fix=f"{line}, and name that one as the key")
+    return Offer(str(file), problem=f"is not a private key that can be used here ({type(error).__name__})")
 
 
 def _private_key(file: Path) -> "paramiko.PKey":

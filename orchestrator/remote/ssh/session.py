@@ -94,7 +94,9 @@ def started(
         silent = channel is None and not isinstance(error, paramiko.ChannelException)
         if channel is not None:
             _end(channel)
-        raise FailureError(_not_started(connection, deadline, error, silent=silent)) from error
+        refused = channel is not None and not isinstance(error, TimeoutError)
+        failure = _not_started(connection, deadline, error, silent=silent, refused=refused)
+        raise FailureError(failure) from error
     try:
         yield channel
     finally:
@@ -123,18 +125,21 @@ def _session(connection: Connection, deadline: Deadline, is_shared: Callable[[],
             deadline.cancel.wait(again)
 
 
-def _not_started(connection: Connection, deadline: Deadline, error: Exception, *, silent: bool) -> Failure:
+def _not_started(
+    connection: Connection, deadline: Deadline, error: Exception, *, silent: bool, refused: bool
+) -> Failure:
     if deadline.over:
         return deadline.failure()
     if not connection.alive:
         return lost(connection.host, connection.last_words)
     if silent:
         return unanswered(connection.host)
+    alone = f"does it run commands at all? try: {connection.host.by_hand()} date"
     return Failure(
         FailureKind.UNREACHABLE,
         f"{connection.host.address} does not start the command",
-        detail=str(error),
-        fix="is the host overloaded, or its sshd's MaxSessions low?",
+        detail="" if refused else str(error),
+        fix=alone if refused else "is the host overloaded, or its sshd's MaxSessions low?",
     )
 
 

@@ -242,7 +242,10 @@ def test_a_missing_agent_is_named_where_there_is_no_other_key(
     laptop.knows(server)
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
     assert failure.message.startswith("no key to offer to ")
-    assert failure.detail == f"the agent at {place}: cannot be asked: No such file or directory"
+    assert failure.detail.splitlines() == [
+        f"the agent at {place}: cannot be asked: No such file or directory",
+        f"{laptop.key}: its private key is in no file and not in the agent",
+    ]
     assert failure.fix.startswith(
         "start the agent (IdentityAgent, $SSH_AUTH_SOCK), or ssh-keygen -t ed25519, then"
     )
