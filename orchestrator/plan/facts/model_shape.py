@@ -23,7 +23,6 @@ SCALED = ("su", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling")
 """Kinds of RoPE whose factor is in the number of positions already."""
 DEFAULT_LENGTH = 2048
 """VLLM's, where a configuration tells none."""
-
 TEXT = ("text_config", "language_config", "llm_config", "thinker_config")
 """Where a model of several kinds of input keeps the configuration of its language model."""
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
@@ -126,7 +125,8 @@ class Shape:
     `latent`: numbers that MLA keeps per token and layer, 0 without it; `windows`: of each layer, 0 where it sees all.
     `cut`: widths that tensor parallelism divides, in multiples of `grain`, that of its quantisation; `expert`: an
     expert's, in multiples of `expert_grain`. `quantized`: how, empty if not; `own_cache`: whether that tells of a KV
-    cache of its own. `longest`: tokens of a sequence. `odd`: why its KV cache cannot be told.
+    cache of its own. `longest`: tokens of a sequence, `most`: that may be asked for, 0 where nobody knows. `odd`: why
+    its KV cache cannot be told.
     """
 
     kind: str
@@ -146,6 +146,7 @@ class Shape:
     windows: tuple[int, ...] = ()
     quantized: str = ""
     own_cache: bool = False
+    most: int = 0
     odd: str = ""
 
     @property
@@ -199,7 +200,8 @@ def _shape(told: Any) -> Shape | None:
         heads=heads,
         kv_heads=_kv_heads(config, heads),
         head_dim=head_dim,
-        longest=_longest(config),
+        longest=(longest := _longest(config)),
+        most=_most(config, longest),
         weights=_weights(told.get("weights"), layers, quantized, _narrowed((root, config), quantized)),
         vocabulary=_number(config, "vocab_size") or _number(root, "vocab_size"),
         cut=cut,
@@ -284,6 +286,13 @@ def _longest(config: Mapping[str, Any]) -> int:
         elif way not in SCALED and isinstance(factor, int | float) and 1 <= factor < MOST:
             longest *= factor
     return int(longest)
+
+
+def _most(config: Mapping[str, Any], longest: int) -> int:
+    """The longest that vLLM takes. Of YaRN it depends on the version."""
+    told = max(_number(config, name) for name in LENGTHS)
+    is_yarn = any("yarn" in str(config.get(name)) for name in ("rope_scaling", "rope_parameters"))
+    return 0 if not told or is_yarn else max(longest, told)
 
 
 def _windows(kind: str, config: Mapping[str, Any], layers: int) -> tuple[tuple[int, ...], str]:

@@ -65,6 +65,7 @@ QUANTIZATION = Option("--quantization", "-q")
 NUMBERS = Option("--dtype")
 DECODE_CONTEXT = Option("--decode-context-parallel-size", "-dcp")
 SPECULATIVE = Option("--speculative-config", "-sc")
+OVERRIDES = Option("--hf-overrides")
 REVISION = Option("--revision")
 LOAD_FORMAT, DOWNLOADS = Option("--load-format"), Option("--download-dir")
 NO_TOKENIZER = Option("--skip-tokenizer-init", flag=True)
@@ -80,7 +81,7 @@ MEMORY_OTHERWISE: tuple[Option, ...] = (
     Option("--offload-backend"),
     SPECULATIVE,
     Option("--enable-lora", flag=True),
-    Option("--hf-overrides"),
+    OVERRIDES,
     Option("--num-gpu-blocks-override"),
     Option("--kv-transfer-config"),
 )

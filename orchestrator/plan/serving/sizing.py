@@ -13,12 +13,13 @@ from orchestrator.plan.serving.arguments import (
     DATA,
     EXPERT_PARALLEL,
     LENGTH,
+    OVERRIDES,
     PIPELINE,
     TENSOR,
     Given,
     Option,
 )
-from orchestrator.plan.serving.fit import GIB, OVERHEAD, Estimate, Verdict, estimate
+from orchestrator.plan.serving.fit import GIB, OVERHEAD, Estimate, Verdict, count, estimate
 from orchestrator.plan.serving.parallelism import KINDS, Parallelism, candidates, choose, uncut
 from orchestrator.plan.serving.presence import Presence
 from orchestrator.plan.serving.servers import again, with_args
@@ -132,9 +133,20 @@ def refusals(host: str, model: Model, sizing: Sizing | None) -> tuple[HostProble
 
 
 def doubts(host: str, model: Model, sizing: Sizing | None) -> tuple[HostProblem, ...]:
-    """That it does not fit, or may not, where it is started all the same."""
-    why = misfit(model, sizing) or close(model, sizing)
-    return (HostProblem(host, why),) if why else ()
+    """That it does not fit, or may not, where it is started all the same; and that a text would be too long."""
+    found = (misfit(model, sizing) or close(model, sizing), _too_long(model, sizing))
+    return tuple(HostProblem(host, why) for why in found if why)
+
+
+def _too_long(model: Model, sizing: Sizing | None) -> Problem | None:
+    """That vLLM refuses a length: `_get_and_verify_max_len` of `config/model.py`."""
+    given = arguments.read(model.args)
+    most, asked = sizing.shape.most if sizing and sizing.shape else 0, count(given.value(LENGTH))
+    if not most or asked <= most or OVERRIDES in given or "--rope-scaling" in model.args:
+        return None
+    text = f"{LENGTH.name} {asked}: its configuration tells of {most} tokens at most"
+    unless = "vLLM refuses more without VLLM_ALLOW_LONG_MAX_MODEL_LEN"
+    return Problem(f"{text}, and {unless}", _line(model, LENGTH, str(most)))
 
 
 def held(found: Estimate) -> str:

@@ -12,7 +12,7 @@ from orchestrator.plan.facts.model_shape import Gpu, Shape
 from orchestrator.plan.serving.arguments import DATA, PIPELINE, TENSOR, read
 from orchestrator.plan.serving.fit import Verdict
 from orchestrator.plan.serving.parallelism import choose, too_many, uncut
-from orchestrator.plan.serving.sizing import Sizing, close, misfit, size
+from orchestrator.plan.serving.sizing import Sizing, close, doubts, misfit, size
 from tests.typed_lines import plainly
 
 from .shapes import (
@@ -108,6 +108,33 @@ def test_groups_of_experts_are_made_smaller_where_they_do_not_come_out(
     quantized = {"quantization_config": {"quant_method": way, "group_size": 128}}
     config = QWEN3_235B_FP8 | quantized | {"num_attention_heads": 32, "moe_intermediate_size": 768 * 2}
     assert uncut(shape(config), tensor) == why
+
+
+@pytest.mark.parametrize(
+    ("more", "args", "told"),
+    [
+        ({}, "--max-model-len 131072", ""),
+        ({}, "--max-model-len 128K", ""),
+        ({}, "", ""),
+        ({}, "--max-model-len 262144", "131072"),
+        ({}, "--max-model-len 1M -tp 2", "131072"),
+        ({}, '--max-model-len 262144 --hf-overrides {"a":1}', ""),
+        (
+            {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096},
+            "--max-model-len 128K",
+            "",
+        ),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "--max-model-len 262144", ""),
+        ({"model_max_length": 300000}, "--max-model-len 262144", ""),
+        ({"max_position_embeddings": None}, "--max-model-len 262144", ""),
+    ],
+)
+def test_a_length_that_vllm_refuses_is_warned_of(more: dict[str, Any], args: str, told: str) -> None:
+    model = Model("a/b", tuple(args.split()))
+    found = doubts("gpu1", model, sized(shape(LLAMA_8B | more, total=16 << 30), 8, args=args))
+    texts = [each.problem.text for each in found if "tokens at most" in each.problem.text]
+    assert bool(texts) is bool(told)
+    assert not told or f"tells of {told} tokens" in texts[0]
 
 
 WHISPER = {
