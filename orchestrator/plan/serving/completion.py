@@ -16,7 +16,7 @@ from orchestrator.plan.facts.vllm_options import BadFile, VllmOptions
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import API_KEY, CONFIG, DOTTED
-from orchestrator.plan.serving.moved import BY_HAND, VALUE, is_moved, renewed
+from orchestrator.plan.serving.moved import BY_HAND, FLAGS, is_moved, renewed
 from orchestrator.plan.serving.servers import with_args
 from orchestrator.plan.typed import add, ours
 
@@ -234,9 +234,10 @@ def _refused(unknown: _Unknown, file: str, model: Model, options: VllmOptions) -
     if unknown.word in BY_HAND:
         return Problem(text, BY_HAND[unknown.word])
     if is_moved(unknown.word, spellings := options.spellings):
-        (_, *now) = renewed((file, unknown.word, VALUE), spellings)
-        written = f"write {' '.join(now)[2:]}" if now else "leave it out"
-        return Problem(text, written if file else with_args(model, renewed(model.args, spellings)))
+        instead = (
+            _written_anew(unknown, options) if file else with_args(model, renewed(model.args, spellings))
+        )
+        return Problem(text, instead)
     if unknown.like:
         (like,) = unknown.like
         return Problem(text, f"write {like[2:]}" if file else line(like))
@@ -246,6 +247,13 @@ def _refused(unknown: _Unknown, file: str, model: Model, options: VllmOptions) -
     return Problem(
         text, f"{less}; it has these: {ours('exec', '-l', 'head', '--', 'vllm', 'serve', '--help=all')}"
     )
+
+
+def _written_anew(unknown: _Unknown, options: VllmOptions) -> str:
+    """What to write in a file in the place of an option that is gone."""
+    words = tuple(_without_model(options.file))[unknown.at :][: 1 if unknown.word in FLAGS else 2]
+    name, value = renewed(words, options.spellings)[:2] or ("", "")
+    return f"write {name[2:]}: {value}" if name else "take it out"
 
 
 def _instead(unknown: _Unknown, name: str) -> tuple[str, ...]:

@@ -34,9 +34,9 @@ WITH_VALUE: Mapping[str, tuple[str, ...]] = {
         ("--max-model-len", VALUE),
     ),
     **dict.fromkeys(("--gpu-util", "--mem-fraction-static"), ("--gpu-memory-utilization", VALUE)),
-    "--tp-size": ("-tp", VALUE),
-    "--pp-size": ("-pp", VALUE),
-    **dict.fromkeys(("--dp", "--dp-size"), ("-dp", VALUE)),
+    "--tp-size": ("--tensor-parallel-size", VALUE),
+    "--pp-size": ("--pipeline-parallel-size", VALUE),
+    **dict.fromkeys(("--dp", "--dp-size"), ("--data-parallel-size", VALUE)),
     "--quantize": ("--quantization", VALUE),
     "--device": (),
     "--swap-space": (),
@@ -77,7 +77,8 @@ def renewed(args: tuple[str, ...], names: Collection[str]) -> tuple[str, ...]:
         elif name in FLAGS:
             found += FLAGS[name]
         else:
-            value = value if equals or not words else words.pop(0)
+            follows = words and (words[0][:1] != "-" or words[0][1:2].isdigit())
+            value = words.pop(0) if follows and not equals else value
             now = () if name == "--task" and value in NO_POOLING else WITH_VALUE[name]
             found += [value if each == VALUE else each for each in now]
     return tuple(found)

@@ -330,7 +330,7 @@ NOW = VllmOptions(
         ),
         ("--disable-mm-preprocessor-cache", f"{SERVE} --mm-processor-cache-gb 0"),
         ("--context-length 4096", f"{SERVE} --max-model-len 4096"),
-        ("--tp-size 2", f"{SERVE} -tp 2"),
+        ("--tp-size 2", f"{SERVE} --tensor-parallel-size 2"),
     ],
 )
 def test_an_option_that_is_gone_is_told_with_what_does_the_same_now(args: str, line: str) -> None:
@@ -344,9 +344,26 @@ def test_an_option_that_is_gone_is_left_to_an_image_that_has_it() -> None:
     assert completed(model("--task embed --swap-space 4"), older) == model("--task embed --swap-space 4")
 
 
-def test_what_is_gone_of_a_file_is_told_with_what_to_write_there() -> None:
-    options = replace(NOW, file=("--task", "embed"))
-    assert told("--config a.yaml", options) == f"a.yaml: task: {NONE} → write runner pooling"
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("--task embed", "write runner: pooling"),
+        ("--task generate", "take it out"),
+        ("--disable-log-requests", "take it out"),
+        ("--device cuda", "take it out"),
+        ("--worker-use-ray", "write distributed-executor-backend: ray"),
+        ("--max-length 4096", "write max-model-len: 4096"),
+        ("--tp-size 2", "write tensor-parallel-size: 2"),
+    ],
+)
+def test_what_is_gone_of_a_file_is_told_with_what_to_write_there(words: str, fix: str) -> None:
+    name = words.split(maxsplit=1)[0][2:]
+    options = replace(NOW, file=("--port", "9000", *words.split()))
+    assert told("--config a.yaml", options) == f"a.yaml: {name}: {NONE} → {fix}"
+
+
+def test_the_value_that_an_option_which_is_gone_lacks_is_not_the_next_option() -> None:
+    assert told("--device --max-num-seqs 8", NOW).endswith(f"{NONE} → {SERVE} --max-num-seqs 8")
 
 
 def test_what_cannot_be_put_into_other_words_is_told_where_it_goes() -> None:
