@@ -64,8 +64,8 @@ OWN_HEAD_DIM = re.compile(
 )
 """Types of models whose size of a head transformers fills in by itself, be the others what they are."""
 ENCODER = re.compile(r"bert|electra|^(gte|new)$")
-UNSTAGED = re.compile(r"bert|electra|whisper|^gemma3n|^zamba2|^aria_text|^phi4mm|^paddleocr_vl|^clip|^siglip")
-"""Types of models that vLLM does not deal out to pipeline stages: none of their classes is `SupportsPP` (0.32)."""
+UNSTAGED = re.compile(r"whisper|^gemma3n|^zamba2|^aria_text|^phi4mm|^paddleocr_vl|^clip|^siglip")
+"""Types that vLLM, as those of encoders, does not deal out to stages: none of their classes is `SupportsPP` (0.32)."""
 DEFAULTS: Mapping[str, Mapping[str, int]] = {
     "gemma3_text": {
         "num_attention_heads": 8,
@@ -152,7 +152,7 @@ class Shape:
     @property
     def most_stages(self) -> int:
         """Into how many pipeline stages its layers can be dealt."""
-        return 1 if UNSTAGED.search(self.kind) else self.layers
+        return 1 if ENCODER.search(self.kind) or UNSTAGED.search(self.kind) else self.layers
 
 
 @dataclass(frozen=True, slots=True)

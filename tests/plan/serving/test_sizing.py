@@ -159,7 +159,10 @@ BGE = {
 }
 
 
-@pytest.mark.parametrize(("config", "args"), [(WHISPER, "-tp 4 -pp 1"), (BGE, "-tp 8 -pp 1")])
+@pytest.mark.parametrize(
+    ("config", "args"),
+    [(WHISPER, "-tp 4 -pp 1"), (BGE, "-tp 8 -pp 1"), (BGE | {"model_type": "new"}, "-tp 8 -pp 1")],
+)
 def test_what_has_no_pipeline_gets_none_and_stays_on_a_host(config: Any, args: str) -> None:
     found = sized(shape(config, total=3 << 30), 8, 8)
     assert chosen(found) == args
