@@ -1,9 +1,13 @@
 """Faults between the laptop and a host's shell: host keys, logins, servers that hang, connections that drop."""
 
+from pathlib import Path
+
 from . import faults
 from .lab import Lab
 from .processes import wait_until
 from .seeing import Answer, failed, finished, has_started, health, remedies, repaired, two_hosts
+
+SSH = Path("/root/.ssh")  # of the laptop, to OpenSSH, which goes by the user database and not by $HOME
 
 
 def is_asked(lab: Lab, inventory: object) -> None:
@@ -78,7 +82,7 @@ def test_a_jump_host_whose_key_has_changed(lab: Lab) -> None:
 def test_a_key_that_a_host_refuses(lab: Lab) -> None:
     lab.hosts["gpu1"].authorize(lab.hosts["gpu3"].public_key)
     inventory = two_hosts(lab)
-    key = lab.home / ".ssh/id_ed25519"
+    key = SSH / "id_ed25519"
     failed(
         lab.raycluster("up", inventory),
         "its head failed",
@@ -94,7 +98,7 @@ def test_a_key_that_a_host_refuses(lab: Lab) -> None:
 
 
 def test_a_key_with_a_passphrase_until_an_agent_has_it(lab: Lab) -> None:
-    key, socket, says = (lab.home / name for name in (".ssh/id_ed25519", "agent", "says"))
+    key, socket, says = SSH / "id_ed25519", lab.home / "agent", lab.home / "says"
     lab.laptop(["ssh-keygen", "-q", "-p", "-N", "a passphrase", "-f", key])
     inventory = two_hosts(lab)
     lab.laptop_popen(["ssh-agent", "-D", "-a", socket])

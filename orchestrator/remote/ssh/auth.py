@@ -14,6 +14,7 @@ from orchestrator.remote.ssh.agent import AgentError, agent_keys
 from orchestrator.remote.ssh.certificate import type_of
 from orchestrator.remote.ssh.config import Settings, short
 from orchestrator.remote.ssh.identities import Offer, offers, public_half
+from orchestrator.remote.ssh.openssh_config import home
 from orchestrator.remote.transport import Failure, FailureError, FailureKind
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Keys:
             to_try = iter(()) if self.hop.keys_off else offers(self.hop, held)
             for offer in to_try:
                 if self._try(transport, offer):
-                    self.used = f"key {offer.label.replace(str(Path.home()), '~', 1)}"
+                    self.used = f"key {offer.label.replace(home(), '~', 1)}"
                     return
                 if not transport.is_active():
                     said: str = transport.heard.goodbye  # type: ignore[attr-defined] # paramiko's own has none

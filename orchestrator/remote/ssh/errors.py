@@ -1,5 +1,6 @@
 """Errors of SSH: an exception in, a Failure out."""
 
+import re
 import shlex
 import socket
 
@@ -50,7 +51,7 @@ def hung_up(error: BaseException) -> bool:
 def explain(error: Exception, hop: Settings, around: Circumstances) -> Failure:
     what, fix, *more = (
         _from_gateway(error, hop, around)
-        or _from_proxy(error, around)
+        or _from_proxy(error, hop, around)
         or _from_source(error, hop)
         or _from_lookup(error, hop)
         or _from_network(error, hop, around)
@@ -100,7 +101,7 @@ def _from_gateway(error: Exception, hop: Settings, around: Circumstances) -> Tol
     )
 
 
-def _from_proxy(error: Exception, around: Circumstances) -> Told:
+def _from_proxy(error: Exception, hop: Settings, around: Circumstances) -> Told:
     proxy, heard = around.heard.proxy, around.heard
     if proxy is None:
         return None
@@ -114,8 +115,19 @@ def _from_proxy(error: Exception, around: Circumstances) -> Told:
     why = (
         f"its ProxyCommand ended with exit code {proxy.exit_code}{last and f': {redact.command_line(last)}'}"
     )
-    install = "install that command where the ProxyCommand runs it, or put it on PATH there"
-    return f"cannot be reached: {why}", install if proxy.exit_code == NOT_FOUND else ""
+    return f"cannot be reached: {why}", _not_found(
+        hop.proxy_command or ""
+    ) if proxy.exit_code == NOT_FOUND else ""
+
+
+def _not_found(command: str) -> str:
+    """`exec` is put before a ProxyCommand, as by `ssh`; and what stands behind it has to be a program."""
+    first = command.split(maxsplit=1)[0]
+    if first == "exec":
+        return "take its `exec` away in ~/.ssh/config: there is one before it anyway"
+    if re.fullmatch(r"\w+=.*", first):
+        return f"write ProxyCommand env {first.partition('=')[0]}=… in ~/.ssh/config: `exec` is put before it"
+    return "install that command where the ProxyCommand runs it, or put it on PATH there"
 
 
 def _from_source(error: Exception, hop: Settings) -> Told:

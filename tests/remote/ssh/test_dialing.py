@@ -128,6 +128,19 @@ def test_a_proxy_command_that_is_not_there_is_to_be_installed(server: Sshd, lapt
     assert failure.detail.startswith(f"ProxyCommand cloudflared-x access ssh --hostname {server.address}\n")
 
 
+@pytest.mark.parametrize(
+    ("before", "fix"),
+    [("exec ", "take its `exec` away"), ("TEAM=s3cret ", "write ProxyCommand env TEAM=… in")],
+)
+def test_a_proxy_command_that_begins_with_no_program_is_told_how_to(
+    server: Sshd, laptop: Laptop, before: str, fix: str
+) -> None:
+    laptop.host("gpu", server, f"ProxyCommand {before}true")
+    assert "not found" in laptop.ssh("gpu").stderr
+    failure = failed(run(laptop.dial("gpu"), sh("true")), FailureKind.UNREACHABLE)
+    assert failure.fix.startswith(fix)
+
+
 def test_a_shell_that_cannot_run_the_proxy_command_is_told(
     server: Sshd, laptop: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
