@@ -7,7 +7,8 @@ moves them, however long the question queues. Counters alone accuse nobody: vLLM
 was when the last request is given up.
 
 Of several engines (data parallel) one may hang while others work. The one that has requests, and counters that stand
-still, is asked by itself, by the same rules.
+still, is asked by itself, by the same rules. So are, in turn, those that tell of no requests: an engine that hangs
+cannot tell of those that it is given.
 """
 
 import math
@@ -74,7 +75,10 @@ class Liveness:
         self.looked, self.asked = 0.0, -math.inf
         self.signs = {"": 0.0}  # of life: of each engine, and of any
         self.numbers, self.counted, self.still = {}, False, True
-        self.stuck = ""  # the engine that has requests, and stands still for longest
+        self.stuck = (
+            ""  # the engine to ask: that which has requests, and stands still for longest; or an idle one
+        )
+        self.heard = {}  # when each engine has worked or answered
         self.apart = True  # whether one can be asked by itself
         self.questions, self.fastest = server.QUESTIONS, math.inf
 
@@ -112,10 +116,16 @@ class Liveness:
         self.still, self.numbers, self.counted = not moved, numbers or before, self.counted or bool(numbers)
         self.asleep = status == server.OK and bool(ASLEEP.search(text))
         stuck = set() if self.asleep else set(RUNNING.findall(text)).intersection(numbers) - moved
+        self.heard |= dict.fromkeys(moved, self.clock)
+        idle = numbers.keys() - {""} - moved - stuck
+        if self.whom in idle and (self.question or self.why):  # it has a request: ours
+            stuck.add(self.whom)
         for each in numbers.keys() - {""}:  # an older vLLM does not tell its engines apart
             if each not in stuck or each not in self.signs:
                 self.signs[each] = self.clock
         longest = min(stuck, key=lambda each: (self.signs[each], each), default="")
+        if not stuck and moved and not self.asleep:
+            longest = min(idle, key=lambda each: (self.heard.get(each, 0.0), each), default="")
         self.stuck = longest if self.apart and numbers.keys() - stuck else ""
         if moved or self.asleep:
             self.signs[""] = self.clock
@@ -129,7 +139,7 @@ class Liveness:
         if server.is_answer(answer.status):
             self.fastest = min(self.fastest, answer.seconds)
             self.first, self.why = self.first or answer, ""
-            self.signs[""] = self.signs[self.whom] = self.clock
+            self.signs[""] = self.signs[self.whom] = self.heard[self.whom] = self.clock
             self.numbers = {}  # it has moved them itself
         # What hangs tells no error: it may be that numbers are not taken.
         elif self.whom and answer.status and not self.why:

@@ -1,6 +1,7 @@
 """Whether a server works is seen in its counters, or it is asked: one that is well by its own word may be deaf."""
 
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -200,6 +201,39 @@ def test_an_engine_that_hangs_while_another_works_is_told_and_all_is_started_aga
     assert "raycluster: engine 1 of vLLM had answered nothing for " in place.log()
 
 
+def test_an_engine_that_hangs_and_tells_of_no_requests_is_found_in_turn(place: Place) -> None:
+    place.serve("parallel")
+    place.get("/hidden")
+    place.becomes("unresponsive")
+    assert place.state()["engine"] == "1"
+    place.becomes("answering", starts=2)
+
+
+def test_of_engines_that_have_nothing_to_do_while_another_works_each_is_asked_in_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = imported(monkeypatch)
+    liveness = module.Liveness({})
+    answer = module.server.Answer(module.server.QUESTIONS[0], "m", 200, "", 0.1)
+    liveness.hear(answer)
+
+    tokens = itertools.count()
+
+    def next_to_ask() -> str:
+        for _ in range(2):  # since an answer it knows no numbers
+            liveness.clock += 30
+            at_work = (next(tokens), 1, 1)
+            lines = (
+                f'vllm:generation_tokens_total{{engine="{at}"}} {each}.0\n' for at, each in enumerate(at_work)
+            )
+            liveness.see(200, "".join(lines))
+        liveness.whom = str(liveness.stuck)
+        liveness.hear(answer)
+        return str(liveness.whom)
+
+    assert [next_to_ask() for _ in range(4)] == ["1", "2", "1", "2"]
+
+
 def test_an_engine_that_hangs_is_told_of_until_it_has_answered_also_once_no_other_works(place: Place) -> None:
     place.furnish(**HURRIED | FOR_GOOD)
     place.serve("parallel")
@@ -219,8 +253,10 @@ def test_where_no_engine_can_be_asked_by_itself_none_is_accused(place: Place) ->
     place.serve("parallel")
     place.get("/unruly")
     until("it is asked by itself", lambda: counts(place)["by"])
+    looked_again(place)
+    asked = counts(place)["by"]
     looked_again(place, 15)  # three seconds, of which one and a half would end a deaf one
-    assert (place.state()["is"], place.state()["starts"], counts(place)["by"]) == ("answering", 1, 1)
+    assert (place.state()["is"], place.state()["starts"], counts(place)["by"]) == ("answering", 1, asked)
     assert "answered nothing" not in place.log()
     place.get("/fails")
     place.becomes("unresponsive")
