@@ -13,7 +13,7 @@ LABS ?= 3
 COMPILED := PYTHONDONTWRITEBYTECODE= PYTHONHASHSEED=0
 AS_ROOT := $(SUDO) env $(COMPILED) PYTHONPYCACHEPREFIX=$(HOME)/.cache/raycluster-lab/pycache $(foreach name,RAYCLUSTER_LAB RAYCLUSTER_LAB_CACHE RAYCLUSTER_VLLM,$(if $($(name)),$(name)=$($(name))))
 OF_THE_LAB_ITSELF := tests/lab/test_lab*.py
-SLOW := tests/payload/serving tests/payload/relay tests/remote/transfer tests/cli/test_streams.py \
+SLOW := tests/payload tests/remote/transfer tests/remote/execute/test_image_chain.py tests/cli/test_streams.py \
   $(shell grep -rlE --include='test_*.py' '^from hypothesis import|mark\.(sshd|slow)' tests)
 
 .DEFAULT_GOAL := help

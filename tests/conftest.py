@@ -10,7 +10,7 @@ WORLDS = Path(__file__).with_name("worlds")
 VLLM = Path(__file__).with_name("vllm")
 PROCESSES = tuple(
     Path(__file__).parent / each
-    for each in ("payload/serving", "payload/relay", "remote/transfer", "cli/test_streams.py")
+    for each in ("payload", "remote/transfer", "remote/execute/test_image_chain.py", "cli/test_streams.py")
 )
 LEVELS = ("pure", "sshd", "slow", "lab", "worlds", "vllm")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
