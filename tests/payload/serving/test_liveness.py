@@ -379,6 +379,8 @@ def test_of_rays_workers_those_of_another_model_are_not_counted(
     driver, *workers = [each.pid for each in running]
     own, beforehand, _, _, unknown = workers
     try:
+        # A program that was just started has no command line for a moment.
+        until("all are called so", lambda: all(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in workers))
         assert set(module.of_ray([driver])).intersection(workers) == {own, beforehand, unknown}
         assert set(module.of_ray([])) >= set(workers), "whose driver is not known"
     finally:
