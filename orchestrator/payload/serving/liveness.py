@@ -75,9 +75,7 @@ class Liveness:
         self.looked, self.asked = 0.0, -math.inf
         self.signs = {"": 0.0}  # of life: of each engine, and of any
         self.numbers, self.counted, self.still = {}, False, True
-        self.stuck = (
-            ""  # the engine to ask: that which has requests, and stands still for longest; or an idle one
-        )
+        self.stuck = ""  # the engine to ask: one that stands still with requests, or an idle one
         self.heard = {}  # when each engine has worked or answered
         self.apart = True  # whether one can be asked by itself
         self.questions, self.fastest = server.QUESTIONS, math.inf

@@ -92,8 +92,7 @@ def test_a_connection_that_drops_is_told_at_once_and_opened_again(server: Sshd, 
 def test_a_host_that_hangs_is_given_up(server: Sshd, laptop: Laptop) -> None:
     gpu1 = laptop.dial("gpu1", Ssh(connect_timeout=3))
     assert run(gpu1, sh("echo in")) == Output(0, "in\n")
-    for session in server.sessions():
-        os.kill(session, signal.SIGSTOP)
+    hang(server)
     failure = failed(run(gpu1, sh("true")), FailureKind.UNREACHABLE)
     assert failure.message == f"{server.address}:{server.port} does not answer any more"
 
@@ -101,52 +100,45 @@ def test_a_host_that_hangs_is_given_up(server: Sshd, laptop: Laptop) -> None:
 IMPATIENT = Timeouts(keepalive=0.2, unanswered=1)
 
 
-@pytest.mark.parametrize("jump", [None, "bastion"], ids=["direct", "behind a jump host"])
-def test_a_command_whose_host_hangs_ends_once_no_sign_of_life_came(
-    laptop: Laptop, start: Start, jump: str | None
-) -> None:
+@pytest.fixture
+def gpu(laptop: Laptop, start: Start) -> Sshd:
+    """A host, and `bastion`, a jump host on the way to it."""
     bastion, gpu = start("127.0.0.2"), start("127.0.0.3")
     laptop.host("bastion", bastion)
     laptop.host("gpu", gpu)
     laptop.knows(bastion, gpu)
+    return gpu
 
-    def hang(_: str) -> None:
-        for session in gpu.sessions():
-            os.kill(session, signal.SIGSTOP)
 
+def hang(server: Sshd) -> None:
+    """Its kernel still takes what is sent; nobody reads it."""
+    for session in server.sessions():
+        os.kill(session, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("jump", [None, "bastion"], ids=["direct", "behind a jump host"])
+def test_a_command_whose_host_hangs_ends_once_no_sign_of_life_came(
+    laptop: Laptop, gpu: Sshd, jump: str | None
+) -> None:
     dialled = laptop.dial("gpu", Ssh(jump=jump), timeouts=IMPATIENT)
-    ended = dialled.stream(sh("echo begun; cat"), hang, timeout=60, cancel=Event())
+    ended = dialled.stream(sh("echo begun; cat"), lambda _: hang(gpu), timeout=60, cancel=Event())
     assert "was lost" in failed(ended, FailureKind.UNREACHABLE).message
 
 
-def test_a_host_is_missed_though_its_command_is_sent_heartbeats(laptop: Laptop, start: Start) -> None:
+def test_a_host_is_missed_though_its_command_is_sent_heartbeats(laptop: Laptop, gpu: Sshd) -> None:
     """paramiko takes whatever it sends for a reason to ask for nothing; and a jump host takes it all."""
-    bastion, gpu = start("127.0.0.2"), start("127.0.0.3")
-    laptop.host("bastion", bastion)
-    laptop.host("gpu", gpu)
-    laptop.knows(bastion, gpu)
-
-    def hang(_: str) -> None:
-        for session in gpu.sessions():
-            os.kill(session, signal.SIGSTOP)
-
     timeouts = replace(IMPATIENT, heartbeat=0.1, poll=0.05)
     dialled = laptop.dial("gpu", Ssh(jump="bastion"), timeouts=timeouts)
-    ended = dialled.stream(sh("echo begun; cat"), hang, timeout=20, cancel=Event())
+    ended = dialled.stream(sh("echo begun; cat"), lambda _: hang(gpu), timeout=20, cancel=Event())
     assert "was lost" in failed(ended, FailureKind.UNREACHABLE).message
 
 
 def test_a_host_that_takes_no_more_of_what_is_sent_to_it_behind_a_jump_host_ends_it_as_well(
-    laptop: Laptop, start: Start
+    laptop: Laptop, gpu: Sshd
 ) -> None:
-    bastion, gpu = start("127.0.0.2"), start("127.0.0.3")
-    laptop.host("bastion", bastion)
-    laptop.host("gpu", gpu)
-    laptop.knows(bastion, gpu)
     dialled = laptop.dial("gpu", Ssh(jump="bastion"), timeouts=IMPATIENT)
     assert run(dialled, sh("true")) == Output(0, "")
-    for session in gpu.sessions():
-        os.kill(session, signal.SIGSTOP)
+    hang(gpu)
     ended = run(dialled, sh("cat >/dev/null", "x" * 10_000_000))
     assert "was lost" in failed(ended, FailureKind.UNREACHABLE).message
 
