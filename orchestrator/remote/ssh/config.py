@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrator.frozen import dataclass
 from orchestrator.model.cluster import CONNECT_TIMEOUT, HostKeys, Ssh
 from orchestrator.model.ssh_target import host_port, split
+from orchestrator.remote.ssh.heard import HOST_KEY
 from orchestrator.remote.ssh.keywords import NAMED, ONLY_IF_WRITTEN, UnknownKeyword
 from orchestrator.remote.ssh.openssh_config import Options, ask_ssh, connection_hash, home, unusable
 from orchestrator.remote.ssh.paramiko_setup import import_fabric
@@ -93,6 +94,7 @@ class Settings:
     host_keys: HostKeys = HostKeys.STRICT  # what ~/.ssh/config says of unknown ones
     host_key_algorithms: tuple[str, ...] = HOST_KEY_ALGORITHMS
     ca_signature_algorithms: tuple[str, ...] = KEY_ALGORITHMS
+    hash_known_hosts: bool = False
     known_hosts_command: str | None = None
     revoked_host_keys: Path | None = None
     proxy_jump: tuple[str, ...] = ()
@@ -186,6 +188,7 @@ def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, 
         user=ssh.user or one.get("user") or getpass.getuser(),
         identities_only=one.get("identitiesonly") == "yes",
         host_key_alias=one.get("hostkeyalias"),
+        hash_known_hosts=one.get("hashknownhosts") == "yes",
         family=FAMILIES.get(one.get("addressfamily", "any"), socket.AF_UNSPEC),
         proxy_passes_fd=one.get("proxyusefdpass") == "yes",
         bind_address=one.get("bindaddress"),
@@ -215,7 +218,9 @@ def settings(host: str, ssh: Ssh, config: Path | None = None, alike: tuple[str, 
         key=named_key(ssh.key) if ssh.key else None,
         keys_off=_keys_off(one),
         host_keys=HostKeys.ACCEPT_NEW if one.get("stricthostkeychecking") in RECORDS else HostKeys.STRICT,
-        host_key_algorithms=_known_algorithms(one.get("hostkeyalgorithms"), HOST_KEY_ALGORITHMS),
+        host_key_algorithms=_known_algorithms(
+            one.get("hostkeyalgorithms"), HOST_KEY_ALGORITHMS, HOST_KEY.if_named
+        ),
         ca_signature_algorithms=_known_algorithms(one.get("casignaturealgorithms"), KEY_ALGORITHMS),
         known_hosts_command=one.get("knownhostscommand"),
         revoked_host_keys=_place(expand(revoked, hop)) if (revoked := one.get("revokedhostkeys")) else None,
@@ -301,11 +306,13 @@ def named_key(key: str) -> Path:
     raise unusable(f"the key {key} does not exist", fix="check `ssh.key` in the inventory")
 
 
-def _known_algorithms(written: str | None, usual: tuple[str, ...]) -> tuple[str, ...]:
+def _known_algorithms(
+    written: str | None, usual: tuple[str, ...], if_named: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Those of a list that we have. Without OpenSSH to ask, one that begins with a sign is not worked out."""
     if written is None or written[:1] in "+-^":
         return usual
-    return tuple(each for each in written.split(",") if each in usual)
+    return tuple(each for each in written.split(",") if each in usual + if_named)
 
 
 def _provider(written: str) -> str | None:

@@ -55,7 +55,7 @@ def explain(error: Exception, hop: Settings, around: Circumstances) -> Failure:
         or _from_source(error, hop)
         or _from_lookup(error, hop)
         or _from_network(error, hop, around)
-        or _from_algorithms(around.heard.lack)
+        or _from_algorithms(around.heard.lack, hop)
         or _from_ssh(error, hop, around.heard)
     )
     way = [f"on the way through {around.via.login}"] if around.via else []
@@ -167,7 +167,7 @@ def _from_network(error: Exception, hop: Settings, around: Circumstances) -> Tol
     return None
 
 
-def _from_algorithms(lack: NothingInCommon | None) -> Told:
+def _from_algorithms(lack: NothingInCommon | None, hop: Settings) -> Told:
     if lack is None:
         return None
     kind, offered = lack.kind, ",".join(lack.offered)
@@ -175,10 +175,15 @@ def _from_algorithms(lack: NothingInCommon | None) -> Told:
     if in_common:
         what = f"has no {kind.kind} that {kind.keyword} in the SSH config names"
         return what, f"add to {kind.keyword} in ~/.ssh/config: {in_common[0]}", f"It has: {offered}"
-    add = "rsa-sha2-512" if "ssh-rsa" in lack.offered else kind.add
+    if if_named := [name for name in kind.if_named if name in lack.offered]:
+        return (
+            f"has no {kind.kind} but {offered}: of those, {if_named[0]} (SHA-1) is used only where it is asked for",
+            f"set for {hop.name} in ~/.ssh/config: {kind.keyword} +{if_named[0]}",
+        )
     return (
         f"has no {kind.kind} that raycluster knows, only {offered}",
-        f"let its sshd_config say: {kind.keyword} {offered},{add}",
+        f"let its sshd_config say: {kind.keyword} {offered},{kind.add}",
+        f"raycluster has: {','.join(lack.known)}",
     )
 
 

@@ -20,11 +20,25 @@ class Algorithms:
     offered: tuple[str, ...]  # where paramiko has what it has parsed of the server's offer
     preferred: str  # where it has its own
     add: str  # one of ours that every OpenSSH of the last ten years has, too
+    if_named: tuple[str, ...] = ()  # with SHA-1: those that are used only where the SSH config names them
 
 
-KEX = Algorithms("key exchange", "KexAlgorithms", ("kex_algo_list",), "preferred_kex", "curve25519-sha256")
+GROUP14_SHA1, SSH_RSA = "diffie-hellman-group14-sha1", "ssh-rsa"
+KEX = Algorithms(
+    "key exchange",
+    "KexAlgorithms",
+    ("kex_algo_list",),
+    "preferred_kex",
+    "curve25519-sha256",
+    (GROUP14_SHA1,),
+)
 HOST_KEY = Algorithms(
-    "host key type", "HostKeyAlgorithms", ("server_key_algo_list",), "preferred_keys", "ssh-ed25519"
+    "host key type",
+    "HostKeyAlgorithms",
+    ("server_key_algo_list",),
+    "preferred_keys",
+    "ssh-ed25519",
+    (SSH_RSA,),
 )
 CIPHER = Algorithms(
     "cipher",

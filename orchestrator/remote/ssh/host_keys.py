@@ -26,23 +26,24 @@ AUTHORITY, REVOKED = "@cert-authority", "@revoked"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The host showed the key that is on file, or a certificate by an authority that is."""
+    """The host showed the key that is on file, or a certificate by an authority that is.
+
+    `remark`: why a new one is not on file.
+    """
 
     name: str
     key: HostKey
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No file has a key of the host. `record` writes this one to `file`."""
+    """No file has a key of the host. `record` writes this one to `file`, the name `hashed` where the config says so."""
 
     name: str
     key: HostKey
     file: Path | None
-
-    @property
-    def line(self) -> str:
-        return f"{self.name} {self.key.type} {self.key.base64}"
+    hashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,9 @@ class HostKeyPolicy:
     knows no patterns and no markers, and stumbles over a damaged line.
     """
 
+    remark = ""
+    """What is to be known of a key that was taken."""
+
     def __init__(self, hop: Settings, policy: HostKeys | None, deadline: float) -> None:
         self.hop = hop
         self.policy = policy or hop.host_keys
@@ -131,7 +135,9 @@ class HostKeyPolicy:
         verdict = _judged(self.hop, shown, mine, self._command)
         if isinstance(verdict, Unknown) and self.policy is HostKeys.ACCEPT_NEW:
             verdict = accept(self.hop, verdict)
-        if not isinstance(verdict, Known):
+        if isinstance(verdict, Known):
+            self.remark = verdict.remark
+        else:
             raise HostKeyError(verdict, refusal(verdict, self.hop, self._command.told))
 
 
@@ -187,7 +193,7 @@ def _by(mine: Sequence[Entry], hop: Settings, shown: Shown) -> Verdict:
         return Changed(name, key, next((each for each in known if each.key.type == key.type), known[0]))
     if authorities:
         return Uncertified(name, key, authorities[0], why)
-    return Unknown(name, key, _first_writable(hop))
+    return Unknown(name, key, _first_writable(hop), hop.hash_known_hosts)
 
 
 def _not_certified(shown: Shown, authorities: Sequence[Entry], hop: Settings) -> str:
@@ -237,18 +243,19 @@ def _blob(key: HostKey) -> bytes:
 
 
 def accept(hop: Settings, unknown: Unknown) -> Verdict:
-    """Put a new key on file, unless somebody else just did."""
+    """Put a new key on file, unless somebody else just did. As with `ssh`, it need not be possible."""
     if unknown.file is None:
         return unknown
     try:
         with locked(unknown.file) as file:
             verdict = judge(hop, unknown.key)
             if isinstance(verdict, Unknown):
-                append(file, unknown.line)
+                append(file, unknown.name, unknown.key, hashed=unknown.hashed)
                 return Known(unknown.name, unknown.key)
             return verdict
     except OSError as error:
-        raise FailureError(_unwritable(unknown.file, error)) from error
+        remark = f"any host key of {hop.address} is taken: {_unwritable(unknown.file, error)}"
+        return Known(unknown.name, unknown.key, remark)
 
 
 def record(unknown: Unknown) -> Failure | None:
@@ -259,9 +266,10 @@ def record(unknown: Unknown) -> Failure | None:
         )
     try:
         with locked(unknown.file) as file:
-            append(file, unknown.line)
+            append(file, unknown.name, unknown.key, hashed=unknown.hashed)
     except OSError as error:
-        return _unwritable(unknown.file, error)
+        what = _unwritable(unknown.file, error)
+        return Failure(FailureKind.HOST_KEY, what, fix=f"check {unknown.file}")
     return None
 
 
@@ -315,5 +323,5 @@ def _first_writable(hop: Settings) -> Path | None:
     return next((file for file in hop.known_hosts if file != Path("/dev/null")), None)
 
 
-def _unwritable(file: Path, error: OSError) -> Failure:
-    return Failure(FailureKind.HOST_KEY, f"{file} cannot be written: {error.strerror}", fix=f"check {file}")
+def _unwritable(file: Path, error: OSError) -> str:
+    return f"{file} cannot be written: {error.strerror}"

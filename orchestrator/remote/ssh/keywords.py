@@ -11,7 +11,7 @@ HONOURED = frozenset(
     | {"identityfile", "identitiesonly", "identityagent", "userknownhostsfile", "globalknownhostsfile"}
     | {"certificatefile", "preferredauthentications", "pubkeyauthentication", "pkcs11provider"}
     | {"securitykeyprovider", "stricthostkeychecking", "knownhostscommand", "revokedhostkeys"}
-    | {"hostkeyalgorithms", "casignaturealgorithms"}
+    | {"hostkeyalgorithms", "casignaturealgorithms", "hashknownhosts"}
     | {"ciphers", "macs", "kexalgorithms", "setenv", "sendenv"}
     # `ssh -G` has done as these say:
     | {"canonicalizehostname", "canonicaldomains", "canonicalizefallbacklocal", "canonicalizemaxdots"}
@@ -23,7 +23,7 @@ WITHOUT_EFFECT = frozenset(
     {"batchmode", "checkhostip", "clearallforwardings", "compression", "connectionattempts", "controlmaster"}
     | {"controlpersist", "dynamicforward", "enableescapecommandline", "enablesshkeysign", "escapechar"}
     | {"exitonforwardfailure", "fingerprinthash", "forkafterauthentication", "forwardagent", "forwardx11"}
-    | {"forwardx11timeout", "forwardx11trusted", "gatewayports", "hashknownhosts", "addkeystoagent"}
+    | {"forwardx11timeout", "forwardx11trusted", "gatewayports", "addkeystoagent"}
     | {"ipqos", "localcommand", "localforward", "loglevel", "logverbose", "numberofpasswordprompts"}
     | {"obscurekeystroketiming", "permitlocalcommand", "permitremoteopen", "rekeylimit", "remotecommand"}
     | {"remoteforward", "requesttty", "serveralivecountmax", "serveraliveinterval", "sessiontype"}

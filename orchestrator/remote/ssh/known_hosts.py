@@ -4,6 +4,7 @@ import base64
 import fcntl
 import hashlib
 import hmac
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ def file_version(file: Path) -> FileVersion:
 
 
 HASHED = "|1|"
+SALT = 20  # bytes, as many as OpenSSH takes
 PATTERN = frozenset("*?!|")  # what a name has that is not simply the host's
 
 _reading = Lock()
@@ -165,10 +167,17 @@ def locked(path: Path) -> Iterator[TextIO]:
         yield file
 
 
-def append(file: TextIO, line: str) -> None:
+def append(file: TextIO, name: str, key: HostKey, *, hashed: bool) -> None:
     lines = file.read()
-    if line in lines.splitlines():
+    if any(entry.key == key and entry.is_for(name) for entry in parse(lines, None)):
         return
     if lines and not lines.endswith("\n"):
         file.write("\n")
-    file.write(line + "\n")
+    file.write(f"{_hashed(name) if hashed else name} {key.type} {key.base64}\n")
+
+
+def _hashed(name: str) -> str:
+    """A name that only who knows it recognises, as HashKnownHosts has it."""
+    salt = os.urandom(SALT)
+    digest = hmac.digest(salt, name.encode(), "sha1")
+    return HASHED + "|".join(base64.b64encode(part).decode() for part in (salt, digest))

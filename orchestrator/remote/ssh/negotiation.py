@@ -3,10 +3,20 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from orchestrator.remote.ssh import chacha
-from orchestrator.remote.ssh.heard import CIPHER, IN_ORDER, MAC, WORDS, Heard, NothingInCommon
+from orchestrator.remote.ssh.heard import (
+    CIPHER,
+    GROUP14_SHA1,
+    IN_ORDER,
+    MAC,
+    SSH_RSA,
+    WORDS,
+    Heard,
+    NothingInCommon,
+)
 from orchestrator.remote.ssh.packets import asking_packetizer
 
 if TYPE_CHECKING:
@@ -19,19 +29,33 @@ NO_ALGORITHMS = ("ext-info-", "kex-strict-")  # what stands among those of the k
 
 @cache
 def transport_class() -> "type[paramiko.Transport]":
-    """A transport with chacha20-poly1305 and curve25519 by its plain name, which remembers what the server says."""
+    """A transport with chacha20-poly1305 and curve25519 by its plain name, which remembers what the server says.
+
+    It knows two algorithms with SHA-1, too, which it is told to use only where the SSH config names them.
+    """
     import paramiko  # noqa: PLC0415 - slow to import
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+    from paramiko.kex_group14 import KexGroup14SHA256  # noqa: PLC0415
 
     usual: Any = paramiko.Transport
+    rsa: Any = paramiko.RSAKey
     kex, ciphers = usual._kex_info, usual._cipher_info  # noqa: SLF001
     more_kex = {CURVE: kex[CURVE_BY_LIBSSH]} if CURVE_BY_LIBSSH in kex else {}
     behind = usual._preferred_kex.index(CURVE_BY_LIBSSH) + 1 if more_kex else 0  # noqa: SLF001
     more_ciphers = {chacha.NAME: chacha.AS_PARAMIKO_KNOWS_CIPHERS} if chacha.is_available() else {}
 
+    class KexGroup14SHA1(KexGroup14SHA256):
+        name = GROUP14_SHA1
+        hash_algo = sha1
+
+    class SignsWithSHA1(rsa):  # type: ignore[misc]
+        HASHES: ClassVar = {SSH_RSA: hashes.SHA1}
+
     class Listening(usual):  # type: ignore[misc] # what it overrides has no types
         heard: Heard
         preferred_keys: Sequence[str] = ()  # where paramiko computes them: certificates after all plain keys
-        _kex_info = kex | more_kex
+        _kex_info = kex | more_kex | {GROUP14_SHA1: KexGroup14SHA1}
+        _key_info = usual._key_info | {SSH_RSA: SignsWithSHA1}  # noqa: SLF001
         _preferred_kex = (*usual._preferred_kex[:behind], *more_kex, *usual._preferred_kex[behind:])  # noqa: SLF001
         _cipher_info = ciphers | more_ciphers
         _preferred_ciphers = (*usual._preferred_ciphers, *more_ciphers)  # noqa: SLF001

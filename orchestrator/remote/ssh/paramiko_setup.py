@@ -81,7 +81,7 @@ def _by_preference(cipher: str) -> int:
 
 def _allowed(kind: Algorithms, ours: Sequence[str], chosen: tuple[str, ...]) -> Sequence[str]:
     """Those of ours that the SSH config names, where it does."""
-    allowed = [each for each in ours if each in chosen] if chosen else ours
+    allowed = [each for each in (*ours, *kind.if_named) if each in chosen] if chosen else ours
     if not allowed:
         message = f"{kind.keyword} in the SSH config names none that raycluster has"
         raise unusable(message, fix=f"add one to it: {', '.join(ours)}")

@@ -242,6 +242,45 @@ def test_new_keys_are_accepted_and_recorded_once_however_many_ask(laptop: Laptop
 
 
 @pytest.mark.sshd
+@pytest.mark.parametrize("place", ["folder", "file/known_hosts"])
+def test_a_new_key_is_taken_though_it_cannot_be_recorded_as_ssh_does_and_is_told(
+    laptop: Laptop, start: Start, place: str
+) -> None:
+    server, file = start(), laptop.home / place
+    (laptop.home / "folder").mkdir()
+    (laptop.home / "file").touch()
+    laptop.host("gpu1", server, "StrictHostKeyChecking accept-new", f"UserKnownHostsFile {file}")
+    by_hand = laptop.ssh("gpu1")
+    assert (by_hand.stdout, "Failed to add the host" in by_hand.stderr) == ("in\n", True)
+    gpu1 = laptop.dial("gpu1")
+    assert run(gpu1, sh("echo in")) == IN
+    taken = f"; any host key of {server.address}:{server.port} is taken: {file} cannot be written: "
+    assert taken in gpu1.login
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("options", [(), ("HostKeyAlias Lab",)])
+def test_a_name_is_recorded_hashed_where_the_ssh_config_says_so_and_ssh_finds_it(
+    laptop: Laptop, start: Start, options: tuple[str, ...]
+) -> None:
+    server = start()
+    laptop.host("gpu1", server, "HashKnownHosts yes", *options)
+    with ThreadPoolExecutor(5) as pool:
+        ended = list(pool.map(lambda _: run(laptop.dial("gpu1", ACCEPT_NEW), sh("echo in")), range(5)))
+    assert ended == [IN] * 5
+    (line,) = laptop.known_hosts.read_text().splitlines()
+    assert line.startswith("|1|")
+    assert laptop.ssh("gpu1", "-o", "StrictHostKeyChecking=yes").stdout == "in\n"
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
+
+
+def test_a_hashed_name_is_recorded_once(tmp_path: Path, key: HostKey) -> None:
+    unknown = Unknown("[gpu1]:2222", key, tmp_path / "known_hosts", hashed=True)
+    assert (record(unknown), record(unknown)) == (None, None)
+    assert len((tmp_path / "known_hosts").read_text().splitlines()) == 1
+
+
+@pytest.mark.sshd
 @pytest.mark.parametrize("ssh", [Ssh(), ACCEPT_NEW])
 def test_a_key_that_cannot_be_kept_is_not_accepted_and_the_line_that_is_told_keeps_it(
     laptop: Laptop, start: Start, ssh: Ssh

@@ -30,8 +30,8 @@ def telling(start: Start, laptop: Laptop) -> Callable[[str], Sshd]:
     return started
 
 
-def said(laptop: Laptop, command: Command) -> str:
-    ended = run(laptop.dial("gpu1"), command, timeout=60)
+def said(laptop: Laptop, command: Command, host: str = "gpu1") -> str:
+    ended = run(laptop.dial(host), command, timeout=60)
     assert isinstance(ended, Output), ended
     return ended.stdout
 
@@ -95,7 +95,6 @@ def test_what_paramiko_lacks_is_agreed_on_where_the_host_has_nothing_else(
     [
         ("KexAlgorithms sntrup761x25519-sha512@openssh.com", KEX),
         ("MACs umac-128-etm@openssh.com\nCiphers aes256-ctr", MAC),
-        ("HostKeyAlgorithms ssh-rsa", HOST_KEY),
     ],
 )
 def test_what_both_lack_is_named_and_the_line_that_is_printed_for_sshd_config_cures_it(
@@ -107,12 +106,54 @@ def test_what_both_lack_is_named_and_the_line_that_is_printed_for_sshd_config_cu
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.UNREACHABLE)
     name = option.splitlines()[0].split()[1]
     assert f"has no {kind.kind} that raycluster knows, only {name}" in failure.message
+    assert failure.detail.startswith(
+        f"raycluster has: {getattr(negotiation.transport_class(), f'_{kind.preferred}')[0]},"
+    )
     line = failure.fix.removeprefix("let its sshd_config say: ")
     server.stop()
     server.options = (line, *option.splitlines()[1:])
     server.rewrite_config()
     server.start()
     assert said(laptop, sh("echo in")) == "in\n"
+
+
+def test_a_jump_host_that_lacks_all_of_ours_is_passed_by_ssh_itself(
+    server: Sshd, start: Start, laptop: Laptop
+) -> None:
+    bastion = start("127.0.0.3", "KexAlgorithms sntrup761x25519-sha512@openssh.com")
+    laptop.knows(bastion)
+    laptop.host("bastion", bastion)
+    laptop.host("behind", server, "ProxyJump bastion")
+    assert laptop.ssh("behind").stdout == "in\n"
+    failure = failed(run(laptop.dial("behind"), sh("true")), FailureKind.UNREACHABLE)
+    assert "has no key exchange that raycluster knows" in failure.message
+    instead = f"ProxyCommand ssh -F {laptop.config} -W [%h]:%p bastion"
+    laptop.host("instead", server, instead)
+    assert said(laptop, sh("echo in"), "instead") == "in\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ("HostKeyAlgorithms ssh-rsa", HOST_KEY),
+        ("KexAlgorithms diffie-hellman-group14-sha1", KEX),
+        ("KexAlgorithms diffie-hellman-group14-sha1,diffie-hellman-group1-sha1", KEX),
+    ],
+)
+def test_sha1_is_used_where_the_ssh_config_names_it_as_by_ssh_and_the_line_is_told(
+    start: Start, laptop: Laptop, option: str, kind: Algorithms
+) -> None:
+    """As of OpenSSH before 7.2, which signs for an RSA host key in no other way."""
+    server = start("127.0.0.2", option, host_keys=("rsa",))
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    assert "no matching " in laptop.ssh("gpu1").stderr
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.UNREACHABLE)
+    assert f"has no {kind.kind} but {option.split()[1]}: of those, {kind.if_named[0]} " in failure.message
+    _, line = failure.fix.split("set for gpu1 in ~/.ssh/config: ")
+    laptop.host("told", server, line)
+    assert laptop.ssh("told").stdout == "in\n"
+    assert said(laptop, sh("echo in"), "told") == "in\n"
 
 
 @pytest.mark.parametrize(
