@@ -209,6 +209,7 @@ class Laptop:
             "IdentityAgent none",
             f"UserKnownHostsFile {self.known_hosts}",
             "GlobalKnownHostsFile none",
+            "ConnectTimeout 60",  # the machine may be busy with other tests
         ]
         with self.config.open("a") as config:
             config.write("\n  ".join(lines) + "\n")

@@ -131,9 +131,9 @@ class Keys:
             raise FailureError(
                 Failure(
                     FailureKind.AUTH,
-                    f"{self.hop.login} lets nobody in yet, and says: {self.said[-1]}",
+                    f"{self.hop.login} lets nobody in yet; its banner: {self.said[-1]}",
                     detail=self._told(),
-                    fix=f"do what it asks for, then this again; by hand: {self.hop.by_hand()}",
+                    fix=f"if that asks for something, do it, then this again; by hand: {self.hop.by_hand()}",
                 )
             )
         if left <= 0:
@@ -170,7 +170,8 @@ class Keys:
     def _turned_away(self) -> Failure:
         """By a host that says no word about keys. OpenSSH's would, of a key too many; its PAM does not."""
         login = self.hop.login
-        why = f", saying: {self.said[-1]}" if self.said else ""
+        # Perhaps PAM's, perhaps what sshd tells everybody (Banner): both come as a banner.
+        why = f"; its banner: {self.said[-1]}" if self.said else ""
         return Failure(
             FailureKind.AUTH,
             f"{login} closed the connection over the key{why}",

@@ -138,6 +138,7 @@ class Connection:
     slot: HandshakeSlot
     timeouts: Timeouts
     login: str = ""
+    had_session: bool = False
     _open: list[Any] = field(default_factory=list)  # Fabric has no types
     _remarks: list[str] = field(default_factory=list)
     _via: Settings | None = None

@@ -109,15 +109,20 @@ def _from_proxy(error: Exception, hop: Settings, around: Circumstances) -> Told:
         twice = f"{2 * around.late:g}"
         longer = f"give it longer: ssh.connect_timeout, such as {twice}, or ConnectTimeout in ~/.ssh/config"
         return f"is not reached: its ProxyCommand has not answered in {around.late:g} s", longer, *heard.words
-    if not (hung_up(error) and proxy.exit_code):
+    ended_well = proxy.exit_code == 0
+    if not hung_up(error) or proxy.exit_code is None or (ended_well and heard.greeting):
         return None
+    command = hop.proxy_command or ""
     last = (proxy.last_words.splitlines() or heard.words or [""])[-1]
     why = (
         f"its ProxyCommand ended with exit code {proxy.exit_code}{last and f': {redact.command_line(last)}'}"
     )
-    return f"cannot be reached: {why}", _not_found(
-        hop.proxy_command or ""
-    ) if proxy.exit_code == NOT_FOUND else ""
+    if ended_well:
+        to_see = redact.command_line(command)
+        fix = f"does it connect to a server, and that one greet? `SSH-2.0-…` should come of: {to_see}"
+    else:
+        fix = _not_found(command) if proxy.exit_code == NOT_FOUND else ""
+    return f"cannot be reached: {why}", fix
 
 
 def _not_found(command: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import paramiko
 
 PUTTYS = b"PuTTY-User-Key-File"
+PRIVATE = b"PRIVATE KEY-----"
 _loading = Lock()
 
 
@@ -148,7 +149,7 @@ def load(file: Path) -> Offer | None:
 
 @lru_cache(maxsize=64)
 def _load(file: Path, _as_of: FileVersion) -> Offer | None:
-    if public_key_in(file):
+    if public_key_in(file) and not _has_private_half(file):
         return None
     try:
         return Offer(str(file), _private_key(file), file=file)
@@ -158,6 +159,11 @@ def _load(file: Path, _as_of: FileVersion) -> Offer | None:
         return Offer(str(file), problem=f"cannot be read: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - each kind of damaged key has its own
         return _unreadable(file, error)
+
+
+def _has_private_half(file: Path) -> bool:
+    """Whether a file with a public key has the private one, too: in PEM, remarks may stand before it."""
+    return PRIVATE in file.read_bytes()
 
 
 def _unreadable(file: Path, error: Exception) -> Offer:
@@ -175,7 +181,7 @@ def _private_key(file: Path) -> "paramiko.PKey":
     """The key alone: paramiko would take the certificate beside it too, and fail of a damaged one."""
     import paramiko  # noqa: PLC0415 - slow to import
 
-    kind = type_of(public_half(file))
+    kind = type_of(_public_part(file))  # not what FILE.pub says: it may be of another key
     try:
         for key_class in paramiko.key_classes:
             if kind in key_class.identifiers():

@@ -87,6 +87,7 @@ def started(
     channel = None
     try:
         channel = _session(connection, Deadline(min(reply, deadline.left), deadline.cancel), is_shared)
+        connection.had_session = True
         channel.update_environment(dict(connection.host.environment))
         channel.event = Reply(reply)
         channel.exec_command(line)
@@ -118,11 +119,21 @@ def _session(connection: Connection, deadline: Deadline, is_shared: Callable[[],
         try:
             return connection.transport.open_session(timeout=max(deadline.left, again))
         except paramiko.SSHException as error:  # a ChannelException, unless another thread has snatched it
-            if deadline.over or not connection.alive:
+            if deadline.over or not connection.alive or _allows_none(connection, error, is_shared):
                 raise
             if moment.over and is_shared():
                 raise NoSessionError from error
             deadline.cancel.wait(again)
+
+
+def _allows_none(
+    connection: Connection, error: Exception, is_shared: Callable[[], bool] = lambda: False
+) -> bool:
+    """Whether a session was refused where there is and was no other."""
+    import paramiko  # noqa: PLC0415 - slow to import
+
+    alone = not connection.had_session and not is_shared()
+    return alone and isinstance(error, paramiko.ChannelException)
 
 
 def _not_started(
@@ -134,6 +145,10 @@ def _not_started(
         return lost(connection.host, connection.last_words)
     if silent:
         return unanswered(connection.host)
+    if _allows_none(connection, error):
+        what = f"{connection.host.login} may log in, but is allowed no session there"
+        fix = "MaxSessions 0 in its sshd_config, perhaps below a Match? let that say: MaxSessions 10"
+        return Failure(FailureKind.UNREACHABLE, what, fix=fix)
     alone = f"does it run commands at all? try: {connection.host.by_hand()} date"
     return Failure(
         FailureKind.UNREACHABLE,

@@ -155,10 +155,21 @@ def test_a_shell_that_cannot_run_the_proxy_command_is_told(
 def test_a_server_that_hangs_up_behind_a_proxy_command_is_not_the_commands_failure(
     server: Sshd, laptop: Laptop
 ) -> None:
-    laptop.host("quiet", server, "ProxyCommand sh -c 'echo by the way >&2'")
+    laptop.host("quiet", server, "ProxyCommand sh -c 'echo by the way >&2; echo SSH-2.0-busy'")
     failure = failed(run(laptop.dial("quiet"), sh("true")), FailureKind.UNREACHABLE)
     assert failure.message == f"{server.address}:{server.port} closes the connection before the login"
-    assert failure.detail == "ProxyCommand sh -c 'echo by the way >&2'\nby the way"
+    assert failure.detail == "ProxyCommand sh -c 'echo by the way >&2; echo SSH-2.0-busy'\nby the way"
+
+
+def test_a_proxy_command_that_ends_well_before_any_server_speaks_is_named(
+    server: Sshd, laptop: Laptop
+) -> None:
+    laptop.host("ended", server, "ProxyCommand sh -c 'echo logged in as ana >&2'")
+    failure = failed(run(laptop.dial("ended"), sh("true")), FailureKind.UNREACHABLE)
+    assert failure.message.endswith(
+        " cannot be reached: its ProxyCommand ended with exit code 0: logged in as ana"
+    )
+    assert failure.fix.endswith(" should come of: sh -c 'echo logged in as ana >&2'")
 
 
 def test_a_proxy_command_that_fails_while_the_server_speaks_is_told(server: Sshd, laptop: Laptop) -> None:
@@ -214,4 +225,4 @@ def test_the_configs_own_connect_timeout_holds_unless_the_inventory_has_one(
     assert refused
     assert refused.message.endswith("has not answered in 1 s")
     gate.touch()
-    assert run(laptop.dial("slow"), sh("echo in")) == IN
+    assert run(laptop.dial("slow", Ssh(connect_timeout=SOON)), sh("echo in")) == IN

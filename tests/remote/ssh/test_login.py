@@ -11,7 +11,7 @@ import pytest
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
-from tests.remote.sshd import ME, Laptop, agent, failed, keygen, run, sh
+from tests.remote.sshd import ME, Laptop, agent, failed, keygen, public, run, sh
 
 pytestmark = pytest.mark.sshd
 IN = Output(0, "in\n")
@@ -272,4 +272,34 @@ def test_a_damaged_key_is_passed_over(laptop: Laptop, start: Start, tmp_path: Pa
     server = start()
     laptop.host("gpu1", server, f"IdentityFile {damaged}")
     laptop.knows(server)
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+@pytest.mark.parametrize("beside", ["rsa", "ecdsa", "ed25519"])
+def test_a_key_beside_which_the_public_half_of_another_lies_is_still_the_key(
+    laptop: Laptop, start: Start, tmp_path: Path, kind: str, beside: str
+) -> None:
+    """`ssh` shows the other, and is refused."""
+    key, other = keygen(tmp_path / "key", kind), keygen(tmp_path / "other", beside)
+    server = start(authorized=(key,))
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    shutil.copy(f"{other}.pub", f"{key}.pub")
+    assert run(laptop.dial("gpu1", Ssh(key=str(key))), sh("echo in")) == IN
+
+
+def test_a_key_in_pem_may_have_its_public_half_among_the_remarks_before_it(
+    laptop: Laptop, start: Start, tmp_path: Path
+) -> None:
+    key = keygen(tmp_path / "made", "rsa")
+    server = start(authorized=(key,))
+    laptop.host("gpu1", server, f"IdentityFile {tmp_path / 'key'}", "IdentitiesOnly yes")
+    laptop.knows(server)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-m", "PEM", "-N", "", "-f", str(key)], check=True)
+    remarked = tmp_path / "key"
+    remarked.write_text(f"# of ana\n{public(key)}\n{key.read_text()}")
+    remarked.chmod(0o600)
+    laptop.key.unlink()
+    assert laptop.ssh("gpu1").stdout == "in\n"
     assert run(laptop.dial("gpu1"), sh("echo in")) == IN

@@ -2,16 +2,19 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Event, Thread
+from time import monotonic
 
 import paramiko
 import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from orchestrator.model.cluster import Ssh
-from orchestrator.remote.transport import FailureKind
-from tests.remote.sshd import Laptop, Sshd, failed, run, sh
+from orchestrator.remote.transport import FailureKind, Output
+from tests.remote.conftest import Start
+from tests.remote.sshd import ME, Laptop, Sshd, failed, run, sh
 
 ADDRESS = "127.0.0.4"
 
@@ -66,3 +69,38 @@ def test_a_host_that_never_starts_the_command_is_given_up(
     failure = failed(run(laptop.dial("mute", Ssh(connect_timeout=1)), sh("true")), FailureKind.UNREACHABLE)
     assert failure.message.endswith("does not start the command")
     assert failure.detail == "no reply within 1 s"
+
+
+@pytest.mark.sshd
+def test_a_host_that_allows_no_session_is_told_at_once_with_the_line_that_allows_some(
+    start: Start, laptop: Laptop
+) -> None:
+    """Within a minute, for which others that are on the connection would be waited for."""
+    server = start("127.0.0.2", "MaxSessions 0")
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    assert "open failed" in laptop.ssh("gpu1").stderr
+    gpu1 = laptop.dial("gpu1")
+    began = monotonic()
+    failure = failed(run(gpu1, sh("true"), timeout=300), FailureKind.UNREACHABLE)
+    assert monotonic() - began < 60
+    login = f"{ME}@{server.address}:{server.port}"
+    assert failure.message == f"{login} may log in, but is allowed no session there"
+    server.options = (failure.fix.rpartition("let that say: ")[2],)
+    server.stop()
+    server.rewrite_config()
+    server.start()
+    assert run(laptop.dial("gpu1"), sh("echo in")) == Output(0, "in\n")
+
+
+@pytest.mark.sshd
+def test_two_that_ask_at_once_are_told_the_same(start: Start, laptop: Laptop) -> None:
+    server = start("127.0.0.2", "MaxSessions 0")
+    laptop.host("gpu1", server)
+    laptop.knows(server)
+    gpu1 = laptop.dial("gpu1")
+    with ThreadPoolExecutor(3) as pool:
+        ended = list(pool.map(lambda _: run(gpu1, sh("true"), timeout=300), range(3)))
+    assert {failed(each, FailureKind.UNREACHABLE).message for each in ended} == {
+        f"{ME}@{server.address}:{server.port} may log in, but is allowed no session there"
+    }

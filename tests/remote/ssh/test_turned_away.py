@@ -79,9 +79,11 @@ def test_a_host_that_wants_something_done_first_is_heard(laptop: Laptop) -> None
     with serving(laptop, f"# An additional check is required.\r\n# {link}\r\n", "waits") as port:
         failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
     assert monotonic() - began < 20
-    assert failure.message == f"ana@127.0.0.5:{port} lets nobody in yet, and says: # {link}"
+    assert failure.message == f"ana@127.0.0.5:{port} lets nobody in yet; its banner: # {link}"
     assert failure.detail == f"It says: # An additional check is required. # {link}"
-    assert failure.fix == f"do what it asks for, then this again; by hand: ssh -p {port} ana@gpu1"
+    assert (
+        failure.fix == f"if that asks for something, do it, then this again; by hand: ssh -p {port} ana@gpu1"
+    )
 
 
 def test_an_account_that_pam_turns_away_is_told_in_its_words(laptop: Laptop) -> None:
@@ -89,7 +91,7 @@ def test_an_account_that_pam_turns_away_is_told_in_its_words(laptop: Laptop) -> 
     why = "Access denied by pam_slurm_adopt: you have no active jobs on this node"
     with serving(laptop, f"{why}\r\n", "hangs up") as port:
         failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
-    assert failure.message == f"ana@127.0.0.5:{port} closed the connection over the key, saying: {why}"
+    assert failure.message == f"ana@127.0.0.5:{port} closed the connection over the key; its banner: {why}"
     assert "does the host let ana in" in failure.fix
     assert "ssh-copy-id" not in failure.fix
 
