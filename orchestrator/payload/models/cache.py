@@ -24,7 +24,14 @@ OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 HEADER_BYTES = 100 << 20  # no header of safetensors is longer:
 # https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
-OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.onnx", "*.gguf", "original/*")
+FURTHER_INDEXES = ("consolidated.safetensors.index.json", "pytorch_model.bin.index.json")
+POINTER = b"version https://git-lfs.github.com/spec/"  # what git leaves of a file without its LFS
+LONGEST_POINTER = 1000
+OTHER_WEIGHTS = (
+    *("*.bin", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.onnx", "*.onnx_data", "*.gguf", "*.ot", "*.tflite"),
+    *("original/*", "onnx/*", "openvino/*", "coreml/*"),
+)
+OF_SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/run", "/usr", "/lib", "/lib64", "/bin", "/sbin")
 UNREAD = (
     "*.md",
     ".git*",
@@ -94,13 +101,12 @@ def hub_folder(environ):
     """Where this user's Hugging Face keeps models. A variable that is empty is a value to it: the working folder."""
     if environ.get("VLLM_USE_MODELSCOPE", "").lower() in ("1", "true"):
         raise Trouble("modelscope", "VLLM_USE_MODELSCOPE")
-    for name in (*HUB_VARIABLES, "HF_HOME", "XDG_CACHE_HOME"):
-        if environ.get(name) == "" and not any(environ.get(each) for each in HUB_VARIABLES):
-            raise Trouble("empty-variable", name)
-    given = next((environ[name] for name in HUB_VARIABLES if environ.get(name)), None)
-    cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = environ.get("HF_HOME") or os.path.join(cache, "huggingface")
-    return os.path.expandvars(os.path.expanduser(given or os.path.join(home, "hub")))
+    decides = next((each for each in (*HUB_VARIABLES, "HF_HOME", "XDG_CACHE_HOME") if each in environ), "")
+    given = environ.get(decides, "~/.cache")
+    if not given:
+        raise Trouble("empty-variable", decides)
+    below = () if decides in HUB_VARIABLES else ("hub",) if decides == "HF_HOME" else ("huggingface", "hub")
+    return os.path.expandvars(os.path.expanduser(os.path.join(given, *below)))
 
 
 def checked_hub(hub, mounts, absent=""):
@@ -123,6 +129,13 @@ def mount_points():
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         points = [line.split()[4].replace("\\040", " ") for line in file]
     return [each for each in points if each != "/"]
+
+
+def lent():
+    """The folders of the host that a container has been given: what a link may lead to besides the cache."""
+    return [
+        each for each in mount_points() if each != "/" and not any(is_within(each, of) for of in OF_SYSTEM)
+    ]
 
 
 def is_within(path, folder):
@@ -198,10 +211,30 @@ class File:
             self.state = "outside"
         elif not os.access(self.real, os.R_OK):
             self.state = "unreadable"
+        elif is_pointer(self.real, self.size):
+            self.state = "pointer"
         elif (expected is not None and self.size != expected) or not is_covered(self.real, path, self.size):
             self.state = "short"
         else:
-            self.state = "there"
+            self.state = "there" if is_understood(self.real, os.path.basename(path)) else "garbled"
+
+
+def is_pointer(path, size):
+    """Whether it is what a `git clone` without LFS has in place of a file."""
+    if size > LONGEST_POINTER:
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except OSError:
+        return False
+
+
+def is_understood(path, name):
+    """Whether a configuration is one, and an index names files."""
+    if name == "config.json":
+        return isinstance(read_json(path), dict)
+    return name not in (INDEX, *FURTHER_INDEXES) or bool(shards_of(*os.path.split(path)))
 
 
 def is_covered(real, path, size):
@@ -212,8 +245,11 @@ def is_covered(real, path, size):
     if header is None:
         return False
     length, tensors = header
-    ends = [each["data_offsets"][1] for name, each in tensors.items() if name != "__metadata__"]
-    return size == 8 + length + max(ends, default=0)
+    try:
+        ends = [each["data_offsets"][1] for name, each in tensors.items() if name != "__metadata__"]
+        return size == 8 + length + max(ends, default=0)
+    except (KeyError, IndexError, TypeError):
+        return False
 
 
 def safetensors_header(path, size):

@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from cache import TROUBLES, kind_of, tell
+from cache import TROUBLES, is_within, kind_of, tell
 from snapshots import Folder
 
 PIECE = 1 << 20
@@ -63,7 +63,7 @@ def digest(path, kind, progress):
 
 def judged(file, listed, progress):
     """What is wrong with a file; empty where it is what its name or the list says, or `unknown`."""
-    if file.state != "there":
+    if file.state not in ("there", "garbled"):  # what its hash says is good is as it was made
         return file.state
     names = [each for each in dict.fromkeys((file.blob, listed)) if kind_of(each)]
     if not names:
@@ -129,10 +129,11 @@ def drop_file(model, file):
     if file.state == "outside" or isinstance(model, Folder):
         return False
     real = getattr(file, "real", "")
+    real = real if any(is_within(real, each) for each in model.own) else ""
     blob = os.path.join(model.folder, "blobs", file.blob) if file.blob else ""
     gone = False
     for path in dict.fromkeys((file.path, blob, real)):
-        if path and os.path.lexists(path):
+        if path and os.path.lexists(path) and not os.path.isdir(path):
             os.unlink(path)
             gone = True
     return gone

@@ -35,7 +35,7 @@ def remove_model(hub, model, locks):
     It vanishes at once, and then in peace.
     """
     before = {path for path, _ in unshared(hub)}
-    freed = model.bytes() + sum(model.unfinished()) + sum(model.unused())
+    freed = model.bytes(model.own) + sum(model.unfinished()) + sum(model.unused())
     shared = {os.path.realpath(os.path.join(model.folder, "blobs", each)) for each in
               entries(os.path.join(model.folder, "blobs"))}  # fmt: skip
     gone = os.path.join(hub, ".raycluster-removed-" + os.path.basename(model.folder))

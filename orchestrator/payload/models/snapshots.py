@@ -4,6 +4,7 @@ import fnmatch
 import os
 
 from cache import (
+    FURTHER_INDEXES,
     INDEX,
     OTHER_TOKENIZERS,
     SINGLE,
@@ -13,6 +14,8 @@ from cache import (
     entries,
     is_matched,
     is_plain,
+    is_within,
+    lent,
     listed,
     listed_in,
     name_of,
@@ -24,6 +27,18 @@ from cache import (
 )
 
 PARTS = ("text_model_id", "audio_model_id")  # of Ultravox: each a model of its own
+FORMATS = {
+    ".safetensors": INDEX,
+    "consolidated.safetensors": FURTHER_INDEXES[0],
+    ".bin": FURTHER_INDEXES[1],
+    ".pt": "",
+}
+"""With their indexes, in the order in which vLLM looks for files: `_prepare_weights` of `default_loader.py`."""
+OF_TRAINING = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")
+WITHOUT_MERGES = (*TOKENIZERS[:3], "merges.txt", "*.model")
+BESIDE_WEIGHTS = ("*.json", "*.jinja", "*.py", "*.model", "*.tiktoken", "merges.txt", "vocab*.txt")
+SENSES = ("vision_config", "audio_config", "vision_tower", "thinker_config")
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
 class Snapshot:
@@ -49,8 +64,8 @@ class Snapshot:
     @staticmethod
     def fitting(indexed, there):
         """The shards of the formats that are there at all: an index of another says nothing of this one."""
-        endings = {os.path.splitext(each)[1] for each in indexed if each in there}
-        return [each for each in indexed if os.path.splitext(each)[1] in endings] if endings else indexed
+        formats = {format_of(each) for each in there} - {""}
+        return [each for each in indexed if format_of(each) in formats] if formats else indexed
 
     @property
     def bad(self):
@@ -69,12 +84,12 @@ class Snapshot:
     def lacks(self):
         """What vLLM needs and is not there, read as vLLM reads a folder."""
         good = {name for name, each in self.files.items() if each.state == "there"}
+        top = [each for each in self.files if "/" not in each]
         needed = ["config.json", *self.weights(good)]
-        known = (*TOKENIZERS, *OTHER_TOKENIZERS)
-        there = [each for each in self.files if "/" not in each and is_matched(each, known)]
+        there = [each for each in top if is_matched(each, (*TOKENIZERS, *OTHER_TOKENIZERS))]
         if not good.intersection(there) and (there or not self.listed):  # one that is listed may have none
             needed.append(min(there, key=lambda each: each not in TOKENIZERS) if there else TOKENIZERS[0])
-        if "vocab.json" in good and not good & set(TOKENIZERS[:3]):
+        if "vocab.json" in good and not any(is_matched(each, WITHOUT_MERGES) for each in good):
             needed.append("merges.txt")
         config = read_json(os.path.join(self.top, "config.json"), {})
         code = config.get("auto_map") if isinstance(config, dict) else None
@@ -84,13 +99,15 @@ class Snapshot:
         ]  # no other repository's
         if "params.json" in good and "config.json" not in self.files:  # Mistral's own format
             needed.remove("config.json")
+        needed += [each for each in self.bad if each in top and is_matched(each, BESIDE_WEIGHTS)]
         return [each for each in dict.fromkeys(needed) if each not in good]
 
     def is_fit_offline(self, folder, commit):
         """Whether vLLM, told not to ask the hub, finds all that it would have found with it.
 
         Not so where it chooses between formats by the hub's listing, where code or weights are another repository's,
-        and, from huggingface_hub 1.22 on, where the library has a list of files that were not all downloaded.
+        and, from huggingface_hub 1.22 on, where the library has a list of files that were not all downloaded. Of
+        pictures and sounds one without a word of how to prepare them may not be all there.
         """
         good = {name for name, each in self.files.items() if each.state == "there"}
         config = read_json(os.path.join(self.top, "config.json"), {})
@@ -99,19 +116,52 @@ class Snapshot:
         elsewhere = isinstance(code, dict) and any("--" in str(each) for each in code.values())
         elsewhere = elsewhere or any(config.get(each) for each in PARTS)
         mixed = any(fnmatch.fnmatch(name, "consolidated*.safetensors") for name in good)
+        mixed = mixed or (any(config.get(each) for each in SENSES) and not good.intersection(PROCESSORS))
         tree = listed_in(os.path.join(folder, "trees", commit + ".json")) or {}
         weights = INDEX in good or SINGLE in good
         return weights and not (self.lacks() or elsewhere or mixed or set(tree) - good)
 
     def weights(self, good):
+        """The weights that vLLM reads, with their index: of the first format of which a file is there, if any is."""
         top = [each for each in self.files if "/" not in each]
-        for index in (INDEX, "consolidated.safetensors.index.json", "pytorch_model.bin.index.json"):
-            if index in good:
-                return [index, *shards_of(self.top, index)]
-        for pattern in (SINGLE, "consolidated*.safetensors", "*.safetensors", "*.bin", "*.pt"):
-            if found := fnmatch.filter(top, pattern):
-                return found
-        return [SINGLE]
+        found = []
+        for kind, index in FORMATS.items():
+            named = [each for each in top if format_of(each) == kind]
+            named = [SINGLE] if SINGLE in named else named
+            shards = shards_of(self.top, index) if index in good else []
+            names = [index, *shards] if shards else named
+            if any(self.files[each].state != "missing" for each in {*named, *shards} if each in self.files):
+                return names
+            found = found or names
+        return found or [SINGLE]
+
+
+def format_of(name):
+    """Which of vLLM's formats a file of weights is in; empty where it is none."""
+    base, ending = os.path.splitext(os.path.basename(name))
+    if ending not in (".safetensors", ".bin", ".pt") or base + ending in OF_TRAINING:
+        return ""
+    return f"{'consolidated' * base.startswith('consolidated')}{ending}"
+
+
+class Closed(Snapshot):
+    """Snapshots of a folder that this user may not read."""
+
+    def __init__(self, top):
+        self.top, self.listed, self.digests, self.wanted = top, False, {}, ["snapshots"]
+        self.files = {"snapshots": File(top, ())}
+        self.files["snapshots"].state = "unreadable"
+
+    def lacks(self):
+        return ["snapshots"]
+
+
+def readable(folder):
+    """Names in a folder; none where this user may not read it."""
+    try:
+        return entries(folder)
+    except PermissionError:
+        return []
 
 
 class Model:
@@ -119,10 +169,15 @@ class Model:
 
     def __init__(self, hub, folder):
         self.folder, self.name = os.path.join(hub, folder), name_of(folder)
-        self.roots = (os.path.realpath(hub), os.path.realpath(self.folder))
+        self.own = (os.path.realpath(hub), os.path.realpath(self.folder))
+        self.roots = (*self.own, *lent())
         self.refs = refs_of(self.folder)
-        commits = entries(os.path.join(self.folder, "snapshots"))
-        self.snapshots = {commit: self.snapshot(commit) for commit in commits}
+        top = os.path.join(self.folder, "snapshots")
+        try:
+            commits = [each for each in entries(top) if os.path.isdir(os.path.join(top, each))]
+            self.snapshots = {commit: self.snapshot(commit) for commit in commits}
+        except PermissionError:
+            self.snapshots = {"": Closed(top)}
 
     def snapshot(self, commit):
         return Snapshot(
@@ -135,18 +190,20 @@ class Model:
     def unfinished(self):
         """The sizes of what downloads and copies have begun here and not ended."""
         blobs = os.path.join(self.folder, "blobs")
-        return [size_of(os.path.join(blobs, each)) for each in entries(blobs) if UNFINISHED.search(each)]
+        return [size_of(os.path.join(blobs, each)) for each in readable(blobs) if UNFINISHED.search(each)]
 
     def unused(self):
         """The sizes of what no revision has a link to."""
         blobs = os.path.join(self.folder, "blobs")
         used = {each.blob for one in self.snapshots.values() for each in one.files.values()}
-        there = [each for each in entries(blobs) if each not in used and not UNFINISHED.search(each)]
+        there = [each for each in readable(blobs) if each not in used and not UNFINISHED.search(each)]
         return [size_of(os.path.join(blobs, each)) for each in there]
 
-    def bytes(self):
+    def bytes(self, folders=("/",)):
+        """Of all its files, or of those that lie in these folders."""
         files = [each for one in self.snapshots.values() for each in one.files.values() if each.inode]
-        return sum({each.inode: each.size for each in files}.values())
+        here = [each for each in files if any(is_within(each.real, folder) for folder in folders)]
+        return sum({each.inode: each.size for each in here}.values())
 
 
 def models_in(hub):
@@ -161,8 +218,13 @@ class Folder:
 
     def __init__(self, path):
         self.name, self.folder, self.refs = path, path, {}
-        there = os.path.isdir(path)
-        self.snapshots = {"": Snapshot(path, (os.path.realpath(path),))} if there else {}
+        there, real = os.path.isdir(path), os.path.realpath(path)
+        above, within = os.path.split(os.path.dirname(real))
+        self.own = (real,)
+        hub = (
+            (os.path.dirname(above),) if within == "snapshots" else ()
+        )  # a snapshot, whose files are links to blobs
+        self.snapshots = {"": Snapshot(path, (real, *hub, *lent()))} if there else {}
 
     def names_of(self, _commit):
         return []

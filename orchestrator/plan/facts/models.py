@@ -349,6 +349,8 @@ WORDS = {
     "short": "has another length",
     "differs": "is not what its hash says",
     "outside": "leads out of the cache",
+    "pointer": "is what git leaves of it without LFS (git lfs pull brings it)",
+    "garbled": "cannot be understood",
     "unreadable": "cannot be read",
 }
 

@@ -150,10 +150,12 @@ def test_equal_files_and_shared_blobs_are_counted_once(hub: Path, run: Run) -> N
     assert run("look")["models"][0]["bytes"] == len(shard) + 2
 
 
-def test_a_link_out_of_the_cache_is_no_file_of_the_model(hub: Path, run: Run, tmp_path: Path) -> None:
+def test_a_link_out_of_all_that_is_mounted_is_no_file_of_the_model(
+    hub: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     repo = tiny()
     top = plain(hub, repo)
-    secret = tmp_path / "elsewhere"
+    secret = tmp_path_factory.mktemp("not-mounted") / "elsewhere"
     secret.write_bytes(repo.files["config.json"])
     path = top / "snapshots" / repo.commit / "config.json"
     path.unlink()
