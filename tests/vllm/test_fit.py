@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan.facts.model_shape import Shape, Weights, parse_shape
+from orchestrator.plan.facts.model_shape import Shape, parse_shape
+from orchestrator.plan.facts.model_weights import Weights
 from orchestrator.plan.serving.arguments import CONTEXT, DATA, PIPELINE, TENSOR
 from orchestrator.plan.serving.fit import Asked, kv_caches
 from tests.lab import image, lifecycle

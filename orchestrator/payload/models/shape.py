@@ -36,7 +36,15 @@ def shape_of(snapshot):
     said = read_json(config.real) if readable else None
     if not isinstance(said, dict):
         return None
-    return {"config": pruned(said), "weights": weights_of(snapshot)}
+    return {"config": pruned({**quantization_of(snapshot), **said}), "weights": weights_of(snapshot)}
+
+
+def quantization_of(snapshot):
+    """What ModelOpt has written beside the configuration of how it quantised, as vLLM takes it."""
+    file = snapshot.files.get("hf_quant_config.json")
+    said = read_json(file.real) if file and file.state == "there" and file.size <= LONGEST_CONFIG else None
+    told = said.get("quantization") if isinstance(said, dict) else None
+    return {"quantization_config": {**told, "quant_method": "modelopt"}} if isinstance(told, dict) else {}
 
 
 def pruned(value, depth=0):

@@ -5,20 +5,19 @@ The names are those of transformers' configurations; how they are read is vLLM's
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from orchestrator.frozen import dataclass
+from orchestrator.plan.facts.model_weights import MOST, Weights, counted, narrowed, parse_weights, word
 
-MOST, MOST_LAYERS = 1 << 50, 10_000
+MOST_LAYERS = 10_000
 REGROUPED, FINEST = ("awq", "gptq", "auto-round"), 32
 """Quantisations by groups, which vLLM makes smaller for experts that cannot be cut in them, and the smallest.
 
 `check_moe_marlin_supports_layer` and `quantization/moe_wna16.py`, vLLM 0.9 to 0.32.
 """
-NARROWED = {"F64": 4, "F32": 2}
-"""Types of numbers that vLLM loads as two bytes each, and by how much they shrink, where a model is not quantised."""
 SCALED = ("su", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling")
 """Kinds of RoPE whose factor is in the number of positions already."""
 DEFAULT_LENGTH = 2048
@@ -97,25 +96,10 @@ OWN_WAYS = (
     ("attn_config", "its attention is configured in a way of its own"),
     ("attention_other_setting", "its layers differ from each other"),
     ("zero_expert_num", "each of its layers has attention twice"),
+    ("dual_chunk_attention_config", "its attention works in chunks"),
 )
 """Keys that, with a value, tell of another KV cache than the formulae know, and why."""
 STATE = "some of its layers keep a state in place of a KV cache (mamba, linear attention)"
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Bytes of a model's weights in memory. `total`: of all; 0 where they are not known.
-
-    By layer: `layers` without experts, `experts`; `first`: the embedding; `last`: the output's; `rest`: all else, such
-    as a vision tower. Those are empty where a header was missing.
-    """
-
-    total: int
-    layers: tuple[int, ...] = ()
-    experts: tuple[int, ...] = ()
-    first: int = 0
-    last: int = 0
-    rest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +162,7 @@ def _shape(told: Any) -> Shape | None:
     if not isinstance(told, dict) or not isinstance(root := told.get("config"), dict):
         return None
     inner = _language(root)
-    kind = _text(inner, "model_type") or _text(root, "model_type")
+    kind = word(inner, "model_type") or word(root, "model_type")
     config = {**DEFAULTS.get(kind, {}), **inner}
     layers, heads = _first(config, LAYERS), _first(config, HEADS)
     if not layers or not heads or layers > MOST_LAYERS:
@@ -189,7 +173,7 @@ def _shape(told: Any) -> Shape | None:
     quantization = next(
         (each for of in (root, config) if isinstance(each := of.get("quantization_config"), dict)), {}
     )
-    quantized = _text(quantization, "quant_method")
+    quantized = word(quantization, "quant_method")
     experts, expert, cut = _widths(config)
     latent = _latent(kind, config)
     windows, unclear = _windows(kind, config, layers)
@@ -202,8 +186,14 @@ def _shape(told: Any) -> Shape | None:
         head_dim=head_dim,
         longest=(longest := _longest(config)),
         most=_most(config, longest),
-        weights=_weights(told.get("weights"), layers, quantized, _narrowed((root, config), quantized)),
-        vocabulary=_number(config, "vocab_size") or _number(root, "vocab_size"),
+        weights=parse_weights(
+            told.get("weights"),
+            layers,
+            quantized,
+            narrowed((root, config), quantized),
+            tied=(root if "tie_word_embeddings" in root else config).get("tie_word_embeddings") is True,
+        ),
+        vocabulary=counted(config, "vocab_size") or counted(root, "vocab_size"),
         cut=cut,
         experts=experts,
         expert=expert,
@@ -230,19 +220,8 @@ def _language(root: Mapping[str, Any]) -> Mapping[str, Any]:
     return root
 
 
-def _number(config: Mapping[str, Any], name: str) -> int:
-    """0 where it is none."""
-    value = config.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MOST else 0
-
-
 def _first(config: Mapping[str, Any], names: Sequence[str]) -> int:
-    return next((value for name in names if (value := _number(config, name))), 0)
-
-
-def _text(config: Mapping[str, Any], name: str) -> str:
-    value = config.get(name)
-    return value if isinstance(value, str) and value.isprintable() else ""
+    return next((value for name in names if (value := counted(config, name))), 0)
 
 
 def _kv_heads(config: Mapping[str, Any], heads: int) -> int:
@@ -258,15 +237,15 @@ def _widths(config: Mapping[str, Any]) -> tuple[int, int, tuple[int, ...]]:
     inner = _first(config, ("intermediate_size", "ffn_dim", "n_inner"))
     if not experts:
         return 0, 0, (inner,) if inner else ()
-    expert = _number(config, "moe_intermediate_size") or inner
-    dense = inner if _number(config, "first_k_dense_replace") else 0
-    shared = _number(config, "shared_expert_intermediate_size")
+    expert = counted(config, "moe_intermediate_size") or inner
+    dense = inner if counted(config, "first_k_dense_replace") else 0
+    shared = counted(config, "shared_expert_intermediate_size")
     return experts, expert, tuple(filter(None, (dense, shared)))
 
 
 def _latent(kind: str, config: Mapping[str, Any]) -> int:
-    rank = _number(config, "kv_lora_rank")
-    return rank + _number(config, "qk_rope_head_dim") if rank and kind in MLA else 0
+    rank = counted(config, "kv_lora_rank")
+    return rank + counted(config, "qk_rope_head_dim") if rank and kind in MLA else 0
 
 
 def _longest(config: Mapping[str, Any]) -> int:
@@ -275,14 +254,14 @@ def _longest(config: Mapping[str, Any]) -> int:
     With LongRoPE it takes the length from before by itself. With YaRN the positions are what is told (vLLM 0.32; 0.17
     scales those from before, which is longer where the factor was put in by hand).
     """
-    told = [value for name in LENGTHS if (value := _number(config, name))]
-    longest = float(_number(config, "model_max_length") or min(told, default=DEFAULT_LENGTH))
+    told = [value for name in LENGTHS if (value := counted(config, name))]
+    longest = float(counted(config, "model_max_length") or min(told, default=DEFAULT_LENGTH))
     scaling = config.get("rope_scaling") or config.get("rope_parameters")
-    kind = _text(config, "model_type")
+    kind = word(config, "model_type")
     if isinstance(scaling, dict) and "gemma3" not in kind:
-        way, factor = _text(scaling, "rope_type") or _text(scaling, "type"), scaling.get("factor")
+        way, factor = word(scaling, "rope_type") or word(scaling, "type"), scaling.get("factor")
         if way == "longrope":
-            longest = _number(config, "original_max_position_embeddings") or longest
+            longest = counted(config, "original_max_position_embeddings") or longest
         elif way not in SCALED and isinstance(factor, int | float) and 1 <= factor < MOST:
             longest *= factor
     return int(longest)
@@ -290,14 +269,14 @@ def _longest(config: Mapping[str, Any]) -> int:
 
 def _most(config: Mapping[str, Any], longest: int) -> int:
     """The longest that vLLM takes. Of YaRN it depends on the version."""
-    told = max(_number(config, name) for name in LENGTHS)
+    told = max(counted(config, name) for name in LENGTHS)
     is_yarn = any("yarn" in str(config.get(name)) for name in ("rope_scaling", "rope_parameters"))
     return 0 if not told or is_yarn else max(longest, told)
 
 
 def _windows(kind: str, config: Mapping[str, Any], layers: int) -> tuple[tuple[int, ...], str]:
     """The window of each layer, and why they are not known."""
-    window, types = _number(config, "sliding_window"), config.get("layer_types")
+    window, types = counted(config, "sliding_window"), config.get("layer_types")
     if isinstance(types, list):
         if set(types) <= {"full_attention", "sliding_attention"} and len(types) == layers:
             return tuple(window if each == "sliding_attention" else 0 for each in types), ""
@@ -305,7 +284,7 @@ def _windows(kind: str, config: Mapping[str, Any], layers: int) -> tuple[tuple[i
     if not window or config.get("use_sliding_window") is False:
         return (0,) * layers, ""
     if nth := EVERY_NTH_IS_FULL.get(kind):
-        nth = _number(config, "sliding_window_pattern") or nth
+        nth = counted(config, "sliding_window_pattern") or nth
         return tuple(window if number % nth else 0 for number in range(1, layers + 1)), ""
     if kind in ALL_WINDOWED:
         return (window,) * layers, ""
@@ -314,7 +293,8 @@ def _windows(kind: str, config: Mapping[str, Any], layers: int) -> tuple[tuple[i
 
 def _odd(kind: str, config: Mapping[str, Any], latent: int) -> Iterator[str]:
     """Why its KV cache is none that is known here."""
-    if ENCODER.search(kind):
+    both_ways = config.get("is_causal") is False or config.get("use_bidirectional_attention") in (True, "all")
+    if ENCODER.search(kind) or both_ways:
         yield "it reads a text as a whole (an encoder), without a KV cache"
     yield from (why for name, why in OWN_WAYS if config.get(name))
     linear = config.get("attn_type_list")
@@ -324,9 +304,9 @@ def _odd(kind: str, config: Mapping[str, Any], latent: int) -> Iterator[str]:
         yield STATE
     if any(name.startswith("swa_") and value for name, value in config.items()):
         yield "its layers have heads of several sizes"
-    if _number(config, "kv_lora_rank") and not latent:
+    if counted(config, "kv_lora_rank") and not latent:
         yield "it has latent attention (MLA), and whether vLLM uses that is not known"
-    if not latent and _number(config, "v_head_dim") not in (0, _number(config, "head_dim")):
+    if not latent and counted(config, "v_head_dim") not in (0, counted(config, "head_dim")):
         yield "its keys and values differ in size"
 
 
@@ -339,8 +319,8 @@ def _left_out(kind: str, inner: Mapping[str, Any]) -> Iterator[str]:
     needed = {
         "num_key_value_heads": latent or _first(inner, KV_HEADS),
         "max_position_embeddings": _first(inner, LENGTHS),
-        "head_dim": latent or _number(inner, "head_dim") or not OWN_HEAD_DIM.match(kind),
-        "kv_lora_rank": not latent or _number(inner, "kv_lora_rank"),
+        "head_dim": latent or counted(inner, "head_dim") or not OWN_HEAD_DIM.match(kind),
+        "kv_lora_rank": not latent or counted(inner, "kv_lora_rank"),
     }
     yield from (f"its configuration leaves out {name}" for name, found in needed.items() if not found)
 
@@ -350,39 +330,7 @@ def _grain(quantization: Mapping[str, Any]) -> int:
     blocks = quantization.get("weight_block_size")
     if isinstance(blocks, list):
         return max((1, *(each for each in blocks if isinstance(each, int))))
-    return _number(quantization, "group_size") or 1
-
-
-def _narrowed(configs: Iterable[Mapping[str, Any]], quantized: str) -> int:
-    """By how much numbers shrink as they are loaded, where no header tells their type; 0 where nothing does."""
-    kinds = (_text(each, name) for each in configs for name in ("torch_dtype", "dtype"))
-    kind = next(filter(None, kinds), "")
-    return 1 if quantized else {"float64": 4, "float32": 2, "float16": 1, "bfloat16": 1}.get(kind, 0)
-
-
-def _weights(told: Any, layers: int, quantized: str, narrowed: int) -> Weights:
-    """By part where every header was read; else all of it, as the index or the files have it."""
-    if not isinstance(told, dict):
-        return Weights(0)
-    read, of = _number(told, "read"), _number(told, "of")
-    parts = told.get("parts")
-    if not isinstance(parts, dict) or not read or read < of:
-        files = _number(told, "bytes") if narrowed and not read else 0
-        return Weights((_number(told, "total") or files) // max(1, narrowed))
-    sizes = {name: _bytes(each, bool(quantized)) for name, each in parts.items()}
-    by_layer = tuple(sizes.get(f"layer {number}", 0) for number in range(layers))
-    # Layers beyond the last are for speculative decoding (MTP), and not loaded without it.
-    experts = tuple(sizes.get(f"experts {number}", 0) for number in range(layers))
-    ends = {name: sizes.get(name, 0) for name in ("first", "last", "rest")}
-    return Weights(sum((*by_layer, *experts, *ends.values())), by_layer, experts, **ends)
-
-
-def _bytes(sizes: Any, quantized: bool) -> int:
-    return sum(_loaded(kind, size, quantized) for kind, size in sizes.items())
-
-
-def _loaded(kind: str, size: int, quantized: bool) -> int:
-    return size if quantized else size // NARROWED.get(kind, 1)
+    return counted(quantization, "group_size") or 1
 
 
 def stages(layers: int, count: int) -> Iterator[range]:

@@ -84,6 +84,7 @@ MEMORY_OTHERWISE: tuple[Option, ...] = (
     OVERRIDES,
     Option("--num-gpu-blocks-override"),
     Option("--kv-transfer-config"),
+    Option("--disable-sliding-window", flag=True),
 )
 """What changes how much memory it takes by more than is estimated here."""
 DATA_PORT = Option("--data-parallel-rpc-port", "-dpp")

@@ -98,6 +98,13 @@ def test_weights_that_are_no_safetensors_have_their_size(hub: Path, run: Run) ->
     assert (weights["read"], weights["bytes"], weights["parts"]) == (0, 1000, {})
 
 
+def test_what_modelopt_says_of_its_quantisation_beside_the_configuration_counts(hub: Path, run: Run) -> None:
+    beside = b'{"quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16}}'
+    plain(hub, Repo("org/quantised", {"config.json": b"{}", "hf_quant_config.json": beside}))
+    told = shape_of(run, "org/quantised")["config"]["quantization_config"]
+    assert (told["quant_method"], told["kv_cache_quant_algo"]) == ("modelopt", "FP8")
+
+
 def test_a_folder_is_told_of_too(tmp_path: Path, run: Run) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()

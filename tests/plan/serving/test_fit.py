@@ -211,6 +211,13 @@ def test_numbers_are_counted_as_they_are_loaded() -> None:
     assert shape(LLAMA_8B | {"quantization_config": {"quant_method": "awq"}}, *of).weights.total == 60
 
 
+def test_an_output_that_is_the_embedding_is_loaded_once() -> None:
+    """Whatever the file has of it."""
+    of = ("model.embed_tokens.weight", "BF16", (1000,)), ("lm_head.weight", "BF16", (1000,))
+    assert shape(LLAMA_8B | {"tie_word_embeddings": True}, *of).weights.total == 2000
+    assert shape(LLAMA_8B | {"tie_word_embeddings": False}, *of).weights.total == 4000
+
+
 def test_without_all_headers_the_index_tells_of_the_weights() -> None:
     half = told(LLAMA_8B, *list(tensors(LLAMA_8B))[:100], total=16_060_522_496)
     half["weights"] |= {"read": 2, "of": 4}
@@ -329,6 +336,7 @@ def test_numbers_are_read_as_vllm_reads_them(text: str, number: int) -> None:
         ("-cc.mode 3", ""),
         ("--enable-lora", "--enable-lora is given"),
         ("--config file.yaml", "--config is given"),
+        ("--disable-sliding-window", "--disable-sliding-window is given"),
         ("-dcp 2", "--decode-context-parallel-size is given"),
         ("--dtype float32", "--dtype is given"),
         ("--kv-cache-dtype nvfp4", "--kv-cache-dtype nvfp4 is given"),
@@ -359,6 +367,9 @@ def test_the_quantisation_that_a_model_has_may_be_named() -> None:
         ({"zero_expert_num": 256}, "attention twice"),  # LongCat-Flash
         ({"per_layer_config": {"7": {"head_dim": 512}}}, "differ from each other"),  # Gemma 4
         ({"model_type": "xlm-roberta"}, "an encoder"),
+        ({"is_causal": False}, "an encoder"),  # gte-Qwen2
+        ({"use_bidirectional_attention": True}, "an encoder"),  # EmbeddingGemma
+        ({"dual_chunk_attention_config": {"chunk_size": 262144}}, "works in chunks"),  # Qwen2.5-1M
         ({"index_topk": 2048}, "keeps an index"),
         ({"sliding_window": 4096}, "only the last 4096 tokens"),
         ({"swa_num_key_value_heads": 4}, "heads of several sizes"),

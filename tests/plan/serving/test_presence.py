@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.host import Unreachable
-from orchestrator.plan.facts.model_shape import Gpu, Shape, Weights
+from orchestrator.plan.facts.model_shape import Gpu, Shape
+from orchestrator.plan.facts.model_weights import Weights
 from orchestrator.plan.facts.models import BadFile, HeldModel, Lookup, ModelCache, Revision, State
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
 from tests.typed_lines import plainly
