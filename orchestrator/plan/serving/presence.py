@@ -80,7 +80,7 @@ def presence(
     found = {host: revision(model, each) for host, each in known.items()}
     whole = {host: each for host, each in found.items() if each and not each.lacks}
     source = next(iter(whole), "")
-    told = tuple(_lacking(model.name, found, source, no_hub))
+    told = tuple(_lacking(model, found, known, source, no_hub))
     told_of = ((host, each) for host, each in (*whole.items(), *found.items()) if each)
     shapes = [shape for host, each in told_of if (shape := known[host].shapes.get((model.name, each.commit)))]
     shape = max(shapes, key=lambda shape: bool(shape.weights.layers), default=None)
@@ -95,12 +95,12 @@ def presence(
     refusals = tuple(each for each in told if sure and each.host in no_hub)
     nowhere = _is_nowhere(model.name, caches, found)
     if nowhere and all(host in no_hub for host in found):
-        refusals = tuple(_out_of_reach(model, no_hub))
+        refusals = tuple(_out_of_reach(model, known, no_hub))
     downloading = tuple(each.host for each in told) if sure or nowhere else ()
     refused = {each.host for each in refusals}
     told = tuple(each for each in told if each.host not in refused)
     same = len({each.commit for each in whole.values()}) == 1
-    unlike = tuple(_unlike(model.name, whole)) if whole and not same else ()
+    unlike = tuple(_unlike(model, whole)) if whole and not same else ()
     fit = all(each.offline for each in whole.values()) and not further
     offline = bool(whole) and len(whole) == len(caches) and same and fit
     return Presence(offline, (*told, *unlike), refusals, downloading, shape=shape, gpus=gpus)
@@ -134,15 +134,19 @@ def revision(model: Model, cache: ModelCache) -> Revision | None:
 
 
 def _lacking(
-    name: str, found: Mapping[str, Revision | None], source: str, no_hub: Mapping[str, str]
+    model: Model,
+    found: Mapping[str, Revision | None],
+    known: Mapping[str, ModelCache],
+    source: str,
+    no_hub: Mapping[str, str],
 ) -> Iterator[HostProblem]:
-    fix = _fix(name, source)
+    name, fix = model.name, _fix(model, source)
     for host, each in found.items():
         itself = "" if name.startswith("/") else ", and each host downloads that by itself"
         if host in no_hub:
             itself = f", and does not reach the hub: {no_hub[host]}"
         if each is None:
-            yield HostProblem(host, Problem(f"has nothing of {name}{itself}", fix))
+            yield HostProblem(host, Problem(f"{_nothing(model, known[host])}{itself}", fix))
         elif each.lacks:
             much = f" ({size(each.missing)})" if each.missing else ""
             text = f"lacks {len(each.lacks)} files{much} of {name}"
@@ -158,30 +162,46 @@ def _is_nowhere(name: str, caches: Mapping[str, Lookup], found: Mapping[str, Rev
     return "/" in name and is_name(name) and 0 < len(found) == len(caches) and not any(found.values())
 
 
-def _out_of_reach(model: Model, no_hub: Mapping[str, str]) -> Iterator[HostProblem]:
+def _nothing(model: Model, cache: ModelCache) -> str:
+    """That a host has nothing of what is to be served."""
+    if any(held.name == model.name for held in cache.models):
+        return f"has another revision of {model.name} than {revision_of(model)}"
+    return f"has nothing of {model.name}"
+
+
+def _out_of_reach(
+    model: Model, known: Mapping[str, ModelCache], no_hub: Mapping[str, str]
+) -> Iterator[HostProblem]:
     """That nobody can have it. Of a folder of that name, and of another hub than Hugging Face's, nobody knows."""
-    laptop = ours("model copy", "--from", "laptop", model.name)
+    laptop = ours("model copy", "--from", "laptop", *_words_for(model))
     fix = (
-        f"let one host reach it, and {ours('model pull', model.name)}; or {laptop} brings what this machine has; "
-        f"{again(model, force=True)} starts it all the same"
+        f"let one host reach it, and {ours('model pull', *_words_for(model))}; "
+        f"or {laptop} brings what this machine has; {again(model, force=True)} starts it all the same"
     )
-    for host, why in no_hub.items():
-        yield HostProblem(
-            host, Problem(f"has nothing of {model.name}, and does not reach the hub: {why}", fix)
-        )
+    for host, cache in known.items():
+        text = f"{_nothing(model, cache)}, and does not reach the hub: {no_hub[host]}"
+        yield HostProblem(host, Problem(text, fix))
 
 
-def _fix(name: str, source: str) -> str:
+def _words_for(model: Model) -> tuple[str, ...]:
+    """What is to be brought, in a line to type."""
+    wanted = arguments.read(model.args).value(REVISION)
+    return model.name, *(("--revision", wanted) if wanted else ())
+
+
+def _fix(model: Model, source: str) -> str:
     if source:
-        return f"{ours('model copy', '--from', source, name)} brings it there"
-    if name.startswith("/"):
+        return f"{ours('model copy', '--from', source, *_words_for(model))} brings it there"
+    if model.name.startswith("/"):
         return BRING_FOLDER
-    return f"{ours('model pull', name)} downloads it once, for all"
+    return f"{ours('model pull', *_words_for(model))} downloads it once, for all"
 
 
-def _unlike(name: str, whole: Mapping[str, Revision]) -> Iterator[HostProblem]:
-    first = next(iter(whole.values()))
+def _unlike(model: Model, whole: Mapping[str, Revision]) -> Iterator[HostProblem]:
+    name, first = model.name, next(iter(whole.values()))
     for host, each in whole.items():
         if each.commit != first.commit:
             text = f"has another revision of {name}: {each.commit[:7]}, and {next(iter(whole))} has {first.commit[:7]}"
-            yield HostProblem(host, Problem(text, ours("model copy", "--from", next(iter(whole)), name)))
+            yield HostProblem(
+                host, Problem(text, ours("model copy", "--from", next(iter(whole)), *_words_for(model)))
+            )

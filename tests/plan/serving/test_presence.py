@@ -196,7 +196,12 @@ def test_what_vllm_would_not_find_offline_is_served_online() -> None:
 def test_the_revision_that_is_asked_for_counts() -> None:
     model = Model(NAME, ("--revision", "v1"))
     assert presence(model, {"gpu1": cache(names=("main", "v1"))}).offline
-    assert told(model, gpu1=cache())[0][1].startswith("has nothing of org/tiny")
+    ((_, text, fix),) = told(model, gpu1=cache())
+    assert text.startswith("has another revision of org/tiny than v1, and")
+    assert fix == "`raycluster model pull org/tiny --revision v1` downloads it once, for all"
+    ((_, text, fix),) = told(model, gpu1=cache(names=("v1",)), gpu2=NOTHING)
+    assert text.startswith("has nothing of org/tiny")
+    assert fix == "`raycluster model copy --from gpu1 org/tiny --revision v1` brings it there"
 
 
 @pytest.mark.parametrize(
