@@ -38,6 +38,9 @@ def orderly_packetizer() -> "type[Packetizer]":
             self.sending = RLock()
             self._closed: set[int] = set()
 
+        def start_handshake(self, _timeout: float) -> None:
+            """Nothing: it has the time of the whole connection. Paramiko starts a thread for its own 15 seconds."""
+
         def send_message(self, data: "paramiko.Message") -> None:
             message = data.asbytes()
             with self.sending:
@@ -80,11 +83,16 @@ def asking_packetizer() -> "type[Packetizer]":
         _most = _in_vain = 0  # questions. Not time: this process may have been stopped for a while
         _answers = False
 
-        def keep_asking(self, every: float, unanswered: float, may_ask: Callable[[], bool]) -> None:
-            """Asks every few seconds; but not during a key exchange (`may_ask`), when it counts all the same."""
-            self._most, self._may_ask = math.ceil(unanswered / every), may_ask
-            self._ask()
-            self._every, self._next = every, monotonic() + every
+        def keep_asking(
+            self, every: float, unanswered: float, may_ask: Callable[[], bool], *, answers: bool
+        ) -> None:
+            """Asks every few seconds; but not during a key exchange (`may_ask`), when it counts all the same.
+
+            At first when nothing has come for a moment: most commands have ended by then. That the server `answers` may
+            be known before it has done so.
+            """
+            self._most, self._may_ask, self._answers = math.ceil(unanswered / every), may_ask, answers
+            self._every = every
 
         def _check_keepalive(self) -> None:
             now = monotonic()

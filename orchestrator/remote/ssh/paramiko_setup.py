@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from orchestrator.remote.ssh.config import Settings
 
 
+OPENSSH = "OpenSSH"  # in the version that its server says
+
+
 @cache
 def import_fabric() -> None:
     """Needed before any part of either is imported by itself.
@@ -45,7 +48,11 @@ def connections() -> Callable[..., Any]:
         def __setattr__(self, name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-    return partial(Plain, config=fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig()))
+    class Config(fabric.Config):  # type: ignore[misc]
+        # It looks for these with each value that is read, and where they are missing writes a long error.
+        _root, _keypath = None, ()
+
+    return partial(Plain, config=Config(lazy=True, ssh_config=paramiko.SSHConfig()))
 
 
 def transports(host_key_algorithms: Sequence[str], hop: "Settings", heard: Heard) -> Any:
@@ -113,7 +120,8 @@ def keep_alive(transport: "paramiko.Transport", seconds: float, unanswered: floa
     it sleeps longer.
     """
     packetizer: Any = transport.packetizer
-    packetizer.keep_asking(seconds, unanswered, transport.clear_to_send.is_set)
+    answers = OPENSSH in transport.remote_version  # as each of its versions does
+    packetizer.keep_asking(seconds, unanswered, transport.clear_to_send.is_set, answers=answers)
     transport.sock.settimeout(seconds / 2)
 
 

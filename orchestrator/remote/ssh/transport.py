@@ -1,9 +1,8 @@
 """Commands over SSH: one connection for each host, opened by its first command."""
 
 from collections.abc import Callable, Iterator
-from concurrent import futures
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock, Semaphore, Thread
@@ -265,7 +264,8 @@ class ConnectAttempt:
     def wait(self, grace: float, cancel: Event) -> Connection | None:
         """The connection, or FailureError; None where the time was over first, by `grace`, or `cancel` was set."""
         while not self._future.done() and not cancel.is_set() and (left := self._slot.left(grace)) > 0:
-            futures.wait((self._future,), min(left, DEFAULT.poll))
+            with suppress(TimeoutError):
+                self._future.exception(min(left, DEFAULT.poll))
         # A connection that was made in time may be used for as long as it lasts.
         return self._future.result() if self._future.done() and not cancel.is_set() else None
 

@@ -29,6 +29,14 @@ def ends() -> Iterator[tuple[Packetizer, Packetizer]]:
         yield orderly_packetizer()(ours), Packetizer(theirs)
 
 
+def test_a_handshake_may_take_as_long_as_the_connection(ends: tuple[Packetizer, Packetizer]) -> None:
+    ours, theirs = ends
+    ours.start_handshake(0)
+    theirs.send_message(about(DATA, 3))
+    assert heard(ours) == (DATA, 3)
+    assert not ours.handshake_timed_out()
+
+
 def about(kind: int, *channels: int) -> paramiko.Message:
     message = paramiko.Message()
     message.add_byte(bytes([kind]))
@@ -94,7 +102,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silence]:
         there.settimeout(1)
         silence = Silence(asking_packetizer()(here), Packetizer(there))
         monkeypatch.setattr(packets, "monotonic", lambda: silence.now)
-        silence.ours.keep_asking(5, 45, lambda: not silence.exchanges_keys)
+        silence.ours.keep_asking(5, 45, lambda: not silence.exchanges_keys, answers=False)
         yield silence
 
 
@@ -115,6 +123,18 @@ def test_a_host_is_not_gone_because_this_process_was_stopped_for_a_while(silence
     silence.goes_on(45)
 
 
+def test_a_server_that_is_known_to_answer_is_gone_though_it_never_came_to_it(silence: Silence) -> None:
+    silence.ours.keep_asking(5, 45, lambda: True, answers=True)
+    silence.goes_on(45)
+    with pytest.raises(EOFError):
+        silence.goes_on(5)
+
+
+def test_a_command_that_ends_soon_costs_no_question(silence: Silence) -> None:
+    silence.ours.send_message(about(DATA, 3))
+    assert heard(silence.theirs)[0] == DATA
+
+
 def test_what_is_sent_meanwhile_is_no_sign_of_life(silence: Silence) -> None:
     silence.hears()
     for _ in range(18):
@@ -130,9 +150,10 @@ def test_a_server_that_answers_no_such_question_at_all_is_not_gone(silence: Sile
 
 def test_nothing_is_asked_during_a_key_exchange_which_has_an_end_too(silence: Silence) -> None:
     silence.hears()
+    silence.goes_on(5)
     assert heard(silence.theirs)[0] == GLOBAL_REQUEST
     silence.exchanges_keys = True
-    silence.goes_on(45)
+    silence.goes_on(40)
     silence.ours.send_message(about(DATA, 3))
     assert heard(silence.theirs)[0] == DATA
     with pytest.raises(EOFError):
