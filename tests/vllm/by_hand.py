@@ -7,22 +7,14 @@ from .asking import ask
 from .inventory import FOLDER
 
 LOG = "/tmp/vllm.log"
-SERVE = (
-    "vllm",
-    "serve",
-    FOLDER,
-    "--served-model-name",
-    "alphabet",
-    "--max-model-len",
-    "128",
-    "--enforce-eager",
-)
 RECORDED = f'"$@" >{LOG} 2>&1; echo "exit code $?" >>{LOG}'
 
 
 def serve(lab: Lab, *words: str, host: str = "gpu1") -> None:
     container = f"raycluster-lab-{host}"
-    lab.hosts[host].docker("exec", "--detach", container, "sh", "-c", RECORDED, "sh", *SERVE, *words)
+    lab.hosts[host].docker(
+        "exec", "--detach", container, "sh", "-c", RECORDED, "sh", "vllm", "serve", FOLDER, *words
+    )
 
 
 def log(lab: Lab, host: str = "gpu1") -> str:

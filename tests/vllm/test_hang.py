@@ -7,9 +7,9 @@ from tests.lab.processes import wait_until
 from tests.lab.seeing import brought_up, two_hosts
 
 from .asking import completion
-from .inventory import FOLDER, for_vllm
+from .inventory import EAGER, FOLDER, for_vllm
 from .load import under_load
-from .test_serve import ARGS, BACK_SECONDS, Served
+from .test_serve import BACK_SECONDS, Served
 
 ENGINES = {"ray": "EngineCoreActo[r]", "mp": "VLLM::EngineCor[e]"}
 """What the process of the second one is called on its host."""
@@ -20,7 +20,7 @@ TOLD_SECONDS = 150  # after which it is told at the latest, at a load that leave
 def test_an_engine_that_hangs_is_told_and_all_is_started_again(lab: Lab, engine: str) -> None:
     lab.restore()
     served = Served(lab, brought_up(lab, two_hosts(lab, engine=engine, **for_vllm())))
-    start = ("serve", FOLDER, "-i", served.inventory, "--", *ARGS, "-dp", "2", "-tp", "1")
+    start = ("serve", FOLDER, "-i", served.inventory, "--", *EAGER, "-dp", "2", "-tp", "1")
     done = lab.raycluster(*start, timeout=600)
     assert done.returncode == 0, done.stderr
     before = served.model()["lives"]

@@ -12,10 +12,9 @@ from tests.lab.processes import wait_until
 from tests.lab.seeing import Answer, brought_up, two_hosts
 
 from .asking import ask, completion
-from .inventory import FOLDER, for_vllm
+from .inventory import EAGER, FOLDER, for_vllm
 from .load import answers, streamed, under_load
 
-ARGS = ("--served-model-name", "alphabet", "--max-model-len", "128", "--enforce-eager")
 OVER_BOTH = ("--tensor-parallel-size", "2", "--pipeline-parallel-size", "1")
 BACK_SECONDS = 400
 BROKEN = "0.17.1"
@@ -31,7 +30,7 @@ class Served(NamedTuple):
         return self.lab.raycluster("serve", *words, "-i", self.inventory, timeout=timeout)
 
     def start(self) -> Answer:
-        words = ("serve", FOLDER, "-i", self.inventory, "--", *ARGS, *OVER_BOTH)
+        words = ("serve", FOLDER, "-i", self.inventory, "--", *EAGER, *OVER_BOTH)
         return self.lab.raycluster(*words, timeout=600)
 
     def model(self) -> dict[str, Any]:

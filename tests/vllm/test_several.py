@@ -16,9 +16,9 @@ from tests.lab.processes import wait_until
 from tests.lab.seeing import Answer, brought_up
 
 from .asking import ask, completion
-from .inventory import FOLDER, for_vllm
+from .inventory import EAGER, FOLDER, for_vllm
 from .load import answers, never_silent
-from .test_serve import ARGS, BACK_SECONDS
+from .test_serve import BACK_SECONDS
 
 PORTS = {"wide": 8000, "small": 8001}
 """Of the model that is on two hosts, and of the one that is on the head."""
@@ -44,7 +44,7 @@ class Several(NamedTuple):
     def start(self, name: str, *words: str) -> None:
         named = ("--name", name, "--port", str(PORTS[name]), "-i", self.inventory)
         sizes = ("--tensor-parallel-size", str(SIZES[name]), "--pipeline-parallel-size", "1")
-        done = self.serve(FOLDER, *named, *words, "--", *ARGS, *sizes)
+        done = self.serve(FOLDER, *named, *words, "--", *EAGER, *sizes)
         assert done.returncode == 0, done.stderr
 
     def models(self) -> dict[str, Any]:
