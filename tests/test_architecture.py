@@ -175,3 +175,10 @@ def test_what_only_a_chain_needs_is_not_imported_for_other_runs() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_fits_in_a_head(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_what_is_tracked_is_text() -> None:
+    """A package that was downloaded, or a core, comes along easily."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in tracked.split("\0") if name]
+    assert [str(file) for file in files if file.is_file() and b"\0" in file.read_bytes()] == []

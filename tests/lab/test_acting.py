@@ -49,6 +49,7 @@ def test_one_worker_or_all_hosts_get_new_containers_and_ray_lists_them(cluster: 
     assert "NCCL_DEBUG=INFO" in cluster.hosts["gpu2"].docker("exec", "raycluster-lab-gpu2", "env")
 
 
+@pytest.mark.long
 def test_a_worker_that_cannot_be_reached_while_all_are_restarted(lab: Lab) -> None:
     inventory = brought_up(lab, two_hosts(lab, engine="mp"))
     before = born(lab)
@@ -80,7 +81,7 @@ def test_on_a_terminal_down_asks_and_a_no_changes_nothing(lab: Lab) -> None:
     assert born(lab) == before
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (100, 30), (160, 50)])
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (160, 50)])
 def test_what_is_typed_before_the_question_is_no_answer_and_moves_nothing_on_the_screen(
     cluster: Lab, columns: int, rows: int
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_worker_cut_off_by_a_firewall_later_is_not_healthy(cluster: Lab) -> No
     assert verdict(cluster, inventory) == "healthy"
 
 
+@pytest.mark.long
 def test_hosts_that_are_switched_off_and_on_again(cluster: Lab) -> None:
     inventory = two_hosts(cluster)
     cluster.hosts["gpu2"].reboot()

@@ -89,6 +89,7 @@ def test_a_workers_container_that_is_killed_is_told_within_seconds_and_up_mends_
     assert model(served)["lives"] == 2
 
 
+@pytest.mark.long
 def test_a_worker_that_comes_back_by_itself_needs_nobody(served: Lab) -> None:
     before = model(served)["lives"]
     served.hosts["gpu2"].docker("restart", "--time", "1", "raycluster-lab-gpu2")
