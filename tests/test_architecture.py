@@ -179,6 +179,8 @@ def test_a_file_fits_in_a_head(path: Path) -> None:
 
 def test_what_is_tracked_is_text() -> None:
     """A package that was downloaded, or a core, comes along easily."""
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     files = [ROOT / name for name in tracked.split("\0") if name]
     assert [str(file) for file in files if file.is_file() and b"\0" in file.read_bytes()] == []

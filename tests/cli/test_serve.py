@@ -187,6 +187,26 @@ def test_a_model_that_makes_no_text_is_not_shown_a_prompt(
     assert request(raycluster("serve", MODEL))[1].endswith(path)
 
 
+@pytest.mark.parametrize(
+    ("status", "why"), [(404, "it takes no text"), (401, "it wants a key that is not known")]
+)
+@pytest.mark.parametrize("by", ["supervisor", "serve"])
+def test_of_one_that_refuses_what_it_is_asked_nobody_knows_whether_it_answers(
+    hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path, status: int, why: str, by: str
+) -> None:
+    if by == "supervisor":
+        answers_first(hosts_serve, status=status)
+    else:
+        (folder / "inventory.yaml").write_text(INVENTORY + UNASKED)
+        hosts_serve.on("gpu1", supervisor("ask"), Output(0, json.dumps(FIRST | {"status": status})))
+        hosts_serve.on("gpu1", supervisor("inspect"), Output(0, line(state=ANSWERING)))
+    serve = raycluster("serve", MODEL)
+    assert serve.exit_code == 0
+    assert f"{MODEL} listens at http://10.0.0.1:8000/v1 (" in serve.stdout
+    assert f"; whether it answers is not known: {why} (HTTP status {status})\n" in serve.stdout
+    assert "answers at" not in serve.output
+
+
 def test_one_that_its_supervisor_does_not_ask_is_asked_by_serve(
     hosts_serve: FakeFleet, raycluster: Raycluster, folder: Path
 ) -> None:

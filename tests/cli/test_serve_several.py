@@ -165,6 +165,21 @@ def test_the_inventorys_models_are_served_in_order(
     ]
 
 
+def test_of_several_one_that_refuses_what_it_is_asked_is_not_said_to_answer(
+    listed: FakeFleet, raycluster: Raycluster
+) -> None:
+    url = "http://10.0.0.1:8001"
+    first = FIRST | {"url": url, "name": "org/Two", "status": 404}
+    small = server("small", "org/Two", "gpu1", 8001, state=ANSWERING | {"first": first})
+    listed.on("gpu1", sent("400"), Output(0, f"{ONE}\n{small}"))
+    serve = raycluster("serve")
+    assert serve.exit_code == 0, serve.stderr
+    assert f"small (org/Two) listens at {url}/v1 (" in serve.stdout
+    assert serve.stdout.endswith(
+        "\nof 2 models 1 listens, and took no question: small; 1 has answered: one\n"
+    )
+
+
 def loads(name: str, model: str) -> str:
     now = starting("Starting to load model x")
     return server(name, model, "gpu1", 8000, state=now["state"], trouble=now["trouble"], lines=now["lines"])

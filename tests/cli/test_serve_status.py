@@ -11,7 +11,7 @@ from tests.cli import serving
 from tests.cli.conftest import Raycluster, only_looked, seen, sent
 from tests.cli.serving import GATED, MODEL, ready, supervisor, told
 from tests.plan.recordings import standing, state
-from tests.plan.serving.worlds import ended, line, starting
+from tests.plan.serving.worlds import ANSWERING, FIRST, ended, line, starting
 from tests.remote.fakes import FakeFleet
 
 hosts_serve = serving.hosts_serve
@@ -32,6 +32,18 @@ def test_one_that_answers_is_told_with_where_and_since_when(
     (told,) = json.loads(raycluster("serve", "status", "-o", "json").stdout)["models"]
     assert (told["hosts"], told["gpus"]) == (["gpu1", "gpu2", "gpu3"], 24)
     assert told["gpus_by_host"] == {"gpu1": 8, "gpu2": 8, "gpu3": 8}
+
+
+def test_one_that_takes_no_question_is_told_as_such(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
+    ready(hosts_serve, line(state=ANSWERING | {"first": FIRST | {"status": 404}}))
+    status = raycluster("serve", "status")
+    doubt = "whether it answers is not known: it takes no text (HTTP status 404)"
+    assert (status.exit_code, status.stdout) == (
+        0,
+        f"model {MODEL} listens at http://10.0.0.1:8000/v1, for 60 s, 8 GPUs on each of gpu1, gpu2, gpu3; {doubt}\n",
+    )
+    (told,) = json.loads(raycluster("serve", "status", "-o", "json").stdout)["models"]
+    assert (told["answers"], told["untried"]) == (True, doubt)
 
 
 def test_one_that_does_not_is_told_with_its_cause_and_its_remedy(

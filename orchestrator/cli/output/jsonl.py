@@ -162,7 +162,8 @@ class Member:
 class ServeEnded(Line):
     """Of several models one answers now, at `url`, without `/v1`; or it does not, and `failures` say why.
 
-    `message`: the same in a sentence. The result of all of them comes last.
+    `message`: the same in a sentence; `untried`: why nobody knows whether the model works, though its server answers.
+    The result of all of them comes last.
     """
 
     event: Literal["served"] = "served"
@@ -171,6 +172,7 @@ class ServeEnded(Line):
     answers: bool
     message: str
     url: str = ""
+    untried: str = ""
     seconds: float = 0.0
     failures: tuple[Failed, ...] = ()
 

@@ -1,5 +1,6 @@
 """The table that a terminal shows while a run goes on."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -152,5 +153,7 @@ def _row_at_end(ended: events.StepEnded) -> _Row:
         return _Row(f"{ended.step.title}: {ended.failure.message}", "failed")
     done = ended.output.stdout.strip() if ended.output and isinstance(ended.step, Wait) else ""
     if ended.output and (ended.output.answer or ended.step.kind is StepKind.ASK_MODEL):
-        done = "answers"
+        from orchestrator.plan.serving.state import untried  # of no use to most commands
+
+        done = untried(json.loads(ended.output.answer or ended.output.stdout)["status"]) or "answers"
     return _Row(done or ended.step.title, "ok" if ended.status is Status.OK else "failed")

@@ -20,7 +20,7 @@ from orchestrator.model.cluster import Model, Node
 from orchestrator.plan.command import quoted
 from orchestrator.plan.facts.containers import untold_hosts
 from orchestrator.plan.problem import HostProblem, Problem, plural
-from orchestrator.plan.serving import arguments
+from orchestrator.plan.serving import arguments, state
 from orchestrator.plan.serving.servers import meant, nearest, servers, title
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
@@ -34,11 +34,15 @@ COMPLETIONS = "/v1/completions"
 
 @dataclass(frozen=True, slots=True)
 class ModelAddress:
-    """Where a model answers, without `/v1`, and what it is called there. `speaks`: whether it makes text."""
+    """Where a model answers, without `/v1`, and what it is called there. `speaks`: whether it makes text.
+
+    `untried`: why nobody knows whether it works, though its server answers; empty where it has answered.
+    """
 
     url: str
     name: str
     speaks: bool = True
+    untried: str = ""
 
 
 def conclude(model: Model, done: RunResult, *, one_of_several: bool = False) -> None:
@@ -47,6 +51,8 @@ def conclude(model: Model, done: RunResult, *, one_of_several: bool = False) -> 
     named = title(model.server, model.name)
     seconds = f"({done.seconds:.1f} s)" if done.plan.phases else "already, nothing to do"
     good = f"{named} answers at {where.url}/v1 {seconds}"
+    if where.untried:
+        good = f"{named} listens at {where.url}/v1 {seconds}; {where.untried}"
     bad = f"{named} is not served{': interrupted' if done.interrupted else ''}"
     if done.lost:
         bad = f"whether {named} is served is not known: {done.lost}"
@@ -55,12 +61,13 @@ def conclude(model: Model, done: RunResult, *, one_of_several: bool = False) -> 
         server=model.server,
         model=model.name,
         answers=answers,
+        untried=where.untried if answers else "",
         message=message,
         url=where.url if answers else "",
         seconds=round(done.seconds, 3),
     )
     if failures.conclude(done, message, _what_now(model, done), part=part if one_of_several else None):
-        answer().print(Text(good, "bold green"))
+        answer().print(Text(good, "bold yellow" if where.untried else "bold green"))
         # The server refuses who brings no key, as far as the inventory and the command line tell.
         keys = (*cluster.secrets, *dict(cluster.head.env))
         needs_key = KEY in keys or arguments.API_KEY in arguments.read(model.args)
@@ -88,6 +95,8 @@ def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapp
     run, tried = next(iter(ended.values())).run, [name for name in names if name in codes]
     code = max(codes.values()) if len(tried) == len(names) or run.lost else INTERRUPTED
     answering = [name for name in tried if not codes[name]]
+    # Another run may have ended it since.
+    untried = [name for name in answering if name in ended and _untried(ended[name], name)]
     interrupted = [name for name in tried if codes[name] == INTERRUPTED]
     bad = [name for name in tried if name not in (*answering, *interrupted)]
     unknown = [name for name in bad if name in ended and ended[name].lost]
@@ -96,13 +105,16 @@ def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapp
         ("is not known", "are not known", unknown),
         ("was interrupted", "were interrupted", interrupted),
         ("was not tried", "were not tried", [name for name in names if name not in tried]),
-        ("has answered", "have answered", answering),  # and another run may have ended it since
+        ("listens, and took no question", "listen, and took no question", untried),
+        ("has answered", "have answered", [name for name in answering if name not in untried]),
     )
     told = "; ".join(
         f"{len(some)} {many if some[1:] else one}: {', '.join(some)}" for one, many, some in parts if some
     )
     message = (
-        f"of {len(names)} models {told}" if code else f"all {len(names)} models answer: {', '.join(names)}"
+        f"of {len(names)} models {told}"
+        if code or untried
+        else f"all {len(names)} models answer: {', '.join(names)}"
     )
     append_end(run.log, run.mask, message, code)
     if run.pace.events:
@@ -200,13 +212,18 @@ def untold(health: ClusterHealth, hidden: Hidden) -> str:
 def _where(model: Model, done: RunResult) -> ModelAddress:
     for _, reply in _answers(done):
         speaks = reply["status"] == OK and reply.get("path", COMPLETIONS) == COMPLETIONS
-        return ModelAddress(reply["url"], reply["name"] or model.name, speaks)
+        doubt = state.untried(reply["status"])
+        return ModelAddress(reply["url"], reply["name"] or model.name, speaks, doubt)
     server = servers(done.facts).get(model.server)
-    return (
-        ModelAddress(server.served.url, server.served.called or model.name)
-        if server
-        else ModelAddress("", model.name)
-    )
+    if not server:
+        return ModelAddress("", model.name)
+    served = server.served
+    return ModelAddress(served.url, served.called or model.name, not served.untried, served.untried)
+
+
+def _untried(done: RunResult, name: str) -> str:
+    model = next((each for each in done.run.cluster.serve if each.server == name), None)
+    return _where(model, done).untried if model else ""
 
 
 def _answers(done: RunResult) -> Iterator[tuple[str, Any]]:

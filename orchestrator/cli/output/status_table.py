@@ -22,13 +22,16 @@ from orchestrator.plan.typed import has_line
 def model_state(model: ModelHealth) -> Text:
     """A model's state, and where it is."""
     style, state = ("green", "answers") if model.answers else ("yellow", "does not answer")
+    if model.untried:
+        style, state = "yellow", "listens"
     more = (
         f": {model.trouble}" if model.trouble else f" at {model.url}/v1, for {format_duration(model.since)}"
     )
     ranks = f", {plural(model.ranks, 'rank')}" if model.ranks and model.answers else ""
     again = f", started {model.lives} times" if model.lives > 1 else ""
+    doubt = f"; {model.untried}" if model.untried else ""
     return Text.assemble(
-        f"model {model.title} ", (state, f"bold {style}"), more, ranks, f", {_place(model)}", again
+        f"model {model.title} ", (state, f"bold {style}"), more, ranks, f", {_place(model)}", again, doubt
     )
 
 

@@ -27,8 +27,10 @@ QUESTIONS = (
     ("/v1/completions", {"prompt": "Hello", "max_tokens": 1}),
     ("/v1/embeddings", {"input": "Hello"}),
     ("/pooling", {"input": "Hello"}),
+    ("/classify", {"input": "Hello"}),
+    ("/score", {"text_1": "Hello", "text_2": "Hello"}),
 )
-"""The first that the model takes; one that takes none says so, which is an answer, too."""
+"""The first that the model takes. One that takes none says so, and is not said to answer (one that hears, say)."""
 FIRST_SECONDS = 300  # for the first token, before which kernels may be compiled
 WORDS = 500  # letters of an error's
 TOLD = ("model", "args", "url", "group", "asked", "words", "share", "offline")
@@ -137,7 +139,7 @@ def opened(request, timeout):
 
 
 def is_answer(status):
-    """Whether a question was answered; that the model makes no text is an answer, too."""
+    """Whether a question was answered, be it that it was refused."""
     return OK <= status < FAILED or status == CANNOT
 
 

@@ -30,8 +30,9 @@ class ModelHealth:
     """A model's server. `name`: the server's own; `hosts`: where it has GPUs or ranks, the one that answers first.
 
     `since`: seconds in the state that it is in; `lives`: how often it was started. `gpus`: how many it holds; null
-    where nobody knows; `gpus_by_host`: how many on which, where that is known. `ranks`: how many processes on hosts of
-    their own there are to be, 0 where Ray sees to them; `missing`: the hosts whose one is not there.
+    where nobody knows; `gpus_by_host`: how many on which, where that is known. `untried`: why nobody knows whether
+    the model works, though its server answers; empty where it has. `ranks`: how many processes on hosts of their
+    own there are to be, 0 where Ray sees to them; `missing`: the hosts whose one is not there.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelHealth:
     gpus: int | None = None
     gpus_by_host: Mapping[str, int] = field(default_factory=dict)
     accelerator: Accelerator = Accelerator.NVIDIA
+    untried: str = ""
 
     @property
     def title(self) -> str:
@@ -97,6 +99,7 @@ def assess(
         gpus=sum(served.share.gpus.values()) if served.share else None,
         gpus_by_host=served.share.gpus if served.share else {},
         accelerator=accelerator,
+        untried=served.untried if answers else "",
     )
 
 

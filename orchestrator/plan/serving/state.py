@@ -168,6 +168,11 @@ class Served:
         return self.supervised and not self.trouble
 
     @property
+    def untried(self) -> str:
+        """Why nobody knows whether the model works, though its server does; empty where it has answered."""
+        return untried(json.loads(self.first)["status"]) if self.first else ""
+
+    @property
     def ending(self) -> str:
         """How it ended, where it has."""
         return self.why or f"vLLM ended with exit code {self.exit_code}"
@@ -190,6 +195,18 @@ class Stopped:
     run: str = ""
     since: float = 0.0
     failed: bool = False
+
+
+OK = 200
+WANTS_A_KEY = (401, 403)
+
+
+def untried(status: int) -> str:
+    """Why the answer to a question with that HTTP status says nothing of the model; empty where it does."""
+    if status == OK:
+        return ""
+    why = "it wants a key that is not known" if status in WANTS_A_KEY else "it takes no text"
+    return f"whether it answers is not known: {why} (HTTP status {status})"
 
 
 def parse_servers(text: str) -> tuple[Served | Stopped, ...]:
