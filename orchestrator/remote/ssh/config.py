@@ -353,7 +353,14 @@ def expand(text: str, hop: Settings, more: Mapping[str, str] = NO_TOKENS) -> str
         return text
     tokens = {**_tokens(hop), **more}
     text = re.sub("%.", lambda token: tokens.get(token[0], token[0]), text)
-    return re.sub(r"\$\{(\w+)\}", lambda name: os.environ.get(name[1], ""), text)
+    return re.sub(r"\$\{(\w+)\}", lambda name: _variable(name[1], text), text)
+
+
+def _variable(name: str, text: str) -> str:
+    if name not in os.environ:
+        message = f"the SSH config names {text}, and there is no variable {name}"
+        raise unusable(message, fix=f"export {name}=…, or check ~/.ssh/config")
+    return os.environ[name]
 
 
 def _tokens(hop: Settings) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.frozen import dataclass
 from orchestrator.remote.ssh.agent import AgentKey
 from orchestrator.remote.ssh.certificate import Certificate, Kind, Reader, certificate, public_key_in, type_of
-from orchestrator.remote.ssh.config import Settings
+from orchestrator.remote.ssh.config import Settings, short
 from orchestrator.remote.ssh.known_hosts import FileVersion, file_version
 
 if TYPE_CHECKING:
@@ -74,7 +74,16 @@ def offers(hop: Settings, held: Sequence[AgentKey]) -> Iterator[Offer]:
         elif identity and (loaded := load(identity.file)):
             yield loaded
         elif identity and identity.blob:
-            yield Offer(str(identity.place), problem=f"its private key is in no file{agent}")
+            problem = f"its private key is in no file{agent}"
+            yield _beside(identity.file) or Offer(str(identity.place), problem=problem)
+
+
+def _beside(file: Path) -> Offer | None:
+    """The usual mistake: the public key is named, and its private one lies beside it."""
+    private = file.with_suffix("")
+    if file.suffix != ".pub" or not private.is_file():
+        return None
+    return Offer(str(file), problem="is the public key", fix=f"name the private one: {short(private)}")
 
 
 def _identities(hop: Settings) -> tuple[Identity, ...]:

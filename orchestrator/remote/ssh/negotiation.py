@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from paramiko.packet import Packetizer
 
 CURVE, CURVE_BY_LIBSSH = "curve25519-sha256", "curve25519-sha256@libssh.org"  # RFC 8731: the same
+SHA1_ETM = "hmac-sha1-etm@openssh.com"
 NO_ALGORITHMS = ("ext-info-", "kex-strict-")  # what stands among those of the key exchange
 
 
 @cache
 def transport_class() -> "type[paramiko.Transport]":
-    """A transport with chacha20-poly1305 and curve25519 by its plain name, which remembers what the server says.
+    """A transport with more algorithms (docs/ssh.md has all), which remembers what the server says.
 
     It knows two algorithms with SHA-1, too, which it is told to use only where the SSH config names them.
     """
@@ -57,6 +58,8 @@ def transport_class() -> "type[paramiko.Transport]":
         _kex_info = kex | more_kex | {GROUP14_SHA1: KexGroup14SHA1}
         _key_info = usual._key_info | {SSH_RSA: SignsWithSHA1}  # noqa: SLF001
         _preferred_kex = (*usual._preferred_kex[:behind], *more_kex, *usual._preferred_kex[behind:])  # noqa: SLF001
+        _mac_info = usual._mac_info | {SHA1_ETM: usual._mac_info["hmac-sha1"]}  # noqa: SLF001
+        _preferred_macs = (*usual._preferred_macs, SHA1_ETM)  # noqa: SLF001
         _cipher_info = ciphers | more_ciphers
         _preferred_ciphers = (*usual._preferred_ciphers, *more_ciphers)  # noqa: SLF001
 

@@ -303,3 +303,34 @@ def test_a_key_in_pem_may_have_its_public_half_among_the_remarks_before_it(
     laptop.key.unlink()
     assert laptop.ssh("gpu1").stdout == "in\n"
     assert run(laptop.dial("gpu1"), sh("echo in")) == IN
+
+
+def test_a_public_key_that_is_named_in_the_place_of_its_private_one_is_told(
+    laptop: Laptop, start: Start
+) -> None:
+    server = start()
+    laptop.knows(server)
+    laptop.host("gpu1", server, f"IdentityFile {laptop.key}.pub", "IdentitiesOnly yes")
+    with laptop.config.open() as config:
+        text = config.read()
+    laptop.config.write_text(text.replace(f"  IdentityFile {laptop.key}\n", ""))
+    assert laptop.ssh("gpu1").returncode
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert failure.detail == f"{laptop.key}.pub: is the public key"
+    named = failure.fix.removeprefix("name the private one: ")
+    laptop.host("told", server, f"IdentityFile {named}")
+    assert run(laptop.dial("told"), sh("echo in")) == IN
+
+
+def test_a_variable_that_is_not_set_is_named_as_ssh_does(
+    laptop: Laptop, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start()
+    laptop.knows(server)
+    monkeypatch.delenv("KEYS", raising=False)
+    laptop.host("gpu1", server, "IdentityFile ${KEYS}/key")
+    assert "${KEYS} has no value" in laptop.ssh("gpu1").stderr
+    failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert failure.message == "the SSH config names ${KEYS}/key, and there is no variable KEYS"
+    monkeypatch.setenv("KEYS", str(laptop.home))
+    assert run(laptop.dial("gpu1"), sh("echo in")) == IN

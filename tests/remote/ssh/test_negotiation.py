@@ -80,6 +80,7 @@ def test_chacha20_goes_on_counting_packets_where_the_host_knows_no_strict_key_ex
         ("Ciphers chacha20-poly1305@openssh.com", "cipher: chacha20-poly1305@openssh.com MAC: <implicit>"),
         ("KexAlgorithms curve25519-sha256", "kex: algorithm: curve25519-sha256 "),
         ("MACs umac-128-etm@openssh.com", "-gcm@openssh.com MAC: <implicit>"),
+        ("Ciphers aes256-ctr\nMACs hmac-sha1-etm@openssh.com", "aes256-ctr MAC: hmac-sha1-etm@openssh.com"),
     ],
 )
 def test_what_paramiko_lacks_is_agreed_on_where_the_host_has_nothing_else(
