@@ -17,6 +17,12 @@ BESIDE = re.compile(r"vision|visual|audio|image|speech|projector")
 FIRST = re.compile(r"embed_tokens|tok_embeddings|word_embeddings|\bwte\b|embed_in")
 LAST = re.compile(r"lm_head|embed_out|^output\.")
 EXPERTS = re.compile(r"\.experts\.")
+COPIED = re.compile(
+    r"norm\.(?:weight|bias)$|\.(?:q_a_proj|kv_a_proj|kv_a_proj_with_mqa|gate|router|shared_expert_gate|indexer)\."
+)
+"""What each rank has whole: norms, routers, and of latent attention what brings numbers down."""
+KEYS = re.compile(r"\.(?:k_proj|v_proj|wk|wv)\.")
+"""Cut by the heads of the KV cache."""
 LEFT_OUT = re.compile(r"(?:^|\.)(?:mtp\w*|talker|token2wav|code2wav)\.")
 """What vLLM does not load: layers for speculative decoding, and what turns text into sound."""
 GPU_SECONDS = 10
@@ -95,12 +101,16 @@ def add(parts, tensors):
 
 
 def part_of(name):
-    """`first` and `last` are at the model's ends, `layer 7` and `experts 7` between, `rest` is all else."""
+    """`first` and `last` are at the model's ends, `rest` is all else.
+
+    Between are, of layer 7, `experts 7`, `keys 7`, `copied 7`, and `layer 7` for what is cut evenly.
+    """
     layer = LAYER.search(name)
     if BESIDE.search(name):
         return "rest"
     if layer:
-        return f"{'experts' if EXPERTS.search(name) else 'layer'} {int(layer.group(1))}"
+        kinds = (("experts", EXPERTS), ("copied", COPIED), ("keys", KEYS), ("layer", LAYER))
+        return f"{next(kind for kind, pattern in kinds if pattern.search(name))} {int(layer.group(1))}"
     return "first" if FIRST.search(name) else "last" if LAST.search(name) else "rest"
 
 

@@ -18,7 +18,7 @@ REGROUPED, FINEST = ("awq", "gptq", "auto-round"), 32
 
 `check_moe_marlin_supports_layer` and `quantization/moe_wna16.py`, vLLM 0.9 to 0.32.
 """
-SCALED = ("su", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling")
+SCALED = ("llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling")
 """Kinds of RoPE whose factor is in the number of positions already."""
 DEFAULT_LENGTH = 2048
 """VLLM's, where a configuration tells none."""
@@ -260,16 +260,16 @@ def _longest(config: Mapping[str, Any]) -> int:
     kind = word(config, "model_type")
     if isinstance(scaling, dict) and "gemma3" not in kind:
         way, factor = word(scaling, "rope_type") or word(scaling, "type"), scaling.get("factor")
-        if way == "longrope":
+        if way in ("longrope", "su"):
             longest = counted(config, "original_max_position_embeddings") or longest
-        elif way not in SCALED and isinstance(factor, int | float) and 1 <= factor < MOST:
+        elif way not in SCALED and isinstance(factor, int | float) and 0 < factor < MOST:
             longest *= factor
     return int(longest)
 
 
 def _most(config: Mapping[str, Any], longest: int) -> int:
     """The longest that vLLM takes. Of YaRN it depends on the version."""
-    told = max(counted(config, name) for name in LENGTHS)
+    told = counted(config, "model_max_length") or max(counted(config, name) for name in LENGTHS)
     is_yarn = any("yarn" in str(config.get(name)) for name in ("rope_scaling", "rope_parameters"))
     return 0 if not told or is_yarn else max(longest, told)
 

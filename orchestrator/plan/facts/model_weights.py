@@ -15,13 +15,15 @@ NARROWED = {"F64": 4, "F32": 2}
 class Weights:
     """Bytes of a model's weights in memory. `total`: of all; 0 where they are not known.
 
-    By layer: `layers` without experts, `experts`; `first`: the embedding; `last`: the output's; `rest`: all else, such
-    as a vision tower. Those are empty where a header was missing.
+    By layer: `experts`, `keys` with the values, `copied` to each rank, and `layers`, the rest of them. `first`: the
+    embedding; `last`: the output's; `rest`: all else, such as a vision tower. Empty where a header was missing.
     """
 
     total: int
     layers: tuple[int, ...] = ()
     experts: tuple[int, ...] = ()
+    keys: tuple[int, ...] = ()
+    copied: tuple[int, ...] = ()
     first: int = 0
     last: int = 0
     rest: int = 0
@@ -59,13 +61,16 @@ def parse_weights(told: Any, layers: int, quantized: str, shrunk: int, *, tied: 
         files = counted(told, "bytes") if shrunk and not read else 0
         return Weights((counted(told, "total") or files) // max(1, shrunk))
     sizes = {name: _bytes(each, bool(quantized)) for name, each in parts.items()}
-    by_layer = tuple(sizes.get(f"layer {number}", 0) for number in range(layers))
     # Layers beyond the last are for speculative decoding (MTP), and not loaded without it.
-    experts = tuple(sizes.get(f"experts {number}", 0) for number in range(layers))
+    by_layer, experts, keys, copied = (
+        tuple(sizes.get(f"{kind} {number}", 0) for number in range(layers))
+        for kind in ("layer", "experts", "keys", "copied")
+    )
     ends = {name: sizes.get(name, 0) for name in ("first", "last", "rest")}
     if tied and ends["first"]:
         ends["last"] = 0
-    return Weights(sum((*by_layer, *experts, *ends.values())), by_layer, experts, **ends)
+    total = sum((*by_layer, *experts, *keys, *copied, *ends.values()))
+    return Weights(total, by_layer, experts, keys, copied, **ends)
 
 
 def _bytes(sizes: Any, quantized: bool) -> int:

@@ -289,13 +289,16 @@ def loads(shape: Shape, sizes: Mapping[Option, int]) -> tuple[int, ...] | None:
         return (math.ceil(of.total / (tensor * pipeline)),) * pipeline if known else None
     found = []
     for number, stage in enumerate(stages(shape.layers, pipeline)):
-        alike = sum(of.layers[layer] for layer in stage)
-        spread = sum(of.experts[layer] for layer in stage)
+        alike, spread, keys, copied = (
+            sum(each[layer] for layer in stage) if each else 0
+            for each in (of.layers, of.experts, of.keys, of.copied)
+        )
         if number == 0:
             alike += of.first + of.rest
         if number == pipeline - 1:  # where input and output share a matrix, each end has its own
             alike += of.last or (of.first if pipeline > 1 else 0)
-        found.append(math.ceil(alike / tensor + spread / (tensor * data)))
+        cut = alike / tensor + keys / min(tensor, shape.kv_heads) + spread / (tensor * data)
+        found.append(math.ceil(cut + copied))
     return tuple(found)
 
 

@@ -193,9 +193,28 @@ def test_each_end_of_a_pipeline_has_its_own_matrix_and_the_fullest_stage_counts(
 
 def test_experts_are_spread_over_data_parallel_ranks_and_all_else_is_copied() -> None:
     of = whole(MIXTRAL)
-    experts = sum(of.weights.experts)
+    experts, copied = sum(of.weights.experts), sum(of.weights.copied)
     (here,) = loads(of, sizes(tensor=8, data=2)) or ()
-    assert here == -(-(of.weights.total - experts) // 8) + experts // 16
+    assert here == (of.weights.total - experts - copied) // 8 + copied + experts // 16
+
+
+@pytest.mark.parametrize(
+    ("config", "names", "here"),
+    [
+        (LLAMA_8B, ("q_proj", "k_proj", "v_proj"), 3 * 128),
+        (LLAMA_8B | {"num_key_value_heads": 2}, ("q_proj", "k_proj", "v_proj"), 128 + 2 * 512),
+        (LLAMA_8B | {"num_key_value_heads": 1}, ("q_proj", "k_proj", "v_proj"), 128 + 2 * 1024),
+        (DEEPSEEK_V3, ("q_a_proj", "q_b_proj"), 1024 + 128),
+        (DEEPSEEK_V3, ("q_a_layernorm", "kv_a_proj_with_mqa", "kv_b_proj"), 2 * 1024 + 128),
+    ],
+    ids=["as many heads", "two heads", "one head", "latent queries", "latent keys"],
+)
+def test_of_attention_each_of_eight_ranks_holds_what_vllm_gives_it(
+    config: dict[str, Any], names: tuple[str, ...], here: int
+) -> None:
+    """Compared with the parameters of the models that vLLM 0.32 makes."""
+    of = shape(config, *((f"model.layers.0.self_attn.{name}.weight", "BF16", (512,)) for name in names))
+    assert loads(of, sizes(tensor=8)) == (here,)
 
 
 def test_layers_for_speculative_decoding_are_not_counted() -> None:
@@ -450,11 +469,17 @@ def test_without_the_memory_of_a_gpu_what_it_would_hold_is_told() -> None:
         (GEMMA3_27B, 131072),
         (LLAMA_8B | {"rope_scaling": {"type": "linear", "factor": 2.0}}, 262144),
         (LLAMA_8B | {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096}, 4096),
+        (LLAMA_8B | {"rope_scaling": {"type": "linear", "factor": 0.5}}, 65536),
+        (LLAMA_8B | {"rope_scaling": {"type": "su"}, "original_max_position_embeddings": 4096}, 4096),
         ({**LLAMA_8B, "max_position_embeddings": None}, 2048),
     ],
 )
 def test_the_longest_sequence_is_derived_as_vllm_does(config: dict[str, Any], longest: int) -> None:
     assert shape(config).longest == longest
+
+
+def test_of_the_length_of_its_tokenizer_no_more_may_be_asked_for() -> None:
+    assert shape(LLAMA_8B | {"model_max_length": 2048}).most == 2048
 
 
 @pytest.mark.parametrize(
