@@ -6,7 +6,7 @@ a comment that is not UTF-8.
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Message numbers and flags of https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent/
 REQUEST_IDENTITIES, IDENTITIES_ANSWER = 11, 12
 SIGN_REQUEST, SIGN_RESPONSE = 13, 14
+EXTENSION, SUCCESS = 27, 6
+BIND = b"session-bind@openssh.com"
 RSA_SHA2_256, RSA_SHA2_512 = 2, 4
 LONGEST = 256 * 1024  # bytes of an answer, as OpenSSH has it
 
@@ -45,7 +47,19 @@ class AgentKey:
         return paramiko.pkey.PublicBlob(type_of(shown), shown)
 
     def sign_ssh_data(self, data: bytes, algorithm: str) -> bytes:
-        return self.agent.sign(self.blob, data, algorithm)
+        """A signature; one that holds for nobody where the agent gives none, which `refusal` then says.
+
+        An error would end paramiko's thread, and so the connection, on which other keys are still to be shown.
+        """
+        try:
+            return self.agent.sign(self.blob, data, algorithm)
+        except AgentError as error:
+            self.agent.refusals[self.blob] = str(error)
+            return string(algorithm.encode()) + string(b"")
+
+    @property
+    def refusal(self) -> str:
+        return self.agent.refusals.get(self.blob, "")
 
 
 class Agent:
@@ -53,6 +67,13 @@ class Agent:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self.refusals: dict[bytes, str] = {}  # why it has not signed with a key
+
+    def bind(self, session_id: bytes, host_key: bytes, proof: bytes) -> None:
+        """Tells which host it signs for: a key may be for some alone (`ssh-add -h`). Not all agents know this."""
+        said = b"".join(map(string, (BIND, host_key, session_id, proof)))
+        with suppress(AgentError):
+            self._ask(bytes((EXTENSION,)) + said + b"\0", SUCCESS)
 
     def keys(self) -> tuple[AgentKey, ...]:
         answer = self._ask(bytes((REQUEST_IDENTITIES,)), IDENTITIES_ANSWER)
@@ -95,7 +116,9 @@ class Agent:
 
 
 @contextmanager
-def agent_keys(place: Path | None, deadline: float) -> Iterator[tuple[tuple[AgentKey, ...], str]]:
+def agent_keys(
+    place: Path | None, deadline: float, session: tuple[bytes, ...]
+) -> Iterator[tuple[tuple[AgentKey, ...], str]]:
     """The keys an agent holds, which sign for as long as this is open; and why it cannot be asked."""
     keys: tuple[AgentKey, ...] = ()
     problem = ""
@@ -104,7 +127,9 @@ def agent_keys(place: Path | None, deadline: float) -> Iterator[tuple[tuple[Agen
         try:
             if place is not None:
                 connection.connect(str(place))
-                keys = Agent(connection).keys()
+                agent = Agent(connection)
+                agent.bind(*session)
+                keys = agent.keys()
         except OSError as error:
             problem = f"cannot be asked: {error.strerror or error}"
         except (AgentError, ValueError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from orchestrator.remote.ssh.agent import AgentError, agent_keys
+from orchestrator.remote.ssh.agent import AgentKey, agent_keys
 from orchestrator.remote.ssh.certificate import type_of
 from orchestrator.remote.ssh.config import Settings, short
 from orchestrator.remote.ssh.identities import Offer, offers, public_half
@@ -43,7 +43,8 @@ class Keys:
         """What the host would take now, once it has said so."""
 
     def authenticate(self, transport: "paramiko.Transport") -> None:
-        with agent_keys(self.hop.agent, self.deadline) as (held, self.agent_problem):
+        proven = transport.proven  # type: ignore[attr-defined] # paramiko's own has none
+        with agent_keys(self.hop.agent, self.deadline, proven) as (held, self.agent_problem):
             self.agent_holds_none = bool(self.hop.agent and not held and not self.agent_problem)
             to_try = iter(()) if self.hop.keys_off else offers(self.hop, held)
             for offer in to_try:
@@ -70,11 +71,11 @@ class Keys:
         try:
             with self._hearing(transport):
                 further = transport.auth_publickey(self.hop.user, offer.key)
-        except AgentError as error:
-            self.unsigned.append(offer)
-            self.outcomes.append((offer, f"the agent does not sign with it: {error}"))
-            return False
         except (paramiko.SSHException, OSError, EOFError) as error:
+            if isinstance(offer.key, AgentKey) and offer.key.refusal:
+                self.unsigned.append(offer)
+                self.outcomes.append((offer, f"the agent does not sign with it: {offer.key.refusal}"))
+                return False
             self._left()
             self.refused.append(offer)
             self._note(offer, error)
@@ -155,7 +156,7 @@ class Keys:
             return self._not_enough()
         if not left:
             return self._refused("It closed the connection after that.") if said else self._turned_away()
-        count = len(self.refused)
+        count = len(self.refused) + len(self.unsigned)
         file = next((short(offer.file) for offer in left if offer.file), "")
         of_agent = "put the right one's line of `ssh-add -L` into a file FILE.pub, and "
         return Failure(
@@ -236,7 +237,12 @@ class Keys:
     def _user(self) -> str:
         user = self.hop.user
         known = f"{user} is the user here." if user == getpass.getuser() else f"It was asked as {user}."
-        return f"{known} Is it another there? ssh: {{user: NAME}}"
+        return f"{known} Is it another there? {self._as('NAME')}"
+
+    def _as(self, user: str) -> str:
+        """How to log in as another user; a jump host's comes with its own name."""
+        jump = f"write {user}@{self.hop.name} where that jump host is named"
+        return jump if self.hop.is_jump else f"ssh: {{user: {user}}}"
 
     def _fix(self) -> str:
         tried = [offer for offer, _ in self.outcomes]
@@ -252,7 +258,7 @@ class Keys:
             return f"renew the certificate {ended[0].label}"
         if others := [name for offer in tried for name in self._others(offer)]:
             other, user = others[0], self.hop.user
-            return f"is {other} the user there? ssh: {{user: {other}}}; or get a certificate for {user}"
+            return f"is {other} the user there? {self._as(other)}; or get a certificate for {user}"
         have_key = any(offer.key for offer in tried)
         return self._installed(next((offer.file for offer in tried if offer.file), None), have_key)
 

@@ -97,6 +97,7 @@ class Settings:
     hash_known_hosts: bool = False
     known_hosts_command: str | None = None
     revoked_host_keys: Path | None = None
+    is_jump: bool = False
     proxy_jump: tuple[str, ...] = ()
     proxy_command: str | None = None
     proxy_passes_fd: bool = False
@@ -159,7 +160,8 @@ def _route(target: Settings, ssh: Ssh, config: Path | None, passed: tuple[str, .
     # Only the first jump host is reached by its own ways; the others through the one before them.
     way += tuple(settings(*_jump(other, replace(ssh, jump="none")), config) for other in others)
     spare = (named_key(ssh.key),) if ssh.key else ()
-    return (*(replace(hop, identity_files=hop.identity_files + spare) for hop in way), target)
+    jumps = (replace(hop, is_jump=True, identity_files=hop.identity_files + spare) for hop in way)
+    return (*jumps, target)
 
 
 def _jump(spec: str, ssh: Ssh) -> tuple[str, Ssh]:

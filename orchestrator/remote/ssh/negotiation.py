@@ -54,6 +54,7 @@ def transport_class() -> "type[paramiko.Transport]":
 
     class Listening(usual):  # type: ignore[misc] # what it overrides has no types
         heard: Heard
+        proven: tuple[bytes, ...] = ()  # the session's id, the host's key, and its signature of the first
         preferred_keys: Sequence[str] = ()  # where paramiko computes them: certificates after all plain keys
         _kex_info = kex | more_kex | {GROUP14_SHA1: KexGroup14SHA1}
         _key_info = usual._key_info | {SSH_RSA: SignsWithSHA1}  # noqa: SLF001
@@ -81,11 +82,15 @@ def transport_class() -> "type[paramiko.Transport]":
             """All of them: none is ever disabled, and paramiko would look for each."""
             return tuple(getattr(self, f"_preferred_{kind}"))
 
+        def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+            super()._verify_key(host_key, sig)
+            if not self.proven:
+                self.proven = (self.session_id, host_key, sig)
+
         def _log(self, *_: Any) -> None:
             """Nothing: nobody reads paramiko's log, and a tenth of a connection's CPU went into its lines."""
 
-        def _parse_debug(self, m: "paramiko.Message") -> None:
-            """What sshd says about authorized_keys, which paramiko makes printable for its log."""
+        _parse_debug = _log  # of what sshd says about authorized_keys
 
         def _parse_disconnect(self, m: "paramiko.Message") -> None:
             said = paramiko.Message(m.asbytes())

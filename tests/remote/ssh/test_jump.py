@@ -58,6 +58,24 @@ def test_the_line_to_try_by_hand_goes_through_the_jump_host_of_the_inventory(
     assert refused.fix == f"ssh-copy-id -i {laptop.key} -o ProxyJump=bastion -p {gpu.port} {ME}@gpu"
 
 
+@pytest.mark.parametrize("jump", ["inventory", "config"])
+def test_a_jump_host_that_refuses_a_user_is_not_told_to_get_the_hosts_one(
+    laptop: Laptop, bastion: Sshd, gpu: Sshd, jump: str
+) -> None:
+    laptop.host("bastion", bastion)
+    laptop.host("gpu", gpu, *(["ProxyJump nobody@bastion"] if jump == "config" else []))
+    laptop.host("told", gpu, f"ProxyJump {ME}@bastion")
+    laptop.knows(bastion, gpu)
+    ssh = Ssh(jump="nobody@bastion" if jump == "inventory" else None)
+    refused = failed(run(laptop.dial("gpu", ssh), sh("true")), FailureKind.AUTH)
+    *_, last = refused.detail.splitlines()
+    assert last == (
+        "It was asked as nobody. Is it another there? write NAME@bastion where that jump host is named"
+    )
+    right = laptop.dial("gpu", Ssh(jump=f"{ME}@bastion")) if jump == "inventory" else laptop.dial("told")
+    assert run(right, sh("echo in")) == IN
+
+
 def test_a_chain_of_jump_hosts(laptop: Laptop, bastion: Sshd, gpu: Sshd, start: Start) -> None:
     middle = start("127.0.0.4")
     laptop.host("bastion", bastion)

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.model.cluster import Ssh
 from orchestrator.remote.transport import FailureKind, Output
 from tests.remote.conftest import Start
-from tests.remote.sshd import ME, Laptop, Sshd, add, agent, certify, failed, keygen, run, sh
+from tests.remote.sshd import ME, Laptop, Sshd, add, agent, certify, failed, keygen, public, run, sh
 
 pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 IN = Output(0, "in\n")
@@ -281,6 +281,38 @@ def test_an_agent_that_does_not_sign_is_named_and_no_fault_of_the_host(
         failure.detail.splitlines()[0] == f"{laptop.key} (agent): the agent does not sign with it: it refuses"
     )
     assert "ssh-copy-id" not in failure.fix
+
+
+def test_a_key_with_which_the_agent_does_not_sign_keeps_no_other_from_being_shown(
+    laptop: Laptop, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, asked = start(), keygen(tmp_path / "asked")
+    laptop.knows(server)
+    monkeypatch.setenv("SSH_ASKPASS", "/bin/false")
+    monkeypatch.setenv("DISPLAY", ":nowhere")
+    with agent(tmp_path) as place:
+        add(asked, place, "-c")
+        laptop.host("gpu1", server, f"IdentityAgent {place}")
+        (server.home / "authorized_keys").write_text(f"{public(asked)}\n{public(laptop.key)}\n")
+        gets_in(laptop)
+
+
+def test_a_key_that_an_agent_has_for_some_hosts_alone_serves_there(
+    laptop: Laptop, start: Start, tmp_path: Path
+) -> None:
+    """`ssh-add -h`, of OpenSSH 8.9 and newer."""
+    key = keygen(tmp_path / "key")
+    server, other = start(authorized=(key,)), start("127.0.0.3", authorized=(key,))
+    laptop.knows(server, other)
+    laptop.key.unlink()
+    with agent(tmp_path) as place:
+        add(key, place, "-h", f"[{server.address}]:{server.port}", "-H", str(laptop.known_hosts))
+        laptop.host("gpu1", server, f"IdentityAgent {place}")
+        laptop.host("other", other, f"IdentityAgent {place}")
+        gets_in(laptop)
+        assert laptop.ssh("other").returncode
+        failure = failed(run(laptop.dial("other"), sh("true")), FailureKind.AUTH)
+    assert failure.message.startswith("no key to offer to ")
 
 
 def test_a_comment_that_is_not_utf_8_is_no_obstacle(laptop: Laptop, start: Start, tmp_path: Path) -> None:
