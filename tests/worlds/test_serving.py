@@ -189,7 +189,8 @@ def test_what_ends_models_names_them_before_it_does(
             shell.type(f"raycluster {command}")
             asked = shell.wait_for("[y/N]")
             shell.type("n")
-            shell.wait_for("nothing was done")
+            shell.wait_for_prompt()
+            assert "nothing was done" in shell.seen
             assert both.format(where) in " ".join(asked.split())
             assert all(len(line) <= 80 for line in asked.splitlines())
     restart = lab.raycluster("restart", "-i", cluster, "-l", "gpu2")
