@@ -54,12 +54,13 @@ def serving(
     if why := uneven(model, chosen, len(nodes)):
         return (HostProblem(nodes[0].name, why),)
     port = api_port(model, given, held, facts, nodes[0].name, own)
-    ports = _ports(model, chosen, nodes, held, listeners(facts, nodes[0].name))
-    for each in (port, ports):
-        if isinstance(each, Problem):
-            return (HostProblem(nodes[0].name, each),)
-    assert isinstance(port, int)  # noqa: S101 - refused above
-    assert isinstance(ports, tuple)  # noqa: S101
+    if isinstance(port, Problem):
+        return (HostProblem(nodes[0].name, port),)
+    ports = _ports(model, chosen, nodes, {**held.ports, port: "the API"}, listeners(facts, nodes[0].name))
+    if isinstance(ports, Problem):
+        return (HostProblem(nodes[0].name, ports),)
+    if why := _meet_elsewhere(model, nodes, facts):
+        return (HostProblem(nodes[0].name, why),)
     count = min(least, max(1, chosen.ranks // len(nodes)))
     names = {node.name: free_devices(node, facts[node.name], room.counts[node.name], held) for node in nodes}
     share = Share(
@@ -169,23 +170,40 @@ def _alike(gpus: Mapping[str, int], wanted: int) -> dict[str, int]:
 
 
 def _ports(
-    model: Model, chosen: Parallelism, nodes: tuple[Node, ...], held: Ledger, listening: frozenset[int]
+    model: Model,
+    chosen: Parallelism,
+    nodes: tuple[Node, ...],
+    held: Mapping[int, str],
+    listening: frozenset[int],
 ) -> tuple[int, ...] | Problem:
-    """Of several ranks: where their supervisors meet, then they, then their data-parallel ones."""
+    """Of several ranks: where their supervisors meet, then they, then their data-parallel ones. `held`: by whom."""
     if len(nodes) == 1:
         return ()
     given = arguments.read(model.args)
     master, data = given.number(arguments.MASTER_PORT), given.number(arguments.DATA_PORT)
     for option, port in ((arguments.MASTER_PORT, master), (arguments.DATA_PORT, data)):
-        if port in held.ports:
+        if port in held:
             line = with_args(model, arguments.without(model.args, option))
-            return Problem(f"{option.name} {port}: that port is {held.ports[port]}'s", line)
+            return Problem(f"{option.name} {port}: that port is {held[port]}'s", line)
     wanted = (SUPERVISORS, MASTER, *((DATA,) if chosen.data > 1 else ()))
-    taken = {*held.ports, *listening}
+    taken = {*held, *listening}
     found = ports_from(range(PORTS.start, EPHEMERAL.start, APART), wanted, taken)
     if master:
         found = (master - MASTER, master, *found[2:])
     return (*found[:2], data or found[2]) if chosen.data > 1 else found
+
+
+def _meet_elsewhere(model: Model, nodes: tuple[Node, ...], facts: Facts) -> Problem | None:
+    """Why ranks would not find the first one: they are told the address of another's host."""
+    given = arguments.read(model.args)
+    for option in (arguments.MASTER, arguments.DATA_ADDRESS):
+        for node in nodes[1:]:
+            here = facts[node.name]
+            known = {each.ip for each in here.addresses} if isinstance(here, HostFacts) else set()
+            if option in given and given.value(option) in {ip_of(node, here), *known}:
+                text = f"{option.name} {given.value(option)} is {node.name}'s, and the first rank is on {nodes[0].name}"
+                return Problem(text, with_args(model, arguments.without(model.args, option)))
+    return None
 
 
 def _words(

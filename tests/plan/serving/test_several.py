@@ -311,6 +311,26 @@ def test_a_port_for_ranks_that_another_model_has_is_refused(given: str) -> None:
     assert fix == ours("serve", "org/Two", "-l", half)
 
 
+def test_ranks_never_meet_where_the_api_listens() -> None:
+    which = of(Engine.MP)
+    argv = sent(which, stands(which), replace(ONE, args=("--port", "29501")))["gpu1"]["argv"]
+    assert "--master-addr 10.0.0.1 --master-port 29511" in " ".join(argv)
+    both = replace(ONE, args=("--port", "9000", "--master-port", "9000"))
+    ((_, text, fix),) = why_not(plan_serve(which, stands(which), both))
+    assert (text, fix) == (
+        "--master-port 9000: that port is the API's",
+        ours("serve", "org/One", "--", "--port", "9000"),
+    )
+
+
+@pytest.mark.parametrize("given", ["--master-addr 10.0.0.2", "--data-parallel-address 10.0.0.3"])
+def test_an_address_to_meet_at_that_is_not_the_first_ranks_is_refused(given: str) -> None:
+    which = of(Engine.MP)
+    ((_, text, fix),) = why_not(plan_serve(which, stands(which), replace(ONE, args=tuple(given.split()))))
+    assert text == f"{given} is gpu{given[-1]}'s, and the first rank is on gpu1"
+    assert fix == ours("serve", "org/One")
+
+
 # --- hosts ---
 
 
