@@ -142,6 +142,7 @@ def told_of(model, commit, snapshot, fitting):
         "missing": sum(expected),
         "bad": {name: files[name].state for name in snapshot.bad[:MOST]},
         "lacks": snapshot.lacks(),
+        "adapter": snapshot.adapter(),
         "offline": snapshot.is_fit_offline(model.folder, commit),
         "shape": shape_of(snapshot) if fitting else None,
     }

@@ -102,6 +102,14 @@ class Snapshot:
         needed += [each for each in self.bad if each in top and is_matched(each, BESIDE_WEIGHTS)]
         return [each for each in dict.fromkeys(needed) if each not in good]
 
+    def adapter(self):
+        """Of what model, and of which rank, where it is no model but a LoRA adapter as PEFT writes it; else None."""
+        config = read_json(os.path.join(self.top, "adapter_config.json"), None)
+        if "config.json" in self.files or not isinstance(config, dict):
+            return None
+        base, rank = config.get("base_model_name_or_path"), config.get("r")
+        return {"of": base if isinstance(base, str) else "", "rank": rank if type(rank) is int else 0}
+
     def is_fit_offline(self, folder, commit):
         """Whether vLLM, told not to ask the hub, finds all that it would have found with it.
 

@@ -61,11 +61,19 @@ class BadFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter. `of`: its base model, as it names it, empty where it does not; `rank`: 0 where it is not told."""
+
+    of: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """A commit of a model on a host. `names`: what it is called, such as main; `files` of `of` are good.
 
     `missing`: bytes that are known to be missing; `bad`: the first of the bad files; `lacks`: of what vLLM needs;
-    `offline`: whether vLLM finds all of it without the hub.
+    `offline`: whether vLLM finds all of it without the hub; `adapter`: what it is where it is no model.
     """
 
     commit: str
@@ -78,6 +86,7 @@ class Revision:
     bad: tuple[BadFile, ...]
     lacks: tuple[str, ...]
     offline: bool = False
+    adapter: Adapter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +339,9 @@ def _revision(told: Mapping[str, Any]) -> Revision:
         bad=_bad(told["bad"]),
         lacks=tuple(told["lacks"]),
         offline=bool(told.get("offline")),
+        adapter=Adapter(str(adapter["of"]), int(adapter["rank"]))
+        if (adapter := told.get("adapter"))
+        else None,
     )
 
 

@@ -1,7 +1,8 @@
 """Presence of a model on the hosts that are to serve it: who lacks what, told before anything starts."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
+from pathlib import PurePath
 from types import MappingProxyType
 
 from orchestrator.frozen import dataclass
@@ -21,7 +22,7 @@ from orchestrator.plan.serving.arguments import (
     REVISIONS,
     Given,
 )
-from orchestrator.plan.serving.servers import again
+from orchestrator.plan.serving.servers import again, with_args
 from orchestrator.plan.typed import ours
 
 KNOWN_FORMATS = ("", "auto", "safetensors", "hf")
@@ -78,6 +79,8 @@ def presence(
         return NOT_LOOKED_AT
     known = {host: each for host, each in caches.items() if isinstance(each, ModelCache)}
     found = {host: revision(model, each) for host, each in known.items()}
+    if adapters := tuple(_adapters(model, found)):
+        return Presence(refusals=adapters)
     whole = {host: each for host, each in found.items() if each and not each.lacks}
     source = next(iter(whole), "")
     told = tuple(_lacking(model, found, known, source, no_hub))
@@ -104,6 +107,22 @@ def presence(
     fit = all(each.offline for each in whole.values()) and not further
     offline = bool(whole) and len(whole) == len(caches) and same and fit
     return Presence(offline, (*told, *unlike), refusals, downloading, shape=shape, gpus=gpus)
+
+
+LORA_RANKS = (16, 32, 64, 128, 256, 320, 512)
+"""Of `--max-lora-rank`: `MaxLoRARanks` of vLLM 0.11 to 0.32, which has 16 unless it is told."""
+
+
+def _adapters(model: Model, found: Mapping[str, Revision | None]) -> Iterator[HostProblem]:
+    """That it is no model but a part of one, with the line that serves it on that."""
+    for host, each in found.items():
+        if each and (adapter := each.adapter):
+            rank = next((str(most) for most in LORA_RANKS if most >= adapter.rank), "")
+            wide = ("--max-lora-rank", rank) if rank not in ("", "16") else ()
+            words = ("--enable-lora", *wide, "--lora-modules", f"{PurePath(model.name).name}={model.name}")
+            line = with_args(replace(model, name=adapter.of or "BASE"), model.args, *words)
+            text = f"{model.name} is a LoRA adapter of {adapter.of or 'a model that it does not name'}, and no model"
+            yield HostProblem(host, Problem(text, line))
 
 
 def _is_more_wanted(given: Given) -> bool:

@@ -199,3 +199,20 @@ def test_a_clone_without_its_weights_is_not_dropped(tmp_path: Path, run: Run) ->
     run("drop", top)
     assert Path(top, "model.safetensors").read_bytes() == POINTER
     shutil.rmtree(top)
+
+
+@pytest.mark.parametrize(
+    ("config", "adapter"),
+    [
+        ({"peft_type": "LORA", "base_model_name_or_path": "org/base", "r": 8}, {"of": "org/base", "rank": 8}),
+        ({"base_model_name_or_path": None, "r": "8"}, {"of": "", "rank": 0}),
+        ([], None),
+    ],
+)
+def test_an_adapter_is_told_as_one_unless_its_model_is_beside_it(
+    config: Any, adapter: Any, tmp_path: Path, run: Run
+) -> None:
+    files = {"adapter_config.json": json.dumps(config).encode(), "adapter_model.safetensors": WEIGHTS}
+    alone, merged = folder(tmp_path / "alone", files), folder(tmp_path / "merged", {**files, **WHOLE})
+    assert only(run("look", alone))["adapter"] == adapter
+    assert only(run("look", merged))["adapter"] is None

@@ -8,7 +8,7 @@ from orchestrator.model.cluster import Model
 from orchestrator.plan.facts.host import Unreachable
 from orchestrator.plan.facts.model_shape import Gpu, Shape
 from orchestrator.plan.facts.model_weights import Weights
-from orchestrator.plan.facts.models import BadFile, HeldModel, Lookup, ModelCache, Revision, State
+from orchestrator.plan.facts.models import Adapter, BadFile, HeldModel, Lookup, ModelCache, Revision, State
 from orchestrator.plan.serving.presence import NOT_LOOKED_AT, is_looked_at, presence
 from tests.typed_lines import plainly
 
@@ -66,6 +66,31 @@ def test_the_one_file_that_is_lacking_is_named_and_what_is_wrong_with_it() -> No
     (first, second) = told(folder, gpu1=part, gpu2=short)
     assert first[1] == "x.safetensors of /models/tiny is missing (14.0 GB)"
     assert second[1] == "x.safetensors of /models/tiny has another length"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "whose", "line"),
+    [
+        (Adapter("org/base", 8), "org/base", "org/base -- --enable-lora --lora-modules tiny=org/tiny"),
+        (
+            Adapter("org/base", 24),
+            "org/base",
+            "org/base -- --enable-lora --max-lora-rank 32 --lora-modules tiny=org/tiny",
+        ),
+        (
+            Adapter("", 0),
+            "a model that it does not name",
+            "BASE -- --enable-lora --lora-modules tiny=org/tiny",
+        ),
+    ],
+)
+def test_an_adapter_is_no_model_and_is_served_with_its_own(adapter: Adapter, whose: str, line: str) -> None:
+    (one,) = cache("config.json").models[0].revisions
+    held = HeldModel(NAME, 10**9, 0, 0, (), (replace(one, adapter=adapter),))
+    found = presence(MODEL, {"gpu1": ModelCache("/hub", 1 << 40, 0, (held,)), "gpu2": NOTHING})
+    ((host, problem),) = ((each.host, each.problem) for each in found.refusals)
+    assert (host, problem.text) == ("gpu1", f"org/tiny is a LoRA adapter of {whose}, and no model")
+    assert plainly(problem.fix) == f"raycluster serve {line}"
 
 
 def test_where_nobody_has_it_it_can_be_downloaded_once() -> None:
