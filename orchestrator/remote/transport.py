@@ -98,6 +98,11 @@ class Transport(Protocol):
         """As whom the connection was made, and with which key; empty before that."""
         ...
 
+    @property
+    def warning(self) -> str:
+        """What makes the connection less safe than it should be."""
+        ...
+
     def open(self, *, cancel: Event) -> Failure | None:
         """Connect, unless that is done; why it cannot be. Whatever else is asked of a host does so by itself."""
         ...

@@ -123,6 +123,7 @@ class FakeHost:
     name: str
     fleet: FakeFleet
     login: str = ""
+    warning: str = ""
     places: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def open(self, *, cancel: Event) -> Failure | None:

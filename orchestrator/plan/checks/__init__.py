@@ -43,6 +43,7 @@ from orchestrator.plan.facts.probe import Trial
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.typed import ours
 
+KEEP_KEYS = "name a file that can be written in ~/.ssh/config: UserKnownHostsFile FILE"
 CLOCK_SECONDS = 5.0
 """Apart by more, logs cannot be read together, and tokens and certificates come and go at odd times."""
 
@@ -73,6 +74,7 @@ def thorough(cluster: Cluster, facts: Facts, evidence: Evidence) -> tuple[Findin
     """Findings in everything that is learned without --deep."""
     found = (
         *(ok(host, "ssh", how) for host, how in evidence.logins.items() if how),
+        *(warning(host, "ssh", why, KEEP_KEYS) for host, why in evidence.login_warnings.items() if why),
         *quick(cluster, facts),
         *check_built_images(cluster, facts),
         *_by_evidence(cluster, facts, evidence),

@@ -37,11 +37,13 @@ def release(version: str) -> tuple[int, ...]:
 class Evidence:
     """By host: how it was logged in to, its second look, how far its clock is from ours, its trial; what is missing.
 
+    `login_warnings`: what is not safe about a login.
     `prepared`: the environment behind the image's own entrypoint, as `probe.parse_variables` has it, if it was tried.
     `clocks` are the least and the most seconds that a host's clock may be ahead of ours.
     """
 
     logins: Mapping[str, str] = field(default_factory=dict)
+    login_warnings: Mapping[str, str] = field(default_factory=dict)
     inspections: Mapping[str, Inspection] = field(default_factory=dict)
     clocks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     trials: Mapping[str, Trial | Problem] = field(default_factory=dict)

@@ -34,6 +34,7 @@ class LocalTransport(BaseTransport):
     """Runs commands on this machine. Several threads may share it."""
 
     login = "local, no SSH needed"
+    warning = ""
 
     def __init__(self, timeouts: Timeouts = DEFAULT, places: Places | None = None) -> None:
         super().__init__(timeouts, places)

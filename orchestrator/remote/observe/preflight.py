@@ -67,6 +67,7 @@ def examine(cluster: Cluster, facts: Facts, fleet: Fleet, tell: Tell, cancel: Ev
     prepared = check.prepared(tried)
     return Evidence(
         logins={host: fleet[host].login for host in hosts},
+        login_warnings={host: fleet[host].warning for host in hosts},
         inspections={host: each for host, each in inspections.items() if isinstance(each, Inspection)},
         clocks={host: each for host, each in clocks.items() if each},
         trials=tried,

@@ -138,9 +138,9 @@ class Connection:
     slot: HandshakeSlot
     timeouts: Timeouts
     login: str = ""
+    warning: str = ""
     had_session: bool = False
     _open: list[Any] = field(default_factory=list)  # Fabric has no types
-    _remarks: list[str] = field(default_factory=list)
     _via: Settings | None = None
     _heard: Heard = field(default_factory=Heard)  # of the hop that is being reached
     _proxy: ProxyCommand | None = None
@@ -198,8 +198,8 @@ class Connection:
             keep_alive(fabric.transport, self.timeouts.keepalive, self.timeouts.unanswered)
             self._open.append(fabric)
             self._via = hop
-            self._remarks += filter(None, [guard.remark])
-            self.login = "; ".join((f"as {hop.user}, {login.used}", *self._remarks))
+            self.warning = "; ".join(filter(None, (self.warning, guard.warning)))
+            self.login = f"as {hop.user}, {login.used}"
             self._proxy = self._proxy or self._heard.proxy
             self._undo.push(undo.pop_all())
 

@@ -182,7 +182,7 @@ def _from_algorithms(lack: NothingInCommon | None, hop: Settings) -> Told:
         return what, f"add to {kind.keyword} in ~/.ssh/config: {in_common[0]}", f"It has: {offered}"
     if if_named := [name for name in kind.if_named if name in lack.offered]:
         return (
-            f"has no {kind.kind} but {offered}: of those, {if_named[0]} (SHA-1) is used only where it is asked for",
+            f"has no {kind.kind} but {offered}: SHA-1, which is used only where the SSH config names it",
             f"set for {hop.name} in ~/.ssh/config: {kind.keyword} +{if_named[0]}",
         )
     return (

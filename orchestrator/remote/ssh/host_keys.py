@@ -28,12 +28,12 @@ AUTHORITY, REVOKED = "@cert-authority", "@revoked"
 class Known:
     """The host showed the key that is on file, or a certificate by an authority that is.
 
-    `remark`: why a new one is not on file.
+    `warning`: why a new one is not on file.
     """
 
     name: str
     key: HostKey
-    remark: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class HostKeyPolicy:
     knows no patterns and no markers, and stumbles over a damaged line.
     """
 
-    remark = ""
-    """What is to be known of a key that was taken."""
+    warning = ""
+    """What is not as it should be, though the key was taken."""
 
     def __init__(self, hop: Settings, policy: HostKeys | None, deadline: float) -> None:
         self.hop = hop
@@ -136,7 +136,7 @@ class HostKeyPolicy:
         if isinstance(verdict, Unknown) and self.policy is HostKeys.ACCEPT_NEW:
             verdict = accept(self.hop, verdict)
         if isinstance(verdict, Known):
-            self.remark = verdict.remark
+            self.warning = verdict.warning
         else:
             raise HostKeyError(verdict, refusal(verdict, self.hop, self._command.told))
 
@@ -254,8 +254,8 @@ def accept(hop: Settings, unknown: Unknown) -> Verdict:
                 return Known(unknown.name, unknown.key)
             return verdict
     except OSError as error:
-        remark = f"any host key of {hop.address} is taken: {_unwritable(unknown.file, error)}"
-        return Known(unknown.name, unknown.key, remark)
+        warning = f"any host key of {hop.address} is taken: {_unwritable(unknown.file, error)}"
+        return Known(unknown.name, unknown.key, warning)
 
 
 def record(unknown: Unknown) -> Failure | None:

@@ -62,7 +62,7 @@ class SshTransport(BaseTransport):
         self._links: list[Link] = []
         self._most = CHANNELS  # sessions at once on a connection, as far as the host has allowed them
         self._closed = False
-        self._login = ""
+        self._login = self.warning = ""
 
     @property
     def login(self) -> str:
@@ -189,7 +189,7 @@ class SshTransport(BaseTransport):
         opened = link.attempt.wait(self.timeouts.connect_grace, cancel)
         if opened is None:
             raise FailureError(self._gave_up(link, cancel))
-        self._login = opened.login
+        self._login, self.warning = opened.login, opened.warning
         return opened
 
     def _slot(self) -> HandshakeSlot:

@@ -59,6 +59,13 @@ def test_without_evidence_the_quick_findings_are_all() -> None:
     assert sorted(found, key=str) == sorted(quick(DEMO, good(DEMO)), key=str)
 
 
+def test_a_login_that_is_not_safe_is_warned_of() -> None:
+    found = thorough(DEMO, good(DEMO), Evidence(login_warnings={"gpu1": "any host key is taken", "gpu2": ""}))
+    (warned,) = [each for each in found if each.topic == "ssh"]
+    assert (warned.host, warned.level, warned.text) == ("gpu1", Level.WARNING, "any host key is taken")
+    assert "UserKnownHostsFile" in warned.fix
+
+
 def test_logins_are_told_where_there_was_one() -> None:
     found = thorough(DEMO, good(DEMO), Evidence(logins={"gpu1": "ana@10.0.0.1:22, key id", "gpu2": ""}))
     assert [(each.host, each.text) for each in found if each.topic == "ssh"] == [

@@ -254,8 +254,8 @@ def test_a_new_key_is_taken_though_it_cannot_be_recorded_as_ssh_does_and_is_told
     assert (by_hand.stdout, "Failed to add the host" in by_hand.stderr) == ("in\n", True)
     gpu1 = laptop.dial("gpu1")
     assert run(gpu1, sh("echo in")) == IN
-    taken = f"; any host key of {server.address}:{server.port} is taken: {file} cannot be written: "
-    assert taken in gpu1.login
+    taken = f"any host key of {server.address}:{server.port} is taken: {file} cannot be written: "
+    assert gpu1.warning.startswith(taken)
 
 
 @pytest.mark.sshd

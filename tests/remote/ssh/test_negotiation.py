@@ -150,7 +150,7 @@ def test_sha1_is_used_where_the_ssh_config_names_it_as_by_ssh_and_the_line_is_to
     laptop.knows(server)
     assert "no matching " in laptop.ssh("gpu1").stderr
     failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.UNREACHABLE)
-    assert f"has no {kind.kind} but {option.split()[1]}: of those, {kind.if_named[0]} " in failure.message
+    assert f"has no {kind.kind} but {option.split()[1]}: SHA-1, " in failure.message
     _, line = failure.fix.split("set for gpu1 in ~/.ssh/config: ")
     laptop.host("told", server, line)
     assert laptop.ssh("told").stdout == "in\n"
