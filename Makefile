@@ -56,7 +56,7 @@ test-long: setup packages ## what takes real hosts half a minute each: crashes t
 test-lab: setup packages ## the lab itself: that its hosts are real, that labs keep apart, that the screens can be recorded
 	$(AS_ROOT) $(BIN)/pytest $(OF_THE_LAB_ITSELF)
 
-test-worlds: setup packages ## hosts of other kinds: login shells, greetings, accounts, keys, engines, a newer OpenSSH; half an hour
+test-worlds: setup packages ## hosts of other kinds: login shells, greetings, accounts, keys, engines, a newer OpenSSH; forty minutes
 	$(AS_ROOT) $(if $(RECORD),RAYCLUSTER_RECORD=1) $(BIN)/pytest -n 2 tests/worlds
 
 test-vllm: setup packages ## real vLLM on the lab's hosts, on their CPUs: a model answers (3 GB, once; RAYCLUSTER_VLLM=0.17.1: an older one)
