@@ -69,6 +69,8 @@ def size(
 ) -> Sizing:
     """The sizes on the fewest hosts that it fits, else where it comes closest; on all, where nobody knows.
 
+    Where its weights alone are known, on the fewest on which they leave half of the memory.
+
     `every`: on all of them, for so many were asked for.
     """
     if shape is None or not any(gpus.values()):
@@ -79,11 +81,19 @@ def size(
     ]
     if fitting := next((each for each in ways if each.verdict is Verdict.FITS), None):
         return fitting
-    told = [each for each in ways if each.verdict is not Verdict.UNKNOWN]
-    if told:
-        return min(told, key=_held)
-    by_experts = [each for each in ways if EXPERT_PARALLEL.name in each.chosen.args]
-    return by_experts[-1] if by_experts else max(ways, key=lambda each: each.chosen.ranks)
+    unknown = [each for each in ways if each.verdict is Verdict.UNKNOWN]
+    if not unknown:
+        return min(ways, key=_held)
+    if roomy := next(filter(_is_roomy, unknown), None):
+        return roomy
+    by_experts = [each for each in unknown if EXPERT_PARALLEL.name in each.chosen.args]
+    return by_experts[-1] if by_experts else max(unknown, key=lambda each: each.chosen.ranks)
+
+
+def _is_roomy(sizing: Sizing) -> bool:
+    """Whether the weights leave half of the memory: enough where the KV cache cannot be told, but is no larger."""
+    found = sizing.estimate
+    return bool(found and found.weights and found.usable and found.weights + OVERHEAD <= found.usable / 2)
 
 
 def _held(sizing: Sizing) -> int:
@@ -178,10 +188,12 @@ def ways_out(model: Model, sizing: Sizing) -> Iterator[str]:
     if found is None or shape is None or found.verdict not in (Verdict.NOT, Verdict.CLOSE):
         return
     is_close = found.verdict is Verdict.CLOSE
+    better = {Verdict.FITS}
+    if not is_close:
+        better.add(Verdict.UNKNOWN if found.sequence is None else Verdict.CLOSE)
 
     def would(*more: str, hosts: Mapping[str, int] = sizing.gpus) -> bool:
-        verdict = size(hosts, arguments.read((*model.args, *more)), shape, sizing.gpu).verdict
-        return verdict is Verdict.FITS or (verdict is Verdict.CLOSE and not is_close)
+        return size(hosts, arguments.read((*model.args, *more)), shape, sizing.gpu).verdict in better
 
     given = arguments.read(model.args)
     shorter = _shorter(found, lambda length: would(LENGTH.name, str(length)))

@@ -273,6 +273,19 @@ def test_latent_attention_is_copied_to_each_gpu_whose_cache_is_its_own_then() ->
     assert chosen(sized(deepseek(), 8, 8, gpu=H200)) == "-tp 8 -pp 1"
 
 
+def test_one_whose_cache_cannot_be_told_takes_the_fewest_hosts_on_which_its_weights_leave_half() -> None:
+    linear = ["linear_attention", "full_attention"] * 47
+    experts, dense = (
+        whole(QWEN3_235B_FP8 | {"layer_types": linear}),
+        whole(LLAMA_70B | {"layer_types": linear}),
+    )
+    assert chosen(sized(experts, 8, 8)) == chosen(sized(experts, 8))
+    assert chosen(sized(dense, 8, 8)) == "-tp 8 -pp 1"
+    assert chosen(sized(dense, 4, 4, gpu=RTX4090)) == "-tp 4 -pp 2", "16 of 24 GiB"
+    assert sized(dense, 4, 4, gpu=RTX4090).verdict is Verdict.UNKNOWN
+    assert why(dense, 4, gpu=RTX4090)[1] == "1 more host of 4 such GPUs"
+
+
 def test_without_the_memory_experts_take_the_least_of_it_on_all_hosts() -> None:
     assert chosen(sized(deepseek(), 8, 8, gpu=None)) == "-tp 8 -dp 2 -ep"
 
