@@ -14,12 +14,13 @@ from orchestrator.model.accelerators import KINDS
 from orchestrator.model.cluster import Accelerator
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving.known import Known, Weight
-from orchestrator.plan.serving.known_causes import KNOWN, NCCL_ERROR
+from orchestrator.plan.serving.known_causes import KNOWN
+from orchestrator.plan.serving.network_causes import NCCL_ERROR
 from orchestrator.plan.typed import for_all, words
 
 SECONDARY_ERRORS = (
     r"See root cause above|validation errors? for \w+|Executor failed|ActorHandleNotFoundError"
-    r"|Engine core initialization failed|EngineDeadError|WorkerProc initialization"
+    r"|Engine core initialization failed|EngineDeadError|WorkerProc initialization|Failed to unpickle serialized"
 )
 """Errors that only tell of another one."""
 
@@ -41,7 +42,8 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
 """What is called how with an accelerator."""
 
 ERROR = re.compile(
-    r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)(?:_\w+)?: .+|.* error: .+|Value error, .+"
+    r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)(?:_\w+)?: .+|[\w.]+\.\w*Timeout(?:Expired)?: .+"
+    r"|.* error: .+|Value error, .+"
     r"|.+ \[type=\w+, input_value=.*"  # pydantic, whose own header stands above
 )
 BARE = re.compile(r"(?:[\w.]+\.)?\w+(?:Error|Exception):?")

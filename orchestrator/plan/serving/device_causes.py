@@ -1,7 +1,8 @@
 """Table of the causes of vLLM's end that are in devices and their drivers."""
 
 from orchestrator.plan.remedies import OLD_DRIVER, UP
-from orchestrator.plan.serving.known import Known
+from orchestrator.plan.serving.known import Known, Weight
+from orchestrator.plan.serving.network_causes import DMESG
 from orchestrator.plan.typed import change, ours, where
 
 UNSEEN = (
@@ -63,10 +64,11 @@ DEVICES: tuple[Known, ...] = (
         "NVML, in PyTorch 2.9",
     ),
     Known(
-        r"no kernel image is available for execution|HIP error: invalid device function",
+        r"no kernel image is available for execution|HIP error: invalid device function"
+        r"|ptxas fatal.* is not defined for option 'gpu-name'|Unsupported gpu architecture 'compute_",
         ("the image has no code for this kind of {device}",),
         (OTHER_IMAGE,),
-        "CUDA, ROCm",
+        "CUDA, ROCm; Triton's own ptxas, as on a DGX Spark",
     ),
     Known(
         r"(quantization method (?P<method>\S+) is|Quantization scheme is) not supported for.*?"
@@ -85,7 +87,8 @@ DEVICES: tuple[Known, ...] = (
         "vLLM 0.2 to 0.33.0",
     ),
     Known(
-        r"dcmi mod\w+ initialize failed\. ret is -8005|synStatus=2[06] .*Device acquire failed",
+        r"dcmi mod\w+ initialize failed\. ret is -8005|synStatus=2[06] .*Device acquire failed"
+        r"|EJ0001: .*Failed to initialize the HCCP process",
         ("another program holds the {device}s, maybe in another container",),
         ("end it: one container at a time can use them",),
         "npu-smi, as in https://github.com/vllm-project/vllm-ascend/issues/2698; Gaudi's PyTorch 1.13 to 1.18",
@@ -98,11 +101,61 @@ DEVICES: tuple[Known, ...] = (
     ),
     Known(
         r"Failed to infer device type|No (CUDA|HIP) GPUs are available|synStatus=8 .*Device acquire failed"
-        r"|libascend_hal\.so: cannot open shared object file"
+        r"|lib(ascend_hal|hccl|ascendcl)\.so: cannot open shared object file|no (CUDA|ROCm)-capable device is detected"
+        r"|No XPU devices are available|NVMLError_DriverNotLoaded|AMDSMI_STATUS_DRIVER_NOT_LOADED"
         r"|libcuda\.so\.1: cannot open shared object file",
         ("vLLM finds no {device} in its container",),
         (UNSEEN,),
         "vLLM 0.6.6 to 0.33.0; the libraries' names: torch_npu, PyTorch",
+    ),
+    Known(
+        r"(CUDA|HIP) error: invalid device ordinal|Error 101: invalid device ordinal|device < num_gpus INTERNAL ASSERT"
+        r"|local rank \d+ is out of bounds",
+        ("there are more ranks on a host than {device}s in its container",),
+        (
+            f"{ours('check')} tells how many containers see; `docker.gpus` or {{visible}} may leave out some",
+            f"{ours('check')} tells how many containers see",
+        ),
+        "PyTorch to 2.9, vLLM 0.11 to 0.33.0",
+    ),
+    Known(
+        r"uncorrectable (ECC|NVLink) error|NVMLError_GpuIsLost|GPU is lost|GPU has fallen off the bus",
+        ("a {device} has failed",),
+        (f"{DMESG} tells which, and how; reboot that host, and if it fails again, leave the {{device}} out",),
+        "CUDA, NVML",
+    ),
+    Known(
+        r"Memory access fault by GPU|HW Exception by GPU|GPU Hang",
+        ("a program on a {device} has crashed",),
+        (f"another image may have it mended: set {where('image')}, then {UP}; {DMESG} tells more",),
+        "ROCm",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"type fp8e4\w+ not supported in this architecture|torch\._scaled_mm is only supported on",
+        ("this kind of {device} does not know numbers of the type FP8",),
+        (QUANTIZED,),
+        "Triton, PyTorch",
+    ),
+    Known(
+        r"Failed to find C compiler|fatal error: Python\.h: No such file",
+        ("the image lacks a C compiler, or Python's headers",),
+        (
+            "in a Dockerfile of your own, FROM that image: `RUN apt-get update && apt-get install -y gcc python3-dev`",
+        ),
+        "Triton",
+    ),
+    Known(
+        r"Could not find nvcc|No such file or directory: '[\w./-]*/nvcc'",
+        ("the image lacks CUDA's compiler, nvcc",),
+        (f"set {where('image')} to one that has it, as vLLM's own have",),
+        "FlashInfer, PyTorch",
+    ),
+    Known(
+        r"ImportError: (?P<file>\S*vllm\S*\.so): undefined symbol",
+        ("the image's vLLM was built for another PyTorch than the image has",),
+        (f"set {where('image')} to one whose PyTorch was left as it was",),
+        "vLLM 0.6.6 to 0.33.0",
     ),
     Known(
         r"invalid literal for int\(\) with base 10: '(?P<uuid>(MIG|GPU)-[^']+)'|Non-integer device ID '(?P<id>[^']+)'",

@@ -4,10 +4,10 @@ from orchestrator.plan.remedies import LAST_WITH_RAY, NO_MORE_TASKS, NO_PIDS_LIM
 from orchestrator.plan.serving.device_causes import DEVICES
 from orchestrator.plan.serving.known import Known, Weight
 from orchestrator.plan.serving.model_causes import MODELS
+from orchestrator.plan.serving.network_causes import DMESG, GONE, LESS, NETWORK
 from orchestrator.plan.typed import add, change, ours, where
 
 MONITOR = ours("exec", "--", "{monitoring}")
-LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
 DIVIDES = "choose a size that divides them: " + ours(
     "serve", "MODEL", "--", "--tensor-parallel-size", "{divisor}"
 )
@@ -16,13 +16,6 @@ CUT_LESS = "cut the layers less, and spread them: " + ours(
 )
 NO_STAGES = ours("serve", "MODEL", "--", "--pipeline-parallel-size", "1", "--tensor-parallel-size", "{all}")
 SMALLER = "other vLLM arguments: " + ours("serve", "MODEL", "--", "--max-model-len", "{fits}")
-DEEP = f"{ours('check', '--deep')} tries the hosts' connections; see also `GLOO_SOCKET_IFNAME`"
-NCCL_ERROR = r"NCCL error|nccl(System|Internal|InvalidUsage)\w*Error"
-NO_INTERFACE = "{network} finds no interface by the name that it was given"
-OUR_INTERFACE = (
-    f"take `{{network}}_SOCKET_IFNAME` out of {where('env')}: without it, each host's own is given; then {UP}"
-)
-ALL_LOCKED = add("docker.args", "--ulimit=memlock=-1")
 MEMORY = (
     "free memory of the host; or let Ray use more: "
     + change("env.RAY_memory_usage_threshold", "'0.98'")
@@ -32,16 +25,12 @@ OTHER_KIND = (
     f"set {where('accelerator')} to what the hosts have, and {where('image')} to one for it; "
     f"take what tells Ray of {{there}}s out of {where('ray.args')}; then {UP}"
 )
-DMESG = ours("exec", "--on-host", "--", "sh", "-c", "dmesg | tail")
 MORE_SHM = f"{change('docker.shm_size', '32g')}, then {UP}"
 KILLED = f"is the host out of memory? {DMESG}"
+MORE_FILES = add("docker.args", "--ulimit=nofile=65536")
 HELD = f"end what holds them ({ours('dashboard')} shows it), or restart everything: {ours('restart')}"
 LISTENERS = f"end it: {ours('exec', '--on-host', '--', 'ss', '-Hltnp')} shows who listens"
 OTHER_PORT = f"another one: {ours('serve', 'MODEL', '--', '--port', '8001')}"
-GONE = (
-    f"{ours('status')} tells whether a host is lost, and {UP} brings it back; where none is, "
-    f"a process was killed: {DMESG}"
-)
 LOW = (
     f"or let vLLM take less: {ours('serve', 'MODEL', '--', '--gpu-memory-utilization', '0.8')}, or lower. "
     "Where CPU and {device} share one memory, as on a DGX Spark, the page cache counts too: "
@@ -68,15 +57,22 @@ KNOWN: tuple[Known, ...] = (
         Weight.SYMPTOM,
     ),
     Known(
+        r"[Oo]ut of memory occurred when warming up \w+ with (?P<asked>\d+) dummy requests",
+        ("a {device} has not enough memory for {asked} requests at once",),
+        ("fewer of them: " + ours("serve", "MODEL", "--", "--max-num-seqs", "64"),),
+        "vLLM 0.8.5 to 0.33.0",
+    ),
+    Known(
         r"(torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU|NPU) (error: )?out of memory|cudaErrorMemoryAllocation"
-        r"|UR_RESULT_ERROR_OUT_OF_(DEVICE|HOST)_MEMORY|RESOURCE_EXHAUSTED: .*[Oo]ut of memory"
+        r"|UR_RESULT_ERROR_OUT_OF_(DEVICE|HOST)_MEMORY|RESOURCE_EXHAUSTED: .*([Oo]ut of memory|Attempting to allocate)"
+        r"|(Cuda|CUDA|HIP) failure:? (2 )?'out of memory'|PT_DEVMEM Allocation failed"
         r"|Ran out of memory in memory space hbm)(.*?\b[GN]PU (?P<number>\d+)\b)?",
         (
             "{device} {number} has not enough memory for the model",
             "a {device} has not enough memory for the model",
         ),
         (LESS + f"; {MONITOR} shows what else holds some", LESS),
-        "PyTorch to 2.9 (torch.cuda.OutOfMemoryError to 2.4, torch.AcceleratorError from 2.8), torch_npu, XLA",
+        "PyTorch to 2.9 (torch.cuda.OutOfMemoryError to 2.4, AcceleratorError from 2.8), torch_npu, XLA, Gaudi, NCCL",
     ),
     Known(
         r"Free memory on device.*?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\).*"
@@ -105,6 +101,12 @@ KNOWN: tuple[Known, ...] = (
         ("the cache has room for {fits} requests at once, not for {asked}",),
         (ours("serve", "MODEL", "--", "--max-num-seqs", "{fits}"),),
         "vLLM 0.20 to 0.33.0",
+    ),
+    Known(
+        r"Error in memory profiling\. Initial free memory",
+        ("another program gave back memory of a {device} while vLLM measured it",),
+        ("serve it once more: " + ours("serve", "MODEL"),),
+        "vLLM 0.6.6 to 0.33.0",
     ),
     Known(
         r"No available memory for the cache blocks",
@@ -248,6 +250,21 @@ KNOWN: tuple[Known, ...] = (
         Weight.SYMPTOM,
     ),
     Known(
+        r"Too many open files",
+        ("a process of vLLM may open no more files",),
+        (f"{MORE_FILES}, then {UP}; {ours('check')} tells how many containers may open",),
+        "Linux, by Python and ZeroMQ",
+        Weight.SYMPTOM,
+    ),
+    Known(
+        r"\[Errno 12\] Cannot allocate memory|unable to mmap .*Cannot allocate memory|DefaultCPUAllocator: "
+        r"(can't|not enough memory)",
+        ("the host has not enough memory",),
+        ("free some, or take a host with more",),
+        "Linux, by Python and PyTorch",
+        Weight.SYMPTOM,
+    ),
+    Known(
         r"pthread_create failed.*Operation not permitted",
         ("the container may start no threads",),
         (f"{OLD_SECCOMP}; then {UP}",),
@@ -289,79 +306,24 @@ KNOWN: tuple[Known, ...] = (
         "vLLM 0.20.2 to 0.33.0",
         Weight.CONSEQUENCE,
     ),
+    *NETWORK,
     Known(
-        r"gloo/transport.*(Connection closed by peer|Read error|reset by peer)"
-        r"|ncclRemoteError|remote process exited|Dist\w+Error: .*([Cc]onnection reset|Broken pipe|failed to recv)",
-        ("one of its workers has gone",),
-        (GONE,),
-        "Gloo and NCCL, in PyTorch to 2.9",
-        Weight.CONSEQUENCE,
-    ),
-    Known(
-        r"Watchdog caught collective operation timeout",
-        ("a rank waited for the others, and they did not come",),
-        (GONE,),
-        "PyTorch to 2.9",
-        Weight.CONSEQUENCE,
-    ),
-    Known(
-        r"[Nn]o socket interface found",
-        (NO_INTERFACE,),
-        (OUR_INTERFACE,),
-        "NCCL, in what PyTorch 2.4 and later add to its errors",
-    ),
-    Known(
-        NCCL_ERROR,
-        (NO_INTERFACE,),
-        (OUR_INTERFACE,),
-        "NCCL",
-        Weight.SYMPTOM,
-        r"NCCL WARN .*[Nn]o socket interface found",
-    ),
-    Known(
-        NCCL_ERROR,
-        ("{network} may not lock the memory that RDMA needs",),
-        (f"{ALL_LOCKED}, then {UP}; {ours('check')} tells how much containers may lock",),
-        "NCCL 2.20 to 2.28",
-        Weight.SYMPTOM,
-        r"NCCL WARN .*\bibv_\w+ failed.*Cannot allocate memory",
-    ),
-    Known(
-        r"unhandled cuda error|ncclUnhandledCudaError",
-        ("a CUDA call of {network} failed", "a CUDA call failed"),
-        (
-            f"the log tells which, after {change('env.{network}_DEBUG', 'INFO')} and {UP}; the network may be sound",
-            "the network may be sound",
-        ),
-        "NCCL 2.18 to 2.28",
+        r"\*\*\* SIGBUS received|Fatal Python error: Bus error",
+        ("a process of vLLM crashed at memory that it could not reach, as where /dev/shm is full",),
+        (f"{ours('exec', '--', 'df', '-h')} shows how full it is; more: {MORE_SHM}",),
+        "Ray, Python",
         Weight.SYMPTOM,
     ),
     Known(
-        rf"{NCCL_ERROR}"
-        r"|HCCL function error|ERR02\d{3}.*HCCL",
-        ("{network} cannot connect the {device}s",),
-        (DEEP + " and `{network}_SOCKET_IFNAME`", DEEP),
-        "NCCL 2.18 to 2.28 and vLLM 0.6.6 to 0.33.0; torch_npu",
+        r"\*\*\* SIG(SEGV|ILL|FPE) received|Segfault encountered|Fatal Python error: (Segment|Illegal)",
+        ("a process of vLLM crashed, by a fault of a program in the image",),
+        (f"the lines above tell where; another image may have it mended: set {where('image')}, then {UP}",),
+        "Ray, PyTorch, Python",
         Weight.SYMPTOM,
     ),
     Known(
-        r"The client socket has (?:timed out|failed).*?[(\[](?P<host>[\w.:-]+)[\]]?[,:] ?(?P<port>\d+)",
-        ("a process cannot connect to port {port} of {host}",),
-        (DEEP,),
-        "c10d, in PyTorch to 2.9",
-        Weight.SYMPTOM,
-    ),
-    Known(
-        r"Gloo connectFullMesh failed|[Uu]nable to find (address|interface) for|gloo/transport"
-        r"|[Uu]nable to resolve hostname to a \(local\) address|rendezvous.*(timed out|failed)|DistStoreError"
-        r"|The client socket has (timed out|failed)",
-        ("the processes cannot connect to each other",),
-        (DEEP + " and `{network}_SOCKET_IFNAME`", DEEP),
-        "Gloo and c10d, in PyTorch to 2.9",
-        Weight.SYMPTOM,
-    ),
-    Known(
-        r"(Engine core|Worker) proc\w* \S+ died unexpectedly|ActorDiedError|worker died",
+        r"(Engine core|Worker) proc\w* \S+ died unexpectedly|ActorDiedError|worker died|The actor died unexpectedly"
+        r"|WorkerCrashedError",
         ("a process of vLLM was killed",),
         (KILLED,),
         "vLLM 0.11.1 to 0.33.0, Ray",

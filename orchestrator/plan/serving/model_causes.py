@@ -1,6 +1,6 @@
 """Table of the causes of vLLM's end that are in the model: where it is, whether it may be read, what it asks for."""
 
-from orchestrator.plan.remedies import OUR_CERTIFICATES, UP, WITHOUT_XET, XET_ERROR
+from orchestrator.plan.remedies import NO_RAY, OUR_CERTIFICATES, UP, WITHOUT_XET, XET_ERROR
 from orchestrator.plan.serving.known import Known
 from orchestrator.plan.typed import add, ours, where
 
@@ -79,10 +79,16 @@ MODELS: tuple[Known, ...] = (
         "huggingface.co, by huggingface_hub to 2.4",
     ),
     Known(
-        rf"(?i:{XET_ERROR})",
+        rf"^(?!.*No space left on device)(?i:.*({XET_ERROR}))",
         ("a download from Hugging Face's Xet store failed",),
         (f"go the older way: {WITHOUT_XET}, then {UP}; or beforehand: {PULL}",),
         "hf_xet 1.1 to 1.8",
+    ),
+    Known(
+        r"No module named 'ray'|Ray is not installed",
+        ("the image has no Ray",),
+        (NO_RAY,),
+        "Python, vLLM 0.6.6 to 0.33.0",
     ),
     Known(
         r"ImportError: .*Please install (?!(the|it|an?|latest)\b)[`'\"]?"
@@ -96,6 +102,12 @@ MODELS: tuple[Known, ...] = (
         ("there is no config.json in {folder}",),
         (f"is all of the model there? {FOLDER}",),
         "transformers to 5.19",
+    ),
+    Known(
+        r"Cannot find any model weights with [`'\"](?P<folder>[^`'\"]+)",
+        ("there are no weights in {folder}",),
+        (f"is all of the model there? {FOLDER}",),
+        "vLLM 0.2 to 0.33.0",
     ),
     Known(
         r"Cannot access gated repo|GatedRepoError|You are trying to access a gated repo",

@@ -366,4 +366,161 @@ REPORTED = [
         "the container's /dev/shm is full",
         "shm_size: 32g",
     ),
+    # --- memory, files ---
+    (
+        "vLLM 0.8.5 to 0.33.0",
+        "RuntimeError: CUDA out of memory occurred when warming up sampler with 1024 dummy requests. Please try "
+        "lowering `max_num_seqs` or `gpu_memory_utilization` when initializing the engine.",
+        "a GPU has not enough memory for 1024 requests at once",
+        "--max-num-seqs 64",
+    ),
+    (
+        "NCCL 2.27, as its last error",
+        "Cuda failure 2 'out of memory'",
+        "a GPU has not enough memory for the model",
+        "over more GPUs",
+    ),
+    (
+        "Gaudi's PyTorch 1.18",
+        "RuntimeError: [Rank:0] FATAL ERROR :: MODULE:PT_DEVMEM Allocation failed for size::939524096 (896)MB",
+        "has not enough memory for the model",
+        "quantized model",
+    ),
+    (
+        "JAX 0.7",
+        "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Error allocating device buffer: Attempting to allocate 2.00G. "
+        "That was not possible. There are 1.20G free.; (0x0x0_HBM0)",
+        "has not enough memory for the model",
+        "quantized model",
+    ),
+    (
+        "vLLM 0.6.6 to 0.33.0",
+        "AssertionError: Error in memory profiling. Initial free memory 20.1 GiB, current free memory 25.3 GiB. This "
+        "happens when other processes sharing the same container release GPU memory while vLLM is profiling",
+        "another program gave back memory of a GPU while vLLM measured it",
+        "once more: `raycluster serve",
+    ),
+    (
+        "vllm-project/vllm/issues/7920",
+        "zmq.error.ZMQError: Too many open files (src/epoll.cpp:67)",
+        "a process of vLLM may open no more files",
+        "--ulimit=nofile=65536",
+    ),
+    (
+        "PyTorch, of a file of weights",
+        "RuntimeError: unable to mmap 4976698672 bytes from file </models/x/model-00001-of-00004.safetensors>: Cannot "
+        "allocate memory (12)",
+        "the host has not enough memory",
+        "free some",
+    ),
+    (
+        "hf_xet 1.1, whose disk is full: the older way would fill it, too",
+        "RuntimeError: Data processing error: CAS service error : IO Error: No space left on device (os error 28)",
+        "a disk is full",
+        "free some",
+    ),
+    # --- what the image has ---
+    (
+        "Ray's workers, by engine mp's image",
+        "ModuleNotFoundError: No module named 'ray'",
+        "the image has no Ray",
+        "ray: {install: ",
+    ),
+    (
+        "vLLM 0.2 to 0.33.0",
+        "RuntimeError: Cannot find any model weights with `/models/llama`",
+        "there are no weights in /models/llama",
+        "-v, /data/models:/models:ro",
+    ),
+    (
+        "DGX Spark, Triton 3.5",
+        "ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'",
+        "the image has no code for this kind of GPU",
+        "one built for it",
+    ),
+    (
+        "Triton 3.4",
+        "torch._inductor.exc.InductorError: RuntimeError: Failed to find C compiler. Please specify via CC environment "
+        "variable or set triton.knobs.build.impl.",
+        "the image lacks a C compiler",
+        "apt-get install -y gcc",
+    ),
+    (
+        "FlashInfer",
+        "RuntimeError: Could not find nvcc and default cuda_home='/usr/local/cuda' doesn't exist",
+        "the image lacks CUDA's compiler, nvcc",
+        "as vLLM's own have",
+    ),
+    (
+        "an image whose PyTorch was replaced",
+        "ImportError: /usr/local/lib/python3.12/dist-packages/vllm/_C.abi3.so: undefined symbol: _ZN3c106ivalue14",
+        "the image's vLLM was built for another PyTorch",
+        "whose PyTorch was left",
+    ),
+    (
+        "Triton, on an A100",
+        "ValueError: type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15',)",
+        "this kind of GPU does not know numbers of the type FP8",
+        "another quantization",
+    ),
+    # --- devices ---
+    (
+        "PyTorch 2.8",
+        "torch.AcceleratorError: CUDA error: invalid device ordinal",
+        "more ranks on a host than GPUs",
+        "check",
+    ),
+    (
+        "CUDA 12",
+        "RuntimeError: CUDA error: uncorrectable ECC error encountered",
+        "a GPU has failed",
+        "dmesg | tail",
+    ),
+    (
+        "ROCm 6, of a kernel that goes astray",
+        "Memory access fault by GPU node-1 (Agent handle: 0x55d) on address 0x7f1000. Reason: Unknown.",
+        "a program on a GPU has crashed",
+        "another image",
+    ),
+    (
+        "CANN 8",
+        "EJ0001: [PID: 77] Failed to initialize the HCCP process. Reason: Maybe the last training process is running.",
+        "another program holds the GPUs",
+        "end it",
+    ),
+    (
+        "CANN 8, whose entrypoint did not run",
+        "ImportError: libhccl.so: cannot open shared object file: No such file or directory. Please check that the "
+        "cann package is installed.",
+        "vLLM finds no GPU in its container",
+        "without its own entrypoint",
+    ),
+    # --- processes and networks ---
+    (
+        "verl-project/verl/issues/1096, vllm-project/vllm/issues/17176: as NCCL's last error",
+        "Duplicate GPU detected : rank 9 and rank 1 both on CUDA device 34000",
+        "two ranks were given the same GPU",
+        "are two hosts of the inventory one machine?",
+    ),
+    (
+        "Ray 2.44 to 2.60",
+        "ray.exceptions.RayChannelTimeoutError: System error: If the execution is expected to take a long time, "
+        "increase RAY_CGRAPH_get_timeout which is currently 300 seconds.",
+        "a rank waited for the others",
+        "check --deep",
+    ),
+    (
+        "Ray, of a worker of V0",
+        "ray.exceptions.RayActorError: The actor died unexpectedly before finishing this task.",
+        "a process of vLLM was killed",
+        "out of memory?",
+    ),
+    (
+        "Python",
+        "Fatal Python error: Segmentation fault",
+        "a process of vLLM crashed, by a fault of a program in the image",
+        "another image",
+    ),
+    ("PyTorch", "!!!!!!! Segfault encountered !!!!!!!", "a process of vLLM crashed", "another image"),
+    ("Python", "Fatal Python error: Bus error", "as where /dev/shm is full", "shm_size: 32g"),
 ]

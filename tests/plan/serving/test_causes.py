@@ -208,6 +208,10 @@ NO_MEMORY = (
     "error Cannot allocate memory"
 )
 NO_INTERFACE = "ip-10-0-0-1:77:77 [0] bootstrap.cc:45 NCCL WARN Bootstrap : no socket interface found"
+NO_ANSWER = (
+    "gpu1:88:88 [0] transport/net_ib.cc:2066 NCCL WARN NET/IB: Got completion from peer 10.0.0.2<51234> with "
+    "status=IBV_WC_RETRY_EXC_ERR(12) opcode=IBV_WC_SEND(0) vendor_err=129"
+)
 NCCL_ERROR = f"{ERROR}RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)"
 
 
@@ -216,6 +220,11 @@ NCCL_ERROR = f"{ERROR}RuntimeError: NCCL error: unhandled system error (run with
     [  # github.com/eugr/spark-vllm-docker/issues/389, github.com/aws/deep-learning-containers/pull/6469
         (NO_MEMORY, "NCCL may not lock the memory that RDMA needs"),
         (NO_INTERFACE, "NCCL finds no interface by the name that it was given"),
+        (
+            "n1:9:9 [0] init.cc:943 NCCL WARN Duplicate GPU detected : rank 1 and rank 0",
+            "two ranks were given the same GPU",
+        ),
+        (NO_ANSWER, "a rank got no answer over RDMA"),
         ("n1:9:9 [0] socket.cc:1 NCCL WARN socketStartConnect: odd", "NCCL cannot connect the GPUs"),
     ],
 )
@@ -226,6 +235,22 @@ def test_what_nccl_warns_of_is_why_it_fails_and_nothing_else(warning: str, why: 
     assert cause_of(warning, "n1:9:9 [0] socket.cc:1 NCCL WARN odd", NCCL_ERROR).text == why
     assert root_cause([warning]) is None
     assert cause_of(warning, ILLEGAL).detail == ILLEGAL.removeprefix(ERROR)
+
+
+def test_what_ray_could_not_read_of_an_error_is_not_why() -> None:
+    """The worker's host has another image than the driver's."""
+    cause = cause_of(
+        f"{ERROR}ray.exceptions.RaySystemError: System error: Failed to unpickle serialized exception",
+        f"{ERROR}ModuleNotFoundError: No module named 'flashinfer'",
+    )
+    assert cause.detail.startswith("ModuleNotFoundError: No module named 'flashinfer'")
+
+
+def test_an_error_that_is_a_timeout_is_one() -> None:
+    assert (
+        cause_of("(APIServer pid=1) httpx.ConnectTimeout: timed out").detail
+        == "httpx.ConnectTimeout: timed out"
+    )
 
 
 def test_an_error_without_a_word_is_quoted_with_the_place_that_its_trace_names() -> None:
