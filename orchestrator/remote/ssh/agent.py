@@ -57,6 +57,9 @@ class AgentKey:
             self.agent.refusals[self.blob] = str(error)
             return string(algorithm.encode()) + string(b"")
 
+    def asbytes(self) -> bytes:
+        return self.blob
+
     @property
     def refusal(self) -> str:
         return self.agent.refusals.get(self.blob, "")

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 PUBLICKEY = "publickey"  # the login method's name, as SSH has it
 LINES = 5  # that are shown of what a host says to those who log in
+RSA_BY_SHA1 = re.compile(
+    r"SSH-2\.0-OpenSSH_([1-6]\.|7\.[01]\b)"
+)  # of an RSA key's signatures it takes no others
 COPIES_KEYS = frozenset({"password", "keyboard-interactive"})  # by which ssh-copy-id gets in
 
 
@@ -32,6 +36,7 @@ class Keys:
         self.hop = hop
         self.deadline = deadline
         self.used = "no key"
+        self.version = ""  # that the server says
         self.outcomes: list[tuple[Offer, str]] = []
         self.agent_problem = ""
         self.agent_holds_none = False
@@ -43,6 +48,7 @@ class Keys:
         """What the host would take now, once it has said so."""
 
     def authenticate(self, transport: "paramiko.Transport") -> None:
+        self.version = transport.remote_version
         proven = transport.proven  # type: ignore[attr-defined] # paramiko's own has none
         with agent_keys(self.hop.agent, self.deadline, proven) as (held, self.agent_problem):
             self.agent_holds_none = bool(self.hop.agent and not held and not self.agent_problem)
@@ -222,7 +228,9 @@ class Keys:
         return Failure(
             FailureKind.AUTH,
             every if self.refused else f"no key to offer to {self.hop.login}",
-            detail=self._told(last, self._token(), self._user() if self.refused else ""),
+            detail=self._told(
+                last, self._token(), *((self._too_old(), self._user()) if self.refused else ())
+            ),
             fix=next((offer.fix for offer, _ in self.outcomes if offer.fix), "") or self._fix(),
         )
 
@@ -233,6 +241,13 @@ class Keys:
             if provider
             else ""
         )
+
+    def _too_old(self) -> str:
+        """Why an RSA key is of no use there, which its owner would copy there once more."""
+        rsa = (offer for offer in self.refused if offer.key and type_of(offer.key.asbytes()) == "ssh-rsa")
+        if not (RSA_BY_SHA1.match(self.version) and next(rsa, None)):
+            return ""
+        return f"Its {self.version.removeprefix('SSH-2.0-')} takes RSA keys with SHA-1 alone, which raycluster lacks."
 
     def _user(self) -> str:
         user = self.hop.user
@@ -259,6 +274,8 @@ class Keys:
         if others := [name for offer in tried for name in self._others(offer)]:
             other, user = others[0], self.hop.user
             return f"is {other} the user there? {self._as(other)}; or get a certificate for {user}"
+        if self._too_old():
+            tried = []  # it needs another one
         have_key = any(offer.key for offer in tried)
         return self._installed(next((offer.file for offer in tried if offer.file), None), have_key)
 

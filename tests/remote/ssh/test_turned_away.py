@@ -14,7 +14,7 @@ from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from orchestrator.remote.transport import Failure, FailureKind
 from tests.remote.conftest import Start
-from tests.remote.sshd import Laptop, Sshd, agent, failed, run, sh
+from tests.remote.sshd import Laptop, Sshd, agent, failed, keygen, run, sh
 
 pytestmark = pytest.mark.sshd
 
@@ -25,6 +25,7 @@ class Strict(paramiko.ServerInterface):
 
     banner: str
     does: str
+    version: str = "SSH-2.0-Strict"
     transport: paramiko.Transport | None = None
     over: Event = field(default_factory=Event)
 
@@ -39,7 +40,7 @@ class Strict(paramiko.ServerInterface):
             return AUTH_SUCCESSFUL
         if self.does == "waits":
             self.over.wait(30)
-        elif self.transport:
+        elif self.transport and self.does != "refuses":
             self.transport.close()
         return AUTH_FAILED
 
@@ -48,11 +49,12 @@ class Strict(paramiko.ServerInterface):
 
 
 @contextmanager
-def serving(laptop: Laptop, banner: str, does: str) -> Iterator[int]:
-    key, strict = paramiko.RSAKey.generate(2048), Strict(banner, does)
+def serving(laptop: Laptop, banner: str, does: str, version: str = "SSH-2.0-Strict") -> Iterator[int]:
+    key, strict = paramiko.RSAKey.generate(2048), Strict(banner, does, version)
 
     def serve() -> None:
         strict.transport = paramiko.Transport(listener.accept()[0])
+        strict.transport.local_version = version
         strict.transport.add_server_key(key)
         strict.transport.start_server(server=strict)
 
@@ -94,6 +96,28 @@ def test_an_account_that_pam_turns_away_is_told_in_its_words(laptop: Laptop) -> 
     assert failure.message == f"ana@127.0.0.5:{port} closed the connection over the key; its banner: {why}"
     assert "does the host let ana in" in failure.fix
     assert "ssh-copy-id" not in failure.fix
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "old"),
+    [
+        ("SSH-2.0-OpenSSH_6.6.1p1 Ubuntu-2ubuntu2", "rsa", True),
+        ("SSH-2.0-OpenSSH_7.1", "rsa", True),
+        ("SSH-2.0-OpenSSH_6.6.1p1", "ed25519", False),
+        ("SSH-2.0-OpenSSH_7.2", "rsa", False),
+        ("SSH-2.0-OpenSSH_10.1", "rsa", False),
+    ],
+)
+def test_an_rsa_key_of_no_use_to_an_old_server_is_not_to_be_copied_there(
+    laptop: Laptop, version: str, kind: str, old: bool
+) -> None:
+    laptop.key.unlink()
+    keygen(laptop.key, kind)
+    with serving(laptop, "", "refuses", version) as port:
+        failure = failed(run(laptop.dial("gpu1"), sh("true")), FailureKind.AUTH)
+    assert ("takes RSA keys with SHA-1 alone" in failure.detail) is old
+    made = "ssh-keygen -t ed25519, then add the key's line (ssh-add -L) to ~ana/.ssh/authorized_keys there"
+    assert failure.fix.startswith(made if old else f"add {laptop.key}.pub to "), port
 
 
 def test_a_host_that_refuses_a_command_is_not_said_to_be_busy(laptop: Laptop) -> None:
