@@ -294,8 +294,14 @@ def listed_in(path):
     files = told.get("files") if isinstance(told, dict) else None
     if not isinstance(files, dict) or not all(isinstance(each, dict) for each in files.values()):
         return None
-    digests = {name: each.get("lfs_sha256") or each.get("blob_id") or "" for name, each in files.items()}
-    return {name: (each.get("lfs_size") or each.get("size"), digests[name]) for name, each in files.items()}
+    return {name: told_in(each) for name, each in files.items()}
+
+
+def told_in(entry):
+    """Size and digest of a file that is listed; None and nothing where they are none."""
+    size = entry.get("lfs_size") or entry.get("size")
+    digest = entry.get("lfs_sha256") or entry.get("blob_id")
+    return size if isinstance(size, int) else None, digest if isinstance(digest, str) else ""
 
 
 def is_plain(path):

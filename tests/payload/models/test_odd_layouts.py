@@ -177,6 +177,17 @@ def test_a_folder_that_may_not_be_read_hides_no_other(
     assert (told["org/b"]["bad"], told["org/b"]["lacks"]) == ({"snapshots": "unreadable"}, ["snapshots"])
 
 
+def test_a_list_whose_sizes_are_none_has_names_all_the_same(hub: Path, run: Run) -> None:
+    repo = Repo("org/m", WHOLE)
+    top = plain(hub, repo)
+    (top / "blobs" / repo.digest("tokenizer.json")).unlink()
+    listed = {name: {"size": "12", "blob_id": ["x"]} for name in WHOLE}
+    folder(top / "trees", {f"{repo.commit}.json": json.dumps({"files": listed}).encode()})
+    told = only(run("look"))
+    assert (told["bad"], told["missing"]) == ({"tokenizer.json": "missing"}, 0)
+    assert run("verify", "org/m")["verified"][0]["damage"] == {"tokenizer.json": "missing"}
+
+
 def test_a_file_beside_the_snapshots_is_none(hub: Path, run: Run) -> None:
     repo = Repo("org/m", WHOLE)
     (plain(hub, repo) / "snapshots/.DS_Store").write_bytes(b"0")
