@@ -55,7 +55,7 @@ def made_of(model, revision):
         top = os.path.join(held.folder, "snapshots", commit)
     snapshot = held.snapshots[commit]
     if bad := snapshot.bad:
-        raise Trouble("not-whole", f"{model}: {bad[0]} is {snapshot.files[bad[0]].state}")
+        raise Trouble("not-whole", f"{model}: {snapshot.wrong(bad[0])}")
     files = [listed_file(name, each, snapshot.digests.get(name, "")) for name, each in snapshot.files.items()
              if each.state == "there"]  # fmt: skip
     names = held.names_of(commit)

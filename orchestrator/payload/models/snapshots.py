@@ -38,6 +38,13 @@ OF_TRAINING = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.
 WITHOUT_MERGES = (*TOKENIZERS[:3], "merges.txt", "*.model")
 BESIDE_WEIGHTS = ("*.json", "*.jinja", "*.py", "*.model", "*.tiktoken", "merges.txt", "vocab*.txt")
 SENSES = ("vision_config", "audio_config", "vision_tower", "thinker_config")
+WRONG = {
+    "short": "has another length",
+    "outside": "leads out of the cache",
+    "unreadable": "cannot be read",
+    "pointer": "is what git leaves of it without LFS",
+    "garbled": "cannot be understood",
+}
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -70,6 +77,10 @@ class Snapshot:
     @property
     def bad(self):
         return [name for name in self.wanted if self.files[name].state != "there"]
+
+    def wrong(self, name):
+        """What is wrong with a file, in words."""
+        return f"{name} {WRONG.get(self.files[name].state, 'is missing')}"
 
     @property
     def is_known(self):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -209,7 +208,9 @@ def test_a_clone_without_its_weights_is_not_dropped(tmp_path: Path, run: Run) ->
     top = folder(tmp_path / "clone", {**SMALL, "model.safetensors": POINTER})
     run("drop", top)
     assert Path(top, "model.safetensors").read_bytes() == POINTER
-    shutil.rmtree(top)
+    sender = loaded("models/stream")
+    with pytest.raises(sender.Trouble, match=r"model.safetensors is what git leaves of it without LFS$"):
+        sender.made_of(top, "main")
 
 
 @pytest.mark.parametrize(
