@@ -175,6 +175,7 @@ def _shape(told: Any) -> Shape | None:
     )
     quantized = word(quantization, "quant_method")
     experts, expert, cut = _widths(config)
+    tied = [of.get("tie_word_embeddings") for of in (root, config)]
     latent = _latent(kind, config)
     windows, unclear = _windows(kind, config, layers)
     left_out = () if inner is root else _left_out(kind, config)
@@ -191,7 +192,7 @@ def _shape(told: Any) -> Shape | None:
             layers,
             quantized,
             narrowed((root, config), quantized),
-            tied=(root if "tie_word_embeddings" in root else config).get("tie_word_embeddings") is True,
+            tied=True in tied and False not in tied,
         ),
         vocabulary=counted(config, "vocab_size") or counted(root, "vocab_size"),
         cut=cut,

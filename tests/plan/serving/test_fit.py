@@ -235,6 +235,8 @@ def test_an_output_that_is_the_embedding_is_loaded_once() -> None:
     of = ("model.embed_tokens.weight", "BF16", (1000,)), ("lm_head.weight", "BF16", (1000,))
     assert shape(LLAMA_8B | {"tie_word_embeddings": True}, *of).weights.total == 2000
     assert shape(LLAMA_8B | {"tie_word_embeddings": False}, *of).weights.total == 4000
+    within = {"text_config": LLAMA_8B | {"tie_word_embeddings": False}, "tie_word_embeddings": True}
+    assert shape(within, *of).weights.total == 4000
 
 
 def test_without_all_headers_the_index_tells_of_the_weights() -> None:
