@@ -80,7 +80,8 @@ DEFAULTS: Mapping[str, Mapping[str, int]] = {
 
 STATES = re.compile(
     r"mamba|ssm_|linear_(conv|num|attn|key|value)|attn_layer_period|full_attention_interval|hybrid_override_pattern"
-    r"|layers_block_type|lru_width|state_size|time_mix|rwkv|^layer_group_size$|^block_types$"
+    r"|layers_block_type|lru_width|state_size|time_mix|rwkv|^layer_group_size$|^block_types$|^mixer_types$"
+    r"|^conv_L_cache$|^fla_"
 )
 OWN_WAYS = (
     ("is_encoder_decoder", "it has cross-attention"),
@@ -89,6 +90,8 @@ OWN_WAYS = (
     ("attention_chunk_size", "its attention works in chunks"),
     ("compress_ratios", "it compresses its KV cache"),
     ("index_topk", "its sparse attention keeps an index, too"),
+    ("sparse_attention_config", "its sparse attention keeps an index, too"),
+    ("use_cla", "its layers share KV caches"),
     ("num_kv_shared_layers", "its layers share KV caches"),
     ("global_head_dim", "its layers have heads of several sizes"),
     ("block_configs", "its layers differ from each other"),
@@ -299,9 +302,8 @@ def _odd(kind: str, config: Mapping[str, Any], latent: int) -> Iterator[str]:
         yield "it reads a text as a whole (an encoder), without a KV cache"
     yield from (why for name, why in OWN_WAYS if config.get(name))
     linear = config.get("attn_type_list")
-    if any(STATES.search(name) and value for name, value in config.items()) or (
-        isinstance(linear, list) and 0 in linear
-    ):
+    named = (kind, *(name for name, value in config.items() if value))
+    if any(map(STATES.search, named)) or (isinstance(linear, list) and 0 in linear):
         yield STATE
     if any(name.startswith("swa_") and value for name, value in config.items()):
         yield "its layers have heads of several sizes"

@@ -385,6 +385,11 @@ def test_the_quantisation_that_a_model_has_may_be_named() -> None:
         ({"kv_lora_rank": 256}, "latent attention"),
         ({"attn_type_list": [0, 0, 1, 0]}, "a state in place of a KV cache"),  # MiniMax-Text-01
         ({"layer_group_size": 5}, "a state in place of a KV cache"),  # Ring-linear
+        ({"model_type": "rwkv6"}, "a state in place of a KV cache"),
+        ({"conv_L_cache": 3}, "a state in place of a KV cache"),  # LFM2
+        ({"mixer_types": ["minicpm4", "lightning"]}, "a state in place of a KV cache"),  # MiniCPM-SALA
+        ({"use_cla": True}, "share KV caches"),  # Hunyuan-Large
+        ({"sparse_attention_config": {"sparse_topk": 16}}, "keeps an index"),  # MiniMax-M3
         ({"zero_expert_num": 256}, "attention twice"),  # LongCat-Flash
         ({"per_layer_config": {"7": {"head_dim": 512}}}, "differ from each other"),  # Gemma 4
         ({"model_type": "xlm-roberta"}, "an encoder"),
