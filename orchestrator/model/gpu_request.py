@@ -54,6 +54,7 @@ def parse(text: str) -> GpuRequest | None:
     """What is asked for; None for `none`. A ValueError says what is wrong with the text."""
     if text == NONE:
         return None
+    _check_habits(text)
     found: dict[str, str] = {}
     for field in _fields(text):
         key, equals, value = field.partition("=")
@@ -69,9 +70,24 @@ def parse(text: str) -> GpuRequest | None:
     if "device" in found:
         if "count" in found and found["count"] not in ("0", "+0", "-0"):
             raise ValueError("Docker takes either a count or devices in --gpus, and here are both")
-        return GpuRequest(devices=tuple(found["device"].split(",")))
+        return GpuRequest(devices=_devices(found["device"]))
     count = found.get("count", "1")
     return GpuRequest(None if count == "all" or int(count) < 0 else int(count))
+
+
+def _check_habits(text: str) -> None:
+    """What CUDA_VISIBLE_DEVICES and Podman's --device take is told in Docker's words."""
+    if re.fullmatch(r"[0-9]+( ?, ?[0-9]+)+", text):
+        raise ValueError(f"GPUs by their numbers are written device={text.replace(' ', '')}")
+    if text.startswith("nvidia.com/gpu="):
+        raise ValueError(f"GPUs by CDI are written driver=cdi,device={text}")
+
+
+def _devices(written: str) -> tuple[str, ...]:
+    devices = tuple(written.split(","))
+    if odd := next((each for each in devices if re.search(r"\s|^[0-9]+-[0-9]+$", each)), None):
+        raise ValueError(f"names one GPU after the other, as in device=0,1,2; {quoted(odd)} is none")
+    return devices
 
 
 def as_docker_takes_it(text: str) -> str:

@@ -177,6 +177,25 @@ NO_CREDENTIALS = (
     "take `credsStore` and `credHelpers` out of ~/.docker/config.json there, or install that program"
 )
 NOT_AUTHORIZED = "let that plugin (`authorization-plugins` in /etc/docker/daemon.json there) allow it"
+OTHER_API = (
+    "Docker's command and its service are too far apart there: update the older one; where DOCKER_API_VERSION is set "
+    "(~/.bashrc, /etc/environment), take it out"
+)
+LESS_LIMIT = (
+    "that host's Docker may give no such limit: take `--ulimit` out of "
+    + where("docker.args")
+    + ", or let Docker's service have more"
+)
+SNAP = (
+    f"is Docker there a snap? It sees little but /home: set {where('hf_home')} and what is mounted to folders there; "
+    "or install Docker from docs.docker.com"
+)
+NO_SOURCE = f"make that folder there, or correct {where('hf_home')} or {where('docker.args')}"
+NO_CDI_DRIVER = (
+    'let Docker there know devices by CDI: `"features": {"cdi": true}` in /etc/docker/daemon.json, then '
+    + there("sudo systemctl restart docker")
+    + f"; or take {where('docker.gpus')} out"
+)
 HANGS = f"does Docker hang there? {there('docker ps')}; if it does, {there('sudo systemctl restart docker')}"
 NO_DOCKER = f"install Docker there, or say what it is called: {where('docker.command')}"
 
@@ -190,6 +209,7 @@ HINTS = {
     r"ray: (command )?not found": NO_RAY,
     r"nvml error: driver not loaded|load library failed: libnvidia-ml": NO_DRIVER,
     r"driver/library version mismatch": HALF_UPDATED,
+    r'could not select device driver "cdi"': NO_CDI_DRIVER,
     r"could not select device driver": NO_GPUS_OPTION,
     r"requirement error: unsatisfied condition": OLD_DRIVER,
     r"nvidia-container-cli: device error: .*unknown device": NO_SUCH_GPU,
@@ -211,7 +231,12 @@ HINTS = {
     r"unable to retrieve OCI runtime error|unknown runtime specified|unknown or invalid runtime": NO_RUNTIME,
     r"Cannot connect to the Docker daemon at (?!unix:///(var/)?run/docker\.sock)": OTHER_ENGINE,
     r"error during connect|context .*not found": OTHER_ENGINE,
-    r"Cannot connect to the Docker daemon|docker daemon running": NO_DAEMON,
+    r"failed to connect to the docker API at (?!unix:///(var/)?run/docker\.sock)": OTHER_ENGINE,
+    r"Cannot connect to the Docker daemon|docker daemon running|failed to connect to the docker API": NO_DAEMON,
+    r"client version \S+ is too (new|old)": OTHER_API,
+    r"error setting rlimit|cannot set limit|setrlimit": LESS_LIMIT,
+    r"error while creating mount source path.*read-only file system": SNAP,
+    r"bind source path does not exist|statfs \S+: no such file": NO_SOURCE,
     r"docker: (command )?not found": NO_DOCKER,
     r"container (?P<name>\S+) is paused, unpause": host_command("docker", "unpause", "{name}"),
     r"there is no python3 on its PATH": NO_PYTHON,
@@ -221,7 +246,7 @@ HINTS = {
     r"x509: certificate has expired or is not yet valid": ITS_CLOCK,
     r"x509: |tls: first record does not|server gave HTTP response to HTTPS client": UNTRUSTED_REGISTRY,
     r'short-name "(?P<name>[^"]+)" did not resolve': FULL_NAME,
-    r"exec format error|no matching manifest for": OTHER_CPU,
+    r"exec format error|no matching manifest for|does not (match|provide) the specified platform": OTHER_CPU,
     r"insufficient UIDs or GIDs": FEW_IDS,
     r"object store size .*exceeds /dev/shm": NO_SHM,
     r"pthread_create failed.*Operation not permitted": OLD_SECCOMP,

@@ -272,6 +272,44 @@ SAID = [
         remedies.NO_CREDENTIALS,
     ),
     ("sh: 1: docker: not found", remedies.NO_DOCKER),
+    (  # Docker 29
+        "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the "
+        "daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory",
+        remedies.NO_DAEMON,
+    ),
+    (
+        "failed to connect to the docker API at unix:///home/u/.docker/desktop/docker.sock; check if the path is "
+        "correct and if the daemon is running: dial unix: connect: no such file or directory",
+        remedies.OTHER_ENGINE,
+    ),
+    (
+        "Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44",
+        remedies.OTHER_API,
+    ),
+    (
+        "docker: Error response from daemon: failed to create shim task: OCI runtime create failed: runc create "
+        "failed: unable to start container process: error during container init: error setting rlimits for ready "
+        "process: error setting rlimit type 7: operation not permitted: unknown.",
+        remedies.LESS_LIMIT,
+    ),
+    (
+        "Error: crun: cannot set limit NOFILE: Operation not permitted: OCI permission denied",
+        remedies.LESS_LIMIT,
+    ),
+    (
+        "docker: Error response from daemon: error while creating mount source path '/root/.cache/huggingface': mkdir "
+        "/root/.cache: read-only file system.",
+        remedies.SNAP,
+    ),
+    (
+        'docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /d',
+        remedies.NO_SOURCE,
+    ),
+    ('could not select device driver "cdi" with capabilities: [[gpu]]', remedies.NO_CDI_DRIVER),
+    (
+        "image with reference a/b:1 was found but does not provide the specified platform (linux/arm64)",
+        remedies.OTHER_CPU,
+    ),
     ("bash: docker: command not found", remedies.NO_DOCKER),
     ("pull access denied for vllm/vllm, repository does not exist", remedies.NO_IMAGE),
     ("manifest for vllm/vllm-openai:v9 not found: manifest unknown", remedies.NO_IMAGE),

@@ -36,6 +36,18 @@ NOT_FOR_VLLM = {
     "--headless": "raycluster sets it itself",
     "--distributed-executor-backend": "use engine",
 }
+_FLAGS = (
+    *(
+        "--disable-content-trust",
+        "--init",
+        "--interactive",
+        "--no-healthcheck",
+        "--oom-kill-disable",
+        "--privileged",
+    ),
+    *("--publish-all", "--quiet", "--read-only", "--tty", "--use-api-socket"),
+)
+"""The options of docker run that take no value."""
 _SWITCHES = "diPqt"  # the options of one letter that take no value
 _DETACHED = rf"-[{_SWITCHES}]*d[{_SWITCHES}]*"  # also among others, as in `-itd`
 
@@ -73,6 +85,32 @@ def labels(args: tuple[str, ...]) -> Iterator[tuple[int, str]]:
 def variables(args: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """Each `NAME=value` (or `NAME` alone) set, and the index of its argument."""
     return _given(args, "e", "env")
+
+
+def strays(args: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """Each argument that is surely neither an option nor the value of one, and its index."""
+    wants = False
+    for i, argument in enumerate(args):
+        if not argument:  # it was refused, and may have been an option
+            wants = True
+        elif re.match("--?[A-Za-z]", argument):
+            switches = argument in _FLAGS or re.fullmatch(f"-[{_SWITCHES}]+", argument)
+            wants = not switches and bool(re.fullmatch(rf"--[^=]+|-[{_SWITCHES}]*[A-Za-z]", argument))
+        else:
+            if not wants:
+                yield i, argument
+            wants = False
+
+
+def mounts(args: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Source and target of each mount of the host's, and the index of its argument."""
+    for i, volume in _given(args, "v", "volume"):
+        source, _, rest = volume.partition(":")
+        yield i, (source, rest.partition(":")[0])
+    for i, mount in values(args, "--mount"):
+        given = dict(part.partition("=")[::2] for part in mount.split(","))
+        targets = (given.get(key, "") for key in ("target", "dst", "destination"))
+        yield i, (given.get("source") or given.get("src") or "", next(filter(None, targets), ""))
 
 
 def values(args: tuple[str, ...], option: str) -> Iterator[tuple[int, str]]:

@@ -67,7 +67,7 @@ class ListOf:
 
     def read(self, written: object, path: Path, faults: list[Fault]) -> tuple[Any, ...] | None:
         if not isinstance(written, list):
-            faults.append(Fault(path, _no_list(written)))
+            faults.append(Fault(path, _no_list(written, getattr(self.item, "example", ""))))
             return None
         read = (self.item.read(each, (*path, i), faults) for i, each in enumerate(written))
         return tuple("" if each is None else each for each in read)
@@ -238,9 +238,11 @@ def _as_map(written: object) -> str:
     return "{" + ", ".join(f"{name}: {quoted(value)}" for name, _, value in pairs) + "}"
 
 
-def _no_list(written: object) -> str:
+def _no_list(written: object, example: str = "") -> str:
     if isinstance(written, dict):
         return 'should be a list, not a map; start each item with "- "'
+    if example:
+        return f"should be a list such as [{example}], not {kind_of(written)}"
     return f"should be a list{_as_list(written)}, not {kind_of(written)}"
 
 

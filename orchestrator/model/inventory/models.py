@@ -79,6 +79,23 @@ class Docker(Section):
         "Further arguments of docker run, one item each; a host's come after the cluster's.",
     )
 
+    @classmethod
+    def elsewhere(cls) -> Mapping[str, str]:
+        """As other tools have them: docker compose, Ray's cluster launcher."""
+        return {
+            **dict.fromkeys(("env", "environment"), 'is "env", a key of the top level or of a host'),
+            "image": "is a key of the top level",
+            **dict.fromkeys(("network", "network_mode", "net"), "is not needed: it is always host"),
+            **dict.fromkeys(
+                ("volumes", "volume", "mounts"), 'goes under "args", as in args: [-v, /data:/data]'
+            ),
+            **dict.fromkeys(("run_options", "options", "extra_args", "run_args"), 'is called "args"'),
+            **dict.fromkeys(
+                ("privileged", "ipc", "ulimits", "devices", "runtime", "user", "cap_add", "security_opt"),
+                'goes under "args", as docker run has it',
+            ),
+        }
+
 
 class HostRay(Section):
     """What a host may say of Ray for itself."""

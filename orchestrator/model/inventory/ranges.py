@@ -48,6 +48,8 @@ def _parts(text: str) -> tuple[str, str, str, str]:
         case [_, _, _, _, _, _, *_]:
             raise ValueError("has more than one range in brackets; write a host for each instead")
         case _:
+            if colon := re.search(r"\[([0-9]{1,4}):([0-9]{1,4})\]", text):
+                raise ValueError(f"a range is written with a dash: [{colon[1]}-{colon[2]}]")
             if address := _IPV6.search(text):
                 raise ValueError(f"an IPv6 address stands here without brackets: {address[1]}")
             raise ValueError("has brackets that hold no range such as [2-9] or [01-16]")

@@ -20,6 +20,7 @@ from orchestrator.model.cluster import (
     server_name,
 )
 from orchestrator.model.inventory import addresses, arguments
+from orchestrator.model.inventory.container_rules import check_containers
 from orchestrator.model.inventory.mistakes import Fault, Path, dotted, quoted
 from orchestrator.model.inventory.models import Host, Image, Inventory, Machine
 from orchestrator.model.inventory.ranges import count, is_range
@@ -67,6 +68,7 @@ def check_rules(inventory: Inventory) -> Iterator[Fault]:
         yield from _check_token(inventory, hosts)
         yield from _check_temp_dir(inventory, hosts)
         yield from _of_each(_check_devices, inventory, hosts)
+    yield from check_containers(inventory, hosts)
     yield from _check_labels({(): inventory, **hosts})
     yield from _check_lengths(inventory, hosts)
     yield from _check_host_ips({(): inventory} | {path: hosts[path] for path in machines}, machines)

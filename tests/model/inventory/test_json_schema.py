@@ -102,7 +102,7 @@ def test_what_is_wrong_with_a_key_or_a_value_an_editor_sees(text: str, expected:
         "ssh: {port: '22', connect_timeout: 1e1, user: 1000}",
         "ssh: {port: 0022, key: ~/.ssh/k, jump: 'me@a:22,[fd00::2]:22'}",
         "rdma: on",
-        "docker: {restart: no, gpus: 4, shm_size: 536870912, args: [--ulimit, nofile=1, -p, 3.10, true]}",
+        "docker: {restart: no, gpus: 4, shm_size: 536870912, args: [--ulimit, nofile=1, -p, 3.10, -e, true]}",
         "docker: {command: sudo -n docker, restart: on-failure:5, shm_size: 10.24 GB}",
         "env: {A: 22:22, B: on, C: 0755, D: 3.10, E: true, F: '', G: 2026-01-01}",
         "secrets: [HF_TOKEN]",

@@ -134,6 +134,10 @@ KEY_CASES = [
     (LINE_4 + "env: A=1", 'f:4:6: env: should be a map such as {A: "1"}, not "A=1"'),
     (LINE_4 + "env: [A]", "f:4:6: env: should be a map, not a list"),
     (WORKER + "  host: a", 'f:5:3: workers: should be a list, not a map; start each item with "- "'),
+    (
+        LINE_4 + "workers: gpu2",
+        'f:4:10: workers: should be a list such as [{host: gpu1.example.com, ip: 10.0.0.1}], not "gpu2"',
+    ),
     (LINE_4 + "secrets: HF_TOKEN", 'f:4:10: secrets: should be a list such as ["HF_TOKEN"], not "HF_TOKEN"'),
     (
         LINE_4 + "docker: {args: --cap-add SYS_PTRACE}",
@@ -472,6 +476,68 @@ NEIGHBOUR_CASES = [
         LINE_4 + "docker: {gpus: 'all,2'}",
         "f:4:16: docker.gpus: Docker takes one count in --gpus, and here are two",
     ),
+    (LINE_4 + "docker: {gpus: '0, 1'}", "f:4:16: docker.gpus: GPUs by their numbers are written device=0,1"),
+    (
+        LINE_4 + "docker: {gpus: nvidia.com/gpu=all}",
+        "f:4:16: docker.gpus: GPUs by CDI are written driver=cdi,device=nvidia.com/gpu=all",
+    ),
+    (
+        LINE_4 + "docker: {gpus: device=0-3}",
+        'f:4:16: docker.gpus: names one GPU after the other, as in device=0,1,2; "0-3" is none',
+    ),
+    (
+        LINE_4 + "docker: {volumes: []}",
+        'f:4:10: docker.volumes: "volumes" goes under "args", as in args: [-v, /data:/data]',
+    ),
+    (
+        LINE_4 + "docker: {network: host}",
+        'f:4:10: docker.network: "network" is not needed: it is always host',
+    ),
+    (
+        LINE_4 + "env: {HF_TOKEN: '${HF_TOKEN}'}",
+        'f:4:17: env.HF_TOKEN: nothing fills in "${HF_TOKEN}": containers would have it as it stands here; for the '
+        "HF_TOKEN of your own shell, write `secrets: [HF_TOKEN]` instead",
+    ),
+    (
+        LINE_4 + "env: {PATH: '/opt/venv/bin:$PATH'}",
+        'f:4:13: env.PATH: nothing fills in "/opt/venv/bin:$PATH": containers would have it as it stands here; '
+        "write the value",
+    ),
+    *(
+        (
+            docker_arg(*args),
+            f"{line} {told} belongs to no option, and Docker would take it for the image; that goes under the "
+            'top-level "image"',
+        )
+        for args, line, told in (
+            (("a/b:1",), ARG, '"a/b:1"'),
+            (("--privileged", "a/b"), "f:4:31: docker.args[1]:", '"a/b"'),
+            (("-itv", "/a:/b", "c"), "f:4:30: docker.args[2]:", '"c"'),
+            (("-v/a:/b", "c"), "f:4:26: docker.args[1]:", '"c"'),
+            (("\u2014privileged",), ARG, '"\u2014privileged"'),
+            (("--",), ARG, '"--"'),
+        )
+    ),
+    *(
+        (docker_arg(*args), f'{line} Docker knows no "~" and takes "~/x" as it is; write all of the path')
+        for args, line in (
+            (("-v", "'~/x:/x'"), ARG),
+            (("'--volume=~/x:/x'",), ARG),
+            (("--mount", "'type=bind,src=~/x,dst=/x'"), ARG),
+        )
+    ),
+    (
+        docker_arg("-v", "/data/hf:/root/.cache/huggingface"),
+        f'{ARG} /root/.cache/huggingface is where "hf_home" is mounted; write `hf_home: /data/hf` instead',
+    ),
+    (
+        docker_arg("'-v~/.cache/huggingface:/root/.cache/huggingface/'"),
+        f'{ARG} /root/.cache/huggingface is where "hf_home" is mounted; write `hf_home: ~/.cache/huggingface` instead',
+    ),
+    (
+        worker("host: 'a[2:3]'", "ip: 10.0.0.2"),
+        "f:5:11: workers[0].host: a range is written with a dash: [2-3]",
+    ),
     (worker("host: gpu2"), 'f:5:5: workers[0]: needs an "ip", or the file a "network" to find it in'),
     (worker("host: gpu1", "ip: 10.0.0.2"), 'f:5:11: workers[0].host: "gpu1" is also the name of head'),
     (
@@ -492,6 +558,22 @@ NEIGHBOUR_CASES = [
         'f:5:11: workers[0].host: "workers" means the workers in --limit; give the host another "name"',
     ),
 ]
+
+ARGUMENTS_THAT_ARE_RIGHT = [
+    LINE_4 + "env: {A: 'pa$$word', B: 'a$b', C: $, D: 'cost: $5', HF_HOME: ~/x}",
+    docker_arg(
+        "--memory-swap", "-1", "-v", "/a:/b", "--privileged", "-it", "--init", "--device=/dev/x", "-v/c:/d"
+    ),
+    docker_arg("--replace", "-v", "/a:/b", "-e", "A=b", "--health-cmd", "curl $X"),
+    docker_arg("-v", "/data:/root/.cache", "-v", "models:/models", "-v", "./x:/y"),
+    LINE_4 + "env: {HF_HOME: /models}\ndocker: {args: [-v, '/x:/root/.cache/huggingface']}",
+]
+
+
+@pytest.mark.parametrize("text", ARGUMENTS_THAT_ARE_RIGHT)
+def test_what_docker_takes_as_it_is_meant_is_let_through(text: str) -> None:
+    assert mistakes(text) == []
+
 
 RANGE_CASES = [
     (worker("host: a[2-3]", "ip: 10.0.0.2"), "f:6:9: workers[0].ip: stands for one ip, but 2 hosts"),
@@ -544,7 +626,7 @@ TOO_LONG = "makes a command line of more than 100,000 characters, which no host 
 LENGTH_CASES = [
     (LINE_4 + f"env: {{A: b, B: {'x' * 100_000}}}", f"f:4:6: env: {TOO_LONG}"),
     (
-        LINE_4 + f"env: {{A: {'x' * 60_000}}}\ndocker: {{args: [{'x' * 70_000}]}}",
+        LINE_4 + f"env: {{A: {'x' * 60_000}}}\ndocker: {{args: [--label=a={'x' * 70_000}]}}",
         f"f:5:16: docker.args: {TOO_LONG}",
     ),
     (
