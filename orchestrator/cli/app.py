@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -145,6 +146,7 @@ def root(
 def main() -> None:
     """Run the command line. Output that cannot be written, as on a full disk, is told in a line."""
     _reopen_closed()
+    _write_whatever_is_known()
     readers.install()
     try:
         app(prog_name="raycluster")
@@ -157,6 +159,13 @@ def main() -> None:
         sys.exit(printable(f"raycluster: {error}"))
     finally:
         readers.end()
+
+
+def _write_whatever_is_known() -> None:
+    """What a terminal's encoding does not have, as GBK has no tick, is shown as a question mark, and ends nothing."""
+    for stream in (getattr(sys, name) for name in ("stdout", "stderr")):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="replace")
 
 
 def _reopen_closed() -> None:

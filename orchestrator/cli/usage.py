@@ -83,6 +83,8 @@ def _sentence(error: exceptions.UsageError, root: Any, args: Sequence[str]) -> s
     match error:
         case exceptions.NoSuchOption():
             return f"no such option: {_short(error.option_name)} → {_option_meant(error, root, args)}"
+        case exceptions.BadOptionUsage() if "does not take a value" in error.message:
+            return f"{error.option_name} takes no value; write it alone, or leave it out"
         case exceptions.BadOptionUsage():
             command = next((f"{PROGRAM} {word}" for word in args if word in root.commands), command)
             return f"{error.option_name}: its value is missing → {command} -h"

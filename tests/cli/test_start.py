@@ -39,6 +39,34 @@ def test_help_and_completion_do_not_wait_for_pydantic(words: list[str], env: dic
     assert {"pydantic", "rich", "yaml", "orchestrator.model.cluster"} & set(ran.stderr.split()) == set()
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "latin-1"])
+def test_what_the_encoding_of_a_terminal_does_not_have_ends_nothing(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "inventory.yaml"
+    file.write_text("cluster: d\nimage: a/b\nhead: {host: gpu1, ip: 10.0.0.1}\nenv: {A: \u2717}\n", "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "config", "show", str(file)],
+        cwd=ROOT,
+        env={"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert b"env.A                ? " in ran.stdout
+
+
+def test_an_option_that_takes_no_value_is_told_as_such() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "status", "--watch=5"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr.decode()) == (
+        2,
+        "--watch takes no value; write it alone, or leave it out\n",
+    )
+
+
 @pytest.mark.parametrize("env", [{}, {"COMP_WORDS": "raycluster up -l ", "COMP_CWORD": "3"}])
 def test_ctrl_c_before_the_work_begins_ends_it_without_a_word(env: dict[str, str], tmp_path: Path) -> None:
     """Wherever in the start it comes: the program is held up in one of its imports."""
