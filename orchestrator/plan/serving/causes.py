@@ -43,7 +43,7 @@ CALLED: Mapping[Accelerator, Mapping[str, str]] = {
 
 ERROR = re.compile(
     r"(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)(?:_\w+)?: .+|[\w.]+\.\w*Timeout(?:Expired)?: .+"
-    r"|.* error: .+|Value error, .+"
+    r"|[\w.]*\b(?:errors?|exc|exceptions?)\.[A-Z]\w+: .+|.* error: .+|Value error, .+"
     r"|.+ \[type=\w+, input_value=.*"  # pydantic, whose own header stands above
 )
 BARE = re.compile(r"(?:[\w.]+\.)?\w+(?:Error|Exception):?")

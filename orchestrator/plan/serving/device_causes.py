@@ -146,6 +146,18 @@ DEVICES: tuple[Known, ...] = (
         "Triton",
     ),
     Known(
+        r"out of resource: shared memory, Required: \d+",
+        ("a program in the image was not made for this kind of {device}, which has less shared memory",),
+        (OTHER_IMAGE,),
+        "Triton",
+    ),
+    Known(
+        r"libccl\.so\S*: cannot open shared object file",
+        ("the image's oneCCL is not set up",),
+        (f"let the image's own entrypoint do that: {change('docker.entrypoint', 'keep')}, then {UP}",),
+        "oneCCL, as in https://github.com/vllm-project/vllm/issues/54766",
+    ),
+    Known(
         r"Could not find nvcc|No such file or directory: '[\w./-]*/nvcc'",
         ("the image lacks CUDA's compiler, nvcc",),
         (f"set {where('image')} to one that has it, as vLLM's own have",),

@@ -1,6 +1,13 @@
 """Table of the causes of vLLM's end, those of models apart: memory, arguments, ports, disks, processes, networks."""
 
-from orchestrator.plan.remedies import LAST_WITH_RAY, NO_MORE_TASKS, NO_PIDS_LIMIT, OLD_SECCOMP, UP
+from orchestrator.plan.remedies import (
+    LAST_WITH_RAY,
+    NO_MORE_TASKS,
+    NO_PIDS_LIMIT,
+    OLD_SECCOMP,
+    SAME_IMAGE,
+    UP,
+)
 from orchestrator.plan.serving.device_causes import DEVICES
 from orchestrator.plan.serving.known import Known, Weight
 from orchestrator.plan.serving.model_causes import MODELS
@@ -63,7 +70,10 @@ KNOWN: tuple[Known, ...] = (
         "vLLM 0.8.5 to 0.33.0",
     ),
     Known(
-        r"(torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU|NPU) (error: )?out of memory|cudaErrorMemoryAllocation"
+        r"(torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU|NPU) ((driver )?error: )?out of memory"
+        r"|cudaErrorMemoryAllocation"
+        r"|CUDART error: out of memory|Triton Error \[\w+\]: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
+        r"|CUDA_ERROR_OUT_OF_MEMORY"
         r"|UR_RESULT_ERROR_OUT_OF_(DEVICE|HOST)_MEMORY|RESOURCE_EXHAUSTED: .*([Oo]ut of memory|Attempting to allocate)"
         r"|(Cuda|CUDA|HIP) failure:? (2 )?'out of memory'|PT_DEVMEM Allocation failed"
         r"|Ran out of memory in memory space hbm)(.*?\b[GN]PU (?P<number>\d+)\b)?",
@@ -172,6 +182,12 @@ KNOWN: tuple[Known, ...] = (
         "vLLM 0.6.6 to 0.33.0",
     ),
     Known(
+        r"Version mismatch: The cluster was started with",
+        ("the hosts' images have different versions of Ray or Python",),
+        (f"{SAME_IMAGE}; then {UP}",),
+        "Ray 2.9 to 2.60",
+    ),
+    Known(
         r"Current node has no (?P<wanted>\w+) available\b.*'(?P<there>(?!(?P=wanted)')(?:GPU|NPU|HPU|TPU))': [1-9]",
         ("Ray knows {there}s there, and vLLM wants {wanted}s",),
         (OTHER_KIND,),
@@ -258,7 +274,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         r"\[Errno 12\] Cannot allocate memory|unable to mmap .*Cannot allocate memory|DefaultCPUAllocator: "
-        r"(can't|not enough memory)",
+        r"(can't|not enough memory)|std::bad_alloc|^MemoryError\b",
         ("the host has not enough memory",),
         ("free some, or take a host with more",),
         "Linux, by Python and PyTorch",

@@ -36,6 +36,14 @@ NETWORK: tuple[Known, ...] = (
         r"NCCL WARN .*NET/IB ?: Got completion .*(status=(12|IBV_WC_RETRY_EXC_ERR))",
     ),
     Known(
+        rf"{NCCL_ERROR}|remote process exited",
+        ("a rank could not connect to another",),
+        (f"{LOST}{DEEP} and `{{network}}_SOCKET_IFNAME`",),
+        "NCCL 2.18 to 2.28: of a rank that has gone, and of an address that the others cannot reach",
+        Weight.CONSEQUENCE,
+        r"NCCL WARN .*[Cc]onnect to .* failed",
+    ),
+    Known(
         r"gloo/transport.*(Connection closed by peer|Read error|reset by peer)"
         r"|ncclRemoteError|remote process exited|Dist\w+Error: .*([Cc]onnection reset|Broken pipe|failed to recv)",
         ("one of its workers has gone",),

@@ -523,4 +523,35 @@ REPORTED = [
     ),
     ("PyTorch", "!!!!!!! Segfault encountered !!!!!!!", "a process of vLLM crashed", "another image"),
     ("Python", "Fatal Python error: Bus error", "as where /dev/shm is full", "shm_size: 32g"),
+    (
+        "Triton 3.5",
+        "RuntimeError: Triton Error [CUDA]: out of memory",
+        "has not enough memory",
+        "quantized model",
+    ),
+    (
+        "cuBLAS 12",
+        "torch.AcceleratorError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "has not enough memory",
+        "quantized model",
+    ),
+    ("libstdc++", "  what():  std::bad_alloc", "the host has not enough memory", "free some"),
+    (
+        "Ray 2.48, of a worker",
+        "RuntimeError: Version mismatch: The cluster was started with:    Ray: 2.48.0    Python: 3.12.11",
+        "the hosts' images have different versions of Ray or Python",
+        "the same image",
+    ),
+    (
+        "Triton 3.5, on a DGX Spark",
+        "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 131072, Hardware limit: 1.",
+        "was not made for this kind of GPU",
+        "one built for it",
+    ),
+    (
+        "vllm-project/vllm/issues/54766",
+        "Cannot open plugin library: libccl.so.1: cannot open shared object file",
+        "the image's oneCCL is not set up",
+        "docker: {entrypoint: keep}",
+    ),
 ]

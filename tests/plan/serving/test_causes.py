@@ -225,6 +225,10 @@ NCCL_ERROR = f"{ERROR}RuntimeError: NCCL error: unhandled system error (run with
             "two ranks were given the same GPU",
         ),
         (NO_ANSWER, "a rank got no answer over RDMA"),
+        (
+            "n1:9:9 [0] NCCL WARN Net : Connect to 172.17.0.1<35123> failed : refused",
+            "a rank could not connect to another",
+        ),
         ("n1:9:9 [0] socket.cc:1 NCCL WARN socketStartConnect: odd", "NCCL cannot connect the GPUs"),
     ],
 )
@@ -244,6 +248,13 @@ def test_what_ray_could_not_read_of_an_error_is_not_why() -> None:
         f"{ERROR}ModuleNotFoundError: No module named 'flashinfer'",
     )
     assert cause.detail.startswith("ModuleNotFoundError: No module named 'flashinfer'")
+
+
+@pytest.mark.parametrize(
+    "error", ["ray.exceptions.Odd: x", "triton.runtime.errors.OutOfOdds: x", "a.exc.Odd: c d"]
+)
+def test_an_error_is_known_by_where_it_is_from(error: str) -> None:
+    assert cause_of(error).detail == error
 
 
 def test_an_error_that_is_a_timeout_is_one() -> None:
