@@ -217,7 +217,7 @@ place() {
     echo "network $(readlink /proc/self/ns/net)"
 }
 restarter() {
-    case $docker in *podman*) ;; *) return ;; esac
+    case $docker$(ask --version 2>/dev/null) in *podman*) ;; *) return ;; esac # or podman-docker's
     unit=podman-restart.service whose=
     case $docker in sudo*) ;; *) [ "$(id -u)" = 0 ] || whose=--user ;; esac
     echo "state $(systemctl $whose is-enabled $unit 2>/dev/null)"

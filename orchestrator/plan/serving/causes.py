@@ -20,7 +20,8 @@ from orchestrator.plan.typed import for_all, words
 
 SECONDARY_ERRORS = (
     r"See root cause above|validation errors? for \w+|Executor failed|ActorHandleNotFoundError"
-    r"|Engine core initialization failed|EngineDeadError|WorkerProc initialization|Failed to unpickle serialized"
+    r"|Engine core initialization failed|EngineDeadError|WorkerProc initialization|CancelledError"
+    r"|Failed to unpickle serialized"
 )
 """Errors that only tell of another one."""
 
@@ -88,6 +89,8 @@ PAINT = re.compile(
 )
 FIELD = re.compile(r"[a-z_][\w.,\[\]-]*")
 """`cache_dtype`: pydantic names in a line of its own what the next line is about."""
+IGNORED = "Exception ignored in: "
+"""Python, of an error while it ends, as in `__del__`: the one that follows is none of the program's."""
 FRAME = re.compile(r"File \".*\", line \d+, in ")
 TRACE = "Traceback (most recent call last)"
 
@@ -181,25 +184,27 @@ def _filled(texts: Sequence[str], values: Mapping[str, str]) -> str:
 def _errors(lines: Sequence[str]) -> Iterator[_Line]:
     """What may be an error, in the order of the log. Processes speak at once: the trace of each is kept apart."""
     frames, remote, fields, warned = defaultdict[str, list[str]](list), dict[str, str](), dict[str, str](), ""
-    requests = defaultdict[str, bool](bool)
+    requests, ignored = defaultdict[str, bool](bool), dict[str, bool]()
     for line in lines:
         process, who, ip, words = _speaker(PAINT.sub("", line))
         # What has no head goes on with what was said before.
         requests[process] = bool(OF_REQUEST.match(words)) or (requests[process] and not HEAD.match(words))
         level = LEVEL.match(words)
         words = words[level.end() :] if level else words
+        not_raised = not words.startswith((" ", TRACE)) and ignored.pop(process, False)
         text, harmless = words.strip(), bool(level and level["level"] not in FAILED) or ASIDE.match(words)
         field = fields.pop(process, "")
         warned += _warning(words)
-        if text.startswith(TRACE):
+        if text.startswith((TRACE, IGNORED)):
             frames[process].clear()
+            ignored[process] = ignored.get(process, False) or text.startswith(IGNORED)
         elif FRAME.match(text):
             frames[process].append(text)
         elif header := REMOTE.search(text):
             remote[process] = header["ip"]
         elif FIELD.fullmatch(text) and not BARE.fullmatch(text):
             fields[process] = text
-        elif not (harmless or SOURCE.match(text) or words.startswith(CODE)):
+        elif not (harmless or not_raised or SOURCE.match(text) or words.startswith(CODE)):
             if BARE.fullmatch(text) and frames[process]:
                 text = f"{text.rstrip(':')}: {frames[process][-1]}"
             elif field and ERROR.fullmatch(text):

@@ -23,6 +23,7 @@ DOCKER = f"""{NOTE}
 case $* in
     "info --format {{{{json .}}}}") exec cat "$ANSWERS/info" ;;
     "info --format {{{{.DockerRootDir}}}}") echo /data/docker ;;
+    --version) cat "$ANSWERS/version" 2>/dev/null ;;
     ps*) exec cat "$ANSWERS/ps" ;;
     manifest*) cat "$ANSWERS/refusal" >&2; [ ! -s "$ANSWERS/refusal" ] ;;
 esac
@@ -109,7 +110,7 @@ def test_a_host_with_nothing_but_docker(machine: Machine) -> None:
 
 def test_nothing_that_docker_is_asked_changes_anything(machine: Machine) -> None:
     inspected(machine, ask_registry=True)
-    assert [call[0] for call in machine.calls] == ["info", "info", "ps", "manifest"]
+    assert [call[0] for call in machine.calls] == ["info", "info", "--version", "ps", "manifest"]
 
 
 def test_docker_that_fails_describes_no_engine_and_names_no_containers(machine: Machine) -> None:
@@ -277,6 +278,8 @@ def test_podmans_restarter_is_told_as_systemd_has_it(machine: Machine, starts: s
     machine.program("sed", '#!/bin/sh\nexec /bin/sed "$@"\n')
     assert inspected(machine, command="podman").restarter == Restarter("disabled", starts)
     assert inspected(machine).restarter is None
+    machine.answers("version", "podman version 5.4.2\n")  # as podman-docker's `docker` says
+    assert inspected(machine).restarter == Restarter("disabled", starts)
 
 
 def test_an_answer_of_servers_that_docker_did_not_reach_is_no_engine(machine: Machine) -> None:

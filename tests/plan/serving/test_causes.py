@@ -257,6 +257,30 @@ def test_an_error_is_known_by_where_it_is_from(error: str) -> None:
     assert cause_of(error).detail == error
 
 
+def test_an_error_that_python_ignores_hides_none() -> None:
+    ignored = (
+        "(EngineCore pid=88) Exception ignored in: <function Executor.__del__ at 0x7f>",
+        "(EngineCore pid=88) Traceback (most recent call last):",
+        "(EngineCore pid=88) AttributeError: 'Executor' object has no attribute 'workers'",
+    )
+    assert cause_of(*ignored, ILLEGAL).detail == ILLEGAL.removeprefix(ERROR)
+    assert cause_of(*ignored, "(EngineCore pid=88) ValueError: odd").detail == "ValueError: odd"
+    assert root_cause(ignored) is None
+    interrupted = (
+        *ignored[:2],
+        "(EngineCore pid=88) KeyboardInterrupt: ",
+        "(EngineCore pid=88) ValueError: odd",
+    )
+    assert cause_of(*interrupted).detail == "ValueError: odd"
+
+
+@pytest.mark.parametrize(
+    "cancelled", ["asyncio.exceptions.CancelledError", "ray.exceptions.TaskCancelledError: x"]
+)
+def test_what_was_cancelled_is_not_why(cancelled: str) -> None:
+    assert cause_of(cancelled, ILLEGAL).detail == ILLEGAL.removeprefix(ERROR)
+
+
 def test_an_error_that_is_a_timeout_is_one() -> None:
     assert (
         cause_of("(APIServer pid=1) httpx.ConnectTimeout: timed out").detail
