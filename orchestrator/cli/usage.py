@@ -43,11 +43,15 @@ def current() -> Any:
     return get_current_context(silent=True)
 
 
-def meant(word: str, *words: str) -> str:
-    """The line that was typed, with other words in the place of one."""
+def meant(word: str, *words: str, less: Sequence[str] = ()) -> str:
+    """The line that was typed, with other words in the place of one, and without some that follow it."""
     line = command_line()
     at = line.index(word) if word in line else len(line)
-    return shlex.join((PROGRAM, *line[:at], *words, *line[at + 1 :]))
+    rest = line[at + 1 :]
+    for each in less:
+        if each in rest:
+            rest.remove(each)
+    return shlex.join((PROGRAM, *line[:at], *words, *rest))
 
 
 def command_line() -> list[str]:

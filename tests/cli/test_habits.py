@@ -150,6 +150,15 @@ def test_a_dash_of_a_web_page_is_told(
             '"extra" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768; '
             "without it: raycluster serve Qwen/Qwen3-32B\n",
         ),
+        (
+            "gpt2 one two --plan",
+            '"one" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768; '
+            "without it: raycluster serve -y gpt2 --plan\n",
+        ),
+        (
+            "https://huggingface.co/Qwen/Qwen3-32B extra",
+            "a model is named ORG/NAME, without an address: raycluster serve Qwen/Qwen3-32B\n",
+        ),
     ],
 )
 def test_what_no_model_is_called_is_not_served(

@@ -266,6 +266,14 @@ def test_one_that_is_not_heard_of_any_more_has_not_failed(listed: FakeFleet, ray
     assert serve.stderr.endswith("✗ of 2 models 1 is not known: one; 1 has answered: small\n")
 
 
+def test_one_that_another_run_has_stopped_has_not_failed(listed: FakeFleet, raycluster: Raycluster) -> None:
+    stopped = json.dumps({"server": "one", "now": 9, "spec": None, "stopped": {"model": "org/One", "at": 0}})
+    small_is_told(listed, Output(0, stopped))
+    serve = raycluster("serve")
+    assert serve.exit_code == 1
+    assert serve.stderr.endswith("✗ of 2 models 1 was stopped by another run: one; 1 has answered: small\n")
+
+
 def test_the_only_one_that_is_left_to_wait_for_is_named(listed: FakeFleet, raycluster: Raycluster) -> None:
     small = json.loads(SMALL)
     small["spec"] |= {"args": ["--seed", "1"], "asked": {"gpus": 0, "hosts": "", "port": 0}}

@@ -21,6 +21,7 @@ from orchestrator.plan.command import quoted
 from orchestrator.plan.facts.containers import untold_hosts
 from orchestrator.plan.problem import HostProblem, Problem, plural
 from orchestrator.plan.serving import arguments, state
+from orchestrator.plan.serving.health import STOPPED
 from orchestrator.plan.serving.servers import meant, nearest, servers, title
 from orchestrator.plan.ssh_command import by_hand
 from orchestrator.plan.status.health import ClusterHealth, Verdict
@@ -100,8 +101,10 @@ def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapp
     interrupted = [name for name in tried if codes[name] == INTERRUPTED]
     bad = [name for name in tried if name not in (*answering, *interrupted)]
     unknown = [name for name in bad if name in ended and ended[name].lost]
+    stopped = [name for name in bad if name in ended and _stopped(ended[name])]
     parts = (
-        ("failed", "failed", [name for name in bad if name not in unknown]),
+        ("failed", "failed", [name for name in bad if name not in (*unknown, *stopped)]),
+        ("was stopped by another run", "were stopped by another run", stopped),
         ("is not known", "are not known", unknown),
         ("was interrupted", "were interrupted", interrupted),
         ("was not tried", "were not tried", [name for name in names if name not in tried]),
@@ -139,6 +142,12 @@ def conclude_all(names: tuple[str, ...], brought: Mapping[str, int], ended: Mapp
     else:
         answer().print(Text(message, "bold green"))
     return code
+
+
+def _stopped(done: RunResult) -> bool:
+    """Whether another run has ended all that failed."""
+    failed = [each.failure for each in done.report.failed if each.failure]
+    return bool(failed) and all(each.message == STOPPED.text for each in failed)
 
 
 def conclude_stop(done: RunResult, name: str, *, everything: bool) -> None:

@@ -159,8 +159,8 @@ def _explain(line: _Line, called: Mapping[str, str]) -> tuple[Weight, Problem] |
 
 def _groups(found: re.Match[str]) -> Mapping[str, str]:
     told = {name: value for name, value in found.groupdict().items() if value}
-    if {"heads", "size"} <= told.keys():
-        told["divisor"] = str(gcd(int(told["heads"]), int(told["size"])))
+    if "size" in told and (whole := told.get("heads", told.get("experts"))):
+        told["divisor"] = str(gcd(int(whole), int(told["size"])))
     return told
 
 

@@ -16,7 +16,7 @@ from orchestrator.plan.facts.vllm_options import BadFile, VllmOptions
 from orchestrator.plan.problem import Problem
 from orchestrator.plan.serving import arguments
 from orchestrator.plan.serving.arguments import API_KEY, CONFIG, DOTTED
-from orchestrator.plan.serving.moved import BY_HAND, FLAGS, is_moved, renewed
+from orchestrator.plan.serving.moved import BY_HAND, FLAGS, as_before, is_moved, renewed
 from orchestrator.plan.serving.servers import with_args
 from orchestrator.plan.typed import add, ours
 
@@ -238,6 +238,8 @@ def _refused(unknown: _Unknown, file: str, model: Model, options: VllmOptions) -
             _written_anew(unknown, options) if file else with_args(model, renewed(model.args, spellings))
         )
         return Problem(text, instead)
+    if not file and (older := as_before(model.args[unknown.at :], spellings)):
+        return Problem(text, with_args(model, (*model.args[: unknown.at], *older)))
     if unknown.like:
         (like,) = unknown.like
         return Problem(text, f"write {like[2:]}" if file else line(like))

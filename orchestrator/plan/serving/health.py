@@ -208,6 +208,7 @@ KILLED = 137
 GIVEN_UP = (TIMED_OUT, KILLED)
 """Inspections that were given up: a host that loads a model may be too busy for it, and the model is none the worse."""
 
+STOPPED = Problem("another run has stopped it")
 GONE = Problem("nothing of the server is there any more: has its container ended?")
 
 PATIENCE = 60
@@ -242,7 +243,7 @@ class ServerAnswers:
         served = state.parse_served(stdout, self.name)
         if served is None:
             stopped = any(each.name == self.name for each in state.parse_servers(stdout))
-            return Problem("another run has stopped it") if stopped else GONE
+            return STOPPED if stopped else GONE
         if served.answers:
             return Ready(f"answers at {served.url}", served.first)
         if why := self._hopeless(served) if served.supervised else _ended(served, self.accelerator):

@@ -23,7 +23,8 @@ class Known:
     """A cause. `pattern`: of a line; `whys`, `fixes`: of each the first is shown whose {places} can be filled.
 
     Places are the groups of the pattern, and what the accelerator calls its own: {device}, {monitoring}, {network},
-    {visible}, {by_number}; the {divisor} of {heads} and {size}; sizes for as many {device}s: {all}, {half}, {twice}.
+    {visible}, {by_number}; the {divisor} of {heads} or {experts} and {size}; sizes for as many {device}s: {all},
+    {half}, {twice}.
     `seen`: whose words they are, and from which version to which; of vLLM 0.6.6, 0.8.5, 0.11.1, 0.14.1, 0.17.1, 0.20.2,
     0.22.0, 0.32.0 and 0.33.0 the sources were searched. `frame`: what has to stand in the trace above the line, or in
     NCCL's warnings before an error of its own.

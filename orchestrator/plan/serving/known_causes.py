@@ -135,7 +135,7 @@ KNOWN: tuple[Known, ...] = (
     Known(
         r"n_physical_experts=(?P<experts>\d+) must be divisible by ep_size=(?P<size>\d+)",
         ("the model's {experts} experts cannot be spread over {size} {device}s",),
-        (DIVIDES.replace("{divisor}", "N"),),
+        (DIVIDES,),
         "vLLM 0.11 to 0.33.0",
     ),
     Known(

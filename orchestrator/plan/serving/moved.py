@@ -51,6 +51,19 @@ WITH_VALUE: Mapping[str, tuple[str, ...]] = {
 ROPE = """--hf-overrides '{"rope_parameters": {"rope_type": …, "rope_theta": …}}' has it, all of it in one"""
 BY_HAND = dict.fromkeys(("--rope-scaling", "--rope-theta"), ROPE)
 """Of these the new words cannot be told from the old ones."""
+SAME = (
+    "--guided-decoding-backend",
+    "--override-pooler-config",
+    "--cuda-graph-sizes",
+    "--num-redundant-experts",
+)
+"""Of these the old word has the new one's value."""
+OLDER: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    **{WITH_VALUE[old][:1]: (old, VALUE) for old in SAME},
+    FLAGS["--disable-mm-preprocessor-cache"]: ("--disable-mm-preprocessor-cache",),
+    FLAGS["--enable-multimodal-encoder-data-parallel"]: ("--enable-multimodal-encoder-data-parallel",),
+}
+"""The other way round, for an image whose vLLM is older than the option."""
 NO_POOLING = ("auto", "generate", "transcription")
 """Tasks that need no word."""
 
@@ -82,3 +95,13 @@ def renewed(args: tuple[str, ...], names: Collection[str]) -> tuple[str, ...]:
             now = () if name == "--task" and value in NO_POOLING else WITH_VALUE[name]
             found += [value if each == VALUE else each for each in now]
     return tuple(found)
+
+
+def as_before(words: tuple[str, ...], names: Collection[str]) -> tuple[str, ...]:
+    """The words with the option at their front put as an older vLLM has it; none where it has none that is the same."""
+    name, equals, value = words[0].partition("=")
+    value, rest = (value, words[1:]) if equals else ("".join(words[1:2]), words[2:])
+    base, dot, part = name.partition(".")
+    name = f"{base.replace('_', '-')}{dot}{part}"
+    old = OLDER.get((name,)) or OLDER.get((name, value)) or ()
+    return (*(value if each == VALUE else each for each in old), *rest) if old and old[0] in names else ()

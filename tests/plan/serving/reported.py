@@ -178,7 +178,7 @@ REPORTED = [
         "vllm-project/vllm/issues/52435, 2026-08",
         "AssertionError: n_physical_experts=256 must be divisible by ep_size=3. Adjust num_redundant_experts.",
         "the model's 256 experts cannot be spread over 3 GPUs",
-        "--tensor-parallel-size N`",
+        "--tensor-parallel-size 1`",
     ),
     (
         "vllm-project/llm-compressor/issues/57, vLLM 0.5.1",

@@ -335,8 +335,38 @@ NOW = VllmOptions(
 )
 def test_an_option_that_is_gone_is_told_with_what_does_the_same_now(args: str, line: str) -> None:
     assert told(args, NOW).endswith(f"{NONE} → {line}")
-    words = line.partition(" -- ")[2]
-    assert completed(model(words), NOW) == model(words)
+    assert completed(model(line.partition(" -- ")[2]), NOW) == model(line.partition(" -- ")[2])
+
+
+OLDER = replace(
+    NOW,
+    version="0.10.2",
+    names=(
+        *NAMES,
+        *(("--guided-decoding-backend",), ("--cuda-graph-sizes",), ("--override-pooler-config",)),
+        *(("--num-redundant-experts",), ("--disable-mm-preprocessor-cache",), ("--task",)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ("--structured-outputs-config.backend xgrammar", f"{SERVE} --guided-decoding-backend xgrammar"),
+        ("--structured-outputs-config.backend=auto -tp 2", f"{SERVE} --guided-decoding-backend auto -tp 2"),
+        ("--cudagraph_capture_sizes 8", f"{SERVE} --cuda-graph-sizes 8"),
+        ("--eplb-config.num_redundant_experts 2", f"{SERVE} --num-redundant-experts 2"),
+        ("--mm-processor-cache-gb 0", f"{SERVE} --disable-mm-preprocessor-cache"),
+    ],
+)
+def test_an_option_that_an_older_vllm_lacks_is_told_with_what_did_the_same(args: str, line: str) -> None:
+    assert told(args, OLDER).endswith(f"vLLM 0.10.2 has no such option → {line}")
+    assert completed(model(line.partition(" -- ")[2]), OLDER) == model(line.partition(" -- ")[2])
+
+
+def test_an_older_option_that_says_something_else_is_not_told() -> None:
+    assert "--disable-mm-preprocessor-cache" not in told("--mm-processor-cache-gb 8", OLDER)
+    assert "--max-len" not in told("--max-model-len 8", replace(OLDER, names=(("--max-len",),)))
 
 
 def test_an_option_that_is_gone_is_left_to_an_image_that_has_it() -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import habits
@@ -11,6 +12,8 @@ from orchestrator.cli.run import inventory_file
 from orchestrator.frozen import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.model.cluster import Cluster, Model
 
 METAVAR = "MODEL"
@@ -59,14 +62,17 @@ def models(
     if name and not name.startswith("-"):
         if args and args[0][:1] != "-":
             from orchestrator.cli import usage
+            from orchestrator.cli.run.prompt import somebody_there
 
-            _refuse_address(name)
+            extra = [*takewhile(lambda word: word[:1] != "-", args)]
+            _refuse_address(name, extra)
             if look := "" if yes or _is_named(cluster, name) else _look(cluster, name):
                 inventory_file.refuse(f'"{name}" is neither ORG/NAME nor a folder{look}')
 
+            sure = ("-y",) if not (yes or _is_named(cluster, name) or somebody_there()) else ()
             inventory_file.refuse(
                 f'"{args[0]}" is too much: after MODEL come options of vLLM, as in -- --max-model-len 32768; '
-                f"without it: {usage.meant(args[0])}"
+                f"without it: {usage.meant(name, *sure, name, less=extra)}"
             )
         if entry := _entry(cluster, name):
             return (given.over(replace(entry, args=(*entry.args, *args))),)
@@ -103,14 +109,14 @@ def _is_named(cluster: "Cluster", name: str) -> bool:
     return "/" in name or name[0] in ".~" or any(name in (each.name, each.server) for each in cluster.serve)
 
 
-def _refuse_address(name: str) -> None:
-    """Exit code 2 for the address of a model's page."""
+def _refuse_address(name: str, extra: "Sequence[str]" = ()) -> None:
+    """Exit code 2 for the address of a model's page. `extra`: words behind it that are too much."""
     from orchestrator.cli import usage
     from orchestrator.plan.facts.models import of_address
 
     if (address := of_address(name)) is not None:
         model, revision = address
-        line = usage.meant(name, model or METAVAR)
+        line = usage.meant(name, model or METAVAR, less=extra)
         asks = f" -- --revision {revision}" if revision and "--" not in usage.command_line() else ""
         inventory_file.refuse(f"a model is named ORG/NAME, without an address: {line}{asks}")
 
