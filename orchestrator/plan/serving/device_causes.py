@@ -116,7 +116,7 @@ DEVICES: tuple[Known, ...] = (
             f"{ours('check')} tells how many containers see; `docker.gpus` or {{visible}} may leave out some",
             f"{ours('check')} tells how many containers see",
         ),
-        "PyTorch to 2.9, vLLM 0.11 to 0.33.0",
+        "PyTorch; vLLM 0.17.1, 0.32.0",
     ),
     Known(
         r"uncorrectable (ECC|NVLink) error|NVMLError_GpuIsLost|GPU is lost|GPU has fallen off the bus",
@@ -167,7 +167,7 @@ DEVICES: tuple[Known, ...] = (
         r"ImportError: (?P<file>\S*vllm\S*\.so): undefined symbol",
         ("the image's vLLM was built for another PyTorch than the image has",),
         (f"set {where('image')} to one whose PyTorch was left as it was",),
-        "vLLM 0.6.6 to 0.33.0",
+        "Linux's loader, by Python",
     ),
     Known(
         r"invalid literal for int\(\) with base 10: '(?P<uuid>(MIG|GPU)-[^']+)'|Non-integer device ID '(?P<id>[^']+)'",

@@ -67,7 +67,7 @@ KNOWN: tuple[Known, ...] = (
         r"[Oo]ut of memory occurred when warming up \w+ with (?P<asked>\d+) dummy requests",
         ("a {device} has not enough memory for {asked} requests at once",),
         ("fewer of them: " + ours("serve", "MODEL", "--", "--max-num-seqs", "64"),),
-        "vLLM 0.8.5 to 0.33.0",
+        "vLLM 0.17.1, 0.32.0",
     ),
     Known(
         r"(torch\.(cuda\.)?OutOfMemoryError|(CUDA|HIP|XPU|NPU) ((driver )?error: )?out of memory"
@@ -116,7 +116,7 @@ KNOWN: tuple[Known, ...] = (
         r"Error in memory profiling\. Initial free memory",
         ("another program gave back memory of a {device} while vLLM measured it",),
         ("serve it once more: " + ours("serve", "MODEL"),),
-        "vLLM 0.6.6 to 0.33.0",
+        "vLLM 0.17.1, 0.32.0",
     ),
     Known(
         r"No available memory for the cache blocks",

@@ -88,7 +88,7 @@ MODELS: tuple[Known, ...] = (
         r"No module named 'ray'|Ray is not installed",
         ("the image has no Ray",),
         (NO_RAY,),
-        "Python, vLLM 0.6.6 to 0.33.0",
+        "Python",
     ),
     Known(
         r"ImportError: .*Please install (?!(the|it|an?|latest)\b)[`'\"]?"
@@ -107,7 +107,7 @@ MODELS: tuple[Known, ...] = (
         r"Cannot find any model weights with [`'\"](?P<folder>[^`'\"]+)",
         ("there are no weights in {folder}",),
         (f"is all of the model there? {FOLDER}",),
-        "vLLM 0.2 to 0.33.0",
+        "vLLM 0.17.1, 0.32.0",
     ),
     Known(
         r"Cannot access gated repo|GatedRepoError|You are trying to access a gated repo",
