@@ -188,7 +188,7 @@ def test_a_model_that_makes_no_text_is_not_shown_a_prompt(
 
 
 @pytest.mark.parametrize(
-    ("status", "why"), [(404, "it takes no text"), (401, "it wants a key that is not known")]
+    ("status", "why"), [(404, "it refuses all that it is asked"), (401, "it wants a key that is not known")]
 )
 @pytest.mark.parametrize("by", ["supervisor", "serve"])
 def test_of_one_that_refuses_what_it_is_asked_nobody_knows_whether_it_answers(

@@ -37,7 +37,7 @@ def test_one_that_answers_is_told_with_where_and_since_when(
 def test_one_that_takes_no_question_is_told_as_such(hosts_serve: FakeFleet, raycluster: Raycluster) -> None:
     ready(hosts_serve, line(state=ANSWERING | {"first": FIRST | {"status": 404}}))
     status = raycluster("serve", "status")
-    doubt = "whether it answers is not known: it takes no text (HTTP status 404)"
+    doubt = "whether it answers is not known: it refuses all that it is asked (HTTP status 404)"
     assert (status.exit_code, status.stdout) == (
         0,
         f"model {MODEL} listens at http://10.0.0.1:8000/v1, for 60 s, 8 GPUs on each of gpu1, gpu2, gpu3; {doubt}\n",

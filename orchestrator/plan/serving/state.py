@@ -205,7 +205,7 @@ def untried(status: int) -> str:
     """Why the answer to a question with that HTTP status says nothing of the model; empty where it does."""
     if status == OK:
         return ""
-    why = "it wants a key that is not known" if status in WANTS_A_KEY else "it takes no text"
+    why = "it wants a key that is not known" if status in WANTS_A_KEY else "it refuses all that it is asked"
     return f"whether it answers is not known: {why} (HTTP status {status})"
 
 
