@@ -11,10 +11,10 @@ CONTAINER = "raycluster-lab-gpu1"
 LONGEST_SECRET = 65_535  # bytes, the name included
 
 CODE = (
-    "$HOME",
-    "${HOME}",
-    "$(id)",
-    "`id`",
+    "it is $HOME",
+    "it is ${HOME}",
+    "it is $(id)",
+    "it is `id`",
     "a; id",
     "a && id",
     "a | id",

@@ -10,10 +10,10 @@ from orchestrator.model.inventory.models import Host, Inventory
 HF_HOME = "/root/.cache/huggingface"
 """Where `hf_home` is mounted, unless a variable HF_HOME says otherwise."""
 UNFILLED = re.compile(
-    r"\$\{?[A-Za-z_]\w*(:?[-?+][^}]*)?\}?|\$\(.*\)|`.*`"  # all of it
-    r"|.*\$(\{(PATH|LD_LIBRARY_PATH|PYTHONPATH|HOME|PWD)\}|(PATH|LD_LIBRARY_PATH|PYTHONPATH|HOME|PWD)\b).*"
+    r"\$[A-Za-z_]\w*|\$\{[A-Za-z_]\w*(:?[-?+][^}]*)?\}|\$\(.*\)|`.*`"  # all of it
+    r"|(.*:)?\$(\{(PATH|LD_LIBRARY_PATH|PYTHONPATH|HOME|PWD)\}|(PATH|LD_LIBRARY_PATH|PYTHONPATH|HOME|PWD))([:/].*)?"
 )
-"""What a shell would fill in."""
+"""What a shell would fill in, and nothing else: a variable, what a command prints, a path from a variable on."""
 HOME = "~"
 
 

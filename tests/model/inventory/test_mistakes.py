@@ -1,5 +1,7 @@
 """Every rule of the inventory: what breaks it, and the very line that says so."""
 
+import json
+
 import pytest
 
 from orchestrator.model.inventory.mistakes import InventoryError
@@ -850,3 +852,9 @@ def test_a_file_of_another_tool_is_told_in_one_mistake(text: str, place: str, ke
 
 def test_a_file_with_a_word_of_ours_mistyped_is_an_inventory() -> None:
     assert any('did you mean "cluster"' in each for each in mistakes("clutser: x\nservices: {}\n"))
+
+
+@pytest.mark.parametrize("value", ['it\'s $HOME & "more"', "$(id) and more", "pa$$word", "a:b$PATH", "5 $"])
+def test_a_variable_that_is_part_of_a_text_is_given_as_it_stands(value: str) -> None:
+    text = LINE_4 + f"env: {{GREETING: {json.dumps(value)}}}"
+    assert mistakes(text) == []
