@@ -100,6 +100,9 @@ LONGEST_SERVER = 80
 SERVER = rf"(?=.{{1,{LONGEST_SERVER}}}$)[A-Za-z0-9][A-Za-z0-9._-]*"
 """What a model's server may be called: it is a folder's name, and a word on the command line."""
 
+HF_HOME = "/root/.cache/huggingface"
+"""Where a container has `hf_home`, for Hugging Face looks there as root, unless a variable HF_HOME says otherwise."""
+
 LOCAL = "local"
 """The `host` that is this machine itself."""
 

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from orchestrator.model.cluster import HF_HOME
 from orchestrator.model.inventory import arguments
 from orchestrator.model.inventory.mistakes import Fault, Path, quoted
 from orchestrator.model.inventory.models import Host, Inventory
 
-HF_HOME = "/root/.cache/huggingface"
-"""Where `hf_home` is mounted, unless a variable HF_HOME says otherwise."""
 UNFILLED = re.compile(
     r"\$[A-Za-z_]\w*|\$\{[A-Za-z_]\w*(:?[-?+][^}]*)?\}|\$\(.*\)|`.*`"  # all of it
     r"|(.*:)?\$(\{(PATH|LD_LIBRARY_PATH|PYTHONPATH|HOME|PWD)\}|(PATH|LD_LIBRARY_PATH|PYTHONPATH|HOME|PWD))([:/].*)?"

@@ -1,16 +1,10 @@
 """Mounts: what the inventory's own arguments give a container, and where that has the folder for Hugging Face."""
 
-from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import PurePosixPath
 
 from orchestrator.frozen import dataclass
-from orchestrator.model.cluster import Node
-
-HF_HOME = "/root/.cache/huggingface"
-"""Where Hugging Face looks as root, unless HF_HOME says otherwise."""
-
-SHORT, LONG = "-v", ("--volume", "--mount", "--tmpfs")
+from orchestrator.model.cluster import HF_HOME, Node
+from orchestrator.model.inventory import arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +17,10 @@ class Mount:
 
 def own_mounts(node: Node) -> tuple[Mount, ...]:
     """Those of `docker.args`."""
-    return tuple(filter(None, (_mount(option, value) for option, value in _values(node.docker.args))))
+    args = node.docker.args
+    told = [mount for _, mount in arguments.mounts(args)]
+    told += [("", value.partition(":")[0]) for _, value in arguments.values(args, "--tmpfs")]
+    return tuple(filter(None, (_mount(source, target) for source, target in told)))
 
 
 def hf_home_target(node: Node) -> str:
@@ -42,23 +39,7 @@ def mounted_at(node: Node, path: str) -> Mount | None:
     return max(found, key=lambda each: len(each.target), default=None)
 
 
-def _values(args: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for word, following in zip_longest(args, args[1:], fillvalue=""):
-        option, attached, value = word.partition("=")
-        if option in (SHORT, *LONG):
-            yield option, value if attached else following
-        elif word.startswith(SHORT) and not word.startswith("--"):
-            yield SHORT, word.removeprefix(SHORT)
-
-
-def _mount(option: str, value: str) -> Mount | None:
-    if option == "--mount":
-        given = dict(part.partition("=")[::2] for part in value.split(","))
-        source = given.get("source") or given.get("src") or ""
-        target = given.get("target") or given.get("dst") or given.get("destination") or ""
-    elif option == "--tmpfs":
-        source, target = "", value.partition(":")[0]
-    else:
-        first, apart, rest = value.partition(":")
-        source, target = (first, rest.partition(":")[0]) if apart else ("", first)
+def _mount(source: str, target: str) -> Mount | None:
+    if not target:  # a volume without a name, at that place
+        source, target = "", source
     return Mount(source if source.startswith("/") else "", target) if target.startswith("/") else None

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.model.cluster import Docker, Node
-from orchestrator.plan.docker.mounts import HF_HOME, Mount, hf_home_target, mounted_at, own_mounts
+from orchestrator.model.cluster import HF_HOME, Docker, Node
+from orchestrator.plan.docker.mounts import Mount, hf_home_target, mounted_at, own_mounts
 from tests.plan.worlds import node
 
 
