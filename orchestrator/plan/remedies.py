@@ -17,6 +17,8 @@ def format_duration(seconds: float) -> str:
 
 
 UP = ours("up")
+DMESG = ours("exec", "--on-host", "--", "sh", "-c", "dmesg | tail")
+LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
 RUNS_ON = f" (containers that run keep their environment until {UP})"
 TOKEN = f"export HF_TOKEN=… here, and {add('secrets', 'HF_TOKEN')}"
 MISTYPED = "is its name right? As it is typed here, its page would be https://huggingface.co/{name}"

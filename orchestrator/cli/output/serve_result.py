@@ -29,7 +29,6 @@ from orchestrator.plan.steps import StepKind
 from orchestrator.plan.typed import ours
 
 KEY = "VLLM_API_KEY"
-OK = 200
 COMPLETIONS = "/v1/completions"
 
 
@@ -220,8 +219,8 @@ def untold(health: ClusterHealth, hidden: Hidden) -> str:
 
 def _where(model: Model, done: RunResult) -> ModelAddress:
     for _, reply in _answers(done):
-        speaks = reply["status"] == OK and reply.get("path", COMPLETIONS) == COMPLETIONS
         doubt = state.untried(reply["status"])
+        speaks = not doubt and reply.get("path", COMPLETIONS) == COMPLETIONS
         return ModelAddress(reply["url"], reply["name"] or model.name, speaks, doubt)
     server = servers(done.facts).get(model.server)
     if not server:

@@ -1,8 +1,7 @@
 """Table of the causes of vLLM's end that are in devices and their drivers."""
 
-from orchestrator.plan.remedies import OLD_DRIVER, UP
+from orchestrator.plan.remedies import DMESG, OLD_DRIVER, UP
 from orchestrator.plan.serving.known import Known, Weight
-from orchestrator.plan.serving.network_causes import DMESG
 from orchestrator.plan.typed import change, ours, where
 
 UNSEEN = (

@@ -1,7 +1,9 @@
 """Table of the causes of vLLM's end, those of models apart: memory, arguments, ports, disks, processes, networks."""
 
 from orchestrator.plan.remedies import (
+    DMESG,
     LAST_WITH_RAY,
+    LESS,
     NO_MORE_TASKS,
     NO_PIDS_LIMIT,
     OLD_SECCOMP,
@@ -11,7 +13,7 @@ from orchestrator.plan.remedies import (
 from orchestrator.plan.serving.device_causes import DEVICES
 from orchestrator.plan.serving.known import Known, Weight
 from orchestrator.plan.serving.model_causes import MODELS
-from orchestrator.plan.serving.network_causes import DMESG, GONE, LESS, NETWORK
+from orchestrator.plan.serving.network_causes import GONE, NETWORK
 from orchestrator.plan.typed import add, change, ours, where
 
 MONITOR = ours("exec", "--", "{monitoring}")

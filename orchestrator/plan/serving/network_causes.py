@@ -1,6 +1,6 @@
 """Table of the causes of vLLM's end that are between its ranks: NCCL and its kin, Gloo and c10d."""
 
-from orchestrator.plan.remedies import UP
+from orchestrator.plan.remedies import DMESG, LESS, UP
 from orchestrator.plan.serving.known import Known, Weight
 from orchestrator.plan.typed import add, change, ours, where
 
@@ -11,10 +11,8 @@ OUR_INTERFACE = (
     f"take `{{network}}_SOCKET_IFNAME` out of {where('env')}: without it, each host's own is given; then {UP}"
 )
 ALL_LOCKED = add("docker.args", "--ulimit=memlock=-1")
-DMESG = ours("exec", "--on-host", "--", "sh", "-c", "dmesg | tail")
 LOST = f"{ours('status')} tells whether a host is lost, and {UP} brings it back; where none is, "
 GONE = f"{LOST}a process was killed: {DMESG}"
-LESS = "spread it over more {device}s, or serve it with a smaller --max-model-len or a quantized model"
 TWICE = "two ranks were given the same {device}"
 ITS_OWN = (
     f"take {{visible}} out of {where('env')}, then {UP}; are two hosts of the inventory one machine? "
